@@ -1,0 +1,71 @@
+# make install · make serve · make test · make help          Needs: make, and Python 3.11 or newer with venv.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+UV ?= uv
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+STAMP := .venv/.installed
+
+.PHONY: help
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: install
+install: $(STAMP)  ## Make .venv with the command `backscroll` (only when the lock or pyproject.toml changed)
+
+$(STAMP): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo 'make: needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv);' \
+		'name one with make PYTHON=…' >&2; exit 1; fi
+	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
+	@echo 'Installing what requirements.lock pins …' >&2
+	@$(PIP) install --no-deps --no-compile --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@$(PIP) check
+	@touch $@
+
+.PHONY: serve
+serve: install  ## Start the archive on http://127.0.0.1:8080; an empty one gets a sample to look at
+	@exec $(BIN)/backscroll serve --sample $(ARGS)
+
+.PHONY: check
+check: install  ## Only the linters: ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: test
+test: check tools-for-tests  ## Linters, types and tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: test-full
+test-full: check tools-for-tests  ## The same with the slower suites
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' $(ARGS)
+
+.PHONY: tools-for-tests
+tools-for-tests:
+	@bash tools/require.sh node postgresql
+
+.PHONY: bench
+bench: install  ## Measure the read path beside nginx
+	@bash tools/require.sh nginx
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: docs
+docs: install  ## Write the pages that the program can tell itself: docs/settings.md, docs/cli.md
+	@$(BIN)/python tools/generate_docs.py
+
+.PHONY: lock
+lock:  ## Bring requirements.lock up to pyproject.toml (needs uv)
+	@command -v "$(UV)" >/dev/null || { echo 'make lock: needs uv (pip install uv), or name it with make lock UV=…' >&2; exit 1; }
+	@"$(UV)" pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock $(ARGS)
+
+.PHONY: clean
+clean:  ## Remove .venv and caches; the archive in backscroll-data stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

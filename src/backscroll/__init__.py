@@ -1,0 +1,1 @@
+"""Backscroll: a self-hosted archive for WhatsApp messages."""

@@ -1,0 +1,31 @@
+"""The command ``backscroll``."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import click
+
+from backscroll.cli.exports import export
+from backscroll.cli.imports import import_
+from backscroll.cli.ops import check, migrate
+from backscroll.cli.orgs import org, phone, token
+from backscroll.cli.serve import serve
+from backscroll.cli.shared import Commands, shared_options
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@shared_options
+@click.version_option(version("backscroll"), message="%(prog)s %(version)s")
+def main() -> None:
+    """A self-hosted archive for WhatsApp messages that answers Periskope's and GOWA's APIs.
+
+    Settings come from a file (backscroll.toml here, or --config), then from BACKSCROLL_… variables, then from flags.
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong.
+    """
+
+
+for command in (serve, org, phone, token, import_, export, check, migrate):
+    main.add_command(command)

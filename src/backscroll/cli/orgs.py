@@ -1,0 +1,277 @@
+"""Who is in the archive: organisations, their phones, and the tokens that read them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backscroll.cli.shared import (
+    Commands,
+    expiry,
+    json_option,
+    moment,
+    open_archive,
+    org_of,
+    org_option,
+    phone_of,
+    settings_of,
+    shared_options,
+    show,
+    table,
+)
+from backscroll.errors import BadField
+from backscroll.ids import LONGEST_NUMBER, bare_number
+from backscroll.model import Org, Phone
+
+if TYPE_CHECKING:
+    from backscroll.storage.store import Store
+
+SCOPES = ("read",)
+
+
+@click.group(cls=Commands)
+def org() -> None:
+    """Organisations: each sees only its own phones, messages and tokens."""
+
+
+@org.command("create")
+@click.argument("name")
+@click.option("--id", "org_id", metavar="UUID", help="Its id, where another system knows it already.")
+@json_option
+@shared_options
+@click.pass_context
+def create_org(ctx: click.Context, name: str, org_id: str | None, as_json: bool) -> None:
+    """Create the organisation NAME.
+
+    \b
+    Example:
+      backscroll org create "Hill Street Bakery"
+    """
+    if not name.strip():
+        raise BadField("NAME", name, "an organisation needs a name that can be read")
+    with open_archive(settings_of(ctx)) as archive:
+        created = archive.store.create_org(name, _uuid(org_id))
+    show(org_row(created), as_json, lambda: f'Created organisation "{created.name}" ({created.id}).')
+
+
+def _uuid(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise BadField("--id", value, "give a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8") from None
+
+
+@org.command("list")
+@json_option
+@shared_options
+@click.pass_context
+def list_orgs(ctx: click.Context, as_json: bool) -> None:
+    """List the organisations.
+
+    \b
+    Example:
+      backscroll org list --json
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        rows = [org_row(found) for found in archive.store.list_orgs()]
+    show(rows, as_json, lambda: _rows(rows, "There is no organisation yet; make one with: backscroll org create NAME"))
+
+
+@click.group(cls=Commands)
+def phone() -> None:
+    """Phones: an organisation's own WhatsApp numbers."""
+
+
+@phone.command("add")
+@org_option
+@click.option("--number", required=True, metavar="DIGITS", help="The number with its country code: 919876543210.")
+@click.option("--device-id", metavar="ID", help="The name that GOWA's clients send as X-Device-Id.")
+@click.option("--name", metavar="NAME", help="What people call this phone.")
+@json_option
+@shared_options
+@click.pass_context
+def add_phone(
+    ctx: click.Context, org: str | None, number: str, device_id: str | None, name: str | None, as_json: bool
+) -> None:
+    """Add one of the organisation's own numbers. Imports from gateways add the phones they find by themselves.
+
+    \b
+    Example:
+      backscroll phone add --org "Hill Street Bakery" --number 919876543210 --device-id bench
+    """
+    digits = digits_of(number)
+    with open_archive(settings_of(ctx)) as archive:
+        owner = org_of(archive.store, org)
+        added = archive.store.add_phone(owner.no, digits, device_id=device_id, name=name)
+    show(phone_row(added, owner), as_json, lambda: f'Added phone {added.number} ({added.phone_id}) to "{owner.name}".')
+
+
+def digits_of(number: str) -> str:
+    """``+91 98765-43210`` as ``919876543210``; raises BadField for what is no number."""
+    digits = bare_number(number)
+    if not 6 <= len(digits) <= LONGEST_NUMBER:
+        raise BadField("--number", number, "give the number with its country code, such as 919876543210")
+    return digits
+
+
+@phone.command("list")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def list_phones(ctx: click.Context, org: str | None, as_json: bool) -> None:
+    """List the phones of one organisation, or of all when none is named.
+
+    \b
+    Example:
+      backscroll phone list --org "Hill Street Bakery"
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        rows = [
+            phone_row(found, owner)
+            for owner in _owners(archive.store, org)
+            for found in archive.store.list_phones(owner.no)
+        ]
+    show(
+        rows, as_json, lambda: _rows(rows, "There is no phone yet; add one with: backscroll phone add --number DIGITS")
+    )
+
+
+@click.group(cls=Commands)
+def token() -> None:
+    """Tokens: one credential for both APIs, Bearer for Periskope's and Basic for GOWA's."""
+
+
+@token.command("create")
+@org_option
+@click.option("--phone", "phones", multiple=True, metavar="NUMBER", help="Only this phone; may be repeated.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may do; read is the default."
+)
+@click.option("--expires", metavar="WHEN", help="90d, 12h, 1y, or a date; without it the token lasts until revoked.")
+@click.option("--name", metavar="NAME", help="What it is for.")
+@json_option
+@shared_options
+@click.pass_context
+def create_token(
+    ctx: click.Context,
+    org: str | None,
+    phones: tuple[str, ...],
+    scopes: tuple[str, ...],
+    expires: str | None,
+    name: str | None,
+    as_json: bool,
+) -> None:
+    """Create a token and print its secret, which is shown this once: the archive keeps only its hash.
+
+    \b
+    Example:
+      backscroll token create --org "Hill Street Bakery" --phone 919876543210 --expires 90d --json
+    """
+    expires_at = expiry(expires, time.time_ns() // 1000) if expires else None
+    with open_archive(settings_of(ctx)) as archive:
+        owner = org_of(archive.store, org)
+        chosen = tuple(phone_of(archive.store, owner, number) for number in dict.fromkeys(phones))
+        numbers = tuple(dict.fromkeys(found.no for found in chosen)) or None
+        granted = frozenset(scopes) or frozenset({"read"})
+        made = archive.store.create_token(owner.no, name, numbers, granted, expires_at)
+    row = {
+        "id": made.id,
+        "secret": made.secret,
+        "org": owner.name,
+        "name": name,
+        "phones": [found.number for found in chosen] or None,
+        "scopes": sorted(granted),
+        "expires_at": moment(expires_at),
+    }
+    show(
+        row, as_json, lambda: f"id      {made.id}\nsecret  {made.secret}\n\nKeep the secret now: it is not shown again."
+    )
+
+
+@token.command("list")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def list_tokens(ctx: click.Context, org: str | None, as_json: bool) -> None:
+    """List the tokens, without their secrets.
+
+    \b
+    Example:
+      backscroll token list --json
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        rows = [row for owner in _owners(archive.store, org) for row in _token_rows(archive.store, owner)]
+    show(rows, as_json, lambda: _rows(rows, "There is no token yet; make one with: backscroll token create"))
+
+
+@token.command("revoke")
+@click.argument("token_id", metavar="ID")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bool) -> None:
+    """End the token ID at once, on every server.
+
+    \b
+    Example:
+      backscroll token revoke TOKEN_ID --org "Hill Street Bakery"
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        owner = org_of(archive.store, org)
+        archive.store.revoke_token(owner.no, token_id)
+    show({"id": token_id, "revoked": True}, as_json, lambda: f"Revoked token {token_id}.")
+
+
+def _owners(store: Store, name: str | None) -> list[Org]:
+    return store.list_orgs() if name is None else [org_of(store, name)]
+
+
+def org_row(org: Org) -> dict[str, Any]:
+    return {"id": org.id, "name": org.name, "created_at": moment(org.created_at)}
+
+
+def phone_row(phone: Phone, org: Org) -> dict[str, Any]:
+    return {
+        "id": phone.phone_id,
+        "number": phone.number,
+        "jid": phone.jid,
+        "device_id": phone.device_id,
+        "name": phone.name,
+        "org": org.name,
+        "created_at": moment(phone.created_at),
+    }
+
+
+def _token_rows(store: Store, org: Org) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": found.id,
+            "name": found.name,
+            "org": org.name,
+            "phones": found.phones,
+            "scopes": sorted(found.scopes),
+            "created_at": moment(found.created_at),
+            "expires_at": moment(found.expires_at),
+            "revoked_at": moment(found.revoked_at),
+            "last_used_at": moment(found.last_used_at),
+        }
+        for found in store.list_tokens(org.no)
+    ]
+
+
+def _rows(rows: list[dict[str, Any]], otherwise: str) -> str:
+    if not rows:
+        return otherwise
+    return table([*rows[0]], [[_cell(value) for value in row.values()] for row in rows])
+
+
+def _cell(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value

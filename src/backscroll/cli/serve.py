@@ -1,0 +1,141 @@
+"""``backscroll serve``: the server's processes, each with its own store; on request a sample for an empty archive."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backscroll.cli.shared import Archive, open_archive, settings_of, shared_options
+from backscroll.config import Settings, environment, load
+from backscroll.errors import Conflict
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+BACKLOG = 2048
+READY_SECONDS = 60
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; 127.0.0.1 unless set.")
+@click.option("--port", metavar="NUMBER", help="Port to listen on; 8080 unless set.")
+@click.option("--workers", metavar="NUMBER", help="Server processes; 1 unless set.")
+@click.option("--public-url", metavar="URL", help="Address under which clients reach the server.")
+@click.option("--sample", is_flag=True, help="Fill an empty archive with the made-up examples and print a token.")
+@shared_options
+@click.pass_context
+def serve(
+    ctx: click.Context, host: str | None, port: str | None, workers: str | None, public_url: str | None, sample: bool
+) -> None:
+    """Answer both APIs over HTTP until stopped (Ctrl-C or SIGTERM).
+
+    \b
+    Example:
+      backscroll serve --host 0.0.0.0 --port 8080
+    """
+    settings = settings_of(ctx, host=host, port=port, workers=workers, public_url=public_url)
+    refuse_a_taken_port(settings.host, settings.port)
+    with open_archive(settings) as archive:
+        # Opened once before the processes start, so that one of them migrates and a bad archive is told here.
+        greeting = sample_greeting(archive) if sample else ""
+    run(settings, greeting)
+
+
+def sample_greeting(archive: Archive) -> str:
+    """Fill the archive with the sample if that is wanted; what to tell about it."""
+    from backscroll.cli.sample import fill, is_wanted
+
+    return fill(archive) if is_wanted(archive.store) else ""
+
+
+def refuse_a_taken_port(host: str, port: int) -> None:
+    """Raise Conflict when another program listens there; the server's own sockets would share it silently."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise Conflict(
+            f"Cannot listen on {host} port {port} ({error.strerror or error}); "
+            "stop the program that uses it, or choose another with --host and --port"
+        ) from error
+
+
+def run(settings: Settings, greeting: str = "") -> None:
+    """Serve until a signal. The processes read their settings from the environment, where they are put here."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+
+    os.environ.update(environment(settings))
+    # A forked process would inherit open databases and locks.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Granian(
+        "backscroll.cli.serve:application",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        backlog=BACKLOG,
+        backpressure=settings.max_concurrent,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.header_timeout * 1000),
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.shutdown_timeout,
+        log_level=LogLevels.warning if settings.log_level == "info" else LogLevels(settings.log_level),
+        log_dictconfig=_LOGGING,
+    )
+    server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, greeting), daemon=True).start())
+    server.serve()
+
+
+_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
+    "loggers": {"_granian": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+}
+
+
+def _announce(settings: Settings, greeting: str) -> None:
+    """Print where the server is, once it accepts connections."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
+    give_up = time.monotonic() + READY_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            socket.create_connection((host, settings.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            click.echo(f"{greeting}Backscroll answers at {settings.url} (stop it with Ctrl-C).")
+            return
+
+
+def application() -> ASGIApp:
+    """The app of one server process, with a store of its own."""
+    from backscroll.http.app import build_app
+
+    settings = load(os.environ)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    opened = open_archive(settings)
+    archive = opened.__enter__()
+    app = build_app(archive.store, archive.media, settings)
+
+    async def closing(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            opened.__exit__(None, None, None)
+
+    return closing

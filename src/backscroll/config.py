@@ -1,0 +1,385 @@
+"""Settings as data. Each is said once, in ``SETTINGS``; file, environment, flags and docs/settings.md read that.
+
+Later places win: the file (``backscroll.toml`` in the working directory, or the one that ``BACKSCROLL_CONFIG`` names),
+then ``BACKSCROLL_…`` variables, then flags of the command.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from backscroll.errors import BadField
+
+FILE_NAME = "backscroll.toml"
+FILE_VARIABLE = "BACKSCROLL_CONFIG"
+PREFIX = "BACKSCROLL_"
+
+SIZES = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+
+
+class Kind(Struct, frozen=True):
+    """What a setting may hold. ``read`` raises ValueError for a value that is not ``wanted``."""
+
+    name: str
+    wanted: str
+    read: Callable[[object], Any]
+
+
+class Setting(Struct, frozen=True):
+    """One setting. ``default_note`` words a default that depends on other settings."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    example: str
+    default_note: str | None = None
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The settings of one run, checked and complete. What each means stands in ``SETTINGS``."""
+
+    data: Path
+    database: str
+    host: str
+    port: int
+    workers: int
+    public_url: str | None
+    rate_limit: int
+    page_cache_bytes: int
+    max_body_bytes: int
+    max_media_bytes: int
+    header_timeout: int
+    shutdown_timeout: int
+    max_concurrent: int
+    gowa_base_path: str
+    gowa_empty_values: Literal["null", "zero"]
+    periskope_count: Literal["total", "page"]
+    open_access: str | None
+    log_level: Literal["critical", "error", "warning", "info", "debug"]
+
+    @property
+    def url(self) -> str:
+        """Where clients reach this archive: ``public_url``, else host and port."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 -- compared, not bound
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def text(wanted: str = "a text") -> Kind:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError
+        return value.strip()
+
+    return Kind("text", wanted, read)
+
+
+def whole(lowest: int, highest: int) -> Kind:
+    def read(value: object) -> int:
+        number = _integer(value)
+        if not lowest <= number <= highest:
+            raise ValueError
+        return number
+
+    return Kind("number", f"a whole number from {lowest} to {highest}", read)
+
+
+def size(lowest: int) -> Kind:
+    def read(value: object) -> int:
+        number = bytes_of(value) if isinstance(value, str) else _integer(value)
+        if number < lowest:
+            raise ValueError
+        return number
+
+    return Kind("size", f"a size of at least {lowest} bytes, such as 1048576 or 64MiB", read)
+
+
+def choice(*words: str) -> Kind:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError
+        return value.lower()
+
+    return Kind("choice", f"one of {', '.join(words)}", read)
+
+
+def _integer(value: object) -> int:
+    # TOML's true is a Python int, and int("1_0") or int(" 1") are readings that nobody asked for.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,18}", value):
+        raise ValueError
+    return int(value)
+
+
+def bytes_of(value: str) -> int:
+    """``64MiB``, ``1.5 GB`` or ``1048576`` as a number of bytes."""
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)", value.strip().lower())
+    if match is None or match[2] not in SIZES:
+        raise ValueError
+    return int(float(match[1]) * SIZES[match[2]])
+
+
+def _read_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    parts = urlsplit(value.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError
+    return value.strip().rstrip("/")
+
+
+def _read_base_path(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _read_database(value: object) -> str:
+    if not isinstance(value, str) or urlsplit(value).scheme not in {"sqlite", "postgres", "postgresql"}:
+        raise ValueError
+    return value
+
+
+def _read_path(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError
+    return Path(value).expanduser()
+
+
+PATH = Kind("path", "a path", _read_path)
+URL = Kind("URL", "an address that begins with http:// or https://, without query or password", _read_url)
+BASE_PATH = Kind("path", "a URL path such as /gowa", _read_base_path)
+DATABASE = Kind("URL", "a URL such as sqlite:////srv/archive.db or postgresql://user@host/name", _read_database)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "data",
+        PATH,
+        Path("backscroll-data"),
+        "Directory of the archive: the SQLite database, media files and keys. Made when it is not there.",
+        "/srv/backscroll",
+        "`./backscroll-data`",
+    ),
+    Setting(
+        "database",
+        DATABASE,
+        None,
+        "Where the messages are kept.",
+        "sqlite:////srv/fast-disk/archive.db",
+        "`backscroll.db` in the data directory",
+    ),
+    Setting("host", text("a host name or address"), "127.0.0.1", "Address that the server listens on.", "0.0.0.0"),  # noqa: S104
+    Setting("port", whole(1, 65535), 8080, "Port that the server listens on.", "9000"),
+    Setting(
+        "workers",
+        whole(1, 256),
+        1,
+        "Server processes; each of them reads and writes. One per processor is plenty.",
+        "4",
+    ),
+    Setting(
+        "public_url",
+        URL,
+        None,
+        "Address under which clients reach the server; links to media begin with it. Set it behind a proxy.",
+        "https://archive.example.org",
+        "`http://`, host and port",
+    ),
+    Setting(
+        "rate_limit", whole(0, 1_000_000), 100, "Requests per second that one token may make; 0 is no limit.", "10"
+    ),
+    Setting(
+        "page_cache_bytes",
+        size(0),
+        64 * 2**20,
+        "Memory per process for pages that were rendered already; 0 keeps none.",
+        "256MiB",
+    ),
+    Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is read.", "64MiB"),
+    Setting("max_media_bytes", size(1024), 2 * 2**30, "Largest single media file that is stored.", "100MiB"),
+    Setting("header_timeout", whole(1, 60), 10, "Seconds within which a request's header must have arrived.", "5"),
+    Setting(
+        "shutdown_timeout",
+        whole(1, 600),
+        8,
+        "Seconds that a stopping server gives to requests under way.",
+        "30",
+    ),
+    Setting(
+        "max_concurrent", whole(1, 100_000), 1024, "Requests that one process works on at a time; others wait.", "2000"
+    ),
+    Setting(
+        "gowa_base_path",
+        BASE_PATH,
+        "",
+        "Path before all routes of the GOWA dialect, as GOWA's own APP_BASE_PATH.",
+        "/gowa",
+        "none",
+    ),
+    Setting(
+        "gowa_empty_values",
+        choice("null", "zero"),
+        "null",
+        'What GOWA\'s routes show for media fields of a message without media: null, or "" and 0 as GOWA itself.',
+        "zero",
+    ),
+    Setting(
+        "periskope_count",
+        choice("total", "page"),
+        "total",
+        "What Periskope's count holds: all messages that match, or those of this page (some clients need that).",
+        "page",
+    ),
+    Setting(
+        "open_access",
+        text("the id of a token"),
+        None,
+        "Id of a token under which programs on this machine read without a credential; only while host is loopback.",
+        "the id that `backscroll token create` printed",
+        "none: each request needs a credential",
+    ),
+    Setting(
+        "log_level",
+        choice("critical", "error", "warning", "info", "debug"),
+        "info",
+        "Least important kind of line that is logged, to standard error.",
+        "debug",
+    ),
+)
+
+BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+def load(
+    environ: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    *,
+    config: str | Path | None = None,
+    directory: Path | None = None,
+) -> Settings:
+    """The settings of this run. Raises BadField naming the setting, the place it came from and the remedy.
+
+    ``flags`` that are None were not given. ``config`` (a flag) wins over ``BACKSCROLL_CONFIG``; a file that is named
+    must exist. Relative paths are those of the working directory, in a file those of the file's directory.
+    """
+    here = directory or Path.cwd()
+    values: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
+    values["data"] = here / values["data"]
+    places: dict[str, str] = {}
+    for place, base, given in (
+        _from_file(environ, config, here),
+        ("", here, _from_environment(environ)),
+        ("", here, {name: value for name, value in (flags or {}).items() if value is not None}),
+    ):
+        for name, value in given.items():
+            places[name] = f"in {place}" if place else _place(name, environ, flags)
+            values[name] = _read(BY_NAME[name], value, places[name], base)
+    return _complete(values, places)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as variables, so that ``load`` in a child process comes to the same ones."""
+    return {
+        setting.variable: str(value)
+        for setting in SETTINGS
+        if (value := getattr(settings, setting.name)) is not None and value != ""
+    }
+
+
+def _from_file(
+    environ: Mapping[str, str], config: str | Path | None, here: Path
+) -> tuple[str, Path, dict[str, object]]:
+    named = config or environ.get(FILE_VARIABLE)
+    path = here / Path(named or FILE_NAME).expanduser()
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise BadField("config", str(named), f"there is no file {path}; create it, or name another one") from None
+        return str(path), here, {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadField("config", str(path), f"{path} is not TOML ({error}); mend that place") from None
+    except OSError as error:
+        raise BadField(
+            "config", str(path), f"{path} cannot be read ({error.strerror}); allow it, or name another"
+        ) from None
+    for key in table:
+        if key not in BY_NAME:
+            raise BadField(key, None, f"{path} holds no such setting of Backscroll; {_nearest(key)}")
+    return str(path), path.parent, table
+
+
+def _nearest(key: str) -> str:
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), BY_NAME, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(BY_NAME)}"
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    # Compose files and unit files hand over empty variables for "not set".
+    return {setting.name: value for setting in SETTINGS if (value := environ.get(setting.variable))}
+
+
+def _place(name: str, environ: Mapping[str, str], flags: Mapping[str, object] | None) -> str:
+    if flags and flags.get(name) is not None:
+        return f"of the flag --{name.replace('_', '-')}"
+    return f"of the variable {BY_NAME[name].variable}"
+
+
+def _read(setting: Setting, value: object, place: str, base: Path) -> Any:
+    try:
+        result = setting.kind.read(value)
+    except ValueError:
+        shown = repr(value) if setting.name != "database" else "that URL"
+        raise BadField(
+            setting.name, str(value), f"{shown} {place} cannot be used; give {setting.kind.wanted}"
+        ) from None
+    return base / result if isinstance(result, Path) else result
+
+
+def _complete(values: dict[str, Any], places: Mapping[str, str]) -> Settings:
+    values["data"] = Path(values["data"]).absolute()
+    if values["database"] is None:
+        values["database"] = f"sqlite:///{values['data'] / 'backscroll.db'}"
+    if values["open_access"] and not is_loopback(values["host"]):
+        place = places.get("open_access", "")
+        raise BadField(
+            "open_access",
+            values["open_access"],
+            f"{place} lets anybody in who reaches {values['host']}; set host to 127.0.0.1, or leave open_access out",
+        )
+    return Settings(**values)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine can reach a server that listens on ``host``."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

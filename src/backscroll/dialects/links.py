@@ -1,0 +1,36 @@
+"""Where the files of messages can be fetched: what a dialect needs to know of the media store, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from backscroll.model import Media
+
+
+class Links(Protocol):
+    """Signed addresses of the files that this archive holds."""
+
+    def media_url(self, org_no: int, media: Media) -> str | None:
+        """The address of the file, None when the archive does not hold it."""
+
+    def thumbnail_url(self, org_no: int, media: Media) -> str | None:
+        """The address of its small picture, None when the archive holds none."""
+
+
+class NoLinks:
+    """An archive that serves no files: only the sources' own addresses are shown."""
+
+    def media_url(self, org_no: int, media: Media) -> str | None:
+        return None
+
+    def thumbnail_url(self, org_no: int, media: Media) -> str | None:
+        return None
+
+
+def first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Query parameters by name; of a repeated one the first value counts."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        values.setdefault(name, value)
+    return values

@@ -1,0 +1,257 @@
+"""Periskope's message object, 53 keys in the order of its database, built as text.
+
+A page holds up to 2,000 of them, so the keys that only ``Details`` can fill come in ready-made segments
+and a message without details costs a dozen short strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from backscroll.dialects.jsontext import encode, jsonb, jsonb_text, number, quote
+from backscroll.dialects.links import Links
+from backscroll.dialects.moments import postgres_text
+from backscroll.dialects.periskope_ids import encode_message_id, has_participants, shown_jid
+from backscroll.ids import is_person
+from backscroll.kinds import periskope_type
+from backscroll.model import Access, ArchivedMessage, Details, Location, Media, Poll, Quote
+
+_FLAG: dict[bool | None, str] = {None: "null", True: "true", False: "false"}
+_RECEIVED = '{"pending":[],"read_count":0,"delivered_count":0}'
+_SENT = '{"read":{},"pending":[],"delivered":{},"read_count":0,"delivered_count":0}'
+_NO_DETAILS = Details()
+
+Row = Callable[[ArchivedMessage], bytes]
+
+
+class _Shown(dict[str, str]):
+    """JIDs as they stand inside a JSON string, each escaped once a page."""
+
+    def __missing__(self, jid: str) -> str:
+        text = quote(shown_jid(jid))[1:-1]
+        self[jid] = text
+        return text
+
+
+class _Several(dict[str, bool]):
+    """Whether a chat's message ids name the participant, found once a page."""
+
+    def __missing__(self, chat: str) -> bool:
+        several = has_participants(chat)
+        self[chat] = several
+        return several
+
+
+def row_renderer(access: Access, links: Links) -> Row:
+    """A function that renders one message as JSON text; it remembers what the messages of a page share.
+
+    What people wrote is joined in as bytes: letters beyond ASCII would make all of the row dear to encode.
+    """
+    org_no, org_id = access.org.no, quote(access.org.id)
+    shown, several = _Shown(), _Several()
+
+    def row(archived: ArchivedMessage) -> bytes:
+        message = archived.message
+        key, details, from_me = message.key, message.details, message.from_me
+        chat, own = shown[key.chat], shown[archived.phone.jid]
+        mine = "true" if from_me else "false"
+        unique_id = quote(key.id)[1:-1]
+        sender = archived.phone.jid if from_me else key.sender or sender_of(archived)
+        writer = "null" if sender is None else f'"{shown[sender]}"'
+        message_id = f"{mine}_{chat}_{unique_id}"
+        if sender is not None and several[key.chat]:
+            message_id = f"{message_id}_{shown[sender]}"
+        if details is _NO_DETAILS or details == _NO_DETAILS:
+            told, prev, changed_at = _NOTHING_TOLD, archived.prev_text, archived.changed_at
+        else:
+            told, prev, changed_at = _told(archived, org_no, links), prev_text(archived), updated_at(archived)
+        author, broadcast, has, facts, cards, broadcast_id, media, quoted, ref, ticket, flag, poll, end = told
+        deleted = "true" if archived.deleted else _FLAG[details.is_deleted]
+        kind = '"chat"' if message.kind == "text" and details.type_name is None else _type(archived)
+        delivery = _delivery(archived) if archived.receipts or details.pending else _SENT if from_me else _RECEIVED
+        votes = "null" if told is _NOTHING_TOLD and not archived.votes else jsonb_text(_poll_results(archived))
+        head = f'{{"message_id":"{message_id}","org_id":{org_id},"ack":"{archived.ack or 0}",{author}"body":'
+        middle = (
+            f',{broadcast}"from_me":{mine},{has}"id":{{"id":"{unique_id}","remote":"{chat}","from_me":{mine},'
+            f'"serialized":"{message_id}"}},{facts}"message_type":{kind},{cards}"chat_id":"{chat}",'
+            f'"timestamp":"{postgres_text(message.sent_at)}","org_phone":"{own}",{broadcast_id}'
+            f'"is_deleted":{deleted},{media}"prev_body":{"null" if prev is None else quote(prev)},{quoted}'
+            f'"sender_phone":{writer},{ref}"delivery_info":{delivery},'
+            f'"updated_at":"{postgres_text(changed_at)}",{ticket}"unique_id":"{unique_id}",{flag}"fts":'
+        )
+        tail = f',{poll}"poll_results":{votes},{end}}}'
+        return b"".join((head.encode(), encode(message.text), middle.encode(), encode(archived.fts), tail.encode()))
+
+    return row
+
+
+def sender_of(archived: ArchivedMessage) -> str | None:
+    """Who wrote it: the own phone, the sender that a source told, or the only other person of the chat."""
+    message = archived.message
+    if message.from_me:
+        return archived.phone.jid
+    key = message.key
+    if key.sender is not None:
+        return key.sender
+    return key.chat if is_person(key.chat) else None
+
+
+def message_id_of(archived: ArchivedMessage) -> str:
+    key = archived.message.key
+    return encode_message_id(archived.message.from_me, key.chat, key.id, sender_of(archived))
+
+
+def updated_at(archived: ArchivedMessage) -> int:
+    """When the source changed it last, or an edit or deletion that came later; else when it changed here."""
+    told = archived.message.details.updated_at
+    if told is None:
+        return archived.changed_at
+    return max(told, archived.edited_at or told, archived.deleted_at or told)
+
+
+def prev_text(archived: ArchivedMessage) -> str | None:
+    return archived.prev_text if archived.prev_text is not None else archived.message.details.prev_text
+
+
+def _type(archived: ArchivedMessage) -> str:
+    message = archived.message
+    return quote(periskope_type(message.kind, message.details.type_name))
+
+
+def _told(archived: ArchivedMessage, org_no: int, links: Links) -> tuple[str, ...]:
+    """The keys that only details fill, in thirteen runs; between them stand the keys that every row fills."""
+    d = archived.message.details
+    mentions = encode([shown_jid(jid) for jid in d.mentions]).decode() if d.mentions else "[]"
+    duration = None if d.media is None or d.media.duration is None else _digits(d.media.duration)
+    return (
+        f'"author":{_jid(d.author)},',
+        f'"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},"duration":{_text(duration)},'
+        f'"forwarding_score":{jsonb_text(d.forwarding_score)},"from":{_jid(d.origin)},',
+        f'"has_media":{_FLAG[d.has_media]},"has_quoted_msg":{_FLAG[d.has_quoted]},'
+        f'"has_reaction":{_FLAG[d.has_reaction]},',
+        f'"invite_v4":{jsonb_text(d.invite)},"is_ephemeral":{_FLAG[d.is_ephemeral]},'
+        f'"is_forwarded":{_FLAG[d.is_forwarded]},"is_gif":{_FLAG[d.is_gif]},"is_starred":{_FLAG[d.is_starred]},'
+        f'"is_status":{_FLAG[d.is_status]},"links":{jsonb_text(d.links)},"location":{jsonb_text(_location(d))},'
+        f'"media_key":{_text(d.media_key)},"mentioned_ids":{mentions},"order_id":{_text(d.order_id)},'
+        f'"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},"token":{_text(d.order_token)},',
+        f'"vcards":{"null" if d.vcards is None else encode(d.vcards).decode()},',
+        f'"broadcast_id":{_text(d.broadcast_id)},',
+        f'"media":{jsonb_text(_media(d.media, org_no, links))},"performed_by":{_text(d.performed_by)},',
+        f'"quoted_message_id":{_text(_quoted(archived, d.quoted))},',
+        f'"sent_message_id":{_text(d.client_ref)},',
+        f'"message_ticket_id":{_text(d.ticket_id)},',
+        f'"flag_metadata":{jsonb_text(d.flag_metadata)},"flag_response_time":{jsonb_text(d.flag_response_time)},',
+        f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(_poll_info(d.poll))},',
+        f'"interactive":{jsonb_text(d.interactive)}',
+    )
+
+
+_NOTHING_TOLD: tuple[str, ...] = (
+    '"author":null,',
+    '"broadcast":null,"device_type":null,"duration":null,"forwarding_score":null,"from":null,',
+    '"has_media":null,"has_quoted_msg":null,"has_reaction":null,',
+    '"invite_v4":null,"is_ephemeral":null,"is_forwarded":null,"is_gif":null,"is_starred":null,"is_status":null,'
+    '"links":null,"location":null,"media_key":null,"mentioned_ids":[],"order_id":null,"raw_data":null,"to":null,'
+    '"token":null,',
+    '"vcards":null,',
+    '"broadcast_id":null,',
+    '"media":null,"performed_by":null,',
+    '"quoted_message_id":null,',
+    '"sent_message_id":null,',
+    '"message_ticket_id":null,',
+    '"flag_metadata":null,"flag_response_time":null,',
+    '"flag_status":null,"poll_info":null,',
+    '"interactive":null',
+)
+"""What ``_told`` says of a message without details."""
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else quote(value)
+
+
+def _jid(jid: str | None) -> str:
+    return "null" if jid is None else quote(shown_jid(jid))
+
+
+def _digits(value: float) -> str:
+    """A number as text; Periskope keeps durations and coordinates so."""
+    return encode(number(value)).decode()
+
+
+def _location(details: Details) -> Any:
+    """As the source had it, else in the shape in which Periskope's clients send locations."""
+    if details.location_data is not None or details.location is None:
+        return details.location_data
+    place: Location = details.location
+    options = {"url": place.url, "name": place.name, "address": place.address}
+    told = {name: value for name, value in options.items() if value is not None}
+    shown = {"latitude": _digits(place.latitude), "longitude": _digits(place.longitude)}
+    return {"options": told, **shown} if told else shown
+
+
+def _media(media: Media | None, org_no: int, links: Links) -> dict[str, Any] | None:
+    if media is None:
+        return None
+    return {
+        "path": links.media_url(org_no, media) or media.url,
+        "size": media.size,
+        "filename": media.filename,
+        "mimetype": media.mimetype,
+        "thumbnail": links.thumbnail_url(org_no, media) or media.thumbnail_url,
+        "dimensions": _dimensions(media.width, media.height),
+    }
+
+
+def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
+    if width is None or height is None:
+        return None
+    return {"ar": width / height if height else None, "width": width, "height": height}
+
+
+def _quoted(archived: ArchivedMessage, quoted: Quote | None) -> str | None:
+    """The quoted message's full id where its author is known, else the bare one."""
+    if quoted is None or quoted.id is None or quoted.sender is None:
+        return None if quoted is None else quoted.id
+    return encode_message_id(quoted.sender == archived.phone.jid, archived.message.key.chat, quoted.id, quoted.sender)
+
+
+def _delivery(archived: ArchivedMessage) -> str:
+    """Received messages have no ``read`` and ``delivered`` maps; own ones have both."""
+    pending = archived.message.details.pending
+    if not archived.message.from_me:
+        return _RECEIVED if not pending else _RECEIVED.replace("[]", encode([shown_jid(p) for p in pending]).decode())
+    if not archived.receipts and not pending:
+        return _SENT
+    read: dict[str, int] = {}
+    delivered: dict[str, int] = {}
+    for receipt in archived.receipts:
+        jid, read_at = shown_jid(receipt.participant), receipt.read_at or receipt.played_at
+        if read_at is not None:
+            read[jid] = read_at // 1000
+        if receipt.delivered_at is not None:
+            delivered[jid] = receipt.delivered_at // 1000
+    info = {"read": read, "pending": [shown_jid(p) for p in pending or ()], "delivered": delivered}
+    return jsonb_text({**info, "read_count": len(read), "delivered_count": len(delivered)})
+
+
+def _poll_info(poll: Poll | None) -> dict[str, Any] | None:
+    if poll is None:
+        return None
+    info: dict[str, Any] = {"pollName": poll.name, "pollOptions": poll.options}
+    if poll.selectable is not None:
+        info["options"] = {"allowMultipleAnswers": poll.selectable != 1}
+    return info
+
+
+def _poll_results(archived: ArchivedMessage) -> Any:
+    """Who chose an option and when, from the votes that are known; else as the source gave it."""
+    details = archived.message.details
+    if not archived.votes:
+        return details.poll_results
+    results: dict[str, dict[str, str]] = {name: {} for name in (details.poll.options if details.poll else ())}
+    for vote in archived.votes:
+        for option in vote.options:
+            results.setdefault(option, {})[shown_jid(vote.voter)] = postgres_text(vote.at)
+    return jsonb(results)

@@ -1,0 +1,1 @@
+"""The server: routes, credentials, and the wire."""

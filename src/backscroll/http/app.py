@@ -1,0 +1,242 @@
+"""From ASGI to a route and back: one app for both dialects, each of which words its own errors.
+
+The order of a request: limits of size, CORS preflight, route, credential, rate limit, page cache, handler.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backscroll.config import Settings
+from backscroll.errors import Error, StorageError
+from backscroll.http import gowa_routes, ops, periskope_routes, write_routes
+from backscroll.http.auth import Gate
+from backscroll.http.cache import Packed, PageCache
+from backscroll.http.delivery import Visit, deliver
+from backscroll.http.faces import FACES, Refused, as_refusal
+from backscroll.http.media_routes import MediaApp
+from backscroll.http.routes import AppState, Match, Reply, Request, Route, Router
+from backscroll.http.wire import (
+    MAX_HEADER_BYTES,
+    MAX_URL_BYTES,
+    ClientGone,
+    RateLimit,
+    TraceIds,
+    headers_of,
+    parse_query,
+    read_body,
+)
+from backscroll.http.workers import Workers
+from backscroll.model import Access
+
+log = logging.getLogger("backscroll.http")
+
+BODY_SECONDS = 60.0
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+
+Lifespan = Callable[[AppState], AbstractAsyncContextManager[None]]
+ROUTES: tuple[Route, ...] = (*ops.ROUTES, *periskope_routes.ROUTES, *gowa_routes.ROUTES, *write_routes.ROUTES)
+
+
+def build_app(
+    store: Any,
+    media: Any,
+    settings: Settings,
+    *,
+    routes: Iterable[Route] = ROUTES,
+    mounts: Mapping[str, ASGIApp] | None = None,
+    lifespans: Iterable[Lifespan] = (),
+) -> ASGIApp:
+    """The whole server as an ASGI app. It does not close ``store``.
+
+    ``mounts`` gives the paths below a prefix, WebSockets too, to other ASGI apps; ``lifespans`` run around the serving.
+    """
+    mounted: dict[str, ASGIApp] = {"/media": MediaApp(media)} if media is not None else {}
+    workers = Workers(local=not settings.database.startswith("postgres"))
+    app = AppState(store=store, media=media, settings=settings, workers=workers, routes=tuple(routes))
+    return Server(app, mounted | dict(mounts or {}), tuple(lifespans))
+
+
+class Server:
+    def __init__(self, app: AppState, mounts: Mapping[str, ASGIApp], lifespans: tuple[Lifespan, ...]) -> None:
+        settings = app.settings
+        self._app = app
+        self._mounts = [(prefix.rstrip("/"), mounted) for prefix, mounted in mounts.items()]
+        self._lifespans = lifespans
+        self._router = Router(app.routes, settings.gowa_base_path)
+        self._gate = Gate(app.archive, settings.open_access)
+        self._limit = RateLimit(settings.rate_limit)
+        self._pages = PageCache(settings.page_cache_bytes)
+        self._traces = TraceIds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif (mounted := self._mounted(scope["path"])) is not None:
+            await mounted(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def _mounted(self, path: str) -> ASGIApp | None:
+        for prefix, mounted in self._mounts:
+            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("/", ""):
+                return mounted
+        return None
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            stack.callback(self._app.workers.close)
+            await receive()
+            try:
+                for lifespan in self._lifespans:
+                    await stack.enter_async_context(lifespan(self._app))
+            except Exception as error:
+                await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = self._welcome(scope)
+        try:
+            packed = await self._serve(visit, scope, receive)
+        except ClientGone:
+            return
+        except Exception as error:
+            packed = Packed(self._explain(error, visit))
+        await deliver(visit, packed, self._app.workers, send)
+
+    def _welcome(self, scope: Scope) -> Visit:
+        path, client = raw_path(scope), scope.get("client")
+        return Visit(
+            method=scope["method"],
+            path=path,
+            headers=headers_of(scope["headers"]),
+            client=client[0] if client else None,
+            face=FACES[self._router.owner(path)],
+            trace_id=self._traces.next(),
+            head=[],
+            keeps_alive=scope.get("http_version", "1.1").startswith("1"),
+        )
+
+    async def _serve(self, visit: Visit, scope: Scope, receive: Receive) -> Packed:
+        check_sizes(visit, scope)
+        if visit.method == "OPTIONS":
+            return Packed(self._preflight(visit))
+        match = self._router.find(visit.method, visit.path)
+        if match is None:
+            raise self._no_route(visit)
+        visit.face = FACES[match.route.dialect]
+        if match.route.scope is None:
+            return Packed(await match.route.handler(await self._request(visit, match, None, scope, receive)))
+        access = await self._admit(visit, match.route.scope)
+        return await self._kept_or_made(visit, match, access, scope, receive)
+
+    async def _admit(self, visit: Visit, needed: str) -> Access:
+        access = await self._app.workers.run(lambda: self._gate.admit(visit.headers, visit.client))
+        visit.org_id = access.org.id.encode()
+        self._limit.count(access.token_id or access.org.id, visit.head)
+        if needed not in access.scopes:
+            raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
+        return access
+
+    async def _kept_or_made(self, visit: Visit, match: Match, access: Access, scope: Scope, receive: Receive) -> Packed:
+        """The answer kept from before if nothing has been written since, else the handler's."""
+        route, org = match.route, access.org.no
+        if not (route.cached and self._pages.most_bytes):
+            return Packed(await route.handler(await self._request(visit, match, access, scope, receive)))
+        key = self._key(visit, route, access, scope)
+        # Read before the handler asks: a write in between then leaves an entry that is already out of date.
+        version = await self._app.workers.run(lambda: self._app.archive.version(org))
+        kept = self._pages.get(key, version)
+        if kept is None:
+            kept = Packed(await route.handler(await self._request(visit, match, access, scope, receive)))
+            if kept.reply.status == 200 and kept.reply.chunks is None:
+                self._pages.put(key, version, kept)
+        return kept
+
+    def _key(self, visit: Visit, route: Route, access: Access, scope: Scope) -> Hashable:
+        headers = visit.headers
+        host = None if self._app.settings.public_url else (scope.get("scheme"), headers.get("host"))
+        varying = tuple(headers.get(name) for name in route.vary)
+        return visit.path, scope["query_string"], access.org.no, access.phones, varying, host
+
+    async def _request(
+        self, visit: Visit, match: Match, access: Access | None, scope: Scope, receive: Receive
+    ) -> Request:
+        body = b""
+        if match.route.body == "bytes":
+            settings = self._app.settings
+            declared = visit.headers.get("content-length")
+            body = await read_body(receive, settings.max_body_bytes, BODY_SECONDS, declared)
+        return Request(
+            method=visit.method,
+            path=visit.path,
+            path_params=match.params,
+            query=parse_query(scope["query_string"]),
+            headers=visit.headers,
+            body=body,
+            access=access,
+            app=self._app,
+            scheme=scope.get("scheme", "http"),
+            client=visit.client,
+            trace_id=visit.trace_id,
+            receive=receive,
+        )
+
+    def _preflight(self, visit: Visit) -> Reply:
+        allow = self._router.allowed(visit.path)
+        if not allow:
+            raise self._no_route(visit)
+        headers = (
+            ("allow", ", ".join(allow)),
+            ("access-control-allow-methods", METHODS),
+            ("access-control-allow-headers", visit.face.allow_headers),
+            ("access-control-max-age", "600"),
+        )
+        return Reply(204, headers=headers)
+
+    def _no_route(self, visit: Visit) -> Refused:
+        allow = ", ".join(self._router.allowed(visit.path))
+        if allow:
+            return Refused(405, "METHOD_NOT_ALLOWED", f"this address answers {allow}", {"allow": allow})
+        return Refused(404, "NOT_FOUND", "there is nothing at this address")
+
+    def _explain(self, error: Exception, visit: Visit) -> Reply:
+        """The error in the dialect's words; an unexpected one is logged."""
+        if isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
+            log.error("%s %s: %s", visit.trace_id, visit.method, story_of(error))
+        return visit.face.dress(error)
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, with its percent-encoding."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.partition(b"?")[0].decode("latin-1") if raw else quote(scope["path"])
+
+
+def check_sizes(visit: Visit, scope: Scope) -> None:
+    if len(visit.path) + len(scope["query_string"]) > MAX_URL_BYTES:
+        raise Refused(414, "URI_TOO_LONG", f"the address is longer than {MAX_URL_BYTES} bytes")
+    if sum([len(name) + len(value) for name, value in scope["headers"]]) > MAX_HEADER_BYTES:
+        raise Refused(431, "HEADERS_TOO_LARGE", f"the headers are larger than {MAX_HEADER_BYTES} bytes")
+
+
+def story_of(error: BaseException) -> str:
+    """Types and places of an error and its causes, without their text: it may quote a message or a secret."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(parts) < 5:
+        parts.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
+        cause = cause.__cause__ or cause.__context__
+    return "from ".join(parts)

@@ -1,0 +1,31 @@
+"""Signed addresses of media files, as the dialects show them."""
+
+from __future__ import annotations
+
+from backscroll.dialects.links import Links, NoLinks
+from backscroll.http.routes import Request
+from backscroll.model import Media
+from backscroll.storage.media import MediaStore
+
+
+class SignedLinks:
+    """Links of the media store below the address that the client reached this server at."""
+
+    def __init__(self, media: MediaStore, base_url: str) -> None:
+        self._media = media
+        self._base_url = base_url
+
+    def media_url(self, org_no: int, media: Media) -> str | None:
+        if media.file is None:
+            return None
+        return self._base_url + self._media.sign(org_no, media.file, filename=media.filename, mimetype=media.mimetype)
+
+    def thumbnail_url(self, org_no: int, media: Media) -> str | None:
+        if media.file is None or not (media.mimetype or "").startswith("image/"):
+            return None
+        return self._base_url + self._media.sign(org_no, media.file, thumbnail=True)
+
+
+def links_of(request: Request) -> Links:
+    media = request.app.media
+    return SignedLinks(media, request.base_url) if media is not None else NoLinks()

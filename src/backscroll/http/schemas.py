@@ -1,0 +1,111 @@
+"""JSON Schemas of the answers, for the OpenAPI document.
+
+Written as ``name:type`` words: ``?`` after the type allows null, ``*`` after the name allows absence, ``[]`` is a list,
+``@Name`` another schema.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_TYPES: dict[str, Schema] = {
+    "string": {"type": "string"},
+    "time": {"type": "string", "format": "date-time"},
+    "int": {"type": "integer"},
+    "number": {"type": "number"},
+    "bool": {"type": "boolean"},
+    "object": {"type": "object"},
+    "any": {},
+}
+
+
+def fields(words: str, prefix: str) -> Schema:
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    for word in words.split():
+        name, _, kind = word.partition(":")
+        properties[name.rstrip("*")] = _type(kind, prefix)
+        if not name.endswith("*"):
+            required.append(name)
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _type(kind: str, prefix: str) -> Schema:
+    if kind.endswith("?"):
+        plain = _type(kind[:-1], prefix)
+        return {**plain, "type": [plain["type"], "null"]} if "type" in plain else {"anyOf": [plain, {"type": "null"}]}
+    if kind.endswith("[]"):
+        return {"type": "array", "items": _type(kind[:-2], prefix)}
+    if kind.startswith("@"):
+        return {"$ref": f"#/components/schemas/{prefix}.{kind[1:]}"}
+    return dict(_TYPES[kind])
+
+
+_ENVELOPE = "from:int to:int count:int"
+_MESSAGE = """
+    message_id:string org_id:string ack:string author:string? body:string? broadcast:bool? device_type:string?
+    duration:string? forwarding_score:number? from:string? from_me:bool has_media:bool? has_quoted_msg:bool?
+    has_reaction:bool? id:object invite_v4:any is_ephemeral:bool? is_forwarded:bool? is_gif:bool? is_starred:bool?
+    is_status:bool? links:any location:any media_key:string? mentioned_ids:string[] order_id:string? raw_data:any
+    to:string? token:string? message_type:string vcards:any chat_id:string timestamp:time org_phone:string
+    broadcast_id:string? is_deleted:bool? media:@Media? performed_by:string? prev_body:string?
+    quoted_message_id:string? sender_phone:string? sent_message_id:string? delivery_info:@DeliveryInfo?
+    updated_at:time? message_ticket_id:string? unique_id:string flag_metadata:any flag_response_time:number?
+    fts:string? flag_status:bool? poll_info:any poll_results:any interactive:any
+"""
+_PERISKOPE = {
+    "Messages": f"{_ENVELOPE} messages:@Message[]",
+    "Message": f"{_MESSAGE} reactions*:@Reaction[]",
+    "Media": "path*:string? size*:int? filename*:string? mimetype*:string? thumbnail*:string? dimensions*:object?",
+    "DeliveryInfo": "read*:object pending*:string[] delivered*:object read_count*:int delivered_count*:int",
+    "Reaction": "reaction_id:string message_id:string chat_id*:string? sender_id:string reaction:any timestamp*:any",
+    "Status": "message_id:string unique_id:string chat_id*:string ack*:int status*:string?",
+    "Chats": f"{_ENVELOPE} chats:@Chat[]",
+    "Chat": "org_id:string chat_id:string org_phone:string chat_name*:string? chat_type*:string? latest_message*:any",
+    "Notifications": f"{_ENVELOPE} notifications:@Notification[] messages:@Notification[]",
+    "Notification": "notification_id:string chat_id:string type*:string? author*:string? timestamp*:string?",
+    "Contacts": f"{_ENVELOPE} contacts:@Contact[]",
+    "Contact": "contact_id:string org_id:string contact_name*:string? contact_type*:string? labels*:string[]",
+    "Phone": "org_id:string org_phone:string phone_id:string phone_name*:string? wa_state*:string? is_ready*:bool?",
+    "Reactions": f"{_ENVELOPE} reactions:@Reaction[]",
+    "Empty": _ENVELOPE,
+    "Error": "name:string code:string message:string status:int fields*:object",
+}
+_GOWA = {
+    "Messages": "code:string message:string results:@MessagesResults",
+    "MessagesResults": "data:@Message[] pagination:@Pagination chat_info:@Chat",
+    "Message": """
+        id:string chat_jid:string sender_jid:string content:string timestamp:time is_from_me:bool media_type:string?
+        filename:string? url:string? file_length:int? created_at:string updated_at:string sender_display_name*:string
+        reactions*:any[] call_metadata*:string
+    """,
+    "Pagination": "limit:int offset:int total:int",
+    "Chats": "code:string message:string results:@ChatsResults",
+    "ChatsResults": "data:@Chat[] pagination:@Pagination",
+    "Chat": """
+        jid:string name:string last_message_time:string ephemeral_expiration:int created_at:string updated_at:string
+        archived:bool
+    """,
+    "Devices": "code:string message:string results:@DeviceInfo[]?",
+    "Device": "code:string message:string results:@DeviceInfo",
+    "DeviceInfo": "id:string state:string display_name*:string jid*:string phone_number*:string created_at*:string",
+    "DeviceStatus": "code:string message:string results:object",
+    "AppDevices": "code:string message:string results:any",
+    "AppStatus": "code:string message:string results:object",
+    "AppInfo": "code:string message:string results:object",
+    "Contacts": "code:string message:string results:object",
+    "Download": "code:string message:string results:object",
+    "Error": "code:string message:string results*:any",
+}
+
+
+def components() -> dict[str, Schema]:
+    """All schemas, as ``periskope.Message``, ``gowa.Chat`` …"""
+    schemas = {f"periskope.{name}": fields(words, "periskope") for name, words in _PERISKOPE.items()}
+    schemas |= {f"gowa.{name}": fields(words, "gowa") for name, words in _GOWA.items()}
+    schemas["periskope.Phones"] = {"type": "array", "items": {"$ref": "#/components/schemas/periskope.Phone"}}
+    schemas["periskope.Webhooks"] = {"type": "array", "items": {"type": "object"}}
+    schemas["backscroll.Error"] = fields("code:string message:string", "backscroll")
+    return schemas

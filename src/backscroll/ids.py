@@ -1,0 +1,96 @@
+"""WhatsApp ids: parse, normalise, classify; and text made safe to store."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Literal
+
+PartyKind = Literal["user", "lid", "group", "newsletter", "status", "broadcast", "bot", "export", "unknown"]
+
+USER = "s.whatsapp.net"
+GROUP = "g.us"
+LID = "lid"
+EXPORT = "export"
+"""Server part of parties that an exported chat knows by name only."""
+
+_SERVER_ALIASES = {"c.us": USER, "hosted": USER, "hosted.lid": LID}
+_KINDS: dict[str, PartyKind] = {
+    USER: "user",
+    LID: "lid",
+    GROUP: "group",
+    "newsletter": "newsletter",
+    "broadcast": "broadcast",
+    "bot": "bot",
+    EXPORT: "export",
+}
+_DEVICE = re.compile(r"[.:].*", re.S)
+_NOT_DIGITS = re.compile(r"[\s+\-().\u00a0\u202f\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+LONGEST_NUMBER = 15
+"""Digits of the longest phone number (E.164); GOWA takes longer bare digits for groups."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def canonical(jid: str) -> str:
+    """The one spelling of a JID: ``N@c.us``, ``N:7@…``, ``+N`` and bare ``N`` become ``N@s.whatsapp.net``.
+
+    Bare digits longer than a phone number are a group. What is not understood comes back trimmed.
+    """
+    jid = jid.strip()
+    user, at, server = jid.rpartition("@")
+    if not at:
+        return from_number(jid) if bare_number(jid) else jid
+    server = server.lower()
+    server = _SERVER_ALIASES.get(server, server)
+    if server in (USER, LID):
+        user = _DEVICE.sub("", user)
+        if server == USER:
+            user = user.removeprefix("+")
+    return f"{user}@{server}"
+
+
+def from_number(text: str) -> str:
+    """The JID of a bare number, by GOWA's rule: up to 15 digits a person, longer a group."""
+    digits = bare_number(text)
+    return f"{digits}@{USER if len(digits) <= LONGEST_NUMBER else GROUP}"
+
+
+def bare_number(text: str) -> str:
+    """The digits of ``+91 98765-43210``; "" when it is anything else than a number."""
+    digits = _NOT_DIGITS.sub("", text)
+    return digits if digits.isascii() and digits.isdigit() else ""
+
+
+def kind_of(jid: str) -> PartyKind:
+    if jid == "status@broadcast":
+        return "status"
+    return _KINDS.get(jid.rpartition("@")[2], "unknown")
+
+
+def user_part(jid: str) -> str:
+    return jid.partition("@")[0]
+
+
+def is_person(jid: str) -> bool:
+    return kind_of(jid) in ("user", "lid", "bot", "export")
+
+
+def clean_text(text: str) -> tuple[str, bool]:
+    """``text`` as both engines can keep it, and whether that changed it.
+
+    NUL and lone surrogates become U+FFFD: PostgreSQL refuses the one, SQLite the other.
+    """
+    cleaned = text.replace("\0", "\ufffd")
+    if not cleaned.isascii():
+        cleaned = _SURROGATES.sub("\ufffd", cleaned)
+    return cleaned, cleaned is not text and cleaned != text
+
+
+def fold(text: str) -> str:
+    """``text`` for searching: case and accents taken away, so that ``É`` meets ``e``."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    stripped = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", stripped).casefold()

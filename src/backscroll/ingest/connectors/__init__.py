@@ -1,0 +1,1 @@
+"""One module a source. A connector cannot write, it can only say."""

@@ -1,0 +1,1 @@
+"""WhatsApp's "Export chat": a text file, a zip or a folder, from Android and iOS, in any language."""

@@ -1,0 +1,315 @@
+"""An exported chat as lines with a time, an author and what they say."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import groupby
+from typing import Literal
+
+from msgspec import Struct
+
+from backscroll.errors import Unreadable
+from backscroll.ingest.connectors.export import body as bodies
+from backscroll.ingest.connectors.export.body import Content, Context
+from backscroll.ingest.connectors.export.header import (
+    MARKS,
+    Date,
+    DateOrder,
+    Head,
+    HeadReader,
+    choose_order,
+    choose_shape,
+    to_ordinal,
+)
+from backscroll.ingest.connectors.export.wording import YOU, fold, notice_type, unmark
+from backscroll.model import Call, Kind, Location, Poll
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_GROUP_NOTICES = frozenset(("create", "add", "remove", "leave", "invite", "subject", "picture", "desc", "promote"))
+_QUOTES = frozenset("\"“”„«»‟「」『』〝〞＂")
+LONGEST_AUTHOR = 150
+
+
+class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One message, call or notice. Text is as WhatsApp wrote it, less its own marks; it may hold NUL."""
+
+    line_no: int
+    """Of its first line in the file, from 1."""
+    sent_at: int
+    local: str
+    """The clock on the wall of the exporting phone: ``2026-02-01T14:05``, with seconds if the file has them."""
+    author: str | None = None
+    """As the exporting phone names them; None for notices and calls that name nobody."""
+    is_push_name: bool | None = None
+    """True when the author is no saved contact (``~ Mara``) and chose the name themselves."""
+    kind: Kind = "text"
+    """``unknown`` with ``media_omitted`` is media of a kind that the export does not tell."""
+    text: str | None = None
+    attachment: str | None = None
+    """Key in ``ExportArchive.attachments``."""
+    filename: str | None = None
+    """The file's own name, also of files that are not there."""
+    media_omitted: bool = False
+    is_gif: bool | None = None
+    is_edited: bool | None = None
+    is_deleted: bool | None = None
+    deleted_by_admin: bool | None = None
+    mentions: tuple[str, ...] = ()
+    """Names as they stand in the text."""
+    poll: Poll | None = None
+    location: Location | None = None
+    contact_name: str | None = None
+    call: Call | None = None
+    notice_type: str | None = None
+    raw: str
+    """The lines as they stand in the file."""
+
+
+class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    lines: tuple[ExportedLine, ...]
+    precision: Literal["minute", "second"]
+    system: Literal["android", "ios"]
+    day_first: bool | None = None
+    """None when years come first."""
+    title: str | None = None
+    """On iOS, the group or contact in whose name the notices stand."""
+    authors: tuple[str, ...] = ()
+    """Whoever wrote something, in order of appearance."""
+    own_names: tuple[str, ...] = ()
+    """Authors that must be the phone's owner: they deleted a message themselves, or are called "You"."""
+    is_group: bool | None = None
+    """True when notices or a third author say so; None when nothing tells."""
+    preamble: str | None = None
+    """Text before the first message."""
+
+
+class _Block(Struct, gc=False):
+    """A head with all that belongs to it."""
+
+    line_no: int
+    head: Head
+    day: Date
+    clock: tuple[int, int, int]
+    lines: list[str]
+    author: str | None = None
+    is_push_name: bool = False
+    body: str = ""
+    marked: bool = False
+
+
+def parse(
+    text: bytes, *, timezone: tzinfo, day_first: bool | None = None, names: Collection[str] | None = None
+) -> ExportedChat:
+    """Read an export. ``timezone`` is the exporting phone's; ``names`` are the files that came along, if known.
+
+    Raises Unreadable for what is no export, Question when only a person can tell days from months.
+    """
+    lines = decode(text).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    blocks, preamble = _blocks([line.removesuffix("\r") for line in lines])
+    order = _order(blocks, day_first)
+    blocks, preamble = _settle(blocks, order, preamble)
+    ios = blocks[0].head.layout.shape.startswith("[]")
+    _find_authors(blocks, ios)
+    context = _context(blocks, names, ios)
+    parsed = tuple(_exported(block, order, context, clock) for clock in [_Clock(timezone)] for block in blocks)
+    return ExportedChat(
+        lines=parsed,
+        precision="second" if blocks[0].head.layout.seconds else "minute",
+        system="ios" if ios else "android",
+        day_first=None if order == "ymd" else order == "dmy",
+        title=_title(blocks, parsed) if ios else None,
+        authors=tuple(dict.fromkeys(line.author for line in parsed if line.author and line.kind != "notice")),
+        own_names=_own_names(blocks, parsed),
+        is_group=_is_group(parsed) or None,
+        preamble=preamble,
+    )
+
+
+def decode(text: bytes) -> str:
+    """UTF-8, or UTF-16 with its mark. Raises Unreadable for anything else."""
+    encoding = "utf-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return text.decode(encoding)
+    except UnicodeDecodeError as error:
+        problem = "this is no text in UTF-8; save the export unchanged, as WhatsApp sent it"
+        raise Unreadable("export", f"byte {error.start}", problem) from None
+
+
+def looks_like_export(start: bytes) -> bool:
+    """Whether a file that begins so is the text of a chat."""
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    lines = start.decode(encoding, errors="replace").split("\n", 20)[:20]
+    reader = HeadReader()
+    return any(reader.read(line) for line in lines)
+
+
+def _blocks(lines: list[str]) -> tuple[list[_Block], str | None]:
+    heads = _heads(lines)
+    if not heads:
+        problem = "no line begins with a date and a time as WhatsApp writes them"
+        raise Unreadable("export", "line 1", problem)
+    starts = [index for index, _ in heads]
+    ends = [*starts[1:], len(lines)]
+    blocks = []
+    for (index, head), end in zip(heads, ends, strict=True):
+        day, clock = head.layout.numbers(head.stamp)
+        blocks.append(_Block(index + 1, head, day, clock, lines[index:end]))
+    preamble = "\n".join(lines[: starts[0]]).strip()
+    if preamble and len(heads) < 3:
+        raise Unreadable("export", "line 1", "this does not begin like an exported chat")
+    return blocks, preamble or None
+
+
+def _heads(lines: list[str]) -> list[tuple[int, Head]]:
+    reader = HeadReader()
+    found = [(index, head) for index, line in enumerate(lines) if (head := reader.read(line))]
+    if not found:
+        return []
+    shape = choose_shape([head.layout.shape for _, head in found])
+    chosen = [(index, head) for index, head in found if head.layout.shape == shape]
+    chosen = [(index, head) for index, head in chosen if _on_the_clock(head)]
+    _refuse_unknown_words([head for _, head in chosen])
+    return chosen
+
+
+def _on_the_clock(head: Head) -> bool:
+    hour, minute, second = head.layout.numbers(head.stamp)[1]
+    return hour < 24 and minute < 60 and second < 61
+
+
+def _refuse_unknown_words(heads: list[Head]) -> None:
+    """A word beside the time may be one for am or pm, unless it is one for the whole day."""
+    words = {head.layout.unknown for head in heads}
+    if words == {None}:
+        return
+    if len(words) == 1 and any(head.layout.numbers(head.stamp)[1][0] > 12 for head in heads):
+        return
+    word = next(word for word in words if word)
+    raise Unreadable("export", "line 1", f"the word {word!r} beside the time is not known here; please report it")
+
+
+def _order(blocks: list[_Block], day_first: bool | None) -> DateOrder:
+    days = [day for day, _ in groupby(block.day for block in blocks)]
+    return choose_order(days, blocks[0].head.layout, day_first)
+
+
+def _settle(blocks: list[_Block], order: DateOrder, preamble: str | None) -> tuple[list[_Block], str | None]:
+    """Lines whose date does not exist belong to the message before them."""
+    kept: list[_Block] = []
+    for block in blocks:
+        if to_ordinal(block.day, order, block.head.layout.era) is not None:
+            kept.append(block)
+        elif kept:
+            kept[-1].lines += block.lines
+        else:
+            preamble = "\n".join(filter(None, [preamble, *block.lines]))
+    return kept, preamble
+
+
+def _find_authors(blocks: list[_Block], ios: bool) -> None:
+    seen: Counter[str] = Counter()
+    for block in blocks:
+        first = block.lines[0]
+        rest = first[block.head.end :]
+        name, said = split_author(rest)
+        block.marked = first[:1] in MARKS or said[:1] in MARKS
+        block.body = "\n".join([said, *block.lines[1:]])
+        if name is not None:
+            block.author, block.is_push_name = clean_author(name)
+            seen[block.author] += 1
+    if not ios:
+        for block in blocks:
+            if block.author and seen[block.author] == 1 and _is_notice_with_colon(block):
+                block.author, block.body = None, block.lines[0][block.head.end :]
+
+
+def split_author(rest: str) -> tuple[str | None, str]:
+    """``Mara: hello`` in two; no author where what stands before the colon is hardly a name."""
+    at = rest.find(": ", 0, LONGEST_AUTHOR)
+    name, said = (rest[:at], rest[at + 2 :]) if at > 0 else (rest[:-1], "") if rest[-1:] == ":" else ("", rest)
+    if not name.strip() or len(name) > LONGEST_AUTHOR or sum(c in _QUOTES for c in name) % 2:
+        return None, rest
+    return name, said
+
+
+def _is_notice_with_colon(block: _Block) -> bool:
+    """``Your security code with Mara: Shop changed``: a name of that many words never writes but once."""
+    words = (block.author or "").count(" ")
+    return words >= 3 and len(block.lines) == 1 and notice_type(f"{block.author}: {block.body}") is not None
+
+
+def clean_author(name: str) -> tuple[str, bool]:
+    """The name without marks, and whether its owner chose it (``~ Mara``)."""
+    name = unmark(name).replace("\u00a0", " ").replace("\u202f", " ").strip()
+    bare = name.removeprefix("~").strip()
+    return (bare, True) if bare and bare != name else (name, False)
+
+
+def _context(blocks: list[_Block], names: Collection[str] | None, ios: bool) -> Context:
+    known = None if names is None else {file_key(name): name for name in names}
+    return Context(
+        ios=ios,
+        names=known,
+        frequent=bodies.frequent_phrases(block.body for block in blocks if block.author is not None),
+        writers=frozenset(block.author for block in blocks if block.author and not block.marked),
+    )
+
+
+def file_key(name: str) -> str:
+    """A file's name for comparing: the text and the archive may spell accents in two ways."""
+    return unicodedata.normalize("NFC", unmark(name)).strip()
+
+
+class _Clock:
+    """Local times to UTC. An hour that comes twice is the later one where the earlier would go back in time."""
+
+    def __init__(self, timezone: tzinfo) -> None:
+        self._timezone = timezone
+        self._last = -(2**62)
+
+    def micros(self, ordinal: int, clock: tuple[int, int, int]) -> int:
+        hour, minute, second = clock
+        naive = ((ordinal - _EPOCH) * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000
+        local = datetime.fromordinal(ordinal) + timedelta(hours=hour, minutes=minute)
+        earlier = naive - _offset(local, self._timezone, 0)
+        if earlier < self._last:
+            later = naive - _offset(local, self._timezone, 1)
+            earlier = later if later > earlier else earlier
+        self._last = earlier
+        return earlier
+
+
+def _offset(local: datetime, timezone: tzinfo, fold: int) -> int:
+    offset = local.replace(tzinfo=timezone, fold=fold).utcoffset() or timedelta()
+    return int(offset.total_seconds() * 1_000_000)
+
+
+def _exported(block: _Block, order: DateOrder, context: Context, clock: _Clock) -> ExportedLine:
+    layout = block.head.layout
+    ordinal = to_ordinal(block.day, order, layout.era) or _EPOCH
+    content = bodies.read(block.author, block.body, block.marked, context)
+    return ExportedLine(
+        line_no=block.line_no,
+        sent_at=clock.micros(ordinal, block.clock),
+        local=_local(ordinal, block.clock, layout.seconds),
+        author=None if content.kind == "notice" else block.author,
+        is_push_name=(block.is_push_name and content.kind != "notice") or None,
+        raw="\n".join(block.lines),
+        **_fields(content),
+    )
+
+
+def _fields(content: Content) -> dict[str, object]:
+    return {name: getattr(content, name) for name in Content.__struct_fields__ if name != "own"}
+
+
+def _local(ordinal: int, clock: tuple[int, int, int], seconds: bool) -> str:
+    hour, minute, second = clock
+    day = date.fromordinal(ordinal).isoformat()
+    return f"{day}T{hour:02}:{minute:02}:{second:02}" if seconds else f"{day}T{hour:02}:{minute:02}"

@@ -1,0 +1,415 @@
+"""The words of the archive. Times are integer microseconds since 1970 in UTC; absence is None.
+
+Text that stands in these types is clean: no NUL, no lone surrogates (see ``ids.clean_text``).
+JIDs are in WhatsApp's canonical form (``919876543210@s.whatsapp.net``); dialects show their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Kind = Literal[
+    "text",
+    "image",
+    "video",
+    "video_note",
+    "audio",
+    "voice",
+    "document",
+    "sticker",
+    "location",
+    "live_location",
+    "contact",
+    "contacts",
+    "poll",
+    "event",
+    "group_invite",
+    "order",
+    "product",
+    "interactive",
+    "album",
+    "ciphertext",
+    "unknown",
+    "call",
+    "notice",
+]
+"""What a message is. ``notice`` is a system line or group event, ``ciphertext`` could not be decrypted."""
+
+MEDIA_KINDS: frozenset[Kind] = frozenset({"image", "video", "video_note", "audio", "voice", "document", "sticker"})
+
+Source = Literal["linked", "cloud", "periskope", "webhook", "backup", "gowa", "export"]
+
+SOURCE_RANK: dict[Source, int] = {
+    "linked": 70,
+    "cloud": 60,
+    "periskope": 50,
+    "webhook": 40,
+    "backup": 30,
+    "gowa": 20,
+    "export": 10,
+}
+"""Where two sources both know a field, the higher rank wins (contracts/decisions.md)."""
+
+
+class MessageKey(Struct, frozen=True, order=True):
+    """A message as a source names it. ``sender`` is None when the source does not know it."""
+
+    phone: str
+    chat: str
+    id: str
+    sender: str | None = None
+
+
+class Media(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that belongs to a message. ``file`` is the SHA-256 of bytes that this archive holds."""
+
+    mimetype: str | None = None
+    size: int | None = None
+    """Bytes."""
+    filename: str | None = None
+    sha256: str | None = None
+    """Hex, of the plain file, as the source tells it."""
+    file: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    """Seconds."""
+    pages: int | None = None
+    url: str | None = None
+    """Where the source keeps it."""
+    thumbnail_url: str | None = None
+    thumbnail: str | None = None
+    """Base64 of the small JPEG that travels inside a message."""
+    waveform: str | None = None
+    media_key: str | None = None
+    """Base64; with ``direct_path`` a linked device may still fetch the file."""
+    direct_path: str | None = None
+    enc_sha256: str | None = None
+    omitted: bool | None = None
+    """True when the source says that it left the file out."""
+
+
+class Quote(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The message that this one answers, and the copy of it that travelled along."""
+
+    id: str | None = None
+    sender: str | None = None
+    text: str | None = None
+    kind: Kind | None = None
+
+
+class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    latitude: float
+    longitude: float
+    name: str | None = None
+    address: str | None = None
+    url: str | None = None
+    accuracy: float | None = None
+    """Metres."""
+
+
+class Poll(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    options: tuple[str, ...] = ()
+    selectable: int | None = None
+    """How many options one voter may choose; 0 is any number."""
+    tally: dict[str, int] | None = None
+    """Votes per option where only the numbers are known (exported chats)."""
+
+
+class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    video: bool | None = None
+    outgoing: bool | None = None
+    result: str | None = None
+    """missed, connected, rejected …"""
+    duration: float | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A system line or group event. ``type`` in WhatsApp's words: add, remove, subject, e2e …"""
+
+    type: str | None = None
+    recipients: tuple[str, ...] = ()
+    metadata: dict[str, Any] | None = None
+
+
+class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that a source told about a message besides its text. Flags are None when it did not say."""
+
+    media: Media | None = None
+    quoted: Quote | None = None
+    mentions: tuple[str, ...] = ()
+    location: Location | None = None
+    vcards: tuple[str, ...] | None = None
+    poll: Poll | None = None
+    call: Call | None = None
+    notice: Notice | None = None
+    is_forwarded: bool | None = None
+    forwarding_score: int | None = None
+    is_ephemeral: bool | None = None
+    expires_after: int | None = None
+    """Seconds, of a disappearing message."""
+    is_view_once: bool | None = None
+    is_gif: bool | None = None
+    is_starred: bool | None = None
+    is_status: bool | None = None
+    is_edited: bool | None = None
+    """True when the source says so without telling what changed."""
+    is_deleted: bool | None = None
+    broadcast: bool | None = None
+    has_media: bool | None = None
+    has_quoted: bool | None = None
+    has_reaction: bool | None = None
+    push_name: str | None = None
+    """The name that the sender carried at that moment."""
+    prev_text: str | None = None
+    updated_at: int | None = None
+    """When the source last changed its own record."""
+    created_at: int | None = None
+    precision: Literal["second", "minute"] | None = None
+    """How exact ``sent_at`` is; None means to the second or better."""
+    altered: bool | None = None
+    """True when NUL or lone surrogates were replaced in the text; the original is in the raw payload."""
+    type_name: str | None = None
+    """The source's own word for the kind, kept when ours does not lead back to it."""
+    server_timestamp: int | None = None
+    client_ref: str | None = None
+    """The id that the sending program chose (Periskope's sent_message_id)."""
+    performed_by: str | None = None
+    broadcast_id: str | None = None
+    ticket_id: str | None = None
+    flag_status: bool | None = None
+    flag_metadata: Any = None
+    flag_response_time: float | None = None
+    device_type: str | None = None
+    author: str | None = None
+    """The group author where the source shows it apart from the sender."""
+    recipient: str | None = None
+    origin: str | None = None
+    """The JID that the source shows as ``from``."""
+    links: Any = None
+    invite: Any = None
+    order_id: str | None = None
+    order_token: str | None = None
+    interactive: Any = None
+    raw_data: Any = None
+    poll_results: Any = None
+    location_data: Any = None
+    """The location in the source's own shape, where it has one that ours does not lead back to."""
+    media_key: str | None = None
+    pending: tuple[str, ...] | None = None
+    """Participants whom the message has not reached, where the source lists them."""
+    referral: dict[str, Any] | None = None
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message as one source tells it."""
+
+    key: MessageKey
+    sent_at: int
+    from_me: bool
+    kind: Kind = "text"
+    text: str | None = None
+    """Body, or the caption of media."""
+    ack: int | None = None
+    """-1 failed … 5 played, in Periskope's numbering (contracts/decisions.md)."""
+    details: Details = Details()
+
+
+class Org(Struct, frozen=True, kw_only=True):
+    """An organisation. ``no`` is its number in every key of the database, ``id`` its UUID."""
+
+    no: int
+    id: str
+    name: str
+    created_at: int
+
+
+class Phone(Struct, frozen=True, kw_only=True):
+    """One of an organisation's own WhatsApp numbers. ``jid`` is ``<digits>@s.whatsapp.net``."""
+
+    no: int
+    jid: str
+    phone_id: str
+    """``phone-`` and sixteen lowercase letters."""
+    device_id: str | None = None
+    """GOWA's slot id."""
+    name: str | None = None
+    created_at: int = 0
+
+    @property
+    def number(self) -> str:
+        return self.jid.partition("@")[0]
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """What a credential may read: one organisation and some of its phones, oldest first."""
+
+    org: Org
+    phones: tuple[Phone, ...]
+    scoped: bool = False
+    """True when the token names its phones; False when it reaches all of the organisation's."""
+    scopes: frozenset[str] = frozenset({"read"})
+    token_id: str | None = None
+
+
+class Reaction(Struct, frozen=True, kw_only=True):
+    sender: str
+    emoji: str
+    at: int | None
+    sender_name: str | None = None
+    from_me: bool = False
+    id: str | None = None
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """How far a message came with one participant; times are None until then."""
+
+    participant: str
+    delivered_at: int | None = None
+    read_at: int | None = None
+    played_at: int | None = None
+
+
+class Edit(Struct, frozen=True, kw_only=True):
+    """One edit: the text from ``at`` on."""
+
+    text: str | None
+    at: int
+    id: str | None = None
+
+
+class Vote(Struct, frozen=True, kw_only=True):
+    voter: str
+    options: tuple[str, ...]
+    at: int
+
+
+class ArchivedMessage(Struct, frozen=True, kw_only=True):
+    """A message as the archive shows it: all sources, edits, deletions, receipts taken together.
+
+    ``message.text`` is the current text; ``key.sender`` is resolved, so that LID and number are one.
+    """
+
+    no: int
+    message: Message
+    phone: Phone
+    ack: int | None
+    deleted_at: int | None = None
+    deleted: bool = False
+    prev_text: str | None = None
+    edited_at: int | None = None
+    edits: tuple[Edit, ...] = ()
+    """Oldest first; the first original text is in ``original_text``."""
+    original_text: str | None = None
+    reactions: tuple[Reaction, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    sender_name: str | None = None
+    fts: str | None = None
+    stored_at: int = 0
+    changed_at: int = 0
+
+
+class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    jid: str
+    is_admin: bool = False
+    is_super_admin: bool = False
+    name: str | None = None
+
+
+class Chat(Struct, frozen=True, kw_only=True):
+    """A chat as one phone sees it."""
+
+    jid: str
+    phone: Phone
+    kind: Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
+    name: str | None = None
+    """As told by a source; dialects have their own fallback."""
+    lid: str | None = None
+    image: str | None = None
+    last_message_at: int | None = None
+    messages: int = 0
+    """How many messages it holds, without notices and calls."""
+    unread: int | None = None
+    archived: bool | None = None
+    pinned: bool | None = None
+    muted_until: int | None = None
+    ephemeral_seconds: int | None = None
+    description: str | None = None
+    invite_link: str | None = None
+    members: tuple[Member, ...] = ()
+    is_exited: bool | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+    labels: tuple[str, ...] = ()
+    extras: dict[str, Any] | None = None
+    """What a source told that no other field holds, by the source's own name."""
+    stored_at: int = 0
+    changed_at: int = 0
+    last_message: ArchivedMessage | None = None
+
+
+class Contact(Struct, frozen=True, kw_only=True):
+    """A person, or any other addressable thing that messages come from."""
+
+    jid: str
+    lid: str | None = None
+    name: str | None = None
+    """Saved by the phone's owner."""
+    push_name: str | None = None
+    """Chosen by the person."""
+    business_name: str | None = None
+    image: str | None = None
+    is_business: bool | None = None
+    is_saved: bool | None = None
+    labels: tuple[str, ...] = ()
+    chats: tuple[str, ...] = ()
+    extras: dict[str, Any] | None = None
+    stored_at: int = 0
+    changed_at: int = 0
+
+    @property
+    def display_name(self) -> str | None:
+        return self.name or self.push_name or self.business_name
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One page of messages, newest first. ``total`` counts all that match, over all pages."""
+
+    messages: list[ArchivedMessage]
+    total: int
+    offset: int
+    limit: int
+    chat: Chat | None = None
+
+
+class ChatPage(Struct, frozen=True, kw_only=True):
+    chats: list[Chat]
+    total: int
+    offset: int
+    limit: int
+
+
+class ContactPage(Struct, frozen=True, kw_only=True):
+    contacts: list[Contact]
+    total: int
+    offset: int
+    limit: int
+
+
+class ReactionRow(Struct, frozen=True, kw_only=True):
+    """A reaction with the message it belongs to, for lists of reactions."""
+
+    reaction: Reaction
+    message: ArchivedMessage
+
+
+class ReactionPage(Struct, frozen=True, kw_only=True):
+    reactions: list[ReactionRow]
+    total: int
+    offset: int
+    limit: int

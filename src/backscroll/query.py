@@ -1,0 +1,74 @@
+"""The questions that can be asked of an archive."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+MAX_OFFSET = 2**53
+"""Larger offsets are refused: they cannot be meant, and do not fit every reader's numbers."""
+
+Shows = Literal["messages", "messages_and_calls", "notices"]
+
+
+class MessageQuery(Struct, frozen=True, kw_only=True):
+    """Messages of ``phones`` (numbers of ``Phone.no``), newest first. Filters only narrow.
+
+    Order is (sent_at, id, phone, chat), descending; time bounds are inclusive microseconds.
+    """
+
+    org: int
+    phones: tuple[int, ...]
+    chat: str | None = None
+    """A JID in any spelling."""
+    since: int | None = None
+    until: int | None = None
+    media_only: bool = False
+    from_me: bool | None = None
+    search: str | None = None
+    """A literal substring; case and accents do not matter."""
+    shows: Shows = "messages"
+    offset: int = 0
+    limit: int = 50
+
+
+class ChatQuery(Struct, frozen=True, kw_only=True):
+    """Chats of ``phones``, latest message first; time bounds are on that message."""
+
+    org: int
+    phones: tuple[int, ...]
+    since: int | None = None
+    until: int | None = None
+    kind: str | None = None
+    label: str | None = None
+    search: str | None = None
+    """A literal part of the name."""
+    has_media: bool = False
+    archived: bool | None = None
+    offset: int = 0
+    limit: int = 25
+
+
+class ContactQuery(Struct, frozen=True, kw_only=True):
+    """Contacts that the phones' chats know, by name. ``saved_only`` leaves out mere group members."""
+
+    org: int
+    phones: tuple[int, ...]
+    saved_only: bool = False
+    offset: int = 0
+    limit: int | None = 2000
+
+
+class ReactionQuery(Struct, frozen=True, kw_only=True):
+    """Reactions, latest first."""
+
+    org: int
+    phones: tuple[int, ...]
+    chat: str | None = None
+    message: str | None = None
+    """A bare WhatsApp id."""
+    since: int | None = None
+    until: int | None = None
+    offset: int = 0
+    limit: int = 2000

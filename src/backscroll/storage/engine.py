@@ -1,0 +1,94 @@
+"""What the store needs of a database: transactions, and statements by name.
+
+Statements live in ``sql/queries.sql`` under ``-- name: …`` heads and use ``:name`` parameters.
+``(:name*)`` takes a sequence and becomes as many parameters as it has. Where an engine needs other
+words, its twin ``queries.<engine>.sql`` replaces the statement of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+_HEAD = re.compile(r"^-- name: (\w+)$", re.M)
+_LIST = re.compile(r"\(:(\w+)\*\)")
+
+
+class Txn(Protocol):
+    """One transaction. Rows are tuples in the statement's order."""
+
+    def all(self, name: str, params: Mapping[str, Any]) -> list[Row]: ...
+    def one(self, name: str, params: Mapping[str, Any]) -> Row | None: ...
+    def run(self, name: str, params: Mapping[str, Any]) -> None: ...
+    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None: ...
+
+
+class Engine(Protocol):
+    """A database. Functions of a transaction are plain and synchronous; they may run again after a lost race."""
+
+    name: str
+
+    def read(self, work: Callable[[Txn], T]) -> T:
+        """Run ``work`` on one consistent snapshot."""
+        ...
+
+    def write(self, work: Callable[[Txn], T]) -> T:
+        """Run ``work`` alone and commit it to disk before returning; nothing of it stays on an error."""
+        ...
+
+    def script(self, text: str) -> None:
+        """Run a migration's statements in one transaction."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def load_statements(engine: str) -> dict[str, str]:
+    """All statements that ``engine`` runs, by name."""
+    folder = files("backscroll.storage") / "sql"
+    statements = _parse((folder / "queries.sql").read_text("utf-8"))
+    twin = folder / f"queries.{engine}.sql"
+    if twin.is_file():
+        statements |= _parse(twin.read_text("utf-8"))
+    return statements
+
+
+def _parse(text: str) -> dict[str, str]:
+    pieces = _HEAD.split(text)
+    return {name: _bare(body) for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+def _bare(body: str) -> str:
+    lines = (line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--"))
+    return "\n".join(lines).rstrip().removesuffix(";")
+
+
+@lru_cache(maxsize=4096)
+def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
+    counts = dict(sizes)
+
+    def placeholders(match: re.Match[str]) -> str:
+        name = match[1]
+        return "(" + ", ".join(f":{name}_{i}" for i in range(counts[name])) + ")"
+
+    return _LIST.sub(placeholders, sql)
+
+
+def expand(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """``sql`` and ``params`` with every ``(:name*)`` written out; an empty sequence matches nothing."""
+    names = _LIST.findall(sql)
+    if not names:
+        return sql, params
+    flat = dict(params)
+    sizes = []
+    for name in set(names):
+        values: Sequence[Any] = flat.pop(name) or (None,)
+        sizes.append((name, len(values)))
+        flat.update((f"{name}_{i}", value) for i, value in enumerate(values))
+    return _expanded(sql, tuple(sorted(sizes))), flat

@@ -1,0 +1,225 @@
+"""Who is who: every JID of a party leads to one number, also when LID and phone number meet late.
+
+What sources tell of parties and chats is kept as registers, ``{field: [at, rank, value]}``: the latest
+telling stands, then the better source, then the greater value. So the order of arrival does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll import ids
+from backscroll.errors import BadField
+from backscroll.storage.engine import Txn
+
+Registers = dict[str, list[Any]]
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Registers)
+_JID_STRENGTH = {"user": 3, "lid": 2, "export": 1}
+LONGEST_JID = 512
+
+
+class Head(Struct):
+    """The organisation's counter row while it is held by a writer."""
+
+    org: int
+    seq: int
+    next_no: int
+    named: int
+    changes: list[tuple[str, int]] = []
+
+    def number(self) -> int:
+        self.next_no += 1
+        return self.next_no - 1
+
+    def change(self, what: str, no: int) -> None:
+        self.changes.append((what, no))
+
+
+class Party(Struct):
+    contact: int
+    jid: str
+    lid: str | None
+    kind: str
+    name: str | None
+    push_name: str | None
+    business_name: str | None
+    facts: str | None
+    merged_into: int | None
+    stored_at: int
+    changed_at: int
+
+    @property
+    def display_name(self) -> str | None:
+        return self.name or self.push_name or self.business_name
+
+
+def decode_registers(text: str | None) -> Registers:
+    return {} if text is None else _DECODER.decode(text)
+
+
+def encode_registers(registers: Registers) -> str | None:
+    return _ENCODER.encode(registers).decode() if registers else None
+
+
+def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: int) -> bool:
+    """Put what is known of ``facts`` in; says whether anything changed."""
+    changed = False
+    for field, value in facts.items():
+        if value is not None:
+            changed |= _tell(registers, field, [-1 if at is None else at, rank, msgspec.to_builtins(value)])
+    return changed
+
+
+def join(registers: Registers, others: Registers) -> bool:
+    changed = False
+    for field, told in others.items():
+        changed |= _tell(registers, field, told)
+    return changed
+
+
+def _tell(registers: Registers, field: str, told: list[Any]) -> bool:
+    known = registers.get(field)
+    if known is not None and _strength(known) >= _strength(told):
+        return False
+    registers[field] = told
+    return True
+
+
+def _strength(told: list[Any]) -> tuple[int, int, bytes]:
+    return (told[0], told[1], _ENCODER.encode(told[2]))
+
+
+def value_of(registers: Registers, field: str) -> Any:
+    told = registers.get(field)
+    return None if told is None else told[2]
+
+
+class Parties:
+    """The parties that one writing transaction meets."""
+
+    def __init__(self, tx: Txn, head: Head, now: int) -> None:
+        self._tx = tx
+        self._head = head
+        self._now = now
+        self._numbers: dict[str, int] = {}
+        self._loaded: dict[int, Party] = {}
+        self._merged: dict[int, int] = {}
+        self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": head.org})}
+        self._merged.update(self.pending)
+
+    def learn(self, jids: Iterable[str]) -> None:
+        """Look many JIDs up at once; those never met get a number."""
+        wanted = sorted({ids.canonical(jid) for jid in jids} - self._numbers.keys())
+        for start in range(0, len(wanted), 500):
+            chunk = wanted[start : start + 500]
+            for jid, contact, merged_into, _ in self._tx.all("find_aliases", {"org": self._head.org, "jids": chunk}):
+                self._numbers[jid] = contact if merged_into is None else merged_into
+        for jid in wanted:
+            if jid not in self._numbers:
+                self._add(jid)
+
+    def _add(self, jid: str) -> int:
+        if not jid or len(jid) > LONGEST_JID:
+            raise BadField("jid", jid[:80], "must be a WhatsApp id such as 919876543210@s.whatsapp.net")
+        contact = self._head.number()
+        kind = ids.kind_of(jid)
+        params = {"org": self._head.org, "contact": contact, "jid": jid, "now": self._now}
+        self._tx.run("add_contact", params | {"kind": kind, "lid": jid if kind == "lid" else None})
+        self._tx.run("add_alias", params)
+        self._head.change("contact", contact)
+        self._numbers[jid] = contact
+        return contact
+
+    def number(self, jid: str) -> int:
+        jid = ids.canonical(jid)
+        contact = self._numbers.get(jid)
+        if contact is None:
+            self.learn([jid])
+            contact = self._numbers[jid]
+        return self.resolve(contact)
+
+    def resolve(self, contact: int) -> int:
+        """The party that this number stands for now."""
+        while contact in self._merged:
+            contact = self._merged[contact]
+        return contact
+
+    def load(self, contacts: Iterable[int]) -> None:
+        missing = sorted(set(contacts) - self._loaded.keys() - {0})
+        for start in range(0, len(missing), 500):
+            params = {"org": self._head.org, "contacts": missing[start : start + 500]}
+            for row in self._tx.all("read_contacts", params):
+                party = Party(*row)
+                self._loaded[party.contact] = party
+                if party.merged_into is not None:
+                    self._merged[party.contact] = party.merged_into
+
+    def party(self, contact: int) -> Party:
+        self.load([contact])
+        return self._loaded[contact]
+
+    def tell(self, contact: int, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
+        party = self.party(contact)
+        registers = decode_registers(party.facts)
+        if tell(registers, facts, at, rank):
+            self._save(party, registers)
+
+    def _save(self, party: Party, registers: Registers) -> None:
+        party.facts = encode_registers(registers)
+        party.name = value_of(registers, "name")
+        party.push_name = value_of(registers, "push_name")
+        party.business_name = value_of(registers, "business_name")
+        self._tx.run("save_contact", msgspec.structs.asdict(party) | {"org": self._head.org, "now": self._now})
+        self._head.named = -1
+        self._head.change("contact", party.contact)
+
+    def map_number(self, lid: str, jid: str) -> None:
+        """Two JIDs are one party. Two different phone numbers never become one by a LID."""
+        lid, jid = ids.canonical(lid), ids.canonical(jid)
+        known = self._find([lid, jid])
+        if lid not in known and jid not in known:
+            known[jid] = self._add(jid)
+        if lid not in known or jid not in known:
+            self._also_known_as(self.party(known.get(jid) or known[lid]), lid if jid in known else jid)
+            return
+        one, other = self.party(known[lid]), self.party(known[jid])
+        if one.contact != other.contact and not one.kind == other.kind == "user":
+            winner, loser = sorted((one, other), key=lambda p: (-_JID_STRENGTH.get(p.kind, 0), p.jid))
+            self._merge(loser, winner)
+
+    def _find(self, jids: Iterable[str]) -> dict[str, int]:
+        rows = self._tx.all("find_aliases", {"org": self._head.org, "jids": sorted(jids)})
+        return {row[0]: self.resolve(row[1] if row[2] is None else row[2]) for row in rows}
+
+    def _also_known_as(self, party: Party, jid: str) -> None:
+        self._tx.run("add_alias", {"org": self._head.org, "jid": jid, "contact": party.contact})
+        self._numbers[jid] = party.contact
+        kind = ids.kind_of(jid)
+        if kind == "lid":
+            party.lid = min(filter(None, (party.lid, jid)))
+        if (-_JID_STRENGTH.get(kind, 0), jid) < (-_JID_STRENGTH.get(party.kind, 0), party.jid):
+            party.jid, party.kind = jid, kind
+        self._save(party, decode_registers(party.facts))
+
+    def _merge(self, loser: Party, winner: Party) -> None:
+        org = self._head.org
+        params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self._now}
+        for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
+            self._tx.run(name, params)
+        registers = decode_registers(winner.facts)
+        join(registers, decode_registers(loser.facts))
+        winner.lid = min(filter(None, (winner.lid, loser.lid)), default=None)
+        self._save(winner, registers)
+        loser.merged_into, loser.facts = winner.contact, None
+        self._merged[loser.contact] = winner.contact
+        self.pending = {c: (winner.contact if i == loser.contact else i) for c, i in self.pending.items()}
+        self.pending[loser.contact] = winner.contact
+
+    def standing_under(self, contact: int) -> tuple[int, ...]:
+        """``contact`` and those merged into it whose rows have not all been moved yet."""
+        return (contact, *sorted(c for c, into in self.pending.items() if into == contact))

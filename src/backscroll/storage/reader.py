@@ -1,0 +1,329 @@
+"""Reading: rows become messages as they are shown, with parties resolved and add-ons gathered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from backscroll import ids
+from backscroll.model import (
+    ArchivedMessage,
+    Details,
+    Edit,
+    Message,
+    MessageKey,
+    Phone,
+    Reaction,
+    Receipt,
+    Vote,
+)
+from backscroll.query import MessageQuery
+from backscroll.storage import search
+from backscroll.storage.engine import Row, Txn
+from backscroll.storage.fold import ACK_ORDER, Addon, Telling, edits_of, merged, original_text
+from backscroll.storage.parties import Party
+from backscroll.storage.rows import ADDONS, CLASS, DELETED, FROM_ME, MEDIA, NOTICE, MessageRow, decode_details, row_of
+from backscroll.storage.tallies import EARLIEST, LATEST, Counter, Scope
+
+_OPTIONS = msgspec.json.Decoder(tuple[str, ...])
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+class Names:
+    """Parties of one organisation as one reading transaction needs them, kept from read to read while unchanged."""
+
+    def __init__(self, tx: Txn, org: int, cache: PartyCache) -> None:
+        row = tx.one("read_head", {"org": org})
+        self._tx = tx
+        self._org = org
+        self.seq: int = row[0] if row else 0
+        self._parties = cache.parties(org, row[2] if row else 0)
+
+    def load(self, contacts: Iterable[int]) -> None:
+        missing = {c for c in contacts if c and c not in self._parties}
+        while missing:
+            wanted = sorted(missing)
+            missing = set()
+            for start in range(0, len(wanted), 500):
+                params = {"org": self._org, "contacts": wanted[start : start + 500]}
+                for row in self._tx.all("read_contacts", params):
+                    party = self._parties[row[0]] = Party(*row)
+                    if party.merged_into is not None and party.merged_into not in self._parties:
+                        missing.add(party.merged_into)
+
+    def party(self, contact: int) -> Party:
+        if contact not in self._parties:
+            self.load([contact])
+        party = self._parties[contact]
+        return party if party.merged_into is None else self.party(party.merged_into)
+
+    def find(self, jid: str) -> Party | None:
+        """The party of a JID in any spelling."""
+        row = self._tx.one("find_aliases", {"org": self._org, "jids": (ids.canonical(jid),)})
+        return None if row is None else self.party(row[1])
+
+    def standing_under(self, contact: int) -> tuple[int, ...]:
+        """``contact`` and those merged into it whose rows have not all been moved yet."""
+        pending = self._tx.all("pending_merges", {"org": self._org})
+        return (contact, *(row[0] for row in pending if row[1] == contact))
+
+
+class PartyCache:
+    """Parties by organisation; forgotten when any party of it changed, or when there are too many."""
+
+    def __init__(self, most: int = 50_000) -> None:
+        self._most = most
+        self._known: dict[int, tuple[int, dict[int, Party]]] = {}
+
+    def parties(self, org: int, named: int) -> dict[int, Party]:
+        known = self._known.get(org)
+        if known is None or known[0] != named or len(known[1]) > self._most:
+            known = self._known[org] = (named, {})
+        return known[1]
+
+
+def class_filter(query: MessageQuery) -> tuple[int, int]:
+    """Mask and wanted bits of the flags."""
+    mask, want = {"messages": (CLASS, 0), "messages_and_calls": (NOTICE, 0), "notices": (NOTICE, NOTICE)}[query.shows]
+    if query.media_only:
+        mask, want = mask | MEDIA, want | MEDIA
+    if query.from_me is not None:
+        mask, want = mask | FROM_ME, want | (FROM_ME if query.from_me else 0)
+    return mask, want
+
+
+class Listing(Struct):
+    rows: list[MessageRow]
+    total: int
+
+
+def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
+    """A page of rows and the number of all that match. ``chats`` None is all chats."""
+    if not query.phones:
+        return Listing([], 0)
+    mask, want = class_filter(query)
+    scope = Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
+    if query.search:
+        return _search(tx, query, scope)
+    counter = Counter(tx, scope)
+    total = counter.total(query.since, query.until)
+    window = counter.window(query.since, query.until, query.offset, query.limit, total)
+    if window is None:
+        return Listing([], total)
+    params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
+    return Listing([row_of(row) for row in tx.all(_statement(scope), params | {"phone": query.phones[0]})], total)
+
+
+def _statement(scope: Scope) -> str:
+    if scope.by_chat:
+        return "list_media_in_chats" if scope.mask & scope.want & MEDIA else "list_in_chats"
+    return "list_in_phone" if len(scope.phones) == 1 else "list_in_phones"
+
+
+def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
+    """Literal substrings of one chat's texts; the index narrows, the folded text decides."""
+    wanted = ids.fold(query.search or "")
+    params = scope.params | {
+        "low": EARLIEST if query.since is None else query.since,
+        "high": LATEST if query.until is None else query.until,
+    }
+    found = sorted(
+        ((*row[1:6], row[0]) for row in _candidates(tx, scope, wanted, params) if wanted in ids.fold(row[6])),
+        reverse=True,
+    )
+    page = [row[-1] for row in found[query.offset : query.offset + query.limit]]
+    rows = {row[0]: row_of(row) for row in tx.all("rows_by_no", {"org": query.org, "nos": page})}
+    return Listing([rows[no] for no in page], len(found))
+
+
+def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterable[Row]:
+    if len(wanted) < 3:
+        return tx.all("texts_in_chats", params)
+    rows: list[Row] = []
+    nos = sorted(
+        {
+            search.number(row[0])
+            for chat in scope.chats
+            for row in tx.all("search_rows", {"match": search.match_expression(scope.org, chat, wanted)})
+        }
+    )
+    for start in range(0, len(nos), 500):
+        rows += tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
+    return rows
+
+
+class Assembler:
+    """Makes rows into messages as shown."""
+
+    def __init__(self, tx: Txn, org: int, names: Names, phones: dict[int, tuple[Phone, int]]) -> None:
+        self._tx = tx
+        self._org = org
+        self._names = names
+        self._phones = phones
+
+    def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
+        """In the rows' order. ``full`` adds edits and original texts."""
+        self._names.load({row.sender for row in rows} | {row.chat for row in rows})
+        addons = self._addons([row for row in rows if row.flags & ADDONS])
+        return [self._message(row, addons.get((row.phone, row.chat, row.id), ()), full) for row in rows]
+
+    def _addons(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Addon]]:
+        found: dict[tuple[int, int, str], list[Addon]] = defaultdict(list)
+        wanted: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for row in rows:
+            wanted[(row.phone, row.chat)].append(row.id)
+        for (phone, chat), some in wanted.items():
+            chats = self._names.standing_under(chat)
+            for start in range(0, len(some), 500):
+                params = {"org": self._org, "phone": phone, "chats": chats, "ids": some[start : start + 500]}
+                for _, id, kind, actor, target, ref, at, value in self._tx.all("read_addons", params):
+                    found[(phone, chat, id)].append(
+                        Addon(kind, self._resolve(actor), self._resolve(target), ref, at, value)
+                    )
+        return found
+
+    def _resolve(self, contact: int) -> int:
+        return self._names.party(contact).contact if contact else 0
+
+    def _message(self, row: MessageRow, addons: Sequence[Addon], full: bool) -> ArchivedMessage:
+        phone, own = self._phones[row.phone]
+        chat = self._names.party(row.chat)
+        sender = self._names.party(row.sender) if row.sender else None
+        details = decode_details(row.details)
+        if details.mentions or details.quoted is not None:
+            details = self._with_numbers(details)
+        message = Message(
+            key=MessageKey(phone.jid, chat.jid, row.id, None if sender is None else sender.jid),
+            sent_at=row.sent_at,
+            from_me=bool(row.flags & FROM_ME),
+            kind=row.kind,
+            text=row.text,
+            ack=row.ack,
+            details=details,
+        )
+        shown = ArchivedMessage(
+            no=row.no,
+            message=message,
+            phone=phone,
+            ack=row.ack,
+            deleted_at=row.deleted_at,
+            deleted=bool(row.flags & DELETED),
+            prev_text=row.prev_text,
+            edited_at=row.edited_at,
+            sender_name=None if sender is None else sender.display_name,
+            fts=row.fts,
+            stored_at=row.stored_at,
+            changed_at=row.changed_at,
+        )
+        if addons:
+            mine = [a for a in addons if a.target in (0, sender.contact if sender else 0)]
+            shown = self._with_addons(shown, mine, row, own, chat, full)
+        return shown
+
+    def _with_numbers(self, details: Details) -> Details:
+        """Mentions and quoted senders by number where the LID's number is known."""
+        if not any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in _named_in(details)):
+            return details
+        quoted = details.quoted
+        if quoted is not None and quoted.sender is not None:
+            quoted = structs.replace(quoted, sender=self._shown(quoted.sender))
+        return structs.replace(details, mentions=tuple(map(self._shown, details.mentions)), quoted=quoted)
+
+    def _shown(self, jid: str) -> str:
+        party = self._names.find(jid)
+        return jid if party is None else party.jid
+
+    def _with_addons(
+        self, shown: ArchivedMessage, addons: list[Addon], row: MessageRow, own: int, chat: Party, full: bool
+    ) -> ArchivedMessage:
+        receipts = self._receipts([a for a in addons if a.kind == "receipt"])
+        changes: dict[str, Any] = {
+            "receipts": receipts,
+            "reactions": self._reactions([a for a in addons if a.kind == "reaction"], own),
+            "votes": self._votes([a for a in addons if a.kind == "vote"]),
+            "ack": self._ack(row, addons, chat) if row.flags & FROM_ME else row.ack,
+        }
+        if full:
+            edits = edits_of(addons, self._resolve(row.sender))
+            changes["edits"] = tuple(edits)
+            changes["original_text"] = self._original(row, edits)
+        return structs.replace(shown, **changes)
+
+    def _reactions(self, addons: list[Addon], own: int) -> tuple[Reaction, ...]:
+        latest = _latest_by_actor(addons)
+        standing = sorted((a for a in latest if a.value), key=lambda a: (a.at or 0, self._names.party(a.actor).jid))
+        return tuple(self.reaction(a, own) for a in standing)
+
+    def reaction(self, addon: Addon, own: int) -> Reaction:
+        party = self._names.party(addon.actor)
+        return Reaction(
+            sender=party.jid,
+            emoji=addon.value or "",
+            at=addon.at,
+            sender_name=party.display_name,
+            from_me=party.contact == own,
+        )
+
+    def _votes(self, addons: list[Addon]) -> tuple[Vote, ...]:
+        latest = sorted(_latest_by_actor(addons), key=lambda a: (a.at or 0, a.actor))
+        return tuple(
+            Vote(voter=self._names.party(a.actor).jid, options=_OPTIONS.decode(a.value or "[]"), at=a.at or 0)
+            for a in latest
+        )
+
+    def _receipts(self, addons: list[Addon]) -> tuple[Receipt, ...]:
+        times: dict[str, dict[str, int | None]] = defaultdict(dict)
+        for a in addons:
+            field = {"3": "delivered_at", "4": "read_at", "5": "played_at"}.get(a.ref)
+            if field and a.actor and a.at is not None:
+                times[self._names.party(a.actor).jid][field] = a.at
+        return tuple(Receipt(participant=jid, **known) for jid, known in sorted(times.items()))
+
+    def _ack(self, row: MessageRow, addons: list[Addon], chat: Party) -> int | None:
+        """The told ack, raised by receipts; in a group the least that all participants known to it confirm."""
+        by_participant: dict[int, int] = {}
+        for a in addons:
+            if a.kind == "receipt":
+                ack = int(a.ref)
+                if ACK_ORDER.get(ack, 0) > ACK_ORDER.get(by_participant.get(a.actor, 0), 0):
+                    by_participant[a.actor] = ack
+        if not by_participant:
+            return row.ack
+        least = min(by_participant.values(), key=lambda a: ACK_ORDER.get(a, 0))
+        if chat.kind == "group":
+            pending = decode_details(row.details).pending
+            if pending or len(by_participant) < self._members(row, chat.contact) - 1:
+                least = min(least, 2, key=lambda a: ACK_ORDER.get(a, 0))
+        return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
+
+    def _members(self, row: MessageRow, chat: int) -> int:
+        found = self._tx.one("read_chat", {"org": self._org, "phone": row.phone, "chat": chat})
+        members = None if found is None or found[3] is None else msgspec.json.decode(found[3]).get("members")
+        return len(members[2]) if members else 0
+
+    def _original(self, row: MessageRow, edits: list[Edit]) -> str | None:
+        params = {"org": self._org, "phone": row.phone, "chats": self._names.standing_under(row.chat), "ids": (row.id,)}
+        told = [
+            Telling(sender, source, _MESSAGE.decode(text), digest)
+            for _, _, sender, source, digest, text in self._tx.all("read_tellings", params)
+            if self._resolve(sender) in (0, self._resolve(row.sender))
+        ]
+        told.sort(key=lambda t: t.priority, reverse=True)
+        return original_text(merged([t.message for t in told]), edits) if told else row.text
+
+
+def _latest_by_actor(addons: Iterable[Addon]) -> list[Addon]:
+    latest: dict[int, Addon] = {}
+    for a in addons:
+        if a.actor not in latest or a.recency > latest[a.actor].recency:
+            latest[a.actor] = a
+    return list(latest.values())
+
+
+def _named_in(details: Details) -> tuple[str, ...]:
+    quoted = details.quoted.sender if details.quoted is not None else None
+    return details.mentions if quoted is None else (*details.mentions, quoted)

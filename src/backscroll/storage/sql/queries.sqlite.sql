@@ -1,0 +1,16 @@
+-- Statements that SQLite words in its own way.
+
+-- name: add_search
+INSERT INTO search (rowid, text, scope) VALUES (:rowid, :text, :scope);
+
+-- name: delete_search
+DELETE FROM search WHERE rowid = :rowid;
+
+-- name: search_rows
+SELECT rowid FROM search WHERE search MATCH :match;
+
+-- name: unindexed
+-- Messages with text that the search index does not know.
+SELECT m.no FROM messages m
+WHERE m.org = :org AND m.text IS NOT NULL AND m.text <> ''
+    AND :base + m.no NOT IN (SELECT rowid FROM search WHERE rowid BETWEEN :low AND :high);

@@ -1,0 +1,347 @@
+"""The one door to the archive. Every method is synchronous, may be called from any thread, and reads or
+writes in one transaction; a write is on disk when its method returns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from backscroll import events
+from backscroll.errors import BadField, NotFound
+from backscroll.ids import bare_number
+from backscroll.model import (
+    Access,
+    ArchivedMessage,
+    Chat,
+    ChatPage,
+    Contact,
+    ContactPage,
+    Org,
+    Page,
+    Phone,
+    ReactionPage,
+)
+from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.storage import check, directory, migrate
+from backscroll.storage.directory import NewToken, TokenInfo
+from backscroll.storage.engine import Engine, Txn
+from backscroll.storage.lists import Lists
+from backscroll.storage.merge import merge_step
+from backscroll.storage.reader import Assembler, Names, PartyCache, list_rows
+from backscroll.storage.rows import FROM_ME, row_of
+from backscroll.storage.secrets import Sealer, load_or_make_key
+from backscroll.storage.sqlite import SqliteEngine
+from backscroll.storage.writer import Applied, Writer, apply_batch, lock_head, save_head
+
+T = TypeVar("T")
+
+MERGE_ROWS = 1000
+"""Rows that one transaction of a merge moves; other writers go between."""
+
+
+class Change(Struct, frozen=True):
+    """One line of the change feed. ``what`` is message, gone, chat, contact or phone; ``no`` its number."""
+
+    seq: int
+    what: str
+    no: int
+
+
+class Quarantined(Struct, frozen=True):
+    no: int
+    source: str
+    problem: str
+    payload: bytes
+    stored_at: int
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us) -> Store:
+    """Open the archive, making and migrating it when needed.
+
+    ``url`` None is the file ``backscroll.db`` in ``data``; ``sqlite:PATH`` another file.
+    """
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = Store(make_engine(url, data), data, clock)
+    store.migrate()
+    return store
+
+
+def make_engine(url: str | None, data: Path) -> Engine:
+    if not url:
+        return SqliteEngine(data / "backscroll.db")
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite":
+        return SqliteEngine(Path(rest.removeprefix("//")))
+    raise BadField("database", scheme, "must begin with sqlite: (PostgreSQL is not supported by this version)")
+
+
+class Store:
+    def __init__(self, engine: Engine, data: Path, clock: Callable[[], int] = now_us) -> None:
+        self._engine = engine
+        self._data = data
+        self._clock = clock
+        self._parties = PartyCache()
+        self._sealer: Sealer | None = None
+
+    def migrate(self) -> list[migrate.Migration]:
+        """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
+        return migrate.migrate(self._engine, self._clock())
+
+    def close(self) -> None:
+        self._engine.close()
+
+    # ------------------------------------------------------------------ writing
+
+    def apply(self, org: int, batch: events.Batch) -> Applied:
+        """Write what a source said in one transaction; on disk when this returns.
+
+        Applying a batch twice, split up, or in another order with others leaves the same archive.
+        """
+        now = self._clock()
+        applied = self._engine.write(lambda tx: apply_batch(tx, org, batch, now, directory.make_phone_id))
+        if any(isinstance(event, events.NumberMapped) for event in batch.events):
+            self.finish_merges(org)
+        return applied
+
+    def finish_merges(self, org: int | None = None) -> None:
+        """Move the rows of merged parties, a bounded number in each transaction. Goes on where it was cut."""
+        orgs = (
+            [org]
+            if org is not None
+            else [row[0] for row in self._engine.read(lambda tx: tx.all("orgs_with_merges", {}))]
+        )
+        for no in orgs:
+            while self._engine.write(lambda tx, no=no: merge_step(tx, no, self._clock(), MERGE_ROWS)):  # type: ignore[misc]
+                pass
+
+    def quarantine(self, org: int, source: str, payload: bytes, problem: str) -> int:
+        """Keep input that could not be understood, sealed; the same bytes once. Returns its number."""
+        import hashlib
+
+        digest = hashlib.sha256(payload).hexdigest()
+        sealed = self._seal().seal(payload)
+
+        def work(tx: Txn) -> int:
+            head = lock_head(tx, org)
+            known = tx.one("find_quarantined", {"org": org, "digest": digest})
+            if known is not None:
+                return int(known[0])
+            no = head.number()
+            params = {"org": org, "no": no, "source": source, "problem": problem, "digest": digest}
+            tx.run("add_quarantined", params | {"payload": sealed, "now": self._clock()})
+            save_head(tx, head)
+            return no
+
+        return self._engine.write(work)
+
+    def quarantined(self, org: int) -> list[Quarantined]:
+        rows = self._engine.read(lambda tx: tx.all("list_quarantined", {"org": org}))
+        return [Quarantined(r[0], r[1], r[2], self._seal().unseal(r[3]), r[4]) for r in rows]
+
+    def _seal(self) -> Sealer:
+        if self._sealer is None:
+            self._sealer = Sealer(load_or_make_key(self._data / "secret.key"))
+        return self._sealer
+
+    # ------------------------------------------------------------------ messages
+
+    def list_messages(self, query: MessageQuery) -> Page:
+        """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
+
+        def work(tx: Txn) -> Page:
+            lists, names, phones = self._open(tx, query.org)
+            chats: tuple[int, ...] | None = None
+            chat: Chat | None = None
+            if query.chat is not None:
+                party = names.find(query.chat)
+                if party is None:
+                    return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
+                chats = names.standing_under(party.contact)
+                chat = lists.chat(query.phones, query.chat)
+            listing = list_rows(tx, query, chats)
+            messages = Assembler(tx, query.org, names, phones).messages(listing.rows)
+            return Page(messages=messages, total=listing.total, offset=query.offset, limit=query.limit, chat=chat)
+
+        return self._engine.read(work)
+
+    def find_message(
+        self,
+        org: int,
+        phones: tuple[int, ...],
+        message_id: str,
+        chat: str | None = None,
+        sender: str | None = None,
+        from_me: bool | None = None,
+    ) -> ArchivedMessage | None:
+        """The message with this bare WhatsApp id; the narrower the better when several share it."""
+
+        def work(tx: Txn) -> ArchivedMessage | None:
+            _, names, known = self._open(tx, org)
+            rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": message_id, "phones": phones})]
+            if chat is not None:
+                party = names.find(chat)
+                rows = [r for r in rows if party is not None and names.party(r.chat).contact == party.contact]
+            if sender is not None:
+                party = names.find(sender)
+                rows = [r for r in rows if party is not None and r.sender and names.party(r.sender) == party]
+            if from_me is not None:
+                rows = [r for r in rows if bool(r.flags & FROM_ME) == from_me]
+            return Assembler(tx, org, names, known).messages(rows[:1], full=True)[0] if rows else None
+
+        return self._engine.read(work)
+
+    def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
+        def work(tx: Txn) -> ArchivedMessage | None:
+            _, names, known = self._open(tx, org)
+            rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": ref, "phones": phones})]
+            return Assembler(tx, org, names, known).messages(rows, full=True)[0] if rows else None
+
+        return self._engine.read(work)
+
+    def _open(self, tx: Txn, org: int) -> tuple[Lists, Names, dict[int, tuple[Phone, int]]]:
+        names = Names(tx, org, self._parties)
+        phones = directory.phones_of(tx, org)
+        return Lists(tx, org, names, phones), names, phones
+
+    # ------------------------------------------------------------------ chats, contacts, reactions
+
+    def list_chats(self, query: ChatQuery) -> ChatPage:
+        return self._ask(query.org, lambda lists: lists.chats(query))
+
+    def find_chat(self, org: int, phones: tuple[int, ...], jid: str) -> Chat | None:
+        return self._ask(org, lambda lists: lists.chat(phones, jid))
+
+    def list_contacts(self, query: ContactQuery) -> ContactPage:
+        return self._ask(query.org, lambda lists: lists.contacts(query))
+
+    def find_contact(self, org: int, phones: tuple[int, ...], jid: str) -> Contact | None:
+        return self._ask(org, lambda lists: lists.contact(phones, jid))
+
+    def find_by_name(self, org: int, name: str) -> list[str]:
+        """JIDs of the parties that go by exactly this name."""
+        rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": name}))
+        return [row[1] for row in rows]
+
+    def list_reactions(self, query: ReactionQuery) -> ReactionPage:
+        return self._ask(query.org, lambda lists: lists.reactions(query))
+
+    def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
+        return self._engine.read(lambda tx: question(self._open(tx, org)[0]))
+
+    # ------------------------------------------------------------------ changes and positions
+
+    def version(self, org: int) -> int:
+        """The organisation's head seq: another number after every write."""
+        row = self._engine.read(lambda tx: tx.one("read_head", {"org": org}))
+        return int(row[0]) if row else 0
+
+    def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
+        """The feed after ``seq``, gapless and in the order of commits."""
+        rows = self._engine.read(lambda tx: tx.all("changes_since", {"org": org, "seq": seq, "limit": limit}))
+        return [Change(*row) for row in rows]
+
+    def position(self, org: int, stream: str) -> str | None:
+        row = self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}))
+        return None if row is None else row[0]
+
+    # ------------------------------------------------------------------ organisations, phones, tokens
+
+    def create_org(self, name: str, id: str | None = None) -> Org:
+        return self._engine.write(lambda tx: directory.create_org(tx, name, id, self._clock()))
+
+    def list_orgs(self) -> list[Org]:
+        return self._engine.read(directory.list_orgs)
+
+    def find_org(self, name_or_id: str) -> Org:
+        return self._engine.read(lambda tx: directory.find_org(tx, name_or_id))
+
+    def add_phone(self, org: int, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
+        """Make an own phone, or complete one that is there."""
+        digits = bare_number(number.partition("@")[0])
+        if not 5 <= len(digits) <= 15:
+            raise BadField("number", number, "must be digits with the country code, such as 919876543210")
+        others = [p for p in self.list_phones(org) if device_id and p.device_id == device_id and p.number != digits]
+        if others:
+            raise BadField("device_id", device_id, f"belongs to phone {others[0].number} already")
+        event = events.PhoneSeen(jid=digits, device_id=device_id, name=name)
+
+        def work(tx: Txn) -> None:
+            head = lock_head(tx, org)
+            writer = Writer(tx, head, self._clock(), "linked")
+            writer.see_phone(event, directory.make_phone_id())
+            writer.finish()
+            save_head(tx, head)
+
+        self._engine.write(work)
+        return self.find_phone(org, digits)
+
+    def list_phones(self, org: int) -> tuple[Phone, ...]:
+        phones = self._engine.read(lambda tx: directory.phones_of(tx, org))
+        return tuple(phone for phone, _ in phones.values())
+
+    def find_phone(self, org: int, number_or_id: str) -> Phone:
+        """By number in any spelling, phone id or device id."""
+        digits = bare_number(number_or_id.partition("@")[0])
+        for phone in self.list_phones(org):
+            if number_or_id in (phone.phone_id, phone.device_id) or (digits and phone.number == digits):
+                return phone
+        raise NotFound("phone", number_or_id)
+
+    def create_token(
+        self,
+        org: int,
+        name: str | None = None,
+        phones: tuple[int, ...] | None = None,
+        scopes: frozenset[str] = frozenset({"read"}),
+        expires_at: int | None = None,
+    ) -> NewToken:
+        """A credential for both dialects; its secret is returned once and kept as a hash only."""
+        return self._engine.write(
+            lambda tx: directory.create_token(tx, org, name, phones, scopes, expires_at, self._clock())
+        )
+
+    def list_tokens(self, org: int) -> list[TokenInfo]:
+        return self._engine.read(lambda tx: directory.list_tokens(tx, org))
+
+    def revoke_token(self, org: int, token_id: str) -> None:
+        self._engine.write(lambda tx: directory.revoke_token(tx, org, token_id, self._clock()))
+
+    def authenticate(self, secret: str) -> Access:
+        """What a secret opens; ``Unauthorised`` whatever is wrong with it."""
+        return self._authenticate(secret, None)
+
+    def authenticate_basic(self, token_id: str, secret: str) -> Access:
+        return self._authenticate(secret, token_id)
+
+    def access_of_token(self, token_id: str) -> Access:
+        """What a token opens without its secret: for the open mode that an operator sets on loopback."""
+        org = directory.org_of_token(token_id)
+        infos = [] if org is None else [t for t in self.list_tokens(org) if t.id == token_id and t.revoked_at is None]
+        if org is None or not infos:
+            raise NotFound("token", token_id)
+        phones = None if infos[0].phones is None else [self.find_phone(org, n).no for n in infos[0].phones]
+        scopes = frozenset(infos[0].scopes)
+        return self._engine.read(lambda tx: directory.access_of(tx, org, phones, scopes, token_id))
+
+    def _authenticate(self, secret: str, token: str | None) -> Access:
+        now = self._clock()
+        found = self._engine.read(lambda tx: directory.authenticate(tx, secret, now, token))
+        if found.touch:
+            params = {"org": found.access.org.no, "token": found.access.token_id, "now": now}
+            self._engine.write(lambda tx: tx.run("touch_token", params))
+        return found.access
+
+    # ------------------------------------------------------------------ invariants
+
+    def check(self) -> Iterator[check.Finding]:
+        """Compare counters, indexes and identities with the rows; nothing is found in a sound archive."""
+        for org in self.list_orgs():
+            yield from self._engine.read(lambda tx, org=org: check.findings(tx, org.no))  # type: ignore[misc]

@@ -1,0 +1,202 @@
+"""Counting without scanning: how many messages a chat or phone has by month, day and hour.
+
+A total or the place of an offset is found by adding up a few buckets and counting inside one. Buckets
+nest (hours in days in months), so that the cost does not grow with the years that an archive covers.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from backscroll.storage.engine import Txn
+from backscroll.storage.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE
+
+MONTH, DAY, HOUR = 0, 1, 2
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+EARLIEST = (1 - _EPOCH_DAY) * DAY_US
+LATEST = (datetime.date.max.toordinal() - _EPOCH_DAY + 1) * DAY_US - 1
+"""Times outside the years 1 to 9999 are nobody's message."""
+
+COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices")
+Counts = list[int]
+
+
+def column_of(flags: int) -> int:
+    """Which of ``COLUMNS`` counts a message with these flags."""
+    kind = flags & CLASS
+    if kind == NOTICE:
+        return 6
+    out = 1 if flags & FROM_ME else 0
+    if kind == CALL:
+        return 4 + out
+    return (2 if flags & MEDIA else 0) + out
+
+
+def columns_matching(mask: int, want: int) -> tuple[int, ...]:
+    """Those of ``COLUMNS`` whose messages satisfy ``flags & mask == want``."""
+    samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, CALL, CALL | FROM_ME, NOTICE)
+    return tuple(i for i, flags in enumerate(samples) if flags & mask == want)
+
+
+def buckets_of(at: int) -> tuple[int, int, int]:
+    """Month, day and hour of a time."""
+    day = at // DAY_US
+    date = datetime.date.fromordinal(day + _EPOCH_DAY)
+    return date.year * 12 + date.month - 1, day, at // HOUR_US
+
+
+def start_of(level: int, bucket: int) -> int:
+    """First microsecond of a bucket."""
+    if level == MONTH:
+        year, month = divmod(bucket, 12)
+        if year > 9999:
+            return LATEST + 1
+        return (datetime.date(year, month + 1, 1).toordinal() - _EPOCH_DAY) * DAY_US
+    return bucket * (DAY_US if level == DAY else HOUR_US)
+
+
+class Tally:
+    """Changes of the counters, gathered over a batch and written by one upsert a bucket."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, int, int, int], Counts] = {}
+
+    def add(self, phone: int, chat: int, sent_at: int, flags: int, sign: int = 1) -> None:
+        column = column_of(flags)
+        month, day, hour = buckets_of(sent_at)
+        for key in (
+            (phone, chat, MONTH, month),
+            (phone, chat, DAY, day),
+            (phone, 0, MONTH, month),
+            (phone, 0, DAY, day),
+            (phone, 0, HOUR, hour),
+        ):
+            counts = self._counts.get(key)
+            if counts is None:
+                counts = self._counts[key] = [0] * len(COLUMNS)
+            counts[column] += sign
+
+    def write(self, tx: Txn, org: int) -> None:
+        tx.many(
+            "add_tally",
+            (
+                {"org": org, "phone": phone, "chat": chat, "level": level, "bucket": bucket}
+                | dict(zip(COLUMNS, counts, strict=True))
+                for (phone, chat, level, bucket), counts in sorted(self._counts.items())
+                if any(counts)
+            ),
+        )
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """Whose messages are counted: all of some phones (``chats`` is (0,)) or some chats of theirs."""
+
+    org: int
+    phones: tuple[int, ...]
+    chats: tuple[int, ...]
+    mask: int
+    want: int
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"org": self.org, "phones": self.phones, "chats": self.chats, "mask": self.mask, "want": self.want}
+
+    @property
+    def by_chat(self) -> bool:
+        return self.chats != (0,)
+
+
+class Window(Struct, frozen=True):
+    """Where a page lies: it begins ``skip`` rows below ``high``, and ends at or above ``low``."""
+
+    low: int
+    high: int
+    skip: int
+
+
+class Counter:
+    """Answers for one scope and one filter, in one transaction."""
+
+    def __init__(self, tx: Txn, scope: Scope) -> None:
+        self._tx = tx
+        self._scope = scope
+        self._columns = columns_matching(scope.mask, scope.want)
+        self._finest = DAY if scope.by_chat else HOUR
+        self._months: list[tuple[int, int]] | None = None
+
+    def total(self, since: int | None, until: int | None) -> int:
+        """Messages between two inclusive times."""
+        if since is not None and until is not None and since > until:
+            return 0
+        upto = self.up_to(until)
+        return upto - (self.up_to(since - 1) if since is not None else 0)
+
+    def up_to(self, at: int | None) -> int:
+        """Messages sent at ``at`` or earlier."""
+        if at is None or at >= LATEST:
+            return sum(n for _, n in self._month_counts())
+        if at < EARLIEST:
+            return 0
+        month, day, hour = buckets_of(at)
+        total = sum(n for bucket, n in self._month_counts() if bucket < month)
+        total += sum(n for _, n in self._counts(DAY, start_of(MONTH, month) // DAY_US, day - 1))
+        low = day * DAY_US
+        if self._finest == HOUR:
+            total += sum(n for _, n in self._counts(HOUR, low // HOUR_US, hour - 1))
+            low = hour * HOUR_US
+        return total + self._count_rows(low, at)
+
+    def window(self, since: int | None, until: int | None, offset: int, limit: int, total: int) -> Window | None:
+        """Where the page of ``limit`` rows at ``offset`` lies; None when it is empty."""
+        if offset >= total or limit == 0:
+            return None
+        top = self.up_to(until)
+        first = top - offset
+        level, bucket, before_end = self._find(first)
+        end = start_of(level, bucket + 1) - 1
+        if until is not None and until < end:
+            end, before_end = until, top
+        last = max(top - total + 1, first - limit + 1)
+        low_level, low_bucket, _ = (level, bucket, 0) if last == first else self._find(last)
+        low = start_of(low_level, low_bucket)
+        return Window(low if since is None else max(low, since), end, before_end - first)
+
+    def _find(self, rank: int) -> tuple[int, int, int]:
+        """The finest bucket that holds the row of this rank (1 is the oldest), and the rank of its last row."""
+        before, level, bucket = 0, MONTH, 0
+        rows: Sequence[tuple[int, int]] = self._month_counts()
+        while True:
+            for candidate, n in rows:
+                bucket = candidate
+                if before + n >= rank:
+                    break
+                before += n
+            else:
+                raise ArithmeticError(f"counters of {self._scope} end before row {rank}; run `backscroll check`")
+            if level == self._finest:
+                return level, bucket, before + n
+            finer = DAY_US if level == MONTH else HOUR_US
+            rows = self._counts(level + 1, start_of(level, bucket) // finer, start_of(level, bucket + 1) // finer - 1)
+            level += 1
+
+    def _month_counts(self) -> list[tuple[int, int]]:
+        if self._months is None:
+            self._months = self._counts(MONTH, -(2**31), 2**31)
+        return self._months
+
+    def _counts(self, level: int, low: int, high: int) -> list[tuple[int, int]]:
+        if low > high:
+            return []
+        rows = self._tx.all("sum_tallies", self._scope.params | {"level": level, "low": low, "high": high})
+        return [(row[0], sum(row[1 + c] for c in self._columns)) for row in rows]
+
+    def _count_rows(self, low: int, high: int) -> int:
+        name = "count_in_chats" if self._scope.by_chat else "count_in_phones"
+        row = self._tx.one(name, self._scope.params | {"low": low, "high": high})
+        return int(row[0]) if row else 0

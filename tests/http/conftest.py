@@ -1,0 +1,160 @@
+"""A world for transport: one organisation, two phones, one message, and a client that speaks to the app in process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from backscroll.config import Settings, load
+from backscroll.errors import NotFound, Unauthorised
+from backscroll.http.app import build_app
+from backscroll.model import (
+    Access,
+    ArchivedMessage,
+    Chat,
+    ChatPage,
+    Contact,
+    ContactPage,
+    Message,
+    MessageKey,
+    Org,
+    Page,
+    Phone,
+    ReactionPage,
+)
+from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+
+ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
+ONE = Phone(no=1, jid="918527184400@s.whatsapp.net", phone_id="phone-bqzvyibhmwkaergr", device_id="my-device")
+TWO = Phone(no=2, jid="6289685028129@s.whatsapp.net", phone_id="phone-abcdefghijklmnop")
+CHAT = "919537851844@s.whatsapp.net"
+SECRET = "secret-of-the-token"  # noqa: S105 -- made up
+BEARER = {"authorization": f"Bearer {SECRET}"}
+
+
+def message(text: str = "hello") -> ArchivedMessage:
+    key = MessageKey(phone=ONE.jid, chat=CHAT, id="3EB0C62861626B2D8BD4A3", sender=CHAT)
+    told = Message(key=key, sent_at=1_737_695_468_000_000, from_me=False, text=text)
+    return ArchivedMessage(no=1, message=told, phone=ONE, ack=0)
+
+
+class SmallArchive:
+    """Answers with what it was given, and counts how often it was asked."""
+
+    def __init__(self, *phones: Phone) -> None:
+        self.phones = phones
+        self.messages = [message()]
+        self.head = 1
+        self.asked = 0
+        self.trouble: Exception | None = None
+        self.looked_up = 0
+        self.scopes = frozenset({"read"})
+        self.revoked = False
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.trouble:
+            raise self.trouble
+
+    def list_messages(self, query: MessageQuery) -> Page:
+        self._ask()
+        return Page(messages=self.messages, total=len(self.messages), offset=query.offset, limit=query.limit)
+
+    def find_message(self, *_: object) -> ArchivedMessage | None:
+        self._ask()
+        return None
+
+    def find_by_client_ref(self, *_: object) -> ArchivedMessage | None:
+        return None
+
+    def list_chats(self, query: ChatQuery) -> ChatPage:
+        return ChatPage(chats=[], total=0, offset=0, limit=query.limit)
+
+    def find_chat(self, org: int, phones: tuple[int, ...], jid: str) -> Chat | None:
+        return None
+
+    def list_contacts(self, query: ContactQuery) -> ContactPage:
+        return ContactPage(contacts=[], total=0, offset=0, limit=0)
+
+    def find_contact(self, org: int, phones: tuple[int, ...], jid: str) -> Contact | None:
+        return None
+
+    def list_reactions(self, query: ReactionQuery) -> ReactionPage:
+        return ReactionPage(reactions=[], total=0, offset=0, limit=query.limit)
+
+    def version(self, org: int) -> int:
+        return self.head
+
+    def list_orgs(self) -> list[Org]:
+        self._ask()
+        return [ORG]
+
+    def find_org(self, name_or_id: str) -> Org:
+        if name_or_id not in (ORG.name, ORG.id):
+            raise NotFound("organisation", name_or_id)
+        return ORG
+
+    def list_phones(self, org: int) -> tuple[Phone, ...]:
+        return self.phones
+
+    def authenticate(self, secret: str) -> Access:
+        self.looked_up += 1
+        if secret != SECRET or self.revoked:
+            raise Unauthorised
+        return Access(org=ORG, phones=self.phones, scopes=self.scopes, token_id="tok")
+
+    def authenticate_basic(self, token_id: str, secret: str) -> Access:
+        if token_id != "tok":
+            raise Unauthorised
+        return self.authenticate(secret)
+
+
+class Client:
+    """Sends one request at a time; a request carries the token unless told otherwise."""
+
+    def __init__(self, app: ASGIApp, address: str = "203.0.113.7", host: str = "archive.test") -> None:
+        self.app = app
+        self.address = address
+        self.host = host
+
+    def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 5000))
+            async with httpx.AsyncClient(transport=transport, base_url=f"http://{self.host}") as client:
+                client.headers["accept-encoding"] = "identity"
+                return await client.request(method, path, headers=BEARER if headers is None else headers, **more)
+
+        return asyncio.run(send())
+
+
+Make = Callable[..., Client]
+
+
+@pytest.fixture
+def archive() -> SmallArchive:
+    return SmallArchive(ONE)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load({}, directory=tmp_path)
+
+
+@pytest.fixture
+def make_client(archive: SmallArchive, tmp_path: Path) -> Make:
+    def make(address: str = "203.0.113.7", host: str = "archive.test", **flags: object) -> Client:
+        settings = load({}, flags, directory=tmp_path)
+        return Client(build_app(archive, None, settings), address, host)
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: Make) -> Client:
+    return make_client()

@@ -1,0 +1,362 @@
+"""The command line as its users meet it: what it prints, for people and for programs, and how it ends."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from backscroll.cli.main import main
+from backscroll.cli.orgs import digits_of
+from backscroll.cli.shared import bar, expiry
+from backscroll.errors import BadField
+from backscroll.storage.store import open_store
+
+DAY = 86_400_000_000
+
+
+class Shell:
+    """Runs commands on an archive of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def run(self, *arguments: str, stdin: str | None = None) -> Result:
+        environ: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BACKSCROLL_")}
+        return CliRunner().invoke(main, arguments, input=stdin, env=environ | {"BACKSCROLL_DATA": str(self.data)})
+
+    def json(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def refusal(self, *arguments: str, code: int, stdin: str | None = None) -> str:
+        """The one sentence on standard error of a command that ends with ``code``."""
+        result = self.run(*arguments, stdin=stdin)
+        assert result.exit_code == code, result.output
+        assert result.stdout == ""
+        assert "Traceback" not in result.stderr
+        return result.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path / "data")
+
+
+@pytest.fixture
+def bakery(shell: Shell) -> Shell:
+    shell.json("org", "create", "Bakery")
+    shell.json("phone", "add", "--number", "919876543210", "--device-id", "bench", "--name", "Shop")
+    return shell
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            yield from commands(sub, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
+def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]) -> None:
+    result = shell.run(*path, "--help")
+    assert result.exit_code == 0
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
+    if not isinstance(command, click.Group):
+        assert f"backscroll {' '.join(path)}" in result.stdout.split("Example", 1)[1]
+        assert {"--data", "--database", "--config"} <= {option for p in command.params for option in p.opts}
+    if path not in {("serve",)} and not isinstance(command, click.Group):
+        assert "--json" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("wander",),
+        ("org", "create"),
+        ("org", "list", "--loud"),
+        ("phone", "add"),
+        ("token", "create", "--scope", "everything"),
+        ("import", "gowa", "no-such-file.db"),
+        ("import", "export", "no-such-file.txt", "--phone", "919876543210"),
+        ("export", "jsonl"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(shell: Shell, arguments: tuple[str, ...]) -> None:
+    assert "Error: " in shell.refusal(*arguments, code=2)
+
+
+def test_a_wrong_setting_ends_with_2_and_one_sentence(shell: Shell) -> None:
+    told = shell.refusal("serve", "--port", "eighty", code=2)
+    assert told == "Error: port: 'eighty' of the flag --port cannot be used; give a whole number from 1 to 65535\n"
+
+
+def test_an_organisation_is_created_once_and_listed(shell: Shell) -> None:
+    made = shell.json("org", "create", "Bakery", "--id", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8")
+    assert made["id"] == "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["created_at"])
+    assert shell.json("org", "list") == [made]
+    assert "Bakery" in shell.run("org", "list").stdout
+    assert "Bakery" in shell.refusal("org", "create", "Bakery", code=1)
+
+
+@pytest.mark.parametrize("arguments", [("Bakery", "--id", "12"), (" ",)])
+def test_an_organisation_needs_a_name_and_a_real_id(shell: Shell, arguments: tuple[str, ...]) -> None:
+    assert "Error: " in shell.refusal("org", "create", *arguments, code=2)
+
+
+def test_empty_lists_say_what_to_do_next(shell: Shell) -> None:
+    assert shell.json("org", "list") == shell.json("phone", "list") == shell.json("token", "list") == []
+    assert "backscroll org create NAME" in shell.run("org", "list").stdout
+    assert "backscroll phone add" in shell.run("phone", "list").stdout
+    assert "backscroll token create" in shell.run("token", "list").stdout
+
+
+def test_a_phone_is_added_under_its_number_however_it_is_typed(shell: Shell) -> None:
+    shell.json("org", "create", "Bakery")
+    made = shell.json("phone", "add", "--org", "Bakery", "--number", "+91 98765-43210", "--device-id", "bench")
+    assert (made["number"], made["jid"], made["device_id"]) == ("919876543210", "919876543210@s.whatsapp.net", "bench")
+    assert re.fullmatch(r"phone-[a-z]{16}", made["id"])
+    assert shell.json("phone", "list") == [made]
+
+
+@pytest.mark.parametrize("number", ["", "12345", "1234567890123456", "98765x43210", "919876543210@g.us", "०१२३४५६७"])
+def test_what_is_no_phone_number_is_refused(number: str) -> None:
+    with pytest.raises(BadField, match="country code"):
+        digits_of(number)
+
+
+def test_the_only_organisation_need_not_be_named_and_one_of_several_must(shell: Shell) -> None:
+    add = ("phone", "add", "--number", "919876543210")
+    assert "backscroll org create NAME" in shell.refusal(*add, code=1)
+    shell.json("org", "create", "Bakery")
+    assert shell.json(*add)["org"] == "Bakery"
+    shell.json("org", "create", "Garage")
+    told = shell.refusal(*add, code=2)
+    assert "Bakery, Garage" in told
+    assert "--org NAME" in told
+    assert "Bakery, Garage" in shell.refusal(*add, "--org", "Butcher", code=1)
+
+
+def test_a_token_shows_its_secret_once_and_the_secret_opens_the_archive(bakery: Shell) -> None:
+    made = bakery.json("token", "create", "--name", "till")
+    assert made["id"]
+    assert made["secret"]
+    listed = bakery.run("token", "list", "--json").stdout
+    assert made["id"] in listed
+    assert made["secret"] not in listed
+    store = open_store(f"sqlite:///{bakery.data}/backscroll.db", bakery.data)
+    assert store.authenticate(made["secret"]).org.name == "Bakery"
+    assert store.authenticate_basic(made["id"], made["secret"]).org.name == "Bakery"
+    store.close()
+
+
+def test_a_token_may_be_bound_to_phones_and_to_a_time(bakery: Shell) -> None:
+    bakery.json("phone", "add", "--number", "4915112345678")
+    made = bakery.json("token", "create", "--phone", "4915112345678", "--expires", "90d")
+    assert made["phones"] == ["4915112345678"]
+    (listed,) = bakery.json("token", "list")
+    assert listed["phones"] == ["4915112345678"]
+    assert listed["expires_at"] == made["expires_at"]
+    assert "backscroll phone add" in bakery.refusal("token", "create", "--phone", "4915100000000", code=1)
+
+
+def test_a_token_for_people_is_told_to_be_kept(bakery: Shell) -> None:
+    assert "not shown again" in bakery.run("token", "create").stdout
+
+
+def test_a_revoked_token_is_listed_as_such(bakery: Shell) -> None:
+    made = bakery.json("token", "create")
+    assert bakery.json("token", "revoke", made["id"]) == {"id": made["id"], "revoked": True}
+    assert bakery.json("token", "list")[0]["revoked_at"]
+    assert "Error: " in bakery.refusal("token", "revoke", "no-such-token", code=1)
+
+
+@pytest.mark.parametrize(
+    ("written", "micros"),
+    [
+        ("90d", 1_000 * DAY + 90 * DAY),
+        ("12h", 1_000 * DAY + DAY // 2),
+        ("1972-09-28", 1_001 * DAY),
+        ("1972-09-28T12:00:00+12:00", 1_001 * DAY),
+    ],
+)
+def test_an_expiry_is_a_span_or_a_moment(written: str, micros: int) -> None:
+    assert expiry(written, now=1_000 * DAY) == micros
+
+
+@pytest.mark.parametrize("written", ["soon", "0d", "-1d", "1971-01-01", "d", "99999999y"])
+def test_an_expiry_that_is_no_time_or_over_is_refused(written: str) -> None:
+    with pytest.raises(BadField, match="90d"):
+        expiry(written, now=1_000 * DAY)
+
+
+def test_where_the_archive_is_may_be_said_before_or_after_the_command(shell: Shell, tmp_path: Path) -> None:
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    shell.json("--data", one, "org", "create", "Bakery")
+    shell.json("org", "create", "Garage", "--data", two)
+    assert [org["name"] for org in shell.json("org", "list", "--data", one)] == ["Bakery"]
+    assert [org["name"] for org in shell.json("--data", one, "org", "list", "--data", two)] == ["Garage"]
+    url = f"sqlite:///{tmp_path / 'two' / 'backscroll.db'}"
+    assert [org["name"] for org in shell.json("org", "list", "--database", url)] == ["Garage"]
+    (tmp_path / "here.toml").write_text('data = "one"')
+    listed = CliRunner().invoke(main, ["org", "list", "--json", "--config", str(tmp_path / "here.toml")])
+    assert [org["name"] for org in json.loads(listed.stdout)] == ["Bakery"]
+
+
+def test_migrate_and_check_find_a_new_archive_whole(bakery: Shell) -> None:
+    assert bakery.run("migrate").exit_code == 0
+    assert bakery.json("check") == []
+    assert bakery.run("check").stdout == "The archive is whole.\n"
+
+
+def test_a_file_that_is_no_gowa_database_is_told_so(bakery: Shell, tmp_path: Path) -> None:
+    (tmp_path / "chatstorage.db").write_bytes(b"not a database, but long enough to be looked at as one" * 9)
+    assert "chatstorage.db" in bakery.refusal("import", "gowa", str(tmp_path / "chatstorage.db"), code=1)
+
+
+def test_the_token_of_a_pull_may_come_on_standard_input_and_is_never_shown(bakery: Shell) -> None:
+    told = bakery.refusal("import", "periskope", "--url", "ftp://example.org", stdin="s3cret\n", code=2)
+    assert told.startswith("Error: url: ")
+    assert "s3cret" not in told
+    assert "BACKSCROLL_PERISKOPE_TOKEN" in bakery.refusal("import", "periskope", stdin="\n", code=2)
+
+
+def test_an_exported_archive_is_the_same_in_another_place(bakery: Shell, tmp_path: Path) -> None:
+    file = str(tmp_path / "archive.jsonl")
+    bakery.json("export", "jsonl", "-o", file)
+    other = Shell(tmp_path / "other")
+    other.json("import", "jsonl", file)
+    assert other.json("org", "list") == bakery.json("org", "list")
+    assert other.json("phone", "list") == bakery.json("phone", "list")
+
+
+def test_a_bar_shows_how_far_the_work_is() -> None:
+    assert bar(1500, 3000) == f"[{'#' * 15}{'-' * 15}] 50 % (1,500 of 3,000)"
+    assert bar(1500, None) == "1,500"
+    assert bar(12, 10).endswith("100 % (12 of 10)")
+
+
+# Real processes
+
+
+def backscroll(*arguments: str, data: Path, **more: Any) -> subprocess.Popen[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "backscroll", *arguments],
+        env=environ | {"BACKSCROLL_DATA": str(data), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(process: subprocess.Popen[str], words: str, seconds: float = 60) -> str:
+    """What the process printed up to the line with ``words``."""
+    assert process.stdout is not None
+    printed = ""
+    give_up = time.monotonic() + seconds
+    while words not in printed:
+        line = process.stdout.readline()
+        assert line, printed + (process.stderr.read() if process.stderr else "")
+        assert time.monotonic() < give_up, printed
+        printed += line
+    return printed
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Stop it as an init system does; its exit code and what it said on standard error."""
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=30)
+    return process.returncode, told
+
+
+def test_the_command_is_installed_and_prints_its_version() -> None:
+    installed = Path(sys.executable).parent / "backscroll"
+    done = subprocess.run([installed, "--version"], capture_output=True, text=True, timeout=60, check=True)
+    assert re.fullmatch(r"backscroll \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_serve_answers_refuses_a_taken_port_and_stops_when_asked(tmp_path: Path) -> None:
+    port = free_port()
+    server = backscroll("serve", "--port", str(port), "--workers", "2", data=tmp_path / "data")
+    try:
+        until(server, f"Backscroll answers at http://127.0.0.1:{port}")
+        assert urlopen(f"http://127.0.0.1:{port}/health", timeout=10).status == 200
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"http://127.0.0.1:{port}/v1/chats/messages", timeout=10)
+        assert refused.value.code == 401
+        refused.value.close()
+        second = backscroll("serve", "--port", str(port), data=tmp_path / "data")
+        printed, told = second.communicate(timeout=60)
+        assert (second.returncode, printed) == (1, "")
+        assert f"Cannot listen on 127.0.0.1 port {port}" in told
+        assert "Traceback" not in told
+    finally:
+        code, told = ended(server)
+    assert (code, told) == (0, "")
+
+
+def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only_its_address(tmp_path: Path) -> None:
+    port = free_port()
+    server = backscroll("serve", "--sample", "--port", str(port), data=tmp_path / "data")
+    try:
+        printed = until(server, "Backscroll answers at")
+        curls = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
+        assert len(curls) == 2
+        for curl in curls:
+            answer = json.loads(fetched(curl))
+            assert answer.get("messages") or answer["results"]["data"]
+    finally:
+        assert ended(server)[0] == 0
+    again = backscroll("serve", "--sample", "--port", str(port), data=tmp_path / "data")
+    try:
+        assert until(again, "Backscroll answers at").startswith("Backscroll answers at")
+    finally:
+        assert ended(again)[0] == 0
+
+
+def fetched(curl: str) -> bytes:
+    """What the printed command fetches, read as a shell and curl read it."""
+    words = shlex.split(curl)
+    url = next(word for word in words if word.startswith("http"))
+    request = Request(url)
+    for flag, value in itertools.pairwise(words):
+        if flag == "-H":
+            name, _, text = value.partition(": ")
+            request.add_header(name, text)
+        if flag == "-u":
+            request.add_header("Authorization", "Basic " + base64.b64encode(value.encode()).decode())
+    with urlopen(request, timeout=10) as answer:
+        body: bytes = answer.read()
+        return body

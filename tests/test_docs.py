@@ -1,0 +1,58 @@
+"""What must be described is described, and what the program can tell itself is not out of date."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backscroll.config import SETTINGS, Setting
+from backscroll.http.app import ROUTES
+
+ROOT = Path(__file__).parent.parent
+CONNECTORS = ROOT / "src" / "backscroll" / "ingest" / "connectors"
+
+
+def docs() -> str:
+    return "\n".join(page.read_text("utf-8") for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
+
+
+def generator(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "tools" / "generate_docs.py"), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_generated_pages_are_those_of_this_program() -> None:
+    done = generator("--check")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_each_setting_says_what_it_does_in_a_sentence(setting: Setting) -> None:
+    assert setting.help.endswith(".")
+    assert f"## `{setting.name}`" in docs()
+
+
+def test_each_route_is_described() -> None:
+    text = docs()
+    assert [f"{route.method} {route.path}" for route in ROUTES if f"{route.method} {route.path}" not in text] == []
+
+
+def test_each_connector_is_described() -> None:
+    names = [
+        path.stem
+        for path in sorted(CONNECTORS.iterdir())
+        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").is_file()
+    ]
+    text = docs()
+    assert names
+    assert [name for name in names if f"connectors/{name}" not in text] == []
+
+
+def test_each_markdown_link_inside_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Sees to programs that some tests use: installed by apt as root, else named clearly.
+# usage: require.sh node|postgresql|chromium|nginx …
+set -euo pipefail
+
+have() {
+  case $1 in
+    node) command -v node >/dev/null && command -v npm >/dev/null ;;
+    postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+    chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
+    nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
+    *) echo "require.sh: knows node, postgresql, chromium and nginx, not '$1'" >&2; exit 2 ;;
+  esac
+}
+
+packages() {
+  case $1 in
+    node) echo nodejs npm ;;
+    *) echo "$1" ;;
+  esac
+}
+
+missing=()
+for name in "$@"; do have "$name" || missing+=("$name"); done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+wanted=()
+for name in "${missing[@]}"; do read -ra names <<<"$(packages "$name")"; wanted+=("${names[@]}"); done
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "Missing for this: ${missing[*]}. Install them (Debian: apt-get install ${wanted[*]}) and run the command again." >&2
+  exit 1
+fi
+echo "Installing ${wanted[*]} …" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# A server that a package would start on installation is not wanted: the tests start their own.
+mkdir -p /etc/postgresql-common/createcluster.d
+echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/backscroll.conf
+if ! { apt-get update && apt-get install --yes --no-install-recommends "${wanted[@]}"; } >"$log" 2>&1; then
+  tail -20 "$log" >&2
+  echo "apt-get could not install ${wanted[*]}; install them by hand and run the command again." >&2
+  exit 1
+fi
