@@ -22,12 +22,14 @@ from urllib.request import Request, urlopen
 import click
 import pytest
 from click.testing import CliRunner, Result
+from gowa_files import ChatStorage
 
 from backscroll.cli.main import main
 from backscroll.cli.orgs import digits_of
 from backscroll.cli.shared import bar, expiry
 from backscroll.errors import BadField
 from backscroll.storage.store import open_store
+from standin_periskope import TOKEN, StandIn, wire_message
 
 DAY = 86_400_000_000
 
@@ -231,6 +233,27 @@ def test_migrate_and_check_find_a_new_archive_whole(bakery: Shell) -> None:
     assert bakery.run("check").stdout == "The archive is whole.\n"
 
 
+def test_gowas_history_comes_with_its_phones_and_is_the_same_when_taken_twice(shell: Shell, tmp_path: Path) -> None:
+    shell.json("org", "create", "Bakery")
+    chat = "4915112345678@s.whatsapp.net"
+    device = {"device_id": "bench", "jid": "919876543210@s.whatsapp.net"}
+    files = ChatStorage(tmp_path / "chatstorage.db", device="bench").add("devices", **device).chat(chat, "Ana")
+    files.message("A1", chat, chat, "Two loaves, please", "2026-01-15 10:30:00+00:00").done()
+    take = ("import", "gowa", str(tmp_path / "chatstorage.db"))
+    taken = shell.json(*take)
+    assert {key: taken[key] for key in ("org", "phones", "messages", "problems")} == {
+        "org": "Bakery",
+        "phones": ["919876543210"],
+        "messages": 1,
+        "problems": [],
+    }
+    assert taken["changed"] > 0
+    assert shell.json(*take)["changed"] == 0
+    (phone,) = shell.json("phone", "list")
+    assert (phone["number"], phone["device_id"]) == ("919876543210", "bench")
+    assert "Read 1 messages of 1 phones" in shell.run(*take).stdout
+
+
 def test_a_file_that_is_no_gowa_database_is_told_so(bakery: Shell, tmp_path: Path) -> None:
     (tmp_path / "chatstorage.db").write_bytes(b"not a database, but long enough to be looked at as one" * 9)
     assert "chatstorage.db" in bakery.refusal("import", "gowa", str(tmp_path / "chatstorage.db"), code=1)
@@ -241,6 +264,18 @@ def test_the_token_of_a_pull_may_come_on_standard_input_and_is_never_shown(baker
     assert told.startswith("Error: url: ")
     assert "s3cret" not in told
     assert "BACKSCROLL_PERISKOPE_TOKEN" in bakery.refusal("import", "periskope", stdin="\n", code=2)
+
+
+def test_a_pull_takes_history_from_a_server_and_goes_on_where_it_was(bakery: Shell) -> None:
+    with StandIn(messages=[wire_message(n, f"2026-01-15T10:30:{n:02}+00:00") for n in range(20)]) as server:
+        pull = ("import", "periskope", "--url", server.url, "--token", TOKEN, "--no-media")
+        first = bakery.json(*pull)
+        assert (first["org"], first["rows"]["messages"], first["quarantined"]) == ("Bakery", 20, 0)
+        assert first["changed"] >= 20
+        assert bakery.json(*pull)["changed"] == 0
+        assert "20 messages" in bakery.run(*pull).stdout
+        told = bakery.refusal(*pull[:4], "--no-media", stdin="another token\n", code=1)
+        assert "another token" not in told
 
 
 def test_an_exported_archive_is_the_same_in_another_place(bakery: Shell, tmp_path: Path) -> None:

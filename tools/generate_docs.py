@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -74,7 +75,8 @@ Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. Long wor
 def helps(command: click.Command, name: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
     """Each command with its help, groups before their commands."""
     short = name.rpartition(" ")[2]
-    context = click.Context(command, info_name=short, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
+    settings: dict[str, Any] = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=short, parent=parent, **settings)
     yield name, command.get_help(context)
     if isinstance(command, click.Group):
         for sub in command.list_commands(context):

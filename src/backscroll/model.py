@@ -53,7 +53,7 @@ SOURCE_RANK: dict[Source, int] = {
 """Where two sources both know a field, the higher rank wins (contracts/decisions.md)."""
 
 
-class MessageKey(Struct, frozen=True, order=True):
+class MessageKey(Struct, frozen=True, order=True, gc=False):
     """A message as a source names it. ``sender`` is None when the source does not know it."""
 
     phone: str
@@ -205,7 +205,7 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
     referral: dict[str, Any] | None = None
 
 
-class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A message as one source tells it."""
 
     key: MessageKey
@@ -288,7 +288,7 @@ class Vote(Struct, frozen=True, kw_only=True):
     at: int
 
 
-class ArchivedMessage(Struct, frozen=True, kw_only=True):
+class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
     """A message as the archive shows it: all sources, edits, deletions, receipts taken together.
 
     ``message.text`` is the current text; ``key.sender`` is resolved, so that LID and number are one.

@@ -172,10 +172,10 @@ def test_a_limit_above_2000_is_refused_in_the_published_words() -> None:
 
 # --- the fast renderer against a plain one
 
-FLAGS = (
-    "broadcast has_media has_quoted has_reaction is_ephemeral is_forwarded is_gif is_starred is_status "
-    "is_deleted flag_status"
-).split()
+FLAGS = [
+    *("broadcast", "has_media", "has_quoted", "has_reaction", "is_ephemeral", "is_forwarded"),
+    *("is_gif", "is_starred", "is_status", "is_deleted", "flag_status"),
+]
 
 
 def cus(jid: str | None) -> str | None:
@@ -268,7 +268,7 @@ def plain_media(media: Media | None, links: periskope.Links) -> dict[str, Any] |
 
 def plain_quote(chat: str, quoted: Quote | None) -> str | None:
     if quoted is None or quoted.id is None or quoted.sender is None:
-        return quoted and quoted.id
+        return None if quoted is None else quoted.id
     tail = f"_{cus(quoted.sender)}" if chat.endswith("@g.us") else ""
     return f"{'true' if quoted.sender == PHONE.jid else 'false'}_{cus(chat)}_{quoted.id}{tail}"
 
@@ -278,7 +278,7 @@ def plain_delivery(archived: ArchivedMessage) -> dict[str, Any]:
     if not archived.message.from_me:
         return {"pending": pending, "read_count": 0, "delivered_count": 0}
     seen = sorted(archived.receipts, key=lambda receipt: (len(receipt.participant), receipt.participant))
-    read = {cus(r.participant): at // 1000 for r in seen if (at := r.read_at or r.played_at) is not None}
+    read = {cus(r.participant): at // 1000 for r in seen if (at := read_at(r)) is not None}
     delivered = {cus(r.participant): r.delivered_at // 1000 for r in seen if r.delivered_at is not None}
     return {
         "read": read,
@@ -289,7 +289,15 @@ def plain_delivery(archived: ArchivedMessage) -> dict[str, Any]:
     }
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+def details_of(told: dict[str, Any]) -> Details:
+    return Details(**told)
+
+
+def read_at(receipt: Receipt) -> int | None:
+    return receipt.played_at if receipt.read_at is None else receipt.read_at
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 maybe_text = st.none() | texts
 people = st.sampled_from([PERSON, PHONE.jid, "12025550123@s.whatsapp.net", "998877@lid", '1"\\é@s.whatsapp.net'])
 values = st.recursive(
@@ -331,7 +339,7 @@ detailed = st.fixed_dictionaries(
         "media": medias,
         "poll": st.builds(Poll, name=texts, options=st.lists(texts, max_size=2).map(tuple)),
     },
-).map(lambda told: Details(**told))
+).map(details_of)
 archived_messages = st.builds(
     make,
     id=texts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", create
 ONE = Phone(no=1, jid="918527184400@s.whatsapp.net", phone_id="phone-bqzvyibhmwkaergr", device_id="my-device")
 TWO = Phone(no=2, jid="6289685028129@s.whatsapp.net", phone_id="phone-abcdefghijklmnop")
 CHAT = "919537851844@s.whatsapp.net"
-SECRET = "secret-of-the-token"  # noqa: S105 -- made up
+SECRET = "secret-of-the-token"
 BEARER = {"authorization": f"Bearer {SECRET}"}
 
 
@@ -56,6 +57,7 @@ class SmallArchive:
         self.looked_up = 0
         self.scopes = frozenset({"read"})
         self.revoked = False
+        self.slow = 0.0
 
     def _ask(self) -> None:
         self.asked += 1
@@ -80,6 +82,7 @@ class SmallArchive:
         return None
 
     def list_contacts(self, query: ContactQuery) -> ContactPage:
+        time.sleep(self.slow)
         return ContactPage(contacts=[], total=0, offset=0, limit=0)
 
     def find_contact(self, org: int, phones: tuple[int, ...], jid: str) -> Contact | None:

@@ -15,7 +15,7 @@ from backscroll.dialects.moments import postgres_text
 from backscroll.dialects.periskope_ids import encode_message_id, has_participants, shown_jid
 from backscroll.ids import is_person
 from backscroll.kinds import periskope_type
-from backscroll.model import Access, ArchivedMessage, Details, Location, Media, Poll, Quote
+from backscroll.model import Access, ArchivedMessage, Details, Location, Media, Poll, Quote, Receipt
 
 _FLAG: dict[bool | None, str] = {None: "null", True: "true", False: "false"}
 _RECEIVED = '{"pending":[],"read_count":0,"delivered_count":0}'
@@ -227,13 +227,18 @@ def _delivery(archived: ArchivedMessage) -> str:
     read: dict[str, int] = {}
     delivered: dict[str, int] = {}
     for receipt in archived.receipts:
-        jid, read_at = shown_jid(receipt.participant), receipt.read_at or receipt.played_at
+        jid, read_at = shown_jid(receipt.participant), seen_at(receipt)
         if read_at is not None:
             read[jid] = read_at // 1000
         if receipt.delivered_at is not None:
             delivered[jid] = receipt.delivered_at // 1000
     info = {"read": read, "pending": [shown_jid(p) for p in pending or ()], "delivered": delivered}
     return jsonb_text({**info, "read_count": len(read), "delivered_count": len(delivered)})
+
+
+def seen_at(receipt: Receipt) -> int | None:
+    """When the participant read it, or at least played it."""
+    return receipt.played_at if receipt.read_at is None else receipt.read_at
 
 
 def _poll_info(poll: Poll | None) -> dict[str, Any] | None:

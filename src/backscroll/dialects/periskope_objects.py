@@ -12,7 +12,7 @@ from backscroll.dialects.jsontext import encode, jsonb
 from backscroll.dialects.links import Links
 from backscroll.dialects.moments import postgres_text
 from backscroll.dialects.periskope_ids import encode_message_id, shown_jid
-from backscroll.dialects.periskope_messages import Row, message_id_of, row_renderer, sender_of
+from backscroll.dialects.periskope_messages import Row, message_id_of, row_renderer, seen_at, sender_of
 from backscroll.ids import is_person
 from backscroll.kinds import periskope_type
 from backscroll.model import (
@@ -74,7 +74,7 @@ def render_status(archived: ArchivedMessage, access: Access) -> bytes:
             "timeline": {"queued_at": sent_at, "sent_at": sent_at},
             "attempts": 1,
             "delivered_count": sum(receipt.delivered_at is not None for receipt in archived.receipts),
-            "read_count": sum((receipt.read_at or receipt.played_at) is not None for receipt in archived.receipts),
+            "read_count": sum(seen_at(receipt) is not None for receipt in archived.receipts),
         }
     )
 

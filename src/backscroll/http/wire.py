@@ -85,7 +85,7 @@ def _plain(text: str) -> str:
 
 
 def headers_of(raw: list[Header]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
 
 
 def etag_of(body: bytes) -> str:

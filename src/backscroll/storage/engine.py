@@ -80,15 +80,20 @@ def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
     return _LIST.sub(placeholders, sql)
 
 
+@lru_cache(maxsize=1024)
+def _lists_in(sql: str) -> tuple[str, ...]:
+    return tuple(sorted(set(_LIST.findall(sql))))
+
+
 def expand(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """``sql`` and ``params`` with every ``(:name*)`` written out; an empty sequence matches nothing."""
-    names = _LIST.findall(sql)
+    names = _lists_in(sql)
     if not names:
         return sql, params
     flat = dict(params)
     sizes = []
-    for name in set(names):
+    for name in names:
         values: Sequence[Any] = flat.pop(name) or (None,)
         sizes.append((name, len(values)))
         flat.update((f"{name}_{i}", value) for i, value in enumerate(values))
-    return _expanded(sql, tuple(sorted(sizes))), flat
+    return _expanded(sql, tuple(sizes)), flat

@@ -16,7 +16,6 @@ from backscroll.model import (
     Contact,
     ContactPage,
     Member,
-    Phone,
     ReactionPage,
     ReactionRow,
 )
@@ -44,18 +43,31 @@ _PARTY_KINDS = {
     "status": ("status",),
     "unknown": ("unknown",),
 }
+_TOLD = (
+    "image",
+    "unread",
+    "archived",
+    "pinned",
+    "muted_until",
+    "ephemeral_seconds",
+    "description",
+    "invite_link",
+    "is_exited",
+    "created_at",
+    "updated_at",
+    "extras",
+)
 EVERYTHING = 1_000_000
 
 
 class Lists:
     """Answers within one reading transaction."""
 
-    def __init__(self, tx: Txn, org: int, names: Names, phones: dict[int, tuple[Phone, int]]) -> None:
+    def __init__(self, tx: Txn, org: int, names: Names) -> None:
         self._tx = tx
         self._org = org
         self._names = names
-        self._phones = phones
-        self._assembler = Assembler(tx, org, names, phones)
+        self._assembler = Assembler(tx, org, names)
 
     # ------------------------------------------------------------------ chats
 
@@ -94,8 +106,8 @@ class Lists:
         name = self._chat_name(self._names.party(row[1]), registers)
         return not query.search or ids.fold(query.search) in ids.fold(name or "")
 
-    def chat(self, phones: Sequence[int], jid: str) -> Chat | None:
-        """One chat as the first of ``phones`` that has it sees it."""
+    def chat(self, phones: Sequence[int], jid: str, brief: bool = False) -> Chat | None:
+        """One chat as the first of ``phones`` that has it sees it; ``brief`` leaves messages and members out."""
         party = self._names.find(jid)
         if party is None:
             return None
@@ -103,46 +115,31 @@ class Lists:
             for (phone,) in self._tx.all("phones_of_chat", {"org": self._org, "chat": contact, "phones": phones}):
                 row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": contact})
                 if row is not None:
-                    return self._chat((phone, party.contact, row[0], row[3], row[5], row[6]))
+                    return self._chat((phone, party.contact, row[0], row[3], row[5], row[6]), brief)
         return None
 
     def _chat_name(self, party: Party, registers: Registers) -> str | None:
         return value_of(registers, "name") or party.display_name
 
-    def _chat(self, row: Row) -> Chat:
+    def _chat(self, row: Row, brief: bool = False) -> Chat:
         phone_no, contact, last_at, facts, stored_at, changed_at = row
         registers = decode_registers(facts)
         party = self._names.party(contact)
-        told: dict[str, Any] = {
-            name: value_of(registers, name)
-            for name in (
-                "image",
-                "unread",
-                "archived",
-                "pinned",
-                "muted_until",
-                "ephemeral_seconds",
-                "description",
-                "invite_link",
-                "is_exited",
-                "created_at",
-                "updated_at",
-                "extras",
-            )
-        }
+        told: dict[str, Any] = {name: value_of(registers, name) for name in _TOLD if name in registers}
+        if not brief:
+            told["messages"] = self._messages_in(phone_no, contact)
+            told["members"] = self._members(registers, party, phone_no)
+            told["last_message"] = self._last_message(phone_no, contact)
         return Chat(
             jid=party.jid,
-            phone=self._phones[phone_no][0],
+            phone=self._names.phones[phone_no][0],
             kind=_KINDS.get(party.kind, "user"),
             name=self._chat_name(party, registers),
             lid=party.lid,
             last_message_at=last_at,
-            messages=self._messages_in(phone_no, contact),
-            members=self._members(registers, party, phone_no),
             labels=tuple(value_of(registers, "labels") or ()),
             stored_at=stored_at,
             changed_at=changed_at,
-            last_message=self._last_message(phone_no, contact),
             **told,
         )
 
@@ -169,7 +166,7 @@ class Lists:
         return Member(jid=jid, is_admin=member.is_admin, is_super_admin=member.is_super_admin, name=name)
 
     def _both_sides(self, party: Party, phone: int) -> tuple[Member, ...]:
-        own, contact = self._phones[phone]
+        own, contact = self._names.phones[phone]
         mine = self._names.party(contact)
         return (
             Member(jid=party.jid, is_admin=True, name=party.display_name),
@@ -243,7 +240,7 @@ class Lists:
         if not meant:
             return None
         message = self._assembler.messages(meant[:1])[0]
-        return ReactionRow(reaction=self._assembler.reaction(addon, self._phones[phone][1]), message=message)
+        return ReactionRow(reaction=self._assembler.reaction(addon, self._names.phones[phone][1]), message=message)
 
     def _same(self, one: int, other: int) -> bool:
         return one == other or self._names.party(one).contact == self._names.party(other).contact

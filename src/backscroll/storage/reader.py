@@ -23,6 +23,7 @@ from backscroll.model import (
 )
 from backscroll.query import MessageQuery
 from backscroll.storage import search
+from backscroll.storage.directory import phones_of
 from backscroll.storage.engine import Row, Txn
 from backscroll.storage.fold import ACK_ORDER, Addon, Telling, edits_of, merged, original_text
 from backscroll.storage.parties import Party
@@ -34,14 +35,22 @@ _MESSAGE = msgspec.json.Decoder(Message)
 
 
 class Names:
-    """Parties of one organisation as one reading transaction needs them, kept from read to read while unchanged."""
+    """Parties and phones of one organisation, as one reading transaction needs them."""
 
     def __init__(self, tx: Txn, org: int, cache: PartyCache) -> None:
         row = tx.one("read_head", {"org": org})
         self._tx = tx
         self._org = org
         self.seq: int = row[0] if row else 0
-        self._parties = cache.parties(org, row[2] if row else 0)
+        self._known = cache.of(org, row[2] if row else 0)
+        self._parties = self._known.parties
+
+    @property
+    def phones(self) -> dict[int, tuple[Phone, int]]:
+        """Own phones by number, each with the number of its party."""
+        if self._known.phones is None:
+            self._known.phones = phones_of(self._tx, self._org)
+        return self._known.phones
 
     def load(self, contacts: Iterable[int]) -> None:
         missing = {c for c in contacts if c and c not in self._parties}
@@ -63,27 +72,44 @@ class Names:
 
     def find(self, jid: str) -> Party | None:
         """The party of a JID in any spelling."""
-        row = self._tx.one("find_aliases", {"org": self._org, "jids": (ids.canonical(jid),)})
-        return None if row is None else self.party(row[1])
+        jid = ids.canonical(jid)
+        contact = self._known.aliases.get(jid)
+        if contact is None:
+            row = self._tx.one("find_aliases", {"org": self._org, "jids": (jid,)})
+            if row is None:
+                return None
+            contact = self._known.aliases[jid] = row[1]
+        return self.party(contact)
 
     def standing_under(self, contact: int) -> tuple[int, ...]:
         """``contact`` and those merged into it whose rows have not all been moved yet."""
-        pending = self._tx.all("pending_merges", {"org": self._org})
-        return (contact, *(row[0] for row in pending if row[1] == contact))
+        if self._known.pending is None:
+            self._known.pending = self._tx.all("pending_merges", {"org": self._org})
+        return (contact, *(loser for loser, winner in self._known.pending if winner == contact))
+
+
+class Known(Struct):
+    """What may be kept of an organisation while ``named`` stands in its head row."""
+
+    named: int
+    parties: dict[int, Party] = {}
+    aliases: dict[str, int] = {}
+    phones: dict[int, tuple[Phone, int]] | None = None
+    pending: list[Row] | None = None
 
 
 class PartyCache:
-    """Parties by organisation; forgotten when any party of it changed, or when there are too many."""
+    """What is known of parties, by organisation; forgotten when any party or phone of it changed."""
 
     def __init__(self, most: int = 50_000) -> None:
         self._most = most
-        self._known: dict[int, tuple[int, dict[int, Party]]] = {}
+        self._known: dict[int, Known] = {}
 
-    def parties(self, org: int, named: int) -> dict[int, Party]:
+    def of(self, org: int, named: int) -> Known:
         known = self._known.get(org)
-        if known is None or known[0] != named or len(known[1]) > self._most:
-            known = self._known[org] = (named, {})
-        return known[1]
+        if known is None or known.named != named or len(known.parties) + len(known.aliases) > self._most:
+            known = self._known[org] = Known(named)
+        return known
 
 
 def class_filter(query: MessageQuery) -> tuple[int, int]:
@@ -159,11 +185,11 @@ def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> I
 class Assembler:
     """Makes rows into messages as shown."""
 
-    def __init__(self, tx: Txn, org: int, names: Names, phones: dict[int, tuple[Phone, int]]) -> None:
+    def __init__(self, tx: Txn, org: int, names: Names) -> None:
         self._tx = tx
         self._org = org
         self._names = names
-        self._phones = phones
+        self._phones = names.phones
 
     def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
         """In the rows' order. ``full`` adds edits and original texts."""

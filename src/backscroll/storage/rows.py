@@ -28,7 +28,7 @@ _DETAILS = msgspec.json.Decoder(Details)
 _NO_DETAILS = Details()
 
 
-class MessageRow(Struct, kw_only=True):
+class MessageRow(Struct, gc=False):
     """A row of messages, in the statement's order of columns (``MESSAGE_COLUMNS`` in queries.sql)."""
 
     no: int
@@ -52,11 +52,8 @@ class MessageRow(Struct, kw_only=True):
     changed_at: int
 
 
-FIELDS = MessageRow.__struct_fields__
-
-
 def row_of(values: tuple[Any, ...]) -> MessageRow:
-    return MessageRow(**dict(zip(FIELDS, values, strict=True)))
+    return MessageRow(*values)
 
 
 def encode_details(details: Details) -> str | None:

@@ -157,7 +157,7 @@ class Store:
         """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
 
         def work(tx: Txn) -> Page:
-            lists, names, phones = self._open(tx, query.org)
+            names = Names(tx, query.org, self._parties)
             chats: tuple[int, ...] | None = None
             chat: Chat | None = None
             if query.chat is not None:
@@ -165,9 +165,9 @@ class Store:
                 if party is None:
                     return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
                 chats = names.standing_under(party.contact)
-                chat = lists.chat(query.phones, query.chat)
+                chat = Lists(tx, query.org, names).chat(query.phones, query.chat, brief=True)
             listing = list_rows(tx, query, chats)
-            messages = Assembler(tx, query.org, names, phones).messages(listing.rows)
+            messages = Assembler(tx, query.org, names).messages(listing.rows)
             return Page(messages=messages, total=listing.total, offset=query.offset, limit=query.limit, chat=chat)
 
         return self._engine.read(work)
@@ -184,7 +184,7 @@ class Store:
         """The message with this bare WhatsApp id; the narrower the better when several share it."""
 
         def work(tx: Txn) -> ArchivedMessage | None:
-            _, names, known = self._open(tx, org)
+            names = Names(tx, org, self._parties)
             rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": message_id, "phones": phones})]
             if chat is not None:
                 party = names.find(chat)
@@ -194,22 +194,17 @@ class Store:
                 rows = [r for r in rows if party is not None and r.sender and names.party(r.sender) == party]
             if from_me is not None:
                 rows = [r for r in rows if bool(r.flags & FROM_ME) == from_me]
-            return Assembler(tx, org, names, known).messages(rows[:1], full=True)[0] if rows else None
+            return Assembler(tx, org, names).messages(rows[:1], full=True)[0] if rows else None
 
         return self._engine.read(work)
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
         def work(tx: Txn) -> ArchivedMessage | None:
-            _, names, known = self._open(tx, org)
+            names = Names(tx, org, self._parties)
             rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": ref, "phones": phones})]
-            return Assembler(tx, org, names, known).messages(rows, full=True)[0] if rows else None
+            return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
 
         return self._engine.read(work)
-
-    def _open(self, tx: Txn, org: int) -> tuple[Lists, Names, dict[int, tuple[Phone, int]]]:
-        names = Names(tx, org, self._parties)
-        phones = directory.phones_of(tx, org)
-        return Lists(tx, org, names, phones), names, phones
 
     # ------------------------------------------------------------------ chats, contacts, reactions
 
@@ -234,7 +229,7 @@ class Store:
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
-        return self._engine.read(lambda tx: question(self._open(tx, org)[0]))
+        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._parties))))
 
     # ------------------------------------------------------------------ changes and positions
 

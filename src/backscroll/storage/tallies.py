@@ -108,6 +108,11 @@ class Scope(Struct, frozen=True, kw_only=True):
         return {"org": self.org, "phones": self.phones, "chats": self.chats, "mask": self.mask, "want": self.want}
 
     @property
+    def in_order(self) -> bool:
+        """Whether one index yields these rows newest first, so that a first page needs no lower bound."""
+        return not self.by_chat or len(self.phones) == len(self.chats) == 1
+
+    @property
     def by_chat(self) -> bool:
         return self.chats != (0,)
 
@@ -156,6 +161,8 @@ class Counter:
         """Where the page of ``limit`` rows at ``offset`` lies; None when it is empty."""
         if offset >= total or limit == 0:
             return None
+        if offset == 0 and self._scope.in_order:
+            return Window(EARLIEST if since is None else since, LATEST if until is None else until, 0)
         top = self.up_to(until)
         first = top - offset
         level, bucket, before_end = self._find(first)

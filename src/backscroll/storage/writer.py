@@ -287,6 +287,7 @@ class Writer:
         else:
             return row[0]
         self.head.change("phone", number)
+        self.head.named = -1
         self._load_phones()
         return number
 

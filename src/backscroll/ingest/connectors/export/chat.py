@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import groupby
 from typing import Literal
@@ -14,7 +12,7 @@ from msgspec import Struct
 
 from backscroll.errors import Unreadable
 from backscroll.ingest.connectors.export import body as bodies
-from backscroll.ingest.connectors.export.body import Content, Context
+from backscroll.ingest.connectors.export.body import Context, file_key
 from backscroll.ingest.connectors.export.header import (
     MARKS,
     Date,
@@ -30,7 +28,8 @@ from backscroll.model import Call, Kind, Location, Poll
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _GROUP_NOTICES = frozenset(("create", "add", "remove", "leave", "invite", "subject", "picture", "desc", "promote"))
-_QUOTES = frozenset("\"“”„«»‟「」『』〝〞＂")
+_QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')
+_MARKS = tuple(MARKS)
 LONGEST_AUTHOR = 150
 
 
@@ -117,7 +116,8 @@ def parse(
     ios = blocks[0].head.layout.shape.startswith("[]")
     _find_authors(blocks, ios)
     context = _context(blocks, names, ios)
-    parsed = tuple(_exported(block, order, context, clock) for clock in [_Clock(timezone)] for block in blocks)
+    clock = _Clock(timezone)
+    parsed = tuple(_exported(block, order, context, clock) for block in blocks)
     return ExportedChat(
         lines=parsed,
         precision="second" if blocks[0].head.layout.seconds else "minute",
@@ -218,7 +218,7 @@ def _find_authors(blocks: list[_Block], ios: bool) -> None:
         first = block.lines[0]
         rest = first[block.head.end :]
         name, said = split_author(rest)
-        block.marked = first[:1] in MARKS or said[:1] in MARKS
+        block.marked = first.startswith(_MARKS) or said.startswith(_MARKS)
         block.body = "\n".join([said, *block.lines[1:]])
         if name is not None:
             block.author, block.is_push_name = clean_author(name)
@@ -261,11 +261,6 @@ def _context(blocks: list[_Block], names: Collection[str] | None, ios: bool) -> 
     )
 
 
-def file_key(name: str) -> str:
-    """A file's name for comparing: the text and the archive may spell accents in two ways."""
-    return unicodedata.normalize("NFC", unmark(name)).strip()
-
-
 class _Clock:
     """Local times to UTC. An hour that comes twice is the later one where the earlier would go back in time."""
 
@@ -294,22 +289,41 @@ def _exported(block: _Block, order: DateOrder, context: Context, clock: _Clock) 
     layout = block.head.layout
     ordinal = to_ordinal(block.day, order, layout.era) or _EPOCH
     content = bodies.read(block.author, block.body, block.marked, context)
+    by_nobody = content.get("kind") == "notice"
     return ExportedLine(
         line_no=block.line_no,
         sent_at=clock.micros(ordinal, block.clock),
         local=_local(ordinal, block.clock, layout.seconds),
-        author=None if content.kind == "notice" else block.author,
-        is_push_name=(block.is_push_name and content.kind != "notice") or None,
+        author=None if by_nobody else block.author,
+        is_push_name=True if block.is_push_name and not by_nobody else None,
         raw="\n".join(block.lines),
-        **_fields(content),
+        **content,
     )
-
-
-def _fields(content: Content) -> dict[str, object]:
-    return {name: getattr(content, name) for name in Content.__struct_fields__ if name != "own"}
 
 
 def _local(ordinal: int, clock: tuple[int, int, int], seconds: bool) -> str:
     hour, minute, second = clock
     day = date.fromordinal(ordinal).isoformat()
     return f"{day}T{hour:02}:{minute:02}:{second:02}" if seconds else f"{day}T{hour:02}:{minute:02}"
+
+
+def _title(blocks: list[_Block], lines: tuple[ExportedLine, ...]) -> str | None:
+    """iOS writes notices in the name of the group, or of the contact."""
+    for block, line in zip(blocks, lines, strict=True):
+        if line.kind == "notice" and block.author:
+            return block.author
+    return None
+
+
+def _own_names(blocks: list[_Block], lines: tuple[ExportedLine, ...]) -> tuple[str, ...]:
+    own = (
+        line.author
+        for block, line in zip(blocks, lines, strict=True)
+        if line.author and ((line.is_deleted and bodies.deleted_by_owner(block.body)) or fold(line.author) in YOU)
+    )
+    return tuple(dict.fromkeys(own))
+
+
+def _is_group(lines: tuple[ExportedLine, ...]) -> bool:
+    authors = {line.author for line in lines if line.author}
+    return len(authors) > 2 or any(line.notice_type in _GROUP_NOTICES for line in lines)

@@ -122,7 +122,7 @@ CREATE TABLE messages (
     PRIMARY KEY (org, no)
 );
 CREATE UNIQUE INDEX messages_key ON messages (org, id, phone, chat, sender);
-CREATE INDEX messages_chat ON messages (org, phone, chat, sent_at, flags);
+CREATE INDEX messages_chat ON messages (org, phone, chat, sent_at, id, sender, flags);
 CREATE INDEX messages_phone ON messages (org, phone, sent_at, flags);
 CREATE INDEX messages_org ON messages (org, sent_at, phone, flags);
 CREATE INDEX messages_media ON messages (org, phone, chat, sent_at) WHERE (flags & 8) = 8;

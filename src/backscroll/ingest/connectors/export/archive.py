@@ -1,0 +1,343 @@
+"""The container of an export: a text file, a zip or a folder. None of them is trusted."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from backscroll.errors import Unreadable
+from backscroll.ingest.connectors.export.chat import looks_like_export
+from backscroll.ingest.connectors.export.wording import unmark
+
+Opener = Callable[[], BinaryIO]
+"""Opens one attachment for reading from its start; the caller closes it."""
+
+
+class Caps(Struct, frozen=True, kw_only=True):
+    """How much a container may hold before it is refused."""
+
+    entries: int = 50_000
+    text: int = 512 * 2**20
+    """Bytes of the chat's text."""
+    file: int = 4 * 2**30
+    """Bytes of one attachment."""
+    total: int = 128 * 2**30
+    """Bytes of all attachments together."""
+    ratio: int = 200
+    """Times that a file may be larger than what it was packed into, beyond its first 8 MiB."""
+
+
+class ExportArchive(Struct, frozen=True, kw_only=True):
+    text: bytes
+    title: str | None = None
+    """The chat's name by the name of the file: a contact or a group."""
+    attachments: dict[str, Opener] = {}
+    """By name. Reading raises Unreadable where the file is damaged or larger than allowed."""
+
+
+_FREE_OF_RATIO = 8 * 2**20
+_LONGEST_NAME = 1024
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError, ValueError)
+_TITLES = re.compile(
+    r"""^(?:
+      WhatsApp[ -]Chat\ with | WhatsApp[ -]Chat\ mit | WhatsApp[ -]?Chat\ met | WhatsApp[ -]Chat\ -
+    | Chat\ de\ WhatsApp\ con | Chat\ de\ WhatsApp\ amb | Chat\ do\ WhatsApp\ com | Conversa\ do\ WhatsApp\ com
+    | Conversa\ de\ WhatsApp\ amb | Xat\ de\ WhatsApp\ amb | Discussion\ WhatsApp\ avec | Chat\ WhatsApp\ con
+    | Chat\ WhatsApp\ dengan | Sembang\ WhatsApp\ dengan | Chat\ WhatsApp\ s\ uživatelem | Chat\ WhatsApp\ s
+    | Chat\ WhatsApp\ cu | Conversație\ WhatsApp\ cu | Czat\ WhatsApp\ z | Chat\ (?:na\ )?WhatsAppu?\ z
+    | WhatsApp[ -]chatt\ med | WhatsApp[ -]chat\ med | WhatsApp[ -]samtale\ med | WhatsApp-beszélgetés:?
+    | WhatsApp[ -]keskustelu[:]? | Чат\ WhatsApp\ с\ контактом | Чат\ WhatsApp\ с | Чат\ WhatsApp\ з(?:\ контактом)?
+    | Чат\ в\ WhatsApp\ с | Συνομιλία\ WhatsApp\ με | Συζήτηση\ WhatsApp\ με | Đoạn\ chat\ WhatsApp\ với
+    | Cuộc\ trò\ chuyện\ WhatsApp\ với | Trò\ chuyện\ WhatsApp\ với | แชท\ WhatsApp\ กับ | แชต\ WhatsApp\ กับ
+    | محادثة\ واتساب\ مع | دردشة\ واتساب\ مع | دردشة\ WhatsApp\ مع | گفتگوی\ واتساپ\ با | چت\ واتساپ\ با
+    | צ['׳’]אט\ WhatsApp\ עם | צ['׳’]אט\ וואטסאפ\ עם | שיחת\ WhatsApp\ עם
+    | WhatsApp\ Chat\ - | WhatsApp\ 聊天\ -
+    | 与 | 與 | 和
+    )\ *(?P<title>.+)$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_TITLES_BEHIND = re.compile(
+    r"""^(?P<title>.+?)\ *(?:
+      \ ile\ WhatsApp\ Sohbeti | ['’]?(?:ile|yle|la|le)\ WhatsApp\ Sohbeti | とのWhatsAppトーク | とのトーク履歴
+    | 님과\ 카카오톡\ 대화 | 님과의\ WhatsApp\ 대화 | 님과\ 나눈\ WhatsApp\ 대화 | 的\ ?WhatsApp\ ?聊天(?:记录|記錄)?
+    | 的\ ?WhatsApp\ ?对话 | 的\ ?WhatsApp\ ?對話 | \ के\ साथ\ WhatsApp\ चैट
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_CJK_LEAD = ("与", "與", "和")
+
+
+def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
+    """Find the chat and the files in what WhatsApp's "Export chat" sent. Raises Unreadable for all else."""
+    caps = caps or Caps()
+    try:
+        if path.is_dir():
+            return _open_folder(path, caps)
+        if zipfile.is_zipfile(path):
+            return _open_zip(path, caps)
+        with path.open("rb") as file:
+            text = _read_text(file, path.name, caps)
+    except OSError as error:
+        raise Unreadable("export", path.name, f"this cannot be read: {error.strerror or 'input error'}") from None
+    return ExportArchive(text=text, title=title_of(path.name))
+
+
+def title_of(name: str) -> str | None:
+    """``WhatsApp Chat with Mara.txt`` is about Mara; None for names of no known form (``_chat.txt``)."""
+    stem = unicodedata.normalize("NFC", unmark(name)).replace("\u00a0", " ").strip()
+    stem = re.sub(r"\.(?:txt|zip)$", "", stem, flags=re.IGNORECASE)
+    if match := _TITLES_BEHIND.match(stem):
+        title = match["title"].lstrip("".join(_CJK_LEAD)) if stem.startswith(_CJK_LEAD) else match["title"]
+        return title.strip(' “”"「」') or None
+    if stem.startswith(_CJK_LEAD):
+        return None
+    match = _TITLES.match(stem)
+    return match["title"].strip() or None if match else None
+
+
+def _open_folder(folder: Path, caps: Caps) -> ExportArchive:
+    files: dict[str, Opener] = {}
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_symlink() or not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
+            raise Unreadable("export", entry.name, "links and special files are not followed; remove it")
+        if entry.is_file(follow_symlinks=False):
+            _check_name(entry.name)
+            files[unicodedata.normalize("NFC", entry.name)] = _file_opener(Path(entry.path), caps)
+        if len(files) > caps.entries:
+            raise _too_many(folder.name, caps)
+    return _assemble(files, folder.name, caps)
+
+
+def _file_opener(path: Path, caps: Caps) -> Opener:
+    def open_file() -> BinaryIO:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            raw = os.fdopen(os.open(path, flags), "rb")
+        except OSError as error:
+            raise Unreadable("export", path.name, f"this cannot be read: {error.strerror}") from None
+        return io.BufferedReader(_Counted(raw, path.name, caps.file))
+
+    return open_file
+
+
+def _open_zip(path: Path, caps: Caps) -> ExportArchive:
+    _check_directory(path, caps)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            if len(archive.infolist()) > caps.entries:
+                raise _too_many(path.name, caps)
+            for info in archive.infolist():
+                _check_entry(info, caps)
+            _check_overlap(path, archive)
+    except _DAMAGE as error:
+        raise Unreadable("export", path.name, f"this zip is damaged ({type(error).__name__})") from None
+    if sum(info.file_size for info in infos) > caps.total:
+        raise Unreadable("export", path.name, "the files in this zip are larger than allowed in all")
+    names = {_name_of(info): info for info in infos}
+    _refuse_clashes([_name_of(info) for info in infos])
+    openers = {name: _zip_opener(path, info, caps) for name, info in names.items()}
+    return _assemble(openers, path.name, caps)
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """The entry's name. Without the flag for UTF-8 zipfile takes it for cp437, and phones never mean that."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return unicodedata.normalize("NFC", name)
+
+
+def _check_directory(path: Path, caps: Caps) -> None:
+    """Refuse a list of entries that is too long before zipfile reads all of it."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - 65_557)
+        file.seek(start)
+        tail = file.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or len(tail) < at + 22:
+            raise Unreadable("export", path.name, "this zip is damaged (it has no end)")
+        entries, length = struct.unpack("<HL", tail[at + 10 : at + 16])
+        if entries == 0xFFFF or length == 0xFFFFFFFF:
+            entries, length = _long_directory(file, tail[max(0, at - 20) : at], path)
+    if entries > caps.entries or length > caps.entries * 512 + 2**20:
+        raise _too_many(path.name, caps)
+
+
+def _long_directory(file: BinaryIO, locator: bytes, path: Path) -> tuple[int, int]:
+    if len(locator) == 20 and locator.startswith(b"PK\x06\x07"):
+        file.seek(struct.unpack("<Q", locator[8:16])[0])
+        record = file.read(56)
+        if len(record) == 56 and record.startswith(b"PK\x06\x06"):
+            entries, length = struct.unpack("<QQ", record[32:48])
+            return entries, length
+    raise Unreadable("export", path.name, "this zip is damaged (its list of entries is not where it should be)")
+
+
+def _check_entry(info: zipfile.ZipInfo, caps: Caps) -> None:
+    name = info.orig_filename
+    _check_name(name.rstrip("/"))
+    mode = info.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise Unreadable("export", _shown(name), "links and special files in a zip are refused")
+    if info.flag_bits & (0x1 | 0x40 | 0x2000):
+        raise Unreadable("export", _shown(name), "this zip is encrypted; unpack it and import the folder")
+    if info.compress_type not in _METHODS:
+        raise Unreadable("export", _shown(name), "this way of packing is not one that phones use")
+    if info.file_size > caps.file:
+        raise _too_large(name)
+    if info.file_size > _FREE_OF_RATIO + info.compress_size * caps.ratio:
+        raise Unreadable("export", _shown(name), "this would unpack to far more than it was packed from")
+
+
+def _check_name(name: str) -> None:
+    bad = (
+        not name
+        or len(name) > _LONGEST_NAME
+        or name.startswith("/")
+        or "\\" in name
+        or re.match(r"[A-Za-z]:", name) is not None
+        or any(part in ("", ".", "..") for part in name.split("/"))
+        or any(ord(c) < 32 or ord(c) == 127 for c in name)
+    )
+    if bad:
+        raise Unreadable("export", _shown(name), "this name of a file is not safe")
+
+
+def _check_overlap(path: Path, archive: zipfile.ZipFile) -> None:
+    """No two entries may share bytes: that is how a small zip unpacks to a huge one."""
+    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    with path.open("rb") as file:
+        for info, following in zip(infos, [*infos[1:], None], strict=True):
+            file.seek(info.header_offset)
+            header = file.read(30)
+            if len(header) < 30 or not header.startswith(b"PK\x03\x04"):
+                raise Unreadable("export", _shown(info.orig_filename), "this zip is damaged (an entry has no head)")
+            name_length, extra_length = struct.unpack("<HH", header[26:30])
+            end = info.header_offset + 30 + name_length + extra_length + info.compress_size
+            limit = following.header_offset if following else archive.start_dir
+            if end > limit:
+                raise Unreadable("export", _shown(info.orig_filename), "entries of this zip overlap")
+
+
+def _refuse_clashes(names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        folded = unicodedata.normalize("NFC", name.casefold())
+        if folded in seen:
+            raise Unreadable("export", _shown(name), "two files in this zip have the same name")
+        seen.add(folded)
+
+
+def _zip_opener(path: Path, info: zipfile.ZipInfo, caps: Caps) -> Opener:
+    def open_entry() -> BinaryIO:
+        limit = min(caps.file, info.file_size, _FREE_OF_RATIO + info.compress_size * caps.ratio)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                raw = archive.open(info)
+        except (*_DAMAGE, RuntimeError, OSError) as error:
+            raise Unreadable("export", _shown(info.filename), f"damaged ({type(error).__name__})") from None
+        return io.BufferedReader(_Counted(raw, info.filename, limit))
+
+    return open_entry
+
+
+class _Counted(io.RawIOBase):
+    """A stream that counts what it gives and stops at a limit, whatever its container claims."""
+
+    def __init__(self, raw: io.BufferedIOBase | BinaryIO, name: str, limit: int) -> None:
+        self._raw = raw
+        self._name = name
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
+        try:
+            data = self._raw.read(min(len(buffer), 2**20))
+        except (*_DAMAGE, OSError) as error:
+            raise Unreadable("export", _shown(self._name), f"damaged ({type(error).__name__})") from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise _too_large(self._name)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _assemble(files: dict[str, Opener], container: str, caps: Caps) -> ExportArchive:
+    """The chat among the files, and what lies beside it."""
+    chosen = _chat_among(files, container)
+    folder = chosen.rpartition("/")[0]
+    with files[chosen]() as file:
+        text = _read_text(file, chosen, caps)
+    beside = {
+        name.rpartition("/")[2]: opener
+        for name, opener in files.items()
+        if name != chosen and name.rpartition("/")[0] == folder and not name.rpartition("/")[2].startswith(".")
+    }
+    return ExportArchive(text=text, title=title_of(_base(chosen)) or title_of(container), attachments=beside)
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _chat_among(files: dict[str, Opener], container: str) -> str:
+    texts = [n for n in files if n.lower().endswith(".txt") and not n.startswith("__MACOSX/") and n.count("/") <= 2]
+    named = [n for n in texts if _base(n) == "_chat.txt" or title_of(_base(n))]
+    for candidates in (named, texts):
+        chats = [name for name in candidates if _is_chat(files[name])]
+        if len(chats) == 1:
+            return chats[0]
+        if chats:
+            problem = f"this holds {len(chats)} exported chats; import them one at a time"
+            raise Unreadable("export", container, problem)
+    raise Unreadable("export", container, "there is no exported chat in it (a .txt file with one message per line)")
+
+
+def _is_chat(opener: Opener) -> bool:
+    with opener() as file:
+        return looks_like_export(file.read(8192))
+
+
+def _read_text(file: BinaryIO, name: str, caps: Caps) -> bytes:
+    chunks, size = [], 0
+    while chunk := file.read(2**20):
+        size += len(chunk)
+        if size > caps.text:
+            raise _too_large(name)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_many(name: str, caps: Caps) -> Unreadable:
+    return Unreadable("export", name, f"this holds more than {caps.entries} files")
+
+
+def _too_large(name: str) -> Unreadable:
+    return Unreadable("export", _shown(name), "this is larger than allowed")
+
+
+def _shown(name: str) -> str:
+    return ascii(name[:80]).strip("'")
