@@ -251,7 +251,7 @@ def test_gowas_history_comes_with_its_phones_and_is_the_same_when_taken_twice(sh
     assert shell.json(*take)["changed"] == 0
     (phone,) = shell.json("phone", "list")
     assert (phone["number"], phone["device_id"]) == ("919876543210", "bench")
-    assert "Read 1 messages of 1 phones" in shell.run(*take).stdout
+    assert shell.run(*take).stdout == "Bakery: 1 messages read, of phones 919876543210; 0 rows changed.\n"
 
 
 def test_a_file_that_is_no_gowa_database_is_told_so(bakery: Shell, tmp_path: Path) -> None:
@@ -270,10 +270,12 @@ def test_a_pull_takes_history_from_a_server_and_goes_on_where_it_was(bakery: She
     with StandIn(messages=[wire_message(n, f"2026-01-15T10:30:{n:02}+00:00") for n in range(20)]) as server:
         pull = ("import", "periskope", "--url", server.url, "--token", TOKEN, "--no-media")
         first = bakery.json(*pull)
-        assert (first["org"], first["rows"]["messages"], first["quarantined"]) == ("Bakery", 20, 0)
+        assert (first["org"], first["quarantined"]) == ("Bakery", 0)
+        assert first["rows"]["messages"] >= 20, "repeats at the edges of windows count too"
         assert first["changed"] >= 20
         assert bakery.json(*pull)["changed"] == 0
-        assert "20 messages" in bakery.run(*pull).stdout
+        assert bakery.run(*pull).stdout.startswith("Read nothing; 0 rows changed")
+        assert re.match(r"Read \d+ messages; 0 rows changed", bakery.run(*pull, "--full").stdout)
         told = bakery.refusal(*pull[:4], "--no-media", stdin="another token\n", code=1)
         assert "another token" not in told
 
@@ -360,6 +362,19 @@ def test_serve_answers_refuses_a_taken_port_and_stops_when_asked(tmp_path: Path)
     finally:
         code, told = ended(server)
     assert (code, told) == (0, "")
+
+
+def test_serve_hangs_up_on_a_client_that_never_finishes_its_header(tmp_path: Path) -> None:
+    (tmp_path / "backscroll.toml").write_text(f"port = {free_port()}\nheader_timeout = 1\n")
+    server = backscroll("serve", data=tmp_path / "data", cwd=tmp_path)
+    try:
+        printed = until(server, "Backscroll answers at")
+        port = int(re.findall(r":(\d+) ", printed)[0])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+            slow.sendall(b"GET /health HTTP/1.1\r\nHost: slow")
+            assert not slow.recv(1000).startswith(b"HTTP/1.1 2")
+    finally:
+        assert ended(server)[0] == 0
 
 
 def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only_its_address(tmp_path: Path) -> None:

@@ -12,14 +12,20 @@ from backscroll.stemmer import stem
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROWS: list[dict[str, Any]] = [
-    json.loads(line) for line in (FIXTURES / "fts_postgres15.jsonl").read_text("utf-8").splitlines()
+    json.loads(line) for line in (FIXTURES / "fts_postgres15.jsonl").read_text("utf-8").split("\n") if line
 ]
+
+HOSTILE_UNITS = """
+a . - / @ < & : ' a. a- a_ a@ 1- 1. 1e &a &#x /. ~/ ../ ./a/./ /.. a1/ <!-- <a␠ <a␠' <a␠"<b␠'"␠' <a␠"\\ <?x <script␠
+-1.2.3 a-1- é1@ a.com/ a.b-c_d.com@ a@1e5. \u0301 𝐀 中
+"""
 
 
 def test_the_golden_bodies_have_their_search_words_exactly() -> None:
-    golden = [row for row in ROWS if row.get("golden")]
-    assert len(golden) >= 8
-    assert [tsvector(row["body"]) for row in golden] == [row["fts"] for row in golden]
+    messages = json.loads((Path(__file__).parent / "golden" / "list-all-messages-200.json").read_bytes())["messages"]
+    golden = {message["body"]: message["fts"] for message in messages if message["body"] is not None}
+    assert golden
+    assert {body: tsvector(body) for body in golden} == golden
 
 
 def test_every_body_has_the_search_words_of_postgres_15() -> None:
@@ -47,32 +53,15 @@ def test_a_character_no_database_stores_parts_words() -> None:
 
 
 def test_a_vector_too_large_for_postgres_is_returned_whole() -> None:
-    text = " ".join(f"x{number}" for number in range(150_000))
-    assert tsvector(text).count(" ") == 149_999
+    text = " ".join(f"x{number:050}" for number in range(25_000))
+    assert tsvector(text).count(" ") == 24_999
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["a", "\u0301", ".", "-", "/", "@", "<", "a.", "a-", "a_", "a@", "1-", "1.", "1e", "&a", "a.b-c_d.com@", "/.", "~/"]
-    + [
-        "./a/./",
-        "/..",
-        "<!--",
-        "<a ",
-        "<a '",
-        "<a \"<b '\" '",
-        '<a "\\',
-        "<script ",
-        "-1.2.3",
-        "a-1-",
-        "é1@",
-        "a.com/",
-    ],
-)
+@pytest.mark.parametrize("unit", HOSTILE_UNITS.split())
 def test_a_hostile_text_is_read_in_time_proportional_to_its_length(unit: str) -> None:
-    text = unit * (131_072 // len(unit))
+    text = unit.replace("␠", " ") * (65_536 // len(unit))
     start = time.process_time()
     tsvector(text)
     tsvector(f"{text}!")
-    # Linear takes about half a second; anything that rereads the rest from each start takes minutes.
-    assert time.process_time() - start < 10
+    # Linear takes some tenths of a second, reading the rest again from each start at least half a minute.
+    assert time.process_time() - start < 8

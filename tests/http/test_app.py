@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from conftest import BEARER, ONE, ORG, SECRET, TWO, Client, Make, SmallArchive, message
+from small_world import BEARER, ONE, ORG, SECRET, TWO, Client, SmallArchive, connect, message
 
 from backscroll.errors import StorageBusy, StorageFull
 
 LIST = "/v1/chats/messages?limit=10"
 GOWA_LIST = "/chat/919537851844@s.whatsapp.net/messages"
+
+
+Make = Callable[..., Client]
+
+
+@pytest.fixture
+def archive() -> SmallArchive:
+    return SmallArchive(ONE)
+
+
+@pytest.fixture
+def make_client(archive: SmallArchive, tmp_path: Path) -> Make:
+    return partial(connect, archive, tmp_path)
+
+
+@pytest.fixture
+def client(make_client: Make) -> Client:
+    return make_client()
 
 
 def basic(user: str, secret: str) -> dict[str, str]:
@@ -333,12 +353,11 @@ def test_nobody_waits_for_a_client_that_hung_up(client: Client, archive: SmallAr
     async def send(event: Any) -> None:
         sent.append(event)
 
-    asyncio.run(client.app(scope, receive, send))
+    client.call(scope, receive, send)
     assert sent == []
 
 
-def test_the_app_starts_and_stops(make_client: Make) -> None:
-    app = make_client().app
+def test_the_app_starts_and_stops(client: Client) -> None:
     told: list[str] = []
     events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
@@ -348,5 +367,5 @@ def test_the_app_starts_and_stops(make_client: Make) -> None:
     async def send(event: Any) -> None:
         told.append(event["type"])
 
-    asyncio.run(app({"type": "lifespan"}, receive, send))
+    client.call({"type": "lifespan"}, receive, send)
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

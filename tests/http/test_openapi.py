@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from conftest import Client, Make, SmallArchive, message
+from small_world import ONE, Client, SmallArchive, connect, message
 
 from backscroll.http.app import ROUTES
+
+Make = Callable[..., Client]
+
+
+@pytest.fixture
+def archive() -> SmallArchive:
+    return SmallArchive(ONE)
+
+
+@pytest.fixture
+def make_client(archive: SmallArchive, tmp_path: Path) -> Make:
+    return partial(connect, archive, tmp_path)
+
+
+@pytest.fixture
+def client(make_client: Make) -> Client:
+    return make_client()
 
 
 @pytest.fixture

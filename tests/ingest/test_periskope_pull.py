@@ -6,17 +6,20 @@ import random
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TypeVar
 
 import httpx
 import pytest
-from msgspec import Struct
 
 from backscroll.errors import BadField, Error, Unauthorised, Unreadable
 from backscroll.events import Batch, ChatSeen, ContactSeen, MediaHeld, MessageSeen, PhoneSeen, ReactionSet
 from backscroll.ingest.fetch import Fetcher, NotFetched, is_public
 from backscroll.ingest.periskope_pull import PullStopped, PullSummary, pull
+from backscroll.model import ArchivedMessage
+from backscroll.query import MessageQuery
 from backscroll.storage.media import MediaStore
+from backscroll.storage.store import Store, make_engine
+from backscroll.storage.writer import Applied
 from standin_periskope import (
     TOKEN,
     Fault,
@@ -30,62 +33,53 @@ from standin_periskope import (
     wire_time,
 )
 
-if TYPE_CHECKING:
-    from backscroll.storage.store import Store
+T = TypeVar("T")
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "list-all-messages-200.json"
 NOW = 1_763_800_000
 DAY = 86_400
-ORG = 1
 
 
-class _Applied(Struct):
-    changed: int
-    seq: int
+class Archive(Store):
+    """A store that remembers what it was given, and that can be cut off."""
 
+    batches: list[Batch]
+    left: int | None = None
+    """How many more batches it takes before the power goes."""
 
-class Archive:
-    """Writes down what it is given, as a store would keep it."""
-
-    def __init__(self) -> None:
-        self.batches: list[Batch] = []
-        self.places: dict[str, str] = {}
-        self.quarantined: list[tuple[bytes, str]] = []
-        self.fail_after: int | None = None
-
-    def apply(self, org: int, batch: Batch) -> _Applied:
-        if self.fail_after is not None and len(self.batches) >= self.fail_after:
+    def apply(self, org: int, batch: Batch) -> Applied:
+        if self.left == 0:
             raise KeyboardInterrupt
-        before = len(self.ids)
+        self.left = None if self.left is None else self.left - 1
+        applied = super().apply(org, batch)
         self.batches.append(batch)
-        if batch.position:
-            self.places[batch.position[0]] = batch.position[1]
-        return _Applied(len(self.ids) - before, len(self.batches))
+        return applied
 
-    def position(self, org: int, stream: str) -> str | None:
-        return self.places.get(stream)
-
-    def quarantine(self, org: int, source: str, payload: bytes, problem: str) -> int:
-        self.quarantined.append((payload, problem))
-        return len(self.quarantined)
-
-    def list_phones(self, org: int) -> tuple[Any, ...]:
-        return ()
-
-    def find_message(self, *_: Any, **__: Any) -> None:
-        return None
-
-    def events(self, kind: type[Any]) -> list[Any]:
+    def told(self, kind: type[T]) -> list[T]:
         return [event for batch in self.batches for event in batch.events if isinstance(event, kind)]
 
     @property
-    def ids(self) -> set[tuple[str, str]]:
-        return {(event.message.key.phone, event.message.key.id) for event in self.events(MessageSeen)}
+    def org(self) -> int:
+        return self.list_orgs()[0].no
+
+    @property
+    def messages(self) -> list[ArchivedMessage]:
+        phones = tuple(phone.no for phone in self.list_phones(self.org))
+        return self.list_messages(MessageQuery(org=self.org, phones=phones, limit=100_000)).messages
+
+    @property
+    def ids(self) -> list[tuple[str, str]]:
+        return sorted((found.phone.jid, found.message.key.id) for found in self.messages)
 
 
 @pytest.fixture
-def archive() -> Archive:
-    return Archive()
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    archive = Archive(make_engine(None, tmp_path), tmp_path)
+    archive.batches = []
+    archive.migrate()
+    archive.create_org("ACME")
+    yield archive
+    archive.close()
 
 
 class Clock:
@@ -103,7 +97,7 @@ class Clock:
 def take(archive: Archive, server: StandIn, *, clock: Clock | None = None, **options: Any) -> PullSummary:
     clock = clock or Clock()
     options = {"media": None, "token": TOKEN, "url": server.url} | options
-    return pull(cast("Store", archive), ORG, sleep=clock.sleep, now=lambda: clock.now, **options)
+    return pull(archive, archive.org, sleep=clock.sleep, now=lambda: clock.now, **options)
 
 
 def history(amount: int, *, seed: int = 1) -> list[dict[str, Any]]:
@@ -116,9 +110,9 @@ def history(amount: int, *, seed: int = 1) -> list[dict[str, Any]]:
     return messages
 
 
-def expected(server: StandIn) -> set[tuple[str, str]]:
+def expected(server: StandIn) -> list[tuple[str, str]]:
     rows = server.lists["messages"]
-    return {(str(row["org_phone"]).replace("@c.us", "@s.whatsapp.net"), row["unique_id"]) for row in rows}
+    return sorted((str(row["org_phone"]).replace("@c.us", "@s.whatsapp.net"), row["unique_id"]) for row in rows)
 
 
 def test_the_vendors_own_published_page_is_taken_whole(archive: Archive) -> None:
@@ -189,17 +183,14 @@ def test_a_later_run_takes_only_what_is_new_and_what_may_have_changed(archive: A
     clock = Clock()
     with StandIn(history(500)) as server:
         take(archive, server, clock=clock, page_size=100)
-        first = len(server.requests)
+        first, known = len(server.requests), len(archive.batches)
         clock.now += 3600
         server.lists["messages"].append(wire_message(9999, wire_time(NOW + 100)))
         take(archive, server, clock=clock, page_size=100)
         assert archive.ids == expected(server)
-        oldest = (
-            min(event.message.sent_at for event in archive.batches[-1].events if isinstance(event, MessageSeen))
-            if archive.batches[-1].events
-            else NOW * 1_000_000
-        )
-        assert oldest > (NOW - 3 * DAY) * 1_000_000
+        told = [event for batch in archive.batches[known:] for event in batch.events]
+        sent = [event.message.sent_at for event in told if isinstance(event, MessageSeen)]
+        assert min(sent) > (NOW - 3 * DAY) * 1_000_000
         asked = [params for path, params, _ in server.requests[first:] if path == "/v1/chats/messages"]
         assert all("start_time" in params for params in asked)
         assert len(asked) < 8
@@ -219,10 +210,10 @@ def test_a_full_run_walks_everything_again(archive: Archive) -> None:
 @pytest.mark.parametrize("cut", [1, 3, 4, 6])
 def test_a_cut_run_goes_on_where_it_was(archive: Archive, cut: int) -> None:
     with StandIn(history(600)) as server:
-        archive.fail_after = cut
+        archive.left = cut
         with pytest.raises(KeyboardInterrupt):
             take(archive, server, page_size=100)
-        archive.fail_after = None
+        archive.left = None
         taken, before = len(archive.ids), len(server.requests)
         take(archive, server, page_size=100)
         assert archive.ids == expected(server)
@@ -347,9 +338,9 @@ def test_a_bad_row_is_quarantined_and_the_others_are_kept(archive: Archive) -> N
         summary = take(archive, server, page_size=8)
     assert len(archive.ids) == 19
     assert summary.quarantined >= 1
-    payload, problem = archive.quarantined[0]
-    assert json.loads(payload)["unique_id"] == messages[7]["unique_id"]
-    assert ".ack: " in problem
+    kept = archive.quarantined(archive.org)[0]
+    assert json.loads(kept.payload)["unique_id"] == messages[7]["unique_id"]
+    assert ".ack: " in kept.problem
 
 
 def test_a_page_of_nothing_but_bad_rows_is_passed_over(archive: Archive) -> None:
@@ -366,7 +357,7 @@ def test_one_phone_alone_can_be_asked_for(archive: Archive) -> None:
     with StandIn(history(3), phones=phones) as server:
         take(archive, server, phone="+91 85271-84400")
         assert all(headers["x-phone"] == "918527184400" for _, _, headers in server.requests)
-    assert {event.jid for event in archive.events(PhoneSeen)} == {"918527184400@s.whatsapp.net"}
+    assert {event.jid for event in archive.told(PhoneSeen)} == {"918527184400@s.whatsapp.net"}
 
 
 def test_the_other_lists_come_too_and_missing_ones_are_named(archive: Archive) -> None:
@@ -378,9 +369,9 @@ def test_the_other_lists_come_too_and_missing_ones_are_named(archive: Archive) -
     reactions = [{**reaction, "timestamp": "2025-01-24T05:11:08+00:00"}]
     with StandIn(history(3), chats=chats, contacts=contacts, reactions=reactions) as server:
         summary = take(archive, server, page_size=10)
-    assert {event.name for event in archive.events(ChatSeen)} == {row["chat_name"] for row in chats}
-    assert {event.name for event in archive.events(ContactSeen)} == {row["contact_name"] for row in contacts}
-    assert [(event.emoji, event.target.id) for event in archive.events(ReactionSet)][:1] == [("😄", "3EB0000000000000")]
+    assert {event.name for event in archive.told(ChatSeen)} == {row["chat_name"] for row in chats}
+    assert {event.name for event in archive.told(ContactSeen)} == {row["contact_name"] for row in contacts}
+    assert [(event.emoji, event.target.id) for event in archive.told(ReactionSet)][:1] == [("😄", "3EB0000000000000")]
     assert summary.skipped == {"phones": "HTTP 404: Not found", "notifications": "HTTP 404: Not found"}
 
 
@@ -406,8 +397,8 @@ def test_pages_are_kept_as_they_were_received(archive: Archive) -> None:
 
 
 @pytest.fixture
-def media(tmp_path: Path) -> Iterator[MediaStore]:
-    yield MediaStore(tmp_path / "media", b"k" * 32)
+def media(tmp_path: Path) -> MediaStore:
+    return MediaStore(tmp_path / "media", b"k" * 32)
 
 
 def picture(number: int, path: str, **more: Any) -> dict[str, Any]:
@@ -421,13 +412,13 @@ def test_files_are_brought_into_the_archive_before_the_place_is_saved(archive: A
         server.lists["messages"] = [picture(1, f"{server.origin}/files/a%20b.txt"), picture(2, "/files/a%20b.txt")]
         summary = take(archive, server, media=media)
         sent = [headers.get("authorization") for path, _, headers in server.requests if path.startswith("/files")]
-    held = archive.events(MediaHeld)
+    held = archive.told(MediaHeld)
     digest = hashlib.sha256(b"body").hexdigest()
     assert {(event.target.id, event.media.file) for event in held} >= {
         ("3EB0000000000001", digest),
         ("3EB0000000000002", digest),
     }
-    assert media.exists(ORG, digest)
+    assert media.exists(archive.org, digest)
     assert summary.media_failed == {}
     assert set(sent) == {f"Bearer {TOKEN}"}
     first = next(batch for batch in archive.batches if any(isinstance(event, MediaHeld) for event in batch.events))
@@ -508,17 +499,12 @@ def test_a_name_with_any_private_address_is_not_fetched(answers: list[str]) -> N
 
 
 def test_a_redirect_into_the_private_network_is_not_followed() -> None:
-    def resolve(host: str, port: int) -> list[str]:
-        return ["127.0.0.1"]
-
     with StandIn([]) as server, StandIn([]) as inner:
         to = f"http://inner.example:{httpx.URL(inner.origin).port}/secret"
         server.faults = [lambda handler: handler.send(302, b"", Location=to)]
-        with (
-            Fetcher(trusted_host="files.example", resolve=resolve) as fetcher,
-            pytest.raises(NotFetched, match="private"),
-        ):
-            with fetcher.get(f"http://files.example:{httpx.URL(server.origin).port}/x"):
-                pass
+        url = f"http://files.example:{httpx.URL(server.origin).port}/x"
+        fetcher = Fetcher(trusted_host="files.example", resolve=lambda host, port: ["127.0.0.1"])
+        with fetcher, pytest.raises(NotFetched, match="private"), fetcher.get(url):
+            raise AssertionError
         assert inner.requests == []
         assert server.requests[0][2]["host"].startswith("files.example:")

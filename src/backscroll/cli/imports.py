@@ -116,7 +116,10 @@ def import_gowa(
     show(
         {"org": owner.name, **to_builtins(taken)},
         as_json,
-        lambda: f'Read {taken.messages} messages of {len(taken.phones)} phones into "{owner.name}".',
+        lambda: (
+            f"{owner.name}: {taken.messages} messages read, of phones {', '.join(taken.phones)}; "
+            f"{taken.changed} rows changed."
+        ),
     )
 
 

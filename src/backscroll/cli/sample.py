@@ -114,7 +114,6 @@ Ask Periskope's API:
 
 Ask GOWA's API:
   curl -u {shlex.quote(f"{made.id}:{made.secret}")} -H 'X-Device-Id: {phones[0].device_id}' {shlex.quote(gowa)}
-
 """
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backscroll.cli.shared import Archive, open_archive, settings_of, shared_options
+from backscroll.cli.shared import open_archive, settings_of, shared_options
 from backscroll.config import Settings, environment, load
 from backscroll.errors import Conflict
 
@@ -44,15 +44,12 @@ def serve(
     refuse_a_taken_port(settings.host, settings.port)
     with open_archive(settings) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is told here.
-        greeting = sample_greeting(archive) if sample else ""
-    run(settings, greeting)
+        if sample:
+            from backscroll.cli.sample import fill, is_wanted
 
-
-def sample_greeting(archive: Archive) -> str:
-    """Fill the archive with the sample if that is wanted; what to tell about it."""
-    from backscroll.cli.sample import fill, is_wanted
-
-    return fill(archive) if is_wanted(archive.store) else ""
+            if is_wanted(archive.store):
+                click.echo(fill(archive))
+    run(settings)
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:
@@ -69,7 +66,7 @@ def refuse_a_taken_port(host: str, port: int) -> None:
         ) from error
 
 
-def run(settings: Settings, greeting: str = "") -> None:
+def run(settings: Settings) -> None:
     """Serve until a signal. The processes read their settings from the environment, where they are put here."""
     from granian import Granian
     from granian.constants import Interfaces
@@ -94,7 +91,7 @@ def run(settings: Settings, greeting: str = "") -> None:
         log_level=LogLevels.warning if settings.log_level == "info" else LogLevels(settings.log_level),
         log_dictconfig=_LOGGING,
     )
-    server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, greeting), daemon=True).start())
+    server.on_startup(lambda: threading.Thread(target=_announce, args=(settings,), daemon=True).start())
     server.serve()
 
 
@@ -107,7 +104,7 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-def _announce(settings: Settings, greeting: str) -> None:
+def _announce(settings: Settings) -> None:
     """Print where the server is, once it accepts connections."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
     give_up = time.monotonic() + READY_SECONDS
@@ -117,7 +114,7 @@ def _announce(settings: Settings, greeting: str) -> None:
         except OSError:
             time.sleep(0.05)
         else:
-            click.echo(f"{greeting}Backscroll answers at {settings.url} (stop it with Ctrl-C).")
+            click.echo(f"Backscroll answers at {settings.url} (stop it with Ctrl-C).")
             return
 
 

@@ -13,7 +13,7 @@ from backscroll.dialects.jsontext import go_json
 from backscroll.dialects.links import Links
 from backscroll.dialects.moments import go_text
 from backscroll.errors import NotFound
-from backscroll.ids import is_person, kind_of, user_part
+from backscroll.ids import clean_text, is_person, kind_of, user_part
 from backscroll.kinds import gowa_media_type
 from backscroll.model import Access, ArchivedMessage, Chat, ChatPage, ContactPage, Page, Phone, Reaction
 
@@ -116,7 +116,8 @@ def _chat(chat: Chat) -> dict[str, Any]:
     }
 
 
-def _unknown_chat(jid: str) -> dict[str, Any]:
+def _unknown_chat(asked_for: str) -> dict[str, Any]:
+    jid = clean_text(asked_for)[0]
     return {
         "jid": jid,
         "name": chat_label(jid),

@@ -138,8 +138,9 @@ def _whole(params: Mapping[str, str], field: str) -> int | None:
     if not _WHOLE.fullmatch(text):
         return None
     digits = text.lstrip("+-").lstrip("0") or "0"
-    value = int(digits) if len(digits) <= 19 else _INT64
-    value = -value if text[0] == "-" else value
+    if len(digits) > 19:
+        return None
+    value = -int(digits) if text[0] == "-" else int(digits)
     return value if -_INT64 <= value < _INT64 else None
 
 

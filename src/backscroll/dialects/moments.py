@@ -78,8 +78,9 @@ def _date(day: int) -> str:
 
 _MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 _SECONDS = [f"{second:02d}" for second in range(60)]
+_WHOLE_SECONDS = [f"{second:02d}+00:00" for second in range(60)]
 _THOUSANDTHS = [f"{part:03d}" for part in range(1000)]
-_LAST_DIGITS = [f"{part:03d}".rstrip("0") for part in range(1000)]
+_LAST_DIGITS = [f"{part:03d}".rstrip("0") + "+00:00" for part in range(1000)]
 
 
 def postgres_text(micros: int) -> str:
@@ -88,10 +89,10 @@ def postgres_text(micros: int) -> str:
     day, second = divmod(seconds, 86_400)
     minute, second = divmod(second, 60)
     if not fraction:
-        return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}+00:00"
+        return _date(day) + _MINUTES[minute] + _WHOLE_SECONDS[second]
     milli, micro = divmod(fraction, 1000)
     tail = _THOUSANDTHS[milli] + _LAST_DIGITS[micro] if micro else _LAST_DIGITS[milli]
-    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}.{tail}+00:00"
+    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}.{tail}"
 
 
 def go_text(micros: int) -> str:

@@ -137,7 +137,7 @@ def _told(archived: ArchivedMessage, org_no: int, links: Links) -> tuple[str, ..
         f'"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},"token":{_text(d.order_token)},',
         f'"vcards":{"null" if d.vcards is None else encode(d.vcards).decode()},',
         f'"broadcast_id":{_text(d.broadcast_id)},',
-        f'"media":{jsonb_text(_media(d.media, org_no, links))},"performed_by":{_text(d.performed_by)},',
+        f'"media":{"null" if d.media is None else _media(d.media, org_no, links)},"performed_by":{_text(d.performed_by)},',
         f'"quoted_message_id":{_text(_quoted(archived, d.quoted))},',
         f'"sent_message_id":{_text(d.client_ref)},',
         f'"message_ticket_id":{_text(d.ticket_id)},',
@@ -191,10 +191,8 @@ def _location(details: Details) -> Any:
     return {"options": told, **shown} if told else shown
 
 
-def _media(media: Media | None, org_no: int, links: Links) -> dict[str, Any] | None:
-    if media is None:
-        return None
-    return {
+def _media(media: Media, org_no: int, links: Links) -> str:
+    told = {
         "path": links.media_url(org_no, media) or media.url,
         "size": media.size,
         "filename": media.filename,
@@ -202,12 +200,13 @@ def _media(media: Media | None, org_no: int, links: Links) -> dict[str, Any] | N
         "thumbnail": links.thumbnail_url(org_no, media) or media.thumbnail_url,
         "dimensions": _dimensions(media.width, media.height),
     }
+    return encode(told).decode()
 
 
 def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
     if width is None or height is None:
         return None
-    return {"ar": width / height if height else None, "width": width, "height": height}
+    return {"ar": number(width / height) if height else None, "width": width, "height": height}
 
 
 def _quoted(archived: ArchivedMessage, quoted: Quote | None) -> str | None:
@@ -232,8 +231,14 @@ def _delivery(archived: ArchivedMessage) -> str:
             read[jid] = read_at // 1000
         if receipt.delivered_at is not None:
             delivered[jid] = receipt.delivered_at // 1000
-    info = {"read": read, "pending": [shown_jid(p) for p in pending or ()], "delivered": delivered}
-    return jsonb_text({**info, "read_count": len(read), "delivered_count": len(delivered)})
+    info = {
+        "read": jsonb(read),
+        "pending": [shown_jid(p) for p in pending or ()],
+        "delivered": jsonb(delivered),
+        "read_count": len(read),
+        "delivered_count": len(delivered),
+    }
+    return encode(info).decode()
 
 
 def seen_at(receipt: Receipt) -> int | None:

@@ -9,7 +9,6 @@ import logging
 import traceback
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,6 +34,8 @@ from backscroll.http.wire import (
 )
 from backscroll.http.workers import Workers
 from backscroll.model import Access
+from backscroll.storage.media import MediaStore
+from backscroll.storage.store import Store
 
 log = logging.getLogger("backscroll.http")
 
@@ -46,8 +47,8 @@ ROUTES: tuple[Route, ...] = (*ops.ROUTES, *periskope_routes.ROUTES, *gowa_routes
 
 
 def build_app(
-    store: Any,
-    media: Any,
+    store: Store,
+    media: MediaStore | None,
     settings: Settings,
     *,
     routes: Iterable[Route] = ROUTES,
@@ -71,7 +72,7 @@ class Server:
         self._mounts = [(prefix.rstrip("/"), mounted) for prefix, mounted in mounts.items()]
         self._lifespans = lifespans
         self._router = Router(app.routes, settings.gowa_base_path)
-        self._gate = Gate(app.archive, settings.open_access)
+        self._gate = Gate(app.store, settings.open_access)
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
@@ -157,7 +158,7 @@ class Server:
             return Packed(await route.handler(await self._request(visit, match, access, scope, receive)))
         key = self._key(visit, route, access, scope)
         # Read before the handler asks: a write in between then leaves an entry that is already out of date.
-        version = await self._app.workers.run(lambda: self._app.archive.version(org))
+        version = await self._app.workers.run(lambda: self._app.store.version(org))
         kept = self._pages.get(key, version)
         if kept is None:
             kept = Packed(await route.handler(await self._request(visit, match, access, scope, receive)))

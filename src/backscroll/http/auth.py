@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from backscroll.errors import Unauthorised
-from backscroll.http.routes import Archive
 from backscroll.http.wire import FailedLogins, is_loopback
 from backscroll.model import Access
+from backscroll.storage.store import Store
 
 Credential = tuple[str | None, str]
 """(token id, secret) of Basic; (None, secret) of Bearer."""
@@ -49,8 +49,8 @@ class Gate:
 
     MOST_KNOWN = 1024
 
-    def __init__(self, archive: Archive, open_access: str | None = None, failed: FailedLogins | None = None) -> None:
-        self._archive = archive
+    def __init__(self, store: Store, open_access: str | None = None, failed: FailedLogins | None = None) -> None:
+        self._store = store
         self._open_access = open_access
         self._failed = failed or FailedLogins()
         self._known_good: OrderedDict[bytes, None] = OrderedDict()
@@ -78,7 +78,7 @@ class Gate:
         token, secret = credential
         try:
             access = (
-                self._archive.authenticate(secret) if token is None else self._archive.authenticate_basic(token, secret)
+                self._store.authenticate(secret) if token is None else self._store.authenticate_basic(token, secret)
             )
         except Unauthorised:
             self._known_good.pop(digest, None)
@@ -93,8 +93,8 @@ class Gate:
             self._known_good.popitem(last=False)
 
     def _open(self, name: str) -> Access:
-        org = self._archive.find_org(name)
-        return Access(org=org, phones=self._archive.list_phones(org.no))
+        org = self._store.find_org(name)
+        return Access(org=org, phones=self._store.list_phones(org.no))
 
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", ""})

@@ -33,7 +33,7 @@ async def list_messages(request: Request) -> Reply:
     query = gowa.parse_messages(access, request.headers.get(DEVICE), first_values(request.query), chat)
 
     def make() -> bytes:
-        return gowa.render_messages(request.app.archive.list_messages(query), chat, links, options, access)
+        return gowa.render_messages(request.app.store.list_messages(query), chat, links, options, access)
 
     return await answer(request, make, heavy=query.search is not None)
 
@@ -42,14 +42,14 @@ async def list_chats(request: Request) -> Reply:
     query = gowa.parse_chats(request.granted, request.headers.get(DEVICE), first_values(request.query))
     return await answer(
         request,
-        lambda: gowa.render_chats(request.app.archive.list_chats(query)),
+        lambda: gowa.render_chats(request.app.store.list_chats(query)),
         heavy=query.search is not None or query.has_media,
     )
 
 
 async def list_contacts(request: Request) -> Reply:
     query = gowa.parse_contacts(request.granted, request.headers.get(DEVICE), first_values(request.query))
-    return await answer(request, lambda: gowa.render_contacts(request.app.archive.list_contacts(query)), heavy=True)
+    return await answer(request, lambda: gowa.render_contacts(request.app.store.list_contacts(query)), heavy=True)
 
 
 async def list_devices(request: Request) -> Reply:
@@ -81,7 +81,7 @@ async def download(request: Request) -> Reply:
     message_id, chat = request.path_params["message_id"], gowa.parse_download(first_values(request.query))
 
     def make() -> bytes:
-        found = request.app.archive.find_message(access.org.no, (device.no,), message_id, chat)
+        found = request.app.store.find_message(access.org.no, (device.no,), message_id, chat)
         if found is None:
             raise NotFound("message", message_id)
         return gowa.render_download(found, access, links)

@@ -50,7 +50,7 @@ async def list_messages(request: Request) -> Reply:
     query = periskope.parse_messages(access, request.headers.get(PHONE), first_values(request.query))
 
     def make() -> bytes:
-        return periskope.render_messages(request.app.archive.list_messages(query), access, links, options)
+        return periskope.render_messages(request.app.store.list_messages(query), access, links, options)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 
@@ -61,7 +61,7 @@ async def list_chat_messages(request: Request) -> Reply:
     query = periskope.parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
 
     def make() -> bytes:
-        page = request.app.archive.list_messages(query)
+        page = request.app.store.list_messages(query)
         if page.chat is None and not page.messages:
             raise NotFound("chat", chat)
         return periskope.render_messages(page, access, links, options)
@@ -75,7 +75,7 @@ async def list_notifications(request: Request) -> Reply:
     query = periskope.parse_notifications(access, request.headers.get(PHONE), first_values(request.query), chat)
 
     def make() -> bytes:
-        return periskope.render_notifications(request.app.archive.list_messages(query), access, options)
+        return periskope.render_notifications(request.app.store.list_messages(query), access, options)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 
@@ -100,7 +100,7 @@ async def get_message_status(request: Request) -> Reply:
 
 def find_message(request: Request, phones: tuple[int, ...]) -> ArchivedMessage:
     """By serialized id, bare id or queue id; raises NotFound."""
-    text, org, archive = request.path_params["message_id"], request.granted.org.no, request.app.archive
+    text, org, archive = request.path_params["message_id"], request.granted.org.no, request.app.store
     ref = periskope.decode_message_id(text)
     found = archive.find_message(org, phones, ref.id, ref.chat, ref.sender, ref.from_me)
     found = found or archive.find_by_client_ref(org, phones, text)
@@ -114,7 +114,7 @@ async def list_chats(request: Request) -> Reply:
     query = periskope.parse_chats(access, request.headers.get(PHONE), first_values(request.query))
 
     def make() -> bytes:
-        return periskope.render_chats(request.app.archive.list_chats(query), access, links, options)
+        return periskope.render_chats(request.app.store.list_chats(query), access, links, options)
 
     return await answer(request, make, query.phones, heavy=query.limit > HEAVY_ROWS)
 
@@ -124,7 +124,7 @@ async def get_chat(request: Request) -> Reply:
     name = request.path_params["chat_id"]
 
     def make() -> bytes:
-        chat = request.app.archive.find_chat(access.org.no, phones, name)
+        chat = request.app.store.find_chat(access.org.no, phones, name)
         if chat is None:
             raise NotFound("chat", name)
         return periskope.render_chat(chat, access, links)
@@ -137,7 +137,7 @@ async def list_contacts(request: Request) -> Reply:
     query = periskope.parse_contacts(access, first_values(request.query))
 
     def make() -> bytes:
-        return periskope.render_contacts(request.app.archive.list_contacts(query), access, options)
+        return periskope.render_contacts(request.app.store.list_contacts(query), access, options)
 
     return await answer(request, make, query.phones, heavy=True)
 
@@ -147,7 +147,7 @@ async def get_contact(request: Request) -> Reply:
     phones = tuple(phone.no for phone in access.phones)
 
     def make() -> bytes:
-        contact = request.app.archive.find_contact(access.org.no, phones, name)
+        contact = request.app.store.find_contact(access.org.no, phones, name)
         if contact is None:
             raise NotFound("contact", name)
         return periskope.render_contact(contact, access)
@@ -169,7 +169,7 @@ async def list_reactions(request: Request) -> Reply:
     query = periskope.parse_reactions(access, request.headers.get(PHONE), params)
 
     def make() -> bytes:
-        return periskope.render_reactions(request.app.archive.list_reactions(query), access, options, params)
+        return periskope.render_reactions(request.app.store.list_reactions(query), access, options, params)
 
     return await answer(request, make, query.phones, heavy=query.limit > HEAVY_ROWS)
 

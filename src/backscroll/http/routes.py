@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
@@ -15,19 +15,9 @@ from starlette.types import Receive
 
 from backscroll.config import Settings
 from backscroll.ids import clean_text
-from backscroll.model import (
-    Access,
-    ArchivedMessage,
-    Chat,
-    ChatPage,
-    Contact,
-    ContactPage,
-    Org,
-    Page,
-    Phone,
-    ReactionPage,
-)
-from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.model import Access
+from backscroll.storage.media import MediaStore
+from backscroll.storage.store import Store
 
 if TYPE_CHECKING:
     from backscroll.http.workers import Workers
@@ -65,49 +55,16 @@ class Answer(Struct, frozen=True, kw_only=True):
     example: Any = None
 
 
-class Archive(Protocol):
-    """What the reading routes ask of the store."""
-
-    def list_messages(self, query: MessageQuery) -> Page: ...
-    def find_message(
-        self,
-        org: int,
-        phones: tuple[int, ...],
-        message_id: str,
-        chat: str | None = None,
-        sender: str | None = None,
-        from_me: bool | None = None,
-    ) -> ArchivedMessage | None: ...
-    def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None: ...
-    def list_chats(self, query: ChatQuery) -> ChatPage: ...
-    def find_chat(self, org: int, phones: tuple[int, ...], jid: str) -> Chat | None: ...
-    def list_contacts(self, query: ContactQuery) -> ContactPage: ...
-    def find_contact(self, org: int, phones: tuple[int, ...], jid: str) -> Contact | None: ...
-    def list_reactions(self, query: ReactionQuery) -> ReactionPage: ...
-    def version(self, org: int) -> int: ...
-    def list_orgs(self) -> list[Org]: ...
-    def find_org(self, name_or_id: str) -> Org: ...
-    def list_phones(self, org: int) -> tuple[Phone, ...]: ...
-    def authenticate(self, secret: str) -> Access: ...
-    def authenticate_basic(self, token_id: str, secret: str) -> Access: ...
-
-
 class AppState(Struct, frozen=True, kw_only=True):
     """What every handler may use."""
 
-    store: Any
-    """The ``Store``; ``archive`` is the same with the types that reading routes need."""
-    media: Any
+    store: Store
+    media: MediaStore | None
     settings: Settings
     workers: Workers
     routes: tuple[Route, ...] = ()
     documents: dict[str, bytes] = {}
     """The OpenAPI document and the reference page, once somebody has asked for them."""
-
-    @property
-    def archive(self) -> Archive:
-        store: Archive = self.store
-        return store
 
 
 class Request(Struct, frozen=True, kw_only=True):

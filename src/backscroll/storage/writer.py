@@ -596,9 +596,11 @@ class Writer:
         return row_of(self.tx.all("rows_by_no", {"org": self.org, "nos": (no,)})[0])
 
     def _is_twin(self, t: Telling, row: tuple[Any, ...], exported: bool) -> bool:
-        _, sender, _, sent_at, flags, _, text, _ = row
+        _, sender, _, sent_at, flags, kind, text, _ = row
         ours, theirs = kind_flags(t.message.kind), flags & (MEDIA | NOTICE | 1)
-        if ours != theirs or not self._same_sender(t.sender, self.parties.resolve(sender)):
+        # Media that an export left out is of kind unknown.
+        vague = {ours, theirs} == {0, MEDIA} and "unknown" in (t.message.kind, kind)
+        if (ours != theirs and not vague) or not self._same_sender(t.sender, self.parties.resolve(sender)):
             return False
         exact = (t.message.sent_at if exported else sent_at) // 1_000_000
         line = (sent_at if exported else t.message.sent_at) // 1_000_000

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from msgspec import Struct
 
@@ -63,20 +63,18 @@ _TITLES = re.compile(
     | Cuộc\ trò\ chuyện\ WhatsApp\ với | Trò\ chuyện\ WhatsApp\ với | แชท\ WhatsApp\ กับ | แชต\ WhatsApp\ กับ
     | محادثة\ واتساب\ مع | دردشة\ واتساب\ مع | دردشة\ WhatsApp\ مع | گفتگوی\ واتساپ\ با | چت\ واتساپ\ با
     | צ['׳’]אט\ WhatsApp\ עם | צ['׳’]אט\ וואטסאפ\ עם | שיחת\ WhatsApp\ עם
-    | WhatsApp\ Chat\ - | WhatsApp\ 聊天\ -
-    | 与 | 與 | 和
+    | WhatsApp\ 聊天\ - | WhatsApp\ Chat\ -
     )\ *(?P<title>.+)$""",
     re.VERBOSE | re.IGNORECASE,
 )
 _TITLES_BEHIND = re.compile(
-    r"""^(?P<title>.+?)\ *(?:
-      \ ile\ WhatsApp\ Sohbeti | ['’]?(?:ile|yle|la|le)\ WhatsApp\ Sohbeti | とのWhatsAppトーク | とのトーク履歴
-    | 님과\ 카카오톡\ 대화 | 님과의\ WhatsApp\ 대화 | 님과\ 나눈\ WhatsApp\ 대화 | 的\ ?WhatsApp\ ?聊天(?:记录|記錄)?
-    | 的\ ?WhatsApp\ ?对话 | 的\ ?WhatsApp\ ?對話 | \ के\ साथ\ WhatsApp\ चैट
+    r"""^[与與和]?(?P<title>.+?)(?:
+      \ ile\ WhatsApp\ Sohbeti | ['’](?:ile|yle|la|le)\ WhatsApp\ Sohbeti | とのWhatsAppトーク | とのトーク履歴
+    | 님과의\ WhatsApp\ 대화 | 님과\ 나눈\ WhatsApp\ 대화 | 的\ ?WhatsApp\ ?(?:聊天|对话|對話)(?:记录|記錄)?
+    | \ के\ साथ\ WhatsApp\ चैट
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
-_CJK_LEAD = ("与", "與", "和")
 
 
 def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
@@ -98,13 +96,8 @@ def title_of(name: str) -> str | None:
     """``WhatsApp Chat with Mara.txt`` is about Mara; None for names of no known form (``_chat.txt``)."""
     stem = unicodedata.normalize("NFC", unmark(name)).replace("\u00a0", " ").strip()
     stem = re.sub(r"\.(?:txt|zip)$", "", stem, flags=re.IGNORECASE)
-    if match := _TITLES_BEHIND.match(stem):
-        title = match["title"].lstrip("".join(_CJK_LEAD)) if stem.startswith(_CJK_LEAD) else match["title"]
-        return title.strip(' “”"「」') or None
-    if stem.startswith(_CJK_LEAD):
-        return None
-    match = _TITLES.match(stem)
-    return match["title"].strip() or None if match else None
+    match = _TITLES_BEHIND.match(stem) or _TITLES.match(stem)
+    return match["title"].strip(' “”"「」') or None if match else None
 
 
 def _open_folder(folder: Path, caps: Caps) -> ExportArchive:
@@ -261,7 +254,7 @@ def _zip_opener(path: Path, info: zipfile.ZipInfo, caps: Caps) -> Opener:
 class _Counted(io.RawIOBase):
     """A stream that counts what it gives and stops at a limit, whatever its container claims."""
 
-    def __init__(self, raw: io.BufferedIOBase | BinaryIO, name: str, limit: int) -> None:
+    def __init__(self, raw: IO[bytes], name: str, limit: int) -> None:
         self._raw = raw
         self._name = name
         self._left = limit

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
-import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Send
 
-from backscroll.config import Settings, load
+from backscroll.config import load
 from backscroll.errors import NotFound, Unauthorised
 from backscroll.http.app import build_app
 from backscroll.model import (
@@ -30,6 +28,7 @@ from backscroll.model import (
     ReactionPage,
 )
 from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.storage.store import Store
 
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
 ONE = Phone(no=1, jid="918527184400@s.whatsapp.net", phone_id="phone-bqzvyibhmwkaergr", device_id="my-device")
@@ -126,6 +125,12 @@ class Client:
         self.address = address
         self.host = host
 
+    def call(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        async def run() -> None:
+            await self.app(scope, receive, send)
+
+        asyncio.run(run())
+
     def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 5000))
@@ -136,28 +141,7 @@ class Client:
         return asyncio.run(send())
 
 
-Make = Callable[..., Client]
-
-
-@pytest.fixture
-def archive() -> SmallArchive:
-    return SmallArchive(ONE)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load({}, directory=tmp_path)
-
-
-@pytest.fixture
-def make_client(archive: SmallArchive, tmp_path: Path) -> Make:
-    def make(address: str = "203.0.113.7", host: str = "archive.test", **flags: object) -> Client:
-        settings = load({}, flags, directory=tmp_path)
-        return Client(build_app(archive, None, settings), address, host)
-
-    return make
-
-
-@pytest.fixture
-def client(make_client: Make) -> Client:
-    return make_client()
+def connect(
+    archive: SmallArchive, folder: Path, address: str = "203.0.113.7", host: str = "archive.test", **flags: object
+) -> Client:
+    return Client(build_app(cast(Store, archive), None, load({}, flags, directory=folder)), address, host)

@@ -1,0 +1,39 @@
+"""Exports as phones of many languages write them, each with what a reader of that language finds in it."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from backscroll.ingest.connectors.export.chat import ExportedLine, parse
+
+LOCALES = Path(__file__).parent.parent / "fixtures" / "export" / "locales"
+SAMPLES = sorted(path.stem for path in LOCALES.glob("*.txt"))
+
+
+def plain(value: object) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def shown(line: ExportedLine) -> list[Any]:
+    """A line as the fixtures spell it: local time, author, text, and whatever else is told."""
+    told = plain(line)
+    rest = {name: told[name] for name in told if name not in ("line_no", "sent_at", "local", "author", "text", "raw")}
+    return [line.local, line.author, line.text, rest] if rest else [line.local, line.author, line.text]
+
+
+def test_there_are_samples_of_more_than_twenty_five_formats() -> None:
+    assert len(SAMPLES) >= 27
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_reads_as_written_beside_it(sample: str) -> None:
+    expected = msgspec.json.decode((LOCALES / f"{sample}.json").read_bytes())
+    chat = parse((LOCALES / f"{sample}.txt").read_bytes(), timezone=UTC)
+    assert [shown(line) for line in chat.lines] == expected.pop("lines")
+    told = {name: plain(getattr(chat, name)) for name in expected}
+    assert told == expected
