@@ -282,11 +282,22 @@ def test_a_pull_takes_history_from_a_server_and_goes_on_where_it_was(bakery: She
 
 def test_an_exported_archive_is_the_same_in_another_place(bakery: Shell, tmp_path: Path) -> None:
     file = str(tmp_path / "archive.jsonl")
-    bakery.json("export", "jsonl", "-o", file)
+    with StandIn(messages=[wire_message(1, "2026-01-15T10:30:00+00:00")]) as server:
+        bakery.json("import", "periskope", "--url", server.url, "--token", TOKEN, "--no-media")
+    assert bakery.json("export", "jsonl", "-o", file)["messages"] == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["archive.jsonl"]
     other = Shell(tmp_path / "other")
     other.json("import", "jsonl", file)
     assert other.json("org", "list") == bakery.json("org", "list")
     assert other.json("phone", "list") == bakery.json("phone", "list")
+    here, there = (one.run("export", "jsonl", "-o", "-").stdout.splitlines() for one in (bakery, other))
+    assert here[1:-1] == there[1:-1]
+
+
+def test_an_export_that_fails_leaves_no_file(bakery: Shell, tmp_path: Path) -> None:
+    told = bakery.refusal("export", "jsonl", "--chat", "4915100000000", "-o", str(tmp_path / "chat.jsonl"), code=1)
+    assert "4915100000000" in told
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
 def test_a_bar_shows_how_far_the_work_is() -> None:

@@ -10,6 +10,7 @@ MAX_OFFSET = 2**53
 """Larger offsets are refused: they cannot be meant, and do not fit every reader's numbers."""
 
 Shows = Literal["messages", "messages_and_calls", "notices"]
+"""``notices`` are system lines, group events and calls: all that is not a message."""
 
 
 class MessageQuery(Struct, frozen=True, kw_only=True):

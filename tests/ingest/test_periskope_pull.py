@@ -35,7 +35,7 @@ from standin_periskope import (
 
 T = TypeVar("T")
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "list-all-messages-200.json"
+GOLDEN = Path(__file__).parent.parent / "dialects" / "golden" / "list-all-messages-200.json"
 NOW = 1_763_800_000
 DAY = 86_400
 
@@ -119,7 +119,8 @@ def test_the_vendors_own_published_page_is_taken_whole(archive: Archive) -> None
     with StandIn(json.loads(GOLDEN.read_bytes())["messages"]) as server:
         summary = take(archive, server)
         assert archive.ids == expected(server)
-    assert (len(archive.ids), summary.changed, summary.quarantined) == (10, 10, 0)
+        assert (len(archive.ids), summary.changed > 0, summary.quarantined) == (10, True, 0)
+        assert take(archive, server, full=True).changed == 0
 
 
 @pytest.mark.parametrize(
@@ -440,10 +441,19 @@ def test_files_that_cannot_be_had_are_counted_and_cost_nothing_else(archive: Arc
     assert summary.media_held == 0
     assert set(summary.media_failed) == {
         "it is larger than 999 bytes",
-        "the server answered 401",
+        "the server answered 404",
         "only http and https addresses are fetched",
         "it leads to a private address",
     }
+
+
+def test_a_file_that_is_held_is_not_fetched_again(archive: Archive, media: MediaStore) -> None:
+    with StandIn([]) as server:
+        server.files["/files/x"] = (b"body", "text/plain")
+        server.lists["messages"] = [picture(1, f"{server.origin}/files/x")]
+        assert take(archive, server, media=media).media_held == 1
+        assert take(archive, server, media=media, full=True).media_held == 0
+        assert len(server.asked("/files/x")) == 1
 
 
 def test_without_a_media_store_no_file_is_asked_for(archive: Archive) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -27,20 +33,43 @@ def export() -> None:
 @export.command("jsonl")
 @org_option
 @click.option("--chat", metavar="JID", help="Only this chat.")
-@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path), help="Where to write.")
+@click.option("--raws", is_flag=True, help="Also the payloads as the sources sent them.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
 @json_option
 @shared_options
 @click.pass_context
-def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, output: Path, as_json: bool) -> None:
-    """Write one JSON object a line: messages with their edits, reactions and receipts, chats, contacts, phones.
+def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bool, output: str, as_json: bool) -> None:
+    """Write an organisation as JSON lines: messages with their edits, reactions and receipts, chats, contacts, phones.
+
+    The file appears when it is whole. Tokens stay behind; media files are copied apart, with the media folder.
 
     \b
-    Example:
-      backscroll export jsonl --org "Hill Street Bakery" -o archive.jsonl
+    Examples:
+      backscroll export jsonl --org "Hill Street Bakery" -o bakery.jsonl
+      backscroll export jsonl -o - | zstd > bakery.jsonl.zst
     """
     from backscroll.ingest import jsonl
 
-    with open_archive(settings_of(ctx)) as archive, progress("Exporting") as report:
+    with open_archive(settings_of(ctx)) as archive, progress("Exporting") as report, _whole(output) as out:
         owner = org_of(archive.store, org)
-        result = jsonl.export_jsonl(archive.store, archive.media, owner.no, output, chat=chat, progress=report)
-    show(result, as_json, lambda: str(result))
+        summary = jsonl.export_jsonl(archive.store, out, org=owner, chat=chat, raws=raws, progress=report)
+    if output != "-":
+        show(summary, as_json, lambda: str(summary))
+
+
+@contextmanager
+def _whole(output: str) -> Iterator[BinaryIO]:
+    """A file that takes its name when all of it is written; what a cut leaves behind never looks complete."""
+    if output == "-":
+        yield sys.stdout.buffer
+        return
+    target = Path(output)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)

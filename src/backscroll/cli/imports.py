@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_FILE_OR_DASH = click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
 TOKEN_VARIABLE = "BACKSCROLL_PERISKOPE_TOKEN"  # noqa: S105 -- the name of a variable
 
 
@@ -217,19 +218,22 @@ def _asked_for_token() -> str:
 
 
 @import_.command("jsonl")
-@click.argument("path", metavar="FILE", type=EXISTING_FILE)
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--org", metavar="NAME", help="Into this organisation; the file's own unless given.")
 @json_option
 @shared_options
 @click.pass_context
-def import_jsonl(ctx: click.Context, path: Path, as_json: bool) -> None:
-    """Import what `backscroll export jsonl` wrote; organisations and phones come along.
+def import_jsonl(ctx: click.Context, path: str, org: str | None, as_json: bool) -> None:
+    """Import what `backscroll export jsonl` wrote; its organisation and phones come along. FILE - is standard input.
 
     \b
-    Example:
-      backscroll import jsonl archive.jsonl
+    Examples:
+      backscroll import jsonl bakery.jsonl
+      zstd -dc bakery.jsonl.zst | backscroll import jsonl -
     """
     from backscroll.ingest import jsonl
 
     with open_archive(settings_of(ctx)) as archive, progress("Importing") as report:
-        result = jsonl.import_jsonl(archive.store, archive.media, path, progress=report)
-    show(result, as_json, lambda: str(result))
+        source = sys.stdin.buffer if path == "-" else Path(path)
+        summary = jsonl.import_jsonl(archive.store, archive.media, source, org=org, progress=report)
+    show(summary, as_json, lambda: str(summary))

@@ -7,10 +7,12 @@ and a message without details costs a dozen short strings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from backscroll.dialects.jsontext import encode, jsonb, jsonb_text, number, quote
-from backscroll.dialects.links import Links
+from backscroll.dialects.links import Links, NoLinks
 from backscroll.dialects.moments import postgres_text
 from backscroll.dialects.periskope_ids import encode_message_id, has_participants, shown_jid
 from backscroll.ids import is_person
@@ -70,7 +72,9 @@ def row_renderer(access: Access, links: Links) -> Row:
         deleted = "true" if archived.deleted else _FLAG[details.is_deleted]
         kind = '"chat"' if message.kind == "text" and details.type_name is None else _type(archived)
         delivery = _delivery(archived) if archived.receipts or details.pending else _SENT if from_me else _RECEIVED
-        votes = "null" if told is _NOTHING_TOLD and not archived.votes else jsonb_text(_poll_results(archived))
+        votes = "null"
+        if archived.votes or details.poll_results is not None:
+            votes = jsonb_text(_poll_results(archived))
         head = f'{{"message_id":"{message_id}","org_id":{org_id},"ack":"{archived.ack or 0}",{author}"body":'
         middle = (
             f',{broadcast}"from_me":{mine},{has}"id":{{"id":"{unique_id}","remote":"{chat}","from_me":{mine},'
@@ -119,9 +123,37 @@ def _type(archived: ArchivedMessage) -> str:
     return quote(periskope_type(message.kind, message.details.type_name))
 
 
+_FLAG_NAMES = (
+    *("broadcast", "has_media", "has_quoted", "has_reaction", "is_ephemeral"),
+    *("is_forwarded", "is_gif", "is_starred", "is_status", "flag_status"),
+)
+_WORD_NAMES = (
+    *("author", "device_type", "media", "forwarding_score", "origin", "invite", "links", "location", "location_data"),
+    *("media_key", "mentions", "order_id", "raw_data", "recipient", "order_token", "vcards", "broadcast_id"),
+    *("performed_by", "quoted", "client_ref", "ticket_id", "flag_metadata", "flag_response_time", "poll"),
+    "interactive",
+)
+"""With the flags, all that ``_segments`` shows."""
+_flags_of, _words_of = attrgetter(*_FLAG_NAMES), attrgetter(*_WORD_NAMES)
+_NO_WORDS = _words_of(_NO_DETAILS)
+
+
 def _told(archived: ArchivedMessage, org_no: int, links: Links) -> tuple[str, ...]:
-    """The keys that only details fill, in thirteen runs; between them stand the keys that every row fills."""
-    d = archived.message.details
+    """The keys that only details fill. Most messages have flags at most, and those repeat."""
+    details = archived.message.details
+    if _words_of(details) == _NO_WORDS:
+        return _told_by_flags(_flags_of(details))
+    return _segments(details, archived.message.key.chat, archived.phone.jid, org_no, links)
+
+
+@lru_cache(maxsize=1024)
+def _told_by_flags(flags: tuple[bool | None, ...]) -> tuple[str, ...]:
+    told: dict[str, Any] = dict(zip(_FLAG_NAMES, flags, strict=True))
+    return _segments(Details(**told), "", "", 0, NoLinks())
+
+
+def _segments(d: Details, chat: str, own: str, org_no: int, links: Links) -> tuple[str, ...]:
+    """Thirteen runs of keys; between them stand the keys that every row fills."""
     mentions = encode([shown_jid(jid) for jid in d.mentions]).decode() if d.mentions else "[]"
     duration = None if d.media is None or d.media.duration is None else _digits(d.media.duration)
     return (
@@ -137,34 +169,15 @@ def _told(archived: ArchivedMessage, org_no: int, links: Links) -> tuple[str, ..
         f'"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},"token":{_text(d.order_token)},',
         f'"vcards":{"null" if d.vcards is None else encode(d.vcards).decode()},',
         f'"broadcast_id":{_text(d.broadcast_id)},',
-        f'"media":{"null" if d.media is None else _media(d.media, org_no, links)},"performed_by":{_text(d.performed_by)},',
-        f'"quoted_message_id":{_text(_quoted(archived, d.quoted))},',
+        f'"media":{"null" if d.media is None else _media(d.media, org_no, links)},'
+        f'"performed_by":{_text(d.performed_by)},',
+        f'"quoted_message_id":{_text(_quoted(d.quoted, chat, own))},',
         f'"sent_message_id":{_text(d.client_ref)},',
         f'"message_ticket_id":{_text(d.ticket_id)},',
         f'"flag_metadata":{jsonb_text(d.flag_metadata)},"flag_response_time":{jsonb_text(d.flag_response_time)},',
         f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(_poll_info(d.poll))},',
         f'"interactive":{jsonb_text(d.interactive)}',
     )
-
-
-_NOTHING_TOLD: tuple[str, ...] = (
-    '"author":null,',
-    '"broadcast":null,"device_type":null,"duration":null,"forwarding_score":null,"from":null,',
-    '"has_media":null,"has_quoted_msg":null,"has_reaction":null,',
-    '"invite_v4":null,"is_ephemeral":null,"is_forwarded":null,"is_gif":null,"is_starred":null,"is_status":null,'
-    '"links":null,"location":null,"media_key":null,"mentioned_ids":[],"order_id":null,"raw_data":null,"to":null,'
-    '"token":null,',
-    '"vcards":null,',
-    '"broadcast_id":null,',
-    '"media":null,"performed_by":null,',
-    '"quoted_message_id":null,',
-    '"sent_message_id":null,',
-    '"message_ticket_id":null,',
-    '"flag_metadata":null,"flag_response_time":null,',
-    '"flag_status":null,"poll_info":null,',
-    '"interactive":null',
-)
-"""What ``_told`` says of a message without details."""
 
 
 def _text(value: str | None) -> str:
@@ -209,11 +222,11 @@ def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
     return {"ar": number(width / height) if height else None, "width": width, "height": height}
 
 
-def _quoted(archived: ArchivedMessage, quoted: Quote | None) -> str | None:
+def _quoted(quoted: Quote | None, chat: str, own: str) -> str | None:
     """The quoted message's full id where its author is known, else the bare one."""
     if quoted is None or quoted.id is None or quoted.sender is None:
         return None if quoted is None else quoted.id
-    return encode_message_id(quoted.sender == archived.phone.jid, archived.message.key.chat, quoted.id, quoted.sender)
+    return encode_message_id(quoted.sender == own, chat, quoted.id, quoted.sender)
 
 
 def _delivery(archived: ArchivedMessage) -> str:
@@ -265,3 +278,6 @@ def _poll_results(archived: ArchivedMessage) -> Any:
         for option in vote.options:
             results.setdefault(option, {})[shown_jid(vote.voter)] = postgres_text(vote.at)
     return jsonb(results)
+
+
+_NOTHING_TOLD = _segments(_NO_DETAILS, "", "", 0, NoLinks())

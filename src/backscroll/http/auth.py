@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from backscroll.errors import Unauthorised
@@ -18,10 +19,8 @@ Credential = tuple[str | None, str]
 """(token id, secret) of Basic; (None, secret) of Bearer."""
 
 
-def credential_of(authorization: str | None) -> Credential | None:
-    """None when the header is missing; raises Unauthorised when it is not Bearer or Basic."""
-    if authorization is None:
-        return None
+def credential_of(authorization: str) -> Credential:
+    """Raises Unauthorised when the header is neither Bearer nor Basic."""
     scheme, _, rest = authorization.strip().partition(" ")
     if scheme.lower() == "bearer" and rest.strip():
         return None, rest.strip()
@@ -48,53 +47,59 @@ class Gate:
     """
 
     MOST_KNOWN = 1024
+    MEMORY_SECONDS = 1.0
+    """So long a credential is not looked up again; a revoked one works for at most so long."""
 
-    def __init__(self, store: Store, open_access: str | None = None, failed: FailedLogins | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        open_access: str | None = None,
+        failed: FailedLogins | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._open_access = open_access
         self._failed = failed or FailedLogins()
-        self._known_good: OrderedDict[bytes, None] = OrderedDict()
+        self._now = now
+        self._known: OrderedDict[bytes, tuple[float, Access]] = OrderedDict()
+
+    def recall(self, authorization: str | None) -> Access | None:
+        """The access of a credential that was looked up a moment ago."""
+        known = self._known.get(_digest(authorization)) if authorization else None
+        return known[1] if known and self._now() < known[0] else None
 
     def admit(self, headers: Mapping[str, str], client: str | None) -> Access:
         """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses."""
         authorization = headers.get("authorization")
-        if authorization is None and self._open_access and is_local_program(headers, client):
-            return self._open(self._open_access)
-        try:
-            credential = credential_of(authorization)
-            if credential is None:
-                raise Unauthorised
-            return self._look_up(credential, client)
-        except Unauthorised:
-            if authorization is not None:
-                self._failed.failed(client)
-            raise
+        if authorization is not None:
+            return self._look_up(authorization, client)
+        if self._open_access and is_local_program(headers, client):
+            org = self._store.find_org(self._open_access)
+            return Access(org=org, phones=self._store.list_phones(org.no))
+        raise Unauthorised
 
-    def _look_up(self, credential: Credential, client: str | None) -> Access:
-        digest = hashlib.blake2b(repr(credential).encode(), digest_size=16).digest()
-        known = digest in self._known_good
-        if not known:
+    def _look_up(self, authorization: str, client: str | None) -> Access:
+        digest = _digest(authorization)
+        if digest not in self._known:
             self._failed.check(client)
-        token, secret = credential
         try:
+            token, secret = credential_of(authorization)
             access = (
                 self._store.authenticate(secret) if token is None else self._store.authenticate_basic(token, secret)
             )
         except Unauthorised:
-            self._known_good.pop(digest, None)
+            self._known.pop(digest, None)
+            self._failed.failed(client)
             raise
-        if not known:
-            self._remember(digest)
+        self._known[digest] = (self._now() + self.MEMORY_SECONDS, access)
+        if len(self._known) > self.MOST_KNOWN:
+            self._known.popitem(last=False)
         return access
 
-    def _remember(self, digest: bytes) -> None:
-        self._known_good[digest] = None
-        if len(self._known_good) > self.MOST_KNOWN:
-            self._known_good.popitem(last=False)
 
-    def _open(self, name: str) -> Access:
-        org = self._store.find_org(name)
-        return Access(org=org, phones=self._store.list_phones(org.no))
+def _digest(authorization: str) -> bytes:
+    # Secrets themselves are not kept in memory.
+    return hashlib.blake2b(authorization.encode("latin-1", "replace"), digest_size=16).digest()
 
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", ""})

@@ -62,5 +62,8 @@ class Workers:
 
 
 async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    # First comes the end of the empty body, then nothing until the client leaves.
+    for _ in range(2):
+        if (await receive())["type"] == "http.disconnect":
+            return
+    await asyncio.Event().wait()

@@ -152,7 +152,7 @@ def _route(dialect: Dialect, line: str) -> Route:
         dialect=dialect,
         summary=action[0].upper() + action[1:],
         description="Needs WhatsApp itself; the archive answers 501.",
-        handler=refusing(action),
+        handler=refusing(f"{method} {path} ({action})"),
         params=tuple(Param(name=name, where="path", required=True) for name in names),
         answers={501: Answer(description="Not done: this server is an archive", schema=f"{dialect}.Error")},
         errors=(401, 429),

@@ -28,7 +28,7 @@ BATCH = 1000
 MAX_MEDIA = 2 * 2**30
 LONGEST_VCARD = 256 * 1024
 _SLUG = re.compile(r"[^a-z0-9]+")
-_ALL: tuple[Shows, ...] = ("messages_and_calls", "notices")
+_ALL: tuple[Shows, ...] = ("messages", "notices")
 
 Progress = Callable[[int, int | None], None]
 
@@ -356,8 +356,6 @@ class _Import:
             media=media,
             is_gif=line.is_gif,
             is_edited=edited,
-            # An edited line tells later words than the same line in an earlier export.
-            updated_at=line.sent_at + 1 if edited or line.is_deleted else None,
             prev_text=stored.message.text if edited and stored and stored.message.text != line.text else None,
             is_deleted=line.is_deleted or None,
             poll=line.poll,

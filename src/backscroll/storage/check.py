@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -13,6 +13,9 @@ from backscroll.storage.rows import MEDIA, NOTICE, MessageRow, row_of
 from backscroll.storage.tallies import COLUMNS, DAY, HOUR, MONTH, buckets_of, column_of
 
 _BATCH = 5000
+ChatKey = tuple[int, int]
+TallyKey = tuple[int, int, int, int, int]
+"""Phone, chat, level, bucket, column."""
 
 
 class Finding(Struct, frozen=True):
@@ -36,45 +39,55 @@ def _rows(tx: Txn, org: int) -> Iterator[MessageRow]:
 
 
 def _counters(tx: Txn, org: int) -> Iterator[Finding]:
-    counted: Counter[tuple[int, int, int, int, int]] = Counter()
-    latest: dict[tuple[int, int], int] = {}
-    media: set[tuple[int, int]] = set()
-    chats: set[tuple[int, int]] = set()
-    keys: set[tuple[int, int, str, int]] = set()
+    """One walk over all rows; memory grows with the chats and days of an archive, and with the ids told twice."""
+    counted: Counter[TallyKey] = Counter()
+    chats: dict[ChatKey, tuple[int | None, bool]] = {}
+    merging = {row[0]: row[1] for row in tx.all("pending_merges", {"org": org})}
     for row in _rows(tx, org):
-        month, day, hour = buckets_of(row.sent_at)
-        column = column_of(row.flags)
-        for chat, level, bucket in (
-            (row.chat, MONTH, month),
-            (row.chat, DAY, day),
-            (0, MONTH, month),
-            (0, DAY, day),
-            (0, HOUR, hour),
-        ):
-            counted[(row.phone, chat, level, bucket, column)] += 1
-        where = (row.phone, row.chat)
-        chats.add(where)
-        if not row.flags & NOTICE:
-            latest[where] = max(latest.get(where, row.sent_at), row.sent_at)
-        if row.flags & MEDIA:
-            media.add(where)
-        key = (row.phone, row.chat, row.id, row.sender)
-        if key in keys:
-            yield Finding(org, "message stored once", f"{row.id} is stored twice in chat {row.chat}")
-        keys.add(key)
+        counted.update(_buckets(row))
+        for chat in {row.chat, merging.get(row.chat, row.chat)}:
+            last_at, has_media = chats.get((row.phone, chat), (None, False))
+            if not row.flags & NOTICE and (last_at is None or row.sent_at > last_at):
+                last_at = row.sent_at
+            chats[(row.phone, chat)] = (last_at, has_media or bool(row.flags & MEDIA))
     yield from _tallies(tx, org, counted)
-    stored = {(r[0], r[1]): (r[2], r[3]) for r in tx.all("every_chat", {"org": org})}
-    for where in sorted(chats - stored.keys()):
-        yield Finding(org, "chat has a row", f"phone {where[0]} chat {where[1]}")
-    for where, (last_at, has_media) in sorted(stored.items()):
-        if last_at != latest.get(where):
-            yield Finding(org, "latest message of a chat", f"phone {where[0]} chat {where[1]}: {last_at}")
-        if where in media and not has_media:
-            yield Finding(org, "chat has media", f"phone {where[0]} chat {where[1]}")
+    yield from _chats(tx, org, chats, merging)
+    for phone, chat, id, sender in tx.all("stored_twice", {"org": org}):
+        yield Finding(org, "message stored once", f"phone {phone} chat {chat} sender {sender}: {id}")
 
 
-def _tallies(tx: Txn, org: int, counted: Counter[tuple[int, int, int, int, int]]) -> Iterator[Finding]:
-    kept: dict[tuple[int, int, int, int, int], int] = defaultdict(int)
+def _buckets(row: MessageRow) -> Iterator[TallyKey]:
+    month, day, hour = buckets_of(row.sent_at)
+    column = column_of(row.flags)
+    for chat, level, bucket in (
+        (row.chat, MONTH, month),
+        (row.chat, DAY, day),
+        (0, MONTH, month),
+        (0, DAY, day),
+        (0, HOUR, hour),
+    ):
+        yield (row.phone, chat, level, bucket, column)
+
+
+def _chats(
+    tx: Txn, org: int, chats: dict[ChatKey, tuple[int | None, bool]], merging: dict[int, int]
+) -> Iterator[Finding]:
+    """Chats that are being merged into others are not shown, so they may say what they like."""
+    stored = {(r[0], r[1]): (r[2], bool(r[3])) for r in tx.all("every_chat", {"org": org})}
+    for phone, chat in sorted(chats.keys() | stored.keys()):
+        where = f"phone {phone} chat {chat}"
+        last_at, has_media = chats.get((phone, chat), (None, False))
+        kept = stored.get((phone, chat))
+        if kept is None:
+            yield Finding(org, "chat has a row", where)
+        elif chat not in merging and kept[0] != last_at:
+            yield Finding(org, "latest message of a chat", f"{where}: {kept[0]}, rows {last_at}")
+        elif chat not in merging and kept[1] != has_media:
+            yield Finding(org, "chat has media", where)
+
+
+def _tallies(tx: Txn, org: int, counted: Counter[TallyKey]) -> Iterator[Finding]:
+    kept: dict[TallyKey, int] = {}
     for phone, chat, level, bucket, *counts in tx.all("every_tally", {"org": org}):
         for column, n in enumerate(counts):
             if n:
@@ -97,6 +110,8 @@ def _parties(tx: Txn, org: int) -> Iterator[Finding]:
         yield Finding(org, "JID leads to a standing party", f"{jid} leads to {contact}")
     for (no,) in tx.all("astray_messages", {"org": org}):
         yield Finding(org, "message has a chat and a phone", f"message {no}")
+    for (no,) in tx.all("left_behind", {"org": org}):
+        yield Finding(org, "merged parties hold nothing", f"message {no}")
 
 
 def _search_index(tx: Txn, org: int) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ class Found(Struct, frozen=True):
     touch: bool
 
 
-def create_org(tx: Txn, name: str, id: str | None, now: int) -> Org:
+def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
     name = name.strip()
     if not name or len(name) > 200:
         raise BadField("name", name[:200], "must have 1 to 200 characters")
@@ -62,7 +62,6 @@ def create_org(tx: Txn, name: str, id: str | None, now: int) -> Org:
     orgs = list_orgs(tx)
     if any(name == org.name or id == org.id for org in orgs):
         raise Conflict(f"An organisation called {name} or with this id exists already")
-    no = max((org.no for org in orgs), default=0) + 1
     tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
     tx.run("add_head", {"org": no})
     return Org(no=no, id=id, name=name, created_at=now)

@@ -34,16 +34,20 @@ class Engine(Protocol):
 
     name: str
 
-    def read(self, work: Callable[[Txn], T]) -> T:
-        """Run ``work`` on one consistent snapshot."""
+    def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+        """Run ``work`` on one consistent snapshot. Where the engine can, only rows of ``org`` are to be seen."""
         ...
 
-    def write(self, work: Callable[[Txn], T]) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         """Run ``work`` alone and commit it to disk before returning; nothing of it stays on an error."""
         ...
 
     def script(self, text: str) -> None:
-        """Run a migration's statements in one transaction."""
+        """Run a migration's statements in one transaction; ``Conflict`` when another process ran it meanwhile."""
+        ...
+
+    def use_app_role(self) -> None:
+        """After migrating: give up the right to see rows of all organisations, where the engine knows such."""
         ...
 
     def close(self) -> None: ...

@@ -1,13 +1,13 @@
 """What all sources told about one WhatsApp id in one chat, taken together.
 
 Everything here is a pure function of a *set* of tellings and add-ons, so that neither order nor
-repetition nor splitting can matter. Rules: contracts of decisions 0003 (docs/decisions).
+repetition nor splitting can matter. The rules are told in docs/decisions/0003-merging.md.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,8 +37,11 @@ class Telling(Struct, frozen=True):
     digest: str
 
     @property
-    def priority(self) -> tuple[int, int, str]:
-        return (SOURCE_RANK[self.source], self.message.details.updated_at or 0, self.digest)
+    def priority(self) -> tuple[int, int, bool, str]:
+        """The better source, then its later word; one that knows of an edit was told later."""
+        details = self.message.details
+        later = bool(details.is_edited or details.is_deleted)
+        return (SOURCE_RANK[self.source], details.updated_at or 0, later, self.digest)
 
 
 class Addon(Struct, frozen=True):
@@ -52,12 +55,29 @@ class Addon(Struct, frozen=True):
     value: str | None
 
     @property
-    def key(self) -> tuple[str, int, int, str]:
+    def key(self) -> AddonKey:
         return (self.kind, self.actor, self.target, self.ref)
 
     @property
-    def recency(self) -> tuple[int, str]:
-        return (-1 if self.at is None else self.at, self.value or "")
+    def recency(self) -> tuple[bool, int, bool, str]:
+        return (self.at is not None, self.at or 0, self.value is not None, self.value or "")
+
+
+AddonKey = tuple[str, int, int, str]
+Addons = Mapping[AddonKey, Addon]
+
+
+def put_latest(addons: dict[AddonKey, Addon], addon: Addon) -> None:
+    """Of one actor's add-ons of a kind the latest stands; of receipts and revokes the first time told."""
+    known = addons.get(addon.key)
+    if known is None:
+        addons[addon.key] = addon
+    elif addon.kind in ("receipt", "revoke"):
+        times = [a.at for a in (known, addon) if a.at is not None]
+        value = max(filter(None, (known.value, addon.value)), default=None)
+        addons[addon.key] = structs.replace(known, at=min(times, default=None), value=value)
+    elif addon.recency > known.recency:
+        addons[addon.key] = addon
 
 
 class Folded(Struct, frozen=True, kw_only=True):
@@ -66,6 +86,8 @@ class Folded(Struct, frozen=True, kw_only=True):
     sender: int
     source: Source
     message: Message
+    texts: list[str | None]
+    """The original and what edits made of it, oldest first."""
     prev_text: str | None
     edited_at: int | None
     deleted: bool
@@ -74,8 +96,11 @@ class Folded(Struct, frozen=True, kw_only=True):
 
 
 def telling(sender: int, source: Source, message: Message) -> Telling:
-    """``message`` with its key reduced to the id: the numbers stand in the row."""
-    bare = structs.replace(message, key=MessageKey("", "", message.key.id))
+    """``message`` with its key reduced to the id: the numbers stand in the row.
+
+    ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
+    """
+    bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False)
     return Telling(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
 
 
@@ -84,10 +109,15 @@ def prune(tellings: Iterable[Telling]) -> list[Telling]:
     kept: list[Telling] = []
     ordered = sorted({(t.sender, t.source, t.digest): t for t in tellings}.values(), key=lambda t: t.priority)
     for candidate in reversed(ordered):
-        rivals = (k for k in kept if k.source == candidate.source and k.sender == candidate.sender)
+        rivals = (k for k in kept if _same_teller(k, candidate))
         if not any(_known(candidate) <= _known(rival) for rival in rivals):
             kept.append(candidate)
     return sorted(kept, key=lambda t: (t.sender, t.source, t.digest))
+
+
+def _same_teller(one: Telling, other: Telling) -> bool:
+    """A line of an export keeps the id that was made for it, wherever it stands."""
+    return (one.source, one.sender, one.message.key.id) == (other.source, other.sender, other.message.key.id)
 
 
 def _known(telling: Telling) -> frozenset[str]:
@@ -96,6 +126,10 @@ def _known(telling: Telling) -> frozenset[str]:
         names.add("kind")
     if telling.message.ack is not None:
         names.add(f"ack{telling.message.ack}")
+    if telling.message.details.precision != "minute":
+        names.add("second")
+    if telling.message.details.is_deleted:
+        names.add("deletion")
     for name in _DETAIL_FIELDS:
         value = getattr(telling.message.details, name)
         if value is None or value == ():
@@ -106,19 +140,19 @@ def _known(telling: Telling) -> frozenset[str]:
     return frozenset(names)
 
 
-def fold(tellings: Sequence[Telling], addons: Sequence[Addon], own: int, is_group: bool) -> list[Folded]:
+def fold(
+    tellings: Sequence[Telling],
+    addons: Collection[Addon],
+    own: int,
+    is_group: bool,
+    by_name: Collection[int] = (),
+) -> list[Folded]:
     """The messages that stand behind one id: one a known sender, or one of unknown sender.
 
-    Tellings that do not know the sender join the one known message; when there are several, they stay apart.
+    Tellings that do not know the sender, or know no more than a name (``by_name``), join the one known
+    message; when there are several, they stay apart.
     """
-    senders = sorted({t.sender for t in tellings if t.sender})
-    anonymous = [t for t in tellings if not t.sender]
-    groups: list[tuple[int, list[Telling]]] = [(s, [t for t in tellings if t.sender == s]) for s in senders]
-    if anonymous:
-        if len(groups) == 1:
-            groups[0][1].extend(anonymous)
-        else:
-            groups.append((0, anonymous))
+    groups = _by_sender(tellings, by_name)
     only = len(groups) == 1
     return [
         _fold_one(sender, told, [a for a in addons if a.target == sender or (a.target == 0 and only)], own, is_group)
@@ -126,30 +160,62 @@ def fold(tellings: Sequence[Telling], addons: Sequence[Addon], own: int, is_grou
     ]
 
 
+def _by_sender(tellings: Sequence[Telling], by_name: Collection[int]) -> list[tuple[int, list[Telling]]]:
+    senders = sorted({t.sender for t in tellings if t.sender})
+    sure = [sender for sender in senders if sender not in by_name]
+    if len(sure) == 1:
+        return [(sure[0], list(tellings))]
+    groups = [(sender, [t for t in tellings if t.sender == sender]) for sender in senders]
+    anonymous = [t for t in tellings if not t.sender]
+    if anonymous and len(groups) == 1:
+        groups[0][1].extend(anonymous)
+    elif anonymous:
+        groups.append((0, anonymous))
+    return groups
+
+
 def _fold_one(sender: int, told: list[Telling], addons: list[Addon], own: int, is_group: bool) -> Folded:
     best_first = sorted(told, key=lambda t: t.priority, reverse=True)
     message = _with_held_media(merged([t.message for t in best_first]), addons)
     edits = edits_of(addons, sender)
-    texts = _texts(message, edits)
+    texts = texts_of(message, edits)
     revokes = [a for a in addons if a.kind == "revoke" and _may_revoke(a, sender, is_group)]
     times = [a.at for a in revokes if a.at is not None]
     return Folded(
         sender=sender,
         source=best_first[0].source,
-        message=structs.replace(message, text=texts[-1], from_me=message.from_me or (sender == own and sender != 0)),
+        message=structs.replace(message, text=texts[-1], from_me=sender == own),
+        texts=texts,
         prev_text=texts[-2] if len(texts) > 1 else message.details.prev_text,
         edited_at=edits[-1].at if edits else None,
         deleted=bool(revokes) or bool(message.details.is_deleted),
-        deleted_at=min(times) if times else None,
+        deleted_at=min(times, default=None),
         has_addons=bool(addons),
+    )
+
+
+def fold_only(told: Telling, own: int) -> Folded:
+    """The outcome of a single telling and nothing else: the common case of an import."""
+    details = told.message.details
+    return Folded(
+        sender=told.sender,
+        source=told.source,
+        message=structs.replace(told.message, from_me=True) if told.sender == own else told.message,
+        texts=[told.message.text],
+        prev_text=details.prev_text,
+        edited_at=None,
+        deleted=bool(details.is_deleted),
+        deleted_at=None,
+        has_addons=False,
     )
 
 
 def _with_held_media(message: Message, addons: Iterable[Addon]) -> Message:
     """Files that came to be held here fill what the sources did not know of the media."""
-    held = [_MEDIA.decode(a.value) for a in sorted(addons, key=lambda a: a.ref) if a.kind == "media" and a.value]
-    if not held:
+    values = sorted((a.ref, a.value) for a in addons if a.kind == "media" and a.value)
+    if not values:
         return message
+    held = [_MEDIA.decode(value) for _, value in values]
     media = _first([m for m in (message.details.media, *held) if m is not None])
     return structs.replace(message, details=structs.replace(message.details, media=media))
 
@@ -165,11 +231,11 @@ def edits_of(addons: Iterable[Addon], sender: int) -> list[Edit]:
     return [Edit(text=a.value, at=a.at or 0, id=a.ref or None) for a in mine]
 
 
-def _texts(message: Message, edits: Sequence[Edit]) -> list[str | None]:
+def texts_of(message: Message, edits: Sequence[Edit]) -> list[str | None]:
     """Original and edited texts in order. A source that shows the current text only tells no original."""
     base = message.text
-    if edits and base == edits[-1].text and message.details.prev_text is not None:
-        base = message.details.prev_text
+    if edits and base == edits[-1].text:
+        base = edits[0].text if message.details.prev_text is None else message.details.prev_text
     texts = [base]
     for edit in edits:
         if edit.text != texts[-1]:
@@ -178,7 +244,7 @@ def _texts(message: Message, edits: Sequence[Edit]) -> list[str | None]:
 
 
 def original_text(message: Message, edits: Sequence[Edit]) -> str | None:
-    return _texts(message, edits)[0]
+    return texts_of(message, edits)[0]
 
 
 def merged(best_first: Sequence[Message]) -> Message:

@@ -24,7 +24,7 @@ from backscroll.storage.engine import Row, Txn
 from backscroll.storage.fold import Addon
 from backscroll.storage.parties import Party, Registers, decode_registers, value_of
 from backscroll.storage.reader import Assembler, Names, list_rows
-from backscroll.storage.rows import row_of
+from backscroll.storage.rows import ASIDE, row_of
 from backscroll.storage.tallies import Counter, Scope
 
 ChatKind = Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
@@ -145,7 +145,7 @@ class Lists:
 
     def _messages_in(self, phone: int, contact: int) -> int:
         chats = self._names.standing_under(contact)
-        scope = Scope(org=self._org, phones=(phone,), chats=chats, mask=3, want=0)
+        scope = Scope(org=self._org, phones=(phone,), chats=chats, mask=ASIDE, want=0)
         return Counter(self._tx, scope).total(None, None)
 
     def _last_message(self, phone: int, contact: int) -> ArchivedMessage | None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from backscroll.storage.engine import Txn
-from backscroll.storage.parties import decode_registers, join
-from backscroll.storage.rows import ADDONS, FROM_ME, TOLD, MessageRow, row_of
-from backscroll.storage.writer import Told, Writer, lock_head, save_head
+from backscroll.storage.engine import Row, Txn
+from backscroll.storage.rows import ADDONS, TOLD, MessageRow, row_of
+from backscroll.storage.writer import Writer, lock_head, save_head
+
+_CHUNK = 200
+Place = tuple[int, int]
+"""Phone and chat."""
 
 
 def merge_step(tx: Txn, org: int, now: int, limit: int) -> bool:
@@ -42,73 +45,79 @@ class _Mover:
 
     def move(self) -> bool:
         """Move some rows; False when none stand under the loser any more."""
-        base = {"org": self._writer.org, "limit": self._limit}
-        for (phone,) in self._tx.all("phones_with_chat", base | {"chat": self._loser}):
-            rows = [row_of(r) for r in self._tx.all("rows_of_chat", base | {"phone": phone, "chat": self._loser})]
-            if rows:
-                self._move(phone, self._winner, rows)
-                return True
-            waiting = self._tx.all("waiting_of_chat", base | {"phone": phone, "chat": self._loser})
-            if waiting:
-                self._resettle(phone, self._winner, [row[0] for row in waiting])
-                return True
-            self._move_chat(phone)
-        rows = [row_of(r) for r in self._tx.all("rows_of_sender", base | {"sender": self._loser})]
+        return any(self._move_from_chat(phone) for phone in self._writer.phones.numbers()) or self._move_doings()
+
+    def _move_from_chat(self, phone: int) -> bool:
+        """Rows of the loser's chat, then what waits there for messages, then the chat itself."""
+        where: dict[str, Any] = {"org": self._writer.org, "phone": phone, "chat": self._loser, "limit": self._limit}
+        rows = [row_of(r) for r in self._tx.all("rows_of_chat", where)]
         if rows:
-            self._move_by_chat(rows)
+            self._move((phone, self._winner), rows)
             return True
-        acted = self._tx.all("addons_of_actor", base | {"actor": self._loser})
-        for phone, chat, id in acted:
-            self._resettle(phone, self._writer.parties.resolve(chat), [id])
-        return bool(acted)
+        waiting = [row[0] for row in self._tx.all("waiting_of_chat", where)]
+        if waiting:
+            self._resettle((phone, self._winner), waiting)
+            return True
+        self._tx.run("delete_chat", where)
+        return False
 
-    def _move_by_chat(self, rows: list[MessageRow]) -> None:
-        by_chat: dict[tuple[int, int], list[MessageRow]] = defaultdict(list)
+    def _move_doings(self) -> bool:
+        """What the loser sent, did and was told in chats that others share."""
+        base = {"org": self._writer.org, "limit": self._limit}
+        rows = [row_of(r) for r in self._tx.all("rows_of_sender", base | {"sender": self._loser})]
+        by_chat: dict[Place, list[MessageRow]] = defaultdict(list)
         for row in rows:
-            by_chat[(row.phone, row.chat)].append(row)
-        for (phone, chat), some in by_chat.items():
-            self._move(phone, self._writer.parties.resolve(chat), some)
+            by_chat[(row.phone, self._writer.parties.resolve(row.chat))].append(row)
+        for place, some in by_chat.items():
+            self._move(place, some)
+        if rows:
+            return True
+        done: dict[Place, list[str]] = defaultdict(list)
+        for phone, chat, id in self._done(base | {"contact": self._loser}):
+            done[(phone, self._writer.parties.resolve(chat))].append(id)
+        for place, wanted in done.items():
+            self._resettle(place, wanted)
+        return bool(done)
 
-    def _move(self, phone: int, chat: int, rows: list[MessageRow]) -> None:
+    def _done(self, params: dict[str, Any]) -> list[Row]:
+        """Ids that the loser did something to, or told of under a name that joined another's message."""
+        found = self._tx.all("addons_of", params)
+        if not found and self._writer.parties.party(self._loser).kind == "export":
+            found = self._tx.all("tellings_of", params)
+        return found
+
+    def _move(self, place: Place, rows: list[MessageRow]) -> None:
         """Rows alone under their id are moved as they are; the others are brought together with what is there."""
-        alone, together = self._apart(phone, chat, rows)
-        for start in range(0, len(together), 200):
-            self._resettle(phone, chat, together[start : start + 200])
-        writer = self._writer
-        own = {contact for contact, number in writer.own_contacts().items() if number == phone}
-        for row in alone:
-            sender = writer.parties.resolve(row.sender)
-            flags = row.flags | (FROM_ME if sender in own else 0)
-            writer.relocate(row, chat, sender, flags)
+        together = self._together(place, rows)
+        self._resettle(place, sorted(together))
+        phone, chat = place
+        own = self._writer.phones.contact_of(phone)
+        for row in rows:
+            if row.id not in together:
+                sender = self._writer.parties.resolve(row.sender)
+                self._writer.ledger.relocate(row, chat, sender, sender == own)
 
-    def _apart(self, phone: int, chat: int, rows: list[MessageRow]) -> tuple[list[MessageRow], list[str]]:
-        chats = [c for c in self._writer.parties.standing_under(chat) if c != self._loser] or [chat]
-        if rows[0].chat != self._loser:
-            chats = [rows[0].chat]
-        met: set[str] = set()
+    def _together(self, place: Place, rows: list[MessageRow]) -> set[str]:
+        """Ids of rows that were told more than once, or that have add-ons, here or where they go."""
+        phone, chat = place
+        chats = self._writer.parties.standing_under(chat)
+        if any(self._writer.ledger.is_exported(phone, c) for c in chats):
+            return {row.id for row in rows}
+        here = {row.no for row in rows}
         wanted = sorted({row.id for row in rows})
-        for start in range(0, len(wanted), 400):
-            params: dict[str, Any] = {"org": self._writer.org, "phones": (phone,), "chats": chats}
-            found = self._tx.all("rows_by_id", params | {"ids": wanted[start : start + 400]})
-            here = {row.no for row in rows}
-            met.update(r[4] for r in found if r[0] not in here)
-        busy = {row.id for row in rows if row.flags & (TOLD | ADDONS)}
+        together = {row.id for row in rows if row.flags & (TOLD | ADDONS)}
+        for start in range(0, len(wanted), _CHUNK):
+            params: dict[str, Any] = {"org": self._writer.org, "phone": phone, "phones": (phone,), "chats": chats}
+            params["ids"] = wanted[start : start + _CHUNK]
+            together.update(r[4] for r in self._tx.all("rows_by_id", params) if r[0] not in here)
+            together.update(r[0] for r in self._tx.all("with_addons", params))
         seen: set[str] = set()
-        twice = {row.id for row in rows if row.id in seen or seen.add(row.id)}  # type: ignore[func-returns-value]
-        together = met | busy | twice
-        return [row for row in rows if row.id not in together], sorted(together)
+        for row in rows:
+            if row.id in seen:
+                together.add(row.id)
+            seen.add(row.id)
+        return together
 
-    def _resettle(self, phone: int, chat: int, wanted: list[str]) -> None:
-        writer = self._writer
-        known = writer.known(phone, writer.parties.standing_under(chat), wanted)
-        for id in wanted:
-            known[id].resettled = True
-            writer.settle_one(phone, chat, id, known[id], Told())
-
-    def _move_chat(self, phone: int) -> None:
-        params = {"org": self._writer.org, "phone": phone, "chat": self._loser}
-        row = self._tx.one("read_chat", params)
-        if row is not None:
-            facts = decode_registers(row[3])
-            self._writer.tell_chat(phone, self._winner, lambda registers: join(registers, facts))
-            self._tx.run("delete_chat", params)
+    def _resettle(self, place: Place, wanted: list[str]) -> None:
+        for start in range(0, len(wanted), _CHUNK):
+            self._writer.resettle(*place, wanted[start : start + _CHUNK])

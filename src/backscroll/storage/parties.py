@@ -6,6 +6,7 @@ telling stands, then the better source, then the greater value. So the order of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,8 +20,9 @@ from backscroll.storage.engine import Txn
 Registers = dict[str, list[Any]]
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Registers)
-_JID_STRENGTH = {"user": 3, "lid": 2, "export": 1}
 LONGEST_JID = 512
+_REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
+_PERSONS = ("user", "lid", "export")
 
 
 class Head(Struct):
@@ -108,9 +110,10 @@ class Parties:
         self._now = now
         self._numbers: dict[str, int] = {}
         self._loaded: dict[int, Party] = {}
-        self._merged: dict[int, int] = {}
         self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": head.org})}
-        self._merged.update(self.pending)
+        self._merged: dict[int, int] = dict(self.pending)
+        self.just_merged: list[tuple[int, int]] = []
+        """Losers and winners of this transaction."""
 
     def learn(self, jids: Iterable[str]) -> None:
         """Look many JIDs up at once; those never met get a number."""
@@ -124,8 +127,7 @@ class Parties:
                 self._add(jid)
 
     def _add(self, jid: str) -> int:
-        if not jid or len(jid) > LONGEST_JID:
-            raise BadField("jid", jid[:80], "must be a WhatsApp id such as 919876543210@s.whatsapp.net")
+        _check_jid(jid)
         contact = self._head.number()
         kind = ids.kind_of(jid)
         params = {"org": self._head.org, "contact": contact, "jid": jid, "now": self._now}
@@ -136,11 +138,11 @@ class Parties:
         return contact
 
     def number(self, jid: str) -> int:
-        jid = ids.canonical(jid)
         contact = self._numbers.get(jid)
         if contact is None:
+            spelling, jid = jid, ids.canonical(jid)
             self.learn([jid])
-            contact = self._numbers[jid]
+            contact = self._numbers[spelling] = self._numbers[jid]
         return self.resolve(contact)
 
     def resolve(self, contact: int) -> int:
@@ -163,6 +165,12 @@ class Parties:
         self.load([contact])
         return self._loaded[contact]
 
+    def known_by_name(self, contacts: Iterable[int]) -> set[int]:
+        """Those of ``contacts`` whom only an export has named."""
+        wanted = set(contacts) - {0}
+        self.load(wanted)
+        return {contact for contact in wanted if self._loaded[contact].kind == "export"}
+
     def tell(self, contact: int, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
         party = self.party(contact)
         registers = decode_registers(party.facts)
@@ -179,17 +187,21 @@ class Parties:
         self._head.change("contact", party.contact)
 
     def map_number(self, lid: str, jid: str) -> None:
-        """Two JIDs are one party. Two different phone numbers never become one by a LID."""
+        """Two JIDs are one party. Nothing happens to two phone numbers, two groups, or a person and a group."""
         lid, jid = ids.canonical(lid), ids.canonical(jid)
+        _check_jid(lid)
+        _check_jid(jid)
         known = self._find([lid, jid])
         if lid not in known and jid not in known:
             known[jid] = self._add(jid)
         if lid not in known or jid not in known:
-            self._also_known_as(self.party(known.get(jid) or known[lid]), lid if jid in known else jid)
+            party, new = self.party(known.get(jid) or known[lid]), lid if jid in known else jid
+            if _may_be_one(party.jid, new):
+                self._also_known_as(party, new)
             return
         one, other = self.party(known[lid]), self.party(known[jid])
-        if one.contact != other.contact and not one.kind == other.kind == "user":
-            winner, loser = sorted((one, other), key=lambda p: (-_JID_STRENGTH.get(p.kind, 0), p.jid))
+        if one.contact != other.contact and _may_be_one(one.jid, other.jid):
+            winner, loser = sorted((one, other), key=lambda p: _worth(p.jid))
             self._merge(loser, winner)
 
     def _find(self, jids: Iterable[str]) -> dict[str, int]:
@@ -202,7 +214,7 @@ class Parties:
         kind = ids.kind_of(jid)
         if kind == "lid":
             party.lid = min(filter(None, (party.lid, jid)))
-        if (-_JID_STRENGTH.get(kind, 0), jid) < (-_JID_STRENGTH.get(party.kind, 0), party.jid):
+        if _worth(jid) < _worth(party.jid):
             party.jid, party.kind = jid, kind
         self._save(party, decode_registers(party.facts))
 
@@ -219,7 +231,27 @@ class Parties:
         self._merged[loser.contact] = winner.contact
         self.pending = {c: (winner.contact if i == loser.contact else i) for c, i in self.pending.items()}
         self.pending[loser.contact] = winner.contact
+        self.just_merged.append((loser.contact, winner.contact))
 
     def standing_under(self, contact: int) -> tuple[int, ...]:
         """``contact`` and those merged into it whose rows have not all been moved yet."""
         return (contact, *sorted(c for c, into in self.pending.items() if into == contact))
+
+
+def _check_jid(jid: str) -> None:
+    if not jid or len(jid) > LONGEST_JID:
+        raise BadField("jid", jid[:80], "must be a WhatsApp id such as 919876543210@s.whatsapp.net")
+
+
+def _worth(jid: str) -> tuple[int, str]:
+    """The least of a party's JIDs is the one it goes by: numbers and real groups, LIDs, what an export made up."""
+    kind = ids.kind_of(jid)
+    if kind == "user" or _REAL_GROUP.fullmatch(jid):
+        return (0, jid)
+    return (1 if kind == "lid" else 2, jid)
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    kinds = (ids.kind_of(one), ids.kind_of(other))
+    alike = kinds == ("group", "group") or all(kind in _PERSONS for kind in kinds)
+    return alike and (_worth(one)[0], _worth(other)[0]) != (0, 0)

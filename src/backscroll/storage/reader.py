@@ -27,7 +27,7 @@ from backscroll.storage.directory import phones_of
 from backscroll.storage.engine import Row, Txn
 from backscroll.storage.fold import ACK_ORDER, Addon, Telling, edits_of, merged, original_text
 from backscroll.storage.parties import Party
-from backscroll.storage.rows import ADDONS, CLASS, DELETED, FROM_ME, MEDIA, NOTICE, MessageRow, decode_details, row_of
+from backscroll.storage.rows import ADDONS, ASIDE, DELETED, FROM_ME, MEDIA, NOTICE, MessageRow, decode_details, row_of
 from backscroll.storage.tallies import EARLIEST, LATEST, Counter, Scope
 
 _OPTIONS = msgspec.json.Decoder(tuple[str, ...])
@@ -114,7 +114,7 @@ class PartyCache:
 
 def class_filter(query: MessageQuery) -> tuple[int, int]:
     """Mask and wanted bits of the flags."""
-    mask, want = {"messages": (CLASS, 0), "messages_and_calls": (NOTICE, 0), "notices": (NOTICE, NOTICE)}[query.shows]
+    mask, want = {"messages": (ASIDE, 0), "messages_and_calls": (NOTICE, 0), "notices": (ASIDE, ASIDE)}[query.shows]
     if query.media_only:
         mask, want = mask | MEDIA, want | MEDIA
     if query.from_me is not None:
@@ -170,16 +170,15 @@ def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> I
     if len(wanted) < 3:
         return tx.all("texts_in_chats", params)
     rows: list[Row] = []
-    nos = sorted(
-        {
-            search.number(row[0])
-            for chat in scope.chats
-            for row in tx.all("search_rows", {"match": search.match_expression(scope.org, chat, wanted)})
-        }
-    )
+    nos = sorted({row[0] for chat in scope.chats for row in tx.all("search_rows", _words(scope.org, chat, wanted))})
     for start in range(0, len(nos), 500):
         rows += tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
     return rows
+
+
+def _words(org: int, chat: int, wanted: str) -> dict[str, Any]:
+    match, pattern = search.match_expression(org, chat, wanted), search.like_pattern(wanted)
+    return {"org": org, "chat": chat, "match": match, "pattern": pattern}
 
 
 class Assembler:

@@ -20,6 +20,8 @@ ADDONS = 16
 TOLD = 32
 """tellings holds what the sources told; without it the row itself is the only telling."""
 DELETED = 64
+ASIDE = 256
+"""Calls and notices: what Periskope lists apart from messages."""
 EXPORTED = 128
 """Known from an exported chat only: the id is made up."""
 
@@ -70,8 +72,8 @@ def kind_flags(kind: Kind) -> int:
     if kind in MEDIA_KINDS:
         return MEDIA
     if kind == "call":
-        return CALL
-    return NOTICE if kind == "notice" else 0
+        return CALL | ASIDE
+    return NOTICE | ASIDE if kind == "notice" else 0
 
 
 def told_by(row: MessageRow) -> Message:

@@ -10,14 +10,11 @@ _SCOPE_SIZE = 65_533
 """Three private-use characters name a chat: one trigram that no text is taken for."""
 
 ROWID_BITS = 40
+"""Also written out in queries.sqlite.sql."""
 
 
 def rowid(org: int, no: int) -> int:
     return org << ROWID_BITS | no
-
-
-def number(rowid: int) -> int:
-    return rowid & ((1 << ROWID_BITS) - 1)
 
 
 def scope(org: int, chat: int) -> str:
@@ -38,3 +35,9 @@ def match_expression(org: int, chat: int, folded: str) -> str:
     """FTS5's words for "in this chat, with all these trigrams"; at most 64 of them, the text decides anyway."""
     terms = [scope(org, chat), *trigrams(folded)[:64]]
     return " AND ".join('"' + term.replace('"', '""') + '"' for term in terms)
+
+
+def like_pattern(folded: str) -> str:
+    """PostgreSQL's words for the same."""
+    escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from backscroll.errors import StorageBusy, StorageError, StorageFull
+from backscroll.errors import Conflict, StorageBusy, StorageError, StorageFull
 from backscroll.storage.engine import Row, Txn, expand, load_statements
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class SqliteEngine:
         self._connections.append(connection)
         return connection
 
-    def read(self, work: Callable[[Txn], T]) -> T:
+    def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         connection: apsw.Connection | None = getattr(self._local, "reader", None)
         with _translated():
             if connection is None:
@@ -91,7 +91,7 @@ class SqliteEngine:
             finally:
                 connection.execute("COMMIT")
 
-    def write(self, work: Callable[[Txn], T]) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         with self._writing, _translated():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -105,7 +105,17 @@ class SqliteEngine:
 
     def script(self, text: str) -> None:
         with self._writing, _translated():
-            self._writer.execute("BEGIN IMMEDIATE;" + text + ";COMMIT").fetchall()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                self._writer.execute(text).fetchall()
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def use_app_role(self) -> None:
+        """SQLite has no roles."""
 
     def close(self) -> None:
         for connection in self._connections:
@@ -123,5 +133,7 @@ def _translated() -> Any:
         raise StorageBusy("The database is busy; send the same request again") from error
     except apsw.FullError as error:
         raise StorageFull("No space is left for the database; free some, then send the same request again") from error
+    except apsw.ConstraintError as error:
+        raise Conflict("This clashes with what is stored already") from error
     except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.CorruptError, apsw.NotADBError) as error:
         raise StorageError(f"The database cannot be used: {error}") from error

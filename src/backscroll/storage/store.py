@@ -4,14 +4,14 @@ writes in one transaction; a write is on disk when its method returns."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
 
 from backscroll import events
-from backscroll.errors import BadField, NotFound
+from backscroll.errors import BadField, NotFound, StorageBusy
 from backscroll.ids import bare_number
 from backscroll.model import (
     Access,
@@ -28,6 +28,7 @@ from backscroll.model import (
 from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.storage import check, directory, migrate
 from backscroll.storage.directory import NewToken, TokenInfo
+from backscroll.storage.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.engine import Engine, Txn
 from backscroll.storage.lists import Lists
 from backscroll.storage.merge import merge_step
@@ -80,7 +81,11 @@ def make_engine(url: str | None, data: Path) -> Engine:
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite":
         return SqliteEngine(Path(rest.removeprefix("//")))
-    raise BadField("database", scheme, "must begin with sqlite: (PostgreSQL is not supported by this version)")
+    if scheme in ("postgresql", "postgres"):
+        from backscroll.storage.postgres import PostgresEngine
+
+        return PostgresEngine(url)
+    raise BadField("database", scheme, "must begin with sqlite: or postgresql:")
 
 
 class Store:
@@ -93,7 +98,9 @@ class Store:
 
     def migrate(self) -> list[migrate.Migration]:
         """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
-        return migrate.migrate(self._engine, self._clock())
+        ran = migrate.migrate(self._engine, self._clock())
+        self._engine.use_app_role()
+        return ran
 
     def close(self) -> None:
         self._engine.close()
@@ -106,20 +113,16 @@ class Store:
         Applying a batch twice, split up, or in another order with others leaves the same archive.
         """
         now = self._clock()
-        applied = self._engine.write(lambda tx: apply_batch(tx, org, batch, now, directory.make_phone_id))
+        applied = self._engine.write(lambda tx: apply_batch(tx, org, batch, now, directory.make_phone_id), org)
         if any(isinstance(event, events.NumberMapped) for event in batch.events):
             self.finish_merges(org)
         return applied
 
     def finish_merges(self, org: int | None = None) -> None:
         """Move the rows of merged parties, a bounded number in each transaction. Goes on where it was cut."""
-        orgs = (
-            [org]
-            if org is not None
-            else [row[0] for row in self._engine.read(lambda tx: tx.all("orgs_with_merges", {}))]
-        )
+        orgs = [org] if org is not None else [known.no for known in self.list_orgs()]
         for no in orgs:
-            while self._engine.write(lambda tx, no=no: merge_step(tx, no, self._clock(), MERGE_ROWS)):  # type: ignore[misc]
+            while self._engine.write(lambda tx, no=no: merge_step(tx, no, self._clock(), MERGE_ROWS), no):  # type: ignore[misc]
                 pass
 
     def quarantine(self, org: int, source: str, payload: bytes, problem: str) -> int:
@@ -140,10 +143,10 @@ class Store:
             save_head(tx, head)
             return no
 
-        return self._engine.write(work)
+        return self._engine.write(work, org)
 
     def quarantined(self, org: int) -> list[Quarantined]:
-        rows = self._engine.read(lambda tx: tx.all("list_quarantined", {"org": org}))
+        rows = self._engine.read(lambda tx: tx.all("list_quarantined", {"org": org}), org)
         return [Quarantined(r[0], r[1], r[2], self._seal().unseal(r[3]), r[4]) for r in rows]
 
     def _seal(self) -> Sealer:
@@ -170,7 +173,7 @@ class Store:
             messages = Assembler(tx, query.org, names).messages(listing.rows)
             return Page(messages=messages, total=listing.total, offset=query.offset, limit=query.limit, chat=chat)
 
-        return self._engine.read(work)
+        return self._engine.read(work, query.org)
 
     def find_message(
         self,
@@ -196,7 +199,7 @@ class Store:
                 rows = [r for r in rows if bool(r.flags & FROM_ME) == from_me]
             return Assembler(tx, org, names).messages(rows[:1], full=True)[0] if rows else None
 
-        return self._engine.read(work)
+        return self._engine.read(work, org)
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
         def work(tx: Txn) -> ArchivedMessage | None:
@@ -204,7 +207,7 @@ class Store:
             rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": ref, "phones": phones})]
             return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
 
-        return self._engine.read(work)
+        return self._engine.read(work, org)
 
     # ------------------------------------------------------------------ chats, contacts, reactions
 
@@ -222,35 +225,36 @@ class Store:
 
     def find_by_name(self, org: int, name: str) -> list[str]:
         """JIDs of the parties that go by exactly this name."""
-        rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": name}))
+        rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": name}), org)
         return [row[1] for row in rows]
 
     def list_reactions(self, query: ReactionQuery) -> ReactionPage:
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
-        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._parties))))
+        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._parties))), org)
 
     # ------------------------------------------------------------------ changes and positions
 
     def version(self, org: int) -> int:
         """The organisation's head seq: another number after every write."""
-        row = self._engine.read(lambda tx: tx.one("read_head", {"org": org}))
+        row = self._engine.read(lambda tx: tx.one("read_head", {"org": org}), org)
         return int(row[0]) if row else 0
 
     def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
         """The feed after ``seq``, gapless and in the order of commits."""
-        rows = self._engine.read(lambda tx: tx.all("changes_since", {"org": org, "seq": seq, "limit": limit}))
+        rows = self._engine.read(lambda tx: tx.all("changes_since", {"org": org, "seq": seq, "limit": limit}), org)
         return [Change(*row) for row in rows]
 
     def position(self, org: int, stream: str) -> str | None:
-        row = self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}))
+        row = self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}), org)
         return None if row is None else row[0]
 
     # ------------------------------------------------------------------ organisations, phones, tokens
 
     def create_org(self, name: str, id: str | None = None) -> Org:
-        return self._engine.write(lambda tx: directory.create_org(tx, name, id, self._clock()))
+        no = max((org.no for org in self.list_orgs()), default=0) + 1
+        return self._engine.write(lambda tx: directory.create_org(tx, no, name, id, self._clock()), no)
 
     def list_orgs(self) -> list[Org]:
         return self._engine.read(directory.list_orgs)
@@ -275,11 +279,11 @@ class Store:
             writer.finish()
             save_head(tx, head)
 
-        self._engine.write(work)
+        self._engine.write(work, org)
         return self.find_phone(org, digits)
 
     def list_phones(self, org: int) -> tuple[Phone, ...]:
-        phones = self._engine.read(lambda tx: directory.phones_of(tx, org))
+        phones = self._engine.read(lambda tx: directory.phones_of(tx, org), org)
         return tuple(phone for phone, _ in phones.values())
 
     def find_phone(self, org: int, number_or_id: str) -> Phone:
@@ -300,14 +304,14 @@ class Store:
     ) -> NewToken:
         """A credential for both dialects; its secret is returned once and kept as a hash only."""
         return self._engine.write(
-            lambda tx: directory.create_token(tx, org, name, phones, scopes, expires_at, self._clock())
+            lambda tx: directory.create_token(tx, org, name, phones, scopes, expires_at, self._clock()), org
         )
 
     def list_tokens(self, org: int) -> list[TokenInfo]:
-        return self._engine.read(lambda tx: directory.list_tokens(tx, org))
+        return self._engine.read(lambda tx: directory.list_tokens(tx, org), org)
 
     def revoke_token(self, org: int, token_id: str) -> None:
-        self._engine.write(lambda tx: directory.revoke_token(tx, org, token_id, self._clock()))
+        self._engine.write(lambda tx: directory.revoke_token(tx, org, token_id, self._clock()), org)
 
     def authenticate(self, secret: str) -> Access:
         """What a secret opens; ``Unauthorised`` whatever is wrong with it."""
@@ -324,19 +328,57 @@ class Store:
             raise NotFound("token", token_id)
         phones = None if infos[0].phones is None else [self.find_phone(org, n).no for n in infos[0].phones]
         scopes = frozenset(infos[0].scopes)
-        return self._engine.read(lambda tx: directory.access_of(tx, org, phones, scopes, token_id))
+        return self._engine.read(lambda tx: directory.access_of(tx, org, phones, scopes, token_id), org)
 
     def _authenticate(self, secret: str, token: str | None) -> Access:
         now = self._clock()
-        found = self._engine.read(lambda tx: directory.authenticate(tx, secret, now, token))
+        found = self._engine.read(
+            lambda tx: directory.authenticate(tx, secret, now, token), directory.org_of_token(secret)
+        )
         if found.touch:
             params = {"org": found.access.org.no, "token": found.access.token_id, "now": now}
-            self._engine.write(lambda tx: tx.run("touch_token", params))
+            self._engine.write(lambda tx: tx.run("touch_token", params), found.access.org.no)
         return found.access
+
+    # ------------------------------------------------------------------ dumps
+
+    def dump(self, org: int, take: Callable[[Dump], T], chat: str | None = None, raws: bool = False) -> T:
+        """Let ``take`` walk everything that was told, or what belongs to one chat, as one snapshot.
+
+        Others may write in the meantime. ``raws`` adds the payloads as received.
+        """
+        begun = False
+
+        def work(tx: Txn) -> tuple[T] | None:
+            nonlocal begun
+            if begun:
+                raise StorageBusy("The database went away while everything was being read; start again")
+            opened = open_dump(tx, org, chat, raws, self._clock())
+            begun = opened is not None
+            return None if opened is None else (take(opened),)
+
+        while True:
+            self.finish_merges(org)
+            taken = self._engine.read(work, org)
+            if taken is not None:
+                return taken[0]
+
+    def restore(self, org: int, lines: Sequence[Line]) -> Applied:
+        """Apply lines of a dump in one transaction; what is here already stays as it is."""
+        now = self._clock()
+        applied = self._engine.write(lambda tx: restore_lines(tx, org, lines, now, directory.make_phone_id), org)
+        if any(isinstance(line.event, events.NumberMapped) for line in lines):
+            self.finish_merges(org)
+        return applied
+
+    def restore_org(self, org: Org) -> Org:
+        """Make an organisation as another archive has it; its number here may be another."""
+        no = max((known.no for known in self.list_orgs()), default=0) + 1
+        return self._engine.write(lambda tx: directory.create_org(tx, no, org.name, org.id, org.created_at), no)
 
     # ------------------------------------------------------------------ invariants
 
     def check(self) -> Iterator[check.Finding]:
         """Compare counters, indexes and identities with the rows; nothing is found in a sound archive."""
         for org in self.list_orgs():
-            yield from self._engine.read(lambda tx, org=org: check.findings(tx, org.no))  # type: ignore[misc]
+            yield from self._engine.read(lambda tx, org=org: check.findings(tx, org.no), org.no)  # type: ignore[misc]

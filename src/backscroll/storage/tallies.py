@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from backscroll.storage.engine import Txn
-from backscroll.storage.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE
+from backscroll.storage.rows import ASIDE, CALL, CLASS, FROM_ME, MEDIA, NOTICE
 
 MONTH, DAY, HOUR = 0, 1, 2
 HOUR_US = 3_600_000_000
@@ -40,7 +40,8 @@ def column_of(flags: int) -> int:
 
 def columns_matching(mask: int, want: int) -> tuple[int, ...]:
     """Those of ``COLUMNS`` whose messages satisfy ``flags & mask == want``."""
-    samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, CALL, CALL | FROM_ME, NOTICE)
+    call, notice = CALL | ASIDE, NOTICE | ASIDE
+    samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, call, call | FROM_ME, notice)
     return tuple(i for i, flags in enumerate(samples) if flags & mask == want)
 
 

@@ -83,6 +83,12 @@ class PulledPage(Struct, frozen=True, kw_only=True):
     def newest_first(self) -> bool:
         return self.times == sorted(self.times, reverse=True)
 
+    def repeats(self, other: PulledPage | None) -> bool:
+        """Whether it has the very rows of another page, whatever the server calls their places."""
+        if other is None or self.rows != other.rows or self.events != other.events:
+            return False
+        return [row.payload for row in self.unreadable] == [row.payload for row in other.unreadable]
+
 
 class _WireId(Struct):
     """Spelled in three ways: the list's, the webhook's and the notification's."""

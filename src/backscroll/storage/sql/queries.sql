@@ -122,8 +122,6 @@ UPDATE merges SET into_contact = :into WHERE org = :org AND into_contact = :cont
 -- name: end_merge
 DELETE FROM merges WHERE org = :org AND contact = :contact;
 
--- name: orgs_with_merges
-SELECT DISTINCT org FROM merges;
 
 -- ------------------------------------------------------------------ chats
 
@@ -148,7 +146,7 @@ ON CONFLICT (org, phone, chat) DO UPDATE SET
     seq = excluded.seq, changed_at = excluded.changed_at;
 
 -- name: set_chat_last
-UPDATE chats SET last_at = :last_at WHERE org = :org AND phone = :phone AND chat = :chat;
+UPDATE chats SET last_at = :last_at, has_media = :has_media WHERE org = :org AND phone = :phone AND chat = :chat;
 
 -- name: delete_chat
 DELETE FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
@@ -166,7 +164,7 @@ FROM chats c JOIN contacts k ON k.org = c.org AND k.contact = c.chat
 WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into IS NULL
     AND (:any_kind = 1 OR k.kind IN (:kinds*))
     AND (:has_media = 0 OR c.has_media = 1)
-    AND (:since IS NULL OR c.last_at >= :since) AND (:until IS NULL OR c.last_at <= :until)
+    AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until)
 ORDER BY c.last_at IS NULL, c.last_at DESC, c.chat DESC, c.phone DESC LIMIT :limit OFFSET :offset;
 
 -- name: count_chats
@@ -174,7 +172,7 @@ SELECT COUNT(*) FROM chats c JOIN contacts k ON k.org = c.org AND k.contact = c.
 WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into IS NULL
     AND (:any_kind = 1 OR k.kind IN (:kinds*))
     AND (:has_media = 0 OR c.has_media = 1)
-    AND (:since IS NULL OR c.last_at >= :since) AND (:until IS NULL OR c.last_at <= :until);
+    AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until);
 
 -- ------------------------------------------------------------------ messages: reading
 
@@ -257,13 +255,13 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
 FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
 
 -- name: last_in_chat
-SELECT MAX(sent_at) FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND (flags & 2) = 0;
+SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND (flags & 2) = 0
+ORDER BY sent_at DESC LIMIT 1;
 
--- name: exported_twins
--- Lines of an exported chat, or rows that such a line may be: same chat, same time as far as the export knows it.
-SELECT no, sender, id, sent_at, flags, kind, text, details FROM messages
-WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at BETWEEN :low AND :high AND (flags & 128) = :exported
-ORDER BY sent_at, id;
+-- name: ids_said
+-- What was said in a chat within some time.
+SELECT DISTINCT id FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high;
 
 -- ------------------------------------------------------------------ messages: writing
 
@@ -313,15 +311,15 @@ DELETE FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id =
 -- name: list_reactions
 SELECT a.phone, a.chat, a.id, a.actor, a.target, a.ref, a.at, a.value FROM addons a
 WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
-    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (:id IS NULL OR a.id = :id)
-    AND (:since IS NULL OR a.at >= :since) AND (:until IS NULL OR a.at <= :until)
+    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
+    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
 ORDER BY a.at DESC, a.id DESC, a.phone DESC, a.actor DESC LIMIT :limit OFFSET :offset;
 
 -- name: count_reactions
 SELECT COUNT(*) FROM addons a
 WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
-    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (:id IS NULL OR a.id = :id)
-    AND (:since IS NULL OR a.at >= :since) AND (:until IS NULL OR a.at <= :until);
+    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
+    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until);
 
 -- ------------------------------------------------------------------ counters, changes, raw payloads
 
@@ -335,7 +333,9 @@ ON CONFLICT (org, phone, chat, level, bucket) DO UPDATE SET
     notices = tallies.notices + excluded.notices;
 
 -- name: sum_tallies
-SELECT bucket, SUM(plain_in), SUM(plain_out), SUM(media_in), SUM(media_out), SUM(calls_in), SUM(calls_out), SUM(notices)
+-- PostgreSQL sums bigints to numeric; the casts bring them back.
+SELECT bucket, CAST(SUM(plain_in) AS BIGINT), CAST(SUM(plain_out) AS BIGINT), CAST(SUM(media_in) AS BIGINT),
+    CAST(SUM(media_out) AS BIGINT), CAST(SUM(calls_in) AS BIGINT), CAST(SUM(calls_out) AS BIGINT), CAST(SUM(notices) AS BIGINT)
 FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
 GROUP BY bucket ORDER BY bucket;
@@ -398,8 +398,17 @@ FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY 
 -- name: waiting_of_chat
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat LIMIT :limit;
 
--- name: addons_of_actor
-SELECT phone, chat, id FROM addons WHERE org = :org AND actor = :actor LIMIT :limit;
+-- name: addons_of
+-- What a merged party did, and what was done to its messages.
+SELECT phone, chat, id FROM addons WHERE org = :org AND actor = :contact
+UNION SELECT phone, chat, id FROM addons WHERE org = :org AND target = :contact AND target <> 0 LIMIT :limit;
+
+-- name: tellings_of
+-- Reads all tellings: only for parties known by name, whose tellings may stand under another's message.
+SELECT DISTINCT phone, chat, id FROM tellings WHERE org = :org AND sender = :contact LIMIT :limit;
+
+-- name: with_addons
+SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: phones_with_chat
 SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
@@ -420,8 +429,77 @@ SELECT COUNT(*), MAX(seq) FROM changes WHERE org = :org;
 SELECT a.jid, a.contact FROM aliases a LEFT JOIN contacts c ON c.org = a.org AND c.contact = a.contact
 WHERE a.org = :org AND (c.contact IS NULL OR c.merged_into IS NOT NULL);
 
+-- name: stored_twice
+SELECT phone, chat, id, sender FROM messages WHERE org = :org GROUP BY id, phone, chat, sender HAVING COUNT(*) > 1;
+
+-- name: left_behind
+-- Messages that stand under a party which was merged into another long ago.
+SELECT m.no FROM messages m JOIN contacts c ON c.org = m.org AND c.contact = m.chat
+LEFT JOIN merges g ON g.org = m.org AND g.contact = m.chat
+WHERE m.org = :org AND c.merged_into IS NOT NULL AND g.contact IS NULL
+UNION SELECT m.no FROM messages m JOIN contacts c ON c.org = m.org AND c.contact = m.sender
+LEFT JOIN merges g ON g.org = m.org AND g.contact = m.sender
+WHERE m.org = :org AND c.merged_into IS NOT NULL AND g.contact IS NULL;
+
 -- name: astray_messages
 SELECT m.no FROM messages m
 LEFT JOIN contacts c ON c.org = m.org AND c.contact = m.chat
 LEFT JOIN phones p ON p.org = m.org AND p.phone = m.phone
 WHERE m.org = :org AND (c.contact IS NULL OR p.phone IS NULL);
+
+-- ------------------------------------------------------------------ dumping everything that was told (storage/dump.py)
+
+-- name: dump_parties
+-- Parties in the order of their main JIDs: the primary key of aliases has that order.
+SELECT c.contact, c.jid, c.facts FROM aliases a
+JOIN contacts c ON c.org = a.org AND c.contact = a.contact AND c.jid = a.jid
+WHERE a.org = :org AND a.jid > :after ORDER BY a.jid LIMIT :limit;
+
+-- name: dump_aliases
+SELECT contact, jid FROM aliases WHERE org = :org AND contact IN (:contacts*) ORDER BY contact, jid;
+
+-- name: dump_chats
+SELECT phone, chat, facts FROM chats WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
+
+-- name: dump_waiting_chats
+-- Chats of which only edits, receipts and the like are known.
+SELECT DISTINCT phone, chat FROM addons WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
+
+-- name: dump_messages
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
+ORDER BY sent_at, id, sender LIMIT :limit;
+
+-- name: dump_waiting
+-- Ids of which edits, receipts and the like are known, but no message yet.
+SELECT DISTINCT a.id FROM addons a
+WHERE a.org = :org AND a.phone = :phone AND a.chat = :chat AND a.id > :after AND NOT EXISTS (
+    SELECT 1 FROM messages m WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
+)
+ORDER BY a.id LIMIT :limit;
+
+-- name: dump_actors
+-- Everybody who wrote or did something in a chat.
+SELECT sender FROM messages WHERE org = :org AND phone IN (:phones*) AND chat = :chat
+UNION SELECT sender FROM tellings WHERE org = :org AND phone IN (:phones*) AND chat = :chat
+UNION SELECT actor FROM addons WHERE org = :org AND phone IN (:phones*) AND chat = :chat
+UNION SELECT target FROM addons WHERE org = :org AND phone IN (:phones*) AND chat = :chat;
+
+-- name: dump_count
+SELECT COUNT(*) FROM messages WHERE org = :org AND phone IN (:phones*) AND (:any_chat = 1 OR chat = :chat);
+
+-- name: dump_digests
+SELECT raw, digest FROM raws WHERE org = :org AND raw IN (:raws*);
+
+-- name: dump_files
+SELECT file, size, mimetype FROM files WHERE org = :org AND file > :after ORDER BY file LIMIT :limit;
+
+-- name: dump_raws
+-- In the order of their bytes' SHA-256, which is the same in every archive.
+SELECT digest, source, type, payload FROM raws WHERE org = :org AND digest > :after ORDER BY digest LIMIT :limit;
+
+-- name: keep_position
+-- An archive's own place in a stream is newer than a file's.
+INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place) ON CONFLICT (org, stream) DO NOTHING;

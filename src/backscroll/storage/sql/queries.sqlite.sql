@@ -7,7 +7,8 @@ INSERT INTO search (rowid, text, scope) VALUES (:rowid, :text, :scope);
 DELETE FROM search WHERE rowid = :rowid;
 
 -- name: search_rows
-SELECT rowid FROM search WHERE search MATCH :match;
+-- Numbers of messages of a chat whose text has all trigrams.
+SELECT rowid & 1099511627775 FROM search WHERE search MATCH :match;
 
 -- name: unindexed
 -- Messages with text that the search index does not know.

@@ -83,9 +83,10 @@ def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
     try:
         if path.is_dir():
             return _open_folder(path, caps)
-        if zipfile.is_zipfile(path):
-            return _open_zip(path, caps)
         with path.open("rb") as file:
+            if file.read(4) == b"PK\x03\x04" or path.suffix.lower() == ".zip":
+                return _open_zip(path, caps)
+            file.seek(0)
             text = _read_text(file, path.name, caps)
     except OSError as error:
         raise Unreadable("export", path.name, f"this cannot be read: {error.strerror or 'input error'}") from None

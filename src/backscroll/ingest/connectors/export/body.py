@@ -123,7 +123,8 @@ def _content(author: str, body: str, marked: bool, context: Context) -> Content:
     plain = unmark(body).strip()
     found = _file(body, plain, context) or _omitted(plain, marked, context)
     if not found and len(plain) <= LONGEST_PHRASE:
-        found = _deleted(plain) or _call(plain, marked) or _waiting(plain)
+        phrase = fold(plain)
+        found = _phrase(phrase) if phrase in _PHRASES else _deleted_by_admin(phrase) or _call(plain, marked)
     found = found or _poll(plain) or _location(plain, marked)
     if found:
         return found
@@ -131,6 +132,19 @@ def _content(author: str, body: str, marked: bool, context: Context) -> Content:
         return {"kind": "notice", "text": plain, "notice_type": notice_type(plain)}
     text = body.lstrip("\u200e") if marked else body
     return {"text": text} if text else {}
+
+
+_PHRASES = DELETED | YOU_DELETED | WAITING | LIVE_LOCATION
+
+
+def _phrase(phrase: str) -> Content:
+    if phrase in WAITING:
+        return {"kind": "ciphertext"}
+    return {"kind": "live_location"} if phrase in LIVE_LOCATION else {"is_deleted": True}
+
+
+def _deleted_by_admin(phrase: str) -> Content | None:
+    return {"is_deleted": True, "deleted_by_admin": True} if DELETED_BY_ADMIN.match(phrase) else None
 
 
 def frequent_phrases(bodies: Iterable[str]) -> frozenset[str]:
@@ -246,8 +260,9 @@ def _omitted(plain: str, marked: bool, context: Context) -> Content | None:
     if not (marked or context.ios):
         return None
     before, dot, phrase = plain[-400:].rpartition("•")
-    if fold(phrase) in OMITTED or fold(phrase) in GIF_OMITTED:
-        return _left_out(fold(phrase), before.strip() if dot else "")
+    phrase = fold(phrase)
+    if phrase in OMITTED or phrase in GIF_OMITTED:
+        return _left_out(phrase, before.strip() if dot else "")
     return _named_and_left_out(plain)
 
 
@@ -274,21 +289,8 @@ def _left_out(phrase: str, caption: str) -> Content:
     return content
 
 
-def _deleted(plain: str) -> Content | None:
-    phrase = fold(plain)
-    if phrase in DELETED or phrase in YOU_DELETED:
-        return {"is_deleted": True}
-    if DELETED_BY_ADMIN.match(phrase):
-        return {"is_deleted": True, "deleted_by_admin": True}
-    return None
-
-
 def deleted_by_owner(body: str) -> bool:
     return len(body) <= LONGEST_PHRASE and fold(body) in YOU_DELETED
-
-
-def _waiting(plain: str) -> Content | None:
-    return {"kind": "ciphertext"} if fold(plain) in WAITING else None
 
 
 def _call(plain: str, marked: bool) -> Content | None:
@@ -339,8 +341,6 @@ def _poll(plain: str) -> Content | None:
 
 
 def _location(plain: str, marked: bool) -> Content | None:
-    if len(plain) <= LONGEST_PHRASE and fold(plain) in LIVE_LOCATION:
-        return {"kind": "live_location"}
     if len(plain) > 500 or "https://maps.google.com/" not in plain:
         return None
     match = _MAP.fullmatch(plain)

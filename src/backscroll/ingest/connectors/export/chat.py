@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 
@@ -26,6 +27,7 @@ from backscroll.ingest.connectors.export.header import (
 from backscroll.ingest.connectors.export.wording import YOU, fold, notice_type, unmark
 from backscroll.model import Call, Kind, Location, Poll
 
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH = date(1970, 1, 1).toordinal()
 _GROUP_NOTICES = frozenset(("create", "add", "remove", "leave", "invite", "subject", "picture", "desc", "promote"))
 _QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')
@@ -150,48 +152,55 @@ def looks_like_export(start: bytes) -> bool:
 
 
 def _blocks(lines: list[str]) -> tuple[list[_Block], str | None]:
-    heads = _heads(lines)
-    if not heads:
+    blocks = _headed(lines)
+    if not blocks:
         problem = "no line begins with a date and a time as WhatsApp writes them"
         raise Unreadable("export", "line 1", problem)
-    starts = [index for index, _ in heads]
-    ends = [*starts[1:], len(lines)]
-    blocks = []
-    for (index, head), end in zip(heads, ends, strict=True):
-        day, clock = head.layout.numbers(head.stamp)
-        blocks.append(_Block(index + 1, head, day, clock, lines[index:end]))
-    preamble = "\n".join(lines[: starts[0]]).strip()
-    if preamble and len(heads) < 3:
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        block.lines = lines[block.line_no - 1 : following.line_no - 1 if following else len(lines)]
+    preamble = "\n".join(lines[: blocks[0].line_no - 1]).strip()
+    if preamble and len(blocks) < 3:
         raise Unreadable("export", "line 1", "this does not begin like an exported chat")
     return blocks, preamble or None
 
 
-def _heads(lines: list[str]) -> list[tuple[int, Head]]:
+def _headed(lines: list[str]) -> list[_Block]:
+    """The lines that begin a message, still without what follows them."""
     reader = HeadReader()
-    found = [(index, head) for index, line in enumerate(lines) if (head := reader.read(line))]
+    found = [(number, head) for number, line in enumerate(lines, 1) if (head := reader.read(line))]
     if not found:
         return []
-    shape = choose_shape([head.layout.shape for _, head in found])
-    chosen = [(index, head) for index, head in found if head.layout.shape == shape]
-    chosen = [(index, head) for index, head in chosen if _on_the_clock(head)]
-    _refuse_unknown_words([head for _, head in chosen])
-    return chosen
+    plain = [head.layout.shape for _, head in found if head.layout.unknown is None]
+    shape = choose_shape(plain or [head.layout.shape for _, head in found])
+    chosen = [
+        _Block(number, head, *head.layout.numbers(head.stamp), [])
+        for number, head in found
+        if head.layout.shape == shape
+    ]
+    blocks = [block for block in chosen if _on_the_clock(block.clock)]
+    if blocks:
+        _refuse_unknown_words([head for _, head in found], blocks)
+    return blocks
 
 
-def _on_the_clock(head: Head) -> bool:
-    hour, minute, second = head.layout.numbers(head.stamp)[1]
+def _on_the_clock(clock: tuple[int, int, int]) -> bool:
+    hour, minute, second = clock
     return hour < 24 and minute < 60 and second < 61
 
 
-def _refuse_unknown_words(heads: list[Head]) -> None:
-    """A word beside the time may be one for am or pm, unless it is one for the whole day."""
-    words = {head.layout.unknown for head in heads}
-    if words == {None}:
-        return
-    if len(words) == 1 and any(head.layout.numbers(head.stamp)[1][0] > 12 for head in heads):
-        return
-    word = next(word for word in words if word)
-    raise Unreadable("export", "line 1", f"the word {word!r} beside the time is not known here; please report it")
+def _refuse_unknown_words(found: list[Head], chosen: list[_Block]) -> None:
+    """A word beside the time that is not known here may mean am or pm, unless the clock has twenty-four hours."""
+    layout = chosen[0].head.layout
+    strange = [head for head in found if head.layout.build == layout.build and head.layout.unknown]
+    words = {head.layout.unknown for head in strange}
+    if layout.unknown is not None:
+        whole_day = len(words) == 1 and any(block.clock[0] > 12 for block in chosen)
+        refused = not whole_day
+    else:
+        refused = layout.half is not None and len(strange) * 10 > len(chosen)
+    if refused:
+        word = strange[0].layout.unknown
+        raise Unreadable("export", "line 1", f"the word {word!r} beside the time is not known here; please report it")
 
 
 def _order(blocks: list[_Block], day_first: bool | None) -> DateOrder:
@@ -244,6 +253,7 @@ def _is_notice_with_colon(block: _Block) -> bool:
     return words >= 3 and len(block.lines) == 1 and notice_type(f"{block.author}: {block.body}") is not None
 
 
+@lru_cache(maxsize=4096)
 def clean_author(name: str) -> tuple[str, bool]:
     """The name without marks, and whether its owner chose it (``~ Mara``)."""
     name = unmark(name).replace("\u00a0", " ").replace("\u202f", " ").strip()
@@ -267,22 +277,26 @@ class _Clock:
     def __init__(self, timezone: tzinfo) -> None:
         self._timezone = timezone
         self._last = -(2**62)
+        self._offsets: dict[tuple[int, int, int], tuple[int, int]] = {}
 
     def micros(self, ordinal: int, clock: tuple[int, int, int]) -> int:
         hour, minute, second = clock
         naive = ((ordinal - _EPOCH) * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000
-        local = datetime.fromordinal(ordinal) + timedelta(hours=hour, minutes=minute)
-        earlier = naive - _offset(local, self._timezone, 0)
+        offsets = self._offsets.get((ordinal, hour, minute)) or self._offset(ordinal, hour, minute)
+        earlier = naive - offsets[0]
         if earlier < self._last:
-            later = naive - _offset(local, self._timezone, 1)
+            later = naive - offsets[1]
             earlier = later if later > earlier else earlier
         self._last = earlier
         return earlier
 
-
-def _offset(local: datetime, timezone: tzinfo, fold: int) -> int:
-    offset = local.replace(tzinfo=timezone, fold=fold).utcoffset() or timedelta()
-    return int(offset.total_seconds() * 1_000_000)
+    def _offset(self, ordinal: int, hour: int, minute: int) -> tuple[int, int]:
+        """Of the first and of the second time that the clock shows this minute."""
+        local = datetime.fromordinal(ordinal).replace(hour=hour, minute=minute, tzinfo=self._timezone)
+        first = local.utcoffset() or timedelta()
+        second = local.replace(fold=1).utcoffset() or timedelta()
+        self._offsets = {(ordinal, hour, minute): (first // _MICROSECOND, second // _MICROSECOND)}
+        return self._offsets[ordinal, hour, minute]
 
 
 def _exported(block: _Block, order: DateOrder, context: Context, clock: _Clock) -> ExportedLine:
@@ -303,8 +317,13 @@ def _exported(block: _Block, order: DateOrder, context: Context, clock: _Clock) 
 
 def _local(ordinal: int, clock: tuple[int, int, int], seconds: bool) -> str:
     hour, minute, second = clock
-    day = date.fromordinal(ordinal).isoformat()
+    day = _iso(ordinal)
     return f"{day}T{hour:02}:{minute:02}:{second:02}" if seconds else f"{day}T{hour:02}:{minute:02}"
+
+
+@lru_cache(maxsize=1024)
+def _iso(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def _title(blocks: list[_Block], lines: tuple[ExportedLine, ...]) -> str | None:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -75,6 +76,8 @@ class Layout(Struct, frozen=True):
     """What the numbers of a stamp are. ``shape`` is equal for all lines that one phone would write."""
 
     shape: str
+    build: str
+    """The shape without its words."""
     date_first: bool
     seconds: bool
     separator: str
@@ -131,6 +134,7 @@ class HeadReader:
         return Head(layout, stamp, end) if layout else None
 
     def _open(self, text: str, start: int) -> Head | None:
+        doubtful = None
         for separator in _SEPARATORS:
             at = start
             for _ in range(2):
@@ -139,8 +143,11 @@ class HeadReader:
                     break
                 stamp = text[start:at].replace("\u200e", "")
                 if layout := self._layout(separator, stamp):
-                    return Head(layout, stamp, at + len(separator))
-        return None
+                    head = Head(layout, stamp, at + len(separator))
+                    if layout.unknown is None:
+                        return head
+                    doubtful = doubtful or head
+        return doubtful
 
     def _layout(self, frame: str, stamp: str) -> Layout | None:
         skeleton = frame + _NUMBER.sub("0", stamp)
@@ -190,8 +197,9 @@ def _layout(
             half = found
         elif folded and folded not in _FILLERS:
             unknown = folded
-    shape = "|".join((frame, *days, *times, str(date_first), str(half is not None), str(era is not None)))
-    return Layout(shape, date_first, len(times) == 2, days[0], half, era, year_first, unknown)
+    build = "|".join((frame, *days, *times, str(date_first), str(era is not None)))
+    shape = f"{build}|{half is not None}|{unknown is not None}"
+    return Layout(shape, build, date_first, len(times) == 2, days[0], half, era, year_first, unknown)
 
 
 def fold_word(word: str) -> str:
@@ -239,6 +247,7 @@ def choose_shape(shapes: list[str]) -> str:
     return first if counts[first] * 20 >= len(shapes) else counts.most_common(1)[0][0]
 
 
+@lru_cache(maxsize=8192)
 def to_ordinal(day: Date, order: DateOrder, era: int | None = None) -> int | None:
     """The day's number in the proleptic Gregorian calendar, None when there is no such day.
 
@@ -298,11 +307,11 @@ def choose_order(days: list[Date], layout: Layout, day_first: bool | None) -> Da
 
 
 def _possible(days: list[Date], layout: Layout) -> tuple[DateOrder, ...]:
-    if layout.year_first or all(first > 31 for first, _, _ in days):
+    long_last = any(third > 99 for _, _, third in days)
+    if all(first > 31 for first, _, _ in days) or (layout.year_first and not long_last):
         return ("ymd",)
     # Of all languages in CLDR none writes the month first but with strokes.
     orders: tuple[DateOrder, ...] = ("dmy", "mdy") if layout.separator in ("/", "") else ("dmy",)
-    long_last = any(third > 99 for _, _, third in days)
     return orders if long_last else (*orders, "ymd")
 
 

@@ -1,6 +1,6 @@
 """What WhatsApp itself writes into an export, in the languages known here.
 
-Phrases are compared as ``fold`` leaves them: no direction marks, plain spaces, small letters, no full stop.
+Phrases are compared as ``fold`` leaves them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from backscroll.ingest.connectors.export.header import MARKS
 from backscroll.model import Kind
 
-_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u200c": None, "\u2019": "'"})
 _NO_MARKS = str.maketrans(dict.fromkeys(MARKS))
+_PLAIN = _NO_MARKS | str.maketrans({"\u00a0": " ", "\u202f": " ", "\u200c": None, "\u2019": "'"})
 
 
 def unmark(text: str) -> str:
@@ -20,7 +20,10 @@ def unmark(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    return unmark(text).translate(_SPACES).strip().rstrip(".。।").strip().casefold()
+    """``text`` for looking up: no direction marks, plain spaces, small letters, no full stop."""
+    if not text.isascii():
+        text = text.translate(_PLAIN)
+    return text.strip().rstrip(".。। ").casefold()
 
 
 def _phrases(text: str) -> frozenset[str]:

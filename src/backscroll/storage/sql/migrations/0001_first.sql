@@ -159,6 +159,7 @@ CREATE TABLE addons (
     PRIMARY KEY (org, phone, chat, id, kind, actor, target, ref)
 ) WITHOUT ROWID;
 CREATE INDEX addons_actor ON addons (org, actor);
+CREATE INDEX addons_target ON addons (org, target) WHERE target <> 0;
 CREATE INDEX addons_reactions ON addons (org, phone, at) WHERE kind = 'reaction';
 
 -- How many messages a chat (or, as chat 0, a phone) has in a month (level 0), day (1) or hour (2).

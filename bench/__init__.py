@@ -1,0 +1,1 @@
+"""How fast, how small: the archive measured beside nginx. Not part of the package; see README.md here."""

@@ -1,0 +1,80 @@
+"""Requests to choose from, sent by wrk as fast as they are answered."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from bench.servers import Server
+
+
+class Ask(Struct, frozen=True):
+    """One GET."""
+
+    path: str
+    headers: dict[str, str] = {}
+
+
+class Rate(Struct, frozen=True):
+    """What a run of wrk came to."""
+
+    per_second: float
+    cpu_us: float
+    """CPU of the server per request, in microseconds."""
+
+
+_LUA = """
+local asks = {{ {asks} }}
+local ready = {{}}
+init = function(args)
+  math.randomseed({seed})
+  for i, ask in ipairs(asks) do ready[i] = wrk.format("GET", ask[1], ask[2]) end
+end
+request = function() return ready[math.random(#ready)] end
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format('\\n{{"requests": %d, "us": %d, "errors": %d}}\\n',
+    summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout))
+end
+"""
+
+
+def drive(server: Server, asks: list[Ask], seconds: float, connections: int, seed: int = 1) -> Rate:
+    """Random ones of ``asks`` for so long; every answer must be a good one."""
+    with TemporaryDirectory() as folder:
+        script = Path(folder) / "asks.lua"
+        script.write_text(_LUA.format(asks=", ".join(map(_lua, asks)), seed=seed))
+        before = server.cpu_seconds()
+        address = f"http://127.0.0.1:{server.port}"
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(script), address]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        cpu = server.cpu_seconds() - before
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    if told["errors"] or not told["requests"]:
+        raise SystemExit(f"{told['errors']} of {told['requests']} requests failed, such as {asks[0].path}")
+    return Rate(told["requests"] / told["us"] * 1e6, cpu / told["requests"] * 1e6)
+
+
+def _lua(ask: Ask) -> str:
+    headers = ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in ask.headers.items())
+    return f"{{{json.dumps(ask.path)}, {{{headers}}}}}"
+
+
+class Client:
+    """For single requests, in between."""
+
+    def __init__(self, server: Server) -> None:
+        self._connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+
+    def get(self, ask: Ask, status: int = 200) -> tuple[bytes, dict[str, str]]:
+        self._connection.request("GET", ask.path, headers=ask.headers)
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status != status:
+            raise SystemExit(f"{ask.path} was answered with {response.status}: {body[:300]!r}")
+        return body, {name.lower(): value for name, value in response.getheaders()}

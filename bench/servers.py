@@ -1,0 +1,147 @@
+"""The two servers that are compared, and what their processes use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.data import memory_of
+
+WORKERS = 2
+_TICK = os.sysconf("SC_CLK_TCK")
+
+NGINX = """
+worker_processes {workers};
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+{user}
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 100000000;
+  default_type application/json;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  server {{ listen 127.0.0.1:{port} backlog=1024; root {folder}/www; }}
+}}
+"""
+
+
+class Server:
+    """A running server: its address and the processes behind it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    @property
+    def pids(self) -> list[int]:
+        return family_of(self.process.pid)
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its processes."""
+        return sum(map(_cpu_of, self.pids))
+
+    def worker_memory(self) -> tuple[int, int]:
+        """Of the largest process: anonymous memory, and what it maps of files; in bytes."""
+        return max(map(memory_of, self.pids))
+
+
+def family_of(pid: int) -> list[int]:
+    """A process and all that came from it."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(") ")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for known in found:
+        found += parents.get(known, [])
+    return found
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+@contextmanager
+def backscroll(archive: Path, page_cache: bool) -> Iterator[Server]:
+    """The archive's own server. The rate limit is off: one token makes all requests."""
+    port = free_port()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
+    environ |= {"BACKSCROLL_DATA": str(archive), "BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_LOG_LEVEL": "warning"}
+    if not page_cache:
+        environ["BACKSCROLL_PAGE_CACHE_BYTES"] = "0"
+    command = [sys.executable, "-m", "backscroll", "serve", "--port", str(port), "--workers", str(WORKERS)]
+    with _running(command, port, environ, archive) as server:
+        yield server
+
+
+@contextmanager
+def nginx(files: dict[str, bytes]) -> Iterator[Server]:
+    """nginx giving ``files`` (by path) as they are."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    port = free_port()
+    with TemporaryDirectory(prefix="backscroll-bench-") as name:
+        folder = Path(name)
+        for path, body in files.items():
+            file = folder / "www" / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(body)
+        user = "user root;" if os.getuid() == 0 else ""
+        config = folder / "nginx.conf"
+        config.write_text(NGINX.format(workers=WORKERS, folder=folder, port=port, user=user))
+        with _running([program, "-p", name, "-c", str(config)], port, dict(os.environ), folder) as server:
+            yield server
+
+
+@contextmanager
+def _running(command: list[str], port: int, environ: dict[str, str], folder: Path) -> Iterator[Server]:
+    process = subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _wait_for(process, port)
+        yield Server(process, port)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            time.sleep(1.0)  # so that all workers listen
+            return
+    raise SystemExit(f"{process.args!r} did not begin to answer on port {port}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

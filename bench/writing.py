@@ -1,0 +1,142 @@
+"""What writing costs: an import through its connector, and single messages from many threads."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from msgspec import Struct, structs
+
+from backscroll.dialects.moments import go_text
+from backscroll.events import Batch, MessageSeen
+from backscroll.model import Message
+from backscroll.storage.store import open_store
+from bench.data import FILE, PHONES, events_of
+
+GOWA_MESSAGES = 60_000
+WRITERS = 16
+
+_GOWA = """
+CREATE TABLE schema_info (version INTEGER PRIMARY KEY, updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
+CREATE TABLE chats (jid VARCHAR(255) NOT NULL, device_id VARCHAR(255) NOT NULL DEFAULT '', name VARCHAR(255) NOT NULL,
+    last_message_time TIMESTAMP NOT NULL, ephemeral_expiration INTEGER DEFAULT 0, created_at TIMESTAMP,
+    updated_at TIMESTAMP, PRIMARY KEY (jid, device_id));
+CREATE TABLE messages (id VARCHAR(255) NOT NULL, chat_jid VARCHAR(255) NOT NULL,
+    device_id VARCHAR(255) NOT NULL DEFAULT '', sender VARCHAR(255) NOT NULL, content TEXT,
+    timestamp TIMESTAMP NOT NULL, is_from_me BOOLEAN DEFAULT FALSE, media_type VARCHAR(50), filename VARCHAR(255),
+    url TEXT, media_key BLOB, file_sha256 BLOB, file_enc_sha256 BLOB, file_length INTEGER DEFAULT 0,
+    created_at TIMESTAMP, updated_at TIMESTAMP, PRIMARY KEY (id, chat_jid, device_id));
+CREATE TABLE devices (device_id VARCHAR(255) PRIMARY KEY, display_name VARCHAR(255) DEFAULT '',
+    jid VARCHAR(255) DEFAULT '', created_at TIMESTAMP, updated_at TIMESTAMP);
+"""
+
+
+class Imported(Struct, frozen=True):
+    messages: int
+    seconds: float
+    most_memory: int
+    """Bytes; the whole process at its largest."""
+
+
+def import_gowa() -> Imported:
+    """``backscroll import gowa`` of a database as GOWA v8 keeps it, from the start of the program to its end."""
+    with TemporaryDirectory(prefix="backscroll-bench-") as name:
+        folder = Path(name)
+        _write_gowa(folder / "chatstorage.db")
+        _run(["org", "create", "Bench"], folder)
+        began = time.perf_counter()
+        most = _run(["import", "gowa", str(folder / "chatstorage.db")], folder)
+        return Imported(GOWA_MESSAGES, time.perf_counter() - began, most)
+
+
+def _run(arguments: list[str], folder: Path) -> int:
+    command = [sys.executable, "-m", "backscroll", "--data", str(folder / "archive"), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_maxrss * 1024
+
+
+def _write_gowa(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.executescript(_GOWA)
+        for number, device in PHONES:
+            db.execute("INSERT INTO devices VALUES (?, ?, ?, NULL, NULL)", (device, device, f"{number}@s.whatsapp.net"))
+        told = [event.message for first in range(0, GOWA_MESSAGES, 1000) for event in _seen(first)]
+        db.executemany(f"INSERT INTO messages VALUES ({', '.join('?' * 16)})", map(_gowa_row, told))
+        met = {(message.key.chat, _device(message)): go_text(message.sent_at) for message in told}
+        chats = [(*where, where[0], at, 0, at, at) for where, at in met.items()]
+        db.executemany("INSERT INTO chats VALUES (?, ?, ?, ?, ?, ?, ?)", chats)
+    db.close()
+
+
+def _seen(first: int) -> Iterator[MessageSeen]:
+    return (event for event in events_of(first, 1000, GOWA_MESSAGES) if isinstance(event, MessageSeen))
+
+
+def _device(message: Message) -> str:
+    return next(device for number, device in PHONES if number == message.key.phone)
+
+
+def _gowa_row(message: Message) -> tuple[Any, ...]:
+    key, media, at = message.key, message.details.media, go_text(message.sent_at)
+    kind = None if media is None else {"voice": "audio"}.get(message.kind, message.kind)
+    filename = None if media is None else media.filename
+    hashes = (None, None, None) if media is None else (b"k" * 32, bytes.fromhex(media.sha256 or ""), b"e" * 32)
+    size = 0 if media is None else media.size
+    url = None if media is None else f"https://mmg.whatsapp.net{media.direct_path}"
+    who = (key.id, key.chat, _device(message), key.sender, message.text or "")
+    return (*who, at, message.from_me, kind, filename, url, *hashes, size, at, at)
+
+
+def write_singly(archive: Path, seconds: float) -> float:
+    """Messages a second that ``Store.apply`` acknowledges when 16 threads give it one at a time."""
+    with TemporaryDirectory(prefix="backscroll-bench-") as name:
+        copy = Path(name) / "archive"
+        shutil.copytree(archive, copy)
+        store = open_store(None, copy)
+        org = store.list_orgs()[0].no
+        # From another seed than the archive's, so that all are new.
+        events = itertools.chain.from_iterable(map(_fresh, itertools.count(1)))
+        lock, end, written = threading.Lock(), time.monotonic() + seconds, [0] * WRITERS
+
+        def write(at: int) -> None:
+            while time.monotonic() < end:
+                with lock:
+                    event = next(events)
+                store.apply(org, Batch(source="linked", events=[event]))
+                written[at] += 1
+
+        threads = [threading.Thread(target=write, args=(at,)) for at in range(WRITERS)]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        store.close()
+        return sum(written) / (time.monotonic() - began)
+
+
+def _fresh(first: int) -> Iterator[MessageSeen]:
+    for event in events_of(10**9 + first, 500, 2 * 10**9):
+        if isinstance(event, MessageSeen):
+            message = event.message
+            named = structs.replace(message.details, push_name=None if message.from_me else "Someone")
+            yield MessageSeen(structs.replace(message, details=named))
+
+
+def token_file(archive: Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads((archive / FILE).read_text())
+    return known

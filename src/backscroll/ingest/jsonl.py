@@ -1,0 +1,366 @@
+"""An organisation as JSON lines, out and in again without a loss. The format is told in docs/jsonl.md."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+from msgspec import Struct, structs
+
+from backscroll.errors import BadField, Conflict, NewerData, NotFound, Unreadable
+from backscroll.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
+from backscroll.model import Org
+from backscroll.storage.dump import About, Dump, Dumped, FileKept, Line, RawKept
+from backscroll.storage.media import MediaStore
+from backscroll.storage.packed import DAMAGED, unpacked
+from backscroll.storage.store import Store
+
+VERSION = 1
+BATCH = 1000
+"""Lines that one transaction takes in."""
+BATCH_BYTES = 64 << 20
+LONGEST_LINE = 256 << 20
+SHOWN = 5
+"""How many missing files are named."""
+
+Progress = Callable[[int, int | None], None]
+
+
+class HeaderOrg(Struct, frozen=True):
+    id: str
+    name: str
+    created_at: int
+
+
+class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The first line."""
+
+    backscroll: Literal["jsonl"]
+    version: int
+    created_at: int
+    org: HeaderOrg
+    chat: str | None = None
+    """The only chat that was exported, if not all were."""
+
+
+class End(Struct, frozen=True, tag="end"):
+    """The last line: how many lines stand before it, how many of them tell of messages, and their SHA-256."""
+
+    lines: int
+    messages: int
+    sha256: str
+
+
+class ExportSummary(Struct, frozen=True):
+    org: str
+    lines: int
+    messages: int
+    """As the archive shows them; one that several sources told has several lines."""
+    sha256: str
+
+    def __str__(self) -> str:
+        return f'Wrote {self.messages} messages of "{self.org}", {self.lines} lines in all.'
+
+
+class ImportSummary(Struct, frozen=True):
+    org: str
+    lines: int
+    messages: int
+    """Lines that tell of messages."""
+    changed: int
+    missing_files: int
+    """Media files that messages have and the media folder has not."""
+    missing: list[str]
+    """The first of them."""
+    media_folder: str
+
+    def __str__(self) -> str:
+        told = f'Read {self.lines} lines into "{self.org}"; {self.changed} rows changed.'
+        if self.missing_files:
+            told += (
+                f"\n{self.missing_files} media files are not here yet, such as {self.missing[0]}:"
+                f" copy the folder of the archive they come from into {self.media_folder}."
+            )
+        return told
+
+
+_ENCODER = msgspec.json.Encoder()
+_HEADER = msgspec.json.Decoder(Header)
+_VERSION = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_END = msgspec.json.Decoder(End)
+_EVENT = msgspec.json.Decoder(Dumped)
+_ABOUT = msgspec.json.Decoder(About)
+
+
+def _quiet(done: int, whole: int | None) -> None:
+    """Nobody watches."""
+
+
+# ---------------------------------------------------------------------- out
+
+
+def export_jsonl(
+    store: Store,
+    out: BinaryIO,
+    *,
+    org: Org,
+    chat: str | None = None,
+    raws: bool = False,
+    progress: Progress = _quiet,
+) -> ExportSummary:
+    """Write one organisation, or one chat of it, as it is at this moment. Tokens and quarantine stay behind.
+
+    The same archive gives the same lines between the first and the last.
+    """
+    return store.dump(org.no, lambda dump: _write(dump, out, progress), chat=chat, raws=raws)
+
+
+def _write(dump: Dump, out: BinaryIO, progress: Progress) -> ExportSummary:
+    digest = hashlib.sha256()
+    lines = told = messages = 0
+    for encoded, line in _encoded(dump):
+        digest.update(encoded)
+        out.write(encoded)
+        lines += 1
+        if line is not None and isinstance(line.event, MessageSeen):
+            told += 1
+            messages += line.about.stored_at is not None
+            if not messages % BATCH:
+                progress(messages, dump.messages)
+    end = End(lines, told, digest.hexdigest())
+    out.write(_ENCODER.encode(end) + b"\n")
+    progress(messages, dump.messages)
+    return ExportSummary(dump.org.name, lines + 1, messages, end.sha256)
+
+
+def _encoded(dump: Dump) -> Iterator[tuple[bytes, Line | None]]:
+    org = HeaderOrg(dump.org.id, dump.org.name, dump.org.created_at)
+    header = Header(backscroll="jsonl", version=VERSION, created_at=dump.created_at, org=org, chat=dump.chat)
+    yield _ENCODER.encode(header) + b"\n", None
+    for line in dump.lines:
+        yield encode_line(line), line
+
+
+def encode_line(line: Line) -> bytes:
+    """The event, and after its own fields what stands beside it."""
+    event, about = _ENCODER.encode(line.event), _ENCODER.encode(line.about)
+    return event + b"\n" if about == b"{}" else event[:-1] + b"," + about[1:] + b"\n"
+
+
+# ---------------------------------------------------------------------- in
+
+
+def import_jsonl(
+    store: Store,
+    media: MediaStore,
+    source: BinaryIO | Path,
+    *,
+    org: str | None = None,
+    progress: Progress = _quiet,
+) -> ImportSummary:
+    """Take in what ``export_jsonl`` wrote, plain or compressed. Nothing is written unless the file is whole.
+
+    The organisation is the file's own, made when it is not here, unless ``org`` names another. An import that
+    was cut goes on when it is run again: what is here already stays as it is.
+    """
+    with _spooled(source) as (name, file):
+        reader = _Reader(name, file)
+        header, end = reader.verify()
+        target = _target(store, header, org)
+        missing: dict[str, None] = {}
+        changed = done = 0
+        for batch in reader.batches(end.lines):
+            missing |= {
+                sha256: None for sha256 in filter(None, map(_file_of, batch)) if not media.exists(target.no, sha256)
+            }
+            changed += _apply(store, target, batch, name, done + 2)
+            done += len(batch)
+            progress(done, end.lines - 1)
+    folder = str(media.root / str(target.no))
+    return ImportSummary(
+        target.name, end.lines + 1, end.messages, changed, len(missing), [*missing][:SHOWN], media_folder=folder
+    )
+
+
+def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int) -> int:
+    try:
+        return store.restore(org.no, batch).changed
+    except (BadField, NotFound) as error:
+        raise Unreadable(name, f"lines {first} to {first + len(batch) - 1}", str(error)) from error
+
+
+def _target(store: Store, header: Header, name: str | None) -> Org:
+    if name is not None:
+        return store.find_org(name)
+    orgs = store.list_orgs()
+    for org in orgs:
+        if org.id == header.org.id.lower():
+            return org
+    if any(org.name == header.org.name for org in orgs):
+        raise Conflict(
+            f'An organisation called "{header.org.name}" is here already, but with another id than the file\'s; '
+            f'to take the file in there all the same, name it: --org "{header.org.name}"'
+        )
+    return store.restore_org(Org(no=0, **structs.asdict(header.org)))
+
+
+def _file_of(line: Line) -> str | None:
+    match line.event:
+        case FileKept(sha256):
+            return sha256
+        case MediaHeld(media=media):
+            return media.file
+        case MessageSeen(message) if message.details.media is not None:
+            return message.details.media.file
+        case _:
+            return None
+
+
+@contextmanager
+def _spooled(source: BinaryIO | Path) -> Iterator[tuple[str, BinaryIO]]:
+    """The file, such that it can be read twice; what comes in a stream is kept on the disk meanwhile."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield source.name, file
+        return
+    with tempfile.TemporaryFile() as kept:
+        while chunk := source.read(1 << 20):
+            kept.write(chunk)
+        yield "standard input", kept
+
+
+class _Reader:
+    """Walks the file twice: once to see that it is whole, once to take it in."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name = name
+        self._file = file
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        self._file.seek(0)
+        number = 0
+        try:
+            plain: io.BufferedIOBase = unpacked(self._file)
+            while line := plain.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    raise self._bad(f"line {number}", f"is longer than {LONGEST_LINE >> 20} MiB")
+                yield number, line
+        except DAMAGED as error:
+            where = f"after line {number}"
+            raise self._bad(where, "the compressed file is cut or damaged; copy or export it again") from error
+
+    def _bad(self, where: str, problem: str) -> Unreadable:
+        return Unreadable(self._name, where, problem)
+
+    def verify(self) -> tuple[Header, End]:
+        """First and last line of a file that is whole; else an error that says what is wrong with it."""
+        digest = hashlib.sha256()
+        header: Header | None = None
+        problem: Unreadable | None = None
+        messages = number = 0
+        last = b""
+        for number, line in self._lines():
+            if header is None:
+                header = self._header(line)
+            else:
+                digest.update(last)
+                if number > 2 and problem is None:
+                    try:
+                        messages += isinstance(self._line(number - 1, last).event, MessageSeen)
+                    except Unreadable as error:
+                        problem = error
+            last = line
+        if header is None:
+            raise self._bad("line 1", "the file is empty; a Backscroll export was expected")
+        end = self._end(number, last)
+        self._compare(end, number - 1, digest.hexdigest())
+        if problem is not None:
+            raise problem
+        if end.messages != messages:
+            raise self._bad("last line", f"tells of {end.messages} messages, but {messages} are there; export it again")
+        return header, end
+
+    def _header(self, line: bytes) -> Header:
+        try:
+            version = _VERSION.decode(line).get("version")
+            if version is not None and msgspec.json.decode(version, type=int) > VERSION:
+                raise NewerData(
+                    f"{self._name} was written in version {bytes(version).decode()} of the format; this Backscroll "
+                    f"reads version {VERSION}: take a newer Backscroll to import it"
+                )
+            return _HEADER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._bad("line 1", f"is not the beginning of a Backscroll export ({error})") from error
+
+    def _end(self, number: int, line: bytes) -> End:
+        try:
+            end = _END.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            end = None
+        if number < 2 or end is None or _ENCODER.encode(end) + b"\n" != line:
+            raise self._bad(
+                f"line {number}", "the file ends without its completion record: it was cut; copy or export it again"
+            )
+        return end
+
+    def _compare(self, end: End, lines: int, sha256: str) -> None:
+        remedy = "copy or export it again"
+        if end.lines != lines:
+            raise self._bad("last line", f"tells of {end.lines} lines before it, but {lines} are there; {remedy}")
+        if end.sha256 != sha256:
+            raise self._bad("last line", f"has another SHA-256 than the lines before it: they were changed; {remedy}")
+
+    def _line(self, number: int, line: bytes) -> Line:
+        try:
+            read = Line(_EVENT.decode(line), _ABOUT.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._bad(f"line {number}", str(error)) from error
+        if read.about.source is None and _needs_source(read):
+            raise self._bad(f"line {number}", "the field `source` is missing")
+        return read
+
+    def batches(self, lines: int) -> Iterator[list[Line]]:
+        """The first ``lines`` lines but the header, as many at a time as one transaction takes."""
+        batch: list[Line] = []
+        size = 0
+        for number, text in self._lines():
+            if number == 1:
+                continue
+            if number > lines:
+                break
+            line = self._line(number, text)
+            full = len(batch) >= BATCH or size + len(text) > BATCH_BYTES
+            if batch and full and _may_part(batch, line):
+                yield batch
+                batch, size = [], 0
+            batch.append(line)
+            size += len(text)
+        if batch:
+            yield batch
+
+
+def _may_part(batch: list[Line], line: Line) -> bool:
+    """Whether the transaction may end before ``line``: what is told of one message is best heard together."""
+    if line.key is None:
+        return True
+    return line.key != batch[-1].key and (line.about.stored_at is not None or len(batch) >= 2 * BATCH)
+
+
+def _needs_source(line: Line) -> bool:
+    """Whether the line tells something whose worth depends on who told it."""
+    match line.event:
+        case MessageSeen() | RawKept():
+            return True
+        case ContactSeen(jid=jid) as contact:
+            return contact != ContactSeen(jid=jid)
+        case ChatSeen(phone=phone, chat=chat) as told:
+            return told != ChatSeen(phone=phone, chat=chat)
+        case _:
+            return False

@@ -1,0 +1,27 @@
+"""Archives for the tests: an empty one each, and two that many tests only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract.bakery import Bakery
+from contract.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An archive that the test may write to."""
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
+    """An archive with a bit of everything, only to be read."""
+    made = Bakery(tmp_path_factory.mktemp("bakery"))
+    yield made
+    made.close()

@@ -1,0 +1,168 @@
+"""An archive on disk, an app over it, and clients that speak to the app in process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import itertools
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backscroll.config import Settings, load
+from backscroll.events import (
+    Batch,
+    ChatSeen,
+    ContactSeen,
+    Event,
+    MessageSeen,
+    NumberMapped,
+    Target,
+)
+from backscroll.http.app import build_app
+from backscroll.model import Details, Message, MessageKey, Org, Phone, Source
+from backscroll.storage.media import MediaStore
+from backscroll.storage.secrets import load_or_make_key
+from backscroll.storage.store import Store, open_store
+
+SECOND = 1_000_000
+
+
+def micros(text: str) -> int:
+    """The microsecond of an ISO 8601 time with a zone."""
+    moment = datetime.fromisoformat(text)
+    return int(moment.replace(microsecond=0).timestamp()) * SECOND + moment.microsecond
+
+
+def user(number: str) -> str:
+    return f"{number}@s.whatsapp.net"
+
+
+class Teller:
+    """What one own phone could tell, in few words."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone.jid
+
+    def message(
+        self, chat: str, id: str, at: str | int, text: str | None = None, sender: str | None = None, **more: Any
+    ) -> MessageSeen:
+        """Details may be given by their names beside the fields of a message."""
+        fields = {name: more.pop(name) for name in ("kind", "ack") if name in more}
+        from_me = more.pop("from_me", False)
+        author = sender or (self.phone if from_me else chat)
+        key = MessageKey(self.phone, chat, id, author)
+        sent_at = at if isinstance(at, int) else micros(at)
+        return MessageSeen(
+            Message(key=key, sent_at=sent_at, from_me=from_me, text=text, details=Details(**more), **fields)
+        )
+
+    def target(self, chat: str, id: str, sender: str | None = None) -> Target:
+        return Target(self.phone, chat, id, sender)
+
+    def chat(self, jid: str, **told: Any) -> ChatSeen:
+        return ChatSeen(phone=self.phone, chat=jid, **told)
+
+
+_ADDRESSES = itertools.count(1)
+
+
+class Client:
+    """Sends requests to an app in process, with a credential unless told otherwise."""
+
+    def __init__(self, app: ASGIApp, runner: asyncio.Runner, headers: dict[str, str]) -> None:
+        self._app = app
+        self._runner = runner
+        self._headers = headers
+
+    def ask(
+        self, path: str, method: str = "GET", headers: dict[str, str] | None = None, *, plain: bool = False, **more: Any
+    ) -> httpx.Response:
+        """``path`` goes out as it is written, escapes included; ``plain`` leaves the credential out."""
+        raw = path.encode("utf-8")
+
+        async def with_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
+            target, _, query = raw.partition(b"?")
+            await self._app({**scope, "raw_path": target, "query_string": query}, receive, send)
+
+        async def send() -> httpx.Response:
+            # An address of its own for each: failed logins are counted by address.
+            address = str(ipaddress.ip_address("10.0.0.0") + next(_ADDRESSES))
+            transport = httpx.ASGITransport(with_raw_path, client=(address, 5000))
+            async with httpx.AsyncClient(transport=transport, base_url="http://archive.test") as client:
+                client.headers["accept-encoding"] = "identity"
+                given = {} if plain else self._headers
+                return await client.request(method, "/", headers={**given, **(headers or {})}, **more)
+
+        return self._runner.run(send())
+
+    def json(self, path: str, headers: dict[str, str] | None = None) -> Any:
+        """The body of an answer that must be 200."""
+        response = self.ask(path, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+class World:
+    """An archive of its own with one organisation; close it."""
+
+    def __init__(self, folder: Path, org_id: str | None = None, **flags: object) -> None:
+        self.folder = folder
+        self.runner = asyncio.Runner()
+        self.store: Store = open_store(None, folder)
+        self.media = MediaStore(folder / "media", load_or_make_key(folder / "secret.key"))
+        self.org: Org = self.store.create_org("Hill Street Bakery", org_id)
+        self.app = self.make_app(**flags)
+
+    def close(self) -> None:
+        self.runner.close()
+        self.store.close()
+
+    def settings(self, **flags: object) -> Settings:
+        return load({}, {"rate_limit": 0, **flags}, directory=self.folder)
+
+    def make_app(self, **flags: object) -> ASGIApp:
+        return build_app(self.store, self.media, self.settings(**flags))
+
+    def phone(self, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
+        return self.store.add_phone(self.org.no, number, device_id, name)
+
+    def tell(self, *events: Event, source: Source = "linked", org: Org | None = None) -> None:
+        self.store.apply((org or self.org).no, Batch(source=source, events=list(events)))
+
+    def client(
+        self,
+        phones: Iterable[Phone] | None = None,
+        *,
+        app: ASGIApp | None = None,
+        org: Org | None = None,
+        expires_at: int | None = None,
+    ) -> Client:
+        """A client whose token reaches these phones, all of the organisation when None."""
+        numbers = None if phones is None else tuple(phone.no for phone in phones)
+        token = self.store.create_token((org or self.org).no, "test", numbers, expires_at=expires_at)
+        return Client(app or self.app, self.runner, {"authorization": f"Bearer {token.secret}"})
+
+    def guest(self, headers: dict[str, str] | None = None, app: ASGIApp | None = None) -> Client:
+        return Client(app or self.app, self.runner, headers or {})
+
+
+def basic(user: str, secret: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
+
+
+def known_as(jid: str, name: str | None = None, **told: Any) -> ContactSeen:
+    return ContactSeen(jid=jid, name=name, **told)
+
+
+def same_person(lid: str, jid: str) -> NumberMapped:
+    return NumberMapped(lid=lid, jid=jid)
+
+
+def utc_now() -> int:
+    return int(datetime.now(UTC).timestamp()) * SECOND

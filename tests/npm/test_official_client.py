@@ -1,0 +1,210 @@
+"""The official npm client ``@periskope/periskope-client``, unmodified, against the running server on port 8080."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backscroll.events import Batch, ChatSeen, ContactSeen, MessageSeen, ReactionSet, Target
+from backscroll.model import Call, Details, Member, Message, MessageKey, Notice
+from backscroll.storage.store import open_store
+
+CLIENT = "@periskope/periskope-client@1.1.3"
+PORT = 8080
+PHONE, CHAT, GROUP = "918527184400", "919537851844", "120363231636311517@g.us"
+BEGIN = 1_745_539_200  # 2025-04-25
+Results = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """What every call of calls.cjs came to, run once; the lock keeps a second test process off the port."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    assert node and npm, "Node.js with npm is needed for the official client: apt-get install nodejs npm"
+    folder = tmp_path_factory.mktemp("npm")
+    with (Path("/tmp") / "backscroll-port-8080.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT]
+        subprocess.run(install, check=True, capture_output=True, timeout=240)
+        shutil.copy(Path(__file__).with_name("calls.cjs"), folder)
+        config = an_archive(folder / "data")
+        (folder / "config.json").write_text(json.dumps(config))
+        server = start(folder / "data")
+        try:
+            ran = subprocess.run(
+                [node, "calls.cjs", "config.json"], cwd=folder, check=True, capture_output=True, timeout=120
+            )
+            yield json.loads(ran.stdout)
+        finally:
+            server.terminate()
+            server.wait(timeout=15)
+
+
+def an_archive(data: Path) -> dict[str, str]:
+    """A phone with a chat of 30 messages, and a group with notices; what calls.cjs needs to know of it."""
+    store = open_store(None, data)
+    org = store.create_org("Npm")
+    phone = store.add_phone(org.no, PHONE, name="Support")
+    secret = store.create_token(org.no).secret
+    events: list[Any] = [said(i) for i in range(30)]
+    events += [ContactSeen(jid=CHAT, name="Bharat"), ReactionSet(target=target("ID7"), by=CHAT, emoji="👍", at=5)]
+    members = (Member(jid=f"{CHAT}@c.us", is_admin=True), Member(jid=PHONE))
+    events += [ChatSeen(phone=PHONE, chat=GROUP, at=1, name="Team", members=members), said(40, GROUP)]
+    added = Details(notice=Notice(type="add", recipients=(f"{CHAT}@c.us",)))
+    key = MessageKey(PHONE, GROUP, "N1", CHAT)
+    events += [MessageSeen(Message(key=key, sent_at=(BEGIN + 50) * 10**6, from_me=False, kind="notice", details=added))]
+    missed = Details(call=Call(video=False, outgoing=False, result="MISSED"))
+    key = MessageKey(PHONE, CHAT, "C1")
+    events += [MessageSeen(Message(key=key, sent_at=(BEGIN + 60) * 10**6, from_me=False, kind="call", details=missed))]
+    store.apply(org.no, Batch(source="linked", events=events))
+    store.close()
+    return {
+        "token": secret,
+        "phone": phone.number,
+        "chat": f"{CHAT}@c.us",
+        "group": GROUP,
+        "message": f"false_{CHAT}@c.us_ID7",
+        "contact": CHAT,
+        "start": "2025-04-25T05:30:05+05:30",
+        "end": "2025-04-25T00:00:14Z",
+    }
+
+
+def said(i: int, chat: str = CHAT) -> MessageSeen:
+    """Messages at one a second, every third one our own."""
+    key = MessageKey(PHONE, chat, f"ID{i}", CHAT)
+    return MessageSeen(Message(key=key, sent_at=(BEGIN + i) * 10**6, from_me=i % 3 == 0, text=f"message {i}"))
+
+
+def target(id: str) -> Target:
+    return Target(PHONE, CHAT, id)
+
+
+def start(data: Path) -> subprocess.Popen[bytes]:
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken, and the client knows no other"
+    command = [sys.executable, "-m", "backscroll.cli.main", "serve", "--port", str(PORT)]
+    server = subprocess.Popen(command, env=os.environ | {"BACKSCROLL_DATA": str(data)})
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+                return server
+        time.sleep(0.1)
+    server.kill()
+    raise AssertionError("the server did not open its port within 30 s")
+
+
+def test_no_method_throws(results: Results) -> None:
+    assert {name: r["thrown"] for name, r in results.items() if "thrown" in r} == {}
+
+
+def test_messages_come_newest_first_with_the_total(results: Results) -> None:
+    page = results["chat.getMessages one phone"]["data"]
+    assert (page["from"], page["to"], page["count"]) == (1, 3, 31)
+    assert [m["unique_id"] for m in page["messages"]] == ["ID40", "ID29", "ID28"]
+    assert len(results["chat.getMessages all phones"]["data"]["messages"]) == 31
+    assert results["chat.getMessages no argument"]["data"]["count"] == 31
+
+
+def test_a_window_is_inclusive_and_knows_offsets(results: Results) -> None:
+    found = results["chat.getMessages window"]["data"]["messages"]
+    assert [m["unique_id"] for m in found] == [f"ID{i}" for i in range(14, 4, -1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code", "message"),
+    [
+        ("chat.getMessages too many", 422, "VALIDATION_ERROR", "Limit should be less than ${MAX_LIMIT}"),
+        ("chat.getMessages wrong token", 401, "UNAUTHORIZED_ERROR", "Invalid bearer auth token"),
+        ("chat.getChatById unknown", 404, "NOT_FOUND_ERROR", "Chat not found"),
+        ("message.getById unknown", 404, "NOT_FOUND_ERROR", "Message not found"),
+    ],
+)
+def test_errors_reach_the_client_in_its_own_shape(
+    results: Results, name: str, status: int, code: str, message: str
+) -> None:
+    assert results[name]["error"] == {"message": message, "code": code, "statusCode": status}
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("chat.getMessages bad time", 422),
+        ("chat.getMessages foreign phone", 401),
+        ("contact.getById unknown", 404),
+        ("phone.info without phone", 422),
+        ("note.getNoteById", 404),
+        ("ticket.getById", 404),
+    ],
+)
+def test_other_errors_have_a_code_and_a_sentence(results: Results, name: str, status: int) -> None:
+    error = results[name]["error"]
+    assert error["statusCode"] == status
+    assert error["message"]
+    assert error["code"]
+
+
+def test_one_message_has_its_reactions(results: Results) -> None:
+    found = results["message.getById"]["data"]
+    assert (found["unique_id"], found["body"]) == ("ID7", "message 7")
+    assert [r["reaction"] for r in found["reactions"]] == ["👍"]
+    assert [r["reaction"] for r in results["reaction.getReactions"]["data"]["reactions"]] == ["👍"]
+
+
+def test_chats_and_their_messages(results: Results) -> None:
+    chats = results["chat.getChats"]["data"]
+    assert [c["chat_id"] for c in chats["chats"]] == [f"{CHAT}@c.us", GROUP]
+    assert [c["chat_name"] for c in results["chat.getChats groups"]["data"]["chats"]] == ["Team"]
+    assert results["chat.getChatById"]["data"]["chat_name"] == "Bharat"
+    assert results["chat.getChatMessages"]["data"]["count"] == 30
+    (message,) = results["chat.getChatMessages group"]["data"]["messages"]
+    assert message["message_id"] == f"false_{GROUP}_ID40_{CHAT}@c.us"
+
+
+def test_notices_and_calls_are_notifications(results: Results) -> None:
+    listed = results["chat.getNotifications"]["data"]
+    assert [n["type"] for n in listed["notifications"]] == ["call", "add"]
+    assert listed["messages"] == listed["notifications"]
+    assert [n["type"] for n in results["chat.getChatNotifications"]["data"]["notifications"]] == ["add"]
+
+
+def test_contacts_and_phones(results: Results) -> None:
+    assert results["contact.getById"]["data"]["contact_name"] == "Bharat"
+    assert f"{CHAT}@c.us" in [c["contact_id"] for c in results["contact.getAll"]["data"]["contacts"]]
+    assert results["phone.info"]["data"]["org_phone"] == f"{PHONE}@c.us"
+    assert [p["phone_name"] for p in results["phone.getAll"]["data"]] == ["Support"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("chat.getNotesByChat", "notes"),
+        ("note.getNotes", "notes"),
+        ("ticket.getAll", "tickets"),
+        ("queue.getJobs", "jobs"),
+    ],
+)
+def test_what_an_archive_has_none_of_is_an_empty_list(results: Results, name: str, key: str) -> None:
+    assert results[name]["data"][key] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["phone.getQR", "message.send", "message.react", "message.delete", "chat.read", "phone.restart", "group.create"],
+)
+def test_what_needs_whatsapp_says_so(results: Results, name: str) -> None:
+    error = results[name]["error"]
+    assert error["statusCode"] == 501
+    assert "WhatsApp" in error["message"]
