@@ -8,9 +8,12 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 UV ?= uv
+LOCK = "$(UV)" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links --quiet
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMP := .venv/.installed
+TEST_STAMP := .venv/.installed-for-tests
 
 .PHONY: help
 help:  ## This list
@@ -29,12 +32,21 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) check
 	@touch $@
 
+.PHONY: install-for-tests
+install-for-tests: $(TEST_STAMP)
+
+$(TEST_STAMP): $(STAMP) requirements-dev.lock
+	@echo 'Installing what the tests need besides …' >&2
+	@$(PIP) install --no-deps --no-compile --require-hashes --requirement requirements-dev.lock
+	@$(PIP) check
+	@touch $@
+
 .PHONY: serve
 serve: install  ## Start the archive on http://127.0.0.1:8080; an empty one gets a sample to look at
 	@exec $(BIN)/backscroll serve --sample $(ARGS)
 
 .PHONY: check
-check: install  ## Only the linters: ruff and mypy
+check: install-for-tests  ## Only the linters: ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -52,19 +64,20 @@ tools-for-tests:
 	@bash tools/require.sh node postgresql
 
 .PHONY: bench
-bench: install  ## Measure the read path beside nginx
+bench: install-for-tests  ## Measure the read path beside nginx
 	@bash tools/require.sh nginx
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs
-docs: install  ## Write the pages that the program can tell itself: docs/settings.md, docs/cli.md
+docs: install-for-tests  ## Write the pages that the program can tell itself: docs/settings.md, docs/cli.md
 	@$(BIN)/python tools/generate_docs.py
 
 .PHONY: lock
-lock:  ## Bring requirements.lock up to pyproject.toml (needs uv)
+lock:  ## Bring both lock files up to pyproject.toml (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo 'make lock: needs uv (pip install uv), or name it with make lock UV=…' >&2; exit 1; }
-	@"$(UV)" pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock $(ARGS)
+	@$(LOCK) --all-extras --output-file requirements-dev.lock $(ARGS)
+	@sed '/--hash/d; s/ \\$$//' requirements-dev.lock > .venv/constraints.txt
+	@$(LOCK) --extra build --no-annotate --constraint .venv/constraints.txt --output-file requirements.lock
 
 .PHONY: clean
 clean:  ## Remove .venv and caches; the archive in backscroll-data stays

@@ -52,8 +52,9 @@ _KINDS: tuple[tuple[Kind, str, str, float], ...] = (
 _KIND_WEIGHTS = list(accumulate(share for *_, share in _KINDS))
 _SYLLABLES = (
     "ba be bi bo ca ce chi co da de di do el en er fa fi go ha in is ja ka la le li lo ma me mi mo na ne ni no on or "
-    "pa per po qui ra re ri ro sa se si so ta te ti to tra un ur va ve vi wa ya zé ção ñu ü ä"
-).split()
+    "pa per po qui ra re ri ro sa se si so ta te ti to tra un ur va ve vi wa ya"
+)
+_ACCENTED = ("zé", "ção", "ñu", "ü", "ä")
 _FLOURISHES = ("😀", "👍", "🙏", "धन्यवाद", "ठीक है", "спасибо", "好的", "https://example.org/p/2291", "10:30", "₹1,250")
 
 
@@ -110,7 +111,9 @@ def _weights() -> list[float]:
 @lru_cache(1)
 def _words() -> tuple[list[str], list[float]]:
     rng = random.Random(SEED + 1)
-    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(20_000)]
+    syllables = _SYLLABLES.split()
+    words = ["".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(20_000)]
+    words[::25] = [word + rng.choice(_ACCENTED) for word in words[::25]]
     return words, list(accumulate(1 / (rank + 20) for rank in range(len(words))))
 
 

@@ -95,22 +95,31 @@ def backscroll(archive: Path, page_cache: bool) -> Iterator[Server]:
         yield server
 
 
+class Nginx(Server):
+    """nginx giving files as they are."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+        super().__init__(process, port)
+        self._folder = folder
+
+    def publish(self, path: str, body: bytes) -> None:
+        file = self._folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+
+
 @contextmanager
-def nginx(files: dict[str, bytes]) -> Iterator[Server]:
-    """nginx giving ``files`` (by path) as they are."""
+def nginx() -> Iterator[Nginx]:
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     port = free_port()
     with TemporaryDirectory(prefix="backscroll-bench-") as name:
         folder = Path(name)
-        for path, body in files.items():
-            file = folder / "www" / path.lstrip("/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(body)
+        (folder / "www").mkdir()
         user = "user root;" if os.getuid() == 0 else ""
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(workers=WORKERS, folder=folder, port=port, user=user))
         with _running([program, "-p", name, "-c", str(config)], port, dict(os.environ), folder) as server:
-            yield server
+            yield Nginx(server.process, port, folder / "www")
 
 
 @contextmanager

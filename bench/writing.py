@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import sqlite3
@@ -22,7 +21,7 @@ from backscroll.dialects.moments import go_text
 from backscroll.events import Batch, MessageSeen
 from backscroll.model import Message
 from backscroll.storage.store import open_store
-from bench.data import FILE, PHONES, events_of
+from bench.data import PHONES, events_of
 
 GOWA_MESSAGES = 60_000
 WRITERS = 16
@@ -135,8 +134,3 @@ def _fresh(first: int) -> Iterator[MessageSeen]:
             message = event.message
             named = structs.replace(message.details, push_name=None if message.from_me else "Someone")
             yield MessageSeen(structs.replace(message, details=named))
-
-
-def token_file(archive: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads((archive / FILE).read_text())
-    return known

@@ -196,6 +196,8 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
     order_token: str | None = None
     interactive: Any = None
     raw_data: Any = None
+    poll_info: Any = None
+    """The poll in the source's own shape, where it has one."""
     poll_results: Any = None
     location_data: Any = None
     """The location in the source's own shape, where it has one that ours does not lead back to."""

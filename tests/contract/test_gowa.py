@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from backscroll.events import MessageEdited
+from backscroll.http.auth import Gate
 from backscroll.http.write_routes import WRITES
 from backscroll.model import Call
 from contract.bakery import (
@@ -95,6 +97,7 @@ def test_a_revoked_or_expired_token_opens_nothing(world: World) -> None:
     client = world.guest(basic(token.id, token.secret))
     assert client.ask("/chats").status_code == 200
     world.store.revoke_token(world.org.no, token.id)
+    time.sleep(Gate.MEMORY_SECONDS)
     assert client.ask("/chats").status_code == 401
 
 
@@ -828,7 +831,9 @@ def test_fixed_words_match_in_any_case_and_with_a_slash_behind(bakery: Bakery, p
         assert bakery.one.ask(spelling + question + query).content == expected
 
 
-WORDS = {*["chat", "messages", "chats", "devices", "status", "app", "info", "user", "my", "contacts", "message", "download"]}
+WORDS = {
+    *["chat", "messages", "chats", "devices", "status", "app", "info", "user", "my", "contacts", "message", "download"]
+}
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/chat", f"/chat/{ANA}", "/devices/x/y/z", "/message/M03"])

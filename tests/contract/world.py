@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -80,15 +81,14 @@ class Client:
         self._runner = runner
         self._headers = headers
 
-    def ask(
-        self, path: str, method: str = "GET", headers: dict[str, str] | None = None, *, plain: bool = False, **more: Any
-    ) -> httpx.Response:
-        """``path`` goes out as it is written, escapes included; ``plain`` leaves the credential out."""
+    def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        """``path`` goes out as it is written, escapes included."""
         raw = path.encode("utf-8")
 
         async def with_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
             target, _, query = raw.partition(b"?")
-            await self._app({**scope, "raw_path": target, "query_string": query}, receive, send)
+            given = {"path": unquote(target.decode()), "raw_path": target, "query_string": query}
+            await self._app({**scope, **given}, receive, send)
 
         async def send() -> httpx.Response:
             # An address of its own for each: failed logins are counted by address.
@@ -96,8 +96,7 @@ class Client:
             transport = httpx.ASGITransport(with_raw_path, client=(address, 5000))
             async with httpx.AsyncClient(transport=transport, base_url="http://archive.test") as client:
                 client.headers["accept-encoding"] = "identity"
-                given = {} if plain else self._headers
-                return await client.request(method, "/", headers={**given, **(headers or {})}, **more)
+                return await client.request(method, "/", headers={**self._headers, **(headers or {})}, **more)
 
         return self._runner.run(send())
 

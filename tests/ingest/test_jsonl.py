@@ -38,6 +38,7 @@ from backscroll.model import (
     SOURCE_RANK,
     Call,
     Details,
+    Kind,
     Location,
     Media,
     Member,
@@ -108,7 +109,7 @@ def _pictured(database: sqlite3.Connection) -> Iterator[tuple[str, list[Any]]]:
             "sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, client_ref, "
             "source, stored_at, changed_at",
         ),
-        ("tellings", "sender, id, source, digest, message"),
+        ("tellings", "sender, id, source, message"),
         ("addons", "actor, target, id, kind, ref, at, value"),
         ("tallies", "level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices"),
     ):
@@ -120,6 +121,10 @@ def _pictured(database: sqlite3.Connection) -> Iterator[tuple[str, list[Any]]]:
             (phones[phone], jids[chat], *(jids[v] if i in places else v for i, v in enumerate(rest)))
             for phone, chat, *rest in ask(f"SELECT phone, chat, {columns} FROM {table}")
         ]
+        if table == "tallies":
+            rows = [row for row in rows if any(row[4:])]
+        if table == "tellings":
+            rows = [(*row[:-1], msgspec.json.decode(row[-1], type=Message)) for row in rows]
         yield table, sorted(rows, key=repr)
     yield "positions", sorted(ask("SELECT stream, place FROM positions"))
     yield "raws", sorted(ask("SELECT digest, source, type, payload FROM raws"))
@@ -183,12 +188,14 @@ class Gossip:
             MediaHeld(target=self.target(), media=Media(file="ab" * 32, size=5, mimetype="image/jpeg")),
             self.chat_seen(),
             self.contact(),
-            self.dice.choice([NumberMapped(lid=ANA_LID, jid=ANA), NumberMapped(lid=BEN_LID, jid=BEN), self.contact()]),
-            self.dice.choice(
-                [NumberMapped(lid=SHOP_LID, jid=SHOP), NumberMapped(lid=MADE_UP, jid=ANA), self.contact()]
-            ),
+            self.mapped(ANA_LID, ANA, BEN_LID, BEN),
+            self.mapped(SHOP_LID, SHOP, MADE_UP, ANA),
         ]
         return self.dice.choice(made)
+
+    def mapped(self, one: str, number: str, two: str, other: str) -> Event:
+        mappings: list[Event] = [NumberMapped(lid=one, jid=number), NumberMapped(lid=two, jid=other), self.contact()]
+        return self.dice.choice(mappings)
 
     def maybe(self, value: Any) -> Any:
         return value if self.dice.random() < 0.6 else None
@@ -206,7 +213,7 @@ class Gossip:
         return self.dice.choice([ANA, ANA_LID, BEN_LID, GROUP, GROUP, GROUP, CHANNEL, "status@broadcast", HOME])
 
     def id(self) -> str:
-        return f"3EB0{self.dice.randint(0, 30):02}"
+        return f"{self.dice.choice(['3EB0', '3EB0', '3EB0', 'exp_'])}{self.dice.randint(0, 30):02}"
 
     def target(self) -> Target:
         return Target(self.phone(), self.chat(), self.id(), self.maybe(self.person()))
@@ -215,7 +222,8 @@ class Gossip:
         return self.dice.choice([SHOP, SHOP, HOME])
 
     def message(self) -> MessageSeen:
-        kind = self.dice.choice(["text", "text", "text", "image", "poll", "call", "notice", "location", "unknown"])
+        kinds: list[Kind] = ["text", "text", "text", "image", "poll", "call", "notice", "location", "unknown"]
+        kind = self.dice.choice(kinds)
         key = MessageKey(self.phone(), self.chat(), self.id(), self.maybe(self.person()))
         return MessageSeen(
             Message(
@@ -242,7 +250,8 @@ class Gossip:
             mentions=self.dice.choice([(), (BEN_LID,)]),
             push_name=self.maybe(self.dice.choice(["Ana", "Ben"])),
             updated_at=self.maybe(self.time()),
-            is_deleted=self.maybe(None),
+            precision=self.dice.choice([None, "minute"]),
+            is_deleted=self.dice.choice([None, None, True]),
             raw_data=self.maybe({"z": 1.0, "a": {"deep": [True, None, "é"]}}),
             client_ref=self.maybe("ref-1"),
         )
@@ -395,7 +404,7 @@ def test_a_file_cut_after_any_line_is_refused_and_nothing_is_written(other: Worl
     lines = small.splitlines(keepends=True)
     for count in range(len(lines)):
         for cut in (b"".join(lines[:count]), b"".join(lines[:count]) + lines[count][:-1]):
-            with pytest.raises(Unreadable, match="cut|empty|not the beginning"):
+            with pytest.raises(Unreadable, match=r"cut|empty|not the beginning"):
                 other.take(cut)
     assert other.store.list_orgs() == []
 
@@ -498,7 +507,7 @@ def test_files_are_compressed_by_their_ending_and_known_by_their_bytes(
     stored = path.read_bytes()
     assert (stored == small) == name.endswith("jsonl")
     assert list(tmp_path.glob(".*")) == []
-    for cut in (stored[: len(stored) // 2], stored[:-3]):
+    for cut in (stored[: len(stored) // 2], stored[:-9]):
         with pytest.raises(Unreadable):
             other.take(cut)
     renamed = path.rename(tmp_path / "unnamed")
@@ -506,9 +515,8 @@ def test_files_are_compressed_by_their_ending_and_known_by_their_bytes(
 
 
 def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), packed_file(tmp_path / "archive.jsonl.gz") as out:
-        out.write(b"half")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError), packed_file(tmp_path / "archive.jsonl.gz") as out:
+        out.write(b"half" * (1 // 0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -554,15 +562,16 @@ def peak_of(work: Any) -> int:
         tracemalloc.stop()
 
 
-def test_twenty_thousand_messages_take_no_more_memory_than_a_batch(world: World, other: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [3_000, pytest.param(20_000, marks=pytest.mark.full)])
+def test_more_messages_take_no_more_memory(world: World, other: World, tmp_path: Path, count: int) -> None:
     org = world.org()
-    for batch in many(20_000):
+    for batch in many(count):
         world.store.apply(org.no, batch)
-    sink: BinaryIO = io.BufferedWriter(Sink())  # type: ignore[assignment]
+    sink: BinaryIO = io.BufferedWriter(Sink())
     assert peak_of(lambda: export_jsonl(world.store, sink, org=org)) < 8 << 20
     path = tmp_path / "archive.jsonl"
     with packed_file(path) as out:
-        assert export_jsonl(world.store, out, org=org).messages == 20_000
+        assert export_jsonl(world.store, out, org=org).messages == count
     assert peak_of(lambda: import_jsonl(other.store, other.media, path)) < 24 << 20
     assert other.exported(other.store.find_org("Bakery")).splitlines()[1:-1] == path.read_bytes().splitlines()[1:-1]
 

@@ -94,7 +94,7 @@ def target(id: str) -> Target:
 def start(data: Path) -> subprocess.Popen[bytes]:
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken, and the client knows no other"
-    command = [sys.executable, "-m", "backscroll.cli.main", "serve", "--port", str(PORT)]
+    command = [sys.executable, "-m", "backscroll", "serve", "--port", str(PORT)]
     server = subprocess.Popen(command, env=os.environ | {"BACKSCROLL_DATA": str(data)})
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

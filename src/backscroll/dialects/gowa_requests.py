@@ -71,17 +71,21 @@ def parse_messages(access: Access, device: str | None, params: Mapping[str, str]
         raise BadField("chat_jid", chat_jid, "cannot be blank.")
     limit, offset = _page(params, 50)
     media_only = _truth(params, "media_only") or False
-    from_me = _from_me(params)
+    from_me, search = _from_me(params), _search(params)
+    since, until = _moment(params, "start_time", end=False), _moment(params, "end_time", end=True)
+    if search is not None and search.isspace():
+        # As in GOWA, nothing is found by blanks alone: no message is from a time that ends before it begins.
+        since, until, search = 1, 0, None
     return MessageQuery(
         org=access.org.no,
         phones=(phone.no,),
         chat=clean_text(chat_jid)[0],
-        since=_moment(params, "start_time", end=False),
-        until=_moment(params, "end_time", end=True),
+        since=since,
+        until=until,
         media_only=media_only,
         # GOWA's documentation: media_only takes precedence over is_from_me=false.
         from_me=None if media_only and from_me is False else from_me,
-        search=_search(params),
+        search=search,
         shows="messages_and_calls",
         offset=offset,
         limit=limit,

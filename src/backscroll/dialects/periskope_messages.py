@@ -131,7 +131,7 @@ _WORD_NAMES = (
     *("author", "device_type", "media", "forwarding_score", "origin", "invite", "links", "location", "location_data"),
     *("media_key", "mentions", "order_id", "raw_data", "recipient", "order_token", "vcards", "broadcast_id"),
     *("performed_by", "quoted", "client_ref", "ticket_id", "flag_metadata", "flag_response_time", "poll"),
-    "interactive",
+    *("poll_info", "interactive"),
 )
 """With the flags, all that ``_segments`` shows."""
 _flags_of, _words_of = attrgetter(*_FLAG_NAMES), attrgetter(*_WORD_NAMES)
@@ -175,7 +175,7 @@ def _segments(d: Details, chat: str, own: str, org_no: int, links: Links) -> tup
         f'"sent_message_id":{_text(d.client_ref)},',
         f'"message_ticket_id":{_text(d.ticket_id)},',
         f'"flag_metadata":{jsonb_text(d.flag_metadata)},"flag_response_time":{jsonb_text(d.flag_response_time)},',
-        f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(_poll_info(d.poll))},',
+        f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(d.poll_info if d.poll_info is not None else _poll_info(d.poll))},',
         f'"interactive":{jsonb_text(d.interactive)}',
     )
 

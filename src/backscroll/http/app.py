@@ -21,7 +21,7 @@ from backscroll.http.cache import Packed, PageCache
 from backscroll.http.delivery import Visit, deliver
 from backscroll.http.faces import FACES, Refused, as_refusal
 from backscroll.http.media_routes import MediaApp
-from backscroll.http.routes import AppState, Match, Reply, Request, Route, Router
+from backscroll.http.routes import AppState, BadPath, Match, Reply, Request, Route, Router
 from backscroll.http.wire import (
     MAX_HEADER_BYTES,
     MAX_URL_BYTES,
@@ -134,22 +134,34 @@ class Server:
         check_sizes(visit, scope)
         if visit.method == "OPTIONS":
             return Packed(self._preflight(visit))
-        match = self._router.find(visit.method, visit.path)
-        if match is None:
-            raise self._no_route(visit)
+        match = await self._match(visit)
         visit.face = FACES[match.route.dialect]
         if match.route.scope is None:
             return Packed(await match.route.handler(await self._request(visit, match, None, scope, receive)))
         access = await self._admit(visit, match.route.scope)
         return await self._kept_or_made(visit, match, access, scope, receive)
 
-    async def _admit(self, visit: Visit, needed: str) -> Access:
+    async def _match(self, visit: Visit) -> Match:
+        """The route that is meant. Only who is let in learns which addresses there are, as in GOWA."""
+        try:
+            match = self._router.find(visit.method, visit.path)
+        except BadPath as error:
+            problem: Exception = error
+        else:
+            if match is not None:
+                return match
+            problem = self._no_route(visit)
+        if visit.face.name != "backscroll":
+            await self._admit(visit, None)
+        raise problem
+
+    async def _admit(self, visit: Visit, needed: str | None) -> Access:
         access = self._gate.recall(visit.headers.get("authorization"))
         if access is None:
             access = await self._app.workers.run(lambda: self._gate.admit(visit.headers, visit.client))
         visit.org_id = access.org.id.encode()
         self._limit.count(access.token_id or access.org.id, visit.head)
-        if needed not in access.scopes:
+        if needed is not None and needed not in access.scopes:
             raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
         return access
 

@@ -19,6 +19,10 @@ Credential = tuple[str | None, str]
 """(token id, secret) of Basic; (None, secret) of Bearer."""
 
 
+class MalformedCredential(Unauthorised):
+    """What follows ``Basic`` is not ``id:secret`` in Base64."""
+
+
 def credential_of(authorization: str) -> Credential:
     """Raises Unauthorised when the header is neither Bearer nor Basic."""
     scheme, _, rest = authorization.strip().partition(" ")
@@ -33,9 +37,9 @@ def _basic(encoded: str) -> Credential:
     try:
         user, colon, secret = b64decode(encoded, validate=True).decode("utf-8").partition(":")
     except (NotBase64, ValueError):
-        raise Unauthorised from None
+        raise MalformedCredential from None
     if not colon:
-        raise Unauthorised
+        raise MalformedCredential
     return user, secret
 
 

@@ -23,6 +23,7 @@ from backscroll.errors import (
     Unreadable,
     Unsupported,
 )
+from backscroll.http.auth import MalformedCredential
 from backscroll.http.routes import BadPath, Dialect, Reply
 from backscroll.http.wire import BodyTooLarge, BodyTooSlow
 
@@ -49,11 +50,15 @@ class Face(Struct, frozen=True, kw_only=True):
     org_header: bytes | None
     error_org_header: bytes | None = None
     trace_header: bytes
+    refuses_malformed: bool = False
+    """A credential that cannot be read is a bad request, not a wrong one."""
     extra: tuple[tuple[bytes, bytes], ...] = ()
 
     def dress(self, error: Exception) -> Reply:
         """The answer to an error; 503 and 429 say when to come again."""
         refused = as_refusal(error)
+        if self.refuses_malformed and isinstance(error, MalformedCredential):
+            refused = Refused(400, "BAD_REQUEST", "Bad Request")
         if refused:
             return Reply(refused.status, self.render_refusal(refused), tuple(refused.headers.items()))
         status, body, headers = self.render_error(error)
@@ -68,7 +73,7 @@ def as_refusal(error: Exception) -> Refused | None:
         case Refused():
             return error
         case BadPath():
-            return Refused(400, "BAD_REQUEST", f"invalid path: {error}")
+            return Refused(400, "BAD_REQUEST", str(error))
         case BodyTooLarge():
             return Refused(413, "PAYLOAD_TOO_LARGE", str(error), {"connection": "close"})
         case BodyTooSlow():
@@ -133,6 +138,7 @@ FACES: dict[Dialect, Face] = {
         allow_headers=_GOWA_HEADERS,
         org_header=None,
         trace_header=b"x-request-id",
+        refuses_malformed=True,
     ),
     "backscroll": Face(
         name="backscroll",

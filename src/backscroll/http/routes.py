@@ -149,7 +149,11 @@ class Match(Struct, frozen=True):
 
 
 class BadPath(Exception):
-    """A path segment is not percent-encoded UTF-8."""
+    """A path segment, the parameter ``name`` where one is meant, is not percent-encoded UTF-8."""
+
+    def __init__(self, problem: str, name: str | None = None) -> None:
+        super().__init__(f"invalid {name} path parameter: {problem}" if name else f"invalid path: {problem}")
+        self.problem = problem
 
 
 class _Template(Struct, frozen=True):
@@ -202,10 +206,15 @@ class Router:
             entry = self._fixed.get(spelling)
             if entry and (hit := entry.get(method)) and (spelling == plain or hit.route.dialect == "gowa"):
                 return hit
-        segments = [decode_segment(part) for part in plain.split("/")[1:]]
+        segments, wrong = _decoded(plain)
         for template in self._templates.get(len(segments), ()):
             if template.route.method == method and _fits(template, segments):
+                for at, name in template.names:
+                    if at in wrong:
+                        raise BadPath(wrong[at].problem, name)
                 return Match(template.route, {name: segments[at] for at, name in template.names})
+        for problem in wrong.values():
+            raise problem
         return None
 
     def _add(self, route: Route) -> None:
@@ -231,6 +240,18 @@ def _fits(template: _Template, segments: list[str]) -> bool:
     if template.folds:
         return all(segments[at].lower() == literal for at, literal in template.literals)
     return all(segments[at] == literal for at, literal in template.literals)
+
+
+def _decoded(path: str) -> tuple[list[str], dict[int, BadPath]]:
+    """The segments of a path, and what is wrong with those that stay as they are."""
+    segments = path.split("/")[1:]
+    wrong: dict[int, BadPath] = {}
+    for at, segment in enumerate(segments):
+        try:
+            segments[at] = decode_segment(segment)
+        except BadPath as problem:
+            wrong[at] = problem
+    return segments, wrong
 
 
 def decode_segment(segment: str) -> str:

@@ -6,9 +6,10 @@ All tellings and add-ons of one WhatsApp id in one chat stand together.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never, cast
 
 import msgspec
 import zstandard
@@ -16,7 +17,7 @@ from msgspec import Struct, structs
 
 from backscroll import events
 from backscroll.errors import NotFound
-from backscroll.model import SOURCE_RANK, Media, Message, MessageKey, Org, Phone, Source
+from backscroll.model import SOURCE_RANK, Kind, Media, Message, MessageKey, Org, Phone, Source
 from backscroll.storage import directory
 from backscroll.storage.adoption import ADOPTED
 from backscroll.storage.cleaning import cleaned
@@ -268,7 +269,7 @@ class _Dumper:
     ) -> Iterator[Line]:
         tellings = prune(told) or [telling(self._number(r.sender), r.source, told_by(r)) for r in group]
         rows = {self._number(row.sender): row for row in group}
-        for t in sorted(tellings, key=lambda t: (t.sender not in rows, *self._place(t))):
+        for t in sorted(tellings, key=lambda t: (t.sender not in rows, t.message.key.id != id, *self._place(t))):
             row = rows.pop(t.sender, None)
             about = About(
                 source=t.source,
@@ -279,10 +280,16 @@ class _Dumper:
             own, mine = self._phones[phone]
             key = MessageKey(own.jid, self._jid(chat) or "", t.message.key.id, self._jid(t.sender))
             from_me = bool(t.sender) and t.sender == self._number(mine)
-            yield Line(events.MessageSeen(structs.replace(t.message, key=key, from_me=from_me)), about)
+            # The encoder knows a default by its identity, and a kind that comes from a row is another object.
+            message = structs.replace(t.message, key=key, from_me=from_me, kind=_same(t.message.kind))
+            yield Line(events.MessageSeen(message), about)
 
     def _place(self, t: Telling) -> tuple[str, int, bytes]:
-        return (self._jid(t.sender) or "", -SOURCE_RANK[t.source], _ENCODER.encode(t.message))
+        return (
+            self._jid(t.sender) or "",
+            -SOURCE_RANK[t.source],
+            _ENCODER.encode(structs.replace(t.message, kind=_same(t.message.kind))),
+        )
 
     # ------------------------------------------------------------------ add-ons
 
@@ -333,6 +340,10 @@ class _Dumper:
         while row := self._tx.one("dump_raws", {"org": self._org, "after": after, "limit": 1}):
             after, source, media_type, payload = row
             yield Line(RawKept(after, media_type, unpack.decompress(bytes(payload))), About(source=source))
+
+
+def _same(kind: Kind) -> Kind:
+    return cast(Kind, sys.intern(kind))
 
 
 def _told(facts: str | None, bare: T) -> Iterator[Line]:

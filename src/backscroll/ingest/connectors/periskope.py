@@ -520,6 +520,7 @@ def _details(wire: _WireMessage, type_name: str | None, altered: bool, key: Mess
         location_data=wire.location,
         vcards=None if wire.vcards is None else tuple(wire.vcards),
         poll=_poll(wire.poll_info),
+        poll_info=wire.poll_info,
         poll_results=wire.poll_results,
         notice=Notice(type="private_note") if wire.is_private_note else None,
         type_name=type_name,

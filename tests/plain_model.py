@@ -1,0 +1,177 @@
+"""Two oracles: an archive's rows in words that do not depend on the order of arrival, and a plain list of messages
+that answers queries by filtering and sorting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from backscroll import ids
+from backscroll.model import MEDIA_KINDS, ArchivedMessage, Message
+from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.storage.store import Store
+from backscroll.storage.tallies import COLUMNS
+
+ARRIVAL = ("no", "raw", "stored_at", "changed_at", "seq", "org")
+"""What may differ: numbers, payloads, times of arrival, and places in the change feed."""
+WORDS = ("ell", "second", "o", "jose")
+ALL_SHOWS = ("messages", "messages_and_calls", "notices")
+
+
+class Rows:
+    """The tables of one organisation, with JIDs in the place of numbers."""
+
+    def __init__(self, file: Path, org: int) -> None:
+        self._connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+        self._org = org
+        self._jids = {0: ""}
+        merged = dict(self._all("SELECT contact, merged_into FROM contacts WHERE org = ?"))
+        jids = dict(self._all("SELECT contact, jid FROM contacts WHERE org = ?"))
+        for contact in jids:
+            standing = contact
+            while merged[standing] is not None:
+                standing = merged[standing]
+            self._jids[contact] = jids[standing]
+        self._phones = dict(self._all("SELECT phone, jid FROM phones WHERE org = ?"))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _all(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, (self._org,)).fetchall()
+
+    def table(self, name: str, where: str = "") -> list[dict[str, Any]]:
+        """Rows without what depends on arrival, in an order of their own."""
+        cursor = self._connection.execute(f"SELECT * FROM {name} WHERE org = ? {where}", (self._org,))
+        found = [dict(zip((d[0] for d in cursor.get_description()), row, strict=True)) for row in cursor]
+        return sorted((self._told(row) for row in found), key=lambda row: json.dumps(row, sort_keys=True))
+
+    def _told(self, row: dict[str, Any]) -> dict[str, Any]:
+        told = {name: value for name, value in row.items() if name not in ARRIVAL}
+        for name in told.keys() & {"contact", "chat", "sender", "actor", "target"}:
+            told[name] = "all" if name == "chat" and told[name] == 0 else self._jids[told[name]]
+        if "phone" in told:
+            told["phone"] = self._phones[told["phone"]]
+        return told
+
+    def whole(self) -> dict[str, list[dict[str, Any]]]:
+        counted = " OR ".join(f"{column} <> 0" for column in COLUMNS)
+        return {
+            "contacts": self.table("contacts", "AND merged_into IS NULL"),
+            "aliases": self.table("aliases"),
+            "merges": self.table("merges"),
+            "chats": self.table("chats"),
+            "messages": self.table("messages"),
+            "tellings": self.table("tellings"),
+            "addons": self.table("addons"),
+            "tallies": self.table("tallies", f"AND ({counted})"),
+        }
+
+
+def canonical(store: Store, file: Path, org: int) -> dict[str, Any]:
+    """All that an archive holds and shows, but for what depends on arrival."""
+    rows = Rows(file, org)
+    try:
+        return {"rows": rows.whole(), "shown": _shown(store, org)}
+    finally:
+        rows.close()
+
+
+def _shown(store: Store, org: int) -> dict[str, Any]:
+    phones = tuple(p.no for p in store.list_phones(org))
+    chats = store.list_chats(ChatQuery(org=org, phones=phones, limit=1000)).chats
+    contacts = store.list_contacts(ContactQuery(org=org, phones=phones)).contacts
+    reactions = store.list_reactions(ReactionQuery(org=org, phones=phones)).reactions
+    return {
+        "chats": _sorted(chats),
+        "contacts": _sorted(contacts),
+        "reactions": _sorted(reactions),
+        "messages": {
+            f"{chat.phone.jid} {chat.jid} {shows}": _sorted(
+                store.list_messages(
+                    MessageQuery(org=org, phones=(chat.phone.no,), chat=chat.jid, shows=shows, limit=1000)
+                ).messages
+            )
+            for chat in chats
+            for shows in ("messages_and_calls", "notices")
+        },
+        "found": {
+            f"{chat.jid} {word}": sorted(
+                m.message.key.id
+                for m in store.list_messages(
+                    MessageQuery(org=org, phones=phones, chat=chat.jid, search=word, limit=1000)
+                ).messages
+            )
+            for chat in chats
+            for word in WORDS
+        },
+        "whole": _sorted(_whole_messages(store, org, phones)),
+    }
+
+
+def _whole_messages(store: Store, org: int, phones: tuple[int, ...]) -> Iterable[ArchivedMessage | None]:
+    for shows in ("messages_and_calls", "notices"):
+        for shown in store.list_messages(MessageQuery(org=org, phones=phones, shows=shows, limit=1000)).messages:
+            key = shown.message.key
+            yield store.find_message(org, (shown.phone.no,), key.id, key.chat, key.sender)
+
+
+def _sorted(values: Iterable[Any]) -> list[str]:
+    return sorted(json.dumps(_without_arrival(msgspec.to_builtins(value)), sort_keys=True) for value in values)
+
+
+def _without_arrival(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_arrival(v) for k, v in value.items() if k not in (*ARRIVAL, "phone_id", "created_at")}
+    if isinstance(value, list):
+        return [_without_arrival(v) for v in value]
+    return value
+
+
+class Kept(Struct, frozen=True):
+    """A message as the plain model keeps it, with the numbers that settle ties."""
+
+    message: Message
+    phone: int
+    chat: int
+
+
+class PlainArchive:
+    """Answers ``MessageQuery`` the slow and obvious way. It knows nothing of merging: each message is told once."""
+
+    def __init__(self) -> None:
+        self._kept: list[Kept] = []
+
+    def keep(self, message: Message, phone: int, chat: int) -> None:
+        self._kept.append(Kept(message, phone, chat))
+
+    def ask(self, query: MessageQuery) -> tuple[list[str], int]:
+        """Ids of the page, and the number of all that match."""
+        found = [k for k in self._kept if self._matches(k, query)]
+        found.sort(key=lambda k: (k.message.sent_at, k.message.key.id, k.phone, k.chat), reverse=True)
+        page = found[query.offset : query.offset + query.limit]
+        return [k.message.key.id for k in page], len(found)
+
+    def _matches(self, kept: Kept, query: MessageQuery) -> bool:
+        message = kept.message
+        shown = {
+            "messages": message.kind not in ("call", "notice"),
+            "messages_and_calls": message.kind != "notice",
+            "notices": message.kind in ("call", "notice"),
+        }
+        return (
+            kept.phone in query.phones
+            and (query.chat is None or ids.canonical(query.chat) == ids.canonical(message.key.chat))
+            and (query.since is None or message.sent_at >= query.since)
+            and (query.until is None or message.sent_at <= query.until)
+            and (not query.media_only or message.kind in MEDIA_KINDS)
+            and (query.from_me is None or message.from_me == query.from_me)
+            and (not query.search or ids.fold(query.search) in ids.fold(message.text or ""))
+            and shown[query.shows]
+        )

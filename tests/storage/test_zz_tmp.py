@@ -1,0 +1,226 @@
+"""Properties of the store: any order, repetition and splitting of events gives the same archive."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from plain_model import canonical
+
+from backscroll.events import (
+    Batch,
+    ChatSeen,
+    ContactSeen,
+    Event,
+    MediaHeld,
+    MessageEdited,
+    MessageRevoked,
+    MessageSeen,
+    NumberMapped,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
+from backscroll.model import Details, Media, Member, Message, MessageKey, Quote, Source
+from backscroll.storage import check
+from backscroll.storage.store import Store, open_store
+
+SECOND = 1_000_000
+NINE = 1_741_856_400 * SECOND
+ONE, ONE_LID = "918527184400@s.whatsapp.net", "11111111111@lid"
+TWO = "6289685028129@s.whatsapp.net"
+ANNA, ANNA_LID, ANNA_TOO = "919537851844@s.whatsapp.net", "22222222222@lid", "33333333333@lid"
+ANNA_BY_NAME = "anna.0123456789@export"
+BEN, BEN_LID = "4915112345678@s.whatsapp.net", "44444444444@lid"
+GROUP, GROUP_BY_NAME = "120363041234567890@g.us", "exp0123456789abcdef@g.us"
+NUMBERS = [(ONE_LID, ONE), (ANNA_LID, ANNA), (ANNA_TOO, ANNA), (ANNA_BY_NAME, ANNA), (BEN_LID, BEN)]
+SOURCES: list[Source] = ["linked", "cloud", "periskope", "webhook", "backup", "gowa", "export"]
+
+Told = tuple[Source, Event]
+
+
+def spellings(jid: str) -> st.SearchStrategy[str]:
+    user, _, server = jid.partition("@")
+    if server != "s.whatsapp.net":
+        return st.sampled_from([jid, f"{user}:12@{server}"] if server == "lid" else [jid])
+    return st.sampled_from([jid, f"{user}@c.us", f"{user}:7@{server}", f"+{user}", f" {jid}"])
+
+
+def one_of(*jids: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(jids).flatmap(spellings)
+
+
+PHONES = one_of(ONE, ONE, TWO)
+PERSONS = one_of(ANNA, ANNA_LID, ANNA_TOO, BEN, BEN_LID, ONE, ONE_LID)
+CHATS = one_of(ANNA, ANNA_LID, BEN, BEN_LID, GROUP, GROUP, GROUP, ANNA_BY_NAME, GROUP_BY_NAME, "status@broadcast", ONE)
+IDS = st.sampled_from(["3EB01", "3EB01", "3EB02", "3EB03", "exp_1", "exp_2"])
+TIMES = st.sampled_from([NINE, NINE + 5 * SECOND, NINE + 59 * SECOND, NINE + 61 * SECOND, NINE + 86_400 * SECOND])
+MAYBE_TIMES = st.none() | TIMES
+TEXTS = st.sampled_from(["hello", "hello", "second words", "José's  café", "", None])
+KINDS = st.sampled_from(["text", "text", "image", "document", "call", "notice", "unknown", "poll"])
+ACKS = st.sampled_from([None, -1, 0, 1, 2, 3, 4, 5])
+MAYBE = st.sampled_from([None, None, True, False])
+MEDIA = st.builds(
+    Media,
+    mimetype=st.sampled_from([None, "image/jpeg", "image/png"]),
+    size=st.sampled_from([None, 1, 2]),
+    filename=st.sampled_from([None, "a.jpg"]),
+    file=st.sampled_from([None, "aa", "bb"]),
+    omitted=MAYBE,
+)
+DETAILS = st.builds(
+    Details,
+    media=st.none() | MEDIA,
+    quoted=st.none() | st.builds(Quote, id=st.sampled_from([None, "3EB02"]), text=st.sampled_from([None, "q"])),
+    mentions=st.sampled_from([(), (ANNA_LID,), (ANNA, BEN)]),
+    is_forwarded=MAYBE,
+    is_deleted=MAYBE,
+    is_edited=MAYBE,
+    prev_text=st.sampled_from([None, "hello", "before"]),
+    push_name=st.sampled_from([None, "Anna", "Ännchen"]),
+    updated_at=MAYBE_TIMES,
+    client_ref=st.sampled_from([None, "ref1"]),
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> Told:
+    id = draw(IDS)
+    key = MessageKey(draw(PHONES), draw(CHATS), id, draw(st.none() | PERSONS))
+    details = draw(DETAILS)
+    message = Message(
+        key=key,
+        sent_at=draw(TIMES),
+        from_me=draw(st.booleans()),
+        kind=draw(KINDS),
+        text=draw(TEXTS),
+        ack=draw(ACKS),
+        details=details,
+    )
+    source = draw(st.sampled_from(SOURCES))
+    return (source, MessageSeen(message)) if not id.startswith("exp_") else ("export", _line(draw, message))
+
+
+def _line(draw: st.DrawFn, message: Message) -> MessageSeen:
+    """A line of an exported chat: some know seconds, most do not, and authors may be names."""
+    minutes = draw(st.booleans())
+    key = structs.replace(message.key, sender=draw(st.none() | one_of(ANNA, ANNA_LID, ANNA_BY_NAME, BEN)))
+    details = structs.replace(message.details, precision="minute" if minutes else "second")
+    at = message.sent_at // (60 * SECOND) * 60 * SECOND if minutes else message.sent_at
+    return MessageSeen(structs.replace(message, key=key, sent_at=at, details=details))
+
+
+TARGETS = st.builds(Target, PHONES, CHATS, IDS, st.none() | PERSONS)
+ADDONS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        MessageEdited,
+        target=TARGETS,
+        text=TEXTS,
+        at=TIMES,
+        id=st.sampled_from([None, "E1", "E2"]),
+        by=st.none() | PERSONS,
+    ),
+    st.builds(MessageRevoked, target=TARGETS, at=MAYBE_TIMES, by=st.none() | PERSONS, by_admin=st.booleans()),
+    st.builds(ReactionSet, target=TARGETS, by=PERSONS, emoji=st.sampled_from(["👍", "", "❤️"]), at=MAYBE_TIMES),
+    st.builds(
+        ReceiptSet,
+        target=TARGETS,
+        ack=st.sampled_from([-1, 2, 3, 4, 5]),
+        participant=st.none() | PERSONS,
+        at=MAYBE_TIMES,
+    ),
+    st.builds(PollVoted, target=TARGETS, by=PERSONS, options=st.sampled_from([(), ("a",), ("a", "b")]), at=TIMES),
+    st.builds(MediaHeld, target=TARGETS, media=MEDIA),
+)
+FACTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        ChatSeen,
+        phone=PHONES,
+        chat=CHATS,
+        at=MAYBE_TIMES,
+        name=st.sampled_from([None, "Club", "Family"]),
+        unread=st.sampled_from([None, 0, 3]),
+        archived=MAYBE,
+        members=st.sampled_from([None, (Member(jid=ANNA_LID), Member(jid=BEN, is_admin=True))]),
+        labels=st.sampled_from([None, (), ("vip",)]),
+    ),
+    st.builds(
+        ContactSeen,
+        jid=PERSONS,
+        at=MAYBE_TIMES,
+        name=st.sampled_from([None, "Anna", "A."]),
+        push_name=st.sampled_from([None, "anna"]),
+        extras=st.sampled_from([None, {"a": 1}, {"b": [2, None]}]),
+    ),
+    st.sampled_from(NUMBERS).flatmap(
+        lambda pair: st.builds(NumberMapped, lid=spellings(pair[0]), jid=spellings(pair[1]))
+    ),
+    st.just(NumberMapped(lid=GROUP_BY_NAME, jid=GROUP)),
+    st.just(NumberMapped(lid=ANNA_LID, jid=ANNA_TOO)),
+)
+
+
+def told_by_any(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Told]:
+    return st.tuples(st.sampled_from(SOURCES), events)
+
+
+HISTORIES = st.lists(
+    st.one_of(messages(), messages(), told_by_any(ADDONS), told_by_any(FACTS)), min_size=1, max_size=14
+)
+
+
+class Shelf:
+    """One database with room for many archives, so that each example need not make a file of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "backscroll.db"
+        self.store: Store = open_store(None, folder)
+        self._made = 0
+
+    def archive(self, history: list[tuple[Source, list[Event]]]) -> dict[str, Any]:
+        """What an archive holds after these batches."""
+        self._made += 1
+        org = self.store.create_org(f"org {self._made}").no
+        for jid in (ONE, TWO):
+            self.store.add_phone(org, jid)
+        for source, events in history:
+            self.store.apply(org, Batch(source=source, events=events))
+        assert self.store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
+        return canonical(self.store, self.file, org)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    made = Shelf(tmp_path_factory.mktemp("shelf"))
+    yield made
+    made.store.close()
+
+
+def shuffled(history: list[Told], chance: random.Random) -> list[tuple[Source, list[Event]]]:
+    """The same events in another order, some of them again, in batches of any size."""
+    again = [told for told in history if chance.random() < 0.3]
+    order = history + again
+    chance.shuffle(order)
+    batches: list[tuple[Source, list[Event]]] = []
+    for source, event in order:
+        if batches and batches[-1][0] == source and chance.random() < 0.6:
+            batches[-1][1].append(event)
+        else:
+            batches.append((source, [event]))
+    return batches
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(history=HISTORIES, chance=st.randoms(use_true_random=False))
+def test_any_order_repetition_or_splitting_gives_the_same_archive(
+    shelf: Shelf, history: list[Told], chance: random.Random
+) -> None:
+    plain = shelf.archive([(source, [event]) for source, event in history])
+    assert shelf.archive(shuffled(history, chance)) == plain
