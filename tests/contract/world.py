@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backscroll import model
 from backscroll.config import Settings, load
 from backscroll.events import (
     Batch,
@@ -26,7 +27,7 @@ from backscroll.events import (
     Target,
 )
 from backscroll.http.app import build_app
-from backscroll.model import Details, Message, MessageKey, Org, Phone, Source
+from backscroll.model import Details, MessageKey, Org, Phone, Source
 from backscroll.storage.media import MediaStore
 from backscroll.storage.secrets import load_or_make_key
 from backscroll.storage.store import Store, open_store
@@ -60,7 +61,7 @@ class Teller:
         key = MessageKey(self.phone, chat, id, author)
         sent_at = at if isinstance(at, int) else micros(at)
         return MessageSeen(
-            Message(key=key, sent_at=sent_at, from_me=from_me, text=text, details=Details(**more), **fields)
+            model.Message(key=key, sent_at=sent_at, from_me=from_me, text=text, details=Details(**more), **fields)
         )
 
     def target(self, chat: str, id: str, sender: str | None = None) -> Target:
@@ -77,7 +78,7 @@ class Client:
     """Sends requests to an app in process, with a credential unless told otherwise."""
 
     def __init__(self, app: ASGIApp, runner: asyncio.Runner, headers: dict[str, str]) -> None:
-        self._app = app
+        self.app = app
         self._runner = runner
         self._headers = headers
 
@@ -88,7 +89,7 @@ class Client:
         async def with_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
             target, _, query = raw.partition(b"?")
             given = {"path": unquote(target.decode()), "raw_path": target, "query_string": query}
-            await self._app({**scope, **given}, receive, send)
+            await self.app({**scope, **given}, receive, send)
 
         async def send() -> httpx.Response:
             # An address of its own for each: failed logins are counted by address.
@@ -99,6 +100,34 @@ class Client:
                 return await client.request(method, "/", headers={**self._headers, **(headers or {})}, **more)
 
         return self._runner.run(send())
+
+    def raw(self, path: str, headers: dict[str, str]) -> bytes:
+        """The body as it came over the wire, compressed or not."""
+        sent: list[bytes] = []
+        given = {"host": "archive.test", **self._headers, **headers}
+        scope: Scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "client": ("10.1.1.1", 5000),
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(event: Message) -> None:
+            sent.append(event.get("body", b""))
+
+        async def call() -> None:
+            await self.app(scope, receive, send)
+
+        self._runner.run(call())
+        return b"".join(sent)
 
     def json(self, path: str, headers: dict[str, str] | None = None) -> Any:
         """The body of an answer that must be 200."""

@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 
 import msgspec
 import pytest
+from click.testing import CliRunner, Result
 
+from backscroll.cli.main import main
 from backscroll.errors import Conflict, NewerData, NotFound, Unreadable
 from backscroll.events import (
     Batch,
@@ -518,6 +520,29 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), packed_file(tmp_path / "archive.jsonl.gz") as out:
         out.write(b"half" * (1 // 0))
     assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------------- the commands
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(main, [*arguments, "--data", str(folder)], input=stdin)
+
+
+def test_the_commands_go_through_files_and_pipes(world: World, small: bytes, tmp_path: Path) -> None:
+    world.store.close()
+    piped = run(world.folder, "export", "jsonl", "-o", "-").stdout_bytes
+    assert piped.splitlines()[1:-1] == small.splitlines()[1:-1]
+    told = run(tmp_path / "two", "import", "jsonl", "-", stdin=piped)
+    assert told.stdout.startswith('Read 8 lines into "Bakery"; ')
+    file = str(tmp_path / "archive.jsonl.gz")
+    wrote = run(tmp_path / "two", "export", "jsonl", "-o", file)
+    assert wrote.stdout == 'Wrote 1 messages of "Bakery", 8 lines in all.\n'
+    again = run(tmp_path / "two", "import", "jsonl", file, "--json")
+    assert msgspec.json.decode(again.stdout)["changed"] == 0
+    cut = run(tmp_path / "two", "import", "jsonl", "-", stdin=piped[:-9])
+    assert (cut.exit_code, cut.stdout) == (1, "")
+    assert "standard input: line 8: " in cut.stderr
 
 
 # ---------------------------------------------------------------------- large archives

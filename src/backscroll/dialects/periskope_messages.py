@@ -17,7 +17,7 @@ from backscroll.dialects.moments import postgres_text
 from backscroll.dialects.periskope_ids import encode_message_id, has_participants, shown_jid
 from backscroll.ids import is_person
 from backscroll.kinds import periskope_type
-from backscroll.model import Access, ArchivedMessage, Details, Location, Media, Poll, Quote, Receipt
+from backscroll.model import Access, ArchivedMessage, Details, Location, Media, Quote, Receipt
 
 _FLAG: dict[bool | None, str] = {None: "null", True: "true", False: "false"}
 _RECEIVED = '{"pending":[],"read_count":0,"delivered_count":0}'
@@ -175,7 +175,7 @@ def _segments(d: Details, chat: str, own: str, org_no: int, links: Links) -> tup
         f'"sent_message_id":{_text(d.client_ref)},',
         f'"message_ticket_id":{_text(d.ticket_id)},',
         f'"flag_metadata":{jsonb_text(d.flag_metadata)},"flag_response_time":{jsonb_text(d.flag_response_time)},',
-        f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(d.poll_info if d.poll_info is not None else _poll_info(d.poll))},',
+        f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(_poll_info(d))},',
         f'"interactive":{jsonb_text(d.interactive)}',
     )
 
@@ -259,9 +259,10 @@ def seen_at(receipt: Receipt) -> int | None:
     return receipt.played_at if receipt.read_at is None else receipt.read_at
 
 
-def _poll_info(poll: Poll | None) -> dict[str, Any] | None:
-    if poll is None:
-        return None
+def _poll_info(details: Details) -> Any:
+    poll = details.poll
+    if details.poll_info is not None or poll is None:
+        return details.poll_info
     info: dict[str, Any] = {"pollName": poll.name, "pollOptions": poll.options}
     if poll.selectable is not None:
         info["options"] = {"allowMultipleAnswers": poll.selectable != 1}

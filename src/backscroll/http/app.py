@@ -156,9 +156,8 @@ class Server:
         raise problem
 
     async def _admit(self, visit: Visit, needed: str | None) -> Access:
-        access = self._gate.recall(visit.headers.get("authorization"))
-        if access is None:
-            access = await self._app.workers.run(lambda: self._gate.admit(visit.headers, visit.client))
+        admission = await self._app.workers.run(lambda: self._gate.admit(visit.headers, visit.client))
+        access, visit.version = admission.access, admission.version
         visit.org_id = access.org.id.encode()
         self._limit.count(access.token_id or access.org.id, visit.head)
         if needed is not None and needed not in access.scopes:
@@ -167,12 +166,11 @@ class Server:
 
     async def _kept_or_made(self, visit: Visit, match: Match, access: Access, scope: Scope, receive: Receive) -> Packed:
         """The answer kept from before if nothing has been written since, else the handler's."""
-        route, org = match.route, access.org.no
+        route, version = match.route, visit.version
         if not (route.cached and self._pages.most_bytes):
             return Packed(await route.handler(await self._request(visit, match, access, scope, receive)))
         key = self._key(visit, route, access, scope)
         # Read before the handler asks: a write in between then leaves an entry that is already out of date.
-        version = await self._app.workers.run(lambda: self._app.store.version(org))
         kept = self._pages.get(key, version)
         if kept is None:
             kept = Packed(await route.handler(await self._request(visit, match, access, scope, receive)))

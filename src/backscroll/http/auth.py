@@ -10,9 +10,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from backscroll.errors import Unauthorised
 from backscroll.http.wire import FailedLogins, is_loopback
 from backscroll.model import Access
+from backscroll.storage.directory import org_of_token
 from backscroll.storage.store import Store
 
 Credential = tuple[str | None, str]
@@ -43,16 +46,23 @@ def _basic(encoded: str) -> Credential:
     return user, secret
 
 
+class Admission(Struct, frozen=True):
+    """What is granted, and the organisation's version when that was looked up."""
+
+    access: Access
+    version: int
+
+
 class Gate:
     """Turns a request's credential into its access.
 
-    With ``open_access`` (an organisation) a program on this machine needs none; a web page of another site does,
+    With ``open_access`` (a token's id) a program on this machine needs none; a web page of another site does,
     or any site that its user visits could read the archive.
     """
 
     MOST_KNOWN = 1024
     MEMORY_SECONDS = 1.0
-    """So long a credential is not looked up again; a revoked one works for at most so long."""
+    """So long a credential is not looked up again while nothing is written; expiry is exact to this."""
 
     def __init__(
         self,
@@ -65,29 +75,33 @@ class Gate:
         self._open_access = open_access
         self._failed = failed or FailedLogins()
         self._now = now
-        self._known: OrderedDict[bytes, tuple[float, Access]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, Admission]] = OrderedDict()
 
-    def recall(self, authorization: str | None) -> Access | None:
-        """The access of a credential that was looked up a moment ago."""
-        known = self._known.get(_digest(authorization)) if authorization else None
-        return known[1] if known and self._now() < known[0] else None
-
-    def admit(self, headers: Mapping[str, str], client: str | None) -> Access:
+    def admit(self, headers: Mapping[str, str], client: str | None) -> Admission:
         """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses."""
         authorization = headers.get("authorization")
         if authorization is not None:
-            return self._look_up(authorization, client)
+            return self._recall(authorization) or self._look_up(authorization, client)
         if self._open_access and is_local_program(headers, client):
-            org = self._store.find_org(self._open_access)
-            return Access(org=org, phones=self._store.list_phones(org.no))
+            access = self._store.access_of_token(self._open_access)
+            return Admission(access, self._store.version(access.org.no))
         raise Unauthorised
 
-    def _look_up(self, authorization: str, client: str | None) -> Access:
+    def _recall(self, authorization: str) -> Admission | None:
+        """A credential that was looked up a moment ago. Any write, a revoked token too, has it looked up again."""
+        known = self._known.get(_digest(authorization))
+        if known is None or self._now() >= known[0]:
+            return None
+        return known[1] if self._store.version(known[1].access.org.no) == known[1].version else None
+
+    def _look_up(self, authorization: str, client: str | None) -> Admission:
         digest = _digest(authorization)
         if digest not in self._known:
             self._failed.check(client)
         try:
             token, secret = credential_of(authorization)
+            # The version first: a token that is revoked in between is looked up again.
+            version = self._store.version(org_of_token(secret) or 0)
             access = (
                 self._store.authenticate(secret) if token is None else self._store.authenticate_basic(token, secret)
             )
@@ -95,10 +109,11 @@ class Gate:
             self._known.pop(digest, None)
             self._failed.failed(client)
             raise
-        self._known[digest] = (self._now() + self.MEMORY_SECONDS, access)
+        admission = Admission(access, version)
+        self._known[digest] = (self._now() + self.MEMORY_SECONDS, admission)
         if len(self._known) > self.MOST_KNOWN:
             self._known.popitem(last=False)
-        return access
+        return admission
 
 
 def _digest(authorization: str) -> bytes:

@@ -43,6 +43,8 @@ class Visit(Struct):
     trace_id: str
     head: list[Header]
     org_id: bytes | None = None
+    version: int = 0
+    """The organisation's, when the caller was let in."""
     keeps_alive: bool = True
 
 

@@ -269,7 +269,9 @@ class _Dumper:
     ) -> Iterator[Line]:
         tellings = prune(told) or [telling(self._number(r.sender), r.source, told_by(r)) for r in group]
         rows = {self._number(row.sender): row for row in group}
-        for t in sorted(tellings, key=lambda t: (t.sender not in rows, t.message.key.id != id, *self._place(t))):
+        if len(tellings) > 1:
+            tellings.sort(key=lambda t: (t.sender not in rows, t.message.key.id != id, *self._place(t)))
+        for t in tellings:
             row = rows.pop(t.sender, None)
             about = About(
                 source=t.source,

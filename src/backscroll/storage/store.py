@@ -45,7 +45,7 @@ MERGE_ROWS = 1000
 
 
 class Change(Struct, frozen=True):
-    """One line of the change feed. ``what`` is message, gone, chat, contact or phone; ``no`` its number."""
+    """One line of the change feed. ``what`` is message, gone, chat, contact, phone or token; ``no`` its number or 0."""
 
     seq: int
     what: str
@@ -311,7 +311,15 @@ class Store:
         return self._engine.read(lambda tx: directory.list_tokens(tx, org), org)
 
     def revoke_token(self, org: int, token_id: str) -> None:
-        self._engine.write(lambda tx: directory.revoke_token(tx, org, token_id, self._clock()), org)
+        """At once: every process looks a credential up again after any write to its organisation."""
+
+        def work(tx: Txn) -> None:
+            head = lock_head(tx, org)
+            directory.revoke_token(tx, org, token_id, self._clock())
+            head.change("token", 0)
+            save_head(tx, head)
+
+        self._engine.write(work, org)
 
     def authenticate(self, secret: str) -> Access:
         """What a secret opens; ``Unauthorised`` whatever is wrong with it."""
