@@ -212,8 +212,18 @@ class Databases:
         """The name of a new database."""
         name = next(self._names)
         source = sql.SQL("template0 ENCODING 'UTF8'") if template is None else sql.Identifier(template)
-        self._admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), source))
+        command = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        self._admin.execute(command.format(sql.Identifier(name), source))
         return name
+
+    def clear(self, name: str) -> None:
+        """Leave the schema of an archive, and no row in it: quicker than a new database for each test."""
+        self._admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        with psycopg.connect(self.url(name)) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            for (table,) in tables:
+                if table != "migrations":
+                    connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
 
     def drop(self, name: str) -> None:
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

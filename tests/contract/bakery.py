@@ -55,34 +55,62 @@ class Bakery(World):
             shop.message(ANA, "M01", f"{DAY}10:00:00+00:00", "Olá, 50% off_today? <b>&</b>"),
             shop.message(ANA, "M02", f"{DAY}10:01:00+00:00", "Yes, 500 off today", from_me=True, ack=2),
             shop.message(
-                ANA, "M03", f"{DAY}10:02:00+00:00", "the CAKE", kind="image",
+                ANA,
+                "M03",
+                f"{DAY}10:02:00+00:00",
+                "the CAKE",
+                kind="image",
                 media=Media(mimetype="image/jpeg", size=len(JPEG), filename="cake.jpg"),
             ),
             shop.message(
-                ANA, "M04", f"{DAY}10:03:00+00:00", kind="document", from_me=True,
-                media=Media(mimetype="application/pdf", size=51_200, filename="bill.pdf", url="https://mmg.example/x.enc"),
+                ANA,
+                "M04",
+                f"{DAY}10:03:00+00:00",
+                kind="document",
+                from_me=True,
+                media=Media(
+                    mimetype="application/pdf", size=51_200, filename="bill.pdf", url="https://mmg.example/x.enc"
+                ),
             ),
-            shop.message(ANA, "M05", f"{DAY}10:04:00+00:00", kind="voice", media=Media(mimetype="audio/ogg; codecs=opus")),
+            shop.message(
+                ANA, "M05", f"{DAY}10:04:00+00:00", kind="voice", media=Media(mimetype="audio/ogg; codecs=opus")
+            ),
             shop.message(ANA, "call:C06", f"{DAY}10:05:00+00:00", kind="call", call=Call(metadata={"call_id": "C06"})),
             shop.message(ANA, "M07", f"{DAY}10:06:00+00:00", "tie one"),
             shop.message(ANA, "M08", f"{DAY}10:06:00+00:00", "tie two"),
             shop.message(ANA, "M09", f"{DAY}10:06:00+00:00", "tie three", from_me=True),
             shop.message(
-                ANA, "M10", f"{DAY}10:07:00+00:00", kind="location",
+                ANA,
+                "M10",
+                f"{DAY}10:07:00+00:00",
+                kind="location",
                 location=Location(latitude=-6.2, longitude=106.8, name="Bakery", address="Hill Street 1"),
             ),
             shop.message(
-                ANA, "M11", f"{DAY}10:08:00+00:00", kind="contact",
+                ANA,
+                "M11",
+                f"{DAY}10:08:00+00:00",
+                kind="contact",
                 vcards=("BEGIN:VCARD\nVERSION:3.0\nFN:Ben Müller\nTEL;waid=4915112345678:+49 151 12345678\nEND:VCARD",),
             ),
             shop.message(
-                ANA, "M12", f"{DAY}10:09:00+00:00", kind="poll", poll=Poll(name="Which bread?", options=("rye", "wheat"))
+                ANA,
+                "M12",
+                f"{DAY}10:09:00+00:00",
+                kind="poll",
+                poll=Poll(name="Which bread?", options=("rye", "wheat")),
             ),
-            shop.message(ANA, "M13", f"{DAY}10:10:00+00:00", kind="sticker", media=Media(mimetype="image/webp", size=7)),
+            shop.message(
+                ANA, "M13", f"{DAY}10:10:00+00:00", kind="sticker", media=Media(mimetype="image/webp", size=7)
+            ),
             shop.message(ANA, "M14", f"{DAY}10:11:00+00:00", "frist words"),
             shop.message(ANA, "M15", f"{DAY}10:12:00+00:00", "said and taken back"),
             shop.message(
-                ANA, "M16", f"{DAY}10:13:00+00:00", "an answer", quoted=Quote(id="M02", sender=self.shop.jid, text="Yes"),
+                ANA,
+                "M16",
+                f"{DAY}10:13:00+00:00",
+                "an answer",
+                quoted=Quote(id="M02", sender=self.shop.jid, text="Yes"),
                 client_ref="0b3a5a0e-1111-4222-8333-444455556666",
             ),
             shop.message(ANA, "N17", f"{DAY}10:14:00+00:00", "encrypted", kind="notice", notice=Notice(type="e2e")),
@@ -91,7 +119,9 @@ class Bakery(World):
             ReactionSet(
                 target=shop.target(ANA, "M02"), by=ANA, emoji="👍", at=micros(f"{DAY}10:22:00+00:00"), id="R01"
             ),
-            ReactionSet(target=shop.target(ANA, "M02"), by=self.shop.jid, emoji="🎂", at=micros(f"{DAY}10:23:00+00:00")),
+            ReactionSet(
+                target=shop.target(ANA, "M02"), by=self.shop.jid, emoji="🎂", at=micros(f"{DAY}10:23:00+00:00")
+            ),
             ReactionSet(target=shop.target(ANA, "M03"), by=ANA, emoji="❤️", at=micros(f"{DAY}10:24:00+00:00")),
             ReactionSet(target=shop.target(ANA, "M03"), by=ANA, emoji="", at=micros(f"{DAY}10:25:00+00:00")),
             ReceiptSet(target=shop.target(ANA, "M02"), ack=3, participant=ANA, at=micros(f"{DAY}10:01:01+00:00")),
@@ -100,7 +130,7 @@ class Bakery(World):
                 target=shop.target(ANA, "M03", ANA),
                 media=Media(file=picture.sha256, size=picture.size, mimetype="image/jpeg", filename="cake.jpg"),
             ),
-        )  # fmt: skip
+        )
 
     def _other_chats(self) -> None:
         shop = Teller(self.shop)
@@ -111,12 +141,17 @@ class Bakery(World):
             shop.message(GROUP, "G02", f"{DAY}13:01:00+00:00", "hello", sender=BEN_LID, mentions=(ANA,)),
             shop.message(GROUP, "G03", f"{DAY}13:02:00+00:00", "welcome", from_me=True),
             shop.message(
-                GROUP, "N04", f"{DAY}13:03:00+00:00", "Ana added Caro", kind="notice", sender=ANA,
+                GROUP,
+                "N04",
+                f"{DAY}13:03:00+00:00",
+                "Ana added Caro",
+                kind="notice",
+                sender=ANA,
                 notice=Notice(type="add", recipients=(CARO,)),
             ),
             shop.message("status@broadcast", "S01", f"{DAY}08:00:00+00:00", "my status", sender=ANA),
             shop.message("120363111111111111@newsletter", "W01", f"{DAY}08:01:00+00:00", "news"),
-        )  # fmt: skip
+        )
 
 
 MESSAGES_OF_ANA = [

@@ -81,25 +81,29 @@ class Client:
         self.app = app
         self._runner = runner
         self._headers = headers
+        self._path = "/"
+        self._http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self._with_raw_path),
+            base_url="http://archive.test",
+            headers={"accept-encoding": "identity"},
+        )
 
     def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         """``path`` goes out as it is written, escapes included."""
-        raw = path.encode("utf-8")
+        self._path = path
+        return self._runner.run(self._http.request(method, "/", headers={**self._headers, **(headers or {})}, **more))
 
-        async def with_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
-            target, _, query = raw.partition(b"?")
-            given = {"path": unquote(target.decode()), "raw_path": target, "query_string": query}
-            await self.app({**scope, **given}, receive, send)
-
-        async def send() -> httpx.Response:
-            # An address of its own for each: failed logins are counted by address.
-            address = str(ipaddress.ip_address("10.0.0.0") + next(_ADDRESSES))
-            transport = httpx.ASGITransport(with_raw_path, client=(address, 5000))
-            async with httpx.AsyncClient(transport=transport, base_url="http://archive.test") as client:
-                client.headers["accept-encoding"] = "identity"
-                return await client.request(method, "/", headers={**self._headers, **(headers or {})}, **more)
-
-        return self._runner.run(send())
+    async def _with_raw_path(self, scope: Scope, receive: Receive, send: Send) -> None:
+        target, _, query = self._path.partition("?")
+        # An address of its own for each request: failed logins are counted by address.
+        address = str(ipaddress.ip_address("10.0.0.0") + next(_ADDRESSES))
+        given = {
+            "path": unquote(target),
+            "raw_path": target.encode(),
+            "query_string": query.encode(),
+            "client": (address, 5000),
+        }
+        await self.app({**scope, **given}, receive, send)
 
     def raw(self, path: str, headers: dict[str, str]) -> bytes:
         """The body as it came over the wire, compressed or not."""
@@ -137,14 +141,15 @@ class Client:
 
 
 class World:
-    """An archive of its own with one organisation; close it."""
+    """The archive of a folder, made when it is not there, with one organisation; close it."""
 
     def __init__(self, folder: Path, org_id: str | None = None, **flags: object) -> None:
         self.folder = folder
         self.runner = asyncio.Runner()
         self.store: Store = open_store(None, folder)
         self.media = MediaStore(folder / "media", load_or_make_key(folder / "secret.key"))
-        self.org: Org = self.store.create_org("Hill Street Bakery", org_id)
+        known = self.store.list_orgs()
+        self.org: Org = known[0] if known else self.store.create_org("Hill Street Bakery", org_id)
         self.app = self.make_app(**flags)
 
     def close(self) -> None:

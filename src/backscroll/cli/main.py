@@ -8,6 +8,7 @@ import click
 
 from backscroll.cli.exports import export
 from backscroll.cli.imports import import_
+from backscroll.cli.moving import copy, db
 from backscroll.cli.ops import check, migrate
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.serve import serve
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (serve, org, phone, token, import_, export, check, migrate):
+for command in (serve, org, phone, token, import_, export, check, migrate, copy, db):
     main.add_command(command)

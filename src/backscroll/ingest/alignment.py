@@ -1,23 +1,26 @@
 """Lining an exported chat up with what the archive holds of it.
 
 Exports have no ids. A line is one with a message of the same minute that says the same, n-th with n-th;
-what is left over may have changed its words (edited, deleted) or its author's name. So a second, longer
-or overlapping export adds only what is new, and a first minute that the export cut adds nothing.
+what is left over may have changed its words (edited, deleted), its author's name or its file. So a second,
+longer or overlapping export adds only what is new, and a first minute that the export cut adds nothing.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from msgspec import Struct
 
-from backscroll.ids import EXPORT
 from backscroll.model import MEDIA_KINDS, Kind
+from backscroll.storage.adoption import MINUTE_US, are_alike, words_of
 
-MINUTE_US = 60_000_000
-_SPACE = re.compile(r"\s+")
+QUARTER = 15
+LONGEST_SHIFT = 15 * 60
+"""Minutes: no two time zones are further apart, hardly."""
+TELLING = 8
+"""Letters of words that are hardly said twice by chance."""
+VOTES = 5
 
 
 class Utterance(Struct, frozen=True, kw_only=True):
@@ -28,25 +31,41 @@ class Utterance(Struct, frozen=True, kw_only=True):
     author: str | None
     """JID of the sender, "" for the phone's owner, None when nobody is named."""
     kind: Kind
-    text: str | None
-    changed: bool = False
+    words: str
+    earlier: str | None = None
+    """What it said before it was edited."""
+    notice: str | None = None
+    is_exact: bool = False
+    """Seconds are known."""
+    by_name: bool = False
+    """The author is known by name only, and names change in the phone's address book."""
+    is_changed: bool = False
     """Edited or deleted: its words need not be those of the other side."""
-    is_media: bool = False
+    is_omitted: bool = False
+    at_edge: bool = False
+    """In the first or last minute of an export, which may have been cut."""
 
     @property
     def minute(self) -> int:
         return self.sent_at // MINUTE_US
 
     @property
-    def words(self) -> str:
-        return _SPACE.sub(" ", self.text or "").strip()
-
-    @property
     def sort(self) -> str:
-        """Kinds that may meet: media told as omitted does not say which."""
-        if self.is_media or self.kind in MEDIA_KINDS:
-            return "media"
-        return self.kind if self.kind in ("call", "notice") else "message"
+        """Kinds that may meet: a file that was left out does not say which kind it was."""
+        return "media" if self.is_omitted else _SORTS.get(self.kind, "message")
+
+
+_SORTS: dict[Kind, str] = {
+    **dict.fromkeys(MEDIA_KINDS, "media"),
+    "call": "call",
+    "notice": "notice",
+    "location": "location",
+    "live_location": "location",
+    "contact": "contact",
+    "contacts": "contact",
+}
+_WORDLESS = ("location", "contact", "call")
+"""Sources put these into words of their own."""
 
 
 def utterance(
@@ -55,31 +74,56 @@ def utterance(
     author: str | None,
     kind: Kind,
     text: str | None,
-    changed: bool = False,
-    omitted: bool = False,
+    *,
+    earlier: str | None = None,
+    filename: str | None = None,
+    notice: str | None = None,
+    is_exact: bool = False,
+    by_name: bool = False,
+    is_changed: bool = False,
+    is_omitted: bool = False,
+    at_edge: bool = False,
 ) -> Utterance:
+    wordless = _SORTS.get(kind) in _WORDLESS or (filename is not None and text == filename)
     return Utterance(
-        place=place, sent_at=sent_at, author=author, kind=kind, text=text, changed=changed, is_media=omitted
+        place=place,
+        sent_at=sent_at,
+        author=author,
+        kind=kind,
+        words="" if wordless else words_of(text),
+        earlier=None if earlier is None else words_of(earlier),
+        notice=notice,
+        is_exact=is_exact,
+        by_name=by_name,
+        is_changed=is_changed,
+        is_omitted=is_omitted,
+        at_edge=at_edge,
     )
 
 
-def align(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> dict[int, int]:
-    """Places of stored messages by the places of the lines that are one with them, each used once."""
-    matches: dict[int, int] = {}
-    by_minute: dict[int, list[Utterance]] = defaultdict(list)
-    for message in stored:
-        by_minute[message.minute].append(message)
-    for minute, some in _grouped(lines).items():
-        left_lines, left_stored = some, by_minute.get(minute, [])
+class Match(Struct, frozen=True):
+    """``stored`` is the place of the message; ``renamed`` that its author goes by another name there."""
+
+    stored: int
+    renamed: bool = False
+
+
+def align(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> dict[int, Match]:
+    """What the lines are one with, by their places; each stored message is used once."""
+    matches: dict[int, Match] = {}
+    there = _by_minute(stored)
+    for minute, some in _by_minute(lines).items():
+        left, waiting = some, there.get(minute, [])
         for key, fits in _ROUNDS:
-            left_lines, left_stored = _pair(left_lines, left_stored, key, fits, matches)
+            if left and waiting:
+                left, waiting = _pair(left, waiting, key, fits, matches)
     return matches
 
 
-def _grouped(lines: Iterable[Utterance]) -> dict[int, list[Utterance]]:
+def _by_minute(some: Iterable[Utterance]) -> dict[int, list[Utterance]]:
     groups: dict[int, list[Utterance]] = defaultdict(list)
-    for line in lines:
-        groups[line.minute].append(line)
+    for said in some:
+        groups[said.minute].append(said)
     return groups
 
 
@@ -88,45 +132,104 @@ Fits = Callable[[Utterance, Utterance], bool]
 
 
 def _pair(
-    lines: list[Utterance], stored: list[Utterance], key: Key, fits: Fits, matches: dict[int, int]
+    lines: list[Utterance], stored: list[Utterance], key: Key, fits: Fits, matches: dict[int, Match]
 ) -> tuple[list[Utterance], list[Utterance]]:
     """Pair those with the same key in their order; give back what is left of both sides."""
     waiting: dict[Hashable, list[Utterance]] = defaultdict(list)
     for message in stored:
         waiting[key(message)].append(message)
-    left = []
+    left: list[Utterance] = []
+    taken: set[int] = set()
     for line in lines:
-        partner = next((m for m in waiting[key(line)] if fits(line, m)), None)
+        candidates = waiting[key(line)]
+        partner = next((m for m in candidates if _same_second(line, m) and fits(line, m)), None)
         if partner is None:
             left.append(line)
         else:
-            waiting[key(line)].remove(partner)
-            matches[line.place] = partner.place
-    taken = set(matches.values())
+            candidates.remove(partner)
+            taken.add(partner.place)
+            matches[line.place] = Match(partner.place, line.author != partner.author)
     return left, [m for m in stored if m.place not in taken]
 
 
 def _same_second(line: Utterance, message: Utterance) -> bool:
-    """Where the export knows seconds they must agree; a whole minute may be all that it knows."""
-    seconds = line.sent_at % MINUTE_US
-    return not seconds or not message.sent_at % MINUTE_US or seconds // 10**6 == message.sent_at % MINUTE_US // 10**6
+    both = line.is_exact and message.is_exact
+    return not both or line.sent_at // 1_000_000 == message.sent_at // 1_000_000
 
 
-def _one_changed(line: Utterance, message: Utterance) -> bool:
-    return (line.changed or message.changed) and _same_second(line, message)
+def _anyway(line: Utterance, message: Utterance) -> bool:
+    return True
+
+
+def _said_before(line: Utterance, message: Utterance) -> bool:
+    return line.words == message.earlier or line.earlier == message.words
 
 
 def _renamed(line: Utterance, message: Utterance) -> bool:
-    """One of the two is known by name only, and names change in the phone's address book."""
-    by_name = any((u.author or f"@{EXPORT}").endswith(f"@{EXPORT}") for u in (line, message))
-    return by_name and bool(line.words or line.sort == "media") and _same_second(line, message)
+    return (line.by_name or message.by_name) and bool(line.words or line.sort == "media")
+
+
+def _is_changed(line: Utterance, message: Utterance) -> bool:
+    return line.is_changed or message.is_changed
+
+
+def _reworded(line: Utterance, message: Utterance) -> bool:
+    return _is_changed(line, message) and are_alike(line.words, message.words)
+
+
+def _emptied(line: Utterance, message: Utterance) -> bool:
+    return _is_changed(line, message) and not (line.words and message.words)
+
+
+def _emptied_by_name(line: Utterance, message: Utterance) -> bool:
+    return (line.by_name or message.by_name) and _emptied(line, message)
+
+
+def _written_anew(line: Utterance, message: Utterance) -> bool:
+    return _is_changed(line, message) and not line.at_edge
+
+
+def _told_as_file(line: Utterance, message: Utterance) -> bool:
+    return "media" in (line.sort, message.sort)
+
+
+def _is_aside(line: Utterance, message: Utterance) -> bool:
+    return line.sort == "call" or (line.sort == "notice" and line.notice is not None)
 
 
 _ROUNDS: tuple[tuple[Key, Fits], ...] = (
-    (lambda u: (u.sort, u.author, u.words), _same_second),
+    (lambda u: (u.sort, u.author, u.words), _anyway),
+    (lambda u: (u.sort, u.author), _said_before),
     (lambda u: (u.sort, u.words), _renamed),
-    (lambda u: u.author, _one_changed),
-    (lambda u: (u.author, u.words), lambda a, b: "media" in (a.sort, b.sort) and _same_second(a, b)),
+    (lambda u: u.author, _reworded),
+    (lambda u: u.author, _emptied),
+    (lambda u: u.author, _written_anew),
+    (lambda u: None, _emptied_by_name),
+    (lambda u: (u.author, u.words), _told_as_file),
+    (lambda u: (u.sort, u.notice), _is_aside),
 )
-"""Same words by the same author; the same words by another name; the same author, with words that changed;
-media that one side tells as text."""
+"""Surest first: the same words by the same author; what one of them said before it was edited; the same words by
+another name; the same author with words that changed a little, are gone, or are others; somebody's words that are
+gone; a file that one side tells as something else; calls, and notices of one type in other words."""
+
+
+def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | None:
+    """By how many minutes the lines stand before the stored messages that say the same, where that tells of
+    another time zone: nearly all of them by quarters of an hour, and hardly any at the same time."""
+    there = _said_once(stored)
+    votes: Counter[int] = Counter()
+    for words, line in _said_once(lines).items():
+        message = there.get(words)
+        if message is not None and abs(message.minute - line.minute) <= LONGEST_SHIFT:
+            votes[message.minute - line.minute] += 1
+    shifted = {minutes: count for minutes, count in votes.items() if minutes and minutes % QUARTER == 0}
+    likeliest = max(shifted, key=lambda minutes: shifted[minutes], default=0)
+    # Summer time moves some of them by another hour.
+    fitting = sum(count for minutes, count in shifted.items() if abs(minutes - likeliest) in (0, 60))
+    return likeliest if fitting >= VOTES and fitting * 10 >= votes.total() * 9 else None
+
+
+def _said_once(some: Iterable[Utterance]) -> dict[str, Utterance]:
+    telling = [said for said in some if len(said.words) >= TELLING and said.sort != "notice"]
+    counts = Counter(said.words for said in telling)
+    return {said.words: said for said in telling if counts[said.words] == 1}

@@ -13,6 +13,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 
+from backscroll.storage.tenancy import copying_statements
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -46,6 +48,13 @@ class Engine(Protocol):
         """Run a migration's statements in one transaction; ``Conflict`` when another process ran it meanwhile."""
         ...
 
+    def build(self, record: str, statements: Sequence[str]) -> None:
+        """Run a migration's index builds without holding up writers, where the engine can.
+
+        ``record`` is committed when all are done; who writes it is alone meanwhile, ``Conflict`` for whoever waited.
+        """
+        ...
+
     def use_app_role(self) -> None:
         """After migrating: give up the right to see rows of all organisations, where the engine knows such."""
         ...
@@ -56,7 +65,7 @@ class Engine(Protocol):
 def load_statements(engine: str) -> dict[str, str]:
     """All statements that ``engine`` runs, by name."""
     folder = files("backscroll.storage") / "sql"
-    statements = _parse((folder / "queries.sql").read_text("utf-8"))
+    statements = _parse((folder / "queries.sql").read_text("utf-8")) | copying_statements()
     twin = folder / f"queries.{engine}.sql"
     if twin.is_file():
         statements |= _parse(twin.read_text("utf-8"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct, structs
@@ -23,6 +23,7 @@ ALTERING = frozenset({"edit", "media"})
 
 _VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
 _DETAIL_FIELDS = Details.__struct_fields__
+_KINDS: dict[Kind, Kind] = {kind: kind for kind in get_args(Kind)}
 _NESTED = (Media, Quote, Location, Poll)
 _ENCODER = msgspec.json.Encoder()
 _MEDIA = msgspec.json.Decoder(Media)
@@ -100,7 +101,9 @@ def telling(sender: int, source: Source, message: Message) -> Telling:
 
     ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
     """
-    bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False)
+    # msgspec leaves a default out only when it is the very same object: kinds read from the database are not.
+    kind = _KINDS[message.kind]
+    bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False, kind=kind)
     return Telling(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
 
 

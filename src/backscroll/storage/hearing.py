@@ -71,6 +71,7 @@ class Hearing:
         chat = self._parties.number(message.key.chat)
         sender = self._sender(message, chat, own)
         self.told[(phone, chat, message.key.id)].tellings.append(telling(sender, self._source, message))
+        self._ledger.keep_file(message.details.media)
         name = message.details.push_name
         if name and sender and not message.from_me:
             self._parties.tell(sender, {"push_name": name}, message.sent_at, self._rank)
@@ -103,6 +104,7 @@ class Hearing:
                 who = chat if participant is None else self._number(participant)
                 return Addon("receipt", who, target, str(ack), at, None)
             case events.MediaHeld(media=media):
+                self._ledger.keep_file(media)
                 return Addon("media", 0, target, media.file or "", None, _ENCODER.encode(media).decode())
             case _:
                 assert_never(event)

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from backscroll import ids
 from backscroll.fts import tsvector
+from backscroll.model import Media
 from backscroll.storage import search
 from backscroll.storage.engine import Txn
 from backscroll.storage.fold import Folded
@@ -55,6 +56,12 @@ class Ledger:
         """The payload that the batch came in."""
 
     # ------------------------------------------------------------------ rows
+
+    def keep_file(self, media: Media | None) -> None:
+        """Note a file that the media store holds for this organisation."""
+        if media is not None and media.file is not None:
+            about = {"file": media.file, "size": media.size or 0, "mimetype": media.mimetype}
+            self._tx.run("add_file", about | {"org": self._org, "now": self._now})
 
     def row_for(
         self, phone: int, chat: int, id: str, folded: Folded, row: MessageRow | None = None, told: bool = False

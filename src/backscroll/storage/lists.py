@@ -8,7 +8,6 @@ from typing import Any, Literal
 import msgspec
 
 from backscroll import ids
-from backscroll.errors import NotFound
 from backscroll.model import (
     ArchivedMessage,
     Chat,
@@ -60,6 +59,12 @@ _TOLD = (
 EVERYTHING = 1_000_000
 
 
+def _has_label(registers: Registers, label: str) -> bool:
+    """By the label's name, or by the id that a source told with it."""
+    told = (value_of(registers, "extras") or {}).get("label_ids")
+    return label in (value_of(registers, "labels") or ()) or (isinstance(told, dict) and bool(told.get(label)))
+
+
 class Lists:
     """Answers within one reading transaction."""
 
@@ -101,7 +106,7 @@ class Lists:
         registers = decode_registers(row[3])
         if query.archived is not None and bool(value_of(registers, "archived")) != query.archived:
             return False
-        if query.label is not None and query.label not in (value_of(registers, "labels") or ()):
+        if query.label is not None and not _has_label(registers, query.label):
             return False
         name = self._chat_name(self._names.party(row[1]), registers)
         return not query.search or ids.fold(query.search) in ids.fold(name or "")
@@ -176,7 +181,12 @@ class Lists:
     # ------------------------------------------------------------------ contacts
 
     def contacts(self, query: ContactQuery) -> ContactPage:
-        params = {"org": self._org, "saved_only": int(query.saved_only)}
+        params = {
+            "org": self._org,
+            "saved_only": int(query.saved_only),
+            "everybody": int(self._are_all(query.phones)),
+            "phones": query.phones,
+        }
         count = self._tx.one("count_contacts", params)
         limit = EVERYTHING if query.limit is None else query.limit
         rows = self._tx.all("list_contacts", params | {"limit": limit, "offset": query.offset})
@@ -185,7 +195,16 @@ class Lists:
 
     def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
         party = self._names.find(jid)
-        return None if party is None or party.kind == "group" else self._contact(party, phones)
+        if party is None or party.kind == "group":
+            return None
+        known = {"org": self._org, "contact": party.contact, "phones": phones}
+        if not self._are_all(phones) and self._tx.one("is_known_to", known) is None:
+            return None
+        return self._contact(party, phones)
+
+    def _are_all(self, phones: Sequence[int]) -> bool:
+        """Whether these are all phones of the organisation, to whom nobody is a stranger."""
+        return set(self._names.phones) <= set(phones)
 
     def _contact(self, party: Party, phones: Sequence[int]) -> Contact:
         registers = decode_registers(party.facts)
@@ -214,7 +233,7 @@ class Lists:
         if query.chat is not None:
             party = self._names.find(query.chat)
             if party is None:
-                raise NotFound("chat", query.chat)
+                return ReactionPage(reactions=[], total=0, offset=query.offset, limit=query.limit)
             chats = self._names.standing_under(party.contact)
         params: dict[str, Any] = {
             "org": self._org,
@@ -243,4 +262,6 @@ class Lists:
         return ReactionRow(reaction=self._assembler.reaction(addon, self._names.phones[phone][1]), message=message)
 
     def _same(self, one: int, other: int) -> bool:
-        return one == other or self._names.party(one).contact == self._names.party(other).contact
+        if 0 in (one, other):
+            return False
+        return self._names.party(one).contact == self._names.party(other).contact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from backscroll.errors import BadField, Conflict, StorageBusy, StorageError, StorageFull
+from backscroll.storage.builds import build
 from backscroll.storage.engine import Row, Txn, expand, load_statements
 
 T = TypeVar("T")
@@ -165,6 +166,9 @@ class PostgresEngine:
                 connection.execute(text, prepare=False)
 
         self._retry(work)
+
+    def build(self, record: str, statements: Sequence[str]) -> None:
+        self._retry(lambda: build(self._pool, record, statements))
 
     def close(self) -> None:
         self._pool.close()

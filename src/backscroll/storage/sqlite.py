@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,6 +113,9 @@ class SqliteEngine:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    def build(self, record: str, statements: Sequence[str]) -> None:
+        self.script(";\n".join([record, *(s.replace(" CONCURRENTLY", "") for s in statements)]))
 
     def use_app_role(self) -> None:
         """SQLite has no roles."""

@@ -6,6 +6,22 @@ CREATE TABLE IF NOT EXISTS migrations (version BIGINT NOT NULL PRIMARY KEY, name
 -- name: list_migrations
 SELECT version FROM migrations ORDER BY version;
 
+-- name: create_meta
+-- What concerns the whole database: archive (its own id), compatible_from (migrate.py), copying and copied (copy.py).
+CREATE TABLE IF NOT EXISTS meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+
+-- name: read_meta
+SELECT value FROM meta WHERE key = :key;
+
+-- name: save_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: keep_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
+
+-- name: forget_meta
+DELETE FROM meta WHERE key = :key;
+
 -- ------------------------------------------------------------------ organisations, phones, tokens
 
 -- name: add_org
@@ -99,16 +115,35 @@ WHERE org = :org AND merged_into IS NULL AND (name = :name OR push_name = :name 
 ORDER BY contact;
 
 -- name: list_contacts
+-- Everybody, or those whom some phones know: by a chat, by a message, or as themselves.
 SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
 FROM contacts
 WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
     AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
+    AND (:everybody = 1
+        OR contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+        OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
+        OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
+            AND m.phone IN (:phones*)))
 ORDER BY jid LIMIT :limit OFFSET :offset;
 
 -- name: count_contacts
 SELECT COUNT(*) FROM contacts
 WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
-    AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL);
+    AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
+    AND (:everybody = 1
+        OR contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+        OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
+        OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
+            AND m.phone IN (:phones*)));
+
+-- name: is_known_to
+SELECT 1 FROM contacts
+WHERE org = :org AND contact = :contact
+    AND (contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+        OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
+        OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
+            AND m.phone IN (:phones*)));
 
 -- name: pending_merges
 SELECT contact, into_contact FROM merges WHERE org = :org ORDER BY contact;

@@ -292,8 +292,8 @@ def _iranian(year: int, month: int, day: int) -> int | None:
 def choose_order(days: list[Date], layout: Layout, day_first: bool | None) -> DateOrder:
     """How all dates of a file are to be read; ``days`` in the file's order, each day once in a row.
 
-    The reading with fewest impossible dates wins, then the one with fewest steps back in time, then one with clearly
-    fewer leaps of weeks. Raises Question where that does not tell.
+    The reading with fewest impossible dates wins, then the one with fewest steps back in time. Raises Question where
+    that does not tell: a chat on the fifth of each month reads well both ways.
     """
     readings = {order: _read(days, order, layout.era) for order in _possible(days, layout)}
     wrong = {order: len(days) - len(ordinals) for order, ordinals in readings.items()}
@@ -330,7 +330,7 @@ def _as_told(valid: dict[DateOrder, list[int]], told: DateOrder) -> DateOrder:
 
 
 def _likeliest(valid: dict[DateOrder, list[int]]) -> DateOrder | None:
-    back = {order: _steps(ordinals, -100_000, -1) for order, ordinals in valid.items()}
+    back = {order: _steps_back(ordinals) for order, ordinals in valid.items()}
     left = [order for order in valid if back[order] == min(back.values())]
     if "ymd" in left and len(left) > 1:
         # Few languages write a short year first; it shows, as it varies less than a day.
@@ -340,12 +340,11 @@ def _likeliest(valid: dict[DateOrder, list[int]]) -> DateOrder | None:
         left.remove("ymd")
     if len(left) == 1 or valid[left[0]] == valid[left[1]]:
         return left[0]
-    few, many = sorted(left, key=lambda order: _steps(valid[order], 20, 100_000))
-    return few if _steps(valid[many], 20, 100_000) >= 3 * _steps(valid[few], 20, 100_000) + 3 else None
+    return None
 
 
-def _steps(ordinals: list[int], low: int, high: int) -> int:
-    return sum(low <= b - a <= high for a, b in pairwise(ordinals))
+def _steps_back(ordinals: list[int]) -> int:
+    return sum(later < earlier for earlier, later in pairwise(ordinals))
 
 
 def _ask(days: list[Date], valid: dict[DateOrder, list[int]], layout: Layout) -> DateOrder:

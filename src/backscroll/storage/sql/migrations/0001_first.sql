@@ -127,7 +127,7 @@ CREATE INDEX messages_phone ON messages (org, phone, sent_at, flags);
 CREATE INDEX messages_org ON messages (org, sent_at, phone, flags);
 CREATE INDEX messages_media ON messages (org, phone, chat, sent_at) WHERE (flags & 8) = 8;
 CREATE INDEX messages_client_ref ON messages (org, client_ref) WHERE client_ref IS NOT NULL;
-CREATE INDEX messages_sender ON messages (org, sender, no) WHERE sender <> chat;
+CREATE INDEX messages_sender ON messages (org, sender, phone, no) WHERE sender <> chat;
 
 -- What each source told, kept for messages that more than one telling or an edit has touched.
 -- A message without rows here was told once: its own row is the telling.

@@ -1,0 +1,80 @@
+"""Which tables belong to an organisation, said once: row level security, copying, Citus and deleting go by it.
+
+A tenant table has ``org`` first in its primary key and in every other unique key. Reference tables are few, small and
+the same for all. What a full-text search needs is made anew from the messages and is no table to be copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+
+class Table(Struct, frozen=True):
+    """A tenant table. ``key`` is its primary key after ``org``, ``rest`` the other columns."""
+
+    name: str
+    key: tuple[str, ...]
+    rest: tuple[str, ...]
+    page: int = 1000
+    """Rows that are copied at a time."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("org", *self.key, *self.rest)
+
+
+def _table(name: str, key: str, rest: str, page: int = 1000) -> Table:
+    return Table(name, tuple(key.split()), tuple(rest.split()), page)
+
+
+TABLES: tuple[Table, ...] = (
+    # First, because every writer takes its row first, and because Citus places the others beside it.
+    _table("heads", "", "seq next_no named"),
+    _table("phones", "phone", "jid contact phone_id device_id name created_at"),
+    _table("tokens", "token", "hash name phones scopes created_at expires_at revoked_at last_used_at"),
+    _table("contacts", "contact", "jid lid kind name push_name business_name facts merged_into stored_at changed_at"),
+    _table("aliases", "jid", "contact"),
+    _table("merges", "contact", "into_contact created_at"),
+    _table("chats", "phone chat", "last_at has_media exported facts seq stored_at changed_at"),
+    _table(
+        "messages",
+        "no",
+        "phone chat sender id sent_at flags kind text details ack deleted_at edited_at prev_text fts client_ref source "
+        "raw stored_at changed_at",
+    ),
+    _table("tellings", "phone chat id sender source digest", "message"),
+    _table("addons", "phone chat id kind actor target ref", "at value"),
+    _table("tallies", "phone chat level bucket", "plain_in plain_out media_in media_out calls_in calls_out notices"),
+    _table("changes", "seq", "what no"),
+    _table("files", "file", "size mimetype stored_at"),
+    # A payload may be megabytes.
+    _table("raws", "raw", "digest source type size payload stored_at", page=25),
+    _table("quarantine", "no", "source problem digest payload stored_at", page=25),
+    _table("positions", "stream", "place"),
+)
+"""In an order in which they may be made and filled; backwards, they may be emptied."""
+
+SEARCH = "search"
+"""A tenant table on PostgreSQL, a full-text index of its own kind on SQLite."""
+TENANT: tuple[str, ...] = (*(table.name for table in TABLES), SEARCH)
+REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
+
+
+def copying_statements() -> dict[str, str]:
+    """For each tenant table: its first page, the page after a key, how many rows there are, and adding one."""
+    return {name: sql for table in TABLES for name, sql in _statements_of(table)}
+
+
+def _statements_of(table: Table) -> Iterator[tuple[str, str]]:
+    columns = ", ".join(table.columns)
+    read = f"SELECT {columns} FROM {table.name} WHERE org = :org"  # noqa: S608 - our own names
+    order = f"ORDER BY {', '.join(table.key or ('org',))} LIMIT :limit"
+    yield f"copy_first_{table.name}", f"{read} {order}"
+    if table.key:
+        after = ", ".join(f":{column}" for column in table.key)
+        yield f"copy_next_{table.name}", f"{read} AND ({', '.join(table.key)}) > ({after}) {order}"
+    yield f"copy_count_{table.name}", f"SELECT COUNT(*) FROM {table.name} WHERE org = :org"  # noqa: S608
+    values = ", ".join(f":{column}" for column in table.columns)
+    yield f"copy_put_{table.name}", f"INSERT INTO {table.name} ({columns}) VALUES ({values})"  # noqa: S608
