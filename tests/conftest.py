@@ -8,23 +8,70 @@ from typing import Any
 
 import pytest
 
+import shadow
 from backscroll.events import Batch, Event, MessageSeen, Target
 from backscroll.model import Details, Message, MessageKey, Org, Phone, Source
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.writer import Applied
+from postgres_server import Databases, session_databases
 
 CHAT = "919537851844@s.whatsapp.net"
 MORNING = 1_741_856_400_000_000
 """13 March 2025, 09:00 UTC."""
 
+ENGINES = ("sqlite", "postgres")
+
 MakeMessage = Callable[..., MessageSeen]
 MakeTarget = Callable[..., Target]
 Tell = Callable[..., Applied]
+OwnDatabase = Callable[[], str | None]
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The PostgreSQL server of this run."""
+    with session_databases() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def standing_archive(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of the database that one test after the other uses."""
+    name = databases.create()
+    if shadow.WANTED:
+        shadow.make_shadow(databases.url(name))
+    open_store(databases.url(name), tmp_path_factory.mktemp("standing")).close()
+    return name
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(None, tmp_path)
+def postgres_url(databases: Databases, standing_archive: str) -> str:
+    """An empty archive on PostgreSQL."""
+    databases.clear(standing_archive)
+    return databases.url(standing_archive)
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """An empty archive on each engine in turn; None is SQLite in the archive's folder."""
+    if request.param == "sqlite":
+        return None
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def own_database(request: pytest.FixtureRequest) -> OwnDatabase:
+    """Makes databases for archives that many tests share, on each engine in turn."""
+    if request.param == "sqlite":
+        return lambda: None
+    databases: Databases = request.getfixturevalue("databases")
+    return lambda: databases.url(databases.create())
+
+
+@pytest.fixture
+def store(tmp_path: Path, database_url: str | None) -> Iterator[Store]:
+    opened = open_store(database_url, tmp_path)
     yield opened
     opened.close()
 

@@ -18,8 +18,9 @@ from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuer
 from backscroll.storage.store import Store
 from backscroll.storage.tallies import COLUMNS
 
-ARRIVAL = ("no", "raw", "stored_at", "changed_at", "seq", "org")
-"""What may differ: numbers, payloads, times of arrival, and places in the change feed."""
+ARRIVAL = ("no", "raw", "stored_at", "changed_at", "seq", "org", "last_message")
+"""What may differ: numbers, payloads, times of arrival, places in the change feed, and which of two messages with
+the same time and id stands first."""
 WORDS = ("ell", "second", "o", "jose")
 ALL_SHOWS = ("messages", "messages_and_calls", "notices")
 

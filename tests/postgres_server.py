@@ -11,7 +11,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "postgres"
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 """Where no test looks at what survives."""
+DURABLE: Mapping[str, str] = {}
 _SMALL = {
     "listen_addresses": "",
     "shared_buffers": "64MB",
@@ -38,11 +39,11 @@ _START_SECONDS = 60
 class Cluster:
     """A PostgreSQL server of our own on a Unix socket; as root it runs as another user."""
 
-    def __init__(self, folder: Path, binaries: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, binaries: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.binaries = binaries
-        self._settings = _SMALL | settings
+        self._settings = {**_SMALL, **settings}
         self._user = server_user()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -180,9 +181,9 @@ def wheel_binaries(folder: Path) -> Path:
 
 
 @contextmanager
-def running_cluster(binaries: Path | None = None, **settings: str) -> Iterator[Cluster]:
+def running_cluster(settings: Mapping[str, str] = DURABLE, binaries: Path | None = None) -> Iterator[Cluster]:
     with server_folder() as folder:
-        cluster = Cluster(folder, binaries or wheel_binaries(folder), **settings)
+        cluster = Cluster(folder, binaries or wheel_binaries(folder), settings)
         cluster.init()
         cluster.start()
         try:
@@ -238,7 +239,7 @@ def session_databases() -> Iterator[Databases]:
         yield databases
         databases.close()
         return
-    with running_cluster(**QUICK) as cluster:
+    with running_cluster(QUICK) as cluster:
         databases = Databases(cluster.url("postgres"))
         yield databases
         databases.close()

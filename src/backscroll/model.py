@@ -207,6 +207,10 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
     referral: dict[str, Any] | None = None
 
 
+NO_DETAILS = Details()
+"""What most messages have; the same object everywhere, so that it is known without comparing."""
+
+
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A message as one source tells it."""
 
@@ -218,7 +222,7 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Body, or the caption of media."""
     ack: int | None = None
     """-1 failed … 5 played, in Periskope's numbering (contracts/decisions.md)."""
-    details: Details = Details()
+    details: Details = NO_DETAILS
 
 
 class Org(Struct, frozen=True, kw_only=True):

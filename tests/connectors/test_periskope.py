@@ -145,8 +145,8 @@ def read(**fields: Any) -> Message:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(None, tmp_path)
+def store(tmp_path: Path, database_url: str | None) -> Iterator[Store]:
+    store = open_store(database_url, tmp_path)
     store.create_org("ACME", ORG_ID)
     yield store
     store.close()

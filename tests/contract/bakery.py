@@ -21,8 +21,8 @@ DAY = "2024-01-15T"
 class Bakery(World):
     """``shop`` has the chats, ``oven`` one message of its own, ``both`` reads all of it."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, database: str | None = None) -> None:
+        super().__init__(folder, database=database)
         self.shop = self.phone(SHOP, "my-device", "Hill Street Bakery")
         self.oven = self.phone(OVEN, "oven")
         self._people()

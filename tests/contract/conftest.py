@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from conftest import OwnDatabase
 from contract.bakery import Bakery
 from contract.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, database_url: str | None) -> Iterator[World]:
     """An archive that the test may write to."""
-    made = World(tmp_path)
+    made = World(tmp_path, database=database_url)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
+def bakery(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Bakery]:
     """An archive with a bit of everything, only to be read."""
-    made = Bakery(tmp_path_factory.mktemp("bakery"))
+    made = Bakery(tmp_path_factory.mktemp("bakery"), own_database())
     yield made
     made.close()

@@ -26,8 +26,8 @@ def etag(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 10, 2000])
-def test_the_golden_page_comes_back_as_the_same_bytes(tmp_path: Path, page_size: int) -> None:
-    world = World(tmp_path, ORG)
+def test_the_golden_page_comes_back_as_the_same_bytes(tmp_path: Path, database_url: str | None, page_size: int) -> None:
+    world = World(tmp_path, ORG, database_url)
     with StandIn(json.loads(PAGE)["messages"]) as server:
         pull(world.store, world.org.no, server.url, TOKEN, media=None, page_size=page_size)
     client = world.client()
@@ -44,8 +44,8 @@ def test_the_golden_page_comes_back_as_the_same_bytes(tmp_path: Path, page_size:
     world.close()
 
 
-def test_the_command_line_leads_to_the_same_bytes_even_twice(tmp_path: Path) -> None:
-    World(tmp_path, ORG).close()
+def test_the_command_line_leads_to_the_same_bytes_even_twice(tmp_path: Path, database_url: str | None) -> None:
+    World(tmp_path, ORG, database_url).close()
     for _ in range(2):
         with StandIn(json.loads(PAGE)["messages"]) as server:
             given = [
@@ -58,10 +58,11 @@ def test_the_command_line_leads_to_the_same_bytes_even_twice(tmp_path: Path) -> 
                 "--no-media",
                 "--data",
                 str(tmp_path),
+                *(["--database", database_url] if database_url else []),
             ]
             result = CliRunner().invoke(main, given)
         assert result.exit_code == 0, result.output
-    world = World(tmp_path)
+    world = World(tmp_path, database=database_url)
     response = world.client().ask("/v1/chats/messages")
     assert response.content.replace(b',"interactive":null', b"") == PAGE
     world.close()

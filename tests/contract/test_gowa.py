@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -505,7 +504,7 @@ def test_a_chat_that_only_another_device_has_is_unknown_to_this_one(bakery: Bake
 def test_a_page_is_written_as_gowa_writes_it(world: World) -> None:
     phone = world.phone("628111111111", "my-device", "Bakery")
     told = Teller(phone)
-    stamps = {"created_at": 1_705_314_601_000_000, "updated_at": 1_705_314_602_999_999}
+    stamps: dict[str, Any] = {"created_at": 1_705_314_601_000_000, "updated_at": 1_705_314_602_999_999}
     world.tell(
         known_as(ANA, "Ana <3"),
         told.chat(ANA, archived=False, ephemeral_seconds=604_800, **stamps),
@@ -877,7 +876,7 @@ def test_every_route_that_needs_whatsapp_answers_501_in_gowas_envelope(bakery: B
         assert bakery.guest().ask(path, method).status_code == 401
 
 
-def test_a_call_without_metadata_has_no_such_key(world: World, tmp_path: Path) -> None:
+def test_a_call_without_metadata_has_no_such_key(world: World) -> None:
     told = Teller(world.phone("628111111111"))
     world.tell(told.message(ANA, "call:1", 1_705_314_600_000_000, kind="call", from_me=True, call=Call(outgoing=True)))
     row = world.client().json(TALK)["results"]["data"][0]

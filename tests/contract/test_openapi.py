@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
     content_type_conformance,
@@ -34,7 +34,9 @@ AS_DOCUMENTED = [
     status_code_conformance,
 ]
 SCHEMA = schemathesis.openapi.from_dict(json.loads(document(ROUTES, "http://archive.test")))
-OPERATIONS = {operation.label: operation for operation in (found.ok() for found in SCHEMA.get_all_operations())}
+OPERATIONS: dict[str, Any] = {
+    found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)
+}
 WRITES = [label for label, operation in OPERATIONS.items() if "501" in operation.definition.raw["responses"]]
 READS = [label for label in OPERATIONS if label not in WRITES]
 KNOWN = {
@@ -58,7 +60,7 @@ def send(client: Client, case: Any) -> None:
         if name.lower() not in ("authorization", "content-length", "accept-encoding")
     }
     # Header values of tests may hold any letter; HTTP has bytes.
-    clean = {name: value.encode("utf-8", "replace").decode("latin-1") for name, value in headers.items()}
+    clean = {name: str(value).encode("utf-8", "replace").decode("latin-1") for name, value in headers.items()}
     response = client.ask(prepared.path_url, prepared.method, clean, content=prepared.body or b"")
     server_error = [not_a_server_error] if case.operation.label in READS else []
     case.validate_response(response, checks=[*server_error, *AS_DOCUMENTED])
@@ -68,7 +70,7 @@ def cases(label: str) -> st.SearchStrategy[Any]:
     """Requests as the document allows them, as it does not, and ones for what the archive holds."""
     operation = OPERATIONS[label]
     names = [parameter.name for parameter in operation.path_parameters]
-    known = {"path_parameters": {name: KNOWN[name] for name in names}} if names else {}
+    known: dict[str, Any] = {"path_parameters": {name: KNOWN[name] for name in names}} if names else {}
     held = operation.as_strategy(headers={}, **known)
     wrong = operation.as_strategy(GenerationMode.NEGATIVE)
     return st.one_of(held, operation.as_strategy(), wrong) if operation.query or names else held
@@ -91,18 +93,18 @@ def run(label: str, bakery: Bakery, examples: int) -> None:
 
 @pytest.mark.parametrize("label", READS)
 def test_reading_routes_answer_as_documented(bakery: Bakery, label: str) -> None:
-    run(label, bakery, 25)
+    run(label, bakery, 15)
 
 
 @pytest.mark.parametrize("label", WRITES)
 def test_routes_that_need_whatsapp_answer_as_documented(bakery: Bakery, label: str) -> None:
-    run(label, bakery, 2)
+    run(label, bakery, 1)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("label", [*READS, *WRITES])
 def test_all_routes_answer_as_documented_for_long(bakery: Bakery, label: str) -> None:
-    run(label, bakery, 1000 if label in READS else 50)
+    run(label, bakery, 300 if label in READS else 20)
 
 
 @pytest.mark.parametrize("label", READS)
@@ -110,11 +112,9 @@ def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     operation = OPERATIONS[label]
     path = {parameter.name: KNOWN[parameter.name] for parameter in operation.path_parameters}
     query = {"phone": ANA} if label == "GET /message/{message_id}/download" else {}
-    found: list[int] = []
-    fill: Callable[..., Any] = operation.Case
-    case = fill(path_parameters=path, query=query, headers={"x-phone": SHOP})
+    case = operation.Case(path_parameters=path, query=query, headers={"x-phone": SHOP})
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://archive.test")).prepare()
     response = bakery.one.ask(prepared.path_url, headers={"x-phone": SHOP})
-    found.append(response.status_code)
     case.validate_response(response, checks=AS_DOCUMENTED)
-    assert found == [404 if "note/" in label or "tickets/" in label or "webhooks/" in label else 200]
+    is_never_there = any(path in label for path in ("/note/{", "/tickets/{", "/webhooks/{"))
+    assert response.status_code == (404 if is_never_there else 200)

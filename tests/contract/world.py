@@ -7,7 +7,7 @@ import base64
 import ipaddress
 import itertools
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -143,10 +143,11 @@ class Client:
 class World:
     """The archive of a folder, made when it is not there, with one organisation; close it."""
 
-    def __init__(self, folder: Path, org_id: str | None = None, **flags: object) -> None:
+    def __init__(self, folder: Path, org_id: str | None = None, database: str | None = None, **flags: object) -> None:
         self.folder = folder
+        self.database = database
         self.runner = asyncio.Runner()
-        self.store: Store = open_store(None, folder)
+        self.store: Store = open_store(database, folder)
         self.media = MediaStore(folder / "media", load_or_make_key(folder / "secret.key"))
         known = self.store.list_orgs()
         self.org: Org = known[0] if known else self.store.create_org("Hill Street Bakery", org_id)
@@ -157,7 +158,8 @@ class World:
         self.store.close()
 
     def settings(self, **flags: object) -> Settings:
-        return load({}, {"rate_limit": 0, **flags}, directory=self.folder)
+        kept_in = {} if self.database is None else {"database": self.database}
+        return load({}, {"rate_limit": 0, **kept_in, **flags}, directory=self.folder)
 
     def make_app(self, **flags: object) -> ASGIApp:
         return build_app(self.store, self.media, self.settings(**flags))
@@ -195,7 +197,3 @@ def known_as(jid: str, name: str | None = None, **told: Any) -> ContactSeen:
 
 def same_person(lid: str, jid: str) -> NumberMapped:
     return NumberMapped(lid=lid, jid=jid)
-
-
-def utc_now() -> int:
-    return int(datetime.now(UTC).timestamp()) * SECOND

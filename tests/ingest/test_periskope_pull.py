@@ -73,8 +73,8 @@ class Archive(Store):
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    archive = Archive(make_engine(None, tmp_path), tmp_path)
+def archive(tmp_path: Path, database_url: str | None) -> Iterator[Archive]:
+    archive = Archive(make_engine(database_url, tmp_path), tmp_path)
     archive.batches = []
     archive.migrate()
     archive.create_org("ACME")

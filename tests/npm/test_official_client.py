@@ -24,6 +24,8 @@ CLIENT = "@periskope/periskope-client@1.1.3"
 PORT = 8080
 PHONE, CHAT, GROUP = "918527184400", "919537851844", "120363231636311517@g.us"
 BEGIN = 1_745_539_200  # 2025-04-25
+pytestmark = pytest.mark.xdist_group("port 8080")
+
 Results = dict[str, dict[str, Any]]
 
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
-from plain_model import canonical
 
 from backscroll.events import (
     Batch,
@@ -28,9 +27,10 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.model import Details, Media, Member, Message, MessageKey, Quote, Source
+from backscroll.model import Details, Kind, Media, Member, Message, MessageKey, Quote, Source
 from backscroll.storage import check
 from backscroll.storage.store import Store, open_store
+from plain_model import canonical
 
 SECOND = 1_000_000
 NINE = 1_741_856_400 * SECOND
@@ -52,6 +52,7 @@ NUMBERS = [
 SOURCES: list[Source] = ["linked", "cloud", "periskope", "webhook", "backup", "gowa", "export"]
 
 Told = tuple[Source, Event]
+Batches = list[tuple[Source, list[Event]]]
 
 
 def spellings(jid: str) -> st.SearchStrategy[str]:
@@ -69,7 +70,9 @@ PERSONS = one_of(ANNA, ANNA_LID, ANNA_TOO, BEN, BEN_LID, ONE, ONE_LID)
 TIMES = st.sampled_from([NINE, NINE + 5 * SECOND, NINE + 59 * SECOND, NINE + 61 * SECOND, NINE + 86_400 * SECOND])
 MAYBE_TIMES = st.none() | TIMES
 TEXTS = st.sampled_from(["hello", "hello", "second words", "José's  café", "", None])
-KINDS = st.sampled_from(["text", "text", "image", "document", "call", "notice", "unknown", "poll"])
+KINDS: st.SearchStrategy[Kind] = st.sampled_from(
+    ["text", "text", "image", "document", "call", "notice", "unknown", "poll"]
+)
 ACKS = st.sampled_from([None, -1, 0, 1, 2, 3, 4, 5])
 MAYBE = st.sampled_from([None, None, True, False])
 MEDIA = st.builds(
@@ -93,6 +96,7 @@ DETAILS = st.builds(
     updated_at=MAYBE_TIMES,
     client_ref=st.sampled_from([None, "ref1"]),
 )
+FEW_DETAILS = st.builds(Details, updated_at=MAYBE_TIMES, media=st.none() | st.just(Media(file="aa")))
 
 
 class Where(Struct, frozen=True):
@@ -101,6 +105,9 @@ class Where(Struct, frozen=True):
     phones: st.SearchStrategy[str]
     chats: st.SearchStrategy[str]
     ids: st.SearchStrategy[str]
+    texts: st.SearchStrategy[str | None]
+    kinds: st.SearchStrategy[Kind]
+    details: st.SearchStrategy[Details]
 
 
 CORNERS = [
@@ -117,11 +124,12 @@ ID_SETS = [("3EB01",), ("3EB01", "3EB02"), ("3EB01", "exp_1"), ("3EB01", "3EB02"
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Told]:
-    where = Where(
-        draw(st.sampled_from([one_of(ONE), one_of(ONE), one_of(ONE, TWO)])),
-        draw(st.sampled_from(CORNERS).map(lambda chats: one_of(*chats))),
-        draw(st.sampled_from(ID_SETS).map(st.sampled_from)),
-    )
+    phones = draw(st.sampled_from([one_of(ONE), one_of(ONE), one_of(ONE, TWO)]))
+    chats = draw(st.sampled_from(CORNERS).map(lambda chats: one_of(*chats)))
+    ids = draw(st.sampled_from(ID_SETS).map(st.sampled_from))
+    # Messages that say much the same are what lines of exports are mistaken for.
+    alike = Where(phones, chats, ids, st.sampled_from(["hello", "hello", "second words"]), st.just("text"), FEW_DETAILS)
+    where = draw(st.sampled_from([alike, Where(phones, chats, ids, TEXTS, KINDS, DETAILS)]))
     said = messages(where)
     return draw(st.lists(st.one_of(said, said, addons(where), facts(where)), min_size=1, max_size=14))
 
@@ -133,10 +141,10 @@ def messages(draw: st.DrawFn, where: Where) -> Told:
         key=key,
         sent_at=draw(TIMES),
         from_me=draw(st.booleans()),
-        kind=draw(KINDS),
-        text=draw(TEXTS),
+        kind=draw(where.kinds),
+        text=draw(where.texts),
         ack=draw(ACKS),
-        details=draw(DETAILS),
+        details=draw(where.details),
     )
     if key.id.startswith("exp_"):
         return "export", _line(draw, message)
@@ -209,7 +217,7 @@ class Shelf:
         self.store: Store = open_store(None, folder)
         self._made = 0
 
-    def archive(self, history: list[tuple[Source, list[Event]]]) -> dict[str, Any]:
+    def archive(self, history: Batches) -> dict[str, Any]:
         """What an archive holds after these batches."""
         self._made += 1
         org = self.store.create_org(f"org {self._made}").no
@@ -228,12 +236,12 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     made.store.close()
 
 
-def shuffled(history: list[Told], chance: random.Random) -> list[tuple[Source, list[Event]]]:
+def shuffled(history: list[Told], chance: random.Random) -> Batches:
     """The same events in another order, some of them again, in batches of any size."""
     again = [told for told in history if chance.random() < 0.3]
     order = history + again
     chance.shuffle(order)
-    batches: list[tuple[Source, list[Event]]] = []
+    batches: Batches = []
     for source, event in order:
         if batches and batches[-1][0] == source and chance.random() < 0.6:
             batches[-1][1].append(event)

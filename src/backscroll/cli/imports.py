@@ -87,6 +87,7 @@ def import_chat_export(
             timezone=timezone,
             day_first=day_first,
             me=me,
+            max_media_bytes=settings.max_media_bytes,
             progress=report,
         )
     show(result, as_json, lambda: str(result))
@@ -137,13 +138,14 @@ def take_gowa(
     archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
 ) -> Taken:
     from backscroll.ingest.connectors import gowa_db
+    from backscroll.ingest.pipeline import apply_again
 
     skipped: list[gowa_db.Skipped] = []
     messages = changed = 0
     phones: dict[str, None] = {}
     whole = gowa_db.count(chatstorage)
     for batch in gowa_db.read(chatstorage, whatsapp_db, account=account, on_skip=skipped.append):
-        changed += archive.store.apply(org.no, batch).changed
+        changed += apply_again(archive.store, org.no, batch).changed
         messages += sum(isinstance(event, MessageSeen) for event in batch.events)
         phones |= {user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)}
         report(messages, whole)

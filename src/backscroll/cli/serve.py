@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 READY_SECONDS = 60
+GC_THRESHOLD = 20_000
 
 
 @click.command()
@@ -129,6 +131,10 @@ def application() -> ASGIApp:
     opened = open_archive(settings)
     archive = opened.__enter__()
     app = build_app(archive.store, archive.media, settings)
+    # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
     async def closing(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, send)

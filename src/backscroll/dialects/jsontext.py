@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["encode", "go_json", "jsonb", "jsonb_text", "number", "quote"]
+__all__ = ["encode", "escaped", "go_json", "jsonb", "jsonb_text", "number", "quote"]
 
 encode = msgspec.json.Encoder().encode
 _DEEPEST = 200
@@ -63,10 +63,14 @@ def go_json(value: Any) -> bytes:
 
     They can stand only inside strings, so they are replaced in the finished text.
     """
-    text = encode(value)
-    for raw, escaped in _GO_ESCAPES:
+    return escaped(encode(value))
+
+
+def escaped(text: bytes) -> bytes:
+    """JSON with those five characters escaped."""
+    for raw, shown in _GO_ESCAPES:
         if raw in text:
-            text = text.replace(raw, escaped)
+            text = text.replace(raw, shown)
     return text
 
 

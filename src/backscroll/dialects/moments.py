@@ -76,30 +76,35 @@ def _date(day: int) -> str:
     return f"{year:04d}-{month:02d}-{day_of_year - (153 * month_from_march + 2) // 5 + 1:02d}"
 
 
+_MINUTE = 60 * SECOND
 _MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 _SECONDS = [f"{second:02d}" for second in range(60)]
 _WHOLE_SECONDS = [f"{second:02d}+00:00" for second in range(60)]
+_GO_SECONDS = [f"{second:02d}Z" for second in range(60)]
 _THOUSANDTHS = [f"{part:03d}" for part in range(1000)]
 _LAST_DIGITS = [f"{part:03d}".rstrip("0") + "+00:00" for part in range(1000)]
+# A page shows thousands of moments: tables, and divisions whose results are small numbers, halve what one costs.
 
 
 def postgres_text(micros: int) -> str:
     """As PostgreSQL's ``to_json(timestamptz)`` in UTC: ``2025-01-24T09:43:48.884+00:00``."""
-    seconds, fraction = divmod(micros, SECOND)
-    day, second = divmod(seconds, 86_400)
-    minute, second = divmod(second, 60)
+    minutes = micros // _MINUTE
+    day = minutes // 1440
+    rest = micros - minutes * _MINUTE
+    second = rest // SECOND
+    fraction = rest - second * SECOND
     if not fraction:
-        return _date(day) + _MINUTES[minute] + _WHOLE_SECONDS[second]
+        return _date(day) + _MINUTES[minutes - day * 1440] + _WHOLE_SECONDS[second]
     milli, micro = divmod(fraction, 1000)
     tail = _THOUSANDTHS[milli] + _LAST_DIGITS[micro] if micro else _LAST_DIGITS[milli]
-    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}.{tail}"
+    return f"{_date(day)}{_MINUTES[minutes - day * 1440]}{_SECONDS[second]}.{tail}"
 
 
 def go_text(micros: int) -> str:
     """As Go's RFC 3339 in UTC, whole seconds: ``2024-01-15T10:30:00Z``."""
-    day, second = divmod(micros // SECOND, 86_400)
-    minute, second = divmod(second, 60)
-    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}Z"
+    minutes = micros // _MINUTE
+    day = minutes // 1440
+    return _date(day) + _MINUTES[minutes - day * 1440] + _GO_SECONDS[(micros - minutes * _MINUTE) // SECOND]
 
 
 def compact_text(micros: int) -> str:

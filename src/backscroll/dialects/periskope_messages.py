@@ -17,12 +17,11 @@ from backscroll.dialects.moments import postgres_text
 from backscroll.dialects.periskope_ids import encode_message_id, has_participants, shown_jid
 from backscroll.ids import is_person
 from backscroll.kinds import periskope_type
-from backscroll.model import Access, ArchivedMessage, Details, Location, Media, Quote, Receipt
+from backscroll.model import NO_DETAILS, Access, ArchivedMessage, Details, Location, Media, Quote, Receipt
 
 _FLAG: dict[bool | None, str] = {None: "null", True: "true", False: "false"}
 _RECEIVED = '{"pending":[],"read_count":0,"delivered_count":0}'
 _SENT = '{"read":{},"pending":[],"delivered":{},"read_count":0,"delivered_count":0}'
-_NO_DETAILS = Details()
 
 Row = Callable[[ArchivedMessage], bytes]
 
@@ -45,13 +44,22 @@ class _Several(dict[str, bool]):
         return several
 
 
+class _Moments(dict[int, str]):
+    """Times when rows were changed, each put into words once a page: an import changes many at a time."""
+
+    def __missing__(self, at: int) -> str:
+        text = postgres_text(at)
+        self[at] = text
+        return text
+
+
 def row_renderer(access: Access, links: Links) -> Row:
     """A function that renders one message as JSON text; it remembers what the messages of a page share.
 
     What people wrote is joined in as bytes: letters beyond ASCII would make all of the row dear to encode.
     """
     org_no, org_id = access.org.no, quote(access.org.id)
-    shown, several = _Shown(), _Several()
+    shown, several, moments = _Shown(), _Several(), _Moments()
 
     def row(archived: ArchivedMessage) -> bytes:
         message = archived.message
@@ -64,11 +72,12 @@ def row_renderer(access: Access, links: Links) -> Row:
         message_id = f"{mine}_{chat}_{unique_id}"
         if sender is not None and several[key.chat]:
             message_id = f"{message_id}_{shown[sender]}"
-        if details is _NO_DETAILS or details == _NO_DETAILS:
+        if details is NO_DETAILS:
             told, prev, changed_at = _NOTHING_TOLD, archived.prev_text, archived.changed_at
         else:
             told, prev, changed_at = _told(archived, org_no, links), prev_text(archived), updated_at(archived)
-        author, broadcast, has, facts, cards, broadcast_id, media, quoted, ref, ticket, flag, poll, end = told
+        author, broadcast, duration, score, has, facts, mentioned, orders, cards = told[:_HALF]
+        broadcast_id, media, performed, quoted, ref, ticket, flag, poll, end = told[_HALF:]
         deleted = "true" if archived.deleted else _FLAG[details.is_deleted]
         kind = '"chat"' if message.kind == "text" and details.type_name is None else _type(archived)
         delivery = _delivery(archived) if archived.receipts or details.pending else _SENT if from_me else _RECEIVED
@@ -77,12 +86,12 @@ def row_renderer(access: Access, links: Links) -> Row:
             votes = jsonb_text(_poll_results(archived))
         head = f'{{"message_id":"{message_id}","org_id":{org_id},"ack":"{archived.ack or 0}",{author}"body":'
         middle = (
-            f',{broadcast}"from_me":{mine},{has}"id":{{"id":"{unique_id}","remote":"{chat}","from_me":{mine},'
-            f'"serialized":"{message_id}"}},{facts}"message_type":{kind},{cards}"chat_id":"{chat}",'
+            f',{broadcast}{duration}{score}"from_me":{mine},{has}"id":{{"id":"{unique_id}","remote":"{chat}","from_me":{mine},'
+            f'"serialized":"{message_id}"}},{facts}{mentioned}{orders}"message_type":{kind},{cards}"chat_id":"{chat}",'
             f'"timestamp":"{postgres_text(message.sent_at)}","org_phone":"{own}",{broadcast_id}'
-            f'"is_deleted":{deleted},{media}"prev_body":{"null" if prev is None else quote(prev)},{quoted}'
+            f'"is_deleted":{deleted},{media}{performed}"prev_body":{"null" if prev is None else quote(prev)},{quoted}'
             f'"sender_phone":{writer},{ref}"delivery_info":{delivery},'
-            f'"updated_at":"{postgres_text(changed_at)}",{ticket}"unique_id":"{unique_id}",{flag}"fts":'
+            f'"updated_at":"{moments[changed_at]}",{ticket}"unique_id":"{unique_id}",{flag}"fts":'
         )
         tail = f',{poll}"poll_results":{votes},{end}}}'
         return b"".join((head.encode(), encode(message.text), middle.encode(), encode(archived.fts), tail.encode()))
@@ -127,23 +136,34 @@ _FLAG_NAMES = (
     *("broadcast", "has_media", "has_quoted", "has_reaction", "is_ephemeral"),
     *("is_forwarded", "is_gif", "is_starred", "is_status", "flag_status"),
 )
-_WORD_NAMES = (
-    *("author", "device_type", "media", "forwarding_score", "origin", "invite", "links", "location", "location_data"),
-    *("media_key", "mentions", "order_id", "raw_data", "recipient", "order_token", "vcards", "broadcast_id"),
-    *("performed_by", "quoted", "client_ref", "ticket_id", "flag_metadata", "flag_response_time", "poll"),
-    *("poll_info", "interactive"),
+_RARE_NAMES = (
+    *("author", "device_type", "forwarding_score", "origin", "invite", "links", "location", "location_data"),
+    *("media_key", "order_id", "raw_data", "recipient", "order_token", "vcards", "broadcast_id", "performed_by"),
+    *("client_ref", "ticket_id", "flag_metadata", "flag_response_time", "poll", "poll_info", "interactive"),
 )
-"""With the flags, all that ``_segments`` shows."""
-_flags_of, _words_of = attrgetter(*_FLAG_NAMES), attrgetter(*_WORD_NAMES)
-_NO_WORDS = _words_of(_NO_DETAILS)
+"""With the flags, media, quote and mentions all that ``_segments`` shows."""
+_flags_of, _rare_of = attrgetter(*_FLAG_NAMES), attrgetter(*_RARE_NAMES)
+_NO_RARE = _rare_of(NO_DETAILS)
 
 
 def _told(archived: ArchivedMessage, org_no: int, links: Links) -> tuple[str, ...]:
     """The keys that only details fill. Most messages have flags at most, and those repeat."""
     details = archived.message.details
-    if _words_of(details) == _NO_WORDS:
-        return _told_by_flags(_flags_of(details))
-    return _segments(details, archived.message.key.chat, archived.phone.jid, org_no, links)
+    chat, own = archived.message.key.chat, archived.phone.jid
+    if _rare_of(details) != _NO_RARE:
+        return _segments(details, chat, own, org_no, links)
+    told = _told_by_flags(_flags_of(details))
+    media, quoted, mentions = details.media, details.quoted, details.mentions
+    if media is None and quoted is None and not mentions:
+        return told
+    segments = list(told)
+    if media is not None:
+        segments[_DURATION], segments[_MEDIA] = _duration(media), _media(media, org_no, links)
+    if mentions:
+        segments[_MENTIONED] = _mentioned(mentions)
+    if quoted is not None:
+        segments[_QUOTED] = _quoted(quoted, chat, own)
+    return tuple(segments)
 
 
 @lru_cache(maxsize=1024)
@@ -152,26 +172,30 @@ def _told_by_flags(flags: tuple[bool | None, ...]) -> tuple[str, ...]:
     return _segments(Details(**told), "", "", 0, NoLinks())
 
 
+_DURATION, _MENTIONED, _MEDIA, _QUOTED, _HALF = 2, 6, 10, 12, 9
+
+
 def _segments(d: Details, chat: str, own: str, org_no: int, links: Links) -> tuple[str, ...]:
-    """Thirteen runs of keys; between them stand the keys that every row fills."""
-    mentions = encode([shown_jid(jid) for jid in d.mentions]).decode() if d.mentions else "[]"
-    duration = None if d.media is None or d.media.duration is None else _digits(d.media.duration)
+    """Eighteen runs of keys; between some of them stand the keys that every row fills."""
     return (
         f'"author":{_jid(d.author)},',
-        f'"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},"duration":{_text(duration)},'
+        f'"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},',
+        _duration(d.media),
         f'"forwarding_score":{jsonb_text(d.forwarding_score)},"from":{_jid(d.origin)},',
         f'"has_media":{_FLAG[d.has_media]},"has_quoted_msg":{_FLAG[d.has_quoted]},'
         f'"has_reaction":{_FLAG[d.has_reaction]},',
         f'"invite_v4":{jsonb_text(d.invite)},"is_ephemeral":{_FLAG[d.is_ephemeral]},'
         f'"is_forwarded":{_FLAG[d.is_forwarded]},"is_gif":{_FLAG[d.is_gif]},"is_starred":{_FLAG[d.is_starred]},'
         f'"is_status":{_FLAG[d.is_status]},"links":{jsonb_text(d.links)},"location":{jsonb_text(_location(d))},'
-        f'"media_key":{_text(d.media_key)},"mentioned_ids":{mentions},"order_id":{_text(d.order_id)},'
-        f'"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},"token":{_text(d.order_token)},',
+        f'"media_key":{_text(d.media_key)},',
+        _mentioned(d.mentions),
+        f'"order_id":{_text(d.order_id)},"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},'
+        f'"token":{_text(d.order_token)},',
         f'"vcards":{"null" if d.vcards is None else encode(d.vcards).decode()},',
         f'"broadcast_id":{_text(d.broadcast_id)},',
-        f'"media":{"null" if d.media is None else _media(d.media, org_no, links)},'
+        _media(d.media, org_no, links),
         f'"performed_by":{_text(d.performed_by)},',
-        f'"quoted_message_id":{_text(_quoted(d.quoted, chat, own))},',
+        _quoted(d.quoted, chat, own),
         f'"sent_message_id":{_text(d.client_ref)},',
         f'"message_ticket_id":{_text(d.ticket_id)},',
         f'"flag_metadata":{jsonb_text(d.flag_metadata)},"flag_response_time":{jsonb_text(d.flag_response_time)},',
@@ -204,7 +228,19 @@ def _location(details: Details) -> Any:
     return {"options": told, **shown} if told else shown
 
 
-def _media(media: Media, org_no: int, links: Links) -> str:
+def _duration(media: Media | None) -> str:
+    if media is None or media.duration is None:
+        return '"duration":null,'
+    return f'"duration":{quote(_digits(media.duration))},'
+
+
+def _mentioned(mentions: tuple[str, ...]) -> str:
+    return f'"mentioned_ids":[{",".join([quote(shown_jid(jid)) for jid in mentions])}],'
+
+
+def _media(media: Media | None, org_no: int, links: Links) -> str:
+    if media is None:
+        return '"media":null,'
     told = {
         "path": links.media_url(org_no, media) or media.url,
         "size": media.size,
@@ -213,7 +249,7 @@ def _media(media: Media, org_no: int, links: Links) -> str:
         "thumbnail": links.thumbnail_url(org_no, media) or media.thumbnail_url,
         "dimensions": _dimensions(media.width, media.height),
     }
-    return encode(told).decode()
+    return f'"media":{encode(told).decode()},'
 
 
 def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
@@ -222,11 +258,12 @@ def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
     return {"ar": number(width / height) if height else None, "width": width, "height": height}
 
 
-def _quoted(quoted: Quote | None, chat: str, own: str) -> str | None:
+def _quoted(quoted: Quote | None, chat: str, own: str) -> str:
     """The quoted message's full id where its author is known, else the bare one."""
-    if quoted is None or quoted.id is None or quoted.sender is None:
-        return None if quoted is None else quoted.id
-    return encode_message_id(quoted.sender == own, chat, quoted.id, quoted.sender)
+    shown = None if quoted is None else quoted.id
+    if shown is not None and quoted is not None and quoted.sender is not None:
+        shown = encode_message_id(quoted.sender == own, chat, shown, quoted.sender)
+    return f'"quoted_message_id":{_text(shown)},'
 
 
 def _delivery(archived: ArchivedMessage) -> str:
@@ -281,4 +318,4 @@ def _poll_results(archived: ArchivedMessage) -> Any:
     return jsonb(results)
 
 
-_NOTHING_TOLD = _segments(_NO_DETAILS, "", "", 0, NoLinks())
+_NOTHING_TOLD = _segments(NO_DETAILS, "", "", 0, NoLinks())

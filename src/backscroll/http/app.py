@@ -26,8 +26,10 @@ from backscroll.http.wire import (
     MAX_HEADER_BYTES,
     MAX_URL_BYTES,
     ClientGone,
+    Incoming,
     RateLimit,
     TraceIds,
+    drain,
     headers_of,
     parse_query,
     read_body,
@@ -40,6 +42,9 @@ from backscroll.storage.store import Store
 log = logging.getLogger("backscroll.http")
 
 BODY_SECONDS = 60.0
+MOST_UNWANTED = 8 * 2**20
+UNWANTED_SECONDS = 10.0
+"""So much of a body that nobody wanted is read all the same, and for so long."""
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
 Lifespan = Callable[[AppState], AbstractAsyncContextManager[None]]
@@ -109,12 +114,16 @@ class Server:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = self._welcome(scope)
+        incoming = Incoming(receive) if has_body(visit.headers) else None
         try:
-            packed = await self._serve(visit, scope, receive)
+            packed = await self._serve(visit, scope, incoming or receive)
         except ClientGone:
             return
         except Exception as error:
             packed = Packed(self._explain(error, visit))
+        if incoming is not None and not await drain(incoming, MOST_UNWANTED, UNWANTED_SECONDS):
+            visit.keeps_alive = False
+            visit.head.append((b"connection", b"close"))
         await deliver(visit, packed, self._app.workers, send)
 
     def _welcome(self, scope: Scope) -> Visit:
@@ -181,8 +190,10 @@ class Server:
     def _key(self, visit: Visit, route: Route, access: Access, scope: Scope) -> Hashable:
         headers = visit.headers
         host = None if self._app.settings.public_url else (scope.get("scheme"), headers.get("host"))
-        varying = tuple(headers.get(name) for name in route.vary)
-        return visit.path, scope["query_string"], access.org.no, access.phones, varying, host
+        varying = tuple([headers.get(name) for name in route.vary])
+        # Whatever else changes about a phone changes the version too.
+        phones = tuple([phone.no for phone in access.phones])
+        return visit.path, scope["query_string"], access.org.no, phones, varying, host
 
     async def _request(
         self, visit: Visit, match: Match, access: Access | None, scope: Scope, receive: Receive
@@ -230,6 +241,10 @@ class Server:
         if isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
             log.error("%s %s: %s", visit.trace_id, visit.method, story_of(error))
         return visit.face.dress(error)
+
+
+def has_body(headers: Mapping[str, str]) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def raw_path(scope: Scope) -> str:

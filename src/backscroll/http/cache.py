@@ -6,8 +6,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from backscroll.http.routes import Reply
-from backscroll.http.wire import MIN_COMPRESSED, Encoding, compress, etag_of, is_compressible
+from backscroll.http.wire import MIN_COMPRESSED, Encoding, Header, compress, etag_of, is_compressible
 
+_PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _OVERHEAD = 1024
 """Bytes that an entry costs besides its bodies, about."""
 
@@ -15,11 +16,14 @@ _OVERHEAD = 1024
 class Packed:
     """A whole reply with its ETag; compressed forms are made when first asked for, and kept while they save space."""
 
-    __slots__ = ("etag", "is_compressible", "reply", "variants")
+    __slots__ = ("etag", "head", "is_compressible", "reply", "variants")
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
         self.etag = etag_of(reply.body)
+        self.head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+        if all(name != b"cache-control" for name, _ in self.head):
+            self.head.append(_PRIVATE)
         self.is_compressible = len(reply.body) > MIN_COMPRESSED and is_compressible(reply.content_type)
         self.variants: dict[Encoding, bytes] = {}
 

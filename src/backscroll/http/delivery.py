@@ -27,7 +27,6 @@ COMMON: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-_PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _VARY: Header = (b"vary", b"Accept-Encoding")
 
 
@@ -49,7 +48,7 @@ class Visit(Struct):
 
 
 async def deliver(visit: Visit, packed: Packed, workers: Workers, send: Send) -> None:
-    reply, head = packed.reply, _head(visit, packed.reply)
+    reply, head = packed.reply, _head(visit, packed)
     if reply.chunks is not None:
         await _stream(visit, reply, head, send)
     elif reply.status in (204, 304):
@@ -60,19 +59,17 @@ async def deliver(visit: Visit, packed: Packed, workers: Workers, send: Send) ->
         await _whole(visit, packed, head, workers, send)
 
 
-def _head(visit: Visit, reply: Reply) -> list[Header]:
+def _head(visit: Visit, packed: Packed) -> list[Header]:
     face = visit.face
     head = [*COMMON, (face.trace_header, visit.trace_id.encode()), *visit.head]
     if visit.keeps_alive:
         head += face.extra
     if visit.org_id and face.org_header:
         head.append((face.org_header, visit.org_id))
-        if reply.status >= 400 and face.error_org_header:
+        if packed.reply.status >= 400 and face.error_org_header:
             head.append((face.error_org_header, visit.org_id))
-    own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-    if all(name != b"cache-control" for name, _ in own):
-        head.append(_PRIVATE)
-    return head + own
+    head += packed.head
+    return head
 
 
 def _is_known(visit: Visit, packed: Packed) -> bool:

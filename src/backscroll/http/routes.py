@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
+MOST_REMEMBERED, LONGEST_REMEMBERED = 4096, 200
+"""Paths whose route is remembered, and their letters: clients ask for the same few again and again."""
+
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -173,6 +176,7 @@ class Router:
         self._fixed: dict[str, dict[str, Match]] = {}
         self._templates: dict[int, list[_Template]] = {}
         self._gowa_base = gowa_base.rstrip("/").lower()
+        self._remembered: dict[tuple[str, str], Match] = {}
         for route in routes:
             self._add(route)
 
@@ -182,7 +186,17 @@ class Router:
         entry = self._fixed.get(path)
         if entry is not None and (hit := entry.get(wanted)):
             return hit
-        return self._search(wanted, path)
+        match = self._remembered.get((wanted, path))
+        if match is None and (match := self._search(wanted, path)) is not None:
+            self._remember(wanted, path, match)
+        return match
+
+    def _remember(self, method: str, path: str, match: Match) -> None:
+        if len(path) > LONGEST_REMEMBERED:
+            return
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[(method, path)] = match
 
     def owner(self, path: str) -> Dialect:
         """The dialect whose shape an error at this path takes."""

@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus
 
 import brotli  # type: ignore[import-untyped]
 import zstandard
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from backscroll.errors import RateLimited
 from backscroll.ids import clean_text
@@ -68,6 +68,34 @@ async def read_body(receive: Receive, limit: int, seconds: float, declared: str 
                     return b"".join(parts)
     except TimeoutError:
         raise BodyTooSlow from None
+
+
+class Incoming:
+    """A ``receive`` that knows whether the body has come to its end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_over = False
+
+    async def __call__(self) -> Message:
+        event = await self._receive()
+        self.is_over = event["type"] == "http.disconnect" or not event.get("more_body", False)
+        return event
+
+
+async def drain(incoming: Incoming, limit: int, seconds: float) -> bool:
+    """Read what nobody wanted of a body, within limits; whether that was all of it.
+
+    A connection that is answered and closed while the client still sends is reset, and the answer is lost.
+    """
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while not incoming.is_over and size <= limit:
+                size += len((await incoming()).get("body", b""))
+    except TimeoutError:
+        return False
+    return incoming.is_over
 
 
 def parse_query(raw: bytes) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""Lining an exported chat up with what the archive holds of it.
+"""Lining an exported chat up with the lines that earlier exports of it told.
 
-Exports have no ids. A line is one with a message of the same minute that says the same, n-th with n-th;
+Exports have no ids. A line is one with a line of the same minute that says the same, n-th with n-th;
 what is left over may have changed its words (edited, deleted), its author's name or its file. So a second,
 longer or overlapping export adds only what is new, and a first minute that the export cut adds nothing.
+Which messages of other sources the lines are is found out by the store (storage/adoption.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ VOTES = 5
 
 
 class Utterance(Struct, frozen=True, kw_only=True):
-    """What alignment looks at, of an exported line or of a stored message. ``place`` is the caller's own."""
+    """What alignment looks at, of a line of an export or of one that is stored. ``place`` is the caller's own."""
 
     place: int
     sent_at: int
@@ -101,16 +102,9 @@ def utterance(
     )
 
 
-class Match(Struct, frozen=True):
-    """``stored`` is the place of the message; ``renamed`` that its author goes by another name there."""
-
-    stored: int
-    renamed: bool = False
-
-
-def align(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> dict[int, Match]:
-    """What the lines are one with, by their places; each stored message is used once."""
-    matches: dict[int, Match] = {}
+def align(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> dict[int, int]:
+    """Places of stored lines by the places of the lines that are one with them, each used once."""
+    matches: dict[int, int] = {}
     there = _by_minute(stored)
     for minute, some in _by_minute(lines).items():
         left, waiting = some, there.get(minute, [])
@@ -132,7 +126,7 @@ Fits = Callable[[Utterance, Utterance], bool]
 
 
 def _pair(
-    lines: list[Utterance], stored: list[Utterance], key: Key, fits: Fits, matches: dict[int, Match]
+    lines: list[Utterance], stored: list[Utterance], key: Key, fits: Fits, matches: dict[int, int]
 ) -> tuple[list[Utterance], list[Utterance]]:
     """Pair those with the same key in their order; give back what is left of both sides."""
     waiting: dict[Hashable, list[Utterance]] = defaultdict(list)
@@ -148,7 +142,7 @@ def _pair(
         else:
             candidates.remove(partner)
             taken.add(partner.place)
-            matches[line.place] = Match(partner.place, line.author != partner.author)
+            matches[line.place] = partner.place
     return left, [m for m in stored if m.place not in taken]
 
 
@@ -178,7 +172,7 @@ def _reworded(line: Utterance, message: Utterance) -> bool:
 
 
 def _emptied(line: Utterance, message: Utterance) -> bool:
-    return _is_changed(line, message) and not (line.words and message.words)
+    return any(said.is_changed and not said.words for said in (line, message))
 
 
 def _emptied_by_name(line: Utterance, message: Utterance) -> bool:
@@ -186,7 +180,7 @@ def _emptied_by_name(line: Utterance, message: Utterance) -> bool:
 
 
 def _written_anew(line: Utterance, message: Utterance) -> bool:
-    return _is_changed(line, message) and not line.at_edge
+    return _is_changed(line, message) and (not line.at_edge or (line.is_exact and message.is_exact))
 
 
 def _told_as_file(line: Utterance, message: Utterance) -> bool:
@@ -216,6 +210,8 @@ gone; a file that one side tells as something else; calls, and notices of one ty
 def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | None:
     """By how many minutes the lines stand before the stored messages that say the same, where that tells of
     another time zone: nearly all of them by quarters of an hour, and hardly any at the same time."""
+    here = {(said.minute, said.words) for said in stored if _is_telling(said)}
+    agreeing = sum((line.minute, line.words) in here for line in lines)
     there = _said_once(stored)
     votes: Counter[int] = Counter()
     for words, line in _said_once(lines).items():
@@ -226,10 +222,14 @@ def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | N
     likeliest = max(shifted, key=lambda minutes: shifted[minutes], default=0)
     # Summer time moves some of them by another hour.
     fitting = sum(count for minutes, count in shifted.items() if abs(minutes - likeliest) in (0, 60))
-    return likeliest if fitting >= VOTES and fitting * 10 >= votes.total() * 9 else None
+    return likeliest if fitting >= VOTES and fitting * 10 >= (votes.total() + agreeing) * 9 else None
 
 
 def _said_once(some: Iterable[Utterance]) -> dict[str, Utterance]:
-    telling = [said for said in some if len(said.words) >= TELLING and said.sort != "notice"]
+    telling = [said for said in some if _is_telling(said)]
     counts = Counter(said.words for said in telling)
     return {said.words: said for said in telling if counts[said.words] == 1}
+
+
+def _is_telling(said: Utterance) -> bool:
+    return len(said.words) >= TELLING and said.sort != "notice"

@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from backscroll.errors import BadField, Conflict, NewerData, NotFound, Unreadable
 from backscroll.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
+from backscroll.ingest.pipeline import again
 from backscroll.model import Org
 from backscroll.storage.dump import About, Dump, Dumped, FileKept, Line, RawKept
 from backscroll.storage.media import MediaStore
@@ -190,7 +191,7 @@ def import_jsonl(
 
 def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int) -> int:
     try:
-        return store.restore(org.no, batch).changed
+        return again(lambda: store.restore(org.no, batch)).changed
     except (BadField, NotFound) as error:
         raise Unreadable(name, f"lines {first} to {first + len(batch) - 1}", str(error)) from error
 

@@ -30,6 +30,7 @@ from backscroll.ids import bare_number, canonical
 from backscroll.ingest.connectors import periskope
 from backscroll.ingest.connectors.periskope import PulledPage
 from backscroll.ingest.fetch import Fetcher, NotFetched
+from backscroll.ingest.pipeline import again, apply_again
 from backscroll.model import Media, Message
 from backscroll.storage.media import MediaStore
 from backscroll.storage.store import Store
@@ -411,7 +412,7 @@ class _Run:
         for page, body, _ in self._pages(path, read, ahead):
             self._keep(what, page, body, None)
         place = place.finished()
-        self._store.apply(self._org, Batch(source="periskope", events=[], position=(stream, _json(place))))
+        apply_again(self._store, self._org, Batch(source="periskope", events=[], position=(stream, _json(place))))
         return place
 
     def _pages(self, path: str, read: Read, place: _Place) -> Iterator[tuple[PulledPage, bytes, _Place]]:
@@ -449,15 +450,15 @@ class _Run:
     def _keep(self, what: str, page: PulledPage, body: bytes, position: tuple[str, str] | None) -> None:
         """Write a page; its place counts as reached only when its files are there too."""
         for row in page.unreadable:
-            self._store.quarantine(self._org, "periskope", row.payload, str(row.error))
+            again(lambda row=row: self._store.quarantine(self._org, "periskope", row.payload, str(row.error)))  # type: ignore[misc]
         events = [event for event in page.events if self._wanted(event)]
         files = self._files
         batch = Batch(source="periskope", events=events, raw=body, position=None if files else position)
-        self.summary.changed += self._store.apply(self._org, batch).changed
+        self.summary.changed += apply_again(self._store, self._org, batch).changed
         if files:
             held = files.fetch(events, self.summary)
             if held or position:
-                self._store.apply(self._org, Batch(source="periskope", events=held, position=position))
+                apply_again(self._store, self._org, Batch(source="periskope", events=held, position=position))
         self.summary.quarantined += len(page.unreadable)
         self.summary.rows[what] = self.summary.rows.get(what, 0) + page.rows
         self._progress(PullProgress(what=what, rows=page.rows, reached=page.oldest, summary=self.summary))

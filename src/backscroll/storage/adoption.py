@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Protocol
 
 from msgspec import Struct, structs
 
-from backscroll.model import Message
+from backscroll.ids import clean_text
+from backscroll.model import Kind, Message
 from backscroll.storage.fold import Addon, AddonKey, Addons, Folded, Telling, prune, put_latest
 from backscroll.storage.hearing import Told
 from backscroll.storage.ledger import EXPORT_PREFIX
@@ -23,6 +25,15 @@ from backscroll.storage.rows import CLASS, kind_flags
 
 MINUTE_US = 60_000_000
 _SPACE = re.compile(r"\s+")
+_MENTION = re.compile("@(?:\u2068[^\u2068\u2069\n]{1,100}\u2069|[0-9]{5,20})")
+_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
+_WORDLESS: dict[Kind, str] = {
+    "location": "location",
+    "live_location": "location",
+    "contact": "contact",
+    "contacts": "contact",
+}
+"""Kinds that sources put into words of their own, or none."""
 ADOPTED = "line"
 """Kind of the add-on that stands under an adopted line's id and tells by its time where the line went."""
 
@@ -76,11 +87,14 @@ def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, pa
         if len(folded) == 1:
             (lines if id.startswith(EXPORT_PREFIX) else messages).append(_Saying(id, outcome, folded[0]))
     free = sorted(messages, key=lambda m: m.order)
-    for line in sorted(lines, key=lambda m: m.order):
-        message = next((m for m in free if _is_one(line.folded, m.folded, parties)), None)
-        if message is not None:
-            free.remove(message)
-            _move(line, message.outcome)
+    left = sorted(lines, key=lambda m: m.order)
+    for is_one in _ROUNDS:
+        for line in list(left):
+            message = next((m for m in free if is_one(line.folded, m.folded, parties)), None)
+            if message is not None:
+                free.remove(message)
+                left.remove(line)
+                _move(line, message.outcome)
     return outcomes
 
 
@@ -119,13 +133,78 @@ def _move(line: _Saying, outcome: Outcome) -> None:
     line.outcome.addons = {a.key: a for a in line.outcome.addons.values() if a.kind != "media"} | {mark.key: mark}
 
 
-def _is_one(line: Folded, message: Folded, parties: Parties) -> bool:
+def _says_the_same(line: Folded, message: Folded, parties: Parties) -> bool:
     return (
         _sort_of(line.message) == _sort_of(message.message)
         and _same_time(line.message, message.message)
         and _same_sender(line.sender, message.sender, parties)
-        and not _words(line.texts).isdisjoint(_words(message.texts))
+        and not _words(line).isdisjoint(_words(message))
     )
+
+
+def _says_it_by_name(line: Folded, message: Folded, parties: Parties) -> bool:
+    sort = _sort_of(line.message)
+    return (
+        sort == _sort_of(message.message)
+        and _same_time(line.message, message.message)
+        and _may_be_sender(line.sender, message.sender, parties)
+        and any(words or sort == "media" for words in _words(line) & _words(message))
+    )
+
+
+def _says_it_changed(line: Folded, message: Folded, parties: Parties) -> bool:
+    return _is_other_version(line, message) and _same_sender(line.sender, message.sender, parties)
+
+
+def _says_it_changed_by_name(line: Folded, message: Folded, parties: Parties) -> bool:
+    return _is_other_version(line, message) and _may_be_sender(line.sender, message.sender, parties)
+
+
+def _leaves_it_out(line: Folded, message: Folded, parties: Parties) -> bool:
+    """A contact card that was left out of the export looks like any file."""
+    return (
+        {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
+        and _same_time(line.message, message.message)
+        and _same_sender(line.sender, message.sender, parties)
+    )
+
+
+def _tells_the_event(line: Folded, message: Folded, parties: Parties) -> bool:
+    """Calls and notices have other words in each language."""
+    one, other = (said.message.details.notice for said in (line, message))
+    return (
+        bool(kind_flags(line.message.kind) & CLASS)
+        and line.message.kind == message.message.kind
+        and _same_time(line.message, message.message)
+        and (line.message.kind == "call" or (one is not None and other is not None and one.type == other.type))
+    )
+
+
+_ROUNDS = (
+    _says_the_same,
+    _says_it_by_name,
+    _says_it_changed,
+    _says_it_changed_by_name,
+    _leaves_it_out,
+    _tells_the_event,
+)
+"""Surest first; each goes over all that the ones before it left."""
+
+
+def _is_other_version(line: Folded, message: Folded) -> bool:
+    """Edited or deleted on one side: the words are others, or gone."""
+    if not (_is_changed(line) or _is_changed(message)):
+        return False
+    if kind_flags(line.message.kind) & CLASS or kind_flags(message.message.kind) & CLASS:
+        return False
+    one, other = _words(line), _words(message)
+    gone = (line.deleted and not any(one)) or (message.deleted and not any(other))
+    alike = gone or any(are_alike(a, b) for a in one for b in other)
+    return alike and _same_time(line.message, message.message)
+
+
+def _is_changed(folded: Folded) -> bool:
+    return folded.deleted or len(folded.texts) > 1 or bool(folded.message.details.is_edited)
 
 
 def _sort_of(message: Message) -> str:
@@ -134,7 +213,9 @@ def _sort_of(message: Message) -> str:
     flags = kind_flags(message.kind)
     if flags & CLASS:
         return message.kind
-    return "media" if flags or (media is not None and media.omitted) else "message"
+    if flags or (media is not None and media.omitted):
+        return "media"
+    return _WORDLESS.get(message.kind, "message")
 
 
 def _same_time(line: Message, message: Message) -> bool:
@@ -154,5 +235,34 @@ def _same_sender(one: int, other: int, parties: Parties) -> bool:
     return bool(names - {None})
 
 
-def _words(texts: Iterable[str | None]) -> set[str]:
-    return {_SPACE.sub(" ", text or "").strip() for text in texts}
+def _may_be_sender(one: int, other: int, parties: Parties) -> bool:
+    """Nobody but an export knows one of them, so that any name may be theirs."""
+    return 0 not in (one, other) and bool(parties.known_by_name((one, other)))
+
+
+def _words(folded: Folded) -> set[str]:
+    """What it says and ever said, as far as it is known."""
+    if folded.message.kind in _WORDLESS or folded.message.kind == "call":
+        return {""}
+    return {words_of(text) for text in (*folded.texts, *filter(None, [folded.prev_text]))}
+
+
+def words_of(text: str | None) -> str:
+    """Words for comparing: sources write spaces, signs of direction and the names of mentioned people differently."""
+    if not text:
+        return ""
+    text = _MENTION.sub("@", clean_text(text)[0])
+    return _SPACE.sub(" ", text if text.isascii() else _MARKS.sub("", text)).strip()
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Whether one of two texts may be an edited version of the other: they share half of their words, or letters."""
+    shared = set(one.split()) & set(other.split())
+    if 2 * len(shared) >= min(len(one.split()), len(other.split())):
+        return bool(one and other)
+    same = _common_start(one, other) + _common_start(one[::-1], other[::-1])
+    return 2 * same >= min(len(one), len(other))
+
+
+def _common_start(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

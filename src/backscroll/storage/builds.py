@@ -5,22 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import psycopg
-from psycopg_pool import ConnectionPool
-
-from backscroll.storage.engine import Row
-
-Connection = psycopg.Connection[Row]
+from backscroll.storage.pool import Connection, Pool
 
 _NAME = re.compile(r"INDEX CONCURRENTLY IF (?:NOT )?EXISTS (\w+)")
 
 
-def build(pool: ConnectionPool[Connection], record: str, statements: Sequence[str]) -> None:
+def build(pool: Pool, record: str, statements: Sequence[str]) -> None:
     """Run each statement outside of a transaction; ``record`` is committed when all are done.
 
-    The record's row is the lock: another process that writes the same one waits, and finds it there. That holds behind
-    pgbouncer and over several servers, where a session's advisory lock does not. The holder has no snapshot while it
-    waits, or the build would wait for it.
+    What ``record`` locks is the lock: another process that comes with the same one waits, and finds it there. That holds
+    behind pgbouncer, where a session's advisory lock does not. Neither has a snapshot while it waits, or the build would
+    wait for it.
     """
     with pool.connection() as holder:
         holder.execute("BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
@@ -42,6 +37,6 @@ def _drop_ruin(connection: Connection, statement: str) -> None:
     match = _NAME.search(statement)
     if match is None:
         return
-    query = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
+    query = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid"
     if connection.execute(query, (match[1],), prepare=False).fetchone():
         connection.execute(f"DROP INDEX CONCURRENTLY {match[1]}", prepare=False)

@@ -24,6 +24,7 @@ ALTERING = frozenset({"edit", "media"})
 _VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
 _DETAIL_FIELDS = Details.__struct_fields__
 _KINDS: dict[Kind, Kind] = {kind: kind for kind in get_args(Kind)}
+_NO_DETAILS: Details = Message.__struct_defaults__[-1]
 _NESTED = (Media, Quote, Location, Poll)
 _ENCODER = msgspec.json.Encoder()
 _MEDIA = msgspec.json.Decoder(Media)
@@ -101,9 +102,11 @@ def telling(sender: int, source: Source, message: Message) -> Telling:
 
     ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
     """
-    # msgspec leaves a default out only when it is the very same object: kinds read from the database are not.
-    kind = _KINDS[message.kind]
-    bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False, kind=kind)
+    # msgspec leaves a default out only when it is the very same object, and the digest is of what it writes.
+    kind, details = _KINDS[message.kind], message.details
+    if details == _NO_DETAILS:
+        details = _NO_DETAILS
+    bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False, kind=kind, details=details)
     return Telling(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
 
 
@@ -257,7 +260,9 @@ def merged(best_first: Sequence[Message]) -> Message:
         return first
     details = Details(**{name: _first([getattr(m.details, name) for m in best_first]) for name in _DETAIL_FIELDS})
     exact = [m for m in best_first if m.details.precision != "minute"]
-    kinds = [m.kind for m in best_first if m.kind not in _VAGUE]
+    # What is told as deleted, without a word, does not say what it was.
+    telling = [m for m in best_first if m.text is not None or not m.details.is_deleted]
+    kinds = [m.kind for m in telling or best_first if m.kind not in _VAGUE]
     return Message(
         key=first.key,
         sent_at=(exact or best_first)[0].sent_at,

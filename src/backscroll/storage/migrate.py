@@ -27,6 +27,8 @@ _COMMENT = re.compile(r"--.*$", re.M)
 _BUILD = re.compile(
     r"CREATE (UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS \w+ ON \w+ .+|DROP INDEX CONCURRENTLY IF EXISTS \w+", re.S
 )
+_LOCKS = {"postgres": "LOCK TABLE migrations IN SHARE ROW EXCLUSIVE MODE;\n"}
+"""SQLite has one writer anyway. Who waits here has no snapshot yet; an index build would wait for that in turn."""
 _BREAKING = (
     (re.compile(r"\bDROP\b", re.I), "drops something"),
     (re.compile(r"\bRENAME\b", re.I), "renames something"),
@@ -96,8 +98,10 @@ def migrate(
 
 def _make_directory(engine: Engine) -> None:
     def work(tx: Txn) -> None:
-        tx.run("create_migrations", {})
-        tx.run("create_meta", {})
+        # A user that may not make tables can still open an archive that another has made.
+        if tx.one("count_directory", {}) != (2,):
+            tx.run("create_migrations", {})
+            tx.run("create_meta", {})
 
     try:
         engine.write(work)
@@ -121,7 +125,7 @@ def _refuse_future(engine: Engine, done: set[int], known: Sequence[Migration]) -
 def _run(engine: Engine, migration: Migration, known: Sequence[Migration], now: int) -> bool:
     """Whether it was this program that ran it, and not another that started at the same time."""
     oldest = max(m.compatible_from for m in known if m.version <= migration.version)
-    record = _record(migration, oldest, now)
+    record = _LOCKS.get(engine.name, "") + _record(migration, oldest, now)
     try:
         if migration.concurrent:
             engine.build(record, migration.builds)
@@ -135,7 +139,7 @@ def _run(engine: Engine, migration: Migration, known: Sequence[Migration], now: 
 
 
 def _record(migration: Migration, oldest: int, now: int) -> str:
-    """Comes before the migration itself: whoever writes it has the migration to itself until it is done."""
+    """Comes before the migration itself: whoever writes it first has the migration to itself until it is done."""
     return (
         f"INSERT INTO migrations (version, name, applied_at) VALUES ({migration.version}, '{migration.name}', {now});\n"  # noqa: S608 - our own file
         f"INSERT INTO meta (key, value) VALUES ('compatible_from', '{oldest}') "

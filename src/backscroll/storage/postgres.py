@@ -1,4 +1,4 @@
-"""PostgreSQL by psycopg: a pool, one transaction a call, commits synced, and row level security as a second wall."""
+"""PostgreSQL by psycopg: one transaction a call, commits synced, and row level security as a second wall."""
 
 from __future__ import annotations
 
@@ -7,107 +7,246 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import psycopg
+from msgspec import Struct
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from backscroll.errors import BadField, Conflict, StorageBusy, StorageError, StorageFull
 from backscroll.storage.builds import build
-from backscroll.storage.engine import Row, Txn, expand, load_statements
+from backscroll.storage.engine import Row, Txn, load_statements
+from backscroll.storage.pool import Connection, Exhausted, Pool
 
 T = TypeVar("T")
-Connection = psycopg.Connection[Row]
 
 MINIMUM = 150_000
 APP_ROLE = "backscroll_app"
 """Taken on in every transaction by users who would bypass row level security."""
 RETRY_SECONDS = 8.0
 STATEMENT_SECONDS = 60
-_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+DEFAULTS: Mapping[str, Any] = {
+    "application_name": "backscroll",
+    "connect_timeout": 5,
+    "target_session_attrs": "read-write",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""What libpq is told unless the URL says otherwise: the primary among several hosts, and dead ones noticed soon."""
+
+_PARAMETER = re.compile(r"IN \(:(\w+)\*\)|(?<![:\w]):(\w+)")
+_ONE_ROW = re.compile(r"\bVALUES\s*(\([^()]*\))")
 _WORDS = ((re.compile(r"\bBLOB\b"), "BYTEA"), (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'))
+_ROWS_AT_ONCE = (64, 8, 1)
+"""Few sizes, so that each is prepared once."""
+_FOR_GOOD = re.compile(
+    "authentication failed|does not exist|no pg_hba.conf entry|no password supplied|not permitted to log in"
+)
+"""A server that answers and says no, which waiting does not change."""
+
 _LOST = (
     pg.SerializationFailure,
     pg.DeadlockDetected,
     pg.AdminShutdown,
     pg.CrashShutdown,
     pg.CannotConnectNow,
-    pg.ReadOnlySqlTransaction,
     pg.IdleInTransactionSessionTimeout,
+    pg.TransactionTimeout,
+    pg.ReadOnlySqlTransaction,
 )
 
 
-class PostgresTxn:
-    def __init__(self, connection: Connection, statements: Mapping[str, str]) -> None:
-        self._connection = connection
-        self._statements = statements
+class Prepared(Struct, frozen=True):
+    """A statement in PostgreSQL's words. ``lists`` are the names whose values go over as one array."""
 
-    def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
-        cursor = self._execute(name, params)
-        return cursor.fetchall() if cursor.description else []
+    text: str
+    names: tuple[str, ...]
+    lists: frozenset[str]
 
-    def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
-        cursor = self._execute(name, params)
-        return cursor.fetchone() if cursor.description else None
-
-    def run(self, name: str, params: Mapping[str, Any]) -> None:
-        self._execute(name, params)
-
-    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(_translated_sql(self._statements[name]), rows)
-
-    def _execute(self, name: str, params: Mapping[str, Any]) -> psycopg.Cursor[Row]:
-        sql, flat = expand(self._statements[name], params)
-        return self._connection.execute(_translated_sql(sql), flat)
+    def values(self, params: Mapping[str, Any]) -> list[Any]:
+        return [_array(params[name]) if name in self.lists else _only(params[name]) for name in self.names]
 
 
 @lru_cache(maxsize=4096)
-def _translated_sql(sql: str) -> str:
-    """``:name`` as psycopg writes it. All text comes from our own files."""
-    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+def _lists_in(sql: str) -> tuple[str, ...]:
+    return tuple(sorted({match[1] for match in _PARAMETER.finditer(sql) if match[1]}))
+
+
+def prepared(sql: str, params: Mapping[str, Any]) -> Prepared:
+    """``IN (:name*)`` becomes equality for one value, which keeps an index in order, and one array for several."""
+    return _prepared(sql, frozenset(name for name in _lists_in(sql) if len(params[name]) > 1))
+
+
+@lru_cache(maxsize=4096)
+def _prepared(sql: str, several: frozenset[str]) -> Prepared:
+    names: dict[str, int] = {}
+
+    def numbered(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        number = names.setdefault(name, len(names) + 1)
+        if match[1]:
+            return f"= ANY(${number})" if name in several else f"= ${number}"
+        return f"${number}"
+
+    text = _PARAMETER.sub(numbered, sql)
+    return Prepared(text, tuple(names), several)
+
+
+@lru_cache(maxsize=512)
+def _rows_of(sql: str, count: int) -> Prepared:
+    """An INSERT of one row, with room for ``count``."""
+    match = _ONE_ROW.search(sql)
+    if match is None:
+        raise StorageError("Only INSERT … VALUES can take many rows")
+    names = tuple(m[2] for m in _PARAMETER.finditer(match[1]))
+    width = len(names)
+    rows = ("(" + ", ".join(f"${row * width + column}" for column in range(1, width + 1)) + ")" for row in range(count))
+    return Prepared(sql[: match.start(1)] + ", ".join(rows) + sql[match.end(1) :], names, frozenset())
+
+
+@lru_cache(maxsize=4096)
+def _pieces(text: str) -> list[str]:
+    return re.split(r"\$(\d+)", text)
+
+
+def _written_out(text: str, values: Sequence[int]) -> str:
+    """Whole numbers may stand in the text itself."""
+    pieces = _pieces(text)
+    pieces = [pieces[0], *(f"({values[int(n) - 1]}){rest}" for n, rest in zip(pieces[1::2], pieces[2::2], strict=True))]
+    return "".join(pieces)
+
+
+def _only(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return value[0] if value else None
+    return value
+
+
+def _array(values: Sequence[Any]) -> str:
+    if isinstance(values[0], int):
+        return "{" + ",".join(map(str, values)) + "}"
+    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
+
+
+class PostgresTxn:
+    """The beginning goes over with the first statement; writes are gathered, and sent together before the next read
+    and before the end."""
+
+    def __init__(self, connection: Connection, statements: Mapping[str, str], begin: str) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._statements = statements
+        self._begin = begin
+        self._later: list[tuple[str, list[Any], bool | None]] = []
+
+    def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
+        self._ask(name, params)
+        return self._cursor.fetchall() if self._cursor.description else []
+
+    def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
+        self._ask(name, params)
+        return self._cursor.fetchone() if self._cursor.description else None
+
+    def run(self, name: str, params: Mapping[str, Any]) -> None:
+        statement = prepared(self._statements[name], params)
+        self._later.append((statement.text, statement.values(params), None))
+
+    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        sql, left = self._statements[name], list(rows)
+        always = self._connection.prepare_threshold is not None or None
+        for size in _ROWS_AT_ONCE:
+            while len(left) >= size:
+                statement = _rows_of(sql, size)
+                values = [row[column] for row in left[:size] for column in statement.names]
+                self._later.append((statement.text, values, always))
+                left = left[size:]
+
+    def _ask(self, name: str, params: Mapping[str, Any]) -> None:
+        self.flush()
+        statement = prepared(self._statements[name], params)
+        values = statement.values(params)
+        if self._begin and all(type(value) is int for value in values):
+            begin, self._begin = self._begin, ""
+            self._cursor.execute(f"{begin};{_written_out(statement.text, values)}", prepare=False)
+            while self._cursor.nextset():
+                pass
+            return
+        self._open()
+        self._execute(statement.text, values, None)
+
+    def _open(self) -> None:
+        if self._begin:
+            begin, self._begin = self._begin, ""
+            self._cursor.execute(begin, prepare=False)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        later, self._later = self._later, []
+        if later:
+            self._open()
+        if len(later) > 1:
+            with self._connection.pipeline():
+                for what in later:
+                    self._execute(*what)
+        elif later:
+            self._execute(*later[0])
+
+    def _execute(self, text: str, values: list[Any], prepare: bool | None) -> None:
+        try:
+            self._cursor.execute(text, values, prepare=prepare)
+        except psycopg.DataError as error:
+            if error.sqlstate is not None or not any(isinstance(value, str) and "\0" in value for value in values):
+                raise
+            # PostgreSQL keeps no U+0000, so nothing stored has one; the batch was cleaned of them (cleaning.py).
+            self._cursor.execute(text, [v.replace("\0", "\ufffd") if isinstance(v, str) else v for v in values])
 
 
 class PostgresEngine:
-    """The archive in a PostgreSQL database. ``url`` is a libpq URL; several hosts may be named."""
+    """The archive in a PostgreSQL database. ``url`` is a libpq URL; several hosts may be named.
+
+    A call goes through restarts and failovers of up to ``patience`` seconds; ``StorageBusy`` after that, and when a
+    commit's outcome is unknown: whoever wrote sends the same again.
+    """
 
     name = "postgres"
 
-    def __init__(self, url: str, size: int = 8) -> None:
+    def __init__(self, url: str, size: int = 8, patience: float = RETRY_SECONDS) -> None:
         self._statements = load_statements(self.name)
         self._role = ""
+        self._patience = patience
         try:
-            self._pool: ConnectionPool[Connection] = ConnectionPool(
-                _with_defaults(url),
-                min_size=1,
-                max_size=size,
-                timeout=RETRY_SECONDS,
-                # Behind pgbouncer in transaction mode a prepared statement may meet another server connection.
-                kwargs={"autocommit": True, "prepare_threshold": None if "pgbouncer=true" in url else 5},
-                configure=_configure,
-                check=ConnectionPool.check_connection if "pgbouncer=true" in url else None,
-                open=True,
-            )
-            self._pool.wait(timeout=30)
-        except PoolTimeout as error:
-            raise StorageBusy(
-                "The database cannot be reached; is it running, and is BACKSCROLL_DATABASE right?"
-            ) from error
+            given = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
         except psycopg.ProgrammingError as error:
-            raise BadField("database", None, f"is not a database URL: {error}") from error
-        with self._pool.connection() as connection:
-            _check_server(connection)
+            raise BadField("database", None, "must be a URL such as postgresql://user@host/database") from error
+        self._conninfo = make_conninfo(**{**DEFAULTS, **given})
+        self._pool = Pool(self._connect, size, patience)
+        try:
+            self._retry(lambda: self._alone(lambda connection: None))
+        except StorageBusy as busy:
+            cause = busy.__cause__ and busy.__cause__.__cause__
+            raise StorageBusy(f"The database cannot be reached: {cause}") from busy
+
+    def _connect(self) -> Connection:
+        connection = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor[Row])
+        try:
+            _set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def use_app_role(self) -> None:
         """Give up, in every transaction, a right to bypass row level security."""
-        with self._pool.connection() as connection:
-            bypass = connection.execute(
-                "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
-            ).fetchone()
-            exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (APP_ROLE,)).fetchone()
-        self._role = f"SET LOCAL ROLE {APP_ROLE}" if bypass and bypass[0] and exists else ""
+        state = self._retry(lambda: self._alone(_role_state))
+        if state == "to be made":
+            self.script((files("backscroll.storage") / "sql" / "app_role.postgres.sql").read_text("utf-8"))
+        self._role = "" if state == "not needed" else f"SET LOCAL ROLE {APP_ROLE}"
 
     def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         return self._retry(lambda: self._transact(work, org, "ISOLATION LEVEL REPEATABLE READ READ ONLY"))
@@ -115,7 +254,20 @@ class PostgresEngine:
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         return self._retry(lambda: self._transact(work, org, "READ WRITE"))
 
-    def _transact(self, work: Callable[[Txn], T], org: int | None, mode: str) -> T:
+    def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
+        statement = prepared(self._statements[name], params)
+        text = _written_out(statement.text, [params[column] for column in statement.names])
+        query = f"{self._begin('READ ONLY', org)};{text};COMMIT"
+
+        def work(connection: Connection) -> Row | None:
+            cursor = connection.execute(query, prepare=False)
+            while not cursor.description and cursor.nextset():
+                pass
+            return cursor.fetchone()
+
+        return self._retry(lambda: self._alone(work))
+
+    def _begin(self, mode: str, org: int | None) -> str:
         begin = [
             f"BEGIN {mode}",
             f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'",
@@ -124,27 +276,42 @@ class PostgresEngine:
             "" if org is None else f"SET LOCAL app.org = '{int(org)}'",
             self._role,
         ]
+        return ";".join(filter(None, begin))
+
+    def _transact(self, work: Callable[[Txn], T], org: int | None, mode: str) -> T:
         with self._pool.connection() as connection:
-            connection.execute(";".join(filter(None, begin)), prepare=False)
+            tx = PostgresTxn(connection, self._statements, self._begin(mode, org))
             try:
-                result = work(PostgresTxn(connection, self._statements))
+                result = work(tx)
+                tx.flush()
+            except (pg.ReadOnlySqlTransaction, pg.FeatureNotSupported) as error:
+                # What was the primary is a standby now: another host is.
+                connection.close()
+                raise _Again from error
             except BaseException:
-                if not connection.closed:
-                    connection.execute("ROLLBACK", prepare=False)
+                _roll_back(connection)
                 raise
-            self._commit(connection)
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                self._commit(connection)
             return result
 
     def _commit(self, connection: Connection) -> None:
-        """A connection lost in the commit leaves its outcome unknown: whoever wrote sends the same again."""
+        """A connection lost in the commit leaves its outcome unknown."""
+        warnings: list[str] = []
+        connection.add_notice_handler(notice := lambda told: warnings.append(told.severity_nonlocalized or ""))
         try:
             connection.execute("COMMIT", prepare=False)
         except psycopg.OperationalError as error:
             raise StorageBusy("The database went away during the commit; send the same request again") from error
+        finally:
+            connection.remove_notice_handler(notice)
+        if "WARNING" in warnings:
+            # That is how a server says that it no longer waits for its synchronous standby.
+            raise StorageBusy("The commit has not reached the standby server; send the same request again")
 
     def _retry(self, attempt: Callable[[], T]) -> T:
         """Again and again while the database restarts or fails over, or another transaction won."""
-        give_up = time.monotonic() + RETRY_SECONDS
+        give_up = time.monotonic() + self._patience
         wait = 0.02
         while True:
             try:
@@ -154,21 +321,29 @@ class PostgresEngine:
                 if time.monotonic() + wait > give_up:
                     raise StorageBusy("The database is not available now; send the same request again") from again
                 time.sleep(wait)
-                wait = min(wait * 2, 1.0)
+                wait = min(wait * 2, 0.5)
 
     def script(self, text: str) -> None:
         for pattern, word in _WORDS:
             text = pattern.sub(word, text)
         text = text.replace(") WITHOUT ROWID;", ");")
 
-        def work() -> None:
-            with self._pool.connection() as connection, connection.transaction():
-                connection.execute(text, prepare=False)
+        def work(connection: Connection) -> None:
+            try:
+                with connection.transaction():
+                    connection.execute(text, prepare=False)
+            except pg.InternalError_ as error:
+                # Two instances that start at once grant the same rights.
+                raise _Again from error
 
-        self._retry(work)
+        self._retry(lambda: self._alone(work))
 
     def build(self, record: str, statements: Sequence[str]) -> None:
         self._retry(lambda: build(self._pool, record, statements))
+
+    def _alone(self, work: Callable[[Connection], T]) -> T:
+        with self._pool.connection() as connection:
+            return work(connection)
 
     def close(self) -> None:
         self._pool.close()
@@ -178,23 +353,47 @@ class _Again(Exception):
     """The same transaction may be run again from its beginning."""
 
 
-def _configure(connection: Connection) -> None:
-    # One width for all integers, so that a statement has one plan.
-    connection.adapters.register_dumper(int, Int8Dumper)
+class _UntypedInt(Int8Dumper):
+    oid = 0
 
 
-def _with_defaults(url: str) -> str:
-    """The primary among several hosts, unless the URL says otherwise; our own parameter is not libpq's."""
-    url = re.sub(r"[?&]pgbouncer=true", lambda m: "?" if m[0][0] == "?" else "", url).replace("?&", "?").rstrip("?")
-    if "target_session_attrs" in url:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}target_session_attrs=read-write&connect_timeout=5"
+def _set_up(connection: Connection) -> None:
+    # Parameters go over without types, so that a statement with and without nulls is prepared once.
+    connection.adapters.register_dumper(int, _UntypedInt)
+    connection.prepared_max = 500
+    _check_server(connection)
+    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        # A pooler such as pgbouncer: the next transaction may meet a server process that prepared other things.
+        connection.prepare_threshold = None
+    else:
+        connection.execute("SET jit = off", prepare=False)
+
+
+def _role_state(connection: Connection) -> str:
+    row = connection.execute(
+        "SELECT CASE WHEN NOT (rolsuper OR rolbypassrls) THEN 'not needed' "
+        "WHEN to_regrole($1) IS NULL THEN 'to be made' "
+        "WHEN NOT has_table_privilege($1, 'messages', 'INSERT') THEN 'to be made' ELSE 'ready' END "
+        "FROM pg_roles WHERE rolname = current_user",
+        (APP_ROLE,),
+    ).fetchone()
+    return "not needed" if row is None else str(row[0])
+
+
+def _roll_back(connection: Connection) -> None:
+    """What went wrong already is worth more than what goes wrong here; a broken connection is not used again."""
+    try:
+        if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.execute("ROLLBACK", prepare=False)
+    except psycopg.Error:
+        connection.close()
 
 
 def _check_server(connection: Connection) -> None:
     if connection.info.server_version < MINIMUM:
         raise StorageError(f"PostgreSQL {connection.info.server_version // 10000} is too old; 15 or newer is needed")
-    encoding = connection.execute("SHOW server_encoding").fetchone()
+    encoding = connection.execute("SHOW server_encoding", prepare=False).fetchone()
     if encoding is None or encoding[0] != "UTF8":
         raise StorageError(
             "The database must be made with the encoding UTF8: createdb --encoding=UTF8 --template=template0"
@@ -207,13 +406,17 @@ def _translated() -> Iterator[None]:
         yield
     except _LOST as error:
         raise _Again from error
-    except (pg.DiskFull, pg.OutOfMemory, pg.InsufficientResources) as error:
+    except (pg.DiskFull, pg.InsufficientResources) as error:
         raise StorageFull("No space is left for the database; free some, then send the same request again") from error
-    except (pg.UniqueViolation, pg.DuplicateTable) as error:
+    except (pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject) as error:
         raise Conflict("This clashes with what is stored already") from error
     except pg.QueryCanceled as error:
         raise StorageBusy("The database took too long; ask for less, or try again") from error
-    except (psycopg.OperationalError, PoolTimeout) as error:
+    except (psycopg.OperationalError, Exhausted) as error:
+        if _FOR_GOOD.search(str(error)):
+            raise StorageError(f"The database refuses the connection: {str(error).splitlines()[-1]}") from error
         raise _Again from error
+    except pg.InsufficientPrivilege as error:
+        raise StorageError("The database user lacks a right; docs/postgresql.md says which it needs") from error
     except psycopg.Error as error:
         raise StorageError(f"The database refused a statement: {type(error).__name__}") from error

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from backscroll import ids
 from backscroll.model import (
+    NO_DETAILS,
     ArchivedMessage,
     Details,
     Edit,
@@ -31,6 +32,7 @@ from backscroll.storage.rows import ADDONS, ASIDE, DELETED, FROM_ME, MEDIA, NOTI
 from backscroll.storage.tallies import EARLIEST, LATEST, Counter, Scope
 
 _OPTIONS = msgspec.json.Decoder(tuple[str, ...])
+_BY_NUMBER = f"@{ids.USER}"
 _MESSAGE = msgspec.json.Decoder(Message)
 
 
@@ -192,9 +194,17 @@ class Assembler:
 
     def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
         """In the rows' order. ``full`` adds edits and original texts."""
-        self._names.load({row.sender for row in rows} | {row.chat for row in rows})
-        addons = self._addons([row for row in rows if row.flags & ADDONS])
-        return [self._message(row, addons.get((row.phone, row.chat, row.id), ()), full) for row in rows]
+        met = {row.sender for row in rows} | {row.chat for row in rows}
+        self._names.load(met)
+        parties = {contact: self._names.party(contact) for contact in met if contact}
+        names = {contact: party.display_name for contact, party in parties.items()}
+        messages = [self._message(row, parties, names) for row in rows]
+        if touched := [row for row in rows if row.flags & ADDONS]:
+            addons = self._addons(touched)
+            for at, row in enumerate(rows):
+                if row.flags & ADDONS and (found := addons.get((row.phone, row.chat, row.id))):
+                    messages[at] = self._with_addons(messages[at], found, row, full)
+        return messages
 
     def _addons(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Addon]]:
         found: dict[tuple[int, int, str], list[Addon]] = defaultdict(list)
@@ -214,44 +224,41 @@ class Assembler:
     def _resolve(self, contact: int) -> int:
         return self._names.party(contact).contact if contact else 0
 
-    def _message(self, row: MessageRow, addons: Sequence[Addon], full: bool) -> ArchivedMessage:
-        phone, own = self._phones[row.phone]
-        chat = self._names.party(row.chat)
-        sender = self._names.party(row.sender) if row.sender else None
-        details = decode_details(row.details)
-        if details.mentions or details.quoted is not None:
-            details = self._with_numbers(details)
+    def _message(self, row: MessageRow, parties: dict[int, Party], names: dict[int, str | None]) -> ArchivedMessage:
+        phone, sender, flags = self._phones[row.phone][0], row.sender, row.flags
+        details = NO_DETAILS
+        if row.details is not None:
+            details = decode_details(row.details)
+            if details.mentions or details.quoted is not None:
+                details = self._with_numbers(details)
         message = Message(
-            key=MessageKey(phone.jid, chat.jid, row.id, None if sender is None else sender.jid),
+            key=MessageKey(phone.jid, parties[row.chat].jid, row.id, parties[sender].jid if sender else None),
             sent_at=row.sent_at,
-            from_me=bool(row.flags & FROM_ME),
+            from_me=bool(flags & FROM_ME),
             kind=row.kind,
             text=row.text,
             ack=row.ack,
             details=details,
         )
-        shown = ArchivedMessage(
+        return ArchivedMessage(
             no=row.no,
             message=message,
             phone=phone,
             ack=row.ack,
             deleted_at=row.deleted_at,
-            deleted=bool(row.flags & DELETED),
+            deleted=bool(flags & DELETED),
             prev_text=row.prev_text,
             edited_at=row.edited_at,
-            sender_name=None if sender is None else sender.display_name,
+            sender_name=names[sender] if sender else None,
             fts=row.fts,
             stored_at=row.stored_at,
             changed_at=row.changed_at,
         )
-        if addons:
-            mine = [a for a in addons if a.target in (0, sender.contact if sender else 0)]
-            shown = self._with_addons(shown, mine, row, own, chat, full)
-        return shown
 
     def _with_numbers(self, details: Details) -> Details:
         """Mentions and quoted senders by number where the LID's number is known."""
-        if not any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in _named_in(details)):
+        odd = [jid for jid in _named_in(details) if not jid.endswith(_BY_NUMBER)]
+        if not any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in odd):
             return details
         quoted = details.quoted
         if quoted is not None and quoted.sender is not None:
@@ -262,9 +269,10 @@ class Assembler:
         party = self._names.find(jid)
         return jid if party is None else party.jid
 
-    def _with_addons(
-        self, shown: ArchivedMessage, addons: list[Addon], row: MessageRow, own: int, chat: Party, full: bool
-    ) -> ArchivedMessage:
+    def _with_addons(self, shown: ArchivedMessage, found: list[Addon], row: MessageRow, full: bool) -> ArchivedMessage:
+        sender, chat = self._resolve(row.sender), self._names.party(row.chat)
+        own = self._phones[row.phone][1]
+        addons = [a for a in found if a.target in (0, sender)]
         receipts = self._receipts([a for a in addons if a.kind == "receipt"])
         changes: dict[str, Any] = {
             "receipts": receipts,
@@ -273,7 +281,7 @@ class Assembler:
             "ack": self._ack(row, addons, chat) if row.flags & FROM_ME else row.ack,
         }
         if full:
-            edits = edits_of(addons, self._resolve(row.sender))
+            edits = edits_of(addons, sender)
             changes["edits"] = tuple(edits)
             changes["original_text"] = self._original(row, edits)
         return structs.replace(shown, **changes)
@@ -294,7 +302,7 @@ class Assembler:
         )
 
     def _votes(self, addons: list[Addon]) -> tuple[Vote, ...]:
-        latest = sorted(_latest_by_actor(addons), key=lambda a: (a.at or 0, a.actor))
+        latest = sorted(_latest_by_actor(addons), key=lambda a: (a.at or 0, self._names.party(a.actor).jid))
         return tuple(
             Vote(voter=self._names.party(a.actor).jid, options=_OPTIONS.decode(a.value or "[]"), at=a.at or 0)
             for a in latest

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from backscroll.model import MEDIA_KINDS, Details, Kind, Message, MessageKey, Source
+from backscroll.model import MEDIA_KINDS, NO_DETAILS, Details, Kind, Message, MessageKey, Source
 
 CLASS = 3
 """Bits of the class: 0 message, 1 call, 2 notice."""
@@ -27,7 +27,6 @@ EXPORTED = 128
 
 _ENCODER = msgspec.json.Encoder()
 _DETAILS = msgspec.json.Decoder(Details)
-_NO_DETAILS = Details()
 
 
 class MessageRow(Struct, gc=False):
@@ -65,7 +64,7 @@ def encode_details(details: Details) -> str | None:
 
 
 def decode_details(text: str | None) -> Details:
-    return _NO_DETAILS if text is None else _DETAILS.decode(text)
+    return NO_DETAILS if text is None else _DETAILS.decode(text)
 
 
 def kind_flags(kind: Kind) -> int:

@@ -81,15 +81,20 @@ class SqliteEngine:
         return connection
 
     def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
-        connection: apsw.Connection | None = getattr(self._local, "reader", None)
         with _translated():
-            if connection is None:
-                connection = self._local.reader = self._connect()
+            connection = self._reader()
             connection.execute("BEGIN")
             try:
                 return work(SqliteTxn(connection, self._statements))
             finally:
                 connection.execute("COMMIT")
+
+    def _reader(self) -> apsw.Connection:
+        """This thread's own."""
+        connection: apsw.Connection | None = getattr(self._local, "reader", None)
+        if connection is None:
+            connection = self._local.reader = self._connect()
+        return connection
 
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         with self._writing, _translated():
@@ -102,6 +107,11 @@ class SqliteEngine:
                     self._writer.execute("ROLLBACK")
                 raise
             return result
+
+    def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
+        with _translated():
+            found: Row | None = self._reader().execute(self._statements[name], params).fetchone()
+        return found
 
     def script(self, text: str) -> None:
         with self._writing, _translated():
@@ -128,15 +138,24 @@ class SqliteEngine:
         self._connections.clear()
 
 
-@contextlib.contextmanager
-def _translated() -> Any:
-    try:
-        yield
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise StorageBusy("The database is busy; send the same request again") from error
-    except apsw.FullError as error:
-        raise StorageFull("No space is left for the database; free some, then send the same request again") from error
-    except apsw.ConstraintError as error:
-        raise Conflict("This clashes with what is stored already") from error
-    except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.CorruptError, apsw.NotADBError) as error:
-        raise StorageError(f"The database cannot be used: {error}") from error
+class _translated:  # noqa: N801 -- a context manager, and a class because every small read pays for it
+    """Raises the archive's own errors for SQLite's."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        match error:
+            case apsw.BusyError() | apsw.LockedError():
+                raise StorageBusy("The database is busy; send the same request again") from error
+            case apsw.FullError():
+                told = "No space is left for the database; free some, then send the same request again"
+                raise StorageFull(told) from error
+            case apsw.ConstraintError():
+                raise Conflict("This clashes with what is stored already") from error
+            case (
+                apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.CorruptError() | apsw.NotADBError()
+            ):
+                raise StorageError(f"The database cannot be used: {error}") from error
+            case _:
+                pass

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
 
 from backscroll import events
-from backscroll.errors import BadField, NotFound, StorageBusy
+from backscroll.errors import BadField, NotFound, StorageBusy, StorageError
 from backscroll.ids import bare_number
 from backscroll.model import (
     Access,
@@ -30,6 +32,7 @@ from backscroll.storage import check, directory, migrate
 from backscroll.storage.directory import NewToken, TokenInfo
 from backscroll.storage.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.engine import Engine, Txn
+from backscroll.storage.lines import StoredLines, lines_between
 from backscroll.storage.lists import Lists
 from backscroll.storage.merge import merge_step
 from backscroll.storage.reader import Assembler, Names, PartyCache, list_rows
@@ -39,6 +42,9 @@ from backscroll.storage.sqlite import SqliteEngine
 from backscroll.storage.writer import Applied, Writer, apply_batch, lock_head, save_head
 
 T = TypeVar("T")
+
+TOUCH_SECONDS = 0.02
+"""So long a reader waits at most for its token's time of use to be written."""
 
 MERGE_ROWS = 1000
 """Rows that one transaction of a merge moves; other writers go between."""
@@ -71,7 +77,11 @@ def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us) -
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Store(make_engine(url, data), data, clock)
-    store.migrate()
+    try:
+        store.migrate()
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -95,6 +105,7 @@ class Store:
         self._clock = clock
         self._parties = PartyCache()
         self._sealer: Sealer | None = None
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="backscroll-aside")
 
     def migrate(self) -> list[migrate.Migration]:
         """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
@@ -103,6 +114,7 @@ class Store:
         return ran
 
     def close(self) -> None:
+        self._aside.shutdown()
         self._engine.close()
 
     # ------------------------------------------------------------------ writing
@@ -209,6 +221,12 @@ class Store:
 
         return self._engine.read(work, org)
 
+    def lines_of_exports(self, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
+        """What exported chats told of a chat, also where it became one with what others told."""
+        return self._engine.read(
+            lambda tx: lines_between(tx, Names(tx, org, self._parties), org, phone, chat, since, until), org
+        )
+
     # ------------------------------------------------------------------ chats, contacts, reactions
 
     def list_chats(self, query: ChatQuery) -> ChatPage:
@@ -238,7 +256,7 @@ class Store:
 
     def version(self, org: int) -> int:
         """The organisation's head seq: another number after every write."""
-        row = self._engine.read(lambda tx: tx.one("read_head", {"org": org}), org)
+        row = self._engine.read_one("read_head", {"org": org}, org)
         return int(row[0]) if row else 0
 
     def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
@@ -344,9 +362,15 @@ class Store:
             lambda tx: directory.authenticate(tx, secret, now, token), directory.org_of_token(secret)
         )
         if found.touch:
-            params = {"org": found.access.org.no, "token": found.access.token_id, "now": now}
-            self._engine.write(lambda tx: tx.run("touch_token", params), found.access.org.no)
+            self._touch(found.access, now)
         return found.access
+
+    def _touch(self, access: Access, now: int) -> None:
+        """Note the time of use. A reader does not wait for a long write, nor fail where nothing can be written."""
+        params = {"org": access.org.no, "token": access.token_id, "now": now}
+        touched = self._aside.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
+        with suppress(TimeoutError, StorageError):
+            touched.result(TOUCH_SECONDS)
 
     # ------------------------------------------------------------------ dumps
 

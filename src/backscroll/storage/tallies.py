@@ -7,7 +7,6 @@ nest (hours in days in months), so that the cost does not grow with the years th
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -132,9 +131,10 @@ class Counter:
     def __init__(self, tx: Txn, scope: Scope) -> None:
         self._tx = tx
         self._scope = scope
-        self._columns = columns_matching(scope.mask, scope.want)
+        counted = columns_matching(scope.mask, scope.want)
+        self._params = scope.params | {name: int(i in counted) for i, name in enumerate(COLUMNS)}
+        self._known: dict[int | None, int] = {}
         self._finest = DAY if scope.by_chat else HOUR
-        self._months: list[tuple[int, int]] | None = None
 
     def total(self, since: int | None, until: int | None) -> int:
         """Messages between two inclusive times."""
@@ -145,16 +145,21 @@ class Counter:
 
     def up_to(self, at: int | None) -> int:
         """Messages sent at ``at`` or earlier."""
+        if at not in self._known:
+            self._known[at] = self._up_to(at)
+        return self._known[at]
+
+    def _up_to(self, at: int | None) -> int:
         if at is None or at >= LATEST:
-            return sum(n for _, n in self._month_counts())
+            return self._sum(MONTH, -(2**31), 2**31)
         if at < EARLIEST:
             return 0
         month, day, hour = buckets_of(at)
-        total = sum(n for bucket, n in self._month_counts() if bucket < month)
-        total += sum(n for _, n in self._counts(DAY, start_of(MONTH, month) // DAY_US, day - 1))
+        total = self._sum(MONTH, -(2**31), month - 1)
+        total += self._sum(DAY, start_of(MONTH, month) // DAY_US, day - 1)
         low = day * DAY_US
         if self._finest == HOUR:
-            total += sum(n for _, n in self._counts(HOUR, low // HOUR_US, hour - 1))
+            total += self._sum(HOUR, low // HOUR_US, hour - 1)
             low = hour * HOUR_US
         return total + self._count_rows(low, at)
 
@@ -178,7 +183,7 @@ class Counter:
     def _find(self, rank: int) -> tuple[int, int, int]:
         """The finest bucket that holds the row of this rank (1 is the oldest), and the rank of its last row."""
         before, level, bucket = 0, MONTH, 0
-        rows: Sequence[tuple[int, int]] = self._month_counts()
+        rows = self._counts(MONTH, -(2**31), 2**31)
         while True:
             for candidate, n in rows:
                 bucket = candidate
@@ -193,16 +198,16 @@ class Counter:
             rows = self._counts(level + 1, start_of(level, bucket) // finer, start_of(level, bucket + 1) // finer - 1)
             level += 1
 
-    def _month_counts(self) -> list[tuple[int, int]]:
-        if self._months is None:
-            self._months = self._counts(MONTH, -(2**31), 2**31)
-        return self._months
-
     def _counts(self, level: int, low: int, high: int) -> list[tuple[int, int]]:
+        """Buckets and their numbers."""
+        params = self._params | {"level": level, "low": low, "high": high}
+        return [(bucket, n) for bucket, n in self._tx.all("count_tallies", params)]
+
+    def _sum(self, level: int, low: int, high: int) -> int:
         if low > high:
-            return []
-        rows = self._tx.all("sum_tallies", self._scope.params | {"level": level, "low": low, "high": high})
-        return [(row[0], sum(row[1 + c] for c in self._columns)) for row in rows]
+            return 0
+        row = self._tx.one("total_tallies", self._params | {"level": level, "low": low, "high": high})
+        return (row[0] or 0) if row else 0
 
     def _count_rows(self, low: int, high: int) -> int:
         name = "count_in_chats" if self._scope.by_chat else "count_in_phones"

@@ -847,6 +847,7 @@ def _message(row: _Row, phone: str, accounts: _Accounts) -> Message:
             quoted=_quote(row),
             location=location,
             call=_call(row, from_me) if kind == "call" else None,
+            has_media=kind in MEDIA_KINDS,
             is_status=True if chat == "status@broadcast" else None,
             created_at=created_at,
             updated_at=row.time("updated_at"),

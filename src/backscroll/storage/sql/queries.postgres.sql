@@ -1,5 +1,8 @@
 -- Statements that PostgreSQL words in its own way.
 
+-- name: count_directory
+SELECT COUNT(*) FROM pg_class WHERE oid IN (to_regclass('migrations'), to_regclass('meta'));
+
 -- name: add_search
 INSERT INTO search (org, no, chat, text) VALUES (:org, :no, :chat, :text);
 

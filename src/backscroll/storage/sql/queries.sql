@@ -375,6 +375,20 @@ FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
 GROUP BY bucket ORDER BY bucket;
 
+-- name: count_tallies
+-- Columns that count are times 1, the others times 0.
+SELECT bucket, CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
+    + calls_in * :calls_in + calls_out * :calls_out + notices * :notices) AS BIGINT)
+FROM tallies
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
+GROUP BY bucket ORDER BY bucket;
+
+-- name: total_tallies
+SELECT CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
+    + calls_in * :calls_in + calls_out * :calls_out + notices * :notices) AS BIGINT)
+FROM tallies
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
+
 -- name: add_change
 INSERT INTO changes (org, seq, what, no) VALUES (:org, :seq, :what, :no);
 

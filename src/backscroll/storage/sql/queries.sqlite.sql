@@ -1,5 +1,8 @@
 -- Statements that SQLite words in its own way.
 
+-- name: count_directory
+SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('migrations', 'meta');
+
 -- name: add_search
 INSERT INTO search (rowid, text, scope) VALUES (:rowid, :text, :scope);
 

@@ -68,16 +68,3 @@ CREATE POLICY own ON positions USING (org = CAST(nullif(current_setting('app.org
 ALTER TABLE search ENABLE ROW LEVEL SECURITY;
 ALTER TABLE search FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON search USING (org = CAST(nullif(current_setting('app.org', true), '') AS BIGINT));
-
-DO $$
-BEGIN
-    IF (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) THEN
-        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'backscroll_app') THEN
-            CREATE ROLE backscroll_app NOLOGIN NOBYPASSRLS;
-        END IF;
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO backscroll_app', current_schema());
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO backscroll_app', current_schema());
-        EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO backscroll_app', current_schema());
-    END IF;
-END
-$$;

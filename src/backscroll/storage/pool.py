@@ -1,0 +1,92 @@
+"""Connections that wait for work. They are made by whoever needs one, so nothing stands between an answer of the
+database and the next request; when one breaks, those of its age are taken for broken too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from msgspec import Struct
+from psycopg.pq import TransactionStatus
+
+LIFE_SECONDS = 1800.0
+"""A connection is replaced then: servers move, and a backend's memory grows with what it has seen."""
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Exhausted(Exception):
+    """All connections have been in use for the whole time."""
+
+
+class _Pooled(Struct):
+    connection: Connection
+    generation: int
+    made: float
+
+
+class Pool:
+    def __init__(self, connect: Callable[[], Connection], size: int, patience: float) -> None:
+        """At most ``size`` connections; a caller waits up to ``patience`` seconds for a free one."""
+        self._connect = connect
+        self._patience = patience
+        self._places = threading.BoundedSemaphore(size)
+        self._lock = threading.Lock()
+        self._idle: list[_Pooled] = []
+        self._generation = 0
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection outside a transaction, for one thread; put back when it is still good."""
+        if not self._places.acquire(timeout=self._patience):
+            raise Exhausted
+        try:
+            pooled = self._take()
+            try:
+                yield pooled.connection
+            finally:
+                self._put(pooled)
+        finally:
+            self._places.release()
+
+    def _take(self) -> _Pooled:
+        with self._lock:
+            generation = self._generation
+            if self._idle:
+                return self._idle.pop()
+        return _Pooled(self._connect(), generation, time.monotonic())
+
+    def _put(self, pooled: _Pooled) -> None:
+        connection = pooled.connection
+        if connection.closed:
+            self._renew(pooled.generation)
+            return
+        is_old = time.monotonic() - pooled.made > LIFE_SECONDS
+        with self._lock:
+            fits = pooled.generation == self._generation and not (is_old or self._closed)
+            if fits and connection.info.transaction_status == TransactionStatus.IDLE:
+                self._idle.append(pooled)
+                return
+        connection.close()
+
+    def _renew(self, broken: int) -> None:
+        """One of generation ``broken`` was lost: drop the idle ones that are as old."""
+        with self._lock:
+            if broken != self._generation:
+                return
+            self._generation += 1
+            dropped, self._idle = self._idle, []
+        for pooled in dropped:
+            pooled.connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            dropped, self._idle = self._idle, []
+        for pooled in dropped:
+            pooled.connection.close()

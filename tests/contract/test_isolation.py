@@ -1,0 +1,161 @@
+"""Two organisations in one archive: neither sees a word of the other, nor whether the other has something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from backscroll.events import MediaHeld, ReactionSet
+from backscroll.http.app import ROUTES
+from backscroll.http.routes import Route
+from backscroll.model import Call, Media, Member, Notice, Org, Phone
+from conftest import OwnDatabase
+from contract.bakery import DAY, JPEG
+from contract.world import Client, Teller, World, known_as, micros, user
+
+SHARED = user("6289685028129")
+"""A person whom both organisations write with, under the same message id."""
+READS = [route for route in ROUTES if route.method == "GET" and route.scope and 501 not in route.answers]
+
+
+class Side:
+    """One organisation with its phone, chats, people, files, and a canary in every text."""
+
+    def __init__(self, world: World, org: Org, number: str) -> None:
+        self.org = org
+        self.number = number
+        self.canary = f"canary{number}"
+        self.phone: Phone = world.store.add_phone(org.no, number, f"slot-{number}", f"phone {self.canary}")
+        self.friend, self.group = user(f"{number}01"), f"12036{number}@g.us"
+        self.ref = f"ref-{number}"
+        told = Teller(self.phone)
+        file = world.media.put(
+            org.no, JPEG + number.encode(), max_bytes=9999, declared_mimetype="image/jpeg", filename="x"
+        )
+        self.file = file.sha256
+        one, two, three, four, five = (self.id(text) for text in "12345")
+        at, text = f"{DAY}10:00:00+00:00", self.canary
+        told_again = told.target(self.friend, two)
+        world.tell(
+            told.message(SHARED, "SHARED", at, f"shared {text}"),
+            told.message(self.friend, one, at, text, client_ref=self.ref),
+            told.message(self.friend, two, at, text, kind="image", media=Media(filename="x.jpg")),
+            told.message(self.group, three, at, text, sender=self.friend),
+            told.message(self.group, four, at, text, kind="notice", notice=Notice(type="add")),
+            told.message(self.friend, five, at, text, kind="call", call=Call(result="missed")),
+            ReactionSet(target=told.target(self.friend, one), by=self.friend, emoji=text, at=micros(at)),
+            known_as(self.friend, f"friend {text}"),
+            known_as(SHARED, f"shared {text}"),
+            told.chat(self.group, name=f"group {text}", labels=(text,), members=(Member(jid=self.friend),)),
+            MediaHeld(target=told_again, media=Media(file=file.sha256, size=file.size)),
+            org=org,
+        )
+        self.client: Client = world.client([self.phone], org=org)
+        self.everywhere: Client = world.client(org=org)
+
+    def id(self, text: str) -> str:
+        return f"3EB0{self.number}{text}"
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[tuple[Side, Side, Side]]:
+    """Ours, theirs, and the names that nobody has."""
+    world = World(tmp_path_factory.mktemp("two"), database=own_database())
+    ours = Side(world, world.org, "918527184400")
+    theirs = Side(world, world.store.create_org("Others"), "628111111111")
+    elsewhere = World(tmp_path_factory.mktemp("elsewhere"), database=own_database())
+    nobody = Side(elsewhere, elsewhere.org, "777777777777")
+    yield ours, theirs, nobody
+    world.close()
+    elsewhere.close()
+
+
+def addresses(route: Route, of: Side) -> list[tuple[str, dict[str, str]]]:
+    """Requests for a route that name what only ``of`` has: in the path, in parameters, in headers."""
+    given = {
+        "chat_id": [of.friend, of.group, of.friend.replace("s.whatsapp.net", "c.us")],
+        "chat_jid": [of.friend, of.group],
+        "message_id": [of.id("1"), of.id("2"), of.ref, f"false_{of.friend}_{of.id('1')}"],
+        "contact_id": [of.friend],
+        "device_id": [f"slot-{of.number}", of.phone.jid],
+        "id": [of.friend],
+    }
+    paths = [route.path]
+    for name, values in given.items():
+        paths = [path.replace(f"{{{name}}}", value) for path in paths for value in values]
+    asked = {
+        "phone": of.friend,
+        "device_id": f"slot-{of.number}",
+        "chat_id": of.friend,
+        "message_id": of.id("1"),
+        "label": of.canary,
+        "search": of.canary,
+    }
+    known = {param.name for param in route.params if param.where == "query"}
+    queries = ["", *(f"?{name}={value}" for name, value in asked.items() if name in known)]
+    headers = [{}, {"x-phone": of.number, "x-device-id": f"slot-{of.number}"}, {"x-device-id": of.phone.jid}]
+    return [(path + query, header) for path in dict.fromkeys(paths) for query in queries for header in headers]
+
+
+def shape(response: httpx.Response, of: Side) -> tuple[int, str]:
+    """Status and body, with the names that were asked for taken out."""
+    body = response.text.replace(of.canary, "CANARY").replace(of.number, "NUMBER")
+    return response.status_code, body
+
+
+@pytest.mark.parametrize("route", READS, ids=lambda route: route.path)
+def test_foreign_things_are_answered_like_absent_ones(sides: tuple[Side, Side, Side], route: Route) -> None:
+    ours, theirs, nobody = sides
+    for client in (ours.client, ours.everywhere):
+        for (foreign, headers), (absent, others) in zip(
+            addresses(route, theirs), addresses(route, nobody), strict=True
+        ):
+            seen, unseen = client.ask(foreign, headers=headers), client.ask(absent, headers=others)
+            assert theirs.org.id not in seen.text
+            if theirs.canary not in foreign:
+                assert theirs.canary not in seen.text
+            assert shape(seen, theirs) == shape(unseen, nobody), (foreign, headers)
+
+
+@pytest.mark.parametrize("route", READS, ids=lambda route: route.path)
+def test_own_lists_hold_nothing_foreign(sides: tuple[Side, Side, Side], route: Route) -> None:
+    for mine, other in (sides[:2], sides[:2][::-1]):
+        named = {"x-phone": mine.number}
+        bodies = [mine.client.ask(path, headers=named | headers).text for path, headers in addresses(route, mine)]
+        assert not [body for body in bodies if other.canary in body or other.number in body or other.org.id in body]
+
+
+def test_the_archive_does_show_each_side_its_own(sides: tuple[Side, Side, Side]) -> None:
+    for side in sides[:2]:
+        for path in ("/v1/chats/messages", "/v1/chats", "/v1/contacts", "/v1/reactions", "/v1/chats/notifications"):
+            assert side.canary in side.client.ask(path).text
+        for path in ("/chats", "/devices", "/user/my/contacts", f"/chat/{SHARED}/messages"):
+            assert side.canary in side.client.ask(path).text
+
+
+def test_a_link_to_a_file_opens_no_file_of_another(sides: tuple[Side, Side, Side]) -> None:
+    ours, theirs, _ = sides
+
+    def link(side: Side) -> str:
+        rows: list[Any] = side.client.json(f"/chat/{side.friend}/messages?media_only=true")["results"]["data"]
+        return str(rows[0]["url"]).removeprefix("http://archive.test")
+
+    assert ours.client.ask(link(ours)).status_code == 200
+    prefix = f"/media/{ours.org.no}/"
+    for forged in (
+        link(ours).replace(prefix, f"/media/{theirs.org.no}/"),
+        link(ours).replace(ours.file, theirs.file),
+        link(ours).replace(prefix, f"/media/{theirs.org.no}/").replace(ours.file, theirs.file),
+    ):
+        assert ours.client.ask(forged).status_code == 404
+
+
+def test_an_org_made_of_nothing_sees_nothing(world: World) -> None:
+    client = world.client()
+    for path in ("/v1/chats/messages", "/v1/chats", "/v1/contacts", "/v1/reactions", "/v1/chats/notifications"):
+        assert client.json(path)["count"] == 0
+    assert client.json("/v1/phones/all") == []
+    assert client.json("/devices")["results"] is None

@@ -1,0 +1,223 @@
+"""However a chat is cut into exports, of whichever phone, with live rows or without: each message stands there once."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from backscroll.events import Batch, Event, MessageEdited, MessageRevoked, MessageSeen, Target
+from backscroll.ingest.export_import import import_export
+from backscroll.model import Details, Media, Message, MessageKey
+from backscroll.query import ChatQuery, MessageQuery
+from backscroll.storage import check
+from backscroll.storage.media import MediaStore
+from backscroll.storage.store import Store, open_store
+
+ME = "4915550001001@s.whatsapp.net"
+BEN, IRA_LID = "4915550001003@s.whatsapp.net", "77777777777@lid"
+GROUP = "120363041234567890@g.us"
+NINE = 1_773_478_800_000_000
+SECOND = 1_000_000
+NAMES = {"Mara": None, "Ben": BEN, "Ira": IRA_LID}
+"""By the names in the exports: who that is to a linked device, which knows other names; None is the owner."""
+
+
+class Said(Struct, frozen=True):
+    """A message as it really was; ``changed_before`` is the number of messages after which it was changed."""
+
+    at: int
+    author: str
+    text: str
+    is_media: bool
+    is_live: bool
+    change: str | None
+    changed_before: int
+
+    def text_at(self, count: int) -> str:
+        """In the words of an export that was made after ``count`` messages."""
+        if self.change is None or count < self.changed_before:
+            return self.text
+        return f"{self.text} indeed" if self.change == "edit" else ""
+
+
+class Cut(Struct, frozen=True):
+    """An export of the messages from ``start`` on, made when there were ``stop``."""
+
+    start: int
+    stop: int
+    ios: bool
+    with_media: bool
+
+
+class TrueChat(Struct, frozen=True):
+    said: list[Said]
+    cuts: list[Cut]
+    is_group: bool
+
+    def covered(self) -> set[int]:
+        exported = {i for cut in self.cuts for i in range(cut.start, cut.stop)}
+        return exported | {i for i, said in enumerate(self.said) if said.is_live}
+
+
+@st.composite
+def true_chats(draw: st.DrawFn) -> TrueChat:
+    is_group = draw(st.booleans())
+    count = draw(st.integers(4, 14))
+    cuts = []
+    for _ in range(draw(st.integers(2, 4))):
+        start = draw(st.integers(0, count - 2))
+        cuts.append(Cut(start, draw(st.integers(start + 1, count)), draw(st.booleans()), draw(st.booleans())))
+    times = [0]
+    for _ in range(count - 1):
+        times.append(times[-1] + draw(st.sampled_from([0, 3, 20, 55, 61, 600])))
+    # Of a minute that was cut in two nothing tells whether an "ok" or a deletion is the one in the other half.
+    edges = {times[i] // 60 for cut in cuts for i in (cut.start, cut.stop - 1)}
+    said = []
+    for number, at in enumerate(times):
+        kind = draw(st.sampled_from(["ok", "ok", "words", "words", "media"]))
+        if at // 60 in edges:
+            kind = "words"
+        changes = [None, None, "edit", "delete"] if kind == "words" and at // 60 not in edges else [None]
+        said.append(
+            Said(
+                at=at,
+                author=draw(st.sampled_from(["Mara", "Ben", "Ira"] if is_group else ["Mara", "Ben"])),
+                text="ok" if kind == "ok" else f"sentence {number}" if kind == "words" else "",
+                is_media=kind == "media",
+                is_live=draw(st.booleans()),
+                change=draw(st.sampled_from(changes)),
+                changed_before=number + draw(st.integers(1, 4)),
+            )
+        )
+    return TrueChat(said, cuts, is_group)
+
+
+def written(chat: TrueChat, cut: Cut) -> tuple[str, dict[str, bytes]]:
+    """The text of an export and the files beside it."""
+    lines, files = [], {}
+    for number in range(cut.start, cut.stop):
+        said = chat.said[number]
+        at = datetime.datetime.fromtimestamp(NINE // SECOND + said.at, datetime.UTC)
+        head = at.strftime("[%d/%m/%Y, %H:%M:%S] " if cut.ios else "%d/%m/%Y, %H:%M - ")
+        text = said.text_at(cut.stop)
+        if said.is_media and cut.with_media:
+            name = f"IMG-20260314-WA{number:04}.jpg"
+            files[name] = b"\xff\xd8\xff" + bytes([number])
+            text = f"\u200e<attached: {name}>" if cut.ios else f"\u200e{name} (file attached)"
+        elif said.is_media:
+            text = "\u200eimage omitted" if cut.ios else "<Media omitted>"
+        elif text == "":
+            text = "\u200eThis message was deleted." if cut.ios else "This message was deleted"
+        elif text != said.text:
+            text += " \u200e<This message was edited>" if cut.ios else " <This message was edited>"
+        lines.append(f"{head}{said.author}: {text}")
+    return "\n".join(lines) + "\n", files
+
+
+class Shelf:
+    """One database with room for many archives."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.store: Store = open_store(None, folder)
+        self._media = MediaStore(folder / "media", bytes(32))
+        self._made = 0
+
+    def close(self) -> None:
+        self.store.close()
+
+    def new_org(self) -> int:
+        self._made += 1
+        org = self.store.create_org(f"org {self._made}").no
+        self.store.add_phone(org, ME, name="Mara")
+        return org
+
+    def take(self, org: int, chat: TrueChat, cut: Cut) -> None:
+        text, files = written(chat, cut)
+        folder = self._folder / f"{org}-{cut.start}-{cut.stop}-{cut.ios}-{cut.with_media}"
+        folder.mkdir(exist_ok=True)
+        (folder / "_chat.txt").write_text(text)
+        for name, body in files.items():
+            (folder / name).write_bytes(body)
+        jid = GROUP if chat.is_group else BEN
+        [phone] = self.store.list_phones(org)
+        import_export(
+            self.store,
+            self._media,
+            org,
+            phone,
+            folder,
+            chat=jid,
+            timezone="UTC",
+            day_first=True,
+            me=self._me(chat, cut),
+        )
+
+    def _me(self, chat: TrueChat, cut: Cut) -> str | None:
+        return "Mara" if "Mara" in {said.author for said in chat.said[cut.start : cut.stop]} else None
+
+    def tell(self, org: int, event: Event) -> None:
+        self.store.apply(org, Batch(source="linked", events=[event]))
+
+
+def live(chat: TrueChat, number: int) -> list[Event]:
+    """What a linked device told of a message, change included."""
+    said = chat.said[number]
+    jid, sender = (GROUP if chat.is_group else BEN), NAMES[said.author]
+    at = NINE + said.at * SECOND
+    message = Message(
+        key=MessageKey(ME, jid, f"3EB0{number:02}", sender),
+        sent_at=at,
+        from_me=sender is None,
+        kind="image" if said.is_media else "text",
+        text=said.text or None,
+        details=Details(
+            push_name=f"{said.author}'s own name", media=Media(mimetype="image/jpeg") if said.is_media else None
+        ),
+    )
+    target = Target(ME, jid, f"3EB0{number:02}", ME if sender is None else sender)
+    if said.change == "edit":
+        return [MessageSeen(message), MessageEdited(target=target, text=f"{said.text} indeed", at=at + SECOND)]
+    return [MessageSeen(message), *([MessageRevoked(target=target, at=at + SECOND)] if said.change else [])]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    made = Shelf(tmp_path_factory.mktemp("shelf"))
+    yield made
+    made.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_each_true_message_stands_there_once(shelf: Shelf, data: st.DataObject) -> None:
+    chat = data.draw(true_chats())
+    org = shelf.new_org()
+    steps: list[Cut | Event] = [*chat.cuts]
+    for number, said in enumerate(chat.said):
+        if said.is_live:
+            steps += live(chat, number)
+    for step in data.draw(st.permutations(steps)):
+        if isinstance(step, Cut):
+            shelf.take(org, chat, step)
+        else:
+            shelf.tell(org, step)
+    store = shelf.store
+    assert store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
+    phones = tuple(phone.no for phone in store.list_phones(org))
+    page = store.list_messages(MessageQuery(org=org, phones=phones, limit=1000))
+    covered = chat.covered()
+    truth = Counter((NINE // SECOND + chat.said[i].at) // 60 for i in covered)
+    assert Counter(m.message.sent_at // SECOND // 60 for m in page.messages) == truth
+    [seen] = store.list_chats(ChatQuery(org=org, phones=phones)).chats
+    assert (page.total, seen.messages) == (len(covered), len(covered))
+    assert Counter(m.message.from_me for m in page.messages) == Counter(chat.said[i].author == "Mara" for i in covered)
+    texts = {m.message.text for m in page.messages}
+    assert texts >= {chat.said[i].text for i in covered if chat.said[i].text and chat.said[i].change is None}

@@ -1,0 +1,45 @@
+"""The archive's own schema on stock PostgreSQL, its tenant tables hash-partitioned by organisation.
+
+PostgreSQL then refuses what Citus would: a unique key without org. And a plan shows which partitions a statement reads.
+``BACKSCROLL_TEST_SHADOW=1`` lets every test of the store run on it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from msgspec import structs
+
+from backscroll.storage.migrate import Migration, migrate, migrations
+from backscroll.storage.postgres import PostgresEngine
+from backscroll.storage.tenancy import TENANT
+
+PARTITIONS = 8
+WANTED = os.environ.get("BACKSCROLL_TEST_SHADOW") == "1"
+
+_TABLE = re.compile(rf"CREATE TABLE ({'|'.join(TENANT)}) \((.*?)^\)( WITHOUT ROWID)?;", re.S | re.M)
+
+
+def shadowed(migration: Migration) -> Migration:
+    """The migration with its tenant tables partitioned; index builds wait their turn, as they must on partitions."""
+    text = migration.text.removeprefix("-- concurrently\n").replace(" CONCURRENTLY", "")
+    return structs.replace(migration, text=_TABLE.sub(_partitioned, text))
+
+
+def _partitioned(match: re.Match[str]) -> str:
+    table = match[1]
+    parts = [
+        f"CREATE TABLE {table}_p{n} PARTITION OF {table} FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {n});"
+        for n in range(PARTITIONS)
+    ]
+    return "\n".join([f"CREATE TABLE {table} ({match[2]}) PARTITION BY HASH (org);", *parts])
+
+
+def make_shadow(url: str) -> None:
+    """Give an empty database the partitioned schema; opened as an archive, it is up to date."""
+    engine = PostgresEngine(url, size=2)
+    try:
+        migrate(engine, 0, known=[shadowed(migration) for migration in migrations("postgres")])
+    finally:
+        engine.close()
