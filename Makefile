@@ -65,7 +65,7 @@ tools-for-tests:
 
 .PHONY: bench
 bench: install-for-tests  ## Measure the read path beside nginx
-	@bash tools/require.sh nginx
+	@bash tools/require.sh nginx wrk
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs

@@ -302,9 +302,8 @@ def record(lines: list[Line], options: Options) -> None:
 
 
 def main(options: Options) -> None:
-    for program in ("wrk",):
-        if shutil.which(program) is None:
-            raise SystemExit(f"{program} is missing; install it (Debian: apt-get install {program}) and run this again")
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing; install it (Debian: apt-get install wrk) and run this again")
     CACHE.mkdir(exist_ok=True)
     lines = measure(options)
     record(lines, options)

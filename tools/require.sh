@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to programs that some tests use: installed by apt as root, else named clearly.
-# usage: require.sh node|postgresql|chromium|nginx …
+# usage: require.sh node|postgresql|chromium|nginx|wrk …
 set -euo pipefail
 
 have() {
@@ -9,7 +9,8 @@ have() {
     postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
     nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
-    *) echo "require.sh: knows node, postgresql, chromium and nginx, not '$1'" >&2; exit 2 ;;
+    wrk) command -v wrk >/dev/null ;;
+    *) echo "require.sh: knows node, postgresql, chromium, nginx and wrk, not '$1'" >&2; exit 2 ;;
   esac
 }
 

@@ -37,7 +37,7 @@ def canonical(jid: str) -> str:
 
     Bare digits longer than a phone number are a group. What is not understood comes back trimmed.
     """
-    jid = jid.strip()
+    jid = clean_text(jid)[0].strip()
     user, at, server = jid.rpartition("@")
     if not at:
         return from_number(jid) if bare_number(jid) else jid

@@ -45,9 +45,10 @@ def test_time_that_runs_back_speaks_against_an_order() -> None:
     assert days(chat("03/01/2026, 10:00 - Mara: a", "01/02/2026, 10:00 - Mara: b")) == ["2026-01-03", "2026-02-01"]
 
 
-def test_a_chat_of_every_day_is_no_chat_of_every_month() -> None:
-    lines = [f"{day:02}/02/2026, 10:00 - Mara: a" for day in range(1, 9)]
-    assert days(chat(*lines))[:2] == ["2026-02-01", "2026-02-02"]
+@pytest.mark.parametrize("written", ["{:02}/02/2026", "02/{:02}/2026"])
+def test_the_first_days_of_a_month_and_a_day_of_each_month_are_not_told_apart(written: str) -> None:
+    with pytest.raises(Question):
+        chat(*(f"{written.format(number)}, 10:00 - Mara: the rent is paid" for number in range(1, 13)))
 
 
 def test_what_cannot_be_told_is_asked_with_both_readings() -> None:

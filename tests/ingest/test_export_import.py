@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -68,26 +69,19 @@ class Desk:
                 archive.writestr(file, body)
         return path
 
-    def take(self, path: Path, **options: object) -> ExportSummary:
+    def take(self, path: Path, phone: Phone | None = None, **options: Any) -> ExportSummary:
         options.setdefault("timezone", "UTC")
-        taken = import_export(
-            self.store,
-            self.media,
-            self.org.no,
-            options.pop("phone", self.phone),
-            path,
-            **options,  # type: ignore[arg-type]
-        )
+        taken = import_export(self.store, self.media, self.org.no, phone or self.phone, path, **options)
         assert list(self.store.check()) == []
         return taken
 
-    def android(self, *lines: str, name: str = "WhatsApp Chat with Ben.txt", **options: object) -> ExportSummary:
+    def android(self, *lines: str, name: str = "WhatsApp Chat with Ben.txt", **options: Any) -> ExportSummary:
         """Lines such as ``09:00 - Ben: hello``, all of 14 March 2026 unless they tell another day."""
         days = (line if line[2:3] == "/" else f"14/03/2026, {line}" if line[2:3] == ":" else line for line in lines)
         files = options.pop("files", None)
-        return self.take(self.write(*days, name=name, files=files), **options)  # type: ignore[arg-type]
+        return self.take(self.write(*days, name=name, files=files), **options)
 
-    def ios(self, *lines: str, name: str = "WhatsApp Chat with Ben.txt", **options: object) -> ExportSummary:
+    def ios(self, *lines: str, name: str = "WhatsApp Chat with Ben.txt", **options: Any) -> ExportSummary:
         """Lines such as ``09:00:12] Ben: hello``."""
         days = (f"[14/03/2026, {line}" if line[2:3] == ":" else line for line in lines)
         return self.take(self.write(*days, name=name), **options)
@@ -105,11 +99,11 @@ class Desk:
         chat: str = BEN,
         kind: Kind = "text",
         source: Source = "linked",
-        **details: object,
+        **details: Any,
     ) -> None:
         """A message of a linked device, ``at`` seconds after nine; no sender is the phone's owner."""
         key = MessageKey(self.phone.jid, chat, id, sender)
-        said = Details(**details)  # type: ignore[arg-type]
+        said = Details(**details)
         sent_at = NINE + at * 1_000_000
         message = Message(key=key, sent_at=sent_at, from_me=sender is None, kind=kind, text=text, details=said)
         self.tell(MessageSeen(message), source=source)

@@ -33,7 +33,8 @@ Results = dict[str, dict[str, Any]]
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     """What every call of calls.cjs came to, run once; the lock keeps a second test process off the port."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    assert node and npm, "Node.js with npm is needed for the official client: apt-get install nodejs npm"
+    assert node is not None, "Node.js is needed for the official client: apt-get install nodejs npm"
+    assert npm is not None, "npm is needed for the official client: apt-get install npm"
     folder = tmp_path_factory.mktemp("npm")
     with (Path("/tmp") / "backscroll-port-8080.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

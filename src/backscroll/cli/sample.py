@@ -1,4 +1,4 @@
-"""The made-up sample that an empty archive is filled with on request: the exported chats under ``examples/``."""
+"""The made-up sample that an empty archive is filled with on request: all that lies under ``examples/``."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ class SampleExport(Struct, frozen=True):
 MARA = SamplePhone("4915550001001", "mara", "Mara")
 SHOP = SamplePhone("4915550001002", "shop", "Shop")
 PHONES = (MARA, SHOP)
+ALLOTMENT = "120363299999999999@g.us"
+LIVE = "sample.jsonl"
 EXPORTS = (
     SampleExport(MARA.number, "mara/WhatsApp Chat with Shop", chat=SHOP.number, me=MARA.name),
-    SampleExport(MARA.number, "mara/WhatsApp Chat with Allotment.txt", me=MARA.name),
+    SampleExport(MARA.number, "mara/WhatsApp Chat with Allotment.txt", chat=ALLOTMENT, me=MARA.name),
     SampleExport(SHOP.number, "shop/WhatsApp Chat - Mara.zip", chat=MARA.number, me=SHOP.name),
 )
 
@@ -56,12 +58,14 @@ def is_wanted(store: Store) -> bool:
 def fill(archive: Archive) -> str:
     """Import the sample and return what to tell: a token and a command for each API."""
     from backscroll.ingest.export_import import import_export
+    from backscroll.ingest.jsonl import import_jsonl
 
     if not EXAMPLES.is_dir():
         raise NotFound("sample", f"{EXAMPLES}; it comes with a checkout, so start without --sample")
     store = archive.store
     org = next(iter(store.list_orgs()), None) or store.create_org(NAME)
     phones = {p.number: store.add_phone(org.no, p.number, device_id=p.device_id, name=p.name) for p in PHONES}
+    import_jsonl(store, archive.media, EXAMPLES / LIVE, org=org.id)
     for export in EXPORTS:
         phone, path = phones[export.phone], EXAMPLES / export.path
         import_export(store, archive.media, org.no, phone, path, chat=export.chat, timezone=TIMEZONE, me=export.me)

@@ -69,7 +69,8 @@ def go_json(value: Any) -> bytes:
 def escaped(text: bytes) -> bytes:
     """JSON with those five characters escaped."""
     for raw, shown in _GO_ESCAPES:
-        if raw in text:
+        # A single byte is found many times faster than several.
+        if raw[:1] in text and raw in text:
             text = text.replace(raw, shown)
     return text
 

@@ -323,6 +323,7 @@ class _Import:
         for i, (line, nth) in enumerate(zip(lines, _places(lines), strict=True)):
             if i in matches:
                 before = known[matches[i]]
+                self._note_alias(self._author(line), before.sender, line.text)
                 events.append(self._seen(line, before.id, before))
             else:
                 id = self._made_up_id(line, nth, taken)
@@ -331,10 +332,10 @@ class _Import:
                 events.append(self._seen(line, id, None))
         batch = Batch(source="export", events=events, raw=raw, raw_type="text/plain; charset=utf-8")
         self._store.apply(self._org, batch)
-        met = [line for line in self._known(lines).lines if line.is_adopted] if there.meet_others else []
-        self.added += len(new - {line.id for line in met})
-        for line in met:
-            self._note_alias(line)
+        met = [told for told in self._known(lines).lines if told.is_adopted] if there.meet_others else []
+        self.added += len(new - {told.id for told in met})
+        for told in met:
+            self._note_alias(told.sender, told.host, told.message.text)
 
     def _known(self, lines: Sequence[ExportedLine]) -> StoredLines:
         times = [line.sent_at // MINUTE_US for line in lines]
@@ -424,11 +425,10 @@ class _Import:
 
     # ------------------------------------------------------------------ names that turn out to be somebody
 
-    def _note_alias(self, line: StoredLine) -> None:
-        """Somebody known by name said what the archive knows of somebody with a number."""
-        telling = len(line.message.text or "") >= TELLING
-        if telling and line.host and _is_by_name(line.sender) and not _is_by_name(line.host):
-            self._aliases[line.sender][line.host] += 1
+    def _note_alias(self, by_name: str | None, jid: str | None, text: str | None) -> None:
+        """Somebody known by name said what the archive knows of somebody else."""
+        if by_name and jid and _is_by_name(by_name) and by_name != jid and len(text or "") >= TELLING:
+            self._aliases[by_name][jid] += 1
 
     def _join_names(self) -> None:
         """A name and a number are one person where several messages say so, and none speaks against it."""

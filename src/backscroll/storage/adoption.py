@@ -137,7 +137,7 @@ def _says_the_same(line: Folded, message: Folded, parties: Parties) -> bool:
     return (
         _sort_of(line.message) == _sort_of(message.message)
         and _same_time(line.message, message.message)
-        and _same_sender(line.sender, message.sender, parties)
+        and line.sender == message.sender
         and not _words(line).isdisjoint(_words(message))
     )
 
@@ -153,7 +153,7 @@ def _says_it_by_name(line: Folded, message: Folded, parties: Parties) -> bool:
 
 
 def _says_it_changed(line: Folded, message: Folded, parties: Parties) -> bool:
-    return _is_other_version(line, message) and _same_sender(line.sender, message.sender, parties)
+    return _is_other_version(line, message) and line.sender == message.sender
 
 
 def _says_it_changed_by_name(line: Folded, message: Folded, parties: Parties) -> bool:
@@ -165,7 +165,7 @@ def _leaves_it_out(line: Folded, message: Folded, parties: Parties) -> bool:
     return (
         {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
         and _same_time(line.message, message.message)
-        and _same_sender(line.sender, message.sender, parties)
+        and line.sender == message.sender
     )
 
 
@@ -221,18 +221,6 @@ def _sort_of(message: Message) -> str:
 def _same_time(line: Message, message: Message) -> bool:
     width = MINUTE_US if "minute" in (line.details.precision, message.details.precision) else 1_000_000
     return line.sent_at // width == message.sent_at // width
-
-
-def _same_sender(one: int, other: int, parties: Parties) -> bool:
-    """The same party, or one that is known by name only and shares it."""
-    if one == other:
-        return True
-    by_name = parties.known_by_name((one, other))
-    if 0 in (one, other) or not by_name:
-        return False
-    a, b = parties.party(one), parties.party(other)
-    names = {a.name, a.push_name, a.business_name} & {b.name, b.push_name, b.business_name}
-    return bool(names - {None})
 
 
 def _may_be_sender(one: int, other: int, parties: Parties) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any, Literal
 
 import msgspec
@@ -182,21 +183,11 @@ class Copy:
         tx.run("forget_meta", {"key": "copying"})
 
     def _same_pages(self, org: int, table: Table) -> Iterator[list[Row]]:
-        theirs = _pages(self._target, org, table, None)
-        for ours in _pages(self._source, org, table, None):
-            copy = next(theirs, [])
-            if ours != copy:
-                at = next((n for n, pair in enumerate(zip(ours, copy, strict=False)) if pair[0] != pair[1]), len(copy))
-                row = ours[at] if at < len(ours) else copy[at]
-                raise StorageError(
-                    f"The copy differs from its source: {_named(table, row)}; begin again with an empty database"
-                )
+        pages = (_pages(engine, org, table, None) for engine in (self._source, self._target))
+        for ours, theirs in zip_longest(*pages, fillvalue=[]):
+            if ours != theirs:
+                raise StorageError(f"{_difference(table, ours, theirs)}; begin again with an empty database")
             yield ours
-        extra = next(theirs, None)
-        if extra:
-            raise StorageError(
-                f"The copy has more than its source: {_named(table, extra[0])}; begin again with an empty database"
-            )
 
     def _check_search(self, org: int) -> None:
         low, high = search.rowid(org, 0), search.rowid(org + 1, 0) - 1
@@ -206,6 +197,13 @@ class Copy:
             raise StorageError(
                 f"The copy lacks message {missing[0]} in its search index; begin again with an empty database"
             )
+
+
+def _difference(table: Table, ours: list[Row], theirs: list[Row]) -> str:
+    ours_and_theirs = next(pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
+    if ours_and_theirs[0] is None:
+        return f"The copy has more than its source: {_named(table, ours_and_theirs[1])}"
+    return f"The copy differs from its source: {_named(table, ours_and_theirs[0])}"
 
 
 def _named(table: Table, row: Row) -> str:

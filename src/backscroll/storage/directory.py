@@ -152,7 +152,9 @@ def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Fo
     org = org_of_token(id)
     body, _, checksum = secret.rpartition("_")
     well_formed = org is not None and rest and secret.isascii() and hmac.compare_digest(checksum, _checksum(body))
-    if not well_formed or org is None or (token is not None and not hmac.compare_digest(token.encode(), id.encode())):
+    if not well_formed or org is None:
+        raise Unauthorised
+    if token is not None and not hmac.compare_digest(token.encode("utf-8", "replace"), id.encode()):
         raise Unauthorised
     row = tx.one("find_token", {"org": org, "token": id})
     if row is None or not hmac.compare_digest(bytes(row[0]), _hash(secret)):

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from backscroll.errors import Conflict, StorageBusy, StorageError
 from backscroll.storage.engine import Row
+from backscroll.storage.postgres import conninfo_of
 from backscroll.storage.tenancy import REFERENCE, TENANT
 
 Connection = psycopg.Connection[Row]
@@ -54,9 +55,8 @@ class Placed(Struct, frozen=True):
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
     """A connection of its own to the coordinator, past any pool."""
-    plain = url.replace("?pgbouncer=true&", "?").replace("?pgbouncer=true", "").replace("&pgbouncer=true", "")
     try:
-        with psycopg.connect(plain, autocommit=True) as connection:
+        with psycopg.connect(conninfo_of(url), autocommit=True) as connection:
             yield connection
     except psycopg.OperationalError as error:
         raise StorageBusy(

@@ -240,7 +240,7 @@ class Lists:
             "phones": query.phones,
             "any_chat": int(query.chat is None),
             "chats": chats,
-            "id": query.message,
+            "id": None if query.message is None else ids.clean_text(query.message)[0],
             "since": query.since,
             "until": query.until,
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +16,8 @@ import psycopg
 from msgspec import Struct
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8Dumper
 
 from backscroll.errors import BadField, Conflict, StorageBusy, StorageError, StorageFull
@@ -29,6 +32,8 @@ APP_ROLE = "backscroll_app"
 """Taken on in every transaction by users who would bypass row level security."""
 RETRY_SECONDS = 8.0
 STATEMENT_SECONDS = 60
+COMMIT_SECONDS = 8.0
+CANCEL_SECONDS = 5.0
 DEFAULTS: Mapping[str, Any] = {
     "application_name": "backscroll",
     "connect_timeout": 5,
@@ -50,6 +55,7 @@ _FOR_GOOD = re.compile(
 )
 """A server that answers and says no, which waiting does not change."""
 
+_GOING = (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, psycopg.OperationalError)
 _LOST = (
     pg.SerializationFailure,
     pg.DeadlockDetected,
@@ -105,8 +111,8 @@ def _rows_of(sql: str, count: int) -> Prepared:
     if match is None:
         raise StorageError("Only INSERT … VALUES can take many rows")
     names = tuple(m[2] for m in _PARAMETER.finditer(match[1]))
-    width = len(names)
-    rows = ("(" + ", ".join(f"${row * width + column}" for column in range(1, width + 1)) + ")" for row in range(count))
+    numbers = itertools.count(1)
+    rows = [_PARAMETER.sub(lambda _: f"${next(numbers)}", match[1]) for _ in range(count)]
     return Prepared(sql[: match.start(1)] + ", ".join(rows) + sql[match.end(1) :], names, frozenset())
 
 
@@ -220,11 +226,7 @@ class PostgresEngine:
         self._statements = load_statements(self.name)
         self._role = ""
         self._patience = patience
-        try:
-            given = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
-        except psycopg.ProgrammingError as error:
-            raise BadField("database", None, "must be a URL such as postgresql://user@host/database") from error
-        self._conninfo = make_conninfo(**{**DEFAULTS, **given})
+        self._conninfo = conninfo_of(url)
         self._pool = Pool(self._connect, size, patience)
         try:
             self._retry(lambda: self._alone(lambda connection: None))
@@ -272,6 +274,8 @@ class PostgresEngine:
             f"BEGIN {mode}",
             f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'",
             "SET LOCAL synchronous_commit = on" if mode == "READ WRITE" else "",
+            # Citus takes the settings that follow to its workers then; elsewhere it means nothing.
+            "SET LOCAL citus.propagate_set_commands = 'local'",
             # A literal, not set_config: that is what pgbouncer and Citus carry along.
             "" if org is None else f"SET LOCAL app.org = '{int(org)}'",
             self._role,
@@ -300,11 +304,19 @@ class PostgresEngine:
         warnings: list[str] = []
         connection.add_notice_handler(notice := lambda told: warnings.append(told.severity_nonlocalized or ""))
         try:
-            connection.execute("COMMIT", prepare=False)
+            result = _patient_commit(connection)
         except psycopg.OperationalError as error:
+            connection.close()
             raise StorageBusy("The database went away during the commit; send the same request again") from error
         finally:
             connection.remove_notice_handler(notice)
+        if result.status != ExecStatus.COMMAND_OK:
+            refusal = psycopg.errors.error_from_result(result)
+            if isinstance(refusal, _GOING):
+                raise StorageBusy("The database went away during the commit; send the same request again") from refusal
+            raise refusal
+        if result.command_status != b"COMMIT":
+            raise StorageError("The database undid the transaction instead of committing it")
         if "WARNING" in warnings:
             # That is how a server says that it no longer waits for its synchronous standby.
             raise StorageBusy("The commit has not reached the standby server; send the same request again")
@@ -349,8 +361,47 @@ class PostgresEngine:
         self._pool.close()
 
 
+def conninfo_of(url: str) -> str:
+    """What libpq is told: the URL, and ``DEFAULTS`` where it says nothing."""
+    try:
+        given = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.ProgrammingError as error:
+        raise BadField("database", None, "must be a URL such as postgresql://user@host/database") from error
+    return make_conninfo(**{**DEFAULTS, **given})
+
+
 class _Again(Exception):
     """The same transaction may be run again from its beginning."""
+
+
+def _patient_commit(connection: Connection) -> PGresult:
+    """The answer to COMMIT. The server's own timeouts do not bound the wait for a standby, and locks are held then:
+    after ``COMMIT_SECONDS`` it is told to wait no longer."""
+    pgconn = connection.pgconn
+    pgconn.send_query(b"COMMIT")
+    pgconn.flush()
+    if not _answered(pgconn, COMMIT_SECONDS):
+        connection.cancel_safe(timeout=CANCEL_SECONDS)
+        if not _answered(pgconn, CANCEL_SECONDS):
+            raise psycopg.OperationalError("no answer to COMMIT")
+    result = pgconn.get_result()
+    while pgconn.get_result() is not None:
+        pass
+    if result is None:
+        raise psycopg.OperationalError("no result of COMMIT")
+    return result
+
+
+def _answered(pgconn: PGconn, seconds: float) -> bool:
+    """Whether a result is there within so many seconds."""
+    give_up = time.monotonic() + seconds
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
+    while pgconn.is_busy():
+        if not poll.poll(max(0.0, give_up - time.monotonic()) * 1000):
+            return False
+        pgconn.consume_input()
+    return True
 
 
 class _UntypedInt(Int8Dumper):

@@ -154,7 +154,7 @@ def _statement(scope: Scope) -> str:
 
 def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
     """Literal substrings of one chat's texts; the index narrows, the folded text decides."""
-    wanted = ids.fold(query.search or "")
+    wanted = ids.fold(ids.clean_text(query.search or "")[0])
     params = scope.params | {
         "low": EARLIEST if query.since is None else query.since,
         "high": LATEST if query.until is None else query.until,

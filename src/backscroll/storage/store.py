@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from backscroll import events
 from backscroll.errors import BadField, NotFound, StorageBusy, StorageError
-from backscroll.ids import bare_number
+from backscroll.ids import bare_number, clean_text
 from backscroll.model import (
     Access,
     ArchivedMessage,
@@ -46,7 +46,7 @@ T = TypeVar("T")
 TOUCH_SECONDS = 0.02
 """So long a reader waits at most for its token's time of use to be written."""
 
-MERGE_ROWS = 1000
+MERGE_ROWS = 400
 """Rows that one transaction of a merge moves; other writers go between."""
 
 
@@ -197,10 +197,11 @@ class Store:
         from_me: bool | None = None,
     ) -> ArchivedMessage | None:
         """The message with this bare WhatsApp id; the narrower the better when several share it."""
+        wanted = clean_text(message_id)[0]
 
         def work(tx: Txn) -> ArchivedMessage | None:
             names = Names(tx, org, self._parties)
-            rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": message_id, "phones": phones})]
+            rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": wanted, "phones": phones})]
             if chat is not None:
                 party = names.find(chat)
                 rows = [r for r in rows if party is not None and names.party(r.chat).contact == party.contact]
@@ -214,9 +215,11 @@ class Store:
         return self._engine.read(work, org)
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
+        wanted = clean_text(ref)[0]
+
         def work(tx: Txn) -> ArchivedMessage | None:
             names = Names(tx, org, self._parties)
-            rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": ref, "phones": phones})]
+            rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": wanted, "phones": phones})]
             return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
 
         return self._engine.read(work, org)
@@ -243,7 +246,7 @@ class Store:
 
     def find_by_name(self, org: int, name: str) -> list[str]:
         """JIDs of the parties that go by exactly this name."""
-        rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": name}), org)
+        rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": clean_text(name)[0]}), org)
         return [row[1] for row in rows]
 
     def list_reactions(self, query: ReactionQuery) -> ReactionPage:

@@ -22,16 +22,16 @@ EARLIEST = (1 - _EPOCH_DAY) * DAY_US
 LATEST = (datetime.date.max.toordinal() - _EPOCH_DAY + 1) * DAY_US - 1
 """Times outside the years 1 to 9999 are nobody's message."""
 
-COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices")
+COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")
 Counts = list[int]
 
 
 def column_of(flags: int) -> int:
     """Which of ``COLUMNS`` counts a message with these flags."""
     kind = flags & CLASS
-    if kind == NOTICE:
-        return 6
     out = 1 if flags & FROM_ME else 0
+    if kind == NOTICE:
+        return 6 + out
     if kind == CALL:
         return 4 + out
     return (2 if flags & MEDIA else 0) + out
@@ -40,7 +40,7 @@ def column_of(flags: int) -> int:
 def columns_matching(mask: int, want: int) -> tuple[int, ...]:
     """Those of ``COLUMNS`` whose messages satisfy ``flags & mask == want``."""
     call, notice = CALL | ASIDE, NOTICE | ASIDE
-    samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, call, call | FROM_ME, notice)
+    samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, call, call | FROM_ME, notice, notice | FROM_ME)
     return tuple(i for i, flags in enumerate(samples) if flags & mask == want)
 
 

@@ -46,7 +46,11 @@ TABLES: tuple[Table, ...] = (
     ),
     _table("tellings", "phone chat id sender source digest", "message"),
     _table("addons", "phone chat id kind actor target ref", "at value"),
-    _table("tallies", "phone chat level bucket", "plain_in plain_out media_in media_out calls_in calls_out notices"),
+    _table(
+        "tallies",
+        "phone chat level bucket",
+        "plain_in plain_out media_in media_out calls_in calls_out notices_in notices_out",
+    ),
     _table("changes", "seq", "what no"),
     _table("files", "file", "size mimetype stored_at"),
     # A payload may be megabytes.

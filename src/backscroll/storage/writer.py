@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from backscroll import events
 from backscroll.errors import NotFound
 from backscroll.model import Message, Source
-from backscroll.storage.adoption import adopted, minutes_of
+from backscroll.storage.adoption import ADOPTED, MINUTE_US, adopted, minutes_of
 from backscroll.storage.cleaning import cleaned, jids_of
 from backscroll.storage.engine import Txn
 from backscroll.storage.fold import (
@@ -50,6 +50,8 @@ __all__ = [
 ]
 
 _CHUNK = 400
+_CLOSE = 60
+"""Minutes."""
 _MESSAGE = msgspec.json.Decoder(Message)
 _ENCODER = msgspec.json.Encoder()
 
@@ -160,15 +162,18 @@ class Writer:
             by_chat[(phone, chat)][id] = what
         fresh: list[Values] = []
         for where, items in by_chat.items():
-            for chunk in _chunks(sorted(items)):
-                fresh += self._settle_some(where, {id: items[id] for id in chunk})
+            for chunk in _chunks(sorted(items, key=lambda id: (_said_at(items[id]), id))):
+                some = {id: items[id] for id in chunk}
+                if self._meets_export(where, some):
+                    # What is matched with lines must be there to be found.
+                    self.ledger.insert(fresh)
+                    fresh = self._settle_exported(where, some)
+                else:
+                    fresh += self._settle_some(where, some)
         self.ledger.insert(fresh)
 
     def _settle_some(self, where: ChatKey, items: dict[str, Told]) -> list[Values]:
         """Settle some ids of a chat; rows of plain new messages come back, to be inserted together."""
-        if self._meets_export(where, items):
-            self.settle_with_lines(*where, items)
-            return []
         phone, chat = where
         chats = self.parties.standing_under(chat)
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
@@ -197,7 +202,7 @@ class Writer:
         """Write anew what is known of some ids, in words of today's parties."""
         items = {id: Told() for id in wanted}
         if self._meets_export((phone, chat), items):
-            self.settle_with_lines(phone, chat, items)
+            self._settle_with_lines(phone, chat, items, self.known(phone, chat, wanted))
         else:
             self._settle_each(phone, chat, items)
 
@@ -253,22 +258,39 @@ class Writer:
                 self.ledger.note_export(*where)
         return self._exported[where]
 
-    def settle_with_lines(self, phone: int, chat: int, items: dict[str, Told]) -> None:
+    def _settle_exported(self, where: ChatKey, items: dict[str, Told]) -> list[Values]:
+        known = self.known(*where, list(items))
+        if not self._are_lines_alone(where, known, items):
+            self._settle_with_lines(*where, items, known)
+            return []
+        return self._settle_some(where, items)
+
+    def _are_lines_alone(self, where: ChatKey, known: Mapping[str, Known], items: Mapping[str, Told]) -> bool:
+        """Whether only lines of exports are told here and stand around, so that none of them can be a message."""
+        return (
+            all(id.startswith(EXPORT_PREFIX) for id in items)
+            and not any(addon.kind == ADOPTED for k in known.values() for addon in k.addons.values())
+            and all(id.startswith(EXPORT_PREFIX) for id in self._said_in(*where, minutes_of(known, items)))
+        )
+
+    def _settle_with_lines(self, phone: int, chat: int, items: dict[str, Told], known: dict[str, Known]) -> None:
         """Settle some ids and, with them, all that was said in the same minutes."""
-        known = self.known(phone, chat, list(items))
-        said = minutes_of(known, items)
-        around = {id for minute in sorted(said) for id in self._said_in(phone, chat, minute)}
-        known |= self.known(phone, chat, sorted(around - known.keys()))
+        around = self._said_in(phone, chat, minutes_of(known, items))
+        known = known | self.known(phone, chat, sorted(around - known.keys()))
         lines = {t.message.key.id for k in known.values() for t in k.tellings} - known.keys()
         known |= self.known(phone, chat, sorted(lines))
         for id, outcome in adopted(known, items, lambda t, a: self._fold(phone, chat, t, a), self.parties).items():
             self.write_outcome(phone, chat, id, known[id], outcome.tellings, outcome.addons)
 
-    def _said_in(self, phone: int, chat: int, minute: int) -> list[str]:
-        params = {"org": self.org, "phone": phone, "chats": self.parties.standing_under(chat)}
-        width = 60_000_000
-        rows = self.tx.all("ids_said", params | {"low": minute * width, "high": minute * width + width - 1})
-        return [row[0] for row in rows]
+    def _said_in(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
+        params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": self.parties.standing_under(chat)}
+        wanted = set(minutes)
+        found: set[str] = set()
+        for first, last in _runs(wanted):
+            span = {"low": first * MINUTE_US, "high": last * MINUTE_US + MINUTE_US - 1}
+            rows = self.tx.all("ids_said", params | span)
+            found.update(id for id, sent_at in rows if sent_at // MINUTE_US in wanted)
+        return found
 
     # ------------------------------------------------------------------ the outcome
 
@@ -339,6 +361,23 @@ class Writer:
                     left.remove(row)
                     found[message.sender] = row
         return [(message, found.get(message.sender)) for message in folded], left
+
+
+def _said_at(what: Told) -> int:
+    return min((t.message.sent_at for t in what.tellings), default=0)
+
+
+def _runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
+    """First and last of minutes that lie so close that one look takes in all of them."""
+    first = last = None
+    for minute in sorted(minutes):
+        if first is None or last is None or minute - last > _CLOSE:
+            if first is not None and last is not None:
+                yield first, last
+            first = minute
+        last = minute
+    if first is not None and last is not None:
+        yield first, last
 
 
 def _marks(tellings: Iterable[Telling]) -> list[tuple[int, str, str]]:

@@ -295,7 +295,7 @@ ORDER BY sent_at DESC LIMIT 1;
 
 -- name: ids_said
 -- What was said in a chat within some time.
-SELECT DISTINCT id FROM messages
+SELECT DISTINCT id, sent_at FROM messages
 WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high;
 
 -- ------------------------------------------------------------------ messages: writing
@@ -359,18 +359,21 @@ WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
 -- ------------------------------------------------------------------ counters, changes, raw payloads
 
 -- name: add_tally
-INSERT INTO tallies (org, phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices)
-VALUES (:org, :phone, :chat, :level, :bucket, :plain_in, :plain_out, :media_in, :media_out, :calls_in, :calls_out, :notices)
+INSERT INTO tallies (org, phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
+    notices_in, notices_out)
+VALUES (:org, :phone, :chat, :level, :bucket, :plain_in, :plain_out, :media_in, :media_out, :calls_in, :calls_out,
+    :notices_in, :notices_out)
 ON CONFLICT (org, phone, chat, level, bucket) DO UPDATE SET
     plain_in = tallies.plain_in + excluded.plain_in, plain_out = tallies.plain_out + excluded.plain_out,
     media_in = tallies.media_in + excluded.media_in, media_out = tallies.media_out + excluded.media_out,
     calls_in = tallies.calls_in + excluded.calls_in, calls_out = tallies.calls_out + excluded.calls_out,
-    notices = tallies.notices + excluded.notices;
+    notices_in = tallies.notices_in + excluded.notices_in, notices_out = tallies.notices_out + excluded.notices_out;
 
 -- name: sum_tallies
 -- PostgreSQL sums bigints to numeric; the casts bring them back.
 SELECT bucket, CAST(SUM(plain_in) AS BIGINT), CAST(SUM(plain_out) AS BIGINT), CAST(SUM(media_in) AS BIGINT),
-    CAST(SUM(media_out) AS BIGINT), CAST(SUM(calls_in) AS BIGINT), CAST(SUM(calls_out) AS BIGINT), CAST(SUM(notices) AS BIGINT)
+    CAST(SUM(media_out) AS BIGINT), CAST(SUM(calls_in) AS BIGINT), CAST(SUM(calls_out) AS BIGINT),
+    CAST(SUM(notices_in) AS BIGINT), CAST(SUM(notices_out) AS BIGINT)
 FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
 GROUP BY bucket ORDER BY bucket;
@@ -378,14 +381,16 @@ GROUP BY bucket ORDER BY bucket;
 -- name: count_tallies
 -- Columns that count are times 1, the others times 0.
 SELECT bucket, CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
-    + calls_in * :calls_in + calls_out * :calls_out + notices * :notices) AS BIGINT)
+    + calls_in * :calls_in + calls_out * :calls_out
+    + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
 FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
 GROUP BY bucket ORDER BY bucket;
 
 -- name: total_tallies
 SELECT CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
-    + calls_in * :calls_in + calls_out * :calls_out + notices * :notices) AS BIGINT)
+    + calls_in * :calls_in + calls_out * :calls_out
+    + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
 FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
 
@@ -468,7 +473,8 @@ SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
 SELECT phone, chat, last_at, has_media FROM chats WHERE org = :org ORDER BY phone, chat;
 
 -- name: every_tally
-SELECT phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices
+SELECT phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
+    notices_in, notices_out
 FROM tallies WHERE org = :org;
 
 -- name: count_changes

@@ -175,7 +175,8 @@ CREATE TABLE tallies (
     media_out BIGINT NOT NULL,
     calls_in BIGINT NOT NULL,
     calls_out BIGINT NOT NULL,
-    notices BIGINT NOT NULL,
+    notices_in BIGINT NOT NULL,
+    notices_out BIGINT NOT NULL,
     PRIMARY KEY (org, phone, chat, level, bucket)
 ) WITHOUT ROWID;
 
