@@ -68,6 +68,8 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """By JID: device id, messages, those with media, those of one's own."""
     apply_seconds: float
     """In ``Store.apply`` alone: cleaning to commit, every index and counter kept."""
+    apply_cpu: float = 0.0
+    """The processor's part of that."""
     seconds: float
     early_rss: int
     """Anonymous memory after a tenth, in bytes."""
@@ -211,17 +213,19 @@ def _media(rng: random.Random, no: int) -> tuple[Kind, Media]:
 
 
 class _Watch:
-    """Seconds spent inside what it runs."""
+    """Seconds spent inside what it runs, and those that the processor worked."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.cpu = 0.0
 
     def run(self, work: Callable[[], T]) -> T:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         try:
             return work()
         finally:
             self.seconds += time.perf_counter() - began
+            self.cpu += time.process_time() - cpu
 
 
 def load(folder: Path, messages: int) -> Loaded:
@@ -247,6 +251,7 @@ def load(folder: Path, messages: int) -> Loaded:
         secret=token.secret,
         chats={jid: (devices[jid], *counted) for jid, counted in counts.items()},  # type: ignore[misc]
         apply_seconds=watch.seconds,
+        apply_cpu=watch.cpu,
         seconds=time.perf_counter() - began,
         early_rss=early,
         late_rss=late,

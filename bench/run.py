@@ -82,10 +82,9 @@ def say(text: str) -> None:
 
 
 def schema_key() -> str:
-    """Another one when archives must be made anew: the tables, how rows are written, or what is generated changed."""
+    """Another one when archives must be made anew: the tables or what is generated changed."""
     storage = files("backscroll.storage")
-    sources = [*sorted((storage / "sql" / "migrations").iterdir(), key=lambda file: file.name)]
-    sources += [storage / "rows.py", storage / "tallies.py", storage / "search.py"]
+    sources = sorted((storage / "sql" / "migrations").iterdir(), key=lambda file: file.name)
     digest = hashlib.sha256(Path(data.__file__).read_bytes())
     for source in sources:
         digest.update(source.read_bytes())
@@ -229,8 +228,9 @@ def written(small: Path, loaded: Loaded) -> Iterable[Line]:
 
 def imported(done: writing.Imported) -> Line:
     rate = done.messages / done.seconds
-    reached = f"{rate:,.0f}/s ({done.messages:,} in {done.seconds:.0f} s, {done.most_memory / MB:.0f} MB at most)"
-    facts = {"per_second": rate, "most_memory": done.most_memory}
+    cpu = done.cpu / done.messages * 1e6
+    reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB at most"
+    facts = {"per_second": rate, "cpu_us": cpu, "most_memory": done.most_memory}
     what = "import of GOWA's database, parsing to commit"
     return Line(what=what, reached=reached, target="≥ 5,000/s", met=rate >= 5000, facts=facts)
 
@@ -238,8 +238,9 @@ def imported(done: writing.Imported) -> Line:
 def stored(loaded: Loaded) -> Line:
     rate = loaded.messages / loaded.apply_seconds
     more = (loaded.late_rss - loaded.early_rss) / MB
-    reached = f"{rate:,.0f}/s in batches of {data.BATCH:,}; memory {more:+.0f} MB from a tenth to the end"
-    facts = {"per_second": rate, "early_rss": loaded.early_rss, "late_rss": loaded.late_rss}
+    cpu = loaded.apply_cpu / loaded.messages * 1e6
+    reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; memory {more:+.0f} MB from a tenth to the end"
+    facts = {"per_second": rate, "cpu_us": cpu, "early_rss": loaded.early_rss, "late_rss": loaded.late_rss}
     what = f"the store alone, loading {loaded.messages:,}"
     return Line(what=what, reached=reached, target="≥ 8,000/s", met=rate >= 8000, facts=facts)
 

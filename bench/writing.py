@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -44,6 +45,7 @@ CREATE TABLE devices (device_id VARCHAR(255) PRIMARY KEY, display_name VARCHAR(2
 class Imported(Struct, frozen=True):
     messages: int
     seconds: float
+    cpu: float
     most_memory: int
     """Bytes; the whole process at its largest."""
 
@@ -55,17 +57,18 @@ def import_gowa() -> Imported:
         _write_gowa(folder / "chatstorage.db")
         _run(["org", "create", "Bench"], folder)
         began = time.perf_counter()
-        most = _run(["import", "gowa", str(folder / "chatstorage.db")], folder)
-        return Imported(GOWA_MESSAGES, time.perf_counter() - began, most)
+        usage = _run(["import", "gowa", str(folder / "chatstorage.db")], folder)
+        seconds = time.perf_counter() - began
+        return Imported(GOWA_MESSAGES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def _run(arguments: list[str], folder: Path) -> int:
+def _run(arguments: list[str], folder: Path) -> resource.struct_rusage:
     command = [sys.executable, "-m", "backscroll", "--data", str(folder / "archive"), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
-    return usage.ru_maxrss * 1024
+    return usage
 
 
 def _write_gowa(path: Path) -> None:

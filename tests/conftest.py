@@ -66,7 +66,7 @@ def own_database(request: pytest.FixtureRequest) -> OwnDatabase:
     if request.param == "sqlite":
         return lambda: None
     databases: Databases = request.getfixturevalue("databases")
-    return lambda: databases.url(databases.create())
+    return lambda: shadow.as_wanted(databases.url(databases.create()))
 
 
 @pytest.fixture

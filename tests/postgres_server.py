@@ -1,4 +1,5 @@
-"""PostgreSQL servers for the tests: the wheel's, Debian's, or the one that TEST_POSTGRES_DSN names."""
+"""PostgreSQL servers for the tests: the wheel's, the one that TEST_POSTGRES_DSN names, or one that is started with the
+programs in TEST_POSTGRES_BIN."""
 
 from __future__ import annotations
 
@@ -60,6 +61,13 @@ class Cluster:
     @property
     def _group(self) -> int | None:
         return None if self._user is None else pwd.getpwnam(self._user).pw_gid
+
+    def clone(self, primary: Cluster) -> None:
+        """Become a standby of ``primary``, which is running."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        source = ("--host", str(primary.folder), "--username", SUPERUSER)
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        self.run("pg_basebackup", "--pgdata", str(self.data), *source, *options)
 
     def start(self, wait: bool = True) -> None:
         settings = self._settings | {"unix_socket_directories": str(self.folder)}
@@ -239,7 +247,8 @@ def session_databases() -> Iterator[Databases]:
         yield databases
         databases.close()
         return
-    with running_cluster(QUICK) as cluster:
+    binaries = os.environ.get("TEST_POSTGRES_BIN")
+    with running_cluster(QUICK, Path(binaries) if binaries else None) as cluster:
         databases = Databases(cluster.url("postgres"))
         yield databases
         databases.close()

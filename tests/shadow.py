@@ -43,3 +43,10 @@ def make_shadow(url: str) -> None:
         migrate(engine, 0, known=[shadowed(migration) for migration in migrations("postgres")])
     finally:
         engine.close()
+
+
+def as_wanted(url: str) -> str:
+    """An empty database for the tests of this run: as it is, or with the partitioned schema."""
+    if WANTED:
+        make_shadow(url)
+    return url

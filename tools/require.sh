@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to programs that some tests use: installed by apt as root, else named clearly.
-# usage: require.sh node|postgresql|chromium|nginx|wrk …
+# usage: require.sh node|postgresql|pgbouncer|chromium|nginx|wrk …
 set -euo pipefail
 
 have() {
@@ -8,9 +8,10 @@ have() {
     node) command -v node >/dev/null && command -v npm >/dev/null ;;
     postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
+    pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ;;
     nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     wrk) command -v wrk >/dev/null ;;
-    *) echo "require.sh: knows node, postgresql, chromium, nginx and wrk, not '$1'" >&2; exit 2 ;;
+    *) echo "require.sh: knows node, postgresql, pgbouncer, chromium, nginx and wrk, not '$1'" >&2; exit 2 ;;
   esac
 }
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import datetime
 import io
+import json
+import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
+from starlette.types import ASGIApp
 
+from backscroll.cli import sample
+from backscroll.cli.main import main as cli
+from backscroll.cli.shared import open_archive
+from backscroll.config import load
 from backscroll.errors import BadField, Question, Unreadable
 from backscroll.events import (
     Batch,
@@ -22,9 +34,10 @@ from backscroll.events import (
     NumberMapped,
     Target,
 )
+from backscroll.http.app import build_app
 from backscroll.ingest.export_import import ExportSummary, import_export
 from backscroll.model import ArchivedMessage, Details, Kind, Media, Message, MessageKey, Org, Phone, Source
-from backscroll.query import MessageQuery, Shows
+from backscroll.query import MessageQuery, ReactionQuery, Shows
 from backscroll.storage.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -630,3 +643,147 @@ def test_notices_stand_apart_and_meet_those_of_live_sources(desk: Desk) -> None:
     assert [m.message.text for m in notices] == ['Mara created group "Plot 14"']
     assert notices[0].message.details.notice
     assert notices[0].message.details.notice.type == "create"
+
+
+# ---------------------------------------------------------------------- by command, and out through both APIs
+
+
+class Shell:
+    """Runs commands on an archive of its own, and asks its server in process."""
+
+    def __init__(self, data: Path) -> None:
+        self._settings = {"BACKSCROLL_DATA": str(data), "BACKSCROLL_PUBLIC_URL": "http://archive.test"}
+
+    def run(self, *arguments: str) -> Result:
+        cleared: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BACKSCROLL_")}
+        return CliRunner().invoke(cli, arguments, env=cleared | self._settings)
+
+    def json(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def ask(self, *requests: tuple[str, dict[str, str]]) -> list[httpx.Response]:
+        settings = load(self._settings)
+        with open_archive(settings) as archive:
+            app = build_app(archive.store, archive.media, settings)
+            return asyncio.run(self._ask(app, requests))
+
+    async def _ask(self, app: ASGIApp, requests: Sequence[tuple[str, dict[str, str]]]) -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://archive.test") as client:
+            return [await client.get(url, headers=headers) for url, headers in requests]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    made = Shell(tmp_path / "data")
+    made.json("org", "create", "Garden")
+    made.json("phone", "add", "--number", "4915550001001", "--name", "Mara", "--device-id", "mara")
+    return made
+
+
+def zipped(path: Path, text: str, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("WhatsApp Chat with Ben.txt", text)
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return path
+
+
+def test_an_imported_picture_is_served_whole_and_in_parts(shell: Shell, tmp_path: Path) -> None:
+    picture = jpeg()
+    text = "14/03/2026, 10:00 - Ben: IMG-20260314-WA0001.jpg (file attached)\nThe shed\n14/03/2026, 10:01 - Mara: Oh\n"
+    path = zipped(tmp_path / "WhatsApp Chat with Ben.zip", text, {"IMG-20260314-WA0001.jpg": picture})
+    place = ["--phone", "4915550001001", "--chat", "4915550001003", "--timezone", "Europe/Berlin"]
+    taken = shell.json("import", "export", str(path), *place)
+    assert (taken["added"], taken["files"], taken["warnings"]) == (2, 1, [])
+    assert shell.json("import", "export", str(path), *place)["added"] == 0
+    token = shell.json("token", "create")
+    bearer = {"Authorization": f"Bearer {token['secret']}"}
+    basic = base64.b64encode(f"{token['id']}:{token['secret']}".encode()).decode()
+    gowa = {"Authorization": f"Basic {basic}", "X-Device-Id": "mara"}
+    periskope, whatsapp = shell.ask(("/v1/chats/messages", bearer), (f"/chat/{BEN}/messages", gowa))
+    newest, shed = periskope.json()["messages"]
+    assert (periskope.json()["count"], newest["body"], newest["from_me"]) == (2, "Oh", True)
+    assert (shed["body"], shed["message_type"], shed["timestamp"]) == ("The shed", "image", "2026-03-14T09:00:00+00:00")
+    rows = whatsapp.json()["results"]["data"]
+    assert [(row["content"], row["media_type"]) for row in rows] == [("Oh", None), ("The shed", "image")]
+    link = shed["media"]["path"]
+    assert link.startswith("http://archive.test/media/")
+    whole, part, forged = shell.ask((link, {}), (link, {"Range": "bytes=2-9"}), (f"{link}0", {}))
+    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, picture, "image/jpeg")
+    assert (part.status_code, part.content) == (206, picture[2:10])
+    assert forged.status_code in (403, 404)
+
+
+def test_a_question_and_an_unreadable_file_are_one_sentence_each(shell: Shell, tmp_path: Path) -> None:
+    asked = tmp_path / "WhatsApp Chat with Ben.txt"
+    asked.write_text("03/04/2026, 10:00 - Ben: hello\n")
+    result = shell.run("import", "export", str(asked), "--phone", "4915550001001")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is 03/04/2026 4 March 2026 or 3 April 2026? Answer with --day-first or --month-first." in result.stderr
+    bomb = zipped(tmp_path / "bomb.zip", "14/03/2026, 10:00 - Ben: hello\n", {"a.bin": bytes(30 * 2**20)})
+    result = shell.run("import", "export", str(bomb), "--phone", "4915550001001")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: export: a.bin: this would unpack to far more than it was packed from\n"
+
+
+def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path) -> None:
+    with open_archive(load({"BACKSCROLL_DATA": str(tmp_path / "data")})) as archive:
+        assert sample.is_wanted(archive.store)
+        told = sample.fill(archive)
+        assert not sample.is_wanted(archive.store)
+        store = archive.store
+        [org] = store.list_orgs()
+        phones = tuple(phone.no for phone in store.list_phones(org.no))
+        messages = store.list_messages(MessageQuery(org=org.no, phones=phones, limit=1000)).messages
+        assert list(store.check()) == []
+        reactions = store.list_reactions(ReactionQuery(org=org.no, phones=phones)).total
+        group = store.find_chat(org.no, phones, sample.ALLOTMENT)
+    assert f"{len(messages)} messages" in told
+    assert reactions >= 5
+    assert group
+    assert (group.name, len(group.members)) == ("Allotment: plots 14 & 15", 5)
+    senders = {m.sender_name for m in messages if m.message.key.chat == sample.ALLOTMENT}
+    assert senders == {"Ben Holt", "Ira Novak", "Jun", "Mara"}
+    assert not any(m.message.key.sender and m.message.key.sender.endswith("@export") for m in messages)
+    kinds = {m.message.kind for m in messages}
+    assert kinds >= {"text", "image", "voice", "sticker", "document", "contact", "location", "poll"}
+    assert any(m.message.details.quoted for m in messages)
+    assert any(m.message.details.mentions for m in messages)
+    assert any(m.deleted and m.message.text for m in messages)
+    assert any(m.prev_text for m in messages)
+    assert {m.ack for m in messages if m.message.from_me} >= {3, 4}
+
+
+@pytest.mark.full
+def test_two_hundred_thousand_lines_are_taken_in_once(desk: Desk) -> None:
+    words = [
+        "the",
+        "shed",
+        "key",
+        "is",
+        "under",
+        "the",
+        "blue",
+        "pot",
+        "do",
+        "not",
+        "tell",
+        "anyone",
+        "outside",
+        "this",
+        "group",
+    ]
+    lines = []
+    for i in range(200_000):
+        day, minute = divmod(i // 3, 1440)
+        date = datetime.date(2024, 1, 1) + datetime.timedelta(days=day)
+        said = " ".join(words[i % 7 : i % 13 + 8])
+        lines.append(f"{date:%d/%m/%Y}, {minute // 60:02}:{minute % 60:02} - {('Mara', 'Ben')[i % 2]}: {said}")
+    path = desk.write(*lines)
+    taken = desk.take(path, chat=BEN)
+    assert (taken.added, taken.known) == (200_000, 0)
+    before = desk.store.version(desk.org.no)
+    assert desk.take(path, chat=BEN).added == 0
+    assert desk.store.version(desk.org.no) == before

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
+import shadow as shadowing
 from backscroll.storage.engine import load_statements
 from backscroll.storage.store import open_store
 from backscroll.storage.tenancy import TENANT
 from citus_rules import plan_faults, schema_faults, statement_faults
 from postgres_server import Databases
-from shadow import make_shadow
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -36,7 +36,7 @@ def plain(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def shadow(databases: Databases) -> Iterator[Connection]:
     name = databases.create()
-    make_shadow(databases.url(name))
+    shadowing.make_shadow(databases.url(name))
     with psycopg.connect(databases.url(name), autocommit=True) as connection:
         yield connection
     databases.drop(name)
@@ -197,6 +197,12 @@ def test_the_program_never_sets_the_tenant_by_a_function() -> None:
 def test_every_tenant_table_of_the_shadow_is_partitioned(shadow: Connection) -> None:
     rows = shadow.execute("SELECT relname FROM pg_class WHERE relkind = 'p'").fetchall()
     assert {row[0] for row in rows} == set(TENANT)
+
+
+def test_the_tests_of_this_run_stand_on_the_shadow_when_that_is_wanted(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        rows = connection.execute("SELECT relname FROM pg_class WHERE relkind = 'p'").fetchall()
+    assert {row[0] for row in rows} == (set(TENANT) if shadowing.WANTED else set())
 
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - DDL))

@@ -275,6 +275,8 @@ SELECT org, n, 1 + n % {PHONES_OF_ORG}, 10 + n * 7919::bigint % {CHATS}, 5, 'ID'
     CASE WHEN n % 50 = 0 THEN 8 ELSE 0 END, 'text', 'hello', 'gowa', 1, 1
 FROM generate_series(1, {ROWS}) n, generate_series(1, 2) org;
 INSERT INTO search (org, no, chat, text) SELECT org, no, chat, text FROM messages;
+INSERT INTO addons (org, phone, chat, id, kind, actor, target, ref, at)
+SELECT org, phone, chat, id, 'reaction', 5, 0, '', sent_at FROM messages WHERE no % 10 = 0;
 ANALYZE;
 """
 
@@ -288,6 +290,7 @@ def filled(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
         connection.execute(FILL.encode())
         connection.execute("SET ROLE backscroll_app")
         connection.execute("SET app.org = '1'")
+        connection.execute(postgres.SESSION)
         yield connection
     databases.drop(name)
 
@@ -326,7 +329,13 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("list_in_phones", "messages_org", {"phones": (1, 2), "limit": 2000} | NEWEST, 2100),
         ("list_in_phones", "messages_org", {"phones": (1, 2), "limit": 50} | DEEP, 200),
         ("rows_by_bare_id", "messages_key", {"phones": (1, 2, 3), "id": "ID77"}, 1),
-        ("rows_by_id", "messages_key", {"phones": (1, 2, 3), "chats": (10, 11), "ids": ["ID77", "ID78"]}, 2),
+        ("rows_by_id", "messages_key", {"phones": (1,), "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
+        ("rows_by_id", "messages_key", {"phones": (1,), "chats": (10, 11), "ids": ["ID77", "ID78"]}, 2),
+        ("known_ids", "messages_key", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
+        ("texts_by_no", "messages_pkey", {"nos": [5, 6], "phones": (1,), "chats": (10,), "low": LOW, "high": HIGH}, 2),
+        ("read_addons", "addons_pkey", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
+        ("last_in_chat", "messages_chat", {"phone": 1, "chat": 10}, 1),
+        ("dump_messages", "messages_chat", {"phone": 1, "chat": 10, "at": 0, "id": "", "limit": 100}, 100),
         ("rows_by_no", "messages_pkey", {"nos": [1, 2, 3]}, 3),
         ("search_rows", "search_chat", {"chat": 10, "pattern": "%hello%"}, 900),
     ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Protocol
 
@@ -20,7 +20,6 @@ from backscroll.model import Kind, Message
 from backscroll.storage.fold import Addon, AddonKey, Addons, Folded, Telling, prune, put_latest
 from backscroll.storage.hearing import Told
 from backscroll.storage.ledger import EXPORT_PREFIX
-from backscroll.storage.parties import Parties
 from backscroll.storage.rows import CLASS, kind_flags
 
 MINUTE_US = 60_000_000
@@ -39,6 +38,8 @@ ADOPTED = "line"
 
 
 Fold = Callable[[Sequence[Telling], Addons], list[Folded]]
+ByName = Callable[[Iterable[int]], Collection[int]]
+"""Those of some parties of whom no more is known than a name."""
 
 
 class Held(Protocol):
@@ -76,7 +77,7 @@ def minutes_of(known: Mapping[str, Held], items: Mapping[str, Told]) -> set[int]
     return {at // MINUTE_US for at in times}
 
 
-def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, parties: Parties) -> dict[str, Outcome]:
+def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, by_name: ByName) -> dict[str, Outcome]:
     """The outcome for every id in ``known``: lines matched to messages stand under these."""
     outcomes = _apart(known, items)
     messages: list[_Saying] = []
@@ -86,11 +87,12 @@ def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, pa
         # Under an id that several senders use, nothing tells whose line it would be.
         if len(folded) == 1:
             (lines if id.startswith(EXPORT_PREFIX) else messages).append(_Saying(id, outcome, folded[0]))
+    names = by_name(said.folded.sender for said in (*lines, *messages))
     free = sorted(messages, key=lambda m: m.order)
     left = sorted(lines, key=lambda m: m.order)
     for is_one in _ROUNDS:
         for line in list(left):
-            message = next((m for m in free if is_one(line.folded, m.folded, parties)), None)
+            message = next((m for m in free if is_one(line.folded, m.folded, names)), None)
             if message is not None:
                 free.remove(message)
                 left.remove(line)
@@ -133,7 +135,7 @@ def _move(line: _Saying, outcome: Outcome) -> None:
     line.outcome.addons = {a.key: a for a in line.outcome.addons.values() if a.kind != "media"} | {mark.key: mark}
 
 
-def _says_the_same(line: Folded, message: Folded, parties: Parties) -> bool:
+def _says_the_same(line: Folded, message: Folded, names: Collection[int]) -> bool:
     return (
         _sort_of(line.message) == _sort_of(message.message)
         and _same_time(line.message, message.message)
@@ -142,25 +144,25 @@ def _says_the_same(line: Folded, message: Folded, parties: Parties) -> bool:
     )
 
 
-def _says_it_by_name(line: Folded, message: Folded, parties: Parties) -> bool:
+def _says_it_by_name(line: Folded, message: Folded, names: Collection[int]) -> bool:
     sort = _sort_of(line.message)
     return (
         sort == _sort_of(message.message)
         and _same_time(line.message, message.message)
-        and _may_be_sender(line.sender, message.sender, parties)
+        and _may_be_sender(line.sender, message.sender, names)
         and any(words or sort == "media" for words in _words(line) & _words(message))
     )
 
 
-def _says_it_changed(line: Folded, message: Folded, parties: Parties) -> bool:
+def _says_it_changed(line: Folded, message: Folded, names: Collection[int]) -> bool:
     return _is_other_version(line, message) and line.sender == message.sender
 
 
-def _says_it_changed_by_name(line: Folded, message: Folded, parties: Parties) -> bool:
-    return _is_other_version(line, message) and _may_be_sender(line.sender, message.sender, parties)
+def _says_it_changed_by_name(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    return _is_other_version(line, message) and _may_be_sender(line.sender, message.sender, names)
 
 
-def _leaves_it_out(line: Folded, message: Folded, parties: Parties) -> bool:
+def _leaves_it_out(line: Folded, message: Folded, names: Collection[int]) -> bool:
     """A contact card that was left out of the export looks like any file."""
     return (
         {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
@@ -169,13 +171,14 @@ def _leaves_it_out(line: Folded, message: Folded, parties: Parties) -> bool:
     )
 
 
-def _tells_the_event(line: Folded, message: Folded, parties: Parties) -> bool:
+def _tells_the_event(line: Folded, message: Folded, names: Collection[int]) -> bool:
     """Calls and notices have other words in each language."""
     one, other = (said.message.details.notice for said in (line, message))
     return (
         bool(kind_flags(line.message.kind) & CLASS)
         and line.message.kind == message.message.kind
         and _same_time(line.message, message.message)
+        and line.sender in (0, message.sender)
         and (line.message.kind == "call" or (one is not None and other is not None and one.type == other.type))
     )
 
@@ -223,9 +226,9 @@ def _same_time(line: Message, message: Message) -> bool:
     return line.sent_at // width == message.sent_at // width
 
 
-def _may_be_sender(one: int, other: int, parties: Parties) -> bool:
-    """Nobody but an export knows one of them, so that any name may be theirs."""
-    return 0 not in (one, other) and bool(parties.known_by_name((one, other)))
+def _may_be_sender(one: int, other: int, names: Collection[int]) -> bool:
+    """One of them is known by name only, so that the name may be the other's."""
+    return 0 not in (one, other) and (one in names) != (other in names)
 
 
 def _words(folded: Folded) -> set[str]:

@@ -45,6 +45,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """What libpq is told unless the URL says otherwise: the primary among several hosts, and dead ones noticed soon."""
 
+SESSION = "SET jit = off; SET random_page_cost = 1.1"
+"""Short statements that find their rows by an index, on disks and caches of this century."""
 _PARAMETER = re.compile(r"IN \(:(\w+)\*\)|(?<![:\w]):(\w+)")
 _ONE_ROW = re.compile(r"\bVALUES\s*(\([^()]*\))")
 _WORDS = ((re.compile(r"\bBLOB\b"), "BYTEA"), (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'))
@@ -418,7 +420,7 @@ def _set_up(connection: Connection) -> None:
         # A pooler such as pgbouncer: the next transaction may meet a server process that prepared other things.
         connection.prepare_threshold = None
     else:
-        connection.execute("SET jit = off", prepare=False)
+        connection.execute(SESSION, prepare=False)
 
 
 def _role_state(connection: Connection) -> str:

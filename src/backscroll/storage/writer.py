@@ -279,7 +279,13 @@ class Writer:
         known = known | self.known(phone, chat, sorted(around - known.keys()))
         lines = {t.message.key.id for k in known.values() for t in k.tellings} - known.keys()
         known |= self.known(phone, chat, sorted(lines))
-        for id, outcome in adopted(known, items, lambda t, a: self._fold(phone, chat, t, a), self.parties).items():
+        outcomes = adopted(
+            known,
+            items,
+            lambda tellings, addons: self._fold(phone, chat, tellings, addons),
+            lambda senders: self._by_name(chat, senders),
+        )
+        for id, outcome in outcomes.items():
             self.write_outcome(phone, chat, id, known[id], outcome.tellings, outcome.addons)
 
     def _said_in(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
@@ -305,8 +311,12 @@ class Writer:
 
     def _fold(self, phone: int, chat: int, tellings: Sequence[Telling], addons: Addons) -> list[Folded]:
         is_group = self.parties.party(chat).kind == "group"
-        by_name = self.parties.known_by_name(t.sender for t in tellings) - {chat}
+        by_name = self._by_name(chat, (t.sender for t in tellings))
         return fold(tellings, addons.values(), self.phones.contact_of(phone), is_group, by_name)
+
+    def _by_name(self, chat: int, senders: Iterable[int]) -> set[int]:
+        """Whoever an export knows by name only, unless the chat is theirs: there they are one of two."""
+        return self.parties.known_by_name(senders) - {chat}
 
     def _write_told(
         self, phone: int, chat: int, id: str, known: Known, tellings: list[Telling], addons: dict[AddonKey, Addon]

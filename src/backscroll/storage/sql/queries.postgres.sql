@@ -17,3 +17,53 @@ SELECT no FROM search WHERE org = :org AND chat = :chat AND text LIKE :pattern;
 -- Messages with text that the search index does not know.
 SELECT m.no FROM messages m LEFT JOIN search s ON s.org = m.org AND s.no = m.no
 WHERE m.org = :org AND m.text IS NOT NULL AND m.text <> '' AND s.no IS NULL;
+
+-- name: list_in_chats
+-- Of a bare (flags & …) = … the planner thinks that one row in 200 fits, and sorts all of them rather than follow the index
+-- that has them in order; of a CASE it thinks that half of them fit.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_media_in_chats
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & 8) = 8 AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_in_phone
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_in_phones
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND CASE WHEN phone IN (:phones*) THEN TRUE END AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: rows_by_id
+-- Only org and id can be looked up: the planner takes every chat for a small one, and would read all of its index.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND id IN (:ids*)
+    AND CASE WHEN phone IN (:phones*) AND chat IN (:chats*) THEN TRUE END;
+
+-- name: known_ids
+SELECT id FROM messages WHERE org = :org AND id IN (:ids*)
+    AND CASE WHEN phone = :phone AND chat IN (:chats*) THEN TRUE END
+UNION SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: texts_by_no
+SELECT no, sent_at, id, phone, chat, sender, text FROM messages
+WHERE org = :org AND no IN (:nos*) AND CASE WHEN phone IN (:phones*) AND chat IN (:chats*) THEN TRUE END
+    AND sent_at BETWEEN :low AND :high
+    AND (flags & :mask) = :want AND text IS NOT NULL;

@@ -274,10 +274,11 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
 FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: rows_by_bare_id
+-- The plus keeps the planner off the indexes by time, which hold every message of the phone.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages WHERE org = :org AND id = :id AND phone IN (:phones*)
-ORDER BY sent_at DESC, phone, chat, sender LIMIT 100;
+ORDER BY +sent_at DESC, phone, chat, sender LIMIT 100;
 
 -- name: rows_by_client_ref
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,

@@ -125,7 +125,7 @@ CREATE UNIQUE INDEX messages_key ON messages (org, id, phone, chat, sender);
 CREATE INDEX messages_chat ON messages (org, phone, chat, sent_at, id, sender, flags);
 CREATE INDEX messages_phone ON messages (org, phone, sent_at, flags);
 CREATE INDEX messages_org ON messages (org, sent_at, phone, flags);
-CREATE INDEX messages_media ON messages (org, phone, chat, sent_at) WHERE (flags & 8) = 8;
+CREATE INDEX messages_media ON messages (org, phone, chat, sent_at, id, sender) WHERE (flags & 8) = 8;
 CREATE INDEX messages_client_ref ON messages (org, client_ref) WHERE client_ref IS NOT NULL;
 CREATE INDEX messages_sender ON messages (org, sender, phone, no) WHERE sender <> chat;
 

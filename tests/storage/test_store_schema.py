@@ -1,0 +1,196 @@
+"""Rules of the SQLite schema and of every statement, and the indexes that the reads of a page go by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+import pytest
+
+from backscroll.events import Batch, Event, MessageSeen
+from backscroll.model import Message, MessageKey
+from backscroll.storage.engine import expand, load_statements
+from backscroll.storage.store import open_store
+from conftest import CHAT, MORNING
+
+GLOBAL = {"orgs", "migrations", "meta", "sqlite_schema", "sqlite_master"}
+"""Tables of the whole archive: few rows, never joined to messages."""
+SEARCH = re.compile(r"\bsearch\b")
+STATEMENTS = load_statements("sqlite")
+ALL_ORGS = {"add_org", "list_orgs"}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
+    """An archive of two phones, two chats and enough rows for a planner that counts."""
+    folder = tmp_path_factory.mktemp("schema")
+    store = open_store(None, folder)
+    org = store.create_org("Sample").no
+    phones = [store.add_phone(org, number).jid for number in ("918527184400", "6289685028129")]
+    for phone in phones:
+        events: list[Event] = []
+        for i in range(400):
+            key = MessageKey(phone, CHAT if i % 2 else "4915112345678", f"M{i}")
+            kind: Any = "image" if i % 9 == 0 else "text"
+            events.append(MessageSeen(Message(key=key, sent_at=MORNING + i, from_me=False, kind=kind, text="hello")))
+        store.apply(org, Batch(source="backup", events=events))
+    store.close()
+    connection = apsw.Connection(str(folder / "backscroll.db"))
+    yield connection
+    connection.close()
+
+
+# ---------------------------------------------------------------------- organisation first in every key
+
+
+def schema_faults(connection: apsw.Connection) -> list[str]:
+    """Tables without a key, and keys and indexes that do not begin with the organisation."""
+    wanted = (
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'search*' AND name NOT GLOB 'sqlite*'"
+    )
+    tables = {str(row[0]) for row in connection.execute(wanted)} - GLOBAL
+    faults = [fault for table in sorted(tables) for fault in table_faults(connection, table)]
+    triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view')").fetchall()
+    return faults + [f"{name}: there are no triggers and no views" for (name,) in triggers]
+
+
+def table_faults(connection: apsw.Connection, table: str) -> Iterator[str]:
+    columns: list[Any] = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    key = [name for place, name in sorted((place, name) for _, name, _, _, _, place in columns) if place]
+    if key[:1] != ["org"]:
+        yield f"{table}: the primary key begins with {key[:1]}"
+    for _, name, _, not_null, *_ in columns:
+        if name == "org" and not not_null:
+            yield f"{table}: org may be null"
+    for _, index, _, origin, _ in connection.execute(f"PRAGMA index_list({table})").fetchall():
+        first: Any = connection.execute(f"PRAGMA index_info({index})").fetchone()
+        if origin != "pk" and first[2] != "org":
+            yield f"{table}: index {index} begins with {first[2]}"
+
+
+def test_the_organisation_comes_first_in_every_key_and_index(database: apsw.Connection) -> None:
+    assert schema_faults(database) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "CREATE TABLE odd (id TEXT PRIMARY KEY, org BIGINT NOT NULL)",
+        "CREATE TABLE odd (org BIGINT NOT NULL, id TEXT)",
+        "CREATE TABLE odd (org BIGINT, id TEXT, PRIMARY KEY (org, id))",
+        "CREATE TABLE odd (org BIGINT NOT NULL, id TEXT UNIQUE, PRIMARY KEY (org, id))",
+        "CREATE INDEX odd ON messages (id, org)",
+        "CREATE TRIGGER odd AFTER INSERT ON messages BEGIN SELECT 1; END",
+    ],
+)
+def test_a_planted_fault_in_the_schema_is_found(database: apsw.Connection, fault: str) -> None:
+    database.execute("BEGIN")
+    try:
+        database.execute(fault)
+        assert len(schema_faults(database)) == 1
+    finally:
+        database.execute("ROLLBACK")
+
+
+# ---------------------------------------------------------------------- organisation in every statement
+
+
+def tenant_tables(statement: str) -> list[tuple[str, str]]:
+    """Tables that a statement reads or writes, each with the name it goes by there."""
+    named = re.findall(
+        r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)(?:\s+(?!WHERE|ON|SET|ORDER|GROUP|LEFT|JOIN)(\w+))?", statement
+    )
+    return [(table, alias or table) for table, alias in named if table not in GLOBAL and table.upper() != "SET"]
+
+
+def statement_faults(statement: str) -> list[str]:
+    """Tenant tables that a statement touches without saying which organisation's."""
+    words = " ".join(statement.split())
+    if words.startswith(("CREATE", "INSERT INTO orgs")):
+        return []
+    faults = []
+    if words.startswith("INSERT"):
+        columns = re.search(r"INSERT INTO (\w+) \(([^)]*)\)", words)
+        if columns and columns[1] not in GLOBAL and not SEARCH.search(words) and not columns[2].startswith("org,"):
+            faults.append(columns[1])
+        return faults
+    for part in re.split(r"\bUNION\b(?: ALL)?", words):
+        for table, alias in tenant_tables(part):
+            own = r"(?<!\.)\borg = :org\b" if alias == table else rf"\b{alias}\.org = :org\b"
+            tied = rf"\b{alias}\.org = \w+\.org\b|\b\w+\.org = {alias}\.org\b"
+            if table != "search" and not re.search(f"{own}|{tied}", part):
+                faults.append(table)
+    return faults
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_every_statement_says_which_organisation_it_is_about(name: str) -> None:
+    assert name in ALL_ORGS or statement_faults(STATEMENTS[name]) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "SELECT no FROM messages WHERE id = :id",
+        "SELECT m.no FROM messages m JOIN contacts c ON c.contact = m.chat WHERE m.org = :org",
+        "UPDATE chats SET last_at = 1 WHERE chat = :chat",
+        "DELETE FROM addons WHERE phone = :phone",
+        "INSERT INTO changes (seq, org, what, no) VALUES (:seq, :org, :what, :no)",
+        "SELECT no FROM messages WHERE org = :org UNION SELECT phone FROM phones",
+    ],
+)
+def test_a_planted_statement_without_its_organisation_is_found(planted: str) -> None:
+    assert len(statement_faults(planted)) == 1
+
+
+# ---------------------------------------------------------------------- plans
+
+
+def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
+    base = {"org": 1, "low": 0, "high": 2**60, "mask": 256, "want": 0, "limit": 50, "offset": 0, "phone": 1}
+    sql, flat = expand(STATEMENTS[name], base | {"phones": (1,), "chats": (1,), "ids": ("M1", "M2")} | params)
+    return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", flat).fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "index"),
+    [
+        ("list_in_chats", {}, "messages_chat (org=? AND phone=? AND chat=? AND sent_at>? AND sent_at<?)"),
+        ("list_in_chats", {"phones": (1, 2), "chats": (1, 2)}, "messages_chat (org=? AND phone=? AND chat=?"),
+        ("list_in_phone", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
+        ("list_in_phones", {"phones": (1, 2)}, "messages_org (org=? AND sent_at>? AND sent_at<?)"),
+        ("list_media_in_chats", {"mask": 264, "want": 8}, "messages_media (org=? AND phone=? AND chat=?"),
+        ("rows_by_id", {}, "messages_key (org=? AND id=? AND phone=? AND chat=?)"),
+        ("rows_by_bare_id", {"id": "M1"}, "messages_key (org=? AND id=? AND phone=?)"),
+        ("rows_by_client_ref", {"ref": "r"}, "messages_client_ref (org=? AND client_ref=?)"),
+        ("count_in_chats", {}, "messages_chat (org=? AND phone=? AND chat=? AND sent_at>? AND sent_at<?)"),
+        ("count_in_phones", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
+        ("last_in_chat", {"chat": 1}, "messages_chat (org=? AND phone=? AND chat=?)"),
+        ("ids_said", {}, "messages_chat (org=? AND phone=? AND chat=? AND sent_at>? AND sent_at<?)"),
+        ("rows_of_chat", {"chat": 1}, "messages_chat (org=? AND phone=? AND chat=?)"),
+        ("changes_since", {"seq": 5}, "PRIMARY KEY (org=? AND seq>?)"),
+        ("read_addons", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
+        ("read_tellings", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
+    ],
+)
+def test_a_statement_goes_by_its_index(
+    database: apsw.Connection, name: str, params: dict[str, Any], index: str
+) -> None:
+    steps = plan(database, name, **params)
+    assert any(index in step for step in steps), steps
+    assert not any(step.startswith("SCAN") for step in steps)
+
+
+@pytest.mark.parametrize("name", ["list_in_chats", "list_in_phone", "list_in_phones", "list_media_in_chats"])
+def test_a_page_is_never_sorted_as_a_whole(database: apsw.Connection, name: str) -> None:
+    """The index yields the order of time; at most ties are sorted."""
+    steps = plan(database, name)
+    assert "USE TEMP B-TREE FOR ORDER BY" not in steps
+
+
+def test_what_belongs_to_a_merged_party_is_found_by_indexes(database: apsw.Connection) -> None:
+    steps = plan(database, "addons_of", contact=1)
+    assert any("addons_actor (org=? AND actor=?)" in step for step in steps), steps
+    assert any("addons_target (org=? AND target=?)" in step for step in steps), steps
