@@ -68,7 +68,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """By JID: device id, messages, those with media, those of one's own."""
     apply_seconds: float
     """In ``Store.apply`` alone: cleaning to commit, every index and counter kept."""
-    apply_cpu: float = 0.0
+    apply_cpu: float
     """The processor's part of that."""
     seconds: float
     early_rss: int

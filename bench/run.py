@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -305,6 +306,8 @@ def record(lines: list[Line], options: Options) -> None:
 def main(options: Options) -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing; install it (Debian: apt-get install wrk) and run this again")
+    # So that servers are stopped with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     CACHE.mkdir(exist_ok=True)
     lines = measure(options)
     record(lines, options)

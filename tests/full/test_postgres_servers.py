@@ -121,7 +121,7 @@ def pooled(cluster: Cluster, folder: Path) -> Iterator[str]:
         "default_pool_size": 5,
         "server_login_retry": 1,
         "server_connect_timeout": 2,
-        "query_wait_timeout": 5,
+        "query_wait_timeout": 10,
     }
     lines = [f"{key} = {value}" for key, value in settings.items()]
     lines = ["[databases]", f"* = host={cluster.folder}", "[pgbouncer]", *lines]
@@ -143,7 +143,7 @@ def test_everything_works_through_pgbouncer_in_transaction_mode(tmp_path: Path) 
     with running_cluster() as cluster, server_folder() as folder, pooled(cluster, folder) as url:
         store, org = make_archive(url, tmp_path)
         foreign = store.create_org("Others").no
-        writers = [Writer(store, org, name, random.Random(name)) for name in "ABCDEFGH"]
+        writers = four_writers(store, org)
         follower = Follower(store, org)
         wrong: list[object] = []
         engine = store._engine

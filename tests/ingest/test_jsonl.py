@@ -113,7 +113,10 @@ def _pictured(database: sqlite3.Connection) -> Iterator[tuple[str, list[Any]]]:
         ),
         ("tellings", "sender, id, source, message"),
         ("addons", "actor, target, id, kind, ref, at, value"),
-        ("tallies", "level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices"),
+        (
+            "tallies",
+            "level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices_in, notices_out",
+        ),
     ):
         named = {"sender": 0, "actor": 0, "target": 1}
         places = (

@@ -352,12 +352,24 @@ def open_store_key(shelf: Shelf) -> str:
     return Sealer(load_or_make_key(shelf.data / "secret.key")).key_id
 
 
+def test_a_key_that_is_not_there_is_asked_for_and_not_made_up(shelf: Shelf) -> None:
+    (shelf.data / "secret.key").rename(shelf.data / "secret.key.old")
+    done = run(shelf, "--from", shelf.source, "--to", shelf.target)
+    assert f"There is no secret.key in {shelf.data}" in done.stdout
+    assert not (shelf.data / "secret.key").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         (("--from", "one.db", "--to", "sqlite:two.db"), 2, "--from: must begin with sqlite: or postgresql:"),
         (("--from", "sqlite:one.db", "--to", "mysql://two"), 2, "--to: must begin with sqlite: or postgresql:"),
         (("--from", "sqlite:one.db", "--to", "sqlite:one.db"), 2, "--to: is the database to copy from"),
+        (
+            ("--from", "sqlite:no/one.db", "--to", "sqlite:two.db"),
+            2,
+            "--from: names no database: there is no file",
+        ),
         ((), 2, "--to"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again(tmp_p
     migrate.migrate(engine, 1, known)
     before = schema_of(tmp_path / "backscroll.db")
     broken = Migration(98, "broken", "CREATE TABLE half (org BIGINT); CREATE TABLE half (org BIGINT)")
-    with pytest.raises(apsw.SQLError):
+    with pytest.raises(StorageError):
         migrate.migrate(engine, 1, [*known, broken])
     assert schema_of(tmp_path / "backscroll.db") == before
     mended = Migration(98, "broken", "CREATE TABLE half (org BIGINT NOT NULL PRIMARY KEY)")

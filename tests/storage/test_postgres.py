@@ -20,6 +20,7 @@ from backscroll.model import Message, MessageKey
 from backscroll.query import MessageQuery
 from backscroll.storage import migrate, postgres
 from backscroll.storage.engine import Row, load_statements
+from backscroll.storage.pool import Exhausted, Pool
 from backscroll.storage.postgres import PostgresEngine, prepared
 from backscroll.storage.store import Store, open_store
 from postgres_server import Cluster, Databases, running_cluster
@@ -347,3 +348,35 @@ def test_pages_come_straight_from_their_index(
     assert re.search(rf"\b{index}\b", plan), plan
     assert "Seq Scan" not in plan, plan
     assert rows_touched(plan) <= most, plan
+
+
+# ------------------------------------------------------------------ the pool
+
+
+def test_those_who_wait_for_a_connection_are_served_in_their_order(postgres_url: str) -> None:
+    pool = Pool(lambda: psycopg.connect(postgres_url, autocommit=True), size=1, patience=10)
+    served: list[int] = []
+
+    def work(number: int) -> None:
+        with pool.connection() as connection:
+            served.append(number)
+            connection.execute("SELECT pg_sleep(0.02)")
+
+    with pool.connection():
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    assert served == list(range(8))
+    pool.close()
+
+
+def test_a_pool_that_stays_empty_is_told_after_a_while(postgres_url: str) -> None:
+    pool = Pool(lambda: psycopg.connect(postgres_url, autocommit=True), size=1, patience=0.05)
+    with pool.connection(), pytest.raises(Exhausted), pool.connection():
+        pass
+    with pool.connection() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    pool.close()

@@ -250,7 +250,7 @@ def shuffled(history: list[Told], chance: random.Random) -> Batches:
     return batches
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=histories(), chance=st.randoms(use_true_random=False))
 def test_any_order_repetition_or_splitting_gives_the_same_archive(
     shelf: Shelf, history: list[Told], chance: random.Random

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -145,18 +146,24 @@ def test_a_revoked_token_is_refused_at_once_also_by_another_process(
     other.close()
 
 
-def test_last_use_is_noted_once_a_minute(tmp_path: Path, database_url: str | None) -> None:
+def test_last_use_is_noted_once_a_minute_and_nobody_waits_for_it(tmp_path: Path, database_url: str | None) -> None:
     clock = Clock()
     store = open_store(database_url, tmp_path, clock)
     org = store.create_org("Sample").no
     secret = store.create_token(org).secret
-    seen = []
-    for now in (MORNING, MORNING + MINUTE - 1, MORNING + MINUTE):
+    for now, noted in ((MORNING, MORNING), (MORNING + MINUTE - 1, MORNING), (MORNING + MINUTE, MORNING + MINUTE)):
         clock.now = now
         store.authenticate(secret)
-        seen.append(store.list_tokens(org)[0].last_used_at)
-    assert seen == [MORNING, MORNING, MORNING + MINUTE]
+        assert last_use(store, org, noted) == noted
     store.close()
+
+
+def last_use(store: Store, org: int, expected: int) -> int | None:
+    """When the token was used last; gives the note some time to be written."""
+    give_up = time.monotonic() + 10
+    while (noted := store.list_tokens(org)[0].last_used_at) != expected and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return noted
 
 
 def test_the_database_does_not_hold_the_secret(tmp_path: Path) -> None:

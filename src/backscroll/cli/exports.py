@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,8 @@ from backscroll.cli.shared import (
     shared_options,
     show,
 )
+from backscroll.errors import BadField
+from backscroll.storage.packed import packed_file
 
 
 @click.group(cls=Commands)
@@ -33,7 +33,7 @@ def export() -> None:
 @export.command("jsonl")
 @org_option
 @click.option("--chat", metavar="JID", help="Only this chat.")
-@click.option("--raws", is_flag=True, help="Also the payloads as the sources sent them.")
+@click.option("--with-raw", "raws", is_flag=True, help="Also the payloads as the sources sent them.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
 @json_option
 @shared_options
@@ -41,12 +41,13 @@ def export() -> None:
 def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bool, output: str, as_json: bool) -> None:
     """Write an organisation as JSON lines: messages with their edits, reactions and receipts, chats, contacts, phones.
 
-    The file appears when it is whole. Tokens stay behind; media files are copied apart, with the media folder.
+    The file appears when it is whole; the endings .gz and .zst compress it. Tokens stay behind; media files are copied
+    apart, with the media folder.
 
     \b
     Examples:
       backscroll export jsonl --org "Hill Street Bakery" -o bakery.jsonl
-      backscroll export jsonl -o - | zstd > bakery.jsonl.zst
+      backscroll export jsonl -o bakery.jsonl.zst
     """
     from backscroll.ingest import jsonl
 
@@ -64,12 +65,7 @@ def _whole(output: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     target = Path(output)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(name, target)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadField("output", output, "must be a file in a folder that exists")
+    with packed_file(target) as out:
+        yield out

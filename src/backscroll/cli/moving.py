@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import click
 
@@ -40,13 +41,11 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
       backscroll copy --from postgresql://backscroll@db/archive --to sqlite:back.db
     """
     from backscroll.storage.copy import Copy
-    from backscroll.storage.secrets import Sealer, load_or_make_key
     from backscroll.storage.store import make_engine
 
     settings = settings_of(ctx)
     origin = source or settings.database
     _check_ends(origin, target)
-    key = Sealer(load_or_make_key(settings.data / "secret.key")).key_id
     with (
         closing(make_engine(origin, settings.data)) as from_engine,
         closing(make_engine(target, settings.data)) as to_engine,
@@ -63,7 +62,7 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
         "digest": copied.digest,
         "resumed": copied.found == "unfinished",
         "was_there": copied.found == "whole",
-        "key": key,
+        "key": _key_of(settings.data),
     }
     show(
         row,
@@ -71,9 +70,29 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
         lambda: (
             f"{'Was copied already' if copied.found == 'whole' else 'Copied'}: {copied.orgs} organisations, "
             f"{copied.rows['messages']:,} messages, {sum(copied.rows.values()):,} rows in all; every row is the same.\n"
-            f"Serve it with --database and the same --data {settings.data}: its media, and its secret.key ({key}), "
-            "which what is sealed in the database needs."
+            f"{_what_stays(settings.data)}"
         ),
+    )
+
+
+def _key_of(data: Path) -> str | None:
+    """The public name of the key in a data directory; None when there is none."""
+    from backscroll.storage.secrets import Sealer, load_or_make_key
+
+    file = data / "secret.key"
+    return Sealer(load_or_make_key(file)).key_id if file.exists() else None
+
+
+def _what_stays(data: Path) -> str:
+    key = _key_of(data)
+    if key is None:
+        return (
+            f"There is no secret.key in {data}: put media and secret.key of the archive there before you serve it, "
+            "because what is sealed in the database needs that key."
+        )
+    return (
+        f"Serve it with --database and the same --data {data}: its media, and its secret.key ({key}), which what is "
+        "sealed in the database needs."
     )
 
 
@@ -83,6 +102,9 @@ def _check_ends(source: str, target: str) -> None:
             raise BadField(option, None, "must begin with sqlite: or postgresql:")
     if source == target:
         raise BadField("--to", None, "is the database to copy from; name another one")
+    origin = source.removeprefix("sqlite:").removeprefix("//")
+    if source.startswith("sqlite:") and not Path(origin).is_file():
+        raise BadField("--from", None, f"names no database: there is no file {origin}")
 
 
 @click.group(cls=Commands)

@@ -22,7 +22,7 @@ from backscroll.cli.shared import (
     show,
     table,
 )
-from backscroll.errors import BadField
+from backscroll.errors import BadField, NotFound
 from backscroll.ids import LONGEST_NUMBER, bare_number
 from backscroll.model import Org, Phone
 
@@ -222,11 +222,17 @@ def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bo
 
     \b
     Example:
-      backscroll token revoke TOKEN_ID --org "Hill Street Bakery"
+      backscroll token revoke TOKEN_ID
     """
+    from backscroll.storage.directory import org_of_token
+
     with open_archive(settings_of(ctx)) as archive:
-        owner = org_of(archive.store, org)
-        archive.store.revoke_token(owner.no, token_id)
+        # The id names its organisation; --org is a check on top.
+        named = org_of_token(token_id)
+        owners = [owner for owner in _owners(archive.store, org) if owner.no == named]
+        if not owners:
+            raise NotFound("token", token_id)
+        archive.store.revoke_token(owners[0].no, token_id)
     show({"id": token_id, "revoked": True}, as_json, lambda: f"Revoked token {token_id}.")
 
 

@@ -46,6 +46,10 @@ def serve(
     refuse_a_taken_port(settings.host, settings.port)
     with open_archive(settings) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is told here.
+        # A merge of two parties that a crash cut goes on; reads are right meanwhile.
+        archive.store.finish_merges()
+        if settings.open_access:
+            archive.store.access_of_token(settings.open_access)
         if sample:
             from backscroll.cli.sample import fill, is_wanted
 

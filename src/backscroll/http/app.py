@@ -16,12 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backscroll.config import Settings
 from backscroll.errors import Error, StorageError
 from backscroll.http import gowa_routes, ops, periskope_routes, write_routes
-from backscroll.http.auth import Gate
+from backscroll.http.auth import Admission, Gate
 from backscroll.http.cache import Packed, PageCache
 from backscroll.http.delivery import Visit, deliver
 from backscroll.http.faces import FACES, Refused, as_refusal
 from backscroll.http.media_routes import MediaApp
 from backscroll.http.routes import AppState, BadPath, Match, Reply, Request, Route, Router
+from backscroll.http.versions import Versions
 from backscroll.http.wire import (
     MAX_HEADER_BYTES,
     MAX_URL_BYTES,
@@ -81,6 +82,7 @@ class Server:
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
+        self._versions = Versions(app.store, app.workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -165,13 +167,22 @@ class Server:
         raise problem
 
     async def _admit(self, visit: Visit, needed: str | None) -> Access:
-        admission = await self._app.workers.run(lambda: self._gate.admit(visit.headers, visit.client))
+        admission = await self._admission(visit)
         access, visit.version = admission.access, admission.version
         visit.org_id = access.org.id.encode()
         self._limit.count(access.token_id or access.org.id, visit.head)
         if needed is not None and needed not in access.scopes:
             raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
         return access
+
+    async def _admission(self, visit: Visit) -> Admission:
+        workers = self._app.workers
+        if workers.local:
+            return await workers.run(lambda: self._gate.admit(visit.headers, visit.client))
+        known = self._gate.remembered(visit.headers.get("authorization"))
+        if known is not None and await self._versions.of(known.access.org.no) == known.version:
+            return known
+        return await workers.run(lambda: self._gate.admit(visit.headers, visit.client, anew=known is not None))
 
     async def _kept_or_made(self, visit: Visit, match: Match, access: Access, scope: Scope, receive: Receive) -> Packed:
         """The answer kept from before if nothing has been written since, else the handler's."""

@@ -77,22 +77,29 @@ class Gate:
         self._now = now
         self._known: OrderedDict[bytes, tuple[float, Admission]] = OrderedDict()
 
-    def admit(self, headers: Mapping[str, str], client: str | None) -> Admission:
-        """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses."""
+    def admit(self, headers: Mapping[str, str], client: str | None, anew: bool = False) -> Admission:
+        """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses.
+
+        ``anew``: what is remembered is known to be out of date.
+        """
         authorization = headers.get("authorization")
         if authorization is not None:
-            return self._recall(authorization) or self._look_up(authorization, client)
+            recalled = None if anew else self._recall(authorization)
+            return recalled or self._look_up(authorization, client)
         if self._open_access and is_local_program(headers, client):
             access = self._store.access_of_token(self._open_access)
             return Admission(access, self._store.version(access.org.no))
         raise Unauthorised
 
+    def remembered(self, authorization: str | None) -> Admission | None:
+        """Of a credential that was looked up a moment ago. It counts only while its version is still the store's."""
+        known = self._known.get(_digest(authorization)) if authorization else None
+        return known[1] if known is not None and self._now() < known[0] else None
+
     def _recall(self, authorization: str) -> Admission | None:
-        """A credential that was looked up a moment ago. Any write, a revoked token too, has it looked up again."""
-        known = self._known.get(_digest(authorization))
-        if known is None or self._now() >= known[0]:
-            return None
-        return known[1] if self._store.version(known[1].access.org.no) == known[1].version else None
+        """Any write, a revoked token too, has a credential looked up again."""
+        known = self.remembered(authorization)
+        return known if known and self._store.version(known.access.org.no) == known.version else None
 
     def _look_up(self, authorization: str, client: str | None) -> Admission:
         digest = _digest(authorization)

@@ -24,7 +24,7 @@ class Workers:
 
     def __init__(self, threads: int = 4, local: bool = True) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="archive")
-        self._local = local
+        self.local = local
         self._waiting = 0
 
     async def run(self, work: Callable[[], T], *, heavy: bool = False, receive: Receive | None = None) -> T:
@@ -32,7 +32,7 @@ class Workers:
 
         ``receive`` must have no body left to give: it is only asked whether the client is still there.
         """
-        if not heavy and self._local:
+        if not heavy and self.local:
             return work()
         if self._waiting >= MOST_WAITING:
             raise StorageBusy("too many requests are being worked on; send this one again")

@@ -20,7 +20,7 @@ from backscroll.ingest.alignment import TELLING, Utterance, align, shift_of, utt
 from backscroll.ingest.connectors.export.archive import ExportArchive, open_export
 from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine, parse
 from backscroll.ingest.pipeline import apply_again
-from backscroll.model import ArchivedMessage, Details, Media, Message, MessageKey, Notice, Phone
+from backscroll.model import MEDIA_KINDS, ArchivedMessage, Details, Media, Message, MessageKey, Notice, Phone
 from backscroll.query import MessageQuery
 from backscroll.storage.adoption import MINUTE_US, words_of
 from backscroll.storage.lines import StoredLine, StoredLines
@@ -451,6 +451,7 @@ class _Import:
         prev_text, updated_at = self._versions(line, before)
         details = Details(
             media=self._media_of(line),
+            has_media=line.kind in MEDIA_KINDS or line.media_omitted,
             is_gif=line.is_gif,
             is_edited=line.is_edited or None,
             prev_text=prev_text,

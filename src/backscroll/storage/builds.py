@@ -13,9 +13,9 @@ _NAME = re.compile(r"INDEX CONCURRENTLY IF (?:NOT )?EXISTS (\w+)")
 def build(pool: Pool, record: str, statements: Sequence[str]) -> None:
     """Run each statement outside of a transaction; ``record`` is committed when all are done.
 
-    What ``record`` locks is the lock: another process that comes with the same one waits, and finds it there. That holds
-    behind pgbouncer, where a session's advisory lock does not. Neither has a snapshot while it waits, or the build would
-    wait for it.
+    What ``record`` locks is the lock: another process that comes with the same one waits, and finds it there. That
+    holds behind pgbouncer, where a session's advisory lock does not. Neither has a snapshot while it waits, or the
+    build would wait for it.
     """
     with pool.connection() as holder:
         holder.execute("BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)

@@ -25,6 +25,10 @@ class Finding(Struct, frozen=True):
     what: str
     detail: str
 
+    def __str__(self) -> str:
+        remedy = "restore a backup, or export to JSONL and import it into a new archive, which counts anew"
+        return f"{self.what} does not hold in organisation {self.org}: {self.detail}; {remedy}"
+
 
 def findings(tx: Txn, org: int) -> Iterator[Finding]:
     """All that does not hold in one organisation; nothing in a sound archive."""

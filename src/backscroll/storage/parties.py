@@ -112,6 +112,7 @@ class Parties:
         self._loaded: dict[int, Party] = {}
         self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": head.org})}
         self._merged: dict[int, int] = dict(self.pending)
+        self._told: dict[int, Registers] = {}
         self.just_merged: list[tuple[int, int]] = []
         """Losers and winners of this transaction."""
 
@@ -172,22 +173,44 @@ class Parties:
         return {contact for contact in wanted if self._loaded[contact].kind == "export"}
 
     def tell(self, contact: int, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
-        party = self.party(contact)
-        registers = decode_registers(party.facts)
+        """Remember what is told; ``finish`` writes it. Each message tells its sender's name anew."""
+        registers = self._told.get(contact)
+        if registers is None:
+            registers = decode_registers(self.party(contact).facts)
         if tell(registers, facts, at, rank):
-            self._save(party, registers)
+            self._told[contact] = registers
+            self._name(self.party(contact), registers)
+
+    def finish(self) -> None:
+        """Write what was told of parties. That a name is still the same is no change that readers need to hear of."""
+        for contact, registers in sorted(self._told.items()):
+            party = self.party(contact)
+            before = decode_registers(party.facts)
+            if {f: told[2] for f, told in before.items()} == {f: told[2] for f, told in registers.items()}:
+                self._write(party, registers, party.changed_at)
+            else:
+                self._save(party, registers)
+        self._told.clear()
 
     def _save(self, party: Party, registers: Registers) -> None:
-        party.facts = encode_registers(registers)
-        party.name = value_of(registers, "name")
-        party.push_name = value_of(registers, "push_name")
-        party.business_name = value_of(registers, "business_name")
-        self._tx.run("save_contact", msgspec.structs.asdict(party) | {"org": self._head.org, "now": self._now})
+        self._write(party, registers, self._now)
         self._head.named = -1
         self._head.change("contact", party.contact)
 
+    def _write(self, party: Party, registers: Registers, changed_at: int) -> None:
+        party.facts = encode_registers(registers)
+        self._name(party, registers)
+        self._tx.run("save_contact", msgspec.structs.asdict(party) | {"org": self._head.org, "now": changed_at})
+
+    @staticmethod
+    def _name(party: Party, registers: Registers) -> None:
+        party.name = value_of(registers, "name")
+        party.push_name = value_of(registers, "push_name")
+        party.business_name = value_of(registers, "business_name")
+
     def map_number(self, lid: str, jid: str) -> None:
         """Two JIDs are one party. Nothing happens to two phone numbers, two groups, or a person and a group."""
+        self.finish()
         lid, jid = ids.canonical(lid), ids.canonical(jid)
         _check_jid(lid)
         _check_jid(jid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,7 +35,8 @@ class Pool:
         """At most ``size`` connections; a caller waits up to ``patience`` seconds for a free one."""
         self._connect = connect
         self._patience = patience
-        self._places = threading.BoundedSemaphore(size)
+        self._free = size
+        self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
         self._idle: list[_Pooled] = []
         self._generation = 0
@@ -43,8 +45,7 @@ class Pool:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection outside a transaction, for one thread; put back when it is still good."""
-        if not self._places.acquire(timeout=self._patience):
-            raise Exhausted
+        self._enter()
         try:
             pooled = self._take()
             try:
@@ -52,7 +53,29 @@ class Pool:
             finally:
                 self._put(pooled)
         finally:
-            self._places.release()
+            self._leave()
+
+    def _enter(self) -> None:
+        """Wait for a place, first come, first served: a thread that comes back at once does not push in."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(self._patience):
+            return
+        with self._lock:
+            if not turn.is_set():
+                self._waiting.remove(turn)
+                raise Exhausted
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
 
     def _take(self) -> _Pooled:
         with self._lock:

@@ -47,6 +47,8 @@ DEFAULTS: Mapping[str, Any] = {
 
 SESSION = "SET jit = off; SET random_page_cost = 1.1"
 """Short statements that find their rows by an index, on disks and caches of this century."""
+PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
+"""Planning a statement takes longer than running it. Citus must see the values, to know the shard."""
 _PARAMETER = re.compile(r"IN \(:(\w+)\*\)|(?<![:\w]):(\w+)")
 _ONE_ROW = re.compile(r"\bVALUES\s*(\([^()]*\))")
 _WORDS = ((re.compile(r"\bBLOB\b"), "BYTEA"), (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'))
@@ -415,12 +417,14 @@ def _set_up(connection: Connection) -> None:
     connection.adapters.register_dumper(int, _UntypedInt)
     connection.prepared_max = 500
     _check_server(connection)
-    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    connection.prepare_threshold = 1
+    query = "SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"
+    row = connection.execute(query, prepare=False).fetchone()
     if row is None or row[0] != connection.info.backend_pid:
         # A pooler such as pgbouncer: the next transaction may meet a server process that prepared other things.
         connection.prepare_threshold = None
     else:
-        connection.execute(SESSION, prepare=False)
+        connection.execute(SESSION if row[1] else f"{SESSION};{PLAN_ONCE}", prepare=False)
 
 
 def _role_state(connection: Connection) -> str:

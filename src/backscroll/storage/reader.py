@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -168,14 +168,14 @@ def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
     return Listing([rows[no] for no in page], len(found))
 
 
-def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterable[Row]:
+def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterator[Row]:
+    """Rows that may hold the words, a few hundred texts in memory at a time where the index can tell."""
     if len(wanted) < 3:
-        return tx.all("texts_in_chats", params)
-    rows: list[Row] = []
+        yield from tx.all("texts_in_chats", params)
+        return
     nos = sorted({row[0] for chat in scope.chats for row in tx.all("search_rows", _words(scope.org, chat, wanted))})
     for start in range(0, len(nos), 500):
-        rows += tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
-    return rows
+        yield from tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
 
 
 def _words(org: int, chat: int, wanted: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -64,6 +65,7 @@ class SqliteEngine:
         self._local = threading.local()
         self._writing = threading.Lock()
         self._connections: list[apsw.Connection] = []
+        _make_private(path)
         with _translated():
             self._writer = self._connect(first=True)
 
@@ -138,6 +140,16 @@ class SqliteEngine:
         self._connections.clear()
 
 
+def _make_private(path: Path) -> None:
+    """A new database is its owner's alone, as the files beside it then are."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made ({error.strerror}); name another place") from error
+
+
 class _translated:  # noqa: N801 -- a context manager, and a class because every small read pays for it
     """Raises the archive's own errors for SQLite's."""
 
@@ -157,5 +169,7 @@ class _translated:  # noqa: N801 -- a context manager, and a class because every
                 apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.CorruptError() | apsw.NotADBError()
             ):
                 raise StorageError(f"The database cannot be used: {error}") from error
+            case apsw.Error():
+                raise StorageError(f"The database refused a statement: {error}") from error
             case _:
                 pass

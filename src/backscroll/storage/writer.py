@@ -151,6 +151,7 @@ class Writer:
         return self.phones.see(event, phone_id)
 
     def finish(self) -> None:
+        self.parties.finish()
         self.ledger.finish()
 
     # ------------------------------------------------------------------ settling: what is told meets what is known

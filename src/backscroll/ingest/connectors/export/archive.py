@@ -83,6 +83,8 @@ def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
     try:
         if path.is_dir():
             return _open_folder(path, caps)
+        if path.exists() and not path.is_file():
+            raise Unreadable("export", path.name, "this is neither a file nor a folder")
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04" or path.suffix.lower() == ".zip":
                 return _open_zip(path, caps)
@@ -302,8 +304,10 @@ def _chat_among(files: dict[str, Opener], container: str) -> str:
     named = [n for n in texts if _base(n) == "_chat.txt" or title_of(_base(n))]
     for candidates in (named, texts):
         chats = [name for name in candidates if _is_chat(files[name])]
-        if len(chats) == 1:
+        beside = [name for name in texts if name not in candidates and _is_chat(files[name])] if chats else []
+        if len(chats) == 1 and not beside:
             return chats[0]
+        chats += beside
         if chats:
             problem = f"this holds {len(chats)} exported chats; import them one at a time"
             raise Unreadable("export", container, problem)

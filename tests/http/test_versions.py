@@ -1,0 +1,67 @@
+"""One read of the version for all who ask together, and never one that began before somebody asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from backscroll.errors import StorageBusy
+from backscroll.http.versions import Versions
+from backscroll.http.workers import Workers
+from backscroll.storage.sqlite import SqliteEngine
+from backscroll.storage.store import Store
+
+
+class SlowStore(Store):
+    """Its version is the number of reads that have begun, and a read takes a while."""
+
+    reads = 0
+    fails = False
+
+    def version(self, org: int) -> int:
+        self.reads += 1
+        begun = self.reads
+        time.sleep(0.02)
+        if self.fails:
+            raise StorageBusy("away")
+        return begun
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> SlowStore:
+    return SlowStore(SqliteEngine(tmp_path / "backscroll.db"), tmp_path)
+
+
+def test_a_hundred_who_ask_cost_a_few_reads(slow: SlowStore) -> None:
+    async def ask(versions: Versions, delay: float) -> bool:
+        await asyncio.sleep(delay)
+        begun = slow.reads
+        return await versions.of(1) > begun
+
+    async def all_of_them() -> list[bool]:
+        versions = Versions(slow, workers)
+        return await asyncio.gather(*(ask(versions, n / 2000) for n in range(100)))
+
+    workers = Workers(local=False)
+    assert all(asyncio.run(all_of_them()))
+    assert slow.reads <= 10
+    workers.close()
+    slow.close()
+
+
+def test_a_failed_read_fails_those_who_waited_and_nobody_else(slow: SlowStore) -> None:
+    async def ask() -> None:
+        versions = Versions(slow, workers)
+        slow.fails = True
+        answers = await asyncio.gather(*(versions.of(1) for _ in range(3)), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [StorageBusy] * 3
+        slow.fails = False
+        assert await versions.of(1) == slow.reads
+
+    workers = Workers(local=False)
+    asyncio.run(ask())
+    workers.close()
+    slow.close()
