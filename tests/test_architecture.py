@@ -38,7 +38,6 @@ OUTSIDE: dict[str, set[str]] = {
         "msgspec",
         "apsw",
         "psycopg",
-        "psycopg_pool",
         "cryptography",
         "filetype",
         "PIL",
