@@ -145,7 +145,8 @@ class Ledger:
 
     def _uncount(self, row: MessageRow) -> None:
         self._tally.add(row.phone, row.chat, row.sent_at, row.flags, -1)
-        self._shrunk.add((row.phone, row.chat))
+        # A row under a merged chat counts for the one that it is shown in, too.
+        self._shrunk |= {(row.phone, row.chat), (row.phone, self._parties.resolve(row.chat))}
 
     def _index(self, no: int, chat: int, text: str | None) -> None:
         if text:
