@@ -125,11 +125,13 @@ def test_a_message_under_both_ids_is_one_after_the_move(store: Store, org: Org, 
 def test_the_latest_time_of_a_chat_is_that_of_its_rows_when_a_merge_makes_two_of_them_one(
     store: Store, org: Org, phone: Phone
 ) -> None:
-    def said(chat: str, at: int) -> MessageSeen:
-        return MessageSeen(Message(key=MessageKey(phone.jid, chat, "A"), sent_at=at, from_me=False, text="word"))
+    def said(chat: str, at: int, version: int) -> MessageSeen:
+        details = Details(updated_at=version)
+        key = MessageKey(phone.jid, chat, "A")
+        return MessageSeen(Message(key=key, sent_at=at, from_me=False, text="word", details=details))
 
-    store.apply(org.no, Batch(source="linked", events=[said(NUMBER, MORNING)]))
-    store.apply(org.no, Batch(source="gowa", events=[said(LID, MORNING + 5 * SECOND)]))
+    store.apply(org.no, Batch(source="linked", events=[said(NUMBER, MORNING, 2)]))
+    store.apply(org.no, Batch(source="linked", events=[said(LID, MORNING + 5 * SECOND, 1)]))
     store.apply(org.no, Batch(source="linked", events=[NumberMapped(lid=LID, jid=NUMBER)]))
     assert list(store.check()) == []
     (chat,) = store.list_chats(ChatQuery(org=org.no, phones=(phone.no,))).chats
