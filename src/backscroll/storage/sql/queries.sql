@@ -93,10 +93,6 @@ VALUES (:org, :contact, :jid, :lid, :kind, NULL, NULL, NULL, NULL, :now, :now);
 SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
 FROM contacts WHERE org = :org AND contact IN (:contacts*);
 
--- name: all_contacts
-SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
-FROM contacts WHERE org = :org AND contact > :after ORDER BY contact LIMIT :limit;
-
 -- name: save_contact
 UPDATE contacts SET jid = :jid, lid = :lid, kind = :kind, name = :name, push_name = :push_name,
     business_name = :business_name, facts = :facts, changed_at = :now
@@ -157,7 +153,6 @@ UPDATE merges SET into_contact = :into WHERE org = :org AND into_contact = :cont
 -- name: end_merge
 DELETE FROM merges WHERE org = :org AND contact = :contact;
 
-
 -- ------------------------------------------------------------------ chats
 
 -- name: read_chat
@@ -188,10 +183,6 @@ DELETE FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
 
 -- name: phones_of_chat
 SELECT phone FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone;
-
--- name: chats_of_phones
-SELECT c.phone, c.chat, c.last_at, c.has_media, c.exported, c.facts, c.seq, c.stored_at, c.changed_at
-FROM chats c WHERE c.org = :org AND c.phone IN (:phones*) ORDER BY c.phone, c.chat;
 
 -- name: list_chats
 SELECT c.phone, c.chat, c.last_at, c.facts, c.stored_at, c.changed_at
@@ -411,9 +402,6 @@ SELECT raw FROM raws WHERE org = :org AND digest = :digest;
 -- name: add_raw
 INSERT INTO raws (org, raw, digest, source, type, size, payload, stored_at)
 VALUES (:org, :raw, :digest, :source, :type, :size, :payload, :now);
-
--- name: read_raw
-SELECT source, type, payload FROM raws WHERE org = :org AND raw = :raw;
 
 -- name: list_raws
 SELECT raw, source, type, payload FROM raws WHERE org = :org AND raw > :after ORDER BY raw LIMIT :limit;
