@@ -47,8 +47,6 @@ def serve(
     refuse_a_taken_port(settings.host, settings.port)
     with open_archive(settings) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is told here.
-        # A merge of two parties that a crash cut goes on; reads are right meanwhile.
-        archive.store.finish_merges()
         if settings.open_access:
             archive.store.access_of_token(settings.open_access)
         if sample:
@@ -128,6 +126,7 @@ def _announce(settings: Settings) -> None:
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import build_app
+    from backscroll.http.upkeep import upkeep
 
     settings = load(os.environ)
     logging.basicConfig(
@@ -135,7 +134,7 @@ def application() -> ASGIApp:
     )
     opened = open_archive(settings)
     archive = opened.__enter__()
-    app = build_app(archive.store, archive.media, settings)
+    app = build_app(archive.store, archive.media, settings, lifespans=(upkeep,))
     # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
     gc.collect()
     gc.freeze()

@@ -431,7 +431,7 @@ def _role_state(connection: Connection) -> str:
     row = connection.execute(
         "SELECT CASE WHEN NOT (rolsuper OR rolbypassrls) THEN 'not needed' "
         "WHEN to_regrole($1) IS NULL THEN 'to be made' "
-        "WHEN NOT has_table_privilege($1, 'messages', 'INSERT') THEN 'to be made' ELSE 'ready' END "
+        "WHEN NOT has_table_privilege($1, 'leases', 'INSERT') THEN 'to be made' ELSE 'ready' END "
         "FROM pg_roles WHERE rolname = current_user",
         (APP_ROLE,),
     ).fetchone()

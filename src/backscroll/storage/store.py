@@ -28,7 +28,7 @@ from backscroll.model import (
     ReactionPage,
 )
 from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
-from backscroll.storage import check, directory, migrate
+from backscroll.storage import check, directory, leases, migrate
 from backscroll.storage.directory import NewToken, TokenInfo
 from backscroll.storage.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.engine import Engine, Txn
@@ -46,6 +46,8 @@ T = TypeVar("T")
 TOUCH_SECONDS = 0.02
 """So long a reader waits at most for its token's time of use to be written."""
 
+WAIT_SECONDS = 0.05
+MERGING = "merging"
 MERGE_ROWS = 400
 """Rows that one transaction of a merge moves; other writers go between."""
 
@@ -130,12 +132,46 @@ class Store:
             self.finish_merges(org)
         return applied
 
-    def finish_merges(self, org: int | None = None) -> None:
-        """Move the rows of merged parties, a bounded number in each transaction. Goes on where it was cut."""
+    def finish_merges(self, org: int | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Move the rows of merged parties, a bounded number in each transaction. Goes on where it was cut.
+
+        One process at a time does that for an organisation; what another is at is left to it. ``stop`` is asked after
+        each transaction. Returns whether anything was moved.
+        """
         orgs = [org] if org is not None else [known.no for known in self.list_orgs()]
-        for no in orgs:
-            while self._engine.write(lambda tx, no=no: merge_step(tx, no, self._clock(), MERGE_ROWS), no):  # type: ignore[misc]
-                pass
+        moved = [self._finish_merges_of(no, stop) for no in orgs]
+        return any(moved)
+
+    def _finish_merges_of(self, org: int, stop: Callable[[], bool]) -> bool:
+        moved = False
+        # Asked once more after the lease was given back: who came in between found it taken.
+        while not stop() and self._engine.read_one("pending_merges", {"org": org}, org) is not None:
+            lease = self._engine.write(lambda tx: leases.take(tx, org, MERGING, self._clock()), org)
+            if lease is None:
+                break
+            moved = self._move_under(lease, stop) or moved
+        return moved
+
+    def _move_under(self, lease: leases.Lease, stop: Callable[[], bool]) -> bool:
+        def step(tx: Txn) -> bool:
+            leases.keep(tx, lease, self._clock())
+            return merge_step(tx, lease.org, self._clock(), MERGE_ROWS)
+
+        moved = False
+        try:
+            while not stop() and self._engine.write(step, lease.org):
+                moved = True
+        except leases.LeaseLost:
+            return moved
+        finally:
+            # If the database went away, the lease ends by itself.
+            with suppress(StorageError):
+                self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+        return moved
+
+    def held_leases(self, org: int) -> list[leases.Held]:
+        """Who does the work of an organisation that one process at a time does."""
+        return self._engine.read(lambda tx: leases.held(tx, org), org)
 
     def quarantine(self, org: int, source: str, payload: bytes, problem: str) -> int:
         """Keep input that could not be understood, sealed; the same bytes once. Returns its number."""
@@ -397,6 +433,8 @@ class Store:
             taken = self._engine.read(work, org)
             if taken is not None:
                 return taken[0]
+            # Another process moves rows of merged parties.
+            time.sleep(WAIT_SECONDS)
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
         """Apply lines of a dump in one transaction; what is here already stays as it is."""

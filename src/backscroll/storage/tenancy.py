@@ -62,7 +62,9 @@ TABLES: tuple[Table, ...] = (
 
 SEARCH = "search"
 """A tenant table on PostgreSQL, a full-text index of its own kind on SQLite."""
-TENANT: tuple[str, ...] = (*(table.name for table in TABLES), SEARCH)
+LEASES = "leases"
+"""Belongs to the processes at work, and is not copied either."""
+TENANT: tuple[str, ...] = (*(table.name for table in TABLES), SEARCH, LEASES)
 REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
 
 

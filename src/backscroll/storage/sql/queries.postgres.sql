@@ -3,6 +3,10 @@
 -- name: count_directory
 SELECT COUNT(*) FROM pg_class WHERE oid IN (to_regclass('migrations'), to_regclass('meta'));
 
+-- name: lease_time
+-- The server's clock: those of the machines that compare may differ.
+SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
+
 -- name: add_search
 INSERT INTO search (org, no, chat, text) VALUES (:org, :no, :chat, :text);
 

@@ -423,6 +423,23 @@ SELECT place FROM positions WHERE org = :org AND stream = :stream;
 INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place)
 ON CONFLICT (org, stream) DO UPDATE SET place = excluded.place;
 
+-- name: take_lease
+-- Nothing comes back while another holds it.
+INSERT INTO leases (org, name, holder, term, ends_at) VALUES (:org, :name, :holder, 1, :ends_at)
+ON CONFLICT (org, name) DO UPDATE SET holder = excluded.holder, term = leases.term + 1, ends_at = excluded.ends_at
+WHERE leases.ends_at <= :now
+RETURNING term;
+
+-- name: keep_lease
+UPDATE leases SET ends_at = :ends_at WHERE org = :org AND name = :name AND holder = :holder AND term = :term
+RETURNING term;
+
+-- name: end_lease
+UPDATE leases SET ends_at = 0 WHERE org = :org AND name = :name AND holder = :holder AND term = :term;
+
+-- name: list_leases
+SELECT name, holder, term, ends_at FROM leases WHERE org = :org ORDER BY name;
+
 -- name: list_positions
 SELECT stream, place FROM positions WHERE org = :org ORDER BY stream;
 

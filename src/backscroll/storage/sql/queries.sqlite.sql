@@ -3,6 +3,9 @@
 -- name: count_directory
 SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('migrations', 'meta');
 
+-- name: lease_time
+SELECT CAST(:now AS INTEGER);
+
 -- name: add_search
 INSERT INTO search (rowid, text, scope) VALUES (:rowid, :text, :scope);
 

@@ -1,0 +1,70 @@
+"""Two chats of one person, under a LID and a number, and what readers see while they become one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backscroll.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
+from backscroll.model import Details, Media, Message, MessageKey, Org, Phone
+from backscroll.query import ChatQuery, MessageQuery
+from backscroll.storage import merge
+from backscroll.storage.store import Store
+from backscroll.storage.writer import apply_batch
+from conftest import MORNING
+
+LID, NUMBER, GROUP = "22222222222@lid", "4915112345678@s.whatsapp.net", "120363041234567890@g.us"
+SECOND = 1_000_000
+
+
+def messages(phone: Phone, chat: str, count: int, prefix: str, late: int = 0) -> list[Event]:
+    """Every tenth has a file, every twentieth a reaction; times of two chats lie between each other."""
+    events: list[Event] = []
+    for i in range(count):
+        id = f"{prefix}{i:06}"
+        details = Details(media=Media(file=f"{i:064x}", mimetype="image/png")) if i % 10 == 0 else Details()
+        key = MessageKey(phone.jid, chat, id, LID if chat == GROUP else None)
+        at = MORNING + (2 * i + late) * SECOND
+        kind: Any = "image" if i % 10 == 0 else "text"
+        events.append(
+            MessageSeen(Message(key=key, sent_at=at, from_me=i % 3 == 0, kind=kind, text=f"word {i}", details=details))
+        )
+        if i % 20 == 0:
+            events.append(ReactionSet(target=Target(phone.jid, chat, id), by=LID, emoji="👍", at=at))
+    return events
+
+
+def fill(store: Store, org: Org, phone: Phone, count: int) -> None:
+    for chat, prefix, late in ((LID, "L", 0), (NUMBER, "N", 1)):
+        events = messages(phone, chat, count, prefix, late)
+        for start in range(0, len(events), 5000):
+            store.apply(org.no, Batch(source="backup", events=events[start : start + 5000]))
+
+
+def only_map(store: Store, org: Org) -> None:
+    """Let the two be one, without moving any row."""
+    batch = Batch(source="linked", events=[NumberMapped(lid=LID, jid=NUMBER)])
+    store._engine.write(lambda tx: apply_batch(tx, org.no, batch, MORNING, lambda: "phone-x"), org.no)
+
+
+def step(store: Store, org: Org, limit: int) -> bool:
+    return store._engine.write(lambda tx: merge.merge_step(tx, org.no, MORNING, limit), org.no)
+
+
+def seen_as_one(store: Store, org: Org, phone: Phone, count: int) -> None:
+    """What a reader sees at any moment after the mapping."""
+    base: dict[str, Any] = {"org": org.no, "phones": (phone.no,)}
+    for jid in (LID, NUMBER, "4915112345678@c.us"):
+        page = store.list_messages(MessageQuery(chat=jid, limit=40, **base))
+        assert page.total == 2 * count
+        assert [m.message.sent_at for m in page.messages] == [
+            MORNING + i * SECOND for i in range(2 * count - 1, 2 * count - 41, -1)
+        ]
+        assert {m.message.key.chat for m in page.messages} == {NUMBER}
+    deep = store.list_messages(MessageQuery(chat=LID, offset=2 * count - 3, limit=10, **base))
+    assert [m.message.key.id for m in deep.messages] == ["L000001", "N000000", "L000000"]
+    assert store.list_messages(MessageQuery(chat=LID, media_only=True, **base)).total == 2 * -(-count // 10)
+    chats = store.list_chats(ChatQuery(**base))
+    assert [(c.jid, c.lid, c.messages, c.last_message_at) for c in chats.chats] == [
+        (NUMBER, LID, 2 * count, MORNING + (2 * count - 1) * SECOND)
+    ]
+    assert chats.total == 1
