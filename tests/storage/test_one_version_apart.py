@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,14 @@ def test_an_older_program_does_not_forget_what_a_newer_one_said(engine: Engine) 
 @pytest.mark.parametrize("name", ENGINES)
 def test_each_migration_that_lets_older_programs_go_on_only_adds(name: str) -> None:
     assert [(m.name, reason) for m in migrations(name) for reason in breaks_older(m)] == []
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_program_that_a_migration_lets_go_on_has_a_schema_that_this_engine_had(name: str) -> None:
+    """A number that only the other engine has would shut out the program of the version before."""
+    known = migrations(name)
+    for before, after in itertools.pairwise(known):
+        assert after.compatible_from == after.version or after.compatible_from <= before.version, after.name
 
 
 @pytest.mark.parametrize(
