@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 
-from bench.run import LARGE, USUAL, Options, main
+from bench.places import ENGINES
+from bench.run import LARGE, PARTS, USUAL, Options, main
 
-parser = argparse.ArgumentParser(prog="make bench", description="Measure the archive beside nginx.")
+parser = argparse.ArgumentParser(
+    prog="make bench", description="Measure the archive, on SQLite beside nginx, on PostgreSQL beside SQLite."
+)
+parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="what keeps it (default: %(default)s)")
 parser.add_argument("--messages", type=int, default=USUAL, help="how many the archive holds (default: %(default)s)")
 parser.add_argument("--large", action="store_true", help=f"the same with {LARGE:,} messages; loading takes long")
 parser.add_argument("--fresh", action="store_true", help="make the archives anew")
 parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured (default: %(default)s)")
 parser.add_argument("--seconds", type=int, default=2, help="for how long each time (default: %(default)s)")
-parser.add_argument("--only", default="", help="parts to measure, comma between: read,growth,cached,write")
+parser.add_argument("--only", default="", help=f"parts, comma between: {','.join(PARTS)}, or load to measure nothing")
 given = parser.parse_args()
 main(
     Options(
+        engine=given.engine,
         messages=LARGE if given.large else given.messages,
         rounds=given.rounds,
         seconds=given.seconds,

@@ -1,8 +1,8 @@
 """Made-up archives of any size, the same each time: 2,000 chats of two phones over three years.
 
-    python -m bench.data FOLDER MESSAGES
+    python -m bench.data FOLDER MESSAGES [DATABASE]
 
-loads one through ``Store.apply`` in batches of 1,000 and prints what that cost as JSON.
+loads one through ``Store.apply`` in batches of 1,000 and says what that cost. DATABASE is a URL, as for the program.
 """
 
 from __future__ import annotations
@@ -74,7 +74,6 @@ class Loaded(Struct, frozen=True, kw_only=True):
     early_rss: int
     """Anonymous memory after a tenth, in bytes."""
     late_rss: int
-    disk: int
 
 
 class ChatInfo(Struct, frozen=True):
@@ -228,13 +227,13 @@ class _Watch:
             self.cpu += time.process_time() - cpu
 
 
-def load(folder: Path, messages: int) -> Loaded:
-    """Make the archive in ``folder``, which is empty."""
+def load(folder: Path, messages: int, url: str | None = None) -> Loaded:
+    """Make the archive in ``folder`` and in the database, both of which are empty."""
     from backscroll.storage.store import open_store
 
     began, watch, early = time.perf_counter(), _Watch(), 0
     counts: dict[str, list[int]] = {}
-    store = open_store(None, folder)
+    store = open_store(url, folder)
     org = store.create_org(ORG).no
     for no, batch in enumerate(batches(messages)):
         watch.run(lambda batch=batch: store.apply(org, batch))  # type: ignore[misc]
@@ -255,7 +254,6 @@ def load(folder: Path, messages: int) -> Loaded:
         seconds=time.perf_counter() - began,
         early_rss=early,
         late_rss=late,
-        disk=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
     )
     (folder / FILE).write_bytes(_ENCODE(loaded))
     return loaded
@@ -278,7 +276,7 @@ def memory_of(pid: int | str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    done = load(Path(sys.argv[1]), int(sys.argv[2]))
+    done = load(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
     print(
         f"{done.messages} messages in {done.seconds:.0f} s, {done.apply_seconds:.0f} s of them in the store; "
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB at most"

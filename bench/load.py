@@ -26,6 +26,8 @@ class Rate(Struct, frozen=True):
     per_second: float
     cpu_us: float
     """CPU of the server per request, in microseconds."""
+    database_us: float = 0.0
+    """The database server's part of that."""
 
 
 _LUA = """
@@ -49,15 +51,16 @@ def drive(server: Server, asks: list[Ask], seconds: float, connections: int, see
     with TemporaryDirectory() as folder:
         script = Path(folder) / "asks.lua"
         script.write_text(_LUA.format(asks=", ".join(map(_lua, asks)), seed=seed))
-        before = server.cpu_seconds()
+        before, before_database = server.cpu_seconds(), server.database_cpu_seconds()
         address = f"http://127.0.0.1:{server.port}"
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(script), address]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        cpu = server.cpu_seconds() - before
+        cpu, database = server.cpu_seconds() - before, server.database_cpu_seconds() - before_database
     told = json.loads(done.stdout.strip().splitlines()[-1])
     if told["errors"] or not told["requests"]:
         raise SystemExit(f"{told['errors']} of {told['requests']} requests failed, such as {asks[0].path}")
-    return Rate(told["requests"] / told["us"] * 1e6, cpu / told["requests"] * 1e6)
+    requests = told["requests"]
+    return Rate(requests / told["us"] * 1e6, (cpu + database) / requests * 1e6, database / requests * 1e6)
 
 
 def _lua(ask: Ask) -> str:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import os
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from bench import data, writing
+from bench import writing
 from bench.data import Loaded
 from bench.load import Ask, Client, Rate, drive
+from bench.places import CACHE, ENGINES, Archive, Engine, archive_of, passing
 from bench.questions import PAGE, Questions
 from bench.servers import WORKERS, Nginx, Server, backscroll, nginx
 
-ROOT = Path(__file__).parent.parent
-CACHE = ROOT / ".bench"
 SMALL, USUAL, LARGE = 10_000, 1_000_000, 10_000_000
 CONNECTIONS, FEW_CONNECTIONS = 16, 4
 OFFSET_IN_CHAT, OFFSET_ACROSS = 0.15, 0.9
@@ -35,11 +31,41 @@ MB = 1_000_000
 
 
 class Options(Struct, frozen=True, kw_only=True):
+    engine: str = "sqlite"
     messages: int = USUAL
     rounds: int = 3
     seconds: int = 2
     fresh: bool = False
     only: str = ""
+
+
+class Targets(Struct, frozen=True, kw_only=True):
+    """What differs between the engines: the least of a rival's requests, cached or not, and the least of writing."""
+
+    newest: float
+    across: float
+    cached_newest: float
+    cached_across: float
+    imported: int | None = None
+    stored: int | None = None
+    singly: int | None = None
+    disk: int | None = None
+
+
+TARGETS = {
+    "sqlite": Targets(
+        newest=0.10,
+        across=0.15,
+        cached_newest=0.40,
+        cached_across=0.60,
+        imported=5_000,
+        stored=8_000,
+        singly=1_500,
+        disk=1_600,
+    ),
+    "postgres": Targets(newest=0.30, across=0.30, cached_newest=0.60, cached_across=0.60),
+}
+"""SQLite's rival is nginx, PostgreSQL's is SQLite."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -72,6 +98,7 @@ class Compared(Struct, frozen=True):
         return {"per_second": one.per_second, "cpu_us": one.cpu_us} | {
             "beside_per_second": other.per_second,
             "beside_cpu_us": other.cpu_us,
+            "database_us": one.database_us,
         }
 
 
@@ -79,94 +106,123 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# ---------------------------------------------------------------------- archives
-
-
-def schema_key() -> str:
-    """Another one when archives must be made anew: the tables or what is generated changed."""
-    storage = files("backscroll.storage")
-    sources = sorted((storage / "sql" / "migrations").iterdir(), key=lambda file: file.name)
-    digest = hashlib.sha256(Path(data.__file__).read_bytes())
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def archive_of(messages: int, fresh: bool) -> tuple[Path, Loaded]:
-    folder = CACHE / f"{messages}-{schema_key()}"
-    if fresh or not (folder / data.FILE).is_file():
-        for old in CACHE.glob(f"{messages}-*"):
-            shutil.rmtree(old)
-        folder.mkdir(parents=True)
-        say(f"Loading {messages:,} messages; kept in {folder.relative_to(ROOT)} for the next time …")
-        # In a process of its own, so that its memory is the load's.
-        subprocess.run([sys.executable, "-m", "bench.data", str(folder), str(messages)], check=True, stdout=sys.stderr)
-    return folder, msgspec.json.decode((folder / data.FILE).read_bytes(), type=Loaded)
-
-
 # ---------------------------------------------------------------------- measuring
+
+
+class Served(Struct, frozen=True):
+    """An archive behind its server."""
+
+    server: Server
+    loaded: Loaded
+
+    @property
+    def ask(self) -> Questions:
+        return Questions(self.loaded)
+
+
+Which = Callable[[Questions], list[Ask]]
+
+
+class Rival(Struct, frozen=True):
+    """What gives the same pages beside an archive. ``same`` tells how to ask it for them."""
+
+    name: str
+    server: Server
+    same: Callable[[Served, Which], list[Ask]]
+
+
+@contextmanager
+def served(archive: Archive, page_cache: bool) -> Iterator[Served]:
+    with backscroll(archive.place.environ, page_cache, archive.engine.pids) as server:
+        ready = Served(server, archive.loaded)
+        if page_cache:
+            fill(server, [*ready.ask.newest(), *ready.ask.across()])
+        yield ready
+
+
+def fill(server: Server, asks: list[Ask]) -> None:
+    """On several connections, so that every worker has the pages in its cache."""
+    for _ in range(WORKERS * 4):
+        client = Client(server)
+        for ask in asks:
+            client.get(ask)
+
+
+@contextmanager
+def beside_nginx(page_cache: bool) -> Iterator[Rival]:
+    with nginx() as server:
+        yield Rival("nginx", server, partial(_published, server))
+
+
+def _published(beside: Nginx, archive: Served, which: Which) -> list[Ask]:
+    client, asks = Client(archive.server), which(archive.ask)
+    same = [Ask(f"/{n}.json", ask.headers) for n, ask in enumerate(asks)]
+    for ask, file in zip(asks, same, strict=True):
+        beside.publish(file.path, client.get(ask)[0])
+    return same
+
+
+@contextmanager
+def beside_archive(archive: Archive, page_cache: bool) -> Iterator[Rival]:
+    with served(archive, page_cache) as other:
+        yield Rival(archive.engine.title.split()[0], other.server, lambda _, which: which(other.ask))
 
 
 class Bench:
     """Compares in turns: what disturbs the machine then disturbs both sides."""
 
-    def __init__(self, options: Options, beside: Nginx) -> None:
+    def __init__(self, options: Options) -> None:
         self._options = options
-        self._beside = beside
 
-    def turns(self, one: Callable[[int], Rate], other: Callable[[int], Rate]) -> Compared:
+    def pair(self, one: tuple[Server, list[Ask]], other: tuple[Server, list[Ask]], connections: int) -> Compared:
         ones: list[Rate] = []
         others: list[Rate] = []
         for seed in range(self._options.rounds):
-            ones.append(one(seed))
-            others.append(other(seed))
+            ones.append(drive(*one, self._options.seconds, connections, seed))
+            others.append(drive(*other, self._options.seconds, connections, seed))
         return Compared(middle(ones), middle(others))
 
-    def beside_nginx(self, server: Server, asks: list[Ask], connections: int) -> Compared:
-        """The same bodies from both."""
-        client = Client(server)
-        same = [Ask(f"/{n}.json", ask.headers) for n, ask in enumerate(asks)]
-        for ask, file in zip(asks, same, strict=True):
-            self._beside.publish(file.path, client.get(ask)[0])
-        return self.turns(
-            lambda seed: drive(server, asks, self._options.seconds, connections, seed),
-            lambda seed: drive(self._beside, same, self._options.seconds, connections, seed),
-        )
-
-    def pair(self, one: tuple[Server, list[Ask]], other: tuple[Server, list[Ask]], connections: int) -> Compared:
-        seconds = self._options.seconds
-        return self.turns(
-            lambda seed: drive(*one, seconds, connections, seed), lambda seed: drive(*other, seconds, connections, seed)
-        )
+    def beside(self, rival: Rival, archive: Served, which: Which, connections: int) -> Compared:
+        """The same pages from both."""
+        same = rival.same(archive, which)
+        return self.pair((archive.server, which(archive.ask)), (rival.server, same), connections)
 
 
-def middle(rates: Iterable[Rate]) -> Rate:
-    known = list(rates)
-    return Rate(statistics.median(r.per_second for r in known), statistics.median(r.cpu_us for r in known))
+def middle(rates: list[Rate]) -> Rate:
+    return Rate(*map(statistics.median, zip(*map(structs.astuple, rates), strict=True)))
 
 
-def to_nginx(what: str, compared: Compared, least: float) -> Line:
-    one = compared.one
-    rates = f"{one.per_second:,.0f}/s, {one.cpu_us:,.0f} µs"
-    reached = f"{compared.speed:.2f} of nginx ({1 / compared.cost:.2f} by CPU)   {rates}"
+def told(rate: Rate) -> str:
+    part = f" ({rate.database_us:,.0f} of them PostgreSQL's)" if rate.database_us else ""
+    return f"{rate.per_second:,.0f}/s, {rate.cpu_us:,.0f} µs{part}"
+
+
+def to_rival(what: str, compared: Compared, rival: str, least: float) -> Line:
+    reached = f"{compared.speed:.2f} of {rival} ({1 / compared.cost:.2f} by CPU)   {told(compared.one)}"
     return Line(what=what, reached=reached, target=f"≥ {least:.2f}", met=compared.speed >= least, facts=compared.facts)
 
 
 def to_first_page(what: str, compared: Compared, most: float) -> Line:
-    one = compared.one
-    reached = f"{compared.cost:.2f}x the CPU   {one.per_second:,.0f}/s, {one.cpu_us:,.0f} µs"
+    reached = f"{compared.cost:.2f}x the CPU   {told(compared.one)}"
     return Line(what=what, reached=reached, target=f"≤ {most:g}x", met=compared.cost <= most, facts=compared.facts)
 
 
 # ---------------------------------------------------------------------- the lines
 
 
-def uncached(bench: Bench, server: Server, loaded: Loaded) -> Iterable[Line]:
-    ask = Questions(loaded)
-    newest, across = ask.newest(), ask.across()
-    in_chat, in_all = int(loaded.messages * OFFSET_IN_CHAT), int(loaded.messages * OFFSET_ACROSS)
-    yield to_nginx("newest 50 of a chat, page cache off", bench.beside_nginx(server, newest, CONNECTIONS), 0.10)
-    yield to_nginx("2,000 across chats, page cache off", bench.beside_nginx(server, across, FEW_CONNECTIONS), 0.15)
+def first_pages(
+    bench: Bench, rival: Rival, archive: Served, state: str, newest: float, across: float
+) -> Iterable[Line]:
+    compared = bench.beside(rival, archive, Questions.newest, CONNECTIONS)
+    yield to_rival(f"newest 50 of a chat, page cache {state}", compared, rival.name, newest)
+    compared = bench.beside(rival, archive, Questions.across, FEW_CONNECTIONS)
+    yield to_rival(f"2,000 across chats, page cache {state}", compared, rival.name, across)
+
+
+def further_pages(bench: Bench, archive: Served) -> Iterable[Line]:
+    server, ask, messages = archive.server, archive.ask, archive.loaded.messages
+    newest = ask.newest()
+    in_chat, in_all = int(messages * OFFSET_IN_CHAT), int(messages * OFFSET_ACROSS)
     for what, asks, most in (
         (f"offset {in_chat:,} in the big chat", ask.deep_in_chat(in_chat), 1.5),
         ("time range with its total", ask.ranges(), 2.0),
@@ -174,24 +230,19 @@ def uncached(bench: Bench, server: Server, loaded: Loaded) -> Iterable[Line]:
         ("from me with its total", ask.own(), 2.0),
     ):
         yield to_first_page(what, bench.pair((server, asks), (server, newest), CONNECTIONS), most)
-    compared = bench.pair((server, ask.deep_across(in_all)), (server, across), FEW_CONNECTIONS)
+    compared = bench.pair((server, ask.deep_across(in_all)), (server, ask.across()), FEW_CONNECTIONS)
     yield to_first_page(f"offset {in_all:,} across chats", compared, 1.5)
     yield memory("memory of a worker, page cache off", server)
 
 
-def cached(bench: Bench, server: Server, loaded: Loaded) -> Iterable[Line]:
-    ask = Questions(loaded)
-    newest = ask.newest()
-    yield to_nginx("newest 50 of a chat, page cache on", bench.beside_nginx(server, newest, CONNECTIONS), 0.40)
-    across = bench.beside_nginx(server, ask.across(), FEW_CONNECTIONS)
-    yield to_nginx("2,000 across chats, page cache on", across, 0.60)
+def unchanged(bench: Bench, archive: Served) -> Iterable[Line]:
+    server, newest = archive.server, archive.ask.newest()
     client = Client(server)
     known = [Ask(a.path, a.headers | {"If-None-Match": client.get(a)[1]["etag"]}) for a in newest]
     client.get(known[0], 304)
-    rate = bench.pair((server, known), (server, newest), CONNECTIONS).one
-    facts = {"per_second": rate.per_second, "cpu_us": rate.cpu_us}
-    reached = f"{rate.per_second:,.0f}/s, {rate.cpu_us:,.0f} µs"
-    yield Line(what="304 by ETag, page cache on", reached=reached, target="", met=None, facts=facts)
+    compared = bench.pair((server, known), (server, newest), CONNECTIONS)
+    reached = told(compared.one)
+    yield Line(what="304 by ETag, page cache on", reached=reached, target="", met=None, facts=compared.facts)
     yield memory("memory of a worker, page cache full", server)
 
 
@@ -203,101 +254,118 @@ def memory(what: str, server: Server) -> Line:
     )
 
 
-def growth(bench: Bench, small: tuple[Server, Loaded], large: tuple[Server, Loaded], most: float) -> Iterable[Line]:
+def growth(bench: Bench, small: Served, large: Served, most: float) -> Iterable[Line]:
     """The same questions to both archives: chats that fill a page in the small one."""
-    jids = Questions(small[1]).chats_with(messages=PAGE)
-    names = f"{small[1].messages:,} → {large[1].messages:,}"
-    pages = [(server, Questions(loaded).newest_of(jids)) for server, loaded in (large, small)]
+    jids = small.ask.chats_with(messages=PAGE)
+    names = f"{small.loaded.messages:,} → {large.loaded.messages:,}"
+    pages = [(archive.server, archive.ask.newest_of(jids)) for archive in (large, small)]
     yield to_first_page(f"growth {names}, newest 50", bench.pair(pages[0], pages[1], CONNECTIONS), most)
-    across = [(server, Questions(loaded).across()) for server, loaded in (large, small)]
+    across = [(archive.server, archive.ask.across()) for archive in (large, small)]
     yield to_first_page(f"growth {names}, 2,000 across", bench.pair(across[0], across[1], FEW_CONNECTIONS), most)
 
 
-def written(small: Path, loaded: Loaded) -> Iterable[Line]:
+def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
+    engine, loaded = large.engine, large.loaded
     say("Importing a GOWA database …")
-    yield imported(writing.import_gowa())
-    yield stored(loaded)
+    with passing(engine) as place:
+        yield imported(writing.import_gowa(place), targets.imported)
+    yield stored(loaded, targets.stored)
     say(f"Writing single messages from {writing.WRITERS} threads …")
-    rate = writing.write_singly(small, 5)
+    with passing(engine, small) as place:
+        rate = writing.write_singly(place, 5)
     what = f"single messages from {writing.WRITERS} threads, each durable"
-    yield Line(what=what, reached=f"{rate:,.0f}/s", target="≥ 1,500/s", met=rate >= 1500, facts={"per_second": rate})
-    each = loaded.disk / loaded.messages
-    reached = f"{each:,.0f} bytes a message ({loaded.disk / MB:,.0f} MB)"
-    what = "disk, everything included"
-    yield Line(what=what, reached=reached, target="≤ 1,600 bytes", met=each <= 1600, facts={"bytes": each})
+    yield to_rate(what, rate, f"{rate:,.0f}/s", targets.singly, {})
+    each = engine.disk(large.place) / loaded.messages
+    reached = f"{each:,.0f} bytes a message ({each * loaded.messages / MB:,.0f} MB)"
+    target, met = ("", None) if targets.disk is None else (f"≤ {targets.disk:,} bytes", each <= targets.disk)
+    yield Line(what="disk, everything included", reached=reached, target=target, met=met, facts={"bytes": each})
 
 
-def imported(done: writing.Imported) -> Line:
+def to_rate(what: str, rate: float, reached: str, least: int | None, facts: dict[str, float]) -> Line:
+    target, met = ("", None) if least is None else (f"≥ {least:,}/s", rate >= least)
+    return Line(what=what, reached=reached, target=target, met=met, facts={"per_second": rate} | facts)
+
+
+def imported(done: writing.Imported, least: int | None) -> Line:
     rate = done.messages / done.seconds
     cpu = done.cpu / done.messages * 1e6
     reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB at most"
-    facts = {"per_second": rate, "cpu_us": cpu, "most_memory": done.most_memory}
-    what = "import of GOWA's database, parsing to commit"
-    return Line(what=what, reached=reached, target="≥ 5,000/s", met=rate >= 5000, facts=facts)
+    facts = {"cpu_us": cpu, "most_memory": done.most_memory}
+    return to_rate("import of GOWA's database, parsing to commit", rate, reached, least, facts)
 
 
-def stored(loaded: Loaded) -> Line:
+def stored(loaded: Loaded, least: int | None) -> Line:
     rate = loaded.messages / loaded.apply_seconds
     more = (loaded.late_rss - loaded.early_rss) / MB
     cpu = loaded.apply_cpu / loaded.messages * 1e6
     reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; memory {more:+.0f} MB from a tenth to the end"
-    facts = {"per_second": rate, "cpu_us": cpu, "early_rss": loaded.early_rss, "late_rss": loaded.late_rss}
-    what = f"the store alone, loading {loaded.messages:,}"
-    return Line(what=what, reached=reached, target="≥ 8,000/s", met=rate >= 8000, facts=facts)
+    facts = {"cpu_us": cpu, "early_rss": loaded.early_rss, "late_rss": loaded.late_rss}
+    return to_rate(f"the store alone, loading {loaded.messages:,}", rate, reached, least, facts)
 
 
-def measure(options: Options) -> list[Line]:
-    small, few = archive_of(SMALL, options.fresh)
-    large, many = archive_of(options.messages, options.fresh)
-    lines: list[Line] = []
+PARTS = ("read", "growth", "cached", "write")
+
+
+def measure(engine: Engine, options: Options) -> list[Line]:
+    parts = options.only.split(",") if options.only else PARTS
+    small, large = (archive_of(engine, messages, options.fresh) for messages in (SMALL, options.messages))
+    bench, targets, lines = Bench(options), TARGETS[engine.name], list[Line]()
 
     def keep(some: Iterable[Line]) -> None:
         for line in some:
             say(f"  {line.what}: {line.reached}")
             lines.append(line)
 
-    parts = options.only.split(",") if options.only else ["read", "cached", "growth", "write"]
     with ExitStack() as stack:
-        bench = Bench(options, stack.enter_context(nginx()))
-        if "read" in parts or "growth" in parts:
-            with backscroll(large, page_cache=False) as server:
-                if "read" in parts:
-                    say("Reading with the page cache off …")
-                    keep(uncached(bench, server, many))
-                if "growth" in parts:
-                    say("Comparing a small archive with a large one …")
-                    with backscroll(small, page_cache=False) as other:
-                        most = 1.2 if options.messages <= USUAL else 1.5
-                        keep(growth(bench, (other, few), (server, many), most))
+        beside = rivals(engine, options, stack)
+        if "read" in parts:
+            say("Reading with the page cache off …")
+            with served(large, page_cache=False) as archive, beside(False) as rival:
+                keep(first_pages(bench, rival, archive, "off", targets.newest, targets.across))
+                keep(further_pages(bench, archive))
+        if "growth" in parts:
+            say("Comparing a small archive with a large one …")
+            with served(small, page_cache=False) as few, served(large, page_cache=False) as many:
+                keep(growth(bench, few, many, 1.2 if options.messages <= USUAL else 1.5))
         if "cached" in parts:
             say("Reading with the page cache on …")
-            with backscroll(large, page_cache=True) as server:
-                keep(cached(bench, server, many))
+            with served(large, page_cache=True) as archive, beside(True) as rival:
+                keep(first_pages(bench, rival, archive, "on", targets.cached_newest, targets.cached_across))
+                keep(unchanged(bench, archive))
         if "write" in parts:
-            keep(written(small, many))
+            keep(written(small, large, targets))
     return lines
+
+
+def rivals(engine: Engine, options: Options, stack: ExitStack) -> Callable[[bool], AbstractContextManager[Rival]]:
+    """nginx beside SQLite, and SQLite beside the other engine. What comes back takes whether pages are cached."""
+    if engine.name == "sqlite":
+        return beside_nginx
+    other = stack.enter_context(ENGINES["sqlite"]())
+    return partial(beside_archive, archive_of(other, options.messages, options.fresh))
 
 
 # ---------------------------------------------------------------------- telling
 
 
-def table(lines: list[Line], options: Options) -> str:
+def table(lines: list[Line], engine: Engine, options: Options) -> str:
     verdicts = {True: "reached", False: "MISSED", None: "–"}
     wide, far = max(len(line.what) for line in lines), max(len(line.reached) for line in lines)
     aim = max(len(line.target) for line in lines)
     rows = [f"{x.what:<{wide}}  {x.reached:<{far}}  {x.target:<{aim}}  {verdicts[x.met]}" for x in lines]
     head = f"{'what':<{wide}}  {'measured':<{far}}  {'target':<{aim}}  verdict"
     about = (
-        f"{options.messages:,} messages, SQLite, {WORKERS} workers, rate limit off, wrk on the same {os.cpu_count()} "
-        f"processors, load {os.getloadavg()[0]:.1f}.\nTimes on a shared machine waver; CPU per request wavers less. "
-        "See bench/README.md."
+        f"{options.messages:,} messages, {engine.title}, {WORKERS} workers, rate limit off, wrk on the same "
+        f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}.\n"
+        "Times on a shared machine waver; CPU per request wavers less. See bench/README.md."
     )
     return "\n".join([head, *rows, "", about])
 
 
-def record(lines: list[Line], options: Options) -> None:
+def record(lines: list[Line], engine: Engine, options: Options) -> None:
     at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    shared: dict[str, Any] = {"at": at, "messages": options.messages, "load": os.getloadavg()[0]}
+    shared: dict[str, Any] = {"at": at, "engine": engine.name, "version": engine.title, "messages": options.messages}
+    shared["load"] = os.getloadavg()[0]
     with (CACHE / "results.jsonl").open("ab") as file:
         for line in lines:
             file.write(msgspec.json.encode(shared | msgspec.to_builtins(line)) + b"\n")
@@ -309,6 +377,8 @@ def main(options: Options) -> None:
     # So that servers are stopped with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     CACHE.mkdir(exist_ok=True)
-    lines = measure(options)
-    record(lines, options)
-    print(table(lines, options))
+    with ENGINES[options.engine]() as engine:
+        lines = measure(engine, options)
+        if lines:
+            record(lines, engine, options)
+            print(table(lines, engine, options))

@@ -1,4 +1,4 @@
-"""The two servers that are compared, and what their processes use."""
+"""The servers that are compared, and what their processes use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,11 +40,12 @@ http {{
 
 
 class Server:
-    """A running server: its address and the processes behind it."""
+    """A running server: its address, the processes behind it, and those of the database that it asks."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, database: Callable[[], list[int]] = list) -> None:
         self.process = process
         self.port = port
+        self._database = database
 
     @property
     def pids(self) -> list[int]:
@@ -53,6 +54,9 @@ class Server:
     def cpu_seconds(self) -> float:
         """User and system time of all its processes."""
         return sum(map(_cpu_of, self.pids))
+
+    def database_cpu_seconds(self) -> float:
+        return sum(map(_cpu_of, self._database()))
 
     def worker_memory(self) -> tuple[int, int]:
         """Of the largest process: anonymous memory, and what it maps of files; in bytes."""
@@ -75,24 +79,24 @@ def family_of(pid: int) -> list[int]:
 
 
 def _cpu_of(pid: int) -> float:
+    """With what those of its children used that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICK
+    return sum(map(int, fields[11:15])) / _TICK
 
 
 @contextmanager
-def backscroll(archive: Path, page_cache: bool) -> Iterator[Server]:
+def backscroll(environ: Mapping[str, str], page_cache: bool, database: Callable[[], list[int]]) -> Iterator[Server]:
     """The archive's own server. The rate limit is off: one token makes all requests."""
     port = free_port()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
-    environ |= {"BACKSCROLL_DATA": str(archive), "BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_LOG_LEVEL": "warning"}
+    environ = {**environ, "BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_LOG_LEVEL": "warning"}
     if not page_cache:
         environ["BACKSCROLL_PAGE_CACHE_BYTES"] = "0"
     command = [sys.executable, "-m", "backscroll", "serve", "--port", str(port), "--workers", str(WORKERS)]
-    with _running(command, port, environ, archive) as server:
-        yield server
+    with _running(command, port, environ, Path(environ["BACKSCROLL_DATA"])) as process:
+        yield Server(process, port, database)
 
 
 class Nginx(Server):
@@ -118,16 +122,16 @@ def nginx() -> Iterator[Nginx]:
         user = "user root;" if os.getuid() == 0 else ""
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(workers=WORKERS, folder=folder, port=port, user=user))
-        with _running([program, "-p", name, "-c", str(config)], port, dict(os.environ), folder) as server:
-            yield Nginx(server.process, port, folder / "www")
+        with _running([program, "-p", name, "-c", str(config)], port, dict(os.environ), folder) as process:
+            yield Nginx(process, port, folder / "www")
 
 
 @contextmanager
-def _running(command: list[str], port: int, environ: dict[str, str], folder: Path) -> Iterator[Server]:
+def _running(command: list[str], port: int, environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         _wait_for(process, port)
-        yield Server(process, port)
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,8 +20,8 @@ from msgspec import Struct, structs
 from backscroll.dialects.moments import go_text
 from backscroll.events import Batch, MessageSeen
 from backscroll.model import Message
-from backscroll.storage.store import open_store
 from bench.data import PHONES, events_of
+from bench.places import Place
 
 GOWA_MESSAGES = 60_000
 WRITERS = 16
@@ -50,21 +49,21 @@ class Imported(Struct, frozen=True):
     """Bytes; the whole process at its largest."""
 
 
-def import_gowa() -> Imported:
+def import_gowa(place: Place) -> Imported:
     """``backscroll import gowa`` of a database as GOWA v8 keeps it, from the start of the program to its end."""
     with TemporaryDirectory(prefix="backscroll-bench-") as name:
-        folder = Path(name)
-        _write_gowa(folder / "chatstorage.db")
-        _run(["org", "create", "Bench"], folder)
+        given = Path(name) / "chatstorage.db"
+        _write_gowa(given)
+        _run(["org", "create", "Bench"], place)
         began = time.perf_counter()
-        usage = _run(["import", "gowa", str(folder / "chatstorage.db")], folder)
+        usage = _run(["import", "gowa", str(given)], place)
         seconds = time.perf_counter() - began
         return Imported(GOWA_MESSAGES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def _run(arguments: list[str], folder: Path) -> resource.struct_rusage:
-    command = [sys.executable, "-m", "backscroll", "--data", str(folder / "archive"), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def _run(arguments: list[str], place: Place) -> resource.struct_rusage:
+    command = [sys.executable, "-m", "backscroll", *arguments]
+    process = subprocess.Popen(command, env=place.environ, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
@@ -103,32 +102,30 @@ def _gowa_row(message: Message) -> tuple[Any, ...]:
     return (*who, at, message.from_me, kind, filename, url, *hashes, size, at, at)
 
 
-def write_singly(archive: Path, seconds: float) -> float:
+def write_singly(place: Place, seconds: float) -> float:
     """Messages a second that ``Store.apply`` acknowledges when 16 threads give it one at a time."""
-    with TemporaryDirectory(prefix="backscroll-bench-") as name:
-        copy = Path(name) / "archive"
-        shutil.copytree(archive, copy)
-        store = open_store(None, copy)
-        org = store.list_orgs()[0].no
-        # From another seed than the archive's, so that all are new.
-        events = itertools.chain.from_iterable(map(_fresh, itertools.count(1)))
-        lock, end, written = threading.Lock(), time.monotonic() + seconds, [0] * WRITERS
+    store = place.open()
+    org = store.list_orgs()[0].no
+    # From another seed than the archive's, so that all are new.
+    events = itertools.chain.from_iterable(map(_fresh, itertools.count(1)))
+    lock, end, written = threading.Lock(), time.monotonic() + seconds, [0] * WRITERS
 
-        def write(at: int) -> None:
-            while time.monotonic() < end:
-                with lock:
-                    event = next(events)
-                store.apply(org, Batch(source="linked", events=[event]))
-                written[at] += 1
+    def write(at: int) -> None:
+        while time.monotonic() < end:
+            with lock:
+                event = next(events)
+            store.apply(org, Batch(source="linked", events=[event]))
+            written[at] += 1
 
-        threads = [threading.Thread(target=write, args=(at,)) for at in range(WRITERS)]
-        began = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        store.close()
-        return sum(written) / (time.monotonic() - began)
+    threads = [threading.Thread(target=write, args=(at,)) for at in range(WRITERS)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    store.close()
+    return sum(written) / took
 
 
 def _fresh(first: int) -> Iterator[MessageSeen]:
