@@ -43,13 +43,23 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def standing_archive(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Name of the database that one test after the other uses."""
+def empty_archive(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database that is only copied: to copy it, nobody may be connected."""
     name = databases.create()
-    if shadow.WANTED:
-        shadow.make_shadow(databases.url(name))
-    open_store(databases.url(name), tmp_path_factory.mktemp("standing")).close()
+    open_store(shadow.as_wanted(databases.url(name)), tmp_path_factory.mktemp("empty")).close()
     return name
+
+
+@pytest.fixture(scope="session")
+def standing_archive(databases: Databases, empty_archive: str) -> str:
+    """Name of the database that one test after the other uses."""
+    return databases.create(template=empty_archive)
+
+
+@pytest.fixture(scope="session")
+def other_standing_archive(databases: Databases, empty_archive: str) -> str:
+    """Name of a second one, for tests that need two archives."""
+    return databases.create(template=empty_archive)
 
 
 @pytest.fixture
@@ -66,6 +76,29 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
         return None
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def other_database_url(request: pytest.FixtureRequest, database_url: str | None) -> str | None:
+    """A second empty archive on the same engine; None is SQLite in a folder that must be another."""
+    if database_url is None:
+        return None
+    databases: Databases = request.getfixturevalue("databases")
+    name: str = request.getfixturevalue("other_standing_archive")
+    databases.clear(name)
+    return databases.url(name)
+
+
+@pytest.fixture
+def spare_database_url(request: pytest.FixtureRequest, database_url: str | None) -> Iterator[str | None]:
+    """An empty archive whose very schema the test may spoil; None as for ``database_url``."""
+    if database_url is None:
+        yield None
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    name = databases.create(template=request.getfixturevalue("empty_archive"))
+    yield databases.url(name)
+    databases.drop(name)
 
 
 @pytest.fixture(scope="session", params=ENGINES)

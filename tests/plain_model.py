@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 from msgspec import Struct
 
@@ -17,6 +15,7 @@ from backscroll.model import MEDIA_KINDS, ArchivedMessage, Message
 from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.storage.store import Store
 from backscroll.storage.tallies import COLUMNS
+from plain_sql import PlainSql
 
 ARRIVAL = ("no", "raw", "stored_at", "changed_at", "seq", "org", "last_message")
 """What may differ: numbers, payloads, times of arrival, places in the change feed, and which of two messages with
@@ -28,8 +27,8 @@ ALL_SHOWS = ("messages", "messages_and_calls", "notices")
 class Rows:
     """The tables of one organisation, with JIDs in the place of numbers."""
 
-    def __init__(self, file: Path, org: int) -> None:
-        self._connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+    def __init__(self, sql: PlainSql, org: int) -> None:
+        self._sql = sql
         self._org = org
         self._jids = {0: ""}
         merged = dict(self._all("SELECT contact, merged_into FROM contacts WHERE org = ?"))
@@ -41,16 +40,12 @@ class Rows:
             self._jids[contact] = jids[standing]
         self._phones = dict(self._all("SELECT phone, jid FROM phones WHERE org = ?"))
 
-    def close(self) -> None:
-        self._connection.close()
-
     def _all(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, (self._org,)).fetchall()
+        return self._sql.rows(sql, (self._org,))
 
     def table(self, name: str, where: str = "") -> list[dict[str, Any]]:
         """Rows without what depends on arrival, in an order of their own."""
-        cursor = self._connection.execute(f"SELECT * FROM {name} WHERE org = ? {where}", (self._org,))
-        found = [dict(zip((d[0] for d in cursor.get_description()), row, strict=True)) for row in cursor]
+        found = self._sql.dicts(f"SELECT * FROM {name} WHERE org = ? {where}", (self._org,))
         return sorted((self._told(row) for row in found), key=lambda row: json.dumps(row, sort_keys=True))
 
     def _told(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -75,13 +70,9 @@ class Rows:
         }
 
 
-def canonical(store: Store, file: Path, org: int) -> dict[str, Any]:
+def canonical(store: Store, sql: PlainSql, org: int) -> dict[str, Any]:
     """All that an archive holds and shows, but for what depends on arrival."""
-    rows = Rows(file, org)
-    try:
-        return {"rows": rows.whole(), "shown": _shown(store, org)}
-    finally:
-        rows.close()
+    return {"rows": Rows(sql, org).whole(), "shown": _shown(store, org)}
 
 
 def _shown(store: Store, org: int) -> dict[str, Any]:

@@ -37,12 +37,13 @@ DAY = 86_400_000_000
 class Shell:
     """Runs commands on an archive of its own."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, database: str | None = None) -> None:
         self.data = data
+        self.database = database
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
         environ: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BACKSCROLL_")}
-        return CliRunner().invoke(main, arguments, input=stdin, env=environ | {"BACKSCROLL_DATA": str(self.data)})
+        return CliRunner().invoke(main, arguments, input=stdin, env=environ | place(self.data, self.database))
 
     def json(self, *arguments: str) -> Any:
         result = self.run(*arguments, "--json")
@@ -58,8 +59,18 @@ class Shell:
         return result.stderr
 
 
+def place(data: Path, database: str | None) -> dict[str, str]:
+    return {"BACKSCROLL_DATA": str(data)} | ({"BACKSCROLL_DATABASE": database} if database else {})
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, database_url: str | None) -> Shell:
+    return Shell(tmp_path / "data", database_url)
+
+
+@pytest.fixture
+def mere_shell(tmp_path: Path) -> Shell:
+    """For command lines that lead to no archive."""
     return Shell(tmp_path / "data")
 
 
@@ -78,8 +89,8 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 @pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
-def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]) -> None:
-    result = shell.run(*path, "--help")
+def test_every_command_explains_itself(mere_shell: Shell, path: tuple[str, ...]) -> None:
+    result = mere_shell.run(*path, "--help")
     assert result.exit_code == 0
     command: click.Command = main
     for name in path:
@@ -105,12 +116,12 @@ def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]) -> N
         ("export", "jsonl"),
     ],
 )
-def test_a_wrong_command_line_ends_with_2(shell: Shell, arguments: tuple[str, ...]) -> None:
-    assert "Error: " in shell.refusal(*arguments, code=2)
+def test_a_wrong_command_line_ends_with_2(mere_shell: Shell, arguments: tuple[str, ...]) -> None:
+    assert "Error: " in mere_shell.refusal(*arguments, code=2)
 
 
-def test_a_wrong_setting_ends_with_2_and_one_sentence(shell: Shell) -> None:
-    told = shell.refusal("serve", "--port", "eighty", code=2)
+def test_a_wrong_setting_ends_with_2_and_one_sentence(mere_shell: Shell) -> None:
+    told = mere_shell.refusal("serve", "--port", "eighty", code=2)
     assert told == "Error: port: 'eighty' of the flag --port cannot be used; give a whole number from 1 to 65535\n"
 
 
@@ -168,7 +179,7 @@ def test_a_token_shows_its_secret_once_and_the_secret_opens_the_archive(bakery: 
     listed = bakery.run("token", "list", "--json").stdout
     assert made["id"] in listed
     assert made["secret"] not in listed
-    store = open_store(f"sqlite:///{bakery.data}/backscroll.db", bakery.data)
+    store = open_store(bakery.database, bakery.data)
     assert store.authenticate(made["secret"]).org.name == "Bakery"
     assert store.authenticate_basic(made["id"], made["secret"]).org.name == "Bakery"
     store.close()
@@ -214,14 +225,14 @@ def test_an_expiry_that_is_no_time_or_over_is_refused(written: str) -> None:
         expiry(written, now=1_000 * DAY)
 
 
-def test_where_the_archive_is_may_be_said_before_or_after_the_command(shell: Shell, tmp_path: Path) -> None:
+def test_where_the_archive_is_may_be_said_before_or_after_the_command(mere_shell: Shell, tmp_path: Path) -> None:
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
-    shell.json("--data", one, "org", "create", "Bakery")
-    shell.json("org", "create", "Garage", "--data", two)
-    assert [org["name"] for org in shell.json("org", "list", "--data", one)] == ["Bakery"]
-    assert [org["name"] for org in shell.json("--data", one, "org", "list", "--data", two)] == ["Garage"]
+    mere_shell.json("--data", one, "org", "create", "Bakery")
+    mere_shell.json("org", "create", "Garage", "--data", two)
+    assert [org["name"] for org in mere_shell.json("org", "list", "--data", one)] == ["Bakery"]
+    assert [org["name"] for org in mere_shell.json("--data", one, "org", "list", "--data", two)] == ["Garage"]
     url = f"sqlite:///{tmp_path / 'two' / 'backscroll.db'}"
-    assert [org["name"] for org in shell.json("org", "list", "--database", url)] == ["Garage"]
+    assert [org["name"] for org in mere_shell.json("org", "list", "--database", url)] == ["Garage"]
     (tmp_path / "here.toml").write_text('data = "one"')
     listed = CliRunner().invoke(main, ["org", "list", "--json", "--config", str(tmp_path / "here.toml")])
     assert [org["name"] for org in json.loads(listed.stdout)] == ["Bakery"]
@@ -280,13 +291,15 @@ def test_a_pull_takes_history_from_a_server_and_goes_on_where_it_was(bakery: She
         assert "another token" not in told
 
 
-def test_an_exported_archive_is_the_same_in_another_place(bakery: Shell, tmp_path: Path) -> None:
+def test_an_exported_archive_is_the_same_in_another_place(
+    bakery: Shell, tmp_path: Path, other_database_url: str | None
+) -> None:
     file = str(tmp_path / "archive.jsonl")
     with StandIn(messages=[wire_message(1, "2026-01-15T10:30:00+00:00")]) as server:
         bakery.json("import", "periskope", "--url", server.url, "--token", TOKEN, "--no-media")
     assert bakery.json("export", "jsonl", "-o", file)["messages"] == 1
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["archive.jsonl"]
-    other = Shell(tmp_path / "other")
+    other = Shell(tmp_path / "other", other_database_url)
     other.json("import", "jsonl", file)
     assert other.json("org", "list") == bakery.json("org", "list")
     assert other.json("phone", "list") == bakery.json("phone", "list")
@@ -309,11 +322,11 @@ def test_a_bar_shows_how_far_the_work_is() -> None:
 # Real processes
 
 
-def backscroll(*arguments: str, data: Path, **more: Any) -> subprocess.Popen[str]:
+def backscroll(*arguments: str, data: Path, database: str | None = None, **more: Any) -> subprocess.Popen[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
     return subprocess.Popen(
         [sys.executable, "-m", "backscroll", *arguments],
-        env=environ | {"BACKSCROLL_DATA": str(data), "PYTHONUNBUFFERED": "1"},
+        env=environ | place(data, database) | {"PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -355,9 +368,9 @@ def test_the_command_is_installed_and_prints_its_version() -> None:
     assert re.fullmatch(r"backscroll \d+\.\d+\.\d+\n", done.stdout)
 
 
-def test_serve_answers_refuses_a_taken_port_and_stops_when_asked(tmp_path: Path) -> None:
-    port = free_port()
-    server = backscroll("serve", "--port", str(port), "--workers", "2", data=tmp_path / "data")
+def test_serve_answers_refuses_a_taken_port_and_stops_when_asked(tmp_path: Path, database_url: str | None) -> None:
+    port, data = free_port(), tmp_path / "data"
+    server = backscroll("serve", "--port", str(port), "--workers", "2", data=data, database=database_url)
     try:
         until(server, f"Backscroll answers at http://127.0.0.1:{port}")
         assert urlopen(f"http://127.0.0.1:{port}/health", timeout=10).status == 200
@@ -365,7 +378,7 @@ def test_serve_answers_refuses_a_taken_port_and_stops_when_asked(tmp_path: Path)
             urlopen(f"http://127.0.0.1:{port}/v1/chats/messages", timeout=10)
         assert refused.value.code == 401
         refused.value.close()
-        second = backscroll("serve", "--port", str(port), data=tmp_path / "data")
+        second = backscroll("serve", "--port", str(port), data=data, database=database_url)
         printed, told = second.communicate(timeout=60)
         assert (second.returncode, printed) == (1, "")
         assert f"Cannot listen on 127.0.0.1 port {port}" in told
@@ -388,9 +401,11 @@ def test_serve_hangs_up_on_a_client_that_never_finishes_its_header(tmp_path: Pat
         assert ended(server)[0] == 0
 
 
-def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only_its_address(tmp_path: Path) -> None:
-    port = free_port()
-    server = backscroll("serve", "--sample", "--port", str(port), data=tmp_path / "data")
+def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only_its_address(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    port, data = free_port(), tmp_path / "data"
+    server = backscroll("serve", "--sample", "--port", str(port), data=data, database=database_url)
     try:
         printed = until(server, "Backscroll answers at")
         curls = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
@@ -400,7 +415,7 @@ def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only
             assert answer.get("messages") or answer["results"]["data"]
     finally:
         assert ended(server)[0] == 0
-    again = backscroll("serve", "--sample", "--port", str(port), data=tmp_path / "data")
+    again = backscroll("serve", "--sample", "--port", str(port), data=data, database=database_url)
     try:
         assert until(again, "Backscroll answers at").startswith("Backscroll answers at")
     finally:

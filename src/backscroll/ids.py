@@ -92,5 +92,6 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    stripped = "".join(c for c in decomposed if not unicodedata.combining(c))
+    marks = {ord(c): None for c in set(decomposed) if unicodedata.combining(c)}
+    stripped = decomposed.translate(marks) if marks else decomposed
     return unicodedata.normalize("NFC", stripped).casefold()

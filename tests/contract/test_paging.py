@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backscroll.events import MessageSeen
+from conftest import OwnDatabase
 from contract.world import SECOND, Client, Teller, World, micros, user
 
 CHAT = user("6289685028129")
@@ -20,8 +21,8 @@ Page = Callable[[int, int], list[str]]
 
 
 class Busy(World):
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, database: str | None) -> None:
+        super().__init__(folder, database=database)
         self.random = random.Random(20250124)
         self.told = Teller(self.phone("918527184400"))
         self.arrived = 0
@@ -51,8 +52,8 @@ class Busy(World):
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
-    made = Busy(tmp_path_factory.mktemp("busy"))
+def busy(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Busy]:
+    made = Busy(tmp_path_factory.mktemp("busy"), own_database())
     yield made
     made.close()
 

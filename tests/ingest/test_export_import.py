@@ -651,8 +651,10 @@ def test_notices_stand_apart_and_meet_those_of_live_sources(desk: Desk) -> None:
 class Shell:
     """Runs commands on an archive of its own, and asks its server in process."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, database: str | None) -> None:
         self._settings = {"BACKSCROLL_DATA": str(data), "BACKSCROLL_PUBLIC_URL": "http://archive.test"}
+        if database:
+            self._settings["BACKSCROLL_DATABASE"] = database
 
     def run(self, *arguments: str) -> Result:
         cleared: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BACKSCROLL_")}
@@ -675,8 +677,8 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    made = Shell(tmp_path / "data")
+def shell(tmp_path: Path, database_url: str | None) -> Shell:
+    made = Shell(tmp_path / "data", database_url)
     made.json("org", "create", "Garden")
     made.json("phone", "add", "--number", "4915550001001", "--name", "Mara", "--device-id", "mara")
     return made
@@ -728,8 +730,9 @@ def test_a_question_and_an_unreadable_file_are_one_sentence_each(shell: Shell, t
     assert result.stderr == "Error: export: a.bin: this would unpack to far more than it was packed from\n"
 
 
-def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path) -> None:
-    with open_archive(load({"BACKSCROLL_DATA": str(tmp_path / "data")})) as archive:
+def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path, database_url: str | None) -> None:
+    where = {"data": str(tmp_path / "data")} | ({"database": database_url} if database_url else {})
+    with open_archive(load({}, where)) as archive:
         assert sample.is_wanted(archive.store)
         told = sample.fill(archive)
         assert not sample.is_wanted(archive.store)

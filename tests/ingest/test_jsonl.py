@@ -6,10 +6,8 @@ import hashlib
 import io
 import random
 import re
-import sqlite3
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,6 +53,7 @@ from backscroll.query import MessageQuery
 from backscroll.storage.media import MediaStore
 from backscroll.storage.packed import packed_file
 from backscroll.storage.store import Store, open_store
+from plain_sql import PlainSql
 
 NOON = 1_767_182_400_000_000
 MINUTE = 60_000_000
@@ -66,13 +65,18 @@ DOCS = Path(__file__).parents[2] / "docs" / "jsonl.md"
 
 
 class World:
-    """An archive in a folder of its own, with one media folder beside it."""
+    """An archive in a folder or a database of its own, with one media folder beside it."""
 
-    def __init__(self, folder: Path, clock: int = NOON) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, database: str | None, clock: int = NOON) -> None:
         self.clock = clock
-        self.store: Store = open_store(None, folder, lambda: self.clock)
+        self.store: Store = open_store(database, folder, lambda: self.clock)
         self.media = MediaStore(folder / "media", b"k" * 32)
+        self.sql = PlainSql(database, folder)
+        self._place = ["--data", str(folder), *(["--database", database] if database else [])]
+
+    def close(self) -> None:
+        self.sql.close()
+        self.store.close()
 
     def org(self, name: str = "Bakery") -> Org:
         return self.store.create_org(name, "2997dd64-89bf-48d3-9a22-b314fca017e5")
@@ -87,12 +91,15 @@ class World:
 
     def picture(self) -> dict[str, Any]:
         """All that is stored of what was told, with JIDs in place of numbers."""
-        with closing(sqlite3.connect(self.folder / "backscroll.db")) as database:
-            return {name: list(rows) for name, rows in _pictured(database)}
+        return {name: list(rows) for name, rows in _pictured(self.sql)}
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> Result:
+        """Run a command on this archive."""
+        return CliRunner().invoke(main, [*arguments, *self._place], input=stdin)
 
 
-def _pictured(database: sqlite3.Connection) -> Iterator[tuple[str, list[Any]]]:
-    ask = database.execute
+def _pictured(sql: PlainSql) -> Iterator[tuple[str, list[Any]]]:
+    ask = sql.rows
     jids = dict(
         ask(
             "SELECT c.contact, coalesce(m.jid, c.jid) FROM contacts c LEFT JOIN contacts m ON m.contact = c.merged_into"
@@ -136,13 +143,17 @@ def _pictured(database: sqlite3.Connection) -> Iterator[tuple[str, list[Any]]]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "one")
+def world(tmp_path: Path, database_url: str | None) -> Iterator[World]:
+    made = World(tmp_path / "one", database_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> World:
-    return World(tmp_path / "other", NOON + 1_000_000)
+def other(tmp_path: Path, other_database_url: str | None) -> Iterator[World]:
+    made = World(tmp_path / "other", other_database_url, NOON + 1_000_000)
+    yield made
+    made.close()
 
 
 # ---------------------------------------------------------------------- archives to try
@@ -496,8 +507,7 @@ def test_raw_payloads_come_only_when_asked_for_and_stay_with_their_messages(worl
     world.store.apply(org.no, Batch(source="webhook", events=[PhoneSeen(jid=SHOP), seen], raw=raw))
     assert hashlib.sha256(raw).hexdigest().encode() not in world.exported(org)
     other.take(world.exported(org, raws=True))
-    with closing(sqlite3.connect(other.folder / "backscroll.db")) as database:
-        rows = list(database.execute("SELECT m.id, r.digest FROM messages m JOIN raws r ON r.raw = m.raw"))
+    rows = other.sql.rows("SELECT m.id, r.digest FROM messages m JOIN raws r ON r.raw = m.raw")
     assert rows == [("A1", hashlib.sha256(raw).hexdigest())]
 
 
@@ -528,22 +538,17 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- the commands
 
 
-def run(folder: Path, *arguments: str, stdin: bytes = b"") -> Result:
-    return CliRunner().invoke(main, [*arguments, "--data", str(folder)], input=stdin)
-
-
-def test_the_commands_go_through_files_and_pipes(world: World, small: bytes, tmp_path: Path) -> None:
-    world.store.close()
-    piped = run(world.folder, "export", "jsonl", "-o", "-").stdout_bytes
+def test_the_commands_go_through_files_and_pipes(world: World, other: World, small: bytes, tmp_path: Path) -> None:
+    piped = world.run("export", "jsonl", "-o", "-").stdout_bytes
     assert piped.splitlines()[1:-1] == small.splitlines()[1:-1]
-    told = run(tmp_path / "two", "import", "jsonl", "-", stdin=piped)
+    told = other.run("import", "jsonl", "-", stdin=piped)
     assert told.stdout.startswith('Read 8 lines into "Bakery"; ')
     file = str(tmp_path / "archive.jsonl.gz")
-    wrote = run(tmp_path / "two", "export", "jsonl", "-o", file)
+    wrote = other.run("export", "jsonl", "-o", file)
     assert wrote.stdout == 'Wrote 1 messages of "Bakery", 8 lines in all.\n'
-    again = run(tmp_path / "two", "import", "jsonl", file, "--json")
+    again = other.run("import", "jsonl", file, "--json")
     assert msgspec.json.decode(again.stdout)["changed"] == 0
-    cut = run(tmp_path / "two", "import", "jsonl", "-", stdin=piped[:-9])
+    cut = other.run("import", "jsonl", "-", stdin=piped[:-9])
     assert (cut.exit_code, cut.stdout) == (1, "")
     assert "standard input: line 8: " in cut.stderr
 

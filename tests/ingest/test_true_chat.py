@@ -19,6 +19,7 @@ from backscroll.query import ChatQuery, MessageQuery
 from backscroll.storage import check
 from backscroll.storage.media import MediaStore
 from backscroll.storage.store import Store, open_store
+from conftest import OwnDatabase
 
 ME = "4915550001001@s.whatsapp.net"
 BEN, IRA_LID = "4915550001003@s.whatsapp.net", "77777777777@lid"
@@ -124,9 +125,9 @@ def written(chat: TrueChat, cut: Cut) -> tuple[str, dict[str, bytes]]:
 class Shelf:
     """One database with room for many archives."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None) -> None:
         self._folder = folder
-        self.store: Store = open_store(None, folder)
+        self.store: Store = open_store(database, folder)
         self._media = MediaStore(folder / "media", bytes(32))
         self._made = 0
 
@@ -189,8 +190,8 @@ def live(chat: TrueChat, number: int) -> list[Event]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    made = Shelf(tmp_path_factory.mktemp("shelf"))
+def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Shelf]:
+    made = Shelf(tmp_path_factory.mktemp("shelf"), own_database())
     yield made
     made.close()
 

@@ -19,6 +19,7 @@ import pytest
 from backscroll.events import Batch, ChatSeen, ContactSeen, MessageSeen, ReactionSet, Target
 from backscroll.model import Call, Details, Member, Message, MessageKey, Notice
 from backscroll.storage.store import open_store
+from conftest import OwnDatabase
 
 CLIENT = "@periskope/periskope-client@1.1.3"
 PORT = 8080
@@ -29,24 +30,31 @@ pytestmark = pytest.mark.xdist_group("port 8080")
 Results = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """What every call of calls.cjs came to, run once; the lock keeps a second test process off the port."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    assert node is not None, "Node.js is needed for the official client: apt-get install nodejs npm"
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the client as npm installs it, and calls.cjs."""
+    npm = shutil.which("npm")
     assert npm is not None, "npm is needed for the official client: apt-get install npm"
     folder = tmp_path_factory.mktemp("npm")
+    install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT]
+    subprocess.run(install, check=True, capture_output=True, timeout=240)
+    shutil.copy(Path(__file__).with_name("calls.cjs"), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(client: Path, own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """What every call of calls.cjs came to, once on each engine; the lock keeps other processes off the port."""
+    node = shutil.which("node")
+    assert node is not None, "Node.js is needed for the official client: apt-get install nodejs npm"
+    data, database = tmp_path_factory.mktemp("archive"), own_database()
     with (Path("/tmp") / "backscroll-port-8080.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT]
-        subprocess.run(install, check=True, capture_output=True, timeout=240)
-        shutil.copy(Path(__file__).with_name("calls.cjs"), folder)
-        config = an_archive(folder / "data")
-        (folder / "config.json").write_text(json.dumps(config))
-        server = start(folder / "data")
+        (client / "config.json").write_text(json.dumps(an_archive(data, database)))
+        server = start(data, database)
         try:
             ran = subprocess.run(
-                [node, "calls.cjs", "config.json"], cwd=folder, check=True, capture_output=True, timeout=120
+                [node, "calls.cjs", "config.json"], cwd=client, check=True, capture_output=True, timeout=120
             )
             yield json.loads(ran.stdout)
         finally:
@@ -54,9 +62,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
             server.wait(timeout=15)
 
 
-def an_archive(data: Path) -> dict[str, str]:
+def an_archive(data: Path, database: str | None) -> dict[str, str]:
     """A phone with a chat of 30 messages, and a group with notices; what calls.cjs needs to know of it."""
-    store = open_store(None, data)
+    store = open_store(database, data)
     org = store.create_org("Npm")
     phone = store.add_phone(org.no, PHONE, name="Support")
     secret = store.create_token(org.no).secret
@@ -94,11 +102,12 @@ def target(id: str) -> Target:
     return Target(PHONE, CHAT, id)
 
 
-def start(data: Path) -> subprocess.Popen[bytes]:
+def start(data: Path, database: str | None) -> subprocess.Popen[bytes]:
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken, and the client knows no other"
     command = [sys.executable, "-m", "backscroll", "serve", "--port", str(PORT)]
-    server = subprocess.Popen(command, env=os.environ | {"BACKSCROLL_DATA": str(data)})
+    place = {"BACKSCROLL_DATA": str(data)} | ({"BACKSCROLL_DATABASE": database} if database else {})
+    server = subprocess.Popen(command, env=os.environ | place)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with socket.socket() as probe:

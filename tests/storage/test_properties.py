@@ -30,7 +30,9 @@ from backscroll.events import (
 from backscroll.model import Details, Kind, Media, Member, Message, MessageKey, Quote, Source
 from backscroll.storage import check
 from backscroll.storage.store import Store, open_store
+from conftest import OwnDatabase
 from plain_model import canonical
+from plain_sql import PlainSql
 
 SECOND = 1_000_000
 NINE = 1_741_856_400 * SECOND
@@ -210,12 +212,16 @@ def told_by_any(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Told]:
 
 
 class Shelf:
-    """One database with room for many archives, so that each example need not make a file of its own."""
+    """One database with room for many archives, so that each example need not make one of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "backscroll.db"
-        self.store: Store = open_store(None, folder)
+    def __init__(self, folder: Path, database: str | None) -> None:
+        self.store: Store = open_store(database, folder)
+        self._sql = PlainSql(database, folder)
         self._made = 0
+
+    def close(self) -> None:
+        self._sql.close()
+        self.store.close()
 
     def archive(self, history: Batches) -> dict[str, Any]:
         """What an archive holds after these batches."""
@@ -226,14 +232,14 @@ class Shelf:
         for source, events in history:
             self.store.apply(org, Batch(source=source, events=events))
         assert self.store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
-        return canonical(self.store, self.file, org)
+        return canonical(self.store, self._sql, org)
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    made = Shelf(tmp_path_factory.mktemp("shelf"))
+def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Shelf]:
+    made = Shelf(tmp_path_factory.mktemp("shelf"), own_database())
     yield made
-    made.store.close()
+    made.close()
 
 
 def shuffled(history: list[Told], chance: random.Random) -> Batches:
@@ -250,17 +256,31 @@ def shuffled(history: list[Told], chance: random.Random) -> Batches:
     return batches
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    # Shrinking takes minutes here; the failing history is replayed by its key as well.
-    phases=[phase for phase in Phase if phase is not Phase.shrink],
-    print_blob=True,
-)
-@given(history=histories(), chance=st.randoms(use_true_random=False))
-def test_any_order_repetition_or_splitting_gives_the_same_archive(
-    shelf: Shelf, history: list[Told], chance: random.Random
-) -> None:
-    plain = shelf.archive([(source, [event]) for source, event in history])
-    assert shelf.archive(shuffled(history, chance)) == plain
+EXAMPLES = {"sqlite": 100, "postgres": 40}
+"""Fewer where each transaction takes longer; both engines try more in the full suite."""
+
+
+def try_histories(shelf: Shelf, examples: int) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        # Shrinking takes minutes here; the failing history is replayed by its key as well.
+        phases=[phase for phase in Phase if phase is not Phase.shrink],
+        print_blob=True,
+    )
+    @given(history=histories(), chance=st.randoms(use_true_random=False))
+    def each(history: list[Told], chance: random.Random) -> None:
+        plain = shelf.archive([(source, [event]) for source, event in history])
+        assert shelf.archive(shuffled(history, chance)) == plain
+
+    each()
+
+
+def test_any_order_repetition_or_splitting_gives_the_same_archive(shelf: Shelf) -> None:
+    try_histories(shelf, EXAMPLES[shelf.store._engine.name])
+
+
+@pytest.mark.full
+def test_any_order_of_many_histories_gives_the_same_archive(shelf: Shelf) -> None:
+    try_histories(shelf, 500)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import apsw
 import pytest
 
 from backscroll.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.model import Message, MessageKey
 from backscroll.storage.store import open_store
 from conftest import CHAT, MORNING
+from plain_sql import PlainSql
 
 LID, BEN = "22222222222@lid", "4915112345678@s.whatsapp.net"
 
@@ -20,10 +20,7 @@ DAMAGES: list[tuple[str, str]] = [
     ("DELETE FROM tallies WHERE level = 0", "counter"),
     ("DELETE FROM messages WHERE id = 'M1'", "counter"),
     ("UPDATE messages SET sent_at = sent_at + 86400000000 WHERE id = 'M1'", "counter"),
-    (
-        "DELETE FROM search WHERE rowid % 1099511627776 = (SELECT no FROM messages WHERE id = 'M1')",
-        "text can be searched",
-    ),
+    ("DELETE FROM search WHERE {search_no} = (SELECT no FROM messages WHERE id = 'M1')", "text can be searched"),
     (
         "DROP INDEX messages_key; CREATE TEMP TABLE t AS SELECT * FROM messages WHERE id = 'M1';"
         "UPDATE t SET no = 999; INSERT INTO messages SELECT * FROM t",
@@ -49,10 +46,14 @@ DAMAGES: list[tuple[str, str]] = [
 ]
 
 
+SEARCH_NO = {"sqlite": "rowid % 1099511627776", "postgres": "no"}
+"""The number of the message that a row of the search index belongs to."""
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def archive(tmp_path: Path, spare_database_url: str | None) -> str | None:
     """A sound archive with a bit of everything."""
-    store = open_store(None, tmp_path)
+    store = open_store(spare_database_url, tmp_path)
     org = store.create_org("Sample").no
     phone = store.add_phone(org, "918527184400").jid
     events: list[Event] = [
@@ -65,15 +66,15 @@ def archive(tmp_path: Path) -> Path:
     store.apply(org, Batch(source="webhook", events=[NumberMapped(lid=LID, jid=BEN), *events]))
     assert list(store.check()) == []
     store.close()
-    return tmp_path
+    return spare_database_url
 
 
 @pytest.mark.parametrize(("damage", "what"), DAMAGES, ids=range(len(DAMAGES)))
-def test_a_planted_damage_is_found(archive: Path, damage: str, what: str) -> None:
-    connection = apsw.Connection(str(archive / "backscroll.db"))
-    connection.execute(damage).fetchall()
-    assert connection.changes() > 0 or "DROP" in damage
-    connection.close()
-    store = open_store(None, archive)
+def test_a_planted_damage_is_found(archive: str | None, tmp_path: Path, damage: str, what: str) -> None:
+    store = open_store(archive, tmp_path)
+    sql = PlainSql(archive, tmp_path)
+    changed = sql.change(damage.replace("{search_no}", SEARCH_NO[store._engine.name]))
+    assert changed > 0 or "DROP" in damage
+    sql.close()
     assert what in {finding.what for finding in store.check()}
     store.close()

@@ -16,6 +16,7 @@ from backscroll.storage import directory
 from backscroll.storage.engine import Txn
 from backscroll.storage.store import Store, open_store
 from conftest import MORNING
+from plain_sql import PlainSql
 
 MINUTE = 60_000_000
 
@@ -166,9 +167,13 @@ def last_use(store: Store, org: int, expected: int) -> int | None:
     return noted
 
 
-def test_the_database_does_not_hold_the_secret(tmp_path: Path) -> None:
-    store = open_store(None, tmp_path)
-    secret = store.create_token(store.create_org("Sample").no).secret
+def test_the_database_does_not_hold_the_secret(tmp_path: Path, database_url: str | None) -> None:
+    store = open_store(database_url, tmp_path)
+    token = store.create_token(store.create_org("Sample").no)
     store.close()
-    held = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
-    assert secret.split("_", 1)[1].rpartition("_")[0].encode() not in held
+    sql = PlainSql(database_url, tmp_path)
+    rows = repr([sql.rows(f"SELECT * FROM {table}") for table in sql.tables()]).encode()
+    sql.close()
+    held = rows + b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    assert token.id.encode() in rows
+    assert token.secret.split("_", 1)[1].rpartition("_")[0].encode() not in held

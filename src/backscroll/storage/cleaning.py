@@ -31,6 +31,10 @@ def cleaned(event: events.Event) -> events.Event:
     return event
 
 
+def cleaned_batch(batch: events.Batch) -> events.Batch:
+    return structs.replace(batch, events=[cleaned(event) for event in batch.events])
+
+
 def _with_clean_text(event: events.MessageSeen) -> events.MessageSeen:
     message = event.message
     text, altered = (None, False) if message.text is None else ids.clean_text(message.text)
@@ -105,3 +109,15 @@ def jids_of(event: events.Event) -> Iterator[str]:
             yield event.target.chat
             if event.target.sender is not None:
                 yield event.target.sender
+
+
+def named_in(event: events.Event) -> Iterator[str]:
+    """JIDs of those whom the event tells something of."""
+    match event:
+        case events.MessageSeen(message):
+            if message.details.push_name and not message.from_me:
+                yield message.key.sender or message.key.chat
+        case events.ContactSeen(jid=jid):
+            yield jid
+        case _:
+            pass

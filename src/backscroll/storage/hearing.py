@@ -13,7 +13,7 @@ from backscroll.model import SOURCE_RANK, Message, Source
 from backscroll.storage.fold import Addon, Telling, telling
 from backscroll.storage.ledger import Ledger
 from backscroll.storage.own_phones import OwnPhones
-from backscroll.storage.parties import Parties, tell
+from backscroll.storage.parties import Parties, canonical, tell
 
 AddonEvent = (
     events.MessageEdited
@@ -79,7 +79,7 @@ class Hearing:
     def _sender(self, message: Message, chat: int, own: int) -> int:
         if message.from_me:
             return own
-        if ids.kind_of(ids.canonical(message.key.chat)) not in _SHARED:
+        if ids.kind_of(canonical(message.key.chat)) not in _SHARED:
             return chat
         return 0 if message.key.sender is None else self._parties.number(message.key.sender)
 
@@ -117,5 +117,5 @@ class Hearing:
         chat = self._parties.number(event.chat)
         facts = {name: getattr(event, name) for name in _CHAT_FACTS}
         self._ledger.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank))
-        if event.name and ids.kind_of(ids.canonical(event.chat)) in _NAMED:
+        if event.name and ids.kind_of(canonical(event.chat)) in _NAMED:
             self._parties.tell(chat, {"name": event.name}, event.at, self._rank)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from msgspec import structs
@@ -35,23 +36,30 @@ EXPORT_PREFIX = "exp_"
 ChatKey = tuple[int, int]
 """Phone and chat."""
 Values = dict[str, Any]
+_scope = lru_cache(maxsize=8192)(search.scope)
 _MEDIA_COLUMNS = (3, 4)
 """Of the statement sum_tallies."""
 
 
 class Ledger:
-    """One writing transaction's books. Nothing of them is whole before ``finish``."""
+    """One writing transaction's books. Nothing of them is whole before ``flush``.
+
+    What is written is held back while nobody needs to read it, so that batches which share a transaction
+    share statements too.
+    """
 
     def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
         self._tx = tx
         self._head = head
         self._org = head.org
         self._parties = parties
-        self._now = now
+        self.now = now
         self._tally = Tally()
         self._touched: dict[ChatKey, list[int | None]] = {}
         self._shrunk: set[ChatKey] = set()
+        self._rows: list[Values] = []
         self._search: list[Values] = []
+        self._chats: list[Values] = []
         self.raw: int | None = None
         """The payload that the batch came in."""
 
@@ -61,7 +69,7 @@ class Ledger:
         """Note a file that the media store holds for this organisation."""
         if media is not None and media.file is not None:
             about = {"file": media.file, "size": media.size or 0, "mimetype": media.mimetype}
-            self._tx.run("add_file", about | {"org": self._org, "now": self._now})
+            self._tx.run("add_file", about | {"org": self._org, "now": self.now})
 
     def row_for(
         self, phone: int, chat: int, id: str, folded: Folded, row: MessageRow | None = None, told: bool = False
@@ -89,8 +97,8 @@ class Ledger:
             "client_ref": message.details.client_ref,
             "source": folded.source,
             "raw": row.raw if row else self.raw,
-            "stored_at": row.stored_at if row else self._now,
-            "changed_at": self._now,
+            "stored_at": row.stored_at if row else self.now,
+            "changed_at": self.now,
         }
 
     def insert(self, rows: list[Values]) -> None:
@@ -99,8 +107,12 @@ class Ledger:
             self._head.change("message", no)
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
             self._index(no, values["chat"], values["text"])
-        if rows:
-            self._tx.many("add_message", rows)
+        self._rows += rows
+
+    def holds_back(self, ids: Iterable[str]) -> bool:
+        """Whether rows with some of these ids are not to be read yet."""
+        wanted = set(ids)
+        return any(row["id"] in wanted for row in self._rows)
 
     def replace(self, row: MessageRow, values: Values, anyway: bool = False) -> None:
         """Write a row that differs; ``anyway`` when what was added to the message changed."""
@@ -121,7 +133,7 @@ class Ledger:
         values = structs.asdict(row) | {"chat": chat, "sender": sender, "org": self._org}
         values["flags"] = row.flags | (FROM_ME if from_me else 0)
         values["client_ref"] = decode_details(row.details).client_ref
-        self.replace(row, values | {"changed_at": self._now})
+        self.replace(row, values | {"changed_at": self.now})
 
     def remove(self, row: MessageRow) -> None:
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
@@ -151,19 +163,21 @@ class Ledger:
     def _index(self, no: int, chat: int, text: str | None) -> None:
         if text:
             values = {"org": self._org, "no": no, "chat": chat, "text": ids.fold(text)}
-            values |= {"rowid": search.rowid(self._org, no), "scope": search.scope(self._org, chat)}
+            values |= {"rowid": search.rowid(self._org, no), "scope": _scope(self._org, chat)}
             self._search.append(values)
 
     def _unindex(self, row: MessageRow) -> None:
         if row.text:
-            self._flush_search()
+            self.flush_rows()
             params = {"org": self._org, "no": row.no, "rowid": search.rowid(self._org, row.no)}
             self._tx.run("delete_search", params)
 
-    def _flush_search(self) -> None:
-        if self._search:
-            self._tx.many("add_search", self._search)
-            self._search = []
+    def flush_rows(self) -> None:
+        """Write the messages that were held back."""
+        for name, rows in (("add_message", self._rows), ("add_search", self._search)):
+            if rows:
+                self._tx.many(name, rows)
+        self._rows, self._search = [], []
 
     # ------------------------------------------------------------------ chats
 
@@ -173,17 +187,19 @@ class Ledger:
 
     def tell_chat(self, phone: int, chat: int, change: Callable[[Registers], bool]) -> None:
         """Change what is known of a chat, making it when it is new."""
+        self._flush_chats()
         params: Values = {"org": self._org, "phone": phone, "chat": chat}
         row = self._tx.one("read_chat", params)
         last_at, has_media, exported, facts = (row[0], row[1], row[2], row[3]) if row else (None, 0, 0, None)
         registers = decode_registers(facts)
         if change(registers) or row is None:
-            params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": self._now}
+            params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": self.now}
             self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._head.seq + 1})
             self._head.change("chat", chat)
 
     def join_chats(self, loser: int, winner: int) -> None:
         """Show the chats of a merged party under the winner at once, before any row is moved."""
+        self._flush_chats()
         for (phone,) in self._tx.all("phones_with_chat", {"org": self._org, "chat": loser}):
             row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": loser})
             if row is not None:
@@ -192,24 +208,38 @@ class Ledger:
                 self._touch((phone, winner), row[0], row[1], row[2])
 
     def is_exported(self, phone: int, chat: int) -> bool:
+        """As of the end of the last batch."""
         row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": chat})
         return row is not None and bool(row[2])
 
-    # ------------------------------------------------------------------ the end of the transaction
+    # ------------------------------------------------------------------ the end of a batch, and of the transaction
 
     def finish(self) -> None:
-        """Write what was gathered."""
-        self._flush_search()
-        self._tally.write(self._tx, self._org)
-        base = {"org": self._org, "seq": self._head.seq + 1, "now": self._now}
+        """A batch is over; ``flush`` writes what was gathered."""
+        base = {"org": self._org, "seq": self._head.seq + 1, "now": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
-            self._tx.run("touch_chat", params | {"has_media": has_media, "exported": exported})
+            self._chats.append(params | {"has_media": has_media, "exported": exported})
+        if self._shrunk or any(exported for _, _, exported in self._touched.values()):
+            self.flush()
+        self._touched.clear()
         for phone, chat in sorted(self._shrunk):
             params = {"org": self._org, "phone": phone, "chat": chat}
             chats = self._parties.standing_under(chat)
             last_at, has_media = self._last_at(phone, chats), self._has_media(phone, chats)
             self._tx.run("set_chat_last", params | {"last_at": last_at, "has_media": has_media})
+        self._shrunk.clear()
+
+    def flush(self) -> None:
+        """Write what was held back, so that it can be read."""
+        self.flush_rows()
+        self._tally.write(self._tx, self._org)
+        self._flush_chats()
+
+    def _flush_chats(self) -> None:
+        for params in self._chats:
+            self._tx.run("touch_chat", params)
+        self._chats = []
 
     def _last_at(self, phone: int, chats: tuple[int, ...]) -> int | None:
         found = [self._tx.one("last_in_chat", {"org": self._org, "phone": phone, "chat": chat}) for chat in chats]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backscroll import events, ids
 from backscroll.errors import BadField, NotFound
 from backscroll.storage.engine import Txn
-from backscroll.storage.parties import Head, Parties
+from backscroll.storage.parties import Head, Parties, canonical
 
 PhoneRow = tuple[int, str, str, str | None, str | None, int, int]
 """Number, JID, phone id, device id, name, when made, number of its party."""
@@ -16,7 +16,7 @@ class OwnPhones:
         self._tx = tx
         self._head = head
         self._parties = parties
-        self._now = now
+        self.now = now
         self._rows: dict[str, PhoneRow] = {}
         self._phones: dict[int, int] = {}
         self._contacts: dict[int, int] = {}
@@ -38,7 +38,7 @@ class OwnPhones:
 
     def find(self, jid: str) -> tuple[int, int]:
         """Number of an own phone and of its party. Its LID will do too."""
-        row = self._rows.get(jid) or self._rows.get(ids.canonical(jid))
+        row = self._rows.get(jid) or self._rows.get(canonical(jid))
         if row is not None:
             return row[0], self._contacts[row[0]]
         contact = self._parties.number(jid)
@@ -49,7 +49,7 @@ class OwnPhones:
 
     def see(self, event: events.PhoneSeen, phone_id: str) -> int:
         """Make or complete an own phone and return its number."""
-        jid = ids.canonical(event.jid)
+        jid = canonical(event.jid)
         if ids.kind_of(jid) != "user":
             raise BadField("number", event.jid[:80], "must be digits with the country code, such as 919876543210")
         row = self._rows.get(jid)
@@ -71,7 +71,7 @@ class OwnPhones:
         number = self._head.number()
         params = {"org": self._head.org, "phone": number, "jid": jid, "contact": self._parties.number(jid)}
         params |= {"phone_id": self._free_phone_id(event.phone_id) or phone_id, "device_id": device}
-        self._tx.run("add_phone", params | {"name": event.name, "created_at": event.created_at or self._now})
+        self._tx.run("add_phone", params | {"name": event.name, "created_at": event.created_at or self.now})
         return number
 
     def _device_is_free(self, device_id: str | None) -> bool:

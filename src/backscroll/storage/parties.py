@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ Registers = dict[str, list[Any]]
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Registers)
 LONGEST_JID = 512
+_REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
 _PERSONS = ("user", "lid", "export")
 
@@ -33,6 +35,9 @@ class Head(Struct):
     next_no: int
     named: int
     changes: list[tuple[str, int]] = []
+    """Those of the batch that is being written."""
+    numbered: list[tuple[str, int]] = []
+    """Those of earlier batches of the same transaction, up to ``seq``."""
 
     def number(self) -> int:
         self.next_no += 1
@@ -40,6 +45,16 @@ class Head(Struct):
 
     def change(self, what: str, no: int) -> None:
         self.changes.append((what, no))
+
+    def end_batch(self) -> int:
+        """Number the changes of a batch, and say how many they are."""
+        changed = len(self.changes)
+        self.seq += changed
+        self.numbered += self.changes
+        self.changes = []
+        if self.named < 0:
+            self.named = self.seq
+        return changed
 
 
 class Party(Struct):
@@ -58,6 +73,14 @@ class Party(Struct):
     @property
     def display_name(self) -> str | None:
         return self.name or self.push_name or self.business_name
+
+
+def canonical(jid: str) -> str:
+    """``ids.canonical``, which takes long beside all else that one message needs; the same few are met again."""
+    return _canonical(jid) if len(jid) <= _REMEMBERED else ids.canonical(jid)
+
+
+_canonical = lru_cache(maxsize=8192)(ids.canonical)
 
 
 def decode_registers(text: str | None) -> Registers:
@@ -107,41 +130,55 @@ class Parties:
     def __init__(self, tx: Txn, head: Head, now: int) -> None:
         self._tx = tx
         self._head = head
-        self._now = now
+        self.now = now
         self._numbers: dict[str, int] = {}
+        self._unknown: set[str] = set()
         self._loaded: dict[int, Party] = {}
         self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": head.org})}
         self._merged: dict[int, int] = dict(self.pending)
         self._told: dict[int, Registers] = {}
+        self._unsaved: set[int] = set()
         self.just_merged: list[tuple[int, int]] = []
         """Losers and winners of this transaction."""
 
     def learn(self, jids: Iterable[str]) -> None:
         """Look many JIDs up at once; those never met get a number."""
-        wanted = sorted({ids.canonical(jid) for jid in jids} - self._numbers.keys())
-        for start in range(0, len(wanted), 500):
-            chunk = wanted[start : start + 500]
+        for jid in self.look_up(jids):
+            self._add(jid)
+
+    def look_up(self, jids: Iterable[str]) -> list[str]:
+        """Look many JIDs up at once and return those never met."""
+        wanted = {canonical(jid) for jid in jids} - self._numbers.keys()
+        missing = sorted(wanted - self._unknown)
+        for start in range(0, len(missing), 500):
+            chunk = missing[start : start + 500]
             for jid, contact, merged_into, _ in self._tx.all("find_aliases", {"org": self._head.org, "jids": chunk}):
                 self._numbers[jid] = contact if merged_into is None else merged_into
-        for jid in wanted:
-            if jid not in self._numbers:
-                self._add(jid)
+        unknown = wanted - self._numbers.keys()
+        self._unknown |= unknown
+        return sorted(unknown)
+
+    def load_known(self, jids: Iterable[str]) -> None:
+        """Read many parties at once that will be asked for; whoever was never met is left out."""
+        jids = [canonical(jid) for jid in jids]
+        self.load(self.resolve(self._numbers[jid]) for jid in jids if jid in self._numbers)
 
     def _add(self, jid: str) -> int:
         _check_jid(jid)
         contact = self._head.number()
         kind = ids.kind_of(jid)
-        params = {"org": self._head.org, "contact": contact, "jid": jid, "now": self._now}
+        params = {"org": self._head.org, "contact": contact, "jid": jid, "now": self.now}
         self._tx.run("add_contact", params | {"kind": kind, "lid": jid if kind == "lid" else None})
         self._tx.run("add_alias", params)
         self._head.change("contact", contact)
         self._numbers[jid] = contact
+        self._unknown.discard(jid)
         return contact
 
     def number(self, jid: str) -> int:
         contact = self._numbers.get(jid)
         if contact is None:
-            spelling, jid = jid, ids.canonical(jid)
+            spelling, jid = jid, canonical(jid)
             self.learn([jid])
             contact = self._numbers[spelling] = self._numbers[jid]
         return self.resolve(contact)
@@ -173,7 +210,7 @@ class Parties:
         return {contact for contact in wanted if self._loaded[contact].kind == "export"}
 
     def tell(self, contact: int, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
-        """Remember what is told; ``finish`` writes it. Each message tells its sender's name anew."""
+        """Remember what is told until ``finish``. Each message tells its sender's name anew."""
         registers = self._told.get(contact)
         if registers is None:
             registers = decode_registers(self.party(contact).facts)
@@ -182,25 +219,37 @@ class Parties:
             self._name(self.party(contact), registers)
 
     def finish(self) -> None:
-        """Write what was told of parties. That a name is still the same is no change that readers need to hear of."""
+        """Take what was told of parties for true; ``flush`` writes it.
+
+        That a name is still the same is no change that readers need to hear of.
+        """
         for contact, registers in sorted(self._told.items()):
             party = self.party(contact)
             before = decode_registers(party.facts)
             if {f: told[2] for f, told in before.items()} == {f: told[2] for f, told in registers.items()}:
-                self._write(party, registers, party.changed_at)
+                self._change(party, registers)
             else:
                 self._save(party, registers)
         self._told.clear()
 
     def _save(self, party: Party, registers: Registers) -> None:
-        self._write(party, registers, self._now)
+        self._change(party, registers)
+        party.changed_at = self.now
         self._head.named = -1
         self._head.change("contact", party.contact)
 
-    def _write(self, party: Party, registers: Registers, changed_at: int) -> None:
+    def _change(self, party: Party, registers: Registers) -> None:
         party.facts = encode_registers(registers)
         self._name(party, registers)
-        self._tx.run("save_contact", msgspec.structs.asdict(party) | {"org": self._head.org, "now": changed_at})
+        self._unsaved.add(party.contact)
+
+    def flush(self) -> None:
+        """Write the parties that were changed."""
+        for contact in sorted(self._unsaved):
+            party = self._loaded[contact]
+            params = msgspec.structs.asdict(party) | {"org": self._head.org, "now": party.changed_at}
+            self._tx.run("save_contact", params)
+        self._unsaved.clear()
 
     @staticmethod
     def _name(party: Party, registers: Registers) -> None:
@@ -211,9 +260,14 @@ class Parties:
     def map_number(self, lid: str, jid: str) -> None:
         """Two JIDs are one party. Nothing happens to two phone numbers, two groups, or a person and a group."""
         self.finish()
-        lid, jid = ids.canonical(lid), ids.canonical(jid)
+        self.flush()
+        lid, jid = canonical(lid), canonical(jid)
         _check_jid(lid)
         _check_jid(jid)
+        self._map(lid, jid)
+        self.flush()
+
+    def _map(self, lid: str, jid: str) -> None:
         known = self._find([lid, jid])
         if lid not in known and jid not in known:
             known[jid] = self._add(jid)
@@ -234,6 +288,7 @@ class Parties:
     def _also_known_as(self, party: Party, jid: str) -> None:
         self._tx.run("add_alias", {"org": self._head.org, "jid": jid, "contact": party.contact})
         self._numbers[jid] = party.contact
+        self._unknown.discard(jid)
         kind = ids.kind_of(jid)
         if kind == "lid":
             party.lid = min(filter(None, (party.lid, jid)))
@@ -243,7 +298,7 @@ class Parties:
 
     def _merge(self, loser: Party, winner: Party) -> None:
         org = self._head.org
-        params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self._now}
+        params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self.now}
         for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
             self._tx.run(name, params)
         registers = decode_registers(winner.facts)

@@ -39,7 +39,8 @@ from backscroll.storage.reader import Assembler, Names, PartyCache, list_rows
 from backscroll.storage.rows import FROM_ME, row_of
 from backscroll.storage.secrets import Sealer, load_or_make_key
 from backscroll.storage.sqlite import SqliteEngine
-from backscroll.storage.writer import Applied, Writer, apply_batch, lock_head, save_head
+from backscroll.storage.together import Together
+from backscroll.storage.writer import Applied, Writer, lock_head, save_head
 
 T = TypeVar("T")
 
@@ -107,6 +108,7 @@ class Store:
         self._clock = clock
         self._parties = PartyCache()
         self._sealer: Sealer | None = None
+        self._together = Together(engine, directory.make_phone_id)
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="backscroll-aside")
 
     def migrate(self) -> list[migrate.Migration]:
@@ -122,12 +124,12 @@ class Store:
     # ------------------------------------------------------------------ writing
 
     def apply(self, org: int, batch: events.Batch) -> Applied:
-        """Write what a source said in one transaction; on disk when this returns.
+        """Write what a source said at once or not at all; on disk when this returns.
 
+        What several threads say at the same time is committed together. After ``StorageBusy`` it may be there or not.
         Applying a batch twice, split up, or in another order with others leaves the same archive.
         """
-        now = self._clock()
-        applied = self._engine.write(lambda tx: apply_batch(tx, org, batch, now, directory.make_phone_id), org)
+        applied = self._together.apply(org, batch, self._clock())
         if any(isinstance(event, events.NumberMapped) for event in batch.events):
             self.finish_merges(org)
         return applied

@@ -7,6 +7,7 @@ nest (hours in days in months), so that the cost does not grow with the years th
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from typing import Any
 
 from msgspec import Struct
@@ -62,25 +63,15 @@ def start_of(level: int, bucket: int) -> int:
 
 
 class Tally:
-    """Changes of the counters, gathered over a batch and written by one upsert a bucket."""
+    """Changes of the counters, gathered over some batches and written by one upsert a bucket."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[int, int, int, int], Counts] = {}
+        self._told: dict[tuple[int, int, int, int], int] = {}
+        """By phone, chat, hour and column."""
 
     def add(self, phone: int, chat: int, sent_at: int, flags: int, sign: int = 1) -> None:
-        column = column_of(flags)
-        month, day, hour = buckets_of(sent_at)
-        for key in (
-            (phone, chat, MONTH, month),
-            (phone, chat, DAY, day),
-            (phone, 0, MONTH, month),
-            (phone, 0, DAY, day),
-            (phone, 0, HOUR, hour),
-        ):
-            counts = self._counts.get(key)
-            if counts is None:
-                counts = self._counts[key] = [0] * len(COLUMNS)
-            counts[column] += sign
+        key = (phone, chat, sent_at // HOUR_US, column_of(flags))
+        self._told[key] = self._told.get(key, 0) + sign
 
     def write(self, tx: Txn, org: int) -> None:
         tx.many(
@@ -88,10 +79,25 @@ class Tally:
             (
                 {"org": org, "phone": phone, "chat": chat, "level": level, "bucket": bucket}
                 | dict(zip(COLUMNS, counts, strict=True))
-                for (phone, chat, level, bucket), counts in sorted(self._counts.items())
+                for (phone, chat, level, bucket), counts in sorted(self._counts().items())
                 if any(counts)
             ),
         )
+        self._told.clear()
+
+    def _counts(self) -> dict[tuple[int, int, int, int], Counts]:
+        counts: dict[tuple[int, int, int, int], Counts] = defaultdict(lambda: [0] * len(COLUMNS))
+        for (phone, chat, hour, column), n in self._told.items():
+            month, day, _ = buckets_of(hour * HOUR_US)
+            for key in (
+                (phone, chat, MONTH, month),
+                (phone, chat, DAY, day),
+                (phone, 0, MONTH, month),
+                (phone, 0, DAY, day),
+                (phone, 0, HOUR, hour),
+            ):
+                counts[key][column] += n
+        return counts
 
 
 class Scope(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from backscroll import events
 from backscroll.errors import NotFound
 from backscroll.model import Message, Source
 from backscroll.storage.adoption import ADOPTED, MINUTE_US, adopted, minutes_of
-from backscroll.storage.cleaning import cleaned, jids_of
+from backscroll.storage.cleaning import cleaned_batch, jids_of, named_in
 from backscroll.storage.engine import Txn
 from backscroll.storage.fold import (
     ALTERING,
@@ -41,6 +41,7 @@ __all__ = [
     "Applied",
     "Key",
     "Known",
+    "Session",
     "Told",
     "Writer",
     "apply_batch",
@@ -49,6 +50,7 @@ __all__ = [
     "save_head",
 ]
 
+_UNSETTLING = (events.NumberMapped, events.PhoneSeen)
 _CHUNK = 400
 _CLOSE = 60
 """Minutes."""
@@ -85,30 +87,73 @@ def lock_head(tx: Txn, org: int) -> Head:
 
 
 def save_head(tx: Txn, head: Head) -> Applied:
-    """Number the changes and put the counter row back."""
-    seq = head.seq + len(head.changes)
-    if head.changes:
-        numbered = enumerate(head.changes, head.seq + 1)
+    """Write the changes and put the counter row back; what the last batch did comes back."""
+    changed = head.end_batch()
+    if head.numbered:
+        numbered = enumerate(head.numbered, head.seq - len(head.numbered) + 1)
         tx.many("add_change", ({"org": head.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
-    named = seq if head.named < 0 else head.named
-    tx.run("save_head", {"org": head.org, "seq": seq, "next_no": head.next_no, "named": named})
-    return Applied(len(head.changes), seq)
+    tx.run("save_head", {"org": head.org, "seq": head.seq, "next_no": head.next_no, "named": head.named})
+    return Applied(changed, head.seq)
 
 
 def apply_batch(tx: Txn, org: int, batch: events.Batch, now: int, make_phone_id: Callable[[], str]) -> Applied:
-    """Write a batch; see ``Store.apply``."""
-    head = lock_head(tx, org)
-    writer = Writer(tx, head, now, batch.source)
-    writer.write(batch, make_phone_id)
-    applied = save_head(tx, head)
-    if batch.position is not None:
-        stream, place = batch.position
-        tx.run("save_position", {"org": org, "stream": stream, "place": place})
+    """Write a batch alone in its transaction."""
+    session = Session(tx, org, make_phone_id)
+    applied = session.write(cleaned_batch(batch), now)
+    session.finish()
     return applied
 
 
+class Session:
+    """One transaction for some batches of an organisation, each written as if it had one of its own."""
+
+    def __init__(self, tx: Txn, org: int, make_phone_id: Callable[[], str]) -> None:
+        self._tx = tx
+        self._head = lock_head(tx, org)
+        self._make_phone_id = make_phone_id
+        self._writer: Writer | None = None
+
+    def expect(self, batches: Sequence[events.Batch]) -> None:
+        """Look up together whom these batches will ask for."""
+        if len(batches) > 1:
+            heard = [event for batch in batches for event in batch.events]
+            parties = self._ready("linked", 0).parties
+            parties.look_up(jid for event in heard for jid in jids_of(event))
+            parties.load_known(jid for event in heard for jid in named_in(event))
+
+    def write(self, batch: events.Batch, now: int) -> Applied:
+        """Write a batch that is fit to be stored (``cleaned_batch``); on disk when the transaction is."""
+        unsettling = any(isinstance(event, _UNSETTLING) for event in batch.events)
+        if unsettling:
+            self._begin_anew()
+        self._ready(batch.source, now).write(batch, self._make_phone_id)
+        if unsettling:
+            self._begin_anew()
+        if batch.position is not None:
+            stream, place = batch.position
+            self._tx.run("save_position", {"org": self._head.org, "stream": stream, "place": place})
+        return Applied(self._head.end_batch(), self._head.seq)
+
+    def _ready(self, source: Source, now: int) -> Writer:
+        if self._writer is None:
+            self._writer = Writer(self._tx, self._head, now, source)
+        else:
+            self._writer.turn_to(source, now)
+        return self._writer
+
+    def _begin_anew(self) -> None:
+        """Forget who is who: it changes."""
+        if self._writer is not None:
+            self._writer.flush()
+            self._writer = None
+
+    def finish(self) -> None:
+        self._begin_anew()
+        save_head(self._tx, self._head)
+
+
 class Writer:
-    """One writing transaction of one organisation."""
+    """One writing transaction of one organisation. Until its end nobody else writes there."""
 
     def __init__(self, tx: Txn, head: Head, now: int, source: Source) -> None:
         self.tx = tx
@@ -121,18 +166,27 @@ class Writer:
         self.ledger = Ledger(tx, head, self.parties, now)
         self._exported: dict[ChatKey, bool] = {}
 
+    def turn_to(self, source: Source, now: int) -> None:
+        """What comes next was told by ``source`` at ``now``."""
+        self.source = source
+        self.now = self.parties.now = self.phones.now = self.ledger.now = now
+        self.ledger.raw = None
+        # Each batch that tells of an export notes it anew.
+        self._exported = {where: False for where, is_exported in self._exported.items() if not is_exported}
+
     # ------------------------------------------------------------------ a batch
 
     def write(self, batch: events.Batch, make_phone_id: Callable[[], str]) -> None:
-        heard = [cleaned(event) for event in batch.events]
-        self.introduce(heard, make_phone_id)
+        """Write a batch but for what is held back until ``flush``."""
+        self.introduce(batch.events, make_phone_id)
         if batch.raw:
             self.ledger.raw = keep_raw(self.tx, self.head, batch.source, batch.raw_type, batch.raw, self.now)
         hearing = Hearing(self.parties, self.phones, self.ledger, self.source)
-        for event in heard:
+        for event in batch.events:
             hearing.hear(event)
         self.settle(hearing.told)
-        self.finish()
+        self.parties.finish()
+        self.ledger.finish()
 
     def introduce(self, heard: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
         """Phones first, then who is who, then everybody who is met: what is heard after that has names."""
@@ -151,8 +205,14 @@ class Writer:
         return self.phones.see(event, phone_id)
 
     def finish(self) -> None:
+        """The end of what was not written as a batch."""
         self.parties.finish()
         self.ledger.finish()
+        self.flush()
+
+    def flush(self) -> None:
+        self.parties.flush()
+        self.ledger.flush()
 
     # ------------------------------------------------------------------ settling: what is told meets what is known
 
@@ -176,6 +236,8 @@ class Writer:
     def _settle_some(self, where: ChatKey, items: dict[str, Told]) -> list[Values]:
         """Settle some ids of a chat; rows of plain new messages come back, to be inserted together."""
         phone, chat = where
+        if self.ledger.holds_back(items):
+            self.ledger.flush_rows()
         chats = self.parties.standing_under(chat)
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
         met = {row[0] for row in self.tx.all("known_ids", params)}
@@ -209,6 +271,7 @@ class Writer:
 
     def known(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
         """What the archive holds about some ids, in words of today's parties."""
+        self.ledger.flush_rows()
         chats = self.parties.standing_under(chat)
         params: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats, "ids": wanted}
         rows = [row_of(values) for values in self.tx.all("rows_by_id", params)]
@@ -253,10 +316,12 @@ class Writer:
         if not self._exported.get(where):
             named = {t.message.key.id for what in items.values() for t in what.tellings}
             told = any(id.startswith(EXPORT_PREFIX) for id in named | items.keys())
-            chats = self.parties.standing_under(where[1])
-            self._exported[where] = told or any(self.ledger.is_exported(where[0], chat) for chat in chats)
             if told:
+                self._exported[where] = True
                 self.ledger.note_export(*where)
+            elif where not in self._exported:
+                chats = self.parties.standing_under(where[1])
+                self._exported[where] = any(self.ledger.is_exported(where[0], chat) for chat in chats)
         return self._exported[where]
 
     def _settle_exported(self, where: ChatKey, items: dict[str, Told]) -> list[Values]:
@@ -290,6 +355,7 @@ class Writer:
             self.write_outcome(phone, chat, id, known[id], outcome.tellings, outcome.addons)
 
     def _said_in(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
+        self.ledger.flush_rows()
         params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": self.parties.standing_under(chat)}
         wanted = set(minutes)
         found: set[str] = set()

@@ -64,7 +64,7 @@ FROM messages WHERE org = :org AND id IN (:ids*)
 -- name: known_ids
 SELECT id FROM messages WHERE org = :org AND id IN (:ids*)
     AND CASE WHEN phone = :phone AND chat IN (:chats*) THEN TRUE END
-UNION SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+UNION ALL SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: texts_by_no
 SELECT no, sent_at, id, phone, chat, sender, text FROM messages

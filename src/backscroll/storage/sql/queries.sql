@@ -296,7 +296,7 @@ WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at BETWEEN :l
 -- name: known_ids
 -- Which of these ids the archive has heard of at all, as message or as what waits for one.
 SELECT id FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*)
-UNION SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+UNION ALL SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: add_message
 INSERT INTO messages (org, no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at,

@@ -1,0 +1,222 @@
+"""Every test that opens an archive runs on both engines, by ``database_url`` or ``own_database``; others are named."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+TESTS = Path(__file__).parent
+FOLDERS = ("connectors", "contract", "dialects", "ingest", "npm", "storage")
+PARAMETERS = {"database_url", "own_database", "other_database_url", "spare_database_url"}
+"""The fixtures that give every test that asks for them one run on each engine."""
+OPENERS = {"Store", "open_store", "make_engine", "SqliteEngine", "PostgresEngine", "open_archive", "CliRunner", "serve"}
+"""What leads to an archive: classes and functions by name, and the command where it is a word of a command line."""
+
+BOTH_AT_ONCE = "compares or joins the two engines, or has a parameter of its own"
+POSTGRES = "a matter of PostgreSQL alone"
+SQLITE = "a matter of SQLite alone: its file, its one writer, its pragmas, its plans"
+ONE_ENGINE: dict[str, str] = {
+    "contract/test_engines.py": BOTH_AT_ONCE,
+    "storage/test_copy.py": BOTH_AT_ONCE,
+    "storage/test_engines_agree.py": BOTH_AT_ONCE,
+    "storage/test_one_version_apart.py": BOTH_AT_ONCE,
+    "storage/test_citus_rules.py": POSTGRES,
+    "storage/test_distribute.py": POSTGRES,
+    "storage/test_postgres.py": POSTGRES,
+    "storage/test_postgres_restarts.py": POSTGRES,
+    "storage/test_row_security.py": POSTGRES,
+    "storage/test_migrate.py": f"{SQLITE}; test_one_version_apart.py has both",
+    "storage/test_store_schema.py": f"{SQLITE}; test_postgres.py and test_citus_rules.py have PostgreSQL's",
+    "storage/test_group_commit.py::test_every_acknowledged_message_of_sixteen_threads_is_there_after_kill_9": SQLITE,
+    "storage/test_leases.py::test_postgresqls_clock_counts_and_not_the_machines": POSTGRES,
+    "storage/test_merge.py::test_each_step_of_a_move_changes_a_bounded_number_of_rows": f"{SQLITE}; it counts them",
+    "storage/test_merge.py::test_two_chats_of_100_000_merge_without_holding_the_writer_for_a_second": SQLITE,
+    "storage/test_store_durability.py::test_every_commit_is_synced_to_a_write_ahead_log": SQLITE,
+    "storage/test_store_durability.py::test_a_full_disk_is_said_loses_nothing_and_writing_goes_on_after": SQLITE,
+    "storage/test_store_durability.py::test_how_fast_batches_and_single_messages_are_written": "only measures",
+}
+"""Modules, or single tests of modules, that may do without; and why."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Module:
+    """A file of tests or helpers: its fixtures, what else it defines, and what it takes from other files of ours."""
+
+    def __init__(self, path: Path, tests: Path) -> None:
+        self._tests = tests
+        self._folder = path.parent
+        self.fixtures: dict[str, ast.stmt] = {}
+        self.names: dict[str, ast.stmt] = {}
+        self._imports: dict[str, tuple[Path, str]] = {}
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, Function | ast.ClassDef):
+                (self.fixtures if is_fixture(node) else self.names)[node.name] = node
+            elif isinstance(node, ast.Assign):
+                self.names |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+            elif isinstance(node, ast.ImportFrom) and (file := self._ours(node.module or "")):
+                self._imports |= {alias.asname or alias.name: (file, alias.name) for alias in node.names}
+
+    def _ours(self, module: str) -> Path | None:
+        name = f"{module.replace('.', '/')}.py"
+        return next((place / name for place in (self._tests, self._folder) if (place / name).is_file()), None)
+
+    def named(self, name: str) -> Found | None:
+        if name in self.names:
+            return self, self.names[name]
+        file, there = self._imports.get(name, (None, ""))
+        return None if file is None else parsed(file, self._tests).named(there)
+
+    def fixture(self, name: str) -> Found | None:
+        files = (place / "conftest.py" for place in (self._folder, self._tests))
+        for module in (self, *(parsed(file, self._tests) for file in files if file.is_file())):
+            if name in module.fixtures:
+                return module, module.fixtures[name]
+        return None
+
+
+Found = tuple[Module, ast.stmt]
+
+
+@lru_cache(maxsize=256)
+def parsed(path: Path, tests: Path) -> Module:
+    return Module(path, tests)
+
+
+def is_fixture(node: ast.stmt) -> bool:
+    return isinstance(node, Function) and any("fixture" in ast.unparse(one) for one in node.decorator_list)
+
+
+def asked_for(node: ast.stmt) -> set[str]:
+    """The fixtures that a test or a fixture names."""
+    if not isinstance(node, Function) or not (is_fixture(node) or node.name.startswith("test_")):
+        return set()
+    later = (part for part in ast.walk(node) if isinstance(part, ast.Call) and "getfixturevalue" in ast.dump(part.func))
+    return {arg.arg for arg in node.args.args} | {word_of(one) for part in later for one in part.args}
+
+
+def word_of(node: ast.AST) -> str:
+    """The text that a constant is; nothing when it is none."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+@lru_cache(maxsize=10_000)
+def used(node: ast.stmt) -> frozenset[str]:
+    """Every name in a definition, words of command lines included; but not those of annotations."""
+    found, waiting = set(), [cast(ast.AST, node)]
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, ast.Name):
+            found.add(at.id)
+        elif isinstance(at, ast.Attribute):
+            found.add(at.attr)
+        found.add(word_of(at))
+        fields = (field for name, field in ast.iter_fields(at) if name not in ("annotation", "returns"))
+        parts = (part for field in fields for part in (field if isinstance(field, list) else [field]))
+        waiting += [part for part in parts if isinstance(part, ast.AST)]
+    return frozenset(found)
+
+
+def opens_on_one_engine(module: Module, test: ast.stmt) -> bool:
+    """Whether a test, or a fixture that it leads to, opens an archive and is no run on each engine."""
+    return any(opens(*found) and not is_asked_of_each(*found) for found in with_fixtures(module, test))
+
+
+def with_fixtures(module: Module, test: ast.stmt) -> list[Found]:
+    """The test and every fixture behind it."""
+    met: list[Found] = [(module, test)]
+    for here, node in met:
+        met += [found for found in map(here.fixture, asked_for(node) - PARAMETERS) if found and found not in met]
+    return met
+
+
+def is_asked_of_each(module: Module, node: ast.stmt) -> bool:
+    return any(asked_for(behind) & PARAMETERS for _, behind in with_fixtures(module, node))
+
+
+def opens(module: Module, node: ast.stmt) -> bool:
+    """Whether it opens an archive, by whatever helpers."""
+    met: list[Found] = [(module, node)]
+    for here, at in met:
+        met += [found for found in map(here.named, used(at)) if found and found not in met]
+    return any(used(at) & OPENERS for _, at in met)
+
+
+def each_test(module: Module) -> Iterator[tuple[str, ast.stmt]]:
+    for name, node in module.names.items():
+        if name.startswith("test_"):
+            yield name, node
+        elif name.startswith("Test") and isinstance(node, ast.ClassDef):
+            yield from ((f"{name}.{part.name}", part) for part in node.body if isinstance(part, ast.FunctionDef))
+
+
+def on_one_engine(tests: Path) -> list[str]:
+    """Tests that open an archive without being asked to do so on each engine, as ``file::test``."""
+    found = []
+    for folder in FOLDERS:
+        for file in sorted((tests / folder).rglob("test_*.py")):
+            module = parsed(file, tests)
+            for name, node in each_test(module):
+                if opens_on_one_engine(module, node):
+                    found.append(f"{file.relative_to(tests)}::{name}")
+    return found
+
+
+def excused(test: str) -> bool:
+    return test in ONE_ENGINE or test.partition("::")[0] in ONE_ENGINE
+
+
+def test_every_test_that_opens_an_archive_runs_on_both_engines() -> None:
+    wrong = [test for test in on_one_engine(TESTS) if not excused(test)]
+    assert wrong == [], "give them database_url or own_database (tests/conftest.py)"
+
+
+def test_what_may_run_on_one_engine_is_there_and_needs_to_be_named() -> None:
+    alone = on_one_engine(TESTS)
+    assert [name for name in ONE_ENGINE if not any(name in (test, test.partition("::")[0]) for test in alone)] == []
+
+
+PLANTED = {
+    "a store": "def test_it(tmp_path): open_store(None, tmp_path)",
+    "an engine": "def test_it(tmp_path): Store(sqlite.SqliteEngine(tmp_path), tmp_path)",
+    "a fixture": "@pytest.fixture\ndef made(tmp_path): return open_store(None, tmp_path)\n\ndef test_it(made): ...",
+    "a class": "class Shelf:\n    def __init__(self): self.store = open_store(None, '')\n\ndef test_it(): Shelf()",
+    "a subclass": "class Archive(Store): ...\n\ndef test_it(): Archive(None, None)",
+    "a helper": "from contract.world import World\n\ndef test_it(tmp_path): World(tmp_path)",
+    "a command": "def test_it(): CliRunner().invoke(main, ['org', 'list'])",
+    "a server": "def test_it(): subprocess.run(['backscroll', 'serve'])",
+    "one of two": "@pytest.fixture\ndef made(): return open_store(None, '')\n\ndef test_it(store, made): ...",
+    "a test of a class": "class TestStore:\n    def test_it(self): open_store(None, '')",
+}
+GOOD = {
+    "a parameter": "def test_it(tmp_path, database_url): open_store(database_url, tmp_path)",
+    "a fixture": "def test_it(store): store.list_orgs()",
+    "a fixture of a folder": "def test_it(world): world.tell()",
+    "no archive": "def test_it(): assert parse('serve ') and fold(1)",
+    "a type": "def test_it(made: Store) -> Store: return made",
+    "a longer way": "@pytest.fixture\ndef shelf(own_database): return Shelf(own_database())\n\ndef test_it(shelf): ...",
+}
+
+
+def planted(tmp_path: Path, text: str) -> list[str]:
+    folder = tmp_path / "contract"
+    folder.mkdir()
+    for name in ("conftest.py", "contract/conftest.py", "contract/world.py", "contract/bakery.py"):
+        (tmp_path / name).write_text((TESTS / name).read_text("utf-8"))
+    (folder / "test_planted.py").write_text(text)
+    return [test.partition("::")[0] for test in on_one_engine(tmp_path)]
+
+
+@pytest.mark.parametrize("text", PLANTED.values(), ids=list(PLANTED))
+def test_a_planted_test_on_one_engine_is_found(tmp_path: Path, text: str) -> None:
+    assert planted(tmp_path, text) == ["contract/test_planted.py"]
+
+
+@pytest.mark.parametrize("text", GOOD.values(), ids=list(GOOD))
+def test_a_test_on_both_engines_is_left_alone(tmp_path: Path, text: str) -> None:
+    assert planted(tmp_path, text) == []
