@@ -57,6 +57,7 @@ class Setting(Struct, frozen=True):
 
     @property
     def variable(self) -> str:
+        """Its name in the environment."""
         return PREFIX + self.name.upper()
 
 

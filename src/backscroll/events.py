@@ -23,6 +23,8 @@ class Target(Struct, frozen=True, order=True):
 
 
 class MessageSeen(Struct, frozen=True, tag="message"):
+    """A source showed a message; whatever it does not know is None."""
+
     message: Message
 
 

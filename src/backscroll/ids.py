@@ -63,16 +63,19 @@ def bare_number(text: str) -> str:
 
 
 def kind_of(jid: str) -> PartyKind:
+    """What a JID is of, by its server: user, lid, group, newsletter …"""
     if jid == "status@broadcast":
         return "status"
     return _KINDS.get(jid.rpartition("@")[2], "unknown")
 
 
 def user_part(jid: str) -> str:
+    """What stands before the @."""
     return jid.partition("@")[0]
 
 
 def is_person(jid: str) -> bool:
+    """Whether somebody is behind it, and no group or channel."""
     return kind_of(jid) in ("user", "lid", "bot", "export")
 
 

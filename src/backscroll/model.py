@@ -101,6 +101,8 @@ class Quote(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place. Degrees; from WhatsApp's LocationMessage, or an exported chat's link to a map."""
+
     latitude: float
     longitude: float
     name: str | None = None
@@ -111,6 +113,8 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Poll(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A question with options; its votes are kept apart (``Vote``)."""
+
     name: str
     options: tuple[str, ...] = ()
     selectable: int | None = None
@@ -120,6 +124,8 @@ class Poll(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A call as a message of the chat. ``duration`` in seconds."""
+
     video: bool | None = None
     outgoing: bool | None = None
     result: str | None = None
@@ -248,6 +254,7 @@ class Phone(Struct, frozen=True, kw_only=True):
 
     @property
     def number(self) -> str:
+        """Digits with the country code."""
         return self.jid.partition("@")[0]
 
 
@@ -263,6 +270,8 @@ class Access(Struct, frozen=True, kw_only=True):
 
 
 class Reaction(Struct, frozen=True, kw_only=True):
+    """What one person put to a message last. ``at`` is None where no source told."""
+
     sender: str
     emoji: str
     at: int | None
@@ -289,6 +298,8 @@ class Edit(Struct, frozen=True, kw_only=True):
 
 
 class Vote(Struct, frozen=True, kw_only=True):
+    """What one person chose last, as the options' texts; none after taking the vote back."""
+
     voter: str
     options: tuple[str, ...]
     at: int
@@ -321,6 +332,8 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody in a group."""
+
     jid: str
     is_admin: bool = False
     is_super_admin: bool = False
@@ -380,6 +393,7 @@ class Contact(Struct, frozen=True, kw_only=True):
 
     @property
     def display_name(self) -> str | None:
+        """What the phone's owner saved, else what the person chose, else the business name."""
         return self.name or self.push_name or self.business_name
 
 
@@ -394,6 +408,8 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 class ChatPage(Struct, frozen=True, kw_only=True):
+    """Chats of one page, the latest first; ``total`` over all pages."""
+
     chats: list[Chat]
     total: int
     offset: int
@@ -401,6 +417,8 @@ class ChatPage(Struct, frozen=True, kw_only=True):
 
 
 class ContactPage(Struct, frozen=True, kw_only=True):
+    """Contacts of one page; ``total`` over all pages."""
+
     contacts: list[Contact]
     total: int
     offset: int
@@ -415,6 +433,8 @@ class ReactionRow(Struct, frozen=True, kw_only=True):
 
 
 class ReactionPage(Struct, frozen=True, kw_only=True):
+    """Reactions of one page, newest first; ``total`` over all pages."""
+
     reactions: list[ReactionRow]
     total: int
     offset: int

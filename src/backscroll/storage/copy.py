@@ -75,6 +75,7 @@ class Copy:
 
     @property
     def rows(self) -> int:
+        """How many were copied, over all tables."""
         return sum(self._counts.values())
 
     def _look_at_target(self) -> Place | None:

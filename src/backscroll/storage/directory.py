@@ -34,6 +34,8 @@ class NewToken(Struct, frozen=True):
 
 
 class TokenInfo(Struct, frozen=True, kw_only=True):
+    """What may be shown of a token. ``phones`` are numbers, None for all; times are microseconds UTC."""
+
     id: str
     name: str | None
     phones: tuple[str, ...] | None
@@ -52,6 +54,7 @@ class Found(Struct, frozen=True):
 
 
 def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
+    """Make an organisation. ``BadField`` for its name or id (a UUID), ``Conflict`` when either is taken."""
     name = name.strip()
     if not name or len(name) > 200:
         raise BadField("name", name[:200], "must have 1 to 200 characters")
@@ -68,10 +71,12 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
 
 
 def list_orgs(tx: Txn) -> list[Org]:
+    """All organisations, in the order of their numbers."""
     return [Org(no=r[0], id=r[1], name=r[2], created_at=r[3]) for r in tx.all("list_orgs", {})]
 
 
 def find_org(tx: Txn, name_or_id: str) -> Org:
+    """By its exact name or its id; ``NotFound``."""
     for org in list_orgs(tx):
         if name_or_id in (org.name, org.id) or name_or_id.lower() == org.id:
             return org
@@ -87,6 +92,7 @@ def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
 
 
 def make_phone_id() -> str:
+    """An id as Periskope's are: ``phone-`` and sixteen random lowercase letters."""
     return "phone-" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
 
 
@@ -99,6 +105,7 @@ def create_token(
     expires: int | None,
     now: int,
 ) -> NewToken:
+    """Make a credential for some phones (None: all). ``BadField`` for an unknown scope, ``NotFound`` for a phone."""
     unknown = scopes - SCOPES
     if unknown:
         raise BadField("scope", sorted(unknown)[0], f"must be one of {', '.join(sorted(SCOPES))}")
@@ -116,6 +123,7 @@ def create_token(
 
 
 def list_tokens(tx: Txn, org: int) -> list[TokenInfo]:
+    """All tokens of an organisation, revoked ones too."""
     phones = phones_of(tx, org)
     return [_info(row, phones) for row in tx.all("list_tokens", {"org": org})]
 
@@ -135,6 +143,7 @@ def _info(row: tuple[Any, ...], phones: dict[int, tuple[Phone, int]]) -> TokenIn
 
 
 def revoke_token(tx: Txn, org: int, token: str, now: int) -> None:
+    """``NotFound`` when there is no such token. Revoking twice keeps the first time."""
     if tx.one("revoke_token", {"org": org, "token": token, "now": now}) is None:
         raise NotFound("token", token)
 
@@ -167,6 +176,7 @@ def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Fo
 
 
 def access_of(tx: Txn, org: int, phones: list[int] | None, scopes: frozenset[str], token: str | None) -> Access:
+    """What a token that names these phones (None: all) may read; the organisation must exist."""
     found = next(o for o in list_orgs(tx) if o.no == org)
     all_phones = [phone for phone, _ in phones_of(tx, org).values()]
     visible = tuple(p for p in all_phones if phones is None or p.no in phones)

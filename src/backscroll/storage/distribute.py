@@ -37,6 +37,7 @@ class Step(Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
+        """For people, before it is done."""
         return {
             "everywhere": f"{self.table}: keep a copy on every node",
             "by organisation": f"{self.table}: spread by {COLUMN}"

@@ -81,6 +81,8 @@ _NOTHING = About()
 
 
 class Line(Struct, frozen=True):
+    """An event with where it came from: one line of a file."""
+
     event: Dumped
     about: About = _NOTHING
 

@@ -250,6 +250,7 @@ def texts_of(message: Message, edits: Sequence[Edit]) -> list[str | None]:
 
 
 def original_text(message: Message, edits: Sequence[Edit]) -> str | None:
+    """As it was first told, before any edit."""
     return texts_of(message, edits)[0]
 
 
@@ -279,6 +280,7 @@ def merged(best_first: Sequence[Message]) -> Message:
 
 
 def highest_ack(acks: Iterable[int | None]) -> int | None:
+    """Delivery only rises, except to failed."""
     known = [a for a in acks if a is not None]
     return max(known, key=lambda a: ACK_ORDER.get(a, 0)) if known else None
 

@@ -102,6 +102,7 @@ class Ledger:
         }
 
     def insert(self, rows: list[Values]) -> None:
+        """New rows; each gets its number here."""
         for values in rows:
             values["no"] = no = self._head.number()
             self._head.change("message", no)
@@ -136,6 +137,7 @@ class Ledger:
         self.replace(row, values | {"changed_at": self.now})
 
     def remove(self, row: MessageRow) -> None:
+        """Take a row out, with all that counted it."""
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
         self._head.change("gone", row.no)
         self._uncount(row)

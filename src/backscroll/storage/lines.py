@@ -37,6 +37,8 @@ class StoredLine(Struct, frozen=True, kw_only=True):
 
 
 class StoredLines(Struct, frozen=True):
+    """What exported chats told of one chat, in the order of time."""
+
     lines: list[StoredLine]
     """Oldest first."""
     meet_others: bool

@@ -107,6 +107,7 @@ class MediaStore:
             raise StorageError(f"media cannot be read: {error.strerror or error}") from error
 
     def exists(self, org: int, sha256: str) -> bool:
+        """Whether the bytes with this SHA-256 are here."""
         return _SHA256.fullmatch(sha256) is not None and self.path(org, sha256).is_file()
 
     def size(self, org: int, sha256: str) -> int:

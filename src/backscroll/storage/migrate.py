@@ -42,6 +42,8 @@ _BREAKING = (
 
 
 class Migration(Struct, frozen=True, order=True):
+    """One numbered file."""
+
     version: int
     name: str
     text: str
@@ -54,6 +56,7 @@ class Migration(Struct, frozen=True, order=True):
 
     @property
     def concurrent(self) -> bool:
+        """Whether it holds nothing but index builds."""
         return self.text.startswith("-- concurrently\n")
 
     @property
@@ -159,11 +162,13 @@ def _settle(engine: Engine, copying: bool) -> None:
 
 
 def read_meta(engine: Engine, key: str) -> str | None:
+    """What holds for the database as a whole under this key; None when nothing does."""
     row = engine.read(lambda tx: tx.one("read_meta", {"key": key}))
     return None if row is None else str(row[0])
 
 
 def applied(engine: Engine) -> set[int]:
+    """Versions that have been run here."""
     return {int(row[0]) for row in engine.read(lambda tx: tx.all("list_migrations", {}))}
 
 

@@ -40,10 +40,12 @@ class Head(Struct):
     """Those of earlier batches of the same transaction, up to ``seq``."""
 
     def number(self) -> int:
+        """The next number for a message, contact, phone or payload; never given twice."""
         self.next_no += 1
         return self.next_no - 1
 
     def change(self, what: str, no: int) -> None:
+        """Note a change for the feed; it gets its seq when the batch ends."""
         self.changes.append((what, no))
 
     def end_batch(self) -> int:
@@ -58,6 +60,8 @@ class Head(Struct):
 
 
 class Party(Struct):
+    """A person, group or channel as its row holds it."""
+
     contact: int
     jid: str
     lid: str | None
@@ -72,6 +76,7 @@ class Party(Struct):
 
     @property
     def display_name(self) -> str | None:
+        """What the phone's owner saved, else what the person chose, else the business name."""
         return self.name or self.push_name or self.business_name
 
 
@@ -176,6 +181,7 @@ class Parties:
         return contact
 
     def number(self, jid: str) -> int:
+        """The party of a JID, made when it is new."""
         contact = self._numbers.get(jid)
         if contact is None:
             spelling, jid = jid, canonical(jid)
@@ -190,6 +196,7 @@ class Parties:
         return contact
 
     def load(self, contacts: Iterable[int]) -> None:
+        """Read the rows of these parties together, before they are asked for one by one."""
         missing = sorted(set(contacts) - self._loaded.keys() - {0})
         for start in range(0, len(missing), 500):
             params = {"org": self._head.org, "contacts": missing[start : start + 500]}
@@ -200,6 +207,7 @@ class Parties:
                     self._merged[party.contact] = party.merged_into
 
     def party(self, contact: int) -> Party:
+        """By its number; a merged one too."""
         self.load([contact])
         return self._loaded[contact]
 

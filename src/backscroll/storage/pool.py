@@ -31,6 +31,8 @@ class _Pooled(Struct):
 
 
 class Pool:
+    """Connections to one database, for any thread."""
+
     def __init__(self, connect: Callable[[], Connection], size: int, patience: float) -> None:
         """At most ``size`` connections; a caller waits up to ``patience`` seconds for a free one."""
         self._connect = connect
@@ -108,6 +110,7 @@ class Pool:
             pooled.connection.close()
 
     def close(self) -> None:
+        """Connections in use are closed when they are put back."""
         with self._lock:
             self._closed = True
             dropped, self._idle = self._idle, []

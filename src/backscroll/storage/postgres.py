@@ -80,6 +80,7 @@ class Prepared(Struct, frozen=True):
     lists: frozenset[str]
 
     def values(self, params: Mapping[str, Any]) -> list[Any]:
+        """In the order of the statement's numbers."""
         return [_array(params[name]) if name in self.lists else _only(params[name]) for name in self.names]
 
 

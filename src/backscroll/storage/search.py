@@ -14,6 +14,7 @@ ROWID_BITS = 40
 
 
 def rowid(org: int, no: int) -> int:
+    """Of a message's row in the full-text index."""
     return org << ROWID_BITS | no
 
 
@@ -28,6 +29,7 @@ def scope(org: int, chat: int) -> str:
 
 
 def trigrams(folded: str) -> list[str]:
+    """The distinct runs of three letters of a folded text."""
     return sorted({folded[i : i + 3] for i in range(len(folded) - 2)})
 
 

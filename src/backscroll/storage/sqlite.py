@@ -30,6 +30,8 @@ _PRAGMAS = (
 
 
 class SqliteTxn:
+    """A transaction on one connection, opened and ended by the engine."""
+
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
         self._connection = connection
         self._statements = statements

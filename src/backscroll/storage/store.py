@@ -62,6 +62,8 @@ class Change(Struct, frozen=True):
 
 
 class Quarantined(Struct, frozen=True):
+    """Input that could not be understood, as it was received. ``stored_at`` in microseconds UTC."""
+
     no: int
     source: str
     problem: str
@@ -70,6 +72,7 @@ class Quarantined(Struct, frozen=True):
 
 
 def now_us() -> int:
+    """Microseconds since 1970 UTC."""
     return time.time_ns() // 1000
 
 
@@ -89,6 +92,7 @@ def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us) -
 
 
 def make_engine(url: str | None, data: Path) -> Engine:
+    """The engine that a URL names; see ``open_store``. ``BadField`` for another scheme."""
     if not url:
         return SqliteEngine(data / "backscroll.db")
     scheme, _, rest = url.partition(":")
@@ -102,6 +106,8 @@ def make_engine(url: str | None, data: Path) -> Engine:
 
 
 class Store:
+    """An archive that is open. ``open_store`` makes one that is ready; ``close`` it."""
+
     def __init__(self, engine: Engine, data: Path, clock: Callable[[], int] = now_us) -> None:
         self._engine = engine
         self._data = data
@@ -118,6 +124,7 @@ class Store:
         return ran
 
     def close(self) -> None:
+        """Wait for what is being written aside, then let go of the database."""
         self._aside.shutdown()
         self._engine.close()
 
@@ -196,6 +203,7 @@ class Store:
         return self._engine.write(work, org)
 
     def quarantined(self, org: int) -> list[Quarantined]:
+        """All of it, unsealed, oldest first."""
         rows = self._engine.read(lambda tx: tx.all("list_quarantined", {"org": org}), org)
         return [Quarantined(r[0], r[1], r[2], self._seal().unseal(r[3]), r[4]) for r in rows]
 
@@ -253,6 +261,7 @@ class Store:
         return self._engine.read(work, org)
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
+        """The message that was sent with this reference of the sender's own; None when there is none."""
         wanted = clean_text(ref)[0]
 
         def work(tx: Txn) -> ArchivedMessage | None:
@@ -271,15 +280,19 @@ class Store:
     # ------------------------------------------------------------------ chats, contacts, reactions
 
     def list_chats(self, query: ChatQuery) -> ChatPage:
+        """A page of chats with the number of all that match."""
         return self._ask(query.org, lambda lists: lists.chats(query))
 
     def find_chat(self, org: int, phones: tuple[int, ...], jid: str) -> Chat | None:
+        """The chat as the first of ``phones`` that has it sees it; None when none has."""
         return self._ask(org, lambda lists: lists.chat(phones, jid))
 
     def list_contacts(self, query: ContactQuery) -> ContactPage:
+        """A page of contacts that these phones know, with the number of all that match."""
         return self._ask(query.org, lambda lists: lists.contacts(query))
 
     def find_contact(self, org: int, phones: tuple[int, ...], jid: str) -> Contact | None:
+        """None when these phones do not know the JID."""
         return self._ask(org, lambda lists: lists.contact(phones, jid))
 
     def find_by_name(self, org: int, name: str) -> list[str]:
@@ -288,6 +301,7 @@ class Store:
         return [row[1] for row in rows]
 
     def list_reactions(self, query: ReactionQuery) -> ReactionPage:
+        """A page of reactions, newest first, with the number of all that match."""
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
@@ -306,19 +320,23 @@ class Store:
         return [Change(*row) for row in rows]
 
     def position(self, org: int, stream: str) -> str | None:
+        """Where a source that is pulled goes on, in its own words; None before its first batch."""
         row = self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}), org)
         return None if row is None else row[0]
 
     # ------------------------------------------------------------------ organisations, phones, tokens
 
     def create_org(self, name: str, id: str | None = None) -> Org:
+        """``BadField`` for its name or id (a UUID, chosen when None), ``Conflict`` when either is taken."""
         no = max((org.no for org in self.list_orgs()), default=0) + 1
         return self._engine.write(lambda tx: directory.create_org(tx, no, name, id, self._clock()), no)
 
     def list_orgs(self) -> list[Org]:
+        """All organisations, in the order of their numbers."""
         return self._engine.read(directory.list_orgs)
 
     def find_org(self, name_or_id: str) -> Org:
+        """By its exact name or its id; ``NotFound``."""
         return self._engine.read(lambda tx: directory.find_org(tx, name_or_id))
 
     def add_phone(self, org: int, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
@@ -342,6 +360,7 @@ class Store:
         return self.find_phone(org, digits)
 
     def list_phones(self, org: int) -> tuple[Phone, ...]:
+        """Own phones, oldest first."""
         phones = self._engine.read(lambda tx: directory.phones_of(tx, org), org)
         return tuple(phone for phone, _ in phones.values())
 
@@ -367,6 +386,7 @@ class Store:
         )
 
     def list_tokens(self, org: int) -> list[TokenInfo]:
+        """All tokens of an organisation, revoked ones too; no secrets."""
         return self._engine.read(lambda tx: directory.list_tokens(tx, org), org)
 
     def revoke_token(self, org: int, token_id: str) -> None:
@@ -385,6 +405,7 @@ class Store:
         return self._authenticate(secret, None)
 
     def authenticate_basic(self, token_id: str, secret: str) -> Access:
+        """The same for a token id with its secret; ``Unauthorised`` unless they belong together."""
         return self._authenticate(secret, token_id)
 
     def access_of_token(self, token_id: str) -> Access:

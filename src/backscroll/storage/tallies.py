@@ -70,10 +70,12 @@ class Tally:
         """By phone, chat, hour and column."""
 
     def add(self, phone: int, chat: int, sent_at: int, flags: int, sign: int = 1) -> None:
+        """Count a message, or with ``sign`` -1 no longer. ``sent_at`` in microseconds UTC."""
         key = (phone, chat, sent_at // HOUR_US, column_of(flags))
         self._told[key] = self._told.get(key, 0) + sign
 
     def write(self, tx: Txn, org: int) -> None:
+        """One upsert for each bucket that changed; then nothing is gathered any more."""
         tx.many(
             "add_tally",
             (

@@ -22,6 +22,7 @@ class Table(Struct, frozen=True):
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """All of them, in the order in which they are copied."""
         return ("org", *self.key, *self.rest)
 
 
