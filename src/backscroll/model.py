@@ -62,7 +62,7 @@ class MessageKey(Struct, frozen=True, order=True, gc=False):
     sender: str | None = None
 
 
-class Media(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Media(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A file that belongs to a message. ``file`` is the SHA-256 of bytes that this archive holds."""
 
     mimetype: str | None = None
@@ -91,7 +91,7 @@ class Media(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when the source says that it left the file out."""
 
 
-class Quote(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Quote(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The message that this one answers, and the copy of it that travelled along."""
 
     id: str | None = None
@@ -142,7 +142,7 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, Any] | None = None
 
 
-class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that a source told about a message besides its text. Flags are None when it did not say."""
 
     media: Media | None = None

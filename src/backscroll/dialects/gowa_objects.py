@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from backscroll.dialects.gowa_content import content_of, file_name
-from backscroll.dialects.jsontext import encode, escaped, go_json, quote
+from backscroll.dialects.jsontext import go_json
 from backscroll.dialects.links import Links
 from backscroll.dialects.moments import go_text
 from backscroll.errors import NotFound
 from backscroll.ids import clean_text, is_person, kind_of, user_part
 from backscroll.kinds import gowa_media_type
-from backscroll.model import Access, ArchivedMessage, Chat, ChatPage, ContactPage, Page, Phone, Reaction
+from backscroll.model import NO_DETAILS, Access, ArchivedMessage, Chat, ChatPage, ContactPage, Page, Phone, Reaction
 
 _NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time."""
@@ -27,81 +28,102 @@ class Options(Struct, frozen=True, kw_only=True):
     empty_values: Literal["null", "zero"] = "null"
 
 
+class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A message as it is shown, its keys in GOWA's order; the last two only where there is something in them."""
+
+    id: str
+    chat_jid: str
+    sender_jid: str
+    content: str
+    timestamp: str
+    is_from_me: bool
+    media_type: str | None
+    filename: str | None
+    url: str | None
+    file_length: int | None
+    created_at: str
+    updated_at: str
+    sender_display_name: str
+    reactions: list[dict[str, Any]] | None = None
+    call_metadata: str | None = None
+
+
+_ShownMedia = tuple[str | None, str | None, str | None, int | None]
+"""Type, file name, address, size."""
+
+_SHOWN_EMPTY: dict[str, _ShownMedia] = {"null": (None, None, None, None), "zero": ("", "", "", 0)}
+
+
 def render_messages(page: Page, chat_jid: str, links: Links, options: Options, access: Access) -> bytes:
     """A page of one chat. ``chat_jid``, as it was asked for, is shown when the archive does not know the chat."""
-    row = _row_renderer(links, options, access)
-    pagination = encode({"limit": page.limit, "offset": page.offset, "total": page.total})
-    chat_info = encode(_unknown_chat(chat_jid) if page.chat is None else _chat(page.chat))
-    rows = b",".join([row(archived) for archived in page.messages])
-    results = b'{"data":[%b],"pagination":%b,"chat_info":%b}' % (rows, pagination, chat_info)
-    return escaped(b'{"code":"SUCCESS","message":"Success get chat messages","results":%b}' % results)
+    row = _row_maker(links, options, access)
+    results = {
+        "data": [row(archived) for archived in page.messages],
+        "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
+        "chat_info": _unknown_chat(chat_jid) if page.chat is None else _chat(page.chat),
+    }
+    return _success("Success get chat messages", results)
 
 
-def _row_renderer(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], bytes]:
-    """A function that renders one message; it is text throughout, since pages of them are most of what is asked."""
+def _row_maker(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], _Row]:
     no_media = _SHOWN_EMPTY[options.empty_values]
 
-    def row(archived: ArchivedMessage) -> bytes:
+    def row(archived: ArchivedMessage) -> _Row:
         message = archived.message
-        key, details = message.key, message.details
-        sender = _sender(archived)
-        stored_at = archived.stored_at if details.created_at is None else details.created_at
-        changed_at = archived.changed_at if details.updated_at is None else details.updated_at
-        created = go_text(stored_at)
-        updated = created if changed_at == stored_at else go_text(changed_at)
-        media = no_media
-        if (media_type := gowa_media_type(message.kind)) is not None:
-            media = _media(archived, media_type, access.org.no, links, options)
-        head = f'{{"id":{quote(key.id)},"chat_jid":{quote(key.chat)},"sender_jid":{quote(sender)},"content":'
-        tail = (
-            f',"timestamp":"{go_text(message.sent_at)}","is_from_me":{"true" if message.from_me else "false"},'
-            f'{media},"created_at":"{created}","updated_at":"{updated}",'
-            f'"sender_display_name":{quote(_sender_name(archived, sender))}'
+        key, details, kind = message.key, message.details, message.kind
+        sender, sender_name = _author(archived)
+        created_at, updated_at = archived.stored_at, archived.changed_at
+        media, call_metadata = no_media, None
+        if details is not NO_DETAILS:
+            created_at = created_at if details.created_at is None else details.created_at
+            updated_at = updated_at if details.updated_at is None else details.updated_at
+            if details.call is not None and details.call.metadata:
+                call_metadata = go_json(details.call.metadata).decode()
+        if kind != "text" and (shown_type := gowa_media_type(kind)) is not None:
+            media = _media(archived, shown_type, access.org.no, links, no_media)
+        media_type, filename, url, size = media
+        return _Row(
+            key.id,
+            key.chat,
+            sender,
+            message.text or content_of(message),
+            go_text(message.sent_at),
+            message.from_me,
+            media_type,
+            filename,
+            url,
+            size,
+            _changed(created_at),
+            _changed(updated_at),
+            sender_name,
+            [_reaction(reaction, archived.phone) for reaction in archived.reactions] if archived.reactions else None,
+            call_metadata,
         )
-        end = _extras(archived) if archived.reactions or details.call is not None else b"}"
-        return b"".join((head.encode(), encode(message.text or content_of(message)), tail.encode(), end))
 
     return row
 
 
-_SHOWN_EMPTY = {
-    "null": '"media_type":null,"filename":null,"url":null,"file_length":null',
-    "zero": '"media_type":"","filename":"","url":"","file_length":0',
-}
+_changed = lru_cache(maxsize=4096)(go_text)
+"""For times when rows were made or changed: an import makes many at a time."""
 
 
-def _media(archived: ArchivedMessage, media_type: str, org_no: int, links: Links, options: Options) -> str:
-    empty, no_size = ('""', "0") if options.empty_values == "zero" else ("null", "null")
+def _media(archived: ArchivedMessage, media_type: str, org_no: int, links: Links, empty: _ShownMedia) -> _ShownMedia:
     media = archived.message.details.media
+    _, no_name, no_url, no_size = empty
     if media is None:
-        return f'"media_type":"{media_type}","filename":{empty},"url":{empty},"file_length":{no_size}'
-    name, url = file_name(archived), links.media_url(org_no, media) or media.url
-    return (
-        f'"media_type":"{media_type}","filename":{quote(name) if name else empty},'
-        f'"url":{quote(url) if url else empty},"file_length":{no_size if media.size is None else media.size}'
-    )
+        return media_type, no_name, no_url, no_size
+    url = links.media_url(org_no, media) or media.url
+    return media_type, file_name(archived) or no_name, url or no_url, no_size if media.size is None else media.size
 
 
-def _extras(archived: ArchivedMessage) -> bytes:
-    """What few messages have, and the brace at the end."""
-    call, extras = archived.message.details.call, b""
-    if archived.reactions:
-        extras = b',"reactions":' + encode([_reaction(reaction, archived.phone) for reaction in archived.reactions])
-    if call is not None and call.metadata:
-        extras += b',"call_metadata":' + encode(go_json(call.metadata).decode())
-    return extras + b"}"
-
-
-def _sender(archived: ArchivedMessage) -> str:
+def _author(archived: ArchivedMessage) -> tuple[str, str]:
+    """The sender's JID, and a name for it."""
     key = archived.message.key
     if archived.message.from_me:
-        return archived.phone.jid
-    return key.sender or key.chat
-
-
-def _sender_name(archived: ArchivedMessage, sender: str) -> str:
-    told = archived.phone.name if archived.message.from_me else archived.sender_name
-    return told or user_part(sender) or sender
+        jid, name = archived.phone.jid, archived.phone.name
+    else:
+        jid, name = key.sender or key.chat, archived.sender_name
+    return jid, name or user_part(jid) or jid
 
 
 def _reaction(reaction: Reaction, phone: Phone) -> dict[str, Any]:

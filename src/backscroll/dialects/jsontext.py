@@ -69,16 +69,12 @@ def go_json(value: Any) -> bytes:
 def escaped(text: bytes) -> bytes:
     """JSON with those five characters escaped."""
     for raw, shown in _GO_ESCAPES:
-        # A single byte is found many times faster than several.
-        if raw[:1] in text and raw in text:
+        if raw in text:
             text = text.replace(raw, shown)
+    # A single byte is found many times faster than several.
+    if b"\xe2" in text and b"\xe2\x80" in text:
+        text = text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
     return text
 
 
-_GO_ESCAPES = (
-    (b"<", b"\\u003c"),
-    (b">", b"\\u003e"),
-    (b"&", b"\\u0026"),
-    ("\u2028".encode(), b"\\u2028"),
-    ("\u2029".encode(), b"\\u2029"),
-)
+_GO_ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))

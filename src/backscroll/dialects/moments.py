@@ -88,23 +88,19 @@ _LAST_DIGITS = [f"{part:03d}".rstrip("0") + "+00:00" for part in range(1000)]
 
 def postgres_text(micros: int) -> str:
     """As PostgreSQL's ``to_json(timestamptz)`` in UTC: ``2025-01-24T09:43:48.884+00:00``."""
-    minutes = micros // _MINUTE
-    day = minutes // 1440
-    rest = micros - minutes * _MINUTE
-    second = rest // SECOND
-    fraction = rest - second * SECOND
+    minutes, rest = micros // _MINUTE, micros % _MINUTE
+    second, fraction = rest // SECOND, rest % SECOND
     if not fraction:
-        return _date(day) + _MINUTES[minutes - day * 1440] + _WHOLE_SECONDS[second]
-    milli, micro = divmod(fraction, 1000)
+        return f"{_date(minutes // 1440)}{_MINUTES[minutes % 1440]}{_WHOLE_SECONDS[second]}"
+    milli, micro = fraction // 1000, fraction % 1000
     tail = _THOUSANDTHS[milli] + _LAST_DIGITS[micro] if micro else _LAST_DIGITS[milli]
-    return f"{_date(day)}{_MINUTES[minutes - day * 1440]}{_SECONDS[second]}.{tail}"
+    return f"{_date(minutes // 1440)}{_MINUTES[minutes % 1440]}{_SECONDS[second]}.{tail}"
 
 
 def go_text(micros: int) -> str:
     """As Go's RFC 3339 in UTC, whole seconds: ``2024-01-15T10:30:00Z``."""
     minutes = micros // _MINUTE
-    day = minutes // 1440
-    return _date(day) + _MINUTES[minutes - day * 1440] + _GO_SECONDS[(micros - minutes * _MINUTE) // SECOND]
+    return f"{_date(minutes // 1440)}{_MINUTES[minutes % 1440]}{_GO_SECONDS[micros % _MINUTE // SECOND]}"
 
 
 def compact_text(micros: int) -> str:

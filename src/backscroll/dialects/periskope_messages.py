@@ -1,7 +1,8 @@
-"""Periskope's message object, 53 keys in the order of its database, built as text.
+"""Periskope's message object, 53 keys in the order of its database, put together from ready-made pieces.
 
-A page holds up to 2,000 of them, so the keys that only ``Details`` can fill come in ready-made segments
-and a message without details costs a dozen short strings.
+A page holds up to 2,000 of them, and most say what others said before: who wrote to whom (``_Who``) and what kind of
+message it is (``_Told``). Both together are a frame, nine pieces that are remembered; a usual row is its frame with
+eight texts of its own in between.
 """
 
 from __future__ import annotations
@@ -11,103 +12,152 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from backscroll.dialects.jsontext import encode, jsonb, jsonb_text, number, quote
-from backscroll.dialects.links import Links, NoLinks
+from backscroll.dialects.links import Links
 from backscroll.dialects.moments import postgres_text
 from backscroll.dialects.periskope_ids import encode_message_id, has_participants, shown_jid
 from backscroll.ids import is_person
 from backscroll.kinds import periskope_type
-from backscroll.model import NO_DETAILS, Access, ArchivedMessage, Details, Location, Media, Quote, Receipt
+from backscroll.model import NO_DETAILS, Access, ArchivedMessage, Details, Kind, Location, Media, Quote, Receipt
 
 _FLAG: dict[bool | None, str] = {None: "null", True: "true", False: "false"}
-_RECEIVED = '{"pending":[],"read_count":0,"delivered_count":0}'
-_SENT = '{"read":{},"pending":[],"delivered":{},"read_count":0,"delivered_count":0}'
 
 Row = Callable[[ArchivedMessage], bytes]
 
 
-class _Shown(dict[str, str]):
-    """JIDs as they stand inside a JSON string, each escaped once a page."""
-
-    def __missing__(self, jid: str) -> str:
-        text = quote(shown_jid(jid))[1:-1]
-        self[jid] = text
-        return text
+_Frame = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
+"""What stands around unique id, text, unique id, unique id, time, time of change, unique id and fts."""
 
 
-class _Several(dict[str, bool]):
-    """Whether a chat's message ids name the participant, found once a page."""
+class _Who(Struct, frozen=True, gc=False):
+    """What chat, own phone and sender say in a row, in its order."""
 
-    def __missing__(self, chat: str) -> bool:
-        several = has_participants(chat)
-        self[chat] = several
-        return several
+    message_id: str
+    end_of_id: str
+    from_me: str
+    remote: str
+    end_of_serialized: str
+    chat: str
+    own_phone: str
+    sender: str
 
 
-class _Moments(dict[int, str]):
-    """Times when rows were changed, each put into words once a page: an import changes many at a time."""
+class _Told(Struct, frozen=True, gc=False):
+    """What is said between those, in its order: the kind of message, and what only its source could tell."""
 
-    def __missing__(self, at: int) -> str:
-        text = postgres_text(at)
-        self[at] = text
-        return text
+    author: str
+    broadcast: str
+    duration: str
+    score: str
+    has: str
+    facts: str
+    mentioned: str
+    orders: str
+    broadcast_id: str
+    media: str
+    performed: str
+    prev_body: str
+    quoted: str
+    reference: str
+    delivery: str
+    ticket: str
+    flag: str
+    end: str
+
+
+@lru_cache(maxsize=4096)
+def _changed(at: int) -> bytes:
+    """Times when rows were changed: an import changes many at a time."""
+    return postgres_text(at).encode()
 
 
 def row_renderer(access: Access, links: Links) -> Row:
-    """A function that renders one message as JSON text; it remembers what the messages of a page share.
-
-    What people wrote is joined in as bytes: letters beyond ASCII would make all of the row dear to encode.
-    """
+    """A function that renders one message as JSON text."""
     org_no, org_id = access.org.no, quote(access.org.id)
-    shown, several, moments = _Shown(), _Several(), _Moments()
 
     def row(archived: ArchivedMessage) -> bytes:
         message = archived.message
-        key, details, from_me = message.key, message.details, message.from_me
-        chat, own = shown[key.chat], shown[archived.phone.jid]
-        mine = "true" if from_me else "false"
-        unique_id = quote(key.id)[1:-1]
-        sender = archived.phone.jid if from_me else key.sender or sender_of(archived)
-        writer = "null" if sender is None else f'"{shown[sender]}"'
-        message_id = f"{mine}_{chat}_{unique_id}"
-        if sender is not None and several[key.chat]:
-            message_id = f"{message_id}_{shown[sender]}"
-        if details is NO_DETAILS:
-            told, prev, changed_at = _NOTHING_TOLD, archived.prev_text, archived.changed_at
+        key, from_me = message.key, message.from_me
+        among = (org_id, key.chat, archived.phone.jid, key.sender, from_me)
+        if message.details is NO_DETAILS and archived.prev_text is None and not (archived.receipts or archived.votes):
+            frame = _usual_frame(*among, archived.ack or 0, message.kind, archived.deleted)
+            changed_at = archived.changed_at
         else:
-            told, prev, changed_at = _told(archived, org_no, links), prev_text(archived), updated_at(archived)
-        author, broadcast, duration, score, has, facts, mentioned, orders, cards = told[:_HALF]
-        broadcast_id, media, performed, quoted, ref, ticket, flag, poll, end = told[_HALF:]
-        deleted = "true" if archived.deleted else _FLAG[details.is_deleted]
-        kind = '"chat"' if message.kind == "text" and details.type_name is None else _type(archived)
-        delivery = _delivery(archived) if archived.receipts or details.pending else _SENT if from_me else _RECEIVED
-        votes = "null"
-        if archived.votes or details.poll_results is not None:
-            votes = jsonb_text(_poll_results(archived))
-        head = f'{{"message_id":"{message_id}","org_id":{org_id},"ack":"{archived.ack or 0}",{author}"body":'
-        middle = (
-            f',{broadcast}{duration}{score}"from_me":{mine},{has}"id":{{"id":"{unique_id}","remote":"{chat}","from_me":{mine},'
-            f'"serialized":"{message_id}"}},{facts}{mentioned}{orders}"message_type":{kind},{cards}"chat_id":"{chat}",'
-            f'"timestamp":"{postgres_text(message.sent_at)}","org_phone":"{own}",{broadcast_id}'
-            f'"is_deleted":{deleted},{media}{performed}"prev_body":{"null" if prev is None else quote(prev)},{quoted}'
-            f'"sender_phone":{writer},{ref}"delivery_info":{delivery},'
-            f'"updated_at":"{moments[changed_at]}",{ticket}"unique_id":"{unique_id}",{flag}"fts":'
-        )
-        tail = f',{poll}"poll_results":{votes},{end}}}'
-        return b"".join((head.encode(), encode(message.text), middle.encode(), encode(archived.fts), tail.encode()))
+            frame = _frame(_who(*among), archived.ack or 0, _told(archived, org_no, links))
+            changed_at = updated_at(archived)
+        start, author, broadcast, remote, serialized, own_phone, ticket, flag, end = frame
+        unique_id, sent_at = encode(key.id)[1:-1], postgres_text(message.sent_at).encode()
+        text, fts, changed = encode(message.text), encode(archived.fts), _changed(changed_at)
+        # fmt: off
+        return b"".join((
+            start, unique_id, author, text, broadcast, unique_id, remote, unique_id, serialized, sent_at,
+            own_phone, changed, ticket, unique_id, flag, fts, end,
+        ))
+        # fmt: on
 
     return row
 
 
+@lru_cache(maxsize=4096)
+def _usual_frame(
+    org_id: str, chat: str, phone: str, sender: str | None, from_me: bool, ack: int, kind: Kind, deleted: bool
+) -> _Frame:
+    """Of a message about which nothing is told."""
+    told = _told_in_full(kind, from_me, deleted, NO_DETAILS)
+    return _frame(_who(org_id, chat, phone, sender, from_me), ack, told)
+
+
+def _frame(who: _Who, ack: int, told: _Told) -> _Frame:
+    return (
+        who.message_id.encode(),
+        f'{who.end_of_id}"ack":"{ack}",{told.author}'.encode(),
+        f"{told.broadcast}{told.duration}{told.score}{who.from_me}{told.has}".encode(),
+        who.remote.encode(),
+        f"{who.end_of_serialized}{told.facts}{told.mentioned}{told.orders}{who.chat}".encode(),
+        (
+            f"{who.own_phone}{told.broadcast_id}{told.media}{told.performed}{told.prev_body}{told.quoted}{who.sender}"
+            f"{told.reference}{told.delivery}"
+        ).encode(),
+        told.ticket.encode(),
+        told.flag.encode(),
+        told.end.encode(),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _who(org_id: str, chat_jid: str, phone_jid: str, told_sender: str | None, from_me: bool) -> _Who:
+    sender = _sender(chat_jid, phone_jid, told_sender, from_me)
+    chat, own, mine = quote(shown_jid(chat_jid)), quote(shown_jid(phone_jid)), "true" if from_me else "false"
+    writer = "null" if sender is None else quote(shown_jid(sender))
+    participant = f"_{writer[1:-1]}" if sender is not None and has_participants(chat_jid) else ""
+    start_of_id = f"{mine}_{chat[1:-1]}_"
+    return _Who(
+        message_id=f'{{"message_id":"{start_of_id}',
+        end_of_id=f'{participant}","org_id":{org_id},',
+        from_me=f'"from_me":{mine},',
+        remote=f'","remote":{chat},"from_me":{mine},"serialized":"{start_of_id}',
+        end_of_serialized=f'{participant}"}},',
+        chat=f'"chat_id":{chat},"timestamp":"',
+        own_phone=f'","org_phone":{own},',
+        sender=f'"sender_phone":{writer},',
+    )
+
+
 def sender_of(archived: ArchivedMessage) -> str | None:
     """Who wrote it: the own phone, the sender that a source told, or the only other person of the chat."""
-    message = archived.message
-    if message.from_me:
-        return archived.phone.jid
-    key = message.key
-    if key.sender is not None:
-        return key.sender
-    return key.chat if is_person(key.chat) else None
+    key = archived.message.key
+    return _sender(key.chat, archived.phone.jid, key.sender, archived.message.from_me)
+
+
+def _sender(chat: str, phone: str, told: str | None, from_me: bool) -> str | None:
+    if from_me:
+        return phone
+    if told is not None:
+        return told
+    return chat if is_person(chat) else None
 
 
 def message_id_of(archived: ArchivedMessage) -> str:
@@ -127,81 +177,99 @@ def prev_text(archived: ArchivedMessage) -> str | None:
     return archived.prev_text if archived.prev_text is not None else archived.message.details.prev_text
 
 
-def _type(archived: ArchivedMessage) -> str:
-    message = archived.message
-    return quote(periskope_type(message.kind, message.details.type_name))
-
-
 _FLAG_NAMES = (
-    *("broadcast", "has_media", "has_quoted", "has_reaction", "is_ephemeral"),
+    *("broadcast", "has_media", "has_quoted", "has_reaction", "is_deleted", "is_ephemeral"),
     *("is_forwarded", "is_gif", "is_starred", "is_status", "flag_status"),
 )
 _RARE_NAMES = (
     *("author", "device_type", "forwarding_score", "origin", "invite", "links", "location", "location_data"),
     *("media_key", "order_id", "raw_data", "recipient", "order_token", "vcards", "broadcast_id", "performed_by"),
     *("client_ref", "ticket_id", "flag_metadata", "flag_response_time", "poll", "poll_info", "interactive"),
+    *("type_name", "poll_results"),
 )
-"""With the flags, media, quote and mentions all that ``_segments`` shows."""
+"""With the flags, media, mentions, quote, pending and previous text all of the details that a row shows."""
 _flags_of, _rare_of = attrgetter(*_FLAG_NAMES), attrgetter(*_RARE_NAMES)
 _NO_RARE = _rare_of(NO_DETAILS)
 
 
-def _told(archived: ArchivedMessage, org_no: int, links: Links) -> tuple[str, ...]:
-    """The keys that only details fill. Most messages have flags at most, and those repeat."""
-    details = archived.message.details
-    chat, own = archived.message.key.chat, archived.phone.jid
-    if _rare_of(details) != _NO_RARE:
-        return _segments(details, chat, own, org_no, links)
-    told = _told_by_flags(_flags_of(details))
-    media, quoted, mentions = details.media, details.quoted, details.mentions
-    if media is None and quoted is None and not mentions:
-        return told
-    segments = list(told)
-    if media is not None:
-        segments[_DURATION], segments[_MEDIA] = _duration(media), _media(media, org_no, links)
-    if mentions:
-        segments[_MENTIONED] = _mentioned(mentions)
-    if quoted is not None:
-        segments[_QUOTED] = _quoted(quoted, chat, own)
-    return tuple(segments)
+def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Told:
+    """Most messages have flags at most, and those repeat; a few pieces are put in where there is more to tell."""
+    message, details, deleted = archived.message, archived.message.details, archived.deleted
+    if _rare_of(details) == _NO_RARE:
+        told = _told_by_flags(message.kind, message.from_me, deleted, _flags_of(details))
+    else:
+        told = _told_in_full(message.kind, message.from_me, deleted, details)
+    if archived.votes or details.poll_results is not None:
+        told = replace(told, end=_end(details, _poll_results(archived)))
+    if archived.receipts or details.pending:
+        told = replace(told, delivery=_delivery(archived))
+    if (prev := prev_text(archived)) is not None:
+        told = replace(told, prev_body=_prev_body(prev))
+    if (media := details.media) is not None:
+        told = replace(told, duration=_duration(media), media=_media(media, org_no, links))
+    if details.mentions:
+        told = replace(told, mentioned=_mentioned(details.mentions))
+    if details.quoted is not None:
+        told = replace(told, quoted=_quoted(details.quoted, message.key.chat, archived.phone.jid))
+    return told
 
 
 @lru_cache(maxsize=1024)
-def _told_by_flags(flags: tuple[bool | None, ...]) -> tuple[str, ...]:
+def _told_by_flags(kind: Kind, from_me: bool, deleted: bool, flags: tuple[bool | None, ...]) -> _Told:
     told: dict[str, Any] = dict(zip(_FLAG_NAMES, flags, strict=True))
-    return _segments(Details(**told), "", "", 0, NoLinks())
+    return _told_in_full(kind, from_me, deleted, Details(**told))
 
 
-_DURATION, _MENTIONED, _MEDIA, _QUOTED, _HALF = 2, 6, 10, 12, 9
-
-
-def _segments(d: Details, chat: str, own: str, org_no: int, links: Links) -> tuple[str, ...]:
-    """Eighteen runs of keys; between some of them stand the keys that every row fills."""
-    return (
-        f'"author":{_jid(d.author)},',
-        f'"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},',
-        _duration(d.media),
-        f'"forwarding_score":{jsonb_text(d.forwarding_score)},"from":{_jid(d.origin)},',
-        f'"has_media":{_FLAG[d.has_media]},"has_quoted_msg":{_FLAG[d.has_quoted]},'
-        f'"has_reaction":{_FLAG[d.has_reaction]},',
-        f'"invite_v4":{jsonb_text(d.invite)},"is_ephemeral":{_FLAG[d.is_ephemeral]},'
-        f'"is_forwarded":{_FLAG[d.is_forwarded]},"is_gif":{_FLAG[d.is_gif]},"is_starred":{_FLAG[d.is_starred]},'
-        f'"is_status":{_FLAG[d.is_status]},"links":{jsonb_text(d.links)},"location":{jsonb_text(_location(d))},'
-        f'"media_key":{_text(d.media_key)},',
-        _mentioned(d.mentions),
-        f'"order_id":{_text(d.order_id)},"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},'
-        f'"token":{_text(d.order_token)},',
-        f'"vcards":{"null" if d.vcards is None else encode(d.vcards).decode()},',
-        f'"broadcast_id":{_text(d.broadcast_id)},',
-        _media(d.media, org_no, links),
-        f'"performed_by":{_text(d.performed_by)},',
-        _quoted(d.quoted, chat, own),
-        f'"sent_message_id":{_text(d.client_ref)},',
-        f'"message_ticket_id":{_text(d.ticket_id)},',
-        f'"flag_metadata":{jsonb_text(d.flag_metadata)},"flag_response_time":{jsonb_text(d.flag_response_time)},',
-        f'"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(_poll_info(d))},',
-        f'"interactive":{jsonb_text(d.interactive)}',
+def _told_in_full(kind: Kind, from_me: bool, deleted: bool, d: Details) -> _Told:
+    """All pieces, as they are without media, mentions, quote, votes, receipts and an earlier text."""
+    return _Told(
+        author=f'"author":{_jid(d.author)},"body":',
+        broadcast=f',"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},',
+        duration=_NO_DURATION,
+        score=f'"forwarding_score":{jsonb_text(d.forwarding_score)},"from":{_jid(d.origin)},',
+        has=(
+            f'"has_media":{_FLAG[d.has_media]},"has_quoted_msg":{_FLAG[d.has_quoted]},'
+            f'"has_reaction":{_FLAG[d.has_reaction]},"id":{{"id":"'
+        ),
+        facts=(
+            f'"invite_v4":{jsonb_text(d.invite)},"is_ephemeral":{_FLAG[d.is_ephemeral]},'
+            f'"is_forwarded":{_FLAG[d.is_forwarded]},"is_gif":{_FLAG[d.is_gif]},"is_starred":{_FLAG[d.is_starred]},'
+            f'"is_status":{_FLAG[d.is_status]},"links":{jsonb_text(d.links)},"location":{jsonb_text(_location(d))},'
+            f'"media_key":{_text(d.media_key)},'
+        ),
+        mentioned=_mentioned(()),
+        orders=(
+            f'"order_id":{_text(d.order_id)},"raw_data":{jsonb_text(d.raw_data)},"to":{_jid(d.recipient)},'
+            f'"token":{_text(d.order_token)},"message_type":{quote(periskope_type(kind, d.type_name))},'
+            f'"vcards":{"null" if d.vcards is None else encode(d.vcards).decode()},'
+        ),
+        broadcast_id=(
+            f'"broadcast_id":{_text(d.broadcast_id)},"is_deleted":{"true" if deleted else _FLAG[d.is_deleted]},'
+        ),
+        media='"media":null,',
+        performed=f'"performed_by":{_text(d.performed_by)},',
+        prev_body=_prev_body(None),
+        quoted='"quoted_message_id":null,',
+        reference=f'"sent_message_id":{_text(d.client_ref)},',
+        delivery=_SENT if from_me else _RECEIVED,
+        ticket=f'","message_ticket_id":{_text(d.ticket_id)},"unique_id":"',
+        flag=(
+            f'","flag_metadata":{jsonb_text(d.flag_metadata)},'
+            f'"flag_response_time":{jsonb_text(d.flag_response_time)},"fts":'
+        ),
+        end=_end(d, None),
     )
+
+
+def _end(d: Details, votes: Any) -> str:
+    return (
+        f',"flag_status":{_FLAG[d.flag_status]},"poll_info":{jsonb_text(_poll_info(d))},'
+        f'"poll_results":{jsonb_text(votes)},"interactive":{jsonb_text(d.interactive)}}}'
+    )
+
+
+def _prev_body(text: str | None) -> str:
+    return f'"prev_body":{_text(text)},'
 
 
 def _text(value: str | None) -> str:
@@ -228,9 +296,12 @@ def _location(details: Details) -> Any:
     return {"options": told, **shown} if told else shown
 
 
-def _duration(media: Media | None) -> str:
-    if media is None or media.duration is None:
-        return '"duration":null,'
+_NO_DURATION = '"duration":null,'
+
+
+def _duration(media: Media) -> str:
+    if media.duration is None:
+        return _NO_DURATION
     return f'"duration":{quote(_digits(media.duration))},'
 
 
@@ -238,9 +309,7 @@ def _mentioned(mentions: tuple[str, ...]) -> str:
     return f'"mentioned_ids":[{",".join([quote(shown_jid(jid)) for jid in mentions])}],'
 
 
-def _media(media: Media | None, org_no: int, links: Links) -> str:
-    if media is None:
-        return '"media":null,'
+def _media(media: Media, org_no: int, links: Links) -> str:
     told = {
         "path": links.media_url(org_no, media) or media.url,
         "size": media.size,
@@ -258,21 +327,19 @@ def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
     return {"ar": number(width / height) if height else None, "width": width, "height": height}
 
 
-def _quoted(quoted: Quote | None, chat: str, own: str) -> str:
+def _quoted(quoted: Quote, chat: str, own: str) -> str:
     """The quoted message's full id where its author is known, else the bare one."""
-    shown = None if quoted is None else quoted.id
-    if shown is not None and quoted is not None and quoted.sender is not None:
+    shown = quoted.id
+    if shown is not None and quoted.sender is not None:
         shown = encode_message_id(quoted.sender == own, chat, shown, quoted.sender)
     return f'"quoted_message_id":{_text(shown)},'
 
 
 def _delivery(archived: ArchivedMessage) -> str:
     """Received messages have no ``read`` and ``delivered`` maps; own ones have both."""
-    pending = archived.message.details.pending
+    pending = [shown_jid(jid) for jid in archived.message.details.pending or ()]
     if not archived.message.from_me:
-        return _RECEIVED if not pending else _RECEIVED.replace("[]", encode([shown_jid(p) for p in pending]).decode())
-    if not archived.receipts and not pending:
-        return _SENT
+        return _delivery_info({"pending": pending, "read_count": 0, "delivered_count": 0})
     read: dict[str, int] = {}
     delivered: dict[str, int] = {}
     for receipt in archived.receipts:
@@ -283,12 +350,20 @@ def _delivery(archived: ArchivedMessage) -> str:
             delivered[jid] = receipt.delivered_at // 1000
     info = {
         "read": jsonb(read),
-        "pending": [shown_jid(p) for p in pending or ()],
+        "pending": pending,
         "delivered": jsonb(delivered),
         "read_count": len(read),
         "delivered_count": len(delivered),
     }
-    return encode(info).decode()
+    return _delivery_info(info)
+
+
+def _delivery_info(info: dict[str, Any]) -> str:
+    return f'"delivery_info":{encode(info).decode()},"updated_at":"'
+
+
+_RECEIVED = _delivery_info({"pending": [], "read_count": 0, "delivered_count": 0})
+_SENT = _delivery_info({"read": {}, "pending": [], "delivered": {}, "read_count": 0, "delivered_count": 0})
 
 
 def seen_at(receipt: Receipt) -> int | None:
@@ -316,6 +391,3 @@ def _poll_results(archived: ArchivedMessage) -> Any:
         for option in vote.options:
             results.setdefault(option, {})[shown_jid(vote.voter)] = postgres_text(vote.at)
     return jsonb(results)
-
-
-_NOTHING_TOLD = _segments(NO_DETAILS, "", "", 0, NoLinks())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
 from typing import Any
 
 import msgspec
@@ -143,7 +144,8 @@ def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Li
     if window is None:
         return Listing([], total)
     params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
-    return Listing([row_of(row) for row in tx.all(_statement(scope), params | {"phone": query.phones[0]})], total)
+    found = tx.all(_statement(scope), params | {"phone": query.phones[0]})
+    return Listing(list(starmap(MessageRow, found)), total)
 
 
 def _statement(scope: Scope) -> str:
@@ -197,8 +199,10 @@ class Assembler:
         met = {row.sender for row in rows} | {row.chat for row in rows}
         self._names.load(met)
         parties = {contact: self._names.party(contact) for contact in met if contact}
+        jids: dict[int, str | None] = {contact: party.jid for contact, party in parties.items()}
         names = {contact: party.display_name for contact, party in parties.items()}
-        messages = [self._message(row, parties, names) for row in rows]
+        jids[0] = names[0] = None
+        messages = [self._message(row, jids, names) for row in rows]
         if touched := [row for row in rows if row.flags & ADDONS]:
             addons = self._addons(touched)
             for at, row in enumerate(rows):
@@ -224,7 +228,7 @@ class Assembler:
     def _resolve(self, contact: int) -> int:
         return self._names.party(contact).contact if contact else 0
 
-    def _message(self, row: MessageRow, parties: dict[int, Party], names: dict[int, str | None]) -> ArchivedMessage:
+    def _message(self, row: MessageRow, jids: dict[int, str | None], names: dict[int, str | None]) -> ArchivedMessage:
         phone, sender, flags = self._phones[row.phone][0], row.sender, row.flags
         details = NO_DETAILS
         if row.details is not None:
@@ -232,9 +236,9 @@ class Assembler:
             if details.mentions or details.quoted is not None:
                 details = self._with_numbers(details)
         message = Message(
-            key=MessageKey(phone.jid, parties[row.chat].jid, row.id, parties[sender].jid if sender else None),
+            key=MessageKey(phone.jid, jids[row.chat] or "", row.id, jids[sender]),
             sent_at=row.sent_at,
-            from_me=bool(flags & FROM_ME),
+            from_me=flags & FROM_ME != 0,
             kind=row.kind,
             text=row.text,
             ack=row.ack,
@@ -246,10 +250,10 @@ class Assembler:
             phone=phone,
             ack=row.ack,
             deleted_at=row.deleted_at,
-            deleted=bool(flags & DELETED),
+            deleted=flags & DELETED != 0,
             prev_text=row.prev_text,
             edited_at=row.edited_at,
-            sender_name=names[sender] if sender else None,
+            sender_name=names[sender],
             fts=row.fts,
             stored_at=row.stored_at,
             changed_at=row.changed_at,

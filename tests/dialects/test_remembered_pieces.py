@@ -1,0 +1,67 @@
+"""Pieces of rows are remembered from page to page: what one row shows must never be another's."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import Any
+
+from backscroll.dialects import gowa, periskope
+from backscroll.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone
+
+ORGS = [Org(no=no, id=f"2997dd64-89bf-48d3-9a22-b314fca017e{no}", name="One", created_at=0) for no in (1, 2)]
+PHONES = [Phone(no=no, jid=f"91852718440{no}@s.whatsapp.net", phone_id=f"phone-{no}") for no in (1, 2)]
+CHATS = ["120363231636311517@g.us", "919537851844@s.whatsapp.net"]
+SENDERS = [None, "919537851844@s.whatsapp.net", "919537851845@s.whatsapp.net"]
+TIMES = [0, 1_700_000_000_000_000, 1_700_000_000_500_000]
+
+
+def rows() -> list[ArchivedMessage]:
+    """Plain messages that differ in one thing from another of them, and the same again."""
+    made = []
+    for phone, chat, sender, mine, deleted, ack, at in product(
+        PHONES, CHATS, SENDERS, (True, False), (True, False), (None, 3), TIMES
+    ):
+        message = Message(key=MessageKey(phone.jid, chat, "3EB0", sender), sent_at=at, from_me=mine, text="hi", ack=ack)
+        made.append(ArchivedMessage(no=1, message=message, phone=phone, ack=ack, deleted=deleted, changed_at=at))
+    return [*made, *made]
+
+
+def page(messages: list[ArchivedMessage]) -> Page:
+    return Page(messages=messages, total=len(messages), offset=0, limit=len(messages))
+
+
+def shown(jid: str) -> str:
+    return jid.replace("@s.whatsapp.net", "@c.us")
+
+
+def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
+    messages = rows()
+    for org in ORGS:
+        access = Access(org=org, phones=tuple(PHONES))
+        body = periskope.render_messages(page(messages), access, periskope.NoLinks(), periskope.Options())
+        for row, archived in zip(json.loads(body)["messages"], messages, strict=True):
+            key, mine = archived.message.key, archived.message.from_me
+            # The other side of a chat of two is its sender, also where no source says so.
+            sender = archived.phone.jid if mine else key.sender or (None if key.chat.endswith("@g.us") else key.chat)
+            assert row["org_id"] == org.id
+            assert (row["chat_id"], row["id"]["remote"]) == (shown(key.chat), shown(key.chat))
+            assert row["org_phone"] == shown(archived.phone.jid)
+            assert row["sender_phone"] == (sender and shown(sender))
+            assert (row["from_me"], row["id"]["from_me"]) == (mine, mine)
+            assert row["ack"] == str(archived.ack or 0)
+            assert row["is_deleted"] is (True if archived.deleted else None)
+            assert ("read" in row["delivery_info"]) is mine
+            assert row["timestamp"] == row["updated_at"]
+
+
+def test_a_gowa_row_shows_its_own_times_and_sender() -> None:
+    messages = rows()
+    access = Access(org=ORGS[0], phones=tuple(PHONES))
+    body = gowa.render_messages(page(messages), CHATS[0], gowa.NoLinks(), gowa.Options(), access)
+    for row, archived in zip(json.loads(body)["results"]["data"], messages, strict=True):
+        key, phone = archived.message.key, archived.phone
+        expected: dict[str, Any] = {"chat_jid": key.chat, "is_from_me": archived.message.from_me}
+        expected["sender_jid"] = phone.jid if archived.message.from_me else key.sender or key.chat
+        assert {name: row[name] for name in expected} == expected
+        assert row["timestamp"] == row["updated_at"]
