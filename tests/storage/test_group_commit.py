@@ -28,6 +28,7 @@ from backscroll.storage import check, together
 from backscroll.storage.engine import Txn
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.tallies import COLUMNS
+from backscroll.storage.tenancy import SEARCH, TENANT
 from backscroll.storage.together import Together
 from backscroll.storage.writer import Applied, Session, apply_batch
 from conftest import CHAT, MORNING, OwnDatabase
@@ -327,9 +328,8 @@ class Pair:
         self.store = open_store(database, folder)
         self._sql = PlainSql(database, folder)
         self._names = itertools.count()
-        # FTS5's own tables; ``check`` looks into them.
-        indexes = {table for table in self._sql.tables() if database is None and table.startswith("search")}
-        self._others = {"orgs", "meta", "migrations", *indexes}
+        # FTS5 has tables of its own; ``check`` looks into them.
+        self._tables = [table for table in TENANT if database is not None or table != SEARCH]
 
     def close(self) -> None:
         self._sql.close()
@@ -345,13 +345,12 @@ class Pair:
     def contents(self, org: int) -> dict[str, list[str]]:
         """Every row of an organisation, column by column."""
         found = {}
-        for table in self._sql.tables():
-            if table not in self._others:
-                rows = self._sql.dicts(f"SELECT * FROM {table} WHERE org = ?", [org])
-                if table == "tallies":
-                    # A bucket that was emptied again, and one that never was filled.
-                    rows = [row for row in rows if any(row[column] for column in COLUMNS)]
-                found[table] = sorted(str(row | {"org": 0}) for row in rows)
+        for table in self._tables:
+            rows = self._sql.dicts(f"SELECT * FROM {table} WHERE org = ?", [org])
+            if table == "tallies":
+                # A bucket that was emptied again, and one that never was filled.
+                rows = [row for row in rows if any(row[column] for column in COLUMNS)]
+            found[table] = sorted(str(row | {"org": 0}) for row in rows)
         assert self.store.version(org) == len(found["changes"])
         return found
 
