@@ -10,7 +10,6 @@ import pytest
 
 from backscroll.errors import StorageBusy
 from backscroll.http.versions import Versions
-from backscroll.http.workers import Workers
 from backscroll.storage.sqlite import SqliteEngine
 from backscroll.storage.store import Store
 
@@ -42,26 +41,41 @@ def test_a_hundred_who_ask_cost_a_few_reads(slow: SlowStore) -> None:
         return await versions.of(1) > begun
 
     async def all_of_them() -> list[bool]:
-        versions = Versions(slow, workers)
-        return await asyncio.gather(*(ask(versions, n / 2000) for n in range(100)))
+        versions = Versions(slow)
+        answers = await asyncio.gather(*(ask(versions, n / 2000) for n in range(100)))
+        versions.close()
+        return answers
 
-    workers = Workers(local=False)
     assert all(asyncio.run(all_of_them()))
     assert slow.reads <= 10
-    workers.close()
     slow.close()
 
 
 def test_a_failed_read_fails_those_who_waited_and_nobody_else(slow: SlowStore) -> None:
     async def ask() -> None:
-        versions = Versions(slow, workers)
+        versions = Versions(slow)
         slow.fails = True
         answers = await asyncio.gather(*(versions.of(1) for _ in range(3)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [StorageBusy] * 3
         slow.fails = False
         assert await versions.of(1) == slow.reads
+        versions.close()
 
-    workers = Workers(local=False)
     asyncio.run(ask())
-    workers.close()
+    slow.close()
+
+
+def test_who_goes_away_leaves_the_others_their_answer(slow: SlowStore) -> None:
+    async def ask() -> None:
+        versions = Versions(slow)
+        first = versions.of(1)
+        await asyncio.sleep(0.005)
+        gone, stays = (asyncio.ensure_future(asyncio.wait_for(versions.of(1), 5)) for _ in range(2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await first == 1
+        assert await stays == 2
+        versions.close()
+
+    asyncio.run(ask())
     slow.close()

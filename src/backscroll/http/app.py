@@ -82,7 +82,7 @@ class Server:
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
-        self._versions = Versions(app.store, app.workers)
+        self._versions = Versions(app.store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -103,6 +103,7 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
             stack.callback(self._app.workers.close)
+            stack.callback(self._versions.close)
             await receive()
             try:
                 for lifespan in self._lifespans:

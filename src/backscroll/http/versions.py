@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from backscroll.http.workers import Workers
 from backscroll.storage.store import Store
+
+THREADS = 2
 
 
 class Versions:
-    """Belongs to one event loop."""
+    """Belongs to one event loop. Has threads of its own: answers that are ready must not wait for long searches."""
 
-    def __init__(self, store: Store, workers: Workers) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._workers = workers
-        self._running: dict[int, asyncio.Task[int]] = {}
-        self._next: dict[int, asyncio.Task[int]] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="versions")
+        self._asking: dict[int, list[asyncio.Future[int]]] = {}
+        """Who is told by the next read."""
+        self._reading: set[int] = set()
 
-    async def of(self, org: int) -> int:
-        """The organisation's version, as it is read after this call began."""
-        coming = self._next.get(org)
-        if coming is None:
-            coming = self._next[org] = asyncio.ensure_future(self._read(org))
-            # Whoever waited for it may have gone.
-            coming.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(coming)
+    def of(self, org: int) -> asyncio.Future[int]:
+        """The organisation's version, as it is read after this call."""
+        asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._asking.setdefault(org, []).append(asked)
+        if org not in self._reading:
+            self._soon(org)
+        return asked
 
-    async def _read(self, org: int) -> int:
+    def _soon(self, org: int) -> None:
+        """When all have asked whom the loop lets ask in this round."""
+        self._reading.add(org)
+        asyncio.get_running_loop().call_soon(self._read, org)
+
+    def _read(self, org: int) -> None:
         """A read that has begun may be too old for those who ask now: they share the one after it."""
-        running = self._running.get(org)
-        if running is not None:
-            await asyncio.wait([running])
-        task = self._running[org] = self._next.pop(org)
-        try:
-            return await self._workers.run(lambda: self._store.version(org))
-        finally:
-            if self._running.get(org) is task:
-                del self._running[org]
+        asking = self._asking.pop(org)
+        read = asyncio.get_running_loop().run_in_executor(self._threads, self._store.version, org)
+        read.add_done_callback(partial(self._tell, org, asking))
+
+    def _tell(self, org: int, asking: list[asyncio.Future[int]], read: asyncio.Future[int]) -> None:
+        self._reading.discard(org)
+        if org in self._asking:
+            self._soon(org)
+        error = read.exception()
+        for asked in asking:
+            # Whoever waited may have gone.
+            if not asked.done() and error is None:
+                asked.set_result(read.result())
+            elif not asked.done() and error is not None:
+                asked.set_exception(error)
+
+    def close(self) -> None:
+        """Wait for reads that have begun."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
