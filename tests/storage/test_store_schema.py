@@ -154,6 +154,9 @@ def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
     return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", flat).fetchall()]
 
 
+KNOWN = {"saved_only": 0, "everybody": 0}
+
+
 @pytest.mark.parametrize(
     ("name", "params", "index"),
     [
@@ -170,6 +173,10 @@ def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
         ("last_in_chat", {"chat": 1}, "messages_chat (org=? AND phone=? AND chat=?)"),
         ("ids_said", {}, "messages_chat (org=? AND phone=? AND chat=? AND sent_at>? AND sent_at<?)"),
         ("rows_of_chat", {"chat": 1}, "messages_chat (org=? AND phone=? AND chat=?)"),
+        ("count_contacts", KNOWN, "messages_sender (org=? AND sender=? AND phone=?)"),
+        ("list_contacts", KNOWN, "messages_sender (org=? AND sender=? AND phone=?)"),
+        ("is_known_to", {"contact": 7}, "messages_sender (org=? AND sender=? AND phone=?)"),
+        ("with_chat", {}, "chats_1 (org=? AND phone=? AND chat=?)"),
         ("changes_since", {"seq": 5}, "PRIMARY KEY (org=? AND seq>?)"),
         ("read_addons", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
         ("read_tellings", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),

@@ -65,6 +65,10 @@ def _has_label(registers: Registers, label: str) -> bool:
     return label in (value_of(registers, "labels") or ()) or (isinstance(told, dict) and bool(told.get(label)))
 
 
+_CHUNK = 500
+"""Parties that one statement is asked about."""
+
+
 class Lists:
     """Answers within one reading transaction."""
 
@@ -190,7 +194,7 @@ class Lists:
         count = self._tx.one("count_contacts", params)
         limit = EVERYTHING if query.limit is None else query.limit
         rows = self._tx.all("list_contacts", params | {"limit": limit, "offset": query.offset})
-        contacts = [self._contact(Party(*row), query.phones) for row in rows]
+        contacts = self._contacts([Party(*row) for row in rows], query.phones)
         return ContactPage(contacts=contacts, total=count[0] if count else 0, offset=query.offset, limit=limit)
 
     def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
@@ -200,30 +204,19 @@ class Lists:
         known = {"org": self._org, "contact": party.contact, "phones": phones}
         if not self._are_all(phones) and self._tx.one("is_known_to", known) is None:
             return None
-        return self._contact(party, phones)
+        return self._contacts([party], phones)[0]
 
     def _are_all(self, phones: Sequence[int]) -> bool:
         """Whether these are all phones of the organisation, to whom nobody is a stranger."""
         return set(self._names.phones) <= set(phones)
 
-    def _contact(self, party: Party, phones: Sequence[int]) -> Contact:
-        registers = decode_registers(party.facts)
-        has_chat = self._tx.all("phones_of_chat", {"org": self._org, "chat": party.contact, "phones": phones})
-        return Contact(
-            jid=party.jid,
-            lid=party.lid,
-            name=party.name,
-            push_name=party.push_name,
-            business_name=party.business_name,
-            image=value_of(registers, "image"),
-            is_business=value_of(registers, "is_business"),
-            is_saved=value_of(registers, "is_saved"),
-            labels=tuple(value_of(registers, "labels") or ()),
-            chats=(party.jid,) if has_chat else (),
-            extras=value_of(registers, "extras"),
-            stored_at=party.stored_at,
-            changed_at=party.changed_at,
-        )
+    def _contacts(self, parties: Sequence[Party], phones: Sequence[int]) -> list[Contact]:
+        numbers = [party.contact for party in parties]
+        chatting: set[int] = set()
+        for start in range(0, len(numbers), _CHUNK):
+            params = {"org": self._org, "phones": phones, "chats": numbers[start : start + _CHUNK]}
+            chatting.update(chat for (chat,) in self._tx.all("with_chat", params))
+        return [_contact(party, party.contact in chatting) for party in parties]
 
     # ------------------------------------------------------------------ reactions
 
@@ -265,3 +258,22 @@ class Lists:
         if 0 in (one, other):
             return False
         return self._names.party(one).contact == self._names.party(other).contact
+
+
+def _contact(party: Party, has_chat: bool) -> Contact:
+    registers = decode_registers(party.facts)
+    return Contact(
+        jid=party.jid,
+        lid=party.lid,
+        name=party.name,
+        push_name=party.push_name,
+        business_name=party.business_name,
+        image=value_of(registers, "image"),
+        is_business=value_of(registers, "is_business"),
+        is_saved=value_of(registers, "is_saved"),
+        labels=tuple(value_of(registers, "labels") or ()),
+        chats=(party.jid,) if has_chat else (),
+        extras=value_of(registers, "extras"),
+        stored_at=party.stored_at,
+        changed_at=party.changed_at,
+    )
