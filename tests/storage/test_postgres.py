@@ -278,6 +278,10 @@ FROM generate_series(1, {ROWS}) n, generate_series(1, 2) org;
 INSERT INTO search (org, no, chat, text) SELECT org, no, chat, text FROM messages;
 INSERT INTO contacts (org, contact, jid, kind, stored_at, changed_at)
 SELECT 1, n, n || '@s.whatsapp.net', 'user', 1, 1 FROM generate_series(1, 1000) n;
+INSERT INTO tallies (org, phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
+    notices_in, notices_out)
+SELECT 1, phone, chat, 0, month, 1, 0, 0, 0, 0, 0, 0, 0
+FROM generate_series(1, {PHONES_OF_ORG}) phone, generate_series(10, {9 + CHATS}) chat, generate_series(1, 12) month;
 INSERT INTO addons (org, phone, chat, id, kind, actor, target, ref, at)
 SELECT org, phone, chat, id, 'reaction', 5, 0, '', sent_at FROM messages WHERE no % 10 = 0;
 ANALYZE;
@@ -344,6 +348,9 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("count_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0}, 1000),
         ("list_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0} | FIRST, 1000),
         ("is_known_to", "messages_sender", {"phones": (1,), "contact": 7}, 1),
+        ("glance_at_chats", "messages_chat", {"phones": (1,), "chats": (10, 11)}, 24),
+        ("addons_of_messages", "addons_pkey", {"nos": [10, 20, 30]}, 3),
+        ("addons_in_chats", "addons_pkey", {"phones": (1, 2), "chats": (10, 11), "ids": ["ID10", "ID20"]}, 2),
         ("search_rows", "search_chat", {"chat": 10, "pattern": "%hello%"}, 900),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from backscroll import ids
 from backscroll.model import (
@@ -18,13 +19,12 @@ from backscroll.model import (
     ReactionPage,
     ReactionRow,
 )
-from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.query import ChatQuery, ContactQuery, ReactionQuery
 from backscroll.storage.engine import Row, Txn
 from backscroll.storage.fold import Addon
 from backscroll.storage.parties import Party, Registers, decode_registers, value_of
-from backscroll.storage.reader import Assembler, Names, list_rows
-from backscroll.storage.rows import ASIDE, row_of
-from backscroll.storage.tallies import Counter, Scope
+from backscroll.storage.reader import Assembler, Names, Place
+from backscroll.storage.rows import ASIDE, MessageRow, row_of
 
 ChatKind = Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
 _KINDS: dict[str, ChatKind] = {
@@ -69,6 +69,18 @@ _CHUNK = 500
 """Parties that one statement is asked about."""
 
 
+class _Glance(Struct):
+    """What counters and an index tell of one party's rows with one phone."""
+
+    total: int
+    newest: int | None
+
+
+def _age(row: MessageRow) -> tuple[int, str, int, int]:
+    """What messages of one phone are ordered by."""
+    return row.sent_at, row.id, row.chat, row.sender
+
+
 class Lists:
     """Answers within one reading transaction."""
 
@@ -96,14 +108,13 @@ class Lists:
             return self._filtered(query, params)
         row = self._tx.one("count_chats", params)
         rows = self._tx.all("list_chats", params | {"limit": query.limit, "offset": query.offset})
-        chats = [self._chat(r) for r in rows]
-        return ChatPage(chats=chats, total=row[0] if row else 0, offset=query.offset, limit=query.limit)
+        return ChatPage(chats=self._chats(rows), total=row[0] if row else 0, offset=query.offset, limit=query.limit)
 
     def _filtered(self, query: ChatQuery, params: dict[str, Any]) -> ChatPage:
         rows = self._tx.all("list_chats", params | {"limit": EVERYTHING, "offset": 0})
         self._names.load(row[1] for row in rows)
         found = [row for row in rows if self._fits(row, query)]
-        page = [self._chat(row) for row in found[query.offset : query.offset + query.limit]]
+        page = self._chats(found[query.offset : query.offset + query.limit])
         return ChatPage(chats=page, total=len(found), offset=query.offset, limit=query.limit)
 
     def _fits(self, row: Row, query: ChatQuery) -> bool:
@@ -124,21 +135,24 @@ class Lists:
             for (phone,) in self._tx.all("phones_of_chat", {"org": self._org, "chat": contact, "phones": phones}):
                 row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": contact})
                 if row is not None:
-                    return self._chat((phone, party.contact, row[0], row[3], row[5], row[6]), brief)
+                    found = (phone, party.contact, row[0], row[3], row[5], row[6])
+                    return self._chats([found], brief)[0]
         return None
 
     def _chat_name(self, party: Party, registers: Registers) -> str | None:
         return value_of(registers, "name") or party.display_name
 
-    def _chat(self, row: Row, brief: bool = False) -> Chat:
-        phone_no, contact, last_at, facts, stored_at, changed_at = row
-        registers = decode_registers(facts)
+    def _chats(self, rows: Sequence[Row], brief: bool = False) -> list[Chat]:
+        """By as many statements for many chats as for few."""
+        self._names.load(row[1] for row in rows)
+        registers = [decode_registers(row[3]) for row in rows]
+        more = [{} for _ in rows] if brief else self._more(rows, registers)
+        return list(map(self._chat, rows, registers, more))
+
+    def _chat(self, row: Row, registers: Registers, more: dict[str, Any]) -> Chat:
+        phone_no, contact, last_at, _, stored_at, changed_at = row
         party = self._names.party(contact)
         told: dict[str, Any] = {name: value_of(registers, name) for name in _TOLD if name in registers}
-        if not brief:
-            told["messages"] = self._messages_in(phone_no, contact)
-            told["members"] = self._members(registers, party, phone_no)
-            told["last_message"] = self._last_message(phone_no, contact)
         return Chat(
             jid=party.jid,
             phone=self._names.phones[phone_no][0],
@@ -150,32 +164,67 @@ class Lists:
             stored_at=stored_at,
             changed_at=changed_at,
             **told,
+            **more,
         )
 
-    def _messages_in(self, phone: int, contact: int) -> int:
-        chats = self._names.standing_under(contact)
-        scope = Scope(org=self._org, phones=(phone,), chats=chats, mask=ASIDE, want=0)
-        return Counter(self._tx, scope).total(None, None)
+    def _more(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[dict[str, Any]]:
+        """Members, the number of messages, and the last of them."""
+        self._names.load(self._names.phones[row[0]][1] for row in rows)
+        members = self._members(rows, registers)
+        places = [[(row[0], chat) for chat in self._names.standing_under(row[1])] for row in rows]
+        glances = self._glances({place for standing in places for place in standing})
+        totals = [sum(glances[place].total for place in standing if place in glances) for standing in places]
+        newest = [[glances[place].newest for place in standing if place in glances] for standing in places]
+        last = self._last_messages(newest)
+        return [
+            {"members": m, "messages": total, "last_message": message}
+            for m, total, message in zip(members, totals, last, strict=True)
+        ]
 
-    def _last_message(self, phone: int, contact: int) -> ArchivedMessage | None:
-        query = MessageQuery(org=self._org, phones=(phone,), limit=1)
-        rows = list_rows(self._tx, query, self._names.standing_under(contact)).rows
-        return self._assembler.messages(rows)[0] if rows else None
+    def _glances(self, places: set[Place]) -> dict[Place, _Glance]:
+        """Those of the places where something was said; others may be among them."""
+        phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
+        found: dict[Place, _Glance] = {}
+        for start in range(0, len(chats), _CHUNK):
+            params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK], "mask": ASIDE}
+            for phone, chat, total, newest in self._tx.all("glance_at_chats", params):
+                found[(phone, chat)] = _Glance(total, newest)
+        return found
 
-    def _members(self, registers: Registers, party: Party, phone: int) -> tuple[Member, ...]:
-        told = value_of(registers, "members")
-        if told is None:
-            return self._both_sides(party, phone) if party.kind in _PARTY_KINDS["user"] else ()
-        members = msgspec.convert(told, tuple[Member, ...])
-        return tuple(self._member(m) for m in members)
+    def _last_messages(self, newest: Sequence[Sequence[int | None]]) -> list[ArchivedMessage | None]:
+        """The last of each chat; ``newest`` are the numbers of those that may be."""
+        rows = self._rows(sorted(no for nos in newest for no in nos if no is not None))
+        last = [max((rows[no] for no in nos if no is not None), key=_age, default=None) for nos in newest]
+        messages = iter(self._assembler.messages([row for row in last if row is not None]))
+        return [None if row is None else next(messages) for row in last]
+
+    def _rows(self, nos: Sequence[int]) -> dict[int, MessageRow]:
+        found = {}
+        for start in range(0, len(nos), _CHUNK):
+            for row in self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]}):
+                found[row[0]] = row_of(row)
+        return found
+
+    def _members(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
+        told = [msgspec.convert(value_of(known, "members"), tuple[Member, ...] | None) for known in registers]
+        self._names.meet(member.jid for members in told for member in members or ())
+        for row, members in zip(rows, told, strict=True):
+            self._assembler.know_size(row[0], row[1], len(members or ()))
+        return [
+            self._both_sides(row) if members is None else tuple(map(self._member, members))
+            for row, members in zip(rows, told, strict=True)
+        ]
 
     def _member(self, member: Member) -> Member:
         party = self._names.find(member.jid)
         jid, name = (member.jid, member.name) if party is None else (party.jid, party.display_name or member.name)
         return Member(jid=jid, is_admin=member.is_admin, is_super_admin=member.is_super_admin, name=name)
 
-    def _both_sides(self, party: Party, phone: int) -> tuple[Member, ...]:
-        own, contact = self._names.phones[phone]
+    def _both_sides(self, row: Row) -> tuple[Member, ...]:
+        party = self._names.party(row[1])
+        if party.kind not in _PARTY_KINDS["user"]:
+            return ()
+        own, contact = self._names.phones[row[0]]
         mine = self._names.party(contact)
         return (
             Member(jid=party.jid, is_admin=True, name=party.display_name),

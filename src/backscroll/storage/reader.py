@@ -35,6 +35,10 @@ from backscroll.storage.tallies import EARLIEST, LATEST, Counter, Scope
 _OPTIONS = msgspec.json.Decoder(tuple[str, ...])
 _BY_NUMBER = f"@{ids.USER}"
 _MESSAGE = msgspec.json.Decoder(Message)
+_CHUNK = 500
+"""Values that one statement is asked about."""
+Place = tuple[int, int]
+"""Phone and chat."""
 
 
 class Names:
@@ -47,6 +51,8 @@ class Names:
         self.seq: int = row[0] if row else 0
         self._known = cache.of(org, row[2] if row else 0)
         self._parties = self._known.parties
+        self._strangers: set[str] = set()
+        """JIDs that this transaction has looked for in vain."""
 
     @property
     def phones(self) -> dict[int, tuple[Phone, int]]:
@@ -60,8 +66,8 @@ class Names:
         while missing:
             wanted = sorted(missing)
             missing = set()
-            for start in range(0, len(wanted), 500):
-                params = {"org": self._org, "contacts": wanted[start : start + 500]}
+            for start in range(0, len(wanted), _CHUNK):
+                params = {"org": self._org, "contacts": wanted[start : start + _CHUNK]}
                 for row in self._tx.all("read_contacts", params):
                     party = self._parties[row[0]] = Party(*row)
                     if party.merged_into is not None and party.merged_into not in self._parties:
@@ -76,13 +82,23 @@ class Names:
     def find(self, jid: str) -> Party | None:
         """The party of a JID in any spelling."""
         jid = ids.canonical(jid)
+        if jid not in self._known.aliases:
+            self._look_up({jid})
         contact = self._known.aliases.get(jid)
-        if contact is None:
-            row = self._tx.one("find_aliases", {"org": self._org, "jids": (jid,)})
-            if row is None:
-                return None
-            contact = self._known.aliases[jid] = row[1]
-        return self.party(contact)
+        return None if contact is None else self.party(contact)
+
+    def meet(self, jids: Iterable[str]) -> None:
+        """Look up many parties together, so that ``find`` knows each of them without a statement of its own."""
+        wanted = {ids.canonical(jid) for jid in jids}
+        self._look_up(wanted)
+        self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
+
+    def _look_up(self, jids: set[str]) -> None:
+        missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self._strangers)
+        for start in range(0, len(missing), _CHUNK):
+            params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
+            self._known.aliases.update((row[0], row[1]) for row in self._tx.all("find_aliases", params))
+        self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
 
     def standing_under(self, contact: int) -> tuple[int, ...]:
         """``contact`` and those merged into it whose rows have not all been moved yet."""
@@ -193,6 +209,11 @@ class Assembler:
         self._org = org
         self._names = names
         self._phones = names.phones
+        self._sizes: dict[Place, int] = {}
+
+    def know_size(self, phone: int, chat: int, members: int) -> None:
+        """Spare the look at a chat whose members have been counted already."""
+        self._sizes[(phone, chat)] = members
 
     def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
         """In the rows' order. ``full`` adds edits and original texts."""
@@ -202,39 +223,64 @@ class Assembler:
         jids: dict[int, str | None] = {contact: party.jid for contact, party in parties.items()}
         names = {contact: party.display_name for contact, party in parties.items()}
         jids[0] = names[0] = None
-        messages = [self._message(row, jids, names) for row in rows]
+        details = self._details(rows)
+        messages = [self._message(row, told, jids, names) for row, told in zip(rows, details, strict=True)]
         if touched := [row for row in rows if row.flags & ADDONS]:
             addons = self._addons(touched)
             for at, row in enumerate(rows):
-                if row.flags & ADDONS and (found := addons.get((row.phone, row.chat, row.id))):
+                if row.flags & ADDONS and (found := addons.get(_place(row))):
                     messages[at] = self._with_addons(messages[at], found, row, full)
         return messages
 
     def _addons(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Addon]]:
+        """By phone, chat and id of the messages; in one go for each chat, or for all when there are several."""
+        alone = len({(row.phone, row.chat) for row in rows}) == 1
+        told = self._addons_in_chat(rows) if alone else self._addons_of(rows)
+        self._names.load(party for _, addon in told for party in addon[1:3])
         found: dict[tuple[int, int, str], list[Addon]] = defaultdict(list)
-        wanted: dict[tuple[int, int], list[str]] = defaultdict(list)
-        for row in rows:
-            wanted[(row.phone, row.chat)].append(row.id)
-        for (phone, chat), some in wanted.items():
-            chats = self._names.standing_under(chat)
-            for start in range(0, len(some), 500):
-                params = {"org": self._org, "phone": phone, "chats": chats, "ids": some[start : start + 500]}
-                for _, id, kind, actor, target, ref, at, value in self._tx.all("read_addons", params):
-                    found[(phone, chat, id)].append(
-                        Addon(kind, self._resolve(actor), self._resolve(target), ref, at, value)
-                    )
+        for place, (kind, actor, target, ref, at, value) in told:
+            found[place].append(Addon(kind, self._resolve(actor), self._resolve(target), ref, at, value))
         return found
+
+    def _addons_in_chat(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        phone, chat, wanted = rows[0].phone, rows[0].chat, [row.id for row in rows]
+        params = {"org": self._org, "phone": phone, "chats": self._names.standing_under(chat)}
+        return [
+            ((phone, chat, told[1]), told[2:])
+            for start in range(0, len(wanted), _CHUNK)
+            for told in self._tx.all("read_addons", params | {"ids": wanted[start : start + _CHUNK]})
+        ]
+
+    def _addons_of(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        """In the order of their key, as the index of one chat gives them."""
+        nos = _one_for_each(rows)
+        own = [
+            (told[:3], told)
+            for start in range(0, len(nos), _CHUNK)
+            for told in self._tx.all("addons_of_messages", {"org": self._org, "nos": nos[start : start + _CHUNK]})
+        ]
+        found = sorted([*own, *self._addons_left_behind(rows)], key=lambda one: (one[0], one[1][:7]))
+        return [(place, told[3:]) for place, told in found]
+
+    def _addons_left_behind(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        """Those that stand under parties which are being merged into the rows' chats."""
+        into = {loser: chat for chat in {row.chat for row in rows} for loser in self._names.standing_under(chat)[1:]}
+        meant = [row for row in rows if row.chat in into.values()] if into else []
+        wanted = sorted({row.id for row in meant})
+        params = {"org": self._org, "phones": sorted({row.phone for row in meant}), "chats": sorted(into)}
+        return [
+            ((told[0], into[told[1]], told[2]), told)
+            for start in range(0, len(wanted), _CHUNK)
+            for told in self._tx.all("addons_in_chats", params | {"ids": wanted[start : start + _CHUNK]})
+        ]
 
     def _resolve(self, contact: int) -> int:
         return self._names.party(contact).contact if contact else 0
 
-    def _message(self, row: MessageRow, jids: dict[int, str | None], names: dict[int, str | None]) -> ArchivedMessage:
+    def _message(
+        self, row: MessageRow, details: Details, jids: dict[int, str | None], names: dict[int, str | None]
+    ) -> ArchivedMessage:
         phone, sender, flags = self._phones[row.phone][0], row.sender, row.flags
-        details = NO_DETAILS
-        if row.details is not None:
-            details = decode_details(row.details)
-            if details.mentions or details.quoted is not None:
-                details = self._with_numbers(details)
         message = Message(
             key=MessageKey(phone.jid, jids[row.chat] or "", row.id, jids[sender]),
             sent_at=row.sent_at,
@@ -259,11 +305,17 @@ class Assembler:
             changed_at=row.changed_at,
         )
 
+    def _details(self, rows: Sequence[MessageRow]) -> list[Details]:
+        """What the rows tell; mentions and quoted senders by number where the LID's number is known."""
+        found = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
+        odd = [at for at, told in enumerate(found) if (told.mentions or told.quoted is not None) and _names_lid(told)]
+        if odd:
+            self._names.meet(jid for at in odd for jid in _named_in(found[at]))
+        for at in odd:
+            found[at] = self._with_numbers(found[at])
+        return found
+
     def _with_numbers(self, details: Details) -> Details:
-        """Mentions and quoted senders by number where the LID's number is known."""
-        odd = [jid for jid in _named_in(details) if not jid.endswith(_BY_NUMBER)]
-        if not any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in odd):
-            return details
         quoted = details.quoted
         if quoted is not None and quoted.sender is not None:
             quoted = structs.replace(quoted, sender=self._shown(quoted.sender))
@@ -338,6 +390,8 @@ class Assembler:
         return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
 
     def _members(self, row: MessageRow, chat: int) -> int:
+        if (known := self._sizes.get((row.phone, chat))) is not None:
+            return known
         found = self._tx.one("read_chat", {"org": self._org, "phone": row.phone, "chat": chat})
         members = None if found is None or found[3] is None else msgspec.json.decode(found[3]).get("members")
         return len(members[2]) if members else 0
@@ -353,12 +407,26 @@ class Assembler:
         return original_text(merged([t.message for t in told]), edits) if told else row.text
 
 
+def _place(row: MessageRow) -> tuple[int, int, str]:
+    return row.phone, row.chat, row.id
+
+
+def _one_for_each(rows: Iterable[MessageRow]) -> list[int]:
+    """One number for each place: messages that differ only by sender share what is added to them."""
+    return sorted({_place(row): row.no for row in rows}.values())
+
+
 def _latest_by_actor(addons: Iterable[Addon]) -> list[Addon]:
     latest: dict[int, Addon] = {}
     for a in addons:
         if a.actor not in latest or a.recency > latest[a.actor].recency:
             latest[a.actor] = a
     return list(latest.values())
+
+
+def _names_lid(details: Details) -> bool:
+    odd = (jid for jid in _named_in(details) if not jid.endswith(_BY_NUMBER))
+    return any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in odd)
 
 
 def _named_in(details: Details) -> tuple[str, ...]:

@@ -206,6 +206,25 @@ WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into 
     AND (:has_media = 0 OR c.has_media = 1)
     AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until);
 
+-- name: glance_at_chats
+-- How many messages (not calls, not notices) some chats have, and the number of each one's newest. Month by month there are
+-- few counters to add up. Of a CASE, PostgreSQL thinks that half of the rows fit, and follows the index that has them in order.
+SELECT t.phone, t.chat, CAST(SUM(t.plain_in + t.plain_out + t.media_in + t.media_out) AS BIGINT),
+    (SELECT m.no FROM messages m WHERE m.org = :org AND m.phone = t.phone AND m.chat = t.chat
+        AND CASE WHEN (m.flags & :mask) = 0 THEN TRUE END
+    ORDER BY m.sent_at DESC, m.id DESC, m.sender DESC LIMIT 1)
+FROM tallies t WHERE t.org = :org AND t.phone IN (:phones*) AND t.chat IN (:chats*) AND t.level = 0
+GROUP BY t.phone, t.chat;
+
+-- name: addons_of_messages
+-- What is added to messages of several chats. CROSS keeps SQLite on this order of the tables.
+SELECT a.phone, a.chat, a.id, a.kind, a.actor, a.target, a.ref, a.at, a.value FROM messages m CROSS JOIN addons a
+WHERE m.org = :org AND m.no IN (:nos*) AND a.org = m.org AND a.phone = m.phone AND a.chat = m.chat AND a.id = m.id;
+
+-- name: addons_in_chats
+SELECT phone, chat, id, kind, actor, target, ref, at, value FROM addons
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
+
 -- ------------------------------------------------------------------ messages: reading
 
 -- name: list_in_chats
