@@ -33,6 +33,9 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_migrate.py": f"{SQLITE}; test_one_version_apart.py has both",
     "storage/test_store_schema.py": f"{SQLITE}; test_postgres.py and test_citus_rules.py have PostgreSQL's",
     "storage/test_group_commit.py::test_every_acknowledged_message_of_sixteen_threads_is_there_after_kill_9": SQLITE,
+    "storage/test_chat_lists.py::test_every_table_of_a_page_is_read_by_its_index": (
+        f"{SQLITE}; test_postgres.py has PostgreSQL's plans"
+    ),
     "storage/test_leases.py::test_postgresqls_clock_counts_and_not_the_machines": POSTGRES,
     "storage/test_merge.py::test_each_step_of_a_move_changes_a_bounded_number_of_rows": f"{SQLITE}; it counts them",
     "storage/test_merge.py::test_two_chats_of_100_000_merge_without_holding_the_writer_for_a_second": SQLITE,
