@@ -79,3 +79,18 @@ def test_who_goes_away_leaves_the_others_their_answer(slow: SlowStore) -> None:
 
     asyncio.run(ask())
     slow.close()
+
+
+def test_nobody_waits_for_ever_when_the_server_ends(slow: SlowStore) -> None:
+    async def ask() -> None:
+        versions = Versions(slow)
+        waiting = [versions.of(org) for org in range(1, 9)]
+        await asyncio.sleep(0.005)
+        versions.close()
+        late = versions.of(9)
+        answers = await asyncio.wait_for(asyncio.gather(*waiting, late, return_exceptions=True), 5)
+        assert {type(answer) for answer in answers} == {int, asyncio.CancelledError}
+        assert type(answers[-1]) is asyncio.CancelledError
+
+    asyncio.run(ask())
+    slow.close()

@@ -9,7 +9,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 
-from backscroll.errors import StorageBusy
+from backscroll.errors import Conflict, StorageBusy
 from backscroll.http.upkeep import go_round
 from backscroll.model import Org, Phone
 from backscroll.storage import leases
@@ -26,7 +26,7 @@ class Clock:
     """Goes on when it is told to, on the database's side too."""
 
     def __init__(self) -> None:
-        self.now = 1_000_000
+        self.now = 10**15
 
     def __call__(self, tx: Txn, now: int) -> int:
         return self.now
@@ -83,6 +83,14 @@ def test_a_holder_that_renews_keeps_it_and_a_silent_one_loses_it(store: Store, o
     give_back(store, first)
     assert take(store, org) is None
     keep(store, second)
+
+
+def test_a_clock_that_is_set_back_strands_no_lease(store: Store, org: Org, clock: Clock) -> None:
+    assert take(store, org) is not None
+    clock.now -= 1_000_000
+    assert take(store, org) is None
+    clock.now -= 3_600_000_000
+    assert take(store, org) is not None
 
 
 def test_nothing_of_a_transaction_stays_whose_lease_was_lost(store: Store, org: Org, clock: Clock) -> None:
@@ -200,6 +208,26 @@ def test_a_server_that_ends_gives_its_work_back_at_once(store: Store, org: Org, 
     go_round(store, lambda: False, lambda _: None)
     assert store._engine.read_one("pending_merges", {"org": org.no}, org.no) is None
     seen_as_one(store, org, phone, 60)
+
+
+@pytest.mark.parametrize("error", [StorageBusy("away"), Conflict("clash"), ValueError("broken")])
+def test_what_goes_wrong_with_one_organisation_does_not_keep_the_others_waiting(
+    store: Store, org: Org, monkeypatch: pytest.MonkeyPatch, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = store.create_org("Other")
+    seen: list[int] = []
+
+    def finish(no: int, stop: Callable[[], bool]) -> bool:
+        seen.append(no)
+        if no == org.no:
+            raise error
+        return False
+
+    monkeypatch.setattr(store, "finish_merges", finish)
+    go_round(store, lambda: False, lambda _: None)
+    assert seen == [org.no, other.no]
+    assert type(error).__name__ in caplog.text
+    assert str(error) not in caplog.text
 
 
 @pytest.mark.usefixtures("few_rows")

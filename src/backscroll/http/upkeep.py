@@ -9,19 +9,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from backscroll.errors import StorageError
+from backscroll.http.app import story_of
 from backscroll.http.routes import AppState
+from backscroll.model import Org
 from backscroll.storage.store import Store
 
 log = logging.getLogger("backscroll.upkeep")
 
 ROUND_SECONDS = 2.0
 PACE_SECONDS = 0.02
-"""Between two organisations: with thousands of them a round takes longer rather than all of the database."""
+"""After each organisation: with thousands of them a round takes longer rather than all of the database."""
 
 
 @asynccontextmanager
 async def upkeep(app: AppState) -> AsyncIterator[None]:
-    """Look every two seconds while the server runs. What is begun goes on in another process when this one ends."""
+    """Look around while the server runs, with two seconds between rounds.
+
+    What is begun goes on in another process when this one ends.
+    """
     stopping = threading.Event()
     thread = threading.Thread(target=_rounds, args=(app.store, stopping), name="backscroll-upkeep", daemon=True)
     thread.start()
@@ -34,18 +39,28 @@ async def upkeep(app: AppState) -> AsyncIterator[None]:
 
 def _rounds(store: Store, stopping: threading.Event) -> None:
     while not stopping.wait(ROUND_SECONDS):
-        try:
-            go_round(store, stopping.is_set, stopping.wait)
-        except StorageError as error:
-            # The next round tries again.
-            log.warning("upkeep waits: %s", type(error).__name__)
+        _try(lambda: go_round(store, stopping.is_set, stopping.wait))
 
 
 def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object]) -> None:
-    """See to every organisation once."""
+    """See to every organisation once; what goes wrong with one does not keep the others waiting."""
     for org in store.list_orgs():
         if stop():
             return
-        if store.finish_merges(org.no, stop):
-            log.info("moved messages of merged contacts of organisation %s", org.id)
+        _try(lambda org=org: _see_to(store, org, stop))  # type: ignore[misc]
         pause(PACE_SECONDS)
+
+
+def _see_to(store: Store, org: Org, stop: Callable[[], bool]) -> None:
+    if store.finish_merges(org.no, stop):
+        log.info("moved messages of merged contacts of organisation %s", org.id)
+
+
+def _try(work: Callable[[], None]) -> None:
+    """The next round tries again."""
+    try:
+        work()
+    except StorageError as error:
+        log.warning("upkeep waits: %s", type(error).__name__)
+    except Exception as error:
+        log.error("upkeep failed: %s", story_of(error))

@@ -37,13 +37,22 @@ class Versions:
     def _read(self, org: int) -> None:
         """A read that has begun may be too old for those who ask now: they share the one after it."""
         asking = self._asking.pop(org)
-        read = asyncio.get_running_loop().run_in_executor(self._threads, self._store.version, org)
-        read.add_done_callback(partial(self._tell, org, asking))
+        try:
+            read = asyncio.get_running_loop().run_in_executor(self._threads, self._store.version, org)
+        except RuntimeError:
+            # Closed: the server ends.
+            self._reading.discard(org)
+            _give_up(asking)
+        else:
+            read.add_done_callback(partial(self._tell, org, asking))
 
     def _tell(self, org: int, asking: list[asyncio.Future[int]], read: asyncio.Future[int]) -> None:
         self._reading.discard(org)
         if org in self._asking:
             self._soon(org)
+        if read.cancelled():
+            _give_up(asking)
+            return
         error = read.exception()
         for asked in asking:
             # Whoever waited may have gone.
@@ -53,5 +62,10 @@ class Versions:
                 asked.set_exception(error)
 
     def close(self) -> None:
-        """Wait for reads that have begun."""
+        """Wait for reads that have begun; whoever waits for another is cancelled."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _give_up(asking: list[asyncio.Future[int]]) -> None:
+    for asked in asking:
+        asked.cancel()

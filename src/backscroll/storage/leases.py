@@ -16,6 +16,8 @@ from backscroll.storage.engine import Txn
 
 LEASE_US = 5_000_000
 """So long nobody else begins after the last sign of life. One piece of work takes well less."""
+_FARTHEST_US = 10 * LEASE_US
+"""An end beyond that was written before the clock was set back, and counts for nothing."""
 
 
 class LeaseLost(Exception):
@@ -45,6 +47,7 @@ def take(tx: Txn, org: int, name: str, now: int) -> Lease | None:
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     time = _time(tx, now)
     params = {"org": org, "name": name, "holder": holder, "now": time, "ends_at": time + LEASE_US}
+    params["farthest"] = time + _FARTHEST_US
     row = tx.one("take_lease", params)
     return None if row is None else Lease(org, name, holder, int(row[0]))
 

@@ -452,7 +452,7 @@ ON CONFLICT (org, stream) DO UPDATE SET place = excluded.place;
 -- Nothing comes back while another holds it.
 INSERT INTO leases (org, name, holder, term, ends_at) VALUES (:org, :name, :holder, 1, :ends_at)
 ON CONFLICT (org, name) DO UPDATE SET holder = excluded.holder, term = leases.term + 1, ends_at = excluded.ends_at
-WHERE leases.ends_at <= :now
+WHERE leases.ends_at <= :now OR leases.ends_at > :farthest
 RETURNING term;
 
 -- name: keep_lease
