@@ -40,6 +40,7 @@ OUTSIDE: dict[str, set[str]] = {
         "psycopg",
         "cryptography",
         "filetype",
+        "greenlet",
         "PIL",
         "tinytag",
         "zstandard",

@@ -27,6 +27,7 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_one_version_apart.py": BOTH_AT_ONCE,
     "storage/test_citus_rules.py": POSTGRES,
     "storage/test_distribute.py": POSTGRES,
+    "storage/test_green.py": POSTGRES,
     "storage/test_postgres.py": POSTGRES,
     "storage/test_postgres_restarts.py": POSTGRES,
     "storage/test_row_security.py": POSTGRES,

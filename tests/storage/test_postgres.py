@@ -19,6 +19,7 @@ from backscroll.ingest.pipeline import TRIES, again, apply_again
 from backscroll.model import Message, MessageKey
 from backscroll.query import MessageQuery
 from backscroll.storage import migrate, postgres
+from backscroll.storage.connection import Connection
 from backscroll.storage.engine import Row, load_statements
 from backscroll.storage.pool import Exhausted, Pool
 from backscroll.storage.postgres import PostgresEngine, prepared
@@ -367,7 +368,7 @@ def test_pages_come_straight_from_their_index(
 
 
 def test_those_who_wait_for_a_connection_are_served_in_their_order(postgres_url: str) -> None:
-    pool = Pool(lambda: psycopg.connect(postgres_url, autocommit=True), size=1, patience=10)
+    pool = Pool(lambda: Connection.connect(postgres_url, autocommit=True), size=1, patience=10)
     served: list[int] = []
 
     def work(number: int) -> None:
@@ -387,7 +388,7 @@ def test_those_who_wait_for_a_connection_are_served_in_their_order(postgres_url:
 
 
 def test_a_pool_that_stays_empty_is_told_after_a_while(postgres_url: str) -> None:
-    pool = Pool(lambda: psycopg.connect(postgres_url, autocommit=True), size=1, patience=0.05)
+    pool = Pool(lambda: Connection.connect(postgres_url, autocommit=True), size=1, patience=0.05)
     with pool.connection(), pytest.raises(Exhausted), pool.connection():
         pass
     with pool.connection() as connection:

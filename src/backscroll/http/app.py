@@ -103,7 +103,6 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
             stack.callback(self._app.workers.close)
-            stack.callback(self._versions.close)
             await receive()
             try:
                 for lifespan in self._lifespans:
@@ -183,7 +182,9 @@ class Server:
         known = self._gate.remembered(visit.headers.get("authorization"))
         if known is not None and await self._versions.of(known.access.org.no) == known.version:
             return known
-        return await workers.run(lambda: self._gate.admit(visit.headers, visit.client, anew=known is not None))
+        # Notes the token's use, for which it waits a moment.
+        anew = known is not None
+        return await workers.run(lambda: self._gate.admit(visit.headers, visit.client, anew), heavy=True)
 
     async def _kept_or_made(self, visit: Visit, match: Match, access: Access, scope: Scope, receive: Receive) -> Packed:
         """The answer kept from before if nothing has been written since, else the handler's."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from backscroll.storage import green
 from backscroll.storage.store import Store
-
-THREADS = 2
 
 
 class Versions:
-    """Belongs to one event loop. Has threads of its own: answers that are ready must not wait for long searches."""
+    """Belongs to one event loop."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="versions")
         self._asking: dict[int, list[asyncio.Future[int]]] = {}
         """Who is told by the next read."""
         self._reading: set[int] = set()
@@ -36,23 +33,13 @@ class Versions:
 
     def _read(self, org: int) -> None:
         """A read that has begun may be too old for those who ask now: they share the one after it."""
-        asking = self._asking.pop(org)
-        try:
-            read = asyncio.get_running_loop().run_in_executor(self._threads, self._store.version, org)
-        except RuntimeError:
-            # Closed: the server ends.
-            self._reading.discard(org)
-            _give_up(asking)
-        else:
-            read.add_done_callback(partial(self._tell, org, asking))
+        read = green.start(partial(self._store.version, org))
+        read.add_done_callback(partial(self._tell, org, self._asking.pop(org)))
 
     def _tell(self, org: int, asking: list[asyncio.Future[int]], read: asyncio.Future[int]) -> None:
         self._reading.discard(org)
         if org in self._asking:
             self._soon(org)
-        if read.cancelled():
-            _give_up(asking)
-            return
         error = read.exception()
         for asked in asking:
             # Whoever waited may have gone.
@@ -60,12 +47,3 @@ class Versions:
                 asked.set_result(read.result())
             elif not asked.done() and error is not None:
                 asked.set_exception(error)
-
-    def close(self) -> None:
-        """Wait for reads that have begun; whoever waits for another is cancelled."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-
-def _give_up(asking: list[asyncio.Future[int]]) -> None:
-    for asked in asking:
-        asked.cancel()

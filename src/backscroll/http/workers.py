@@ -1,4 +1,4 @@
-"""Where handlers ask the archive: small reads at once, the rest in a few threads."""
+"""Where handlers ask the archive: small reads on the event loop, the rest in a few threads."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.types import Receive
 
 from backscroll.errors import StorageBusy
 from backscroll.http.wire import ClientGone
+from backscroll.storage import green
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ MOST_WAITING = 128
 
 
 class Workers:
-    """``local`` False (the database is across a network) sends small reads to the threads too."""
+    """``local`` False (the database is across a network): small reads let the loop go on while they wait."""
 
     def __init__(self, threads: int = 4, local: bool = True) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="archive")
@@ -38,7 +39,8 @@ class Workers:
             raise StorageBusy("too many requests are being worked on; send this one again")
         self._waiting += 1
         try:
-            return await self._in_thread(work, receive)
+            # To a thread and back costs more than most small reads do.
+            return await (self._in_thread(work, receive) if heavy else green.start(work))
         finally:
             self._waiting -= 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from backscroll.storage.pool import Connection, Pool
+from backscroll.storage.connection import Connection
+from backscroll.storage.pool import Pool
 
 _NAME = re.compile(r"INDEX CONCURRENTLY IF (?:NOT )?EXISTS (\w+)")
 

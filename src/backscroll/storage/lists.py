@@ -132,11 +132,9 @@ class Lists:
         if party is None:
             return None
         for contact in self._names.standing_under(party.contact):
-            for (phone,) in self._tx.all("phones_of_chat", {"org": self._org, "chat": contact, "phones": phones}):
-                row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": contact})
-                if row is not None:
-                    found = (phone, party.contact, row[0], row[3], row[5], row[6])
-                    return self._chats([found], brief)[0]
+            row = self._tx.one("chat_of_phones", {"org": self._org, "chat": contact, "phones": phones})
+            if row is not None:
+                return self._chats([(row[0], party.contact, *row[1:])], brief)[0]
         return None
 
     def _chat_name(self, party: Party, registers: Registers) -> str | None:

@@ -7,17 +7,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
-import psycopg
 from msgspec import Struct
-from psycopg.pq import TransactionStatus
+
+from backscroll.storage import green
+from backscroll.storage.connection import Connection
 
 LIFE_SECONDS = 1800.0
 """A connection is replaced then: servers move, and a backend's memory grows with what it has seen."""
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Exhausted(Exception):
@@ -31,26 +30,28 @@ class _Pooled(Struct):
 
 
 class Pool:
-    """Connections to one database, for any thread."""
+    """Connections to one database, for any thread and for functions of an event loop (green.py)."""
 
     def __init__(self, connect: Callable[[], Connection], size: int, patience: float) -> None:
         """At most ``size`` connections; a caller waits up to ``patience`` seconds for a free one."""
         self._connect = connect
         self._patience = patience
         self._free = size
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: deque[Future[None]] = deque()
         self._lock = threading.Lock()
         self._idle: list[_Pooled] = []
         self._generation = 0
         self._closed = False
+        self._connecting = ThreadPoolExecutor(size, thread_name_prefix="connecting")
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection outside a transaction, for one thread; put back when it is still good."""
+        """A connection outside a transaction, for one user; put back when it is still good."""
         self._enter()
         try:
             pooled = self._take()
             try:
+                pooled.connection.settle()
                 yield pooled.connection
             finally:
                 self._put(pooled)
@@ -63,19 +64,20 @@ class Pool:
             if self._free:
                 self._free -= 1
                 return
-            turn = threading.Event()
+            turn = Future[None]()
             self._waiting.append(turn)
-        if turn.wait(self._patience):
-            return
-        with self._lock:
-            if not turn.is_set():
-                self._waiting.remove(turn)
-                raise Exhausted
+        try:
+            green.wait(turn, self._patience)
+        except TimeoutError:
+            with self._lock:
+                if not turn.done():
+                    self._waiting.remove(turn)
+                    raise Exhausted from None
 
     def _leave(self) -> None:
         with self._lock:
             if self._waiting:
-                self._waiting.popleft().set()
+                self._waiting.popleft().set_result(None)
             else:
                 self._free += 1
 
@@ -84,7 +86,8 @@ class Pool:
             generation = self._generation
             if self._idle:
                 return self._idle.pop()
-        return _Pooled(self._connect(), generation, time.monotonic())
+        connection = green.wait(self._connecting.submit(self._connect)) if green.here() else self._connect()
+        return _Pooled(connection, generation, time.monotonic())
 
     def _put(self, pooled: _Pooled) -> None:
         connection = pooled.connection
@@ -94,7 +97,7 @@ class Pool:
         is_old = time.monotonic() - pooled.made > LIFE_SECONDS
         with self._lock:
             fits = pooled.generation == self._generation and not (is_old or self._closed)
-            if fits and connection.info.transaction_status == TransactionStatus.IDLE:
+            if fits and connection.is_free:
                 self._idle.append(pooled)
                 return
         connection.close()
@@ -116,3 +119,4 @@ class Pool:
             dropped, self._idle = self._idle, []
         for pooled in dropped:
             pooled.connection.close()
+        self._connecting.shutdown(wait=False, cancel_futures=True)

@@ -21,9 +21,11 @@ from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8Dumper
 
 from backscroll.errors import BadField, Conflict, StorageBusy, StorageError, StorageFull
+from backscroll.storage import green
 from backscroll.storage.builds import build
+from backscroll.storage.connection import Connection
 from backscroll.storage.engine import Row, Txn, load_statements
-from backscroll.storage.pool import Connection, Exhausted, Pool
+from backscroll.storage.pool import Exhausted, Pool
 
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 SESSION = "SET jit = off; SET random_page_cost = 1.1"
 """Short statements that find their rows by an index, on disks and caches of this century."""
+READING, WRITING = "ISOLATION LEVEL REPEATABLE READ READ ONLY", "READ WRITE"
 PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
 """Planning a statement takes longer than running it. Citus must see the values, to know the shard."""
 _PARAMETER = re.compile(r"IN \(:(\w+)\*\)|(?<![:\w]):(\w+)")
@@ -157,12 +160,11 @@ class PostgresTxn:
         self._later: list[tuple[str, list[Any], bool | None]] = []
 
     def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
-        self._ask(name, params)
-        return self._cursor.fetchall() if self._cursor.description else []
+        return self._ask(name, params)
 
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
-        self._ask(name, params)
-        return self._cursor.fetchone() if self._cursor.description else None
+        rows = self._ask(name, params)
+        return rows[0] if rows else None
 
     def run(self, name: str, params: Mapping[str, Any]) -> None:
         statement = prepared(self._statements[name], params)
@@ -178,23 +180,23 @@ class PostgresTxn:
                 self._later.append((statement.text, values, always))
                 left = left[size:]
 
-    def _ask(self, name: str, params: Mapping[str, Any]) -> None:
+    def _ask(self, name: str, params: Mapping[str, Any]) -> list[Row]:
         self.flush()
         statement = prepared(self._statements[name], params)
         values = statement.values(params)
         if self._begin and all(type(value) is int for value in values):
             begin, self._begin = self._begin, ""
-            self._cursor.execute(f"{begin};{_written_out(statement.text, values)}", prepare=False)
-            while self._cursor.nextset():
-                pass
-            return
+            return self._connection.ask(f"{begin};{_written_out(statement.text, values)}")
         self._open()
         self._execute(statement.text, values, None)
+        # Cheaper than to ask the cursor for its description.
+        result = self._cursor.pgresult
+        return self._cursor.fetchall() if result is not None and result.status == ExecStatus.TUPLES_OK else []
 
     def _open(self) -> None:
         if self._begin:
             begin, self._begin = self._begin, ""
-            self._cursor.execute(begin, prepare=False)
+            self._connection.ask(begin)
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -240,7 +242,7 @@ class PostgresEngine:
             raise StorageBusy(f"The database cannot be reached: {cause}") from busy
 
     def _connect(self) -> Connection:
-        connection = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor[Row])
+        connection = Connection.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor[Row])
         try:
             _set_up(connection)
         except BaseException:
@@ -256,29 +258,23 @@ class PostgresEngine:
         self._role = "" if state == "not needed" else f"SET LOCAL ROLE {APP_ROLE}"
 
     def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
-        return self._retry(lambda: self._transact(work, org, "ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        return self._retry(lambda: self._transact(work, org, READING))
 
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
-        return self._retry(lambda: self._transact(work, org, "READ WRITE"))
+        return self._retry(lambda: self._transact(work, org, WRITING))
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
         statement = prepared(self._statements[name], params)
         text = _written_out(statement.text, [params[column] for column in statement.names])
         query = f"{self._begin('READ ONLY', org)};{text};COMMIT"
-
-        def work(connection: Connection) -> Row | None:
-            cursor = connection.execute(query, prepare=False)
-            while not cursor.description and cursor.nextset():
-                pass
-            return cursor.fetchone()
-
-        return self._retry(lambda: self._alone(work))
+        rows = self._retry(lambda: self._alone(lambda connection: connection.ask(query)))
+        return rows[0] if rows else None
 
     def _begin(self, mode: str, org: int | None) -> str:
         begin = [
             f"BEGIN {mode}",
             f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'",
-            "SET LOCAL synchronous_commit = on" if mode == "READ WRITE" else "",
+            "SET LOCAL synchronous_commit = on" if mode == WRITING else "",
             # Citus takes the settings that follow to its workers then; elsewhere it means nothing.
             "SET LOCAL citus.propagate_set_commands = 'local'",
             # A literal, not set_config: that is what pgbouncer and Citus carry along.
@@ -300,7 +296,11 @@ class PostgresEngine:
             except BaseException:
                 _roll_back(connection)
                 raise
-            if connection.info.transaction_status != TransactionStatus.IDLE:
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                return result
+            if mode == READING:
+                connection.end_reading()
+            else:
                 self._commit(connection)
             return result
 
@@ -337,7 +337,7 @@ class PostgresEngine:
             except _Again as again:
                 if time.monotonic() + wait > give_up:
                     raise StorageBusy("The database is not available now; send the same request again") from again
-                time.sleep(wait)
+                green.sleep(wait)
                 wait = min(wait * 2, 0.5)
 
     def script(self, text: str) -> None:

@@ -155,6 +155,8 @@ def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Li
     if query.search:
         return _search(tx, query, scope)
     counter = Counter(tx, scope)
+    if query.offset:
+        counter.read_months()
     total = counter.total(query.since, query.until)
     window = counter.window(query.since, query.until, query.offset, query.limit, total)
     if window is None:

@@ -22,6 +22,7 @@ _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 EARLIEST = (1 - _EPOCH_DAY) * DAY_US
 LATEST = (datetime.date.max.toordinal() - _EPOCH_DAY + 1) * DAY_US - 1
 """Times outside the years 1 to 9999 are nobody's message."""
+_ALL = (MONTH, -(2**31), 2**31)
 
 COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")
 Counts = list[int]
@@ -142,7 +143,12 @@ class Counter:
         counted = columns_matching(scope.mask, scope.want)
         self._params = scope.params | {name: int(i in counted) for i, name in enumerate(COLUMNS)}
         self._known: dict[int | None, int] = {}
+        self._buckets: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         self._finest = DAY if scope.by_chat else HOUR
+
+    def read_months(self) -> None:
+        """Numbers of all months at once, where both the sum and the place of an offset will be asked for."""
+        self._counts(*_ALL)
 
     def total(self, since: int | None, until: int | None) -> int:
         """Messages between two inclusive times."""
@@ -159,7 +165,7 @@ class Counter:
 
     def _up_to(self, at: int | None) -> int:
         if at is None or at >= LATEST:
-            return self._sum(MONTH, -(2**31), 2**31)
+            return self._sum(*_ALL)
         if at < EARLIEST:
             return 0
         month, day, hour = buckets_of(at)
@@ -191,7 +197,7 @@ class Counter:
     def _find(self, rank: int) -> tuple[int, int, int]:
         """The finest bucket that holds the row of this rank (1 is the oldest), and the rank of its last row."""
         before, level, bucket = 0, MONTH, 0
-        rows = self._counts(MONTH, -(2**31), 2**31)
+        rows = self._counts(*_ALL)
         while True:
             for candidate, n in rows:
                 bucket = candidate
@@ -208,12 +214,18 @@ class Counter:
 
     def _counts(self, level: int, low: int, high: int) -> list[tuple[int, int]]:
         """Buckets and their numbers."""
-        params = self._params | {"level": level, "low": low, "high": high}
-        return [(bucket, n) for bucket, n in self._tx.all("count_tallies", params)]
+        asked = (level, low, high)
+        if asked not in self._buckets:
+            params = self._params | {"level": level, "low": low, "high": high}
+            self._buckets[asked] = [(bucket, n) for bucket, n in self._tx.all("count_tallies", params)]
+        return self._buckets[asked]
 
     def _sum(self, level: int, low: int, high: int) -> int:
         if low > high:
             return 0
+        known = self._buckets.get((level, low, high))
+        if known is not None:
+            return sum(n for _, n in known)
         row = self._tx.one("total_tallies", self._params | {"level": level, "low": low, "high": high})
         return (row[0] or 0) if row else 0
 

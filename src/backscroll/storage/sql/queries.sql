@@ -186,6 +186,11 @@ DELETE FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
 -- name: phones_of_chat
 SELECT phone FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone;
 
+-- name: chat_of_phones
+-- As the first of the phones that has it sees it.
+SELECT phone, last_at, facts, stored_at, changed_at
+FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone LIMIT 1;
+
 -- name: with_chat
 -- Those of some parties with whom the phones have a chat.
 SELECT DISTINCT chat FROM chats WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);

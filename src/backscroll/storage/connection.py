@@ -1,0 +1,84 @@
+"""psycopg's connection, for threads and for event loops, whose reading transactions end without a wait."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+from psycopg.waiting import Ready, Wait
+
+from backscroll.storage import green
+from backscroll.storage.engine import Row
+
+T = TypeVar("T")
+
+
+class Connection(psycopg.Connection[Row]):
+    """Used by one thread, or one function of a loop, at a time."""
+
+    _ending = False
+    """COMMIT was sent, and its answer not taken yet."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if not green.here():
+            return super().wait(gen, interval, timeout)
+        fd = self.pgconn.socket
+        try:
+            wanted = next(gen)
+            while True:
+                wanted = gen.send(Ready(green.ready(fd, wanted)))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def ask(self, statements: str) -> list[Row]:
+        """The rows of the last of some statements that has any. They go over together and have no parameters: cheaper
+        than a cursor."""
+        self.pgconn.send_query(statements.encode())
+        results = self.wait(self._results())
+        if results and results[-1].status == ExecStatus.FATAL_ERROR:
+            error = error_from_result(results[-1])
+            # Without a code it is libpq that speaks, of a connection that is lost.
+            raise error if error.sqlstate else psycopg.OperationalError(str(error))
+        for result in reversed(results):
+            if result.status == ExecStatus.TUPLES_OK:
+                loader = Transformer(self)
+                loader.set_pgresult(result)
+                return loader.load_rows(0, result.ntuples, tuple)
+        return []
+
+    def end_reading(self) -> None:
+        """End a transaction that wrote nothing. Nobody depends on the answer: ``settle`` takes it."""
+        self.pgconn.send_query(b"COMMIT")
+        self._ending = True
+
+    def settle(self) -> None:
+        """To be called before the next use after ``end_reading``."""
+        if self._ending:
+            self._ending = False
+            self.wait(self._results())
+
+    def _results(self) -> PQGen[list[PGresult]]:
+        """Of what was sent."""
+        results: list[PGresult] = []
+        while self.pgconn.flush():
+            if (yield Wait.RW) & Ready.R:
+                self.pgconn.consume_input()
+        while True:
+            while self.pgconn.is_busy():
+                yield Wait.R
+                self.pgconn.consume_input()
+            result = self.pgconn.get_result()
+            if result is None:
+                return results
+            results.append(result)
+
+    @property
+    def is_free(self) -> bool:
+        """Outside a transaction, or as good as."""
+        return self._ending or self.pgconn.transaction_status == TransactionStatus.IDLE

@@ -1,0 +1,115 @@
+"""Plain functions on an event loop, by greenlets: where they would block, the loop goes on with something else.
+
+What ``start`` runs may call ``wait``, ``sleep`` and ``ready`` at any depth. Called elsewhere, the first two block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+T = TypeVar("T")
+
+READ, WRITE = 1, 2
+
+
+class _Green(greenlet):
+    """One such function."""
+
+    def __init__(self, run: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(run)
+        self.loop = loop
+        self._hub = getcurrent()
+
+    def give_way(self) -> Any:
+        """Back to the loop, until it calls ``switch``; what ``switch`` was given."""
+        return self._hub.switch()
+
+
+def start(work: Callable[[], T]) -> asyncio.Future[T]:
+    """What ``work`` will return. It begins at once, and goes on to its end even if nobody waits for it any more.
+
+    For coroutines and callbacks of a loop, which run in the loop's own greenlet.
+    """
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            if not told.done():
+                told.set_exception(error)
+        else:
+            if not told.done():
+                told.set_result(result)
+
+    _Green(run, loop).switch()
+    return told
+
+
+def here() -> bool:
+    """Whether the caller runs within ``start``."""
+    return isinstance(getcurrent(), _Green)
+
+
+def ready(fd: int, wanted: int) -> int:
+    """Wait until a file descriptor can be read or written, as ``wanted``; which of both. Only within ``start``."""
+    green = getcurrent()
+    if not isinstance(green, _Green):
+        raise RuntimeError("only within start()")
+    loop = green.loop
+
+    def go_on(event: int) -> None:
+        if wanted & READ:
+            loop.remove_reader(fd)
+        if wanted & WRITE:
+            loop.remove_writer(fd)
+        green.switch(event)
+
+    if wanted & READ:
+        loop.add_reader(fd, go_on, READ)
+    if wanted & WRITE:
+        loop.add_writer(fd, go_on, WRITE)
+    event: int = green.give_way()
+    return event
+
+
+def sleep(seconds: float) -> None:
+    """As ``time.sleep``."""
+    green = getcurrent()
+    if isinstance(green, _Green):
+        green.loop.call_later(seconds, green.switch)
+        green.give_way()
+    else:
+        time.sleep(seconds)
+
+
+def wait(future: futures.Future[T], seconds: float | None = None) -> T:
+    """As ``future.result(seconds)``: its result or its error, ``TimeoutError`` when it takes longer."""
+    green = getcurrent()
+    if not isinstance(green, _Green):
+        return future.result(seconds)
+    _until_done(green, future, seconds)
+    return future.result(0)
+
+
+def _until_done(green: _Green, future: futures.Future[T], seconds: float | None) -> None:
+    loop = green.loop
+    woken = loop.create_future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    woken.add_done_callback(lambda _: green.switch())
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
+    timer = None if seconds is None else loop.call_later(seconds, wake)
+    green.give_way()
+    if timer is not None:
+        timer.cancel()
