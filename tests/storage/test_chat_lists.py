@@ -235,8 +235,8 @@ def test_a_silent_chat_and_one_of_notices_only_have_no_last_message(store: Store
             ),
         ),
         (
-            "addons_in_chats",
-            {"phones": (1, 2), "chats": (5, 6), "ids": ("A", "B")},
+            "read_addons",
+            {"phone": 1, "chats": (5, 6), "ids": ("A", "B")},
             ("addons USING PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)",),
         ),
     ],

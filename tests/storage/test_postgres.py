@@ -343,6 +343,7 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("known_ids", "messages_key", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
         ("texts_by_no", "messages_pkey", {"nos": [5, 6], "phones": (1,), "chats": (10,), "low": LOW, "high": HIGH}, 2),
         ("read_addons", "addons_pkey", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
+        ("read_addons", "addons_pkey", {"phone": 1, "chats": (10, 11), "ids": ["ID10", "ID20"]}, 2),
         ("last_in_chat", "messages_chat", {"phone": 1, "chat": 10}, 1),
         ("dump_messages", "messages_chat", {"phone": 1, "chat": 10, "at": 0, "id": "", "limit": 100}, 100),
         ("rows_by_no", "messages_pkey", {"nos": [1, 2, 3]}, 3),
@@ -351,7 +352,6 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("is_known_to", "messages_sender", {"phones": (1,), "contact": 7}, 1),
         ("glance_at_chats", "messages_chat", {"phones": (1,), "chats": (10, 11)}, 24),
         ("addons_of_messages", "addons_pkey", {"nos": [10, 20, 30]}, 3),
-        ("addons_in_chats", "addons_pkey", {"phones": (1, 2), "chats": (10, 11), "ids": ["ID10", "ID20"]}, 2),
         ("search_rows", "search_chat", {"chat": 10, "pattern": "%hello%"}, 900),
     ],
 )

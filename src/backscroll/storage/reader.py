@@ -245,13 +245,9 @@ class Assembler:
         return found
 
     def _addons_in_chat(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
-        phone, chat, wanted = rows[0].phone, rows[0].chat, [row.id for row in rows]
-        params = {"org": self._org, "phone": phone, "chats": self._names.standing_under(chat)}
-        return [
-            ((phone, chat, told[1]), told[2:])
-            for start in range(0, len(wanted), _CHUNK)
-            for told in self._tx.all("read_addons", params | {"ids": wanted[start : start + _CHUNK]})
-        ]
+        phone, chat = rows[0].phone, rows[0].chat
+        told = self._read_addons(phone, self._names.standing_under(chat), [row.id for row in rows])
+        return [((phone, chat, row[1]), row[2:]) for row in told]
 
     def _addons_of(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
         """In the order of their key, as the index of one chat gives them."""
@@ -267,14 +263,20 @@ class Assembler:
     def _addons_left_behind(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
         """Those that stand under parties which are being merged into the rows' chats."""
         into = {loser: chat for chat in {row.chat for row in rows} for loser in self._names.standing_under(chat)[1:]}
-        meant = [row for row in rows if row.chat in into.values()] if into else []
-        wanted = sorted({row.id for row in meant})
-        params = {"org": self._org, "phones": sorted({row.phone for row in meant}), "chats": sorted(into)}
+        meant: dict[int, set[str]] = defaultdict(set)
+        for row in rows if into else ():
+            if row.chat in into.values():
+                meant[row.phone].add(row.id)
         return [
-            ((told[0], into[told[1]], told[2]), told)
-            for start in range(0, len(wanted), _CHUNK)
-            for told in self._tx.all("addons_in_chats", params | {"ids": wanted[start : start + _CHUNK]})
+            ((phone, into[told[0]], told[1]), (phone, *told))
+            for phone, wanted in sorted(meant.items())
+            for told in self._read_addons(phone, sorted(into), sorted(wanted))
         ]
+
+    def _read_addons(self, phone: int, chats: Sequence[int], wanted: Sequence[str]) -> Iterator[Row]:
+        for start in range(0, len(wanted), _CHUNK):
+            params = {"org": self._org, "phone": phone, "chats": chats, "ids": wanted[start : start + _CHUNK]}
+            yield from self._tx.all("read_addons", params)
 
     def _resolve(self, contact: int) -> int:
         return self._names.party(contact).contact if contact else 0

@@ -226,10 +226,6 @@ GROUP BY t.phone, t.chat;
 SELECT a.phone, a.chat, a.id, a.kind, a.actor, a.target, a.ref, a.at, a.value FROM messages m CROSS JOIN addons a
 WHERE m.org = :org AND m.no IN (:nos*) AND a.org = m.org AND a.phone = m.phone AND a.chat = m.chat AND a.id = m.id;
 
--- name: addons_in_chats
-SELECT phone, chat, id, kind, actor, target, ref, at, value FROM addons
-WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
-
 -- ------------------------------------------------------------------ messages: reading
 
 -- name: list_in_chats
