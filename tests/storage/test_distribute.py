@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,6 +24,8 @@ from backscroll.errors import Conflict, StorageError
 from backscroll.events import Batch, MessageSeen
 from backscroll.model import Message, MessageKey
 from backscroll.query import MessageQuery
+from backscroll.storage import postgres
+from backscroll.storage.connection import Connection
 from backscroll.storage.distribute import carry_out, connect, plan
 from backscroll.storage.engine import Txn
 from backscroll.storage.postgres import PostgresEngine, PostgresTxn
@@ -53,6 +57,17 @@ RETURNS void LANGUAGE sql AS $$
 CREATE FUNCTION citus_stand_in.truncate_local_data_after_distributing_table(t regclass) RETURNS void LANGUAGE sql AS $$
     SELECT citus_stand_in.note('truncated ' || t, t) $$;
 """
+
+
+CATALOG = (
+    "SELECT table_name, column_name, data_type, is_nullable, collation_name FROM information_schema.columns "
+    "WHERE table_schema = 'public' ORDER BY 1, 2",
+    "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+    "SELECT tablename, policyname, qual, with_check FROM pg_policies WHERE schemaname = 'public' ORDER BY 1, 2",
+    "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+    "ORDER BY 1",
+    "SELECT version, name FROM migrations ORDER BY 1",
+)
 
 
 @pytest.fixture
@@ -225,8 +240,71 @@ def test_what_citus_refuses_is_told_in_its_words(cluster: str) -> None:
         carry_out(connection, plan(connection), lambda done, whole: None)
 
 
-def test_every_transaction_takes_its_organisation_along_to_the_workers(plain: str) -> None:
+def messages_to_server(url: str, is_citus: bool, log: Path) -> list[str]:
+    """What a read, a write and a look at the version send, as libpq notes it."""
+    engine = PostgresEngine(url)
+    with log.open("w") as file:
+        with engine._pool.connection() as connection:
+            connection.is_citus = is_citus
+            connection.pgconn.trace(file.fileno())
+        engine.read(lambda tx: tx.all("read_head", {"org": 2}), 2)
+        engine.read(lambda tx: tx.all("find_by_name", {"org": 2, "name": "x"}), 2)
+        engine.write(lambda tx: tx.run("save_position", {"org": 2, "stream": "s", "place": "p"}), 2)
+        engine.read_one("read_head", {"org": 2}, 2)
+        with engine._pool.connection() as connection:
+            connection.pgconn.untrace()
+    engine.close()
+    return [line for line in log.read_text().splitlines() if re.search(r"\tF\t\d+\t(Query|Parse)\t", line)]
+
+
+def test_on_citus_each_setting_is_a_message_of_its_own(plain: str, tmp_path: Path) -> None:
+    """Citus has its workers run the whole text that a SET LOCAL came in."""
+    sent = messages_to_server(plain, True, tmp_path / "trace")
+    settings = [line for line in sent if "SET LOCAL" in line]
+    assert len([line for line in settings if "app.org = '2'" in line]) == 4
+    assert len([line for line in settings if "citus.propagate_set_commands = 'local'" in line]) == 4
+    assert not [line for line in settings if ";" in line]
+    together = messages_to_server(plain, False, tmp_path / "trace")
+    assert [line for line in together if "SET LOCAL" in line and ";" in line]
+    assert not [line for line in together if "citus" in line]
+
+
+def test_on_citus_each_statement_of_a_migration_goes_by_itself(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def catalog(name: str) -> list[list[Any]]:
+        open_store(databases.url(name), tmp_path / name).close()
+        with psycopg.connect(databases.url(name)) as connection:
+            found = [connection.execute(query).fetchall() for query in CATALOG]
+        databases.drop(name)
+        return found
+
+    expected = catalog(databases.create())
+    set_up, sent = postgres._set_up, []
+
+    def as_citus(connection: Connection) -> None:
+        set_up(connection)
+        connection.is_citus = True
+
+    def noted(script: str) -> list[str]:
+        sent.extend(statements := apart(script))
+        return statements
+
+    apart = postgres._apart
+    monkeypatch.setattr(postgres, "_set_up", as_citus)
+    monkeypatch.setattr(postgres, "_apart", noted)
+    assert catalog(databases.create()) == expected
+    assert len(expected[0]) > 100
+    assert len([statement for statement in sent if "CREATE TABLE" in statement]) > 15
+    assert not [
+        statement for statement in sent if len(re.findall(r"^(?:CREATE|ALTER|INSERT|GRANT)\\b", statement, re.M)) > 1
+    ]
+
+
+def test_on_citus_every_transaction_takes_its_organisation_along_to_the_workers(plain: str) -> None:
     engine = PostgresEngine(plain)
+    with engine._pool.connection() as connection:
+        connection.is_citus = True
     query = "SELECT current_setting('citus.propagate_set_commands'), current_setting('app.org')"
 
     def ask(tx: Txn) -> object:
@@ -235,7 +313,27 @@ def test_every_transaction_takes_its_organisation_along_to_the_workers(plain: st
         return tx._connection.execute(query).fetchone()
 
     assert engine.read(ask, 2) == engine.write(ask, 2) == ("local", "2")
+    row = engine.read_one("read_head", {"org": 2}, 2)
+    assert row is not None
+    assert row[0] > 0
     engine.close()
+
+
+def test_a_user_that_the_wall_does_not_bind_is_refused_once_the_tables_are_spread(cluster: str, tmp_path: Path) -> None:
+    open_store(cluster, tmp_path).close()
+    assert run(cluster, tmp_path, "--yes").exit_code == 0
+    with pytest.raises(StorageError, match="no superuser"):
+        open_store(cluster, tmp_path)
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute("CREATE ROLE bound LOGIN PASSWORD 'x'")
+        connection.execute("GRANT ALL ON SCHEMA public, citus_stand_in TO bound")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public, citus_stand_in TO bound")
+    try:
+        given = conninfo_to_dict(cluster) | {"user": "bound", "password": "x"}
+        url = "postgresql:///?" + "&".join(f"{key}={value}" for key, value in given.items())
+        open_store(url, tmp_path).close()
+    finally:
+        execute(cluster, "DROP OWNED BY bound; DROP ROLE bound")
 
 
 @pytest.mark.skipif(CITUS is None, reason="TEST_CITUS_DSN names no cluster")
@@ -254,7 +352,6 @@ def test_a_real_cluster_holds_an_archive_that_answers_as_before(tmp_path: Path) 
         assert run(url, tmp_path).stdout == "Everything is spread already.\n"
         with psycopg.connect(url) as connection:
             connection.execute("SET LOCAL citus.propagate_set_commands = 'local'")
-            connection.execute("SET LOCAL ROLE backscroll_app")
             connection.execute("SET LOCAL app.org = '2'")
             assert connection.execute("SELECT DISTINCT org FROM messages").fetchall() == [(2,)]
     finally:

@@ -13,7 +13,6 @@ from backscroll.cli.shared import (
     Commands,
     Misuse,
     json_option,
-    open_archive,
     progress,
     settings_of,
     shared_options,
@@ -129,12 +128,12 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
       backscroll db distribute --database postgresql://backscroll@coordinator/archive --dry-run
     """
     from backscroll.storage import distribute as spreading
+    from backscroll.storage.store import bring_up_to_date
 
     settings = settings_of(ctx)
     if not settings.database.startswith(("postgresql:", "postgres:")):
         raise BadField("database", None, "must be a postgresql: URL of a Citus coordinator")
-    with open_archive(settings):
-        pass
+    bring_up_to_date(settings.database, settings.data)
     with spreading.connect(settings.database) as connection:
         steps = spreading.plan(connection)
         if steps and not as_json:

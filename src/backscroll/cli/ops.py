@@ -36,6 +36,8 @@ def migrate(ctx: click.Context, as_json: bool) -> None:
     Example:
       backscroll migrate --database postgresql://backscroll@db/archive
     """
+    from backscroll.storage.store import bring_up_to_date
+
     settings = settings_of(ctx)
-    with open_archive(settings):
-        show({"migrated": True}, as_json, lambda: "The database is up to date.")
+    bring_up_to_date(settings.database, settings.data)
+    show({"migrated": True}, as_json, lambda: "The database is up to date.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import psycopg
@@ -21,6 +22,8 @@ T = TypeVar("T")
 class Connection(psycopg.Connection[Row]):
     """Used by one thread, or one function of a loop, at a time."""
 
+    is_citus = False
+    """Whether the server has Citus."""
     _ending = False
     """COMMIT was sent, and its answer not taken yet."""
 
@@ -36,10 +39,12 @@ class Connection(psycopg.Connection[Row]):
             result: T = end.value
             return result
 
-    def ask(self, statements: str) -> list[Row]:
+    def ask(self, *statements: str) -> list[Row]:
         """The rows of the last of some statements that has any. They go over together and have no parameters: cheaper
         than a cursor."""
-        self.pgconn.send_query(statements.encode())
+        if self.is_citus:
+            return self._ask_apart(statements)
+        self.pgconn.send_query(";".join(statements).encode())
         results = self.wait(self._results())
         if results and results[-1].status == ExecStatus.FATAL_ERROR:
             error = error_from_result(results[-1])
@@ -51,6 +56,13 @@ class Connection(psycopg.Connection[Row]):
                 loader.set_pgresult(result)
                 return loader.load_rows(0, result.ntuples, tuple)
         return []
+
+    def _ask_apart(self, statements: Sequence[str]) -> list[Row]:
+        """As messages of their own: of a SET LOCAL, Citus has its workers run the whole text that it came in."""
+        with self.pipeline():
+            cursors = [self.execute(statement, prepare=False) for statement in statements]
+        found = [cursor for cursor in cursors if cursor.description]
+        return found[-1].fetchall() if found else []
 
     def end_reading(self) -> None:
         """End a transaction that wrote nothing. Nobody depends on the answer: ``settle`` takes it."""

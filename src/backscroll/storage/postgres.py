@@ -55,6 +55,7 @@ PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
 _PARAMETER = re.compile(r"IN \(:(\w+)\*\)|(?<![:\w]):(\w+)")
 _ONE_ROW = re.compile(r"\bVALUES\s*(\([^()]*\))")
 _WORDS = ((re.compile(r"\bBLOB\b"), "BYTEA"), (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'))
+_STATEMENT = re.compile(r"(?:\$\$.*?\$\$|[^;])+", re.S)
 _ROWS_AT_ONCE = (64, 8, 1)
 """Few sizes, so that each is prepared once."""
 _FOR_GOOD = re.compile(
@@ -136,6 +137,11 @@ def _written_out(text: str, values: Sequence[int]) -> str:
     return "".join(pieces)
 
 
+def _apart(script: str) -> list[str]:
+    """The statements of a migration, which has no semicolons or dashes in its texts."""
+    return [statement for statement in _STATEMENT.findall(re.sub("--.*", "", script)) if statement.strip()]
+
+
 def _only(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return value[0] if value else None
@@ -152,7 +158,7 @@ class PostgresTxn:
     """The beginning goes over with the first statement; writes are gathered, and sent together before the next read
     and before the end."""
 
-    def __init__(self, connection: Connection, statements: Mapping[str, str], begin: str) -> None:
+    def __init__(self, connection: Connection, statements: Mapping[str, str], begin: Sequence[str]) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._statements = statements
@@ -185,8 +191,8 @@ class PostgresTxn:
         statement = prepared(self._statements[name], params)
         values = statement.values(params)
         if self._begin and all(type(value) is int for value in values):
-            begin, self._begin = self._begin, ""
-            return self._connection.ask(f"{begin};{_written_out(statement.text, values)}")
+            begin, self._begin = self._begin, ()
+            return self._connection.ask(*begin, _written_out(statement.text, values))
         self._open()
         self._execute(statement.text, values, None)
         # Cheaper than to ask the cursor for its description.
@@ -195,8 +201,8 @@ class PostgresTxn:
 
     def _open(self) -> None:
         if self._begin:
-            begin, self._begin = self._begin, ""
-            self._connection.ask(begin)
+            begin, self._begin = self._begin, ()
+            self._connection.ask(*begin)
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -253,6 +259,12 @@ class PostgresEngine:
     def use_app_role(self) -> None:
         """Give up, in every transaction, a right to bypass row level security."""
         state = self._retry(lambda: self._alone(_role_state))
+        if state != "not needed" and self._retry(lambda: self._alone(_is_spread)):
+            # Citus would go to its workers as that role, which may not log in anywhere.
+            raise StorageError(
+                "On Citus the archive's user must be bound by row level security: name one that is no superuser and "
+                "has no BYPASSRLS (docs/citus.md)"
+            )
         if state == "to be made":
             self.script((files("backscroll.storage") / "sql" / "app_role.postgres.sql").read_text("utf-8"))
         self._role = "" if state == "not needed" else f"SET LOCAL ROLE {APP_ROLE}"
@@ -266,26 +278,29 @@ class PostgresEngine:
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
         statement = prepared(self._statements[name], params)
         text = _written_out(statement.text, [params[column] for column in statement.names])
-        query = f"{self._begin('READ ONLY', org)};{text};COMMIT"
-        rows = self._retry(lambda: self._alone(lambda connection: connection.ask(query)))
+
+        def work(connection: Connection) -> list[Row]:
+            return connection.ask(*self._begin(connection, "READ ONLY", org), text, "COMMIT")
+
+        rows = self._retry(lambda: self._alone(work))
         return rows[0] if rows else None
 
-    def _begin(self, mode: str, org: int | None) -> str:
+    def _begin(self, connection: Connection, mode: str, org: int | None) -> list[str]:
         begin = [
             f"BEGIN {mode}",
             f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'",
             "SET LOCAL synchronous_commit = on" if mode == WRITING else "",
-            # Citus takes the settings that follow to its workers then; elsewhere it means nothing.
-            "SET LOCAL citus.propagate_set_commands = 'local'",
+            # Takes the settings that follow to the workers.
+            "SET LOCAL citus.propagate_set_commands = 'local'" if connection.is_citus else "",
             # A literal, not set_config: that is what pgbouncer and Citus carry along.
             "" if org is None else f"SET LOCAL app.org = '{int(org)}'",
             self._role,
         ]
-        return ";".join(filter(None, begin))
+        return [statement for statement in begin if statement]
 
     def _transact(self, work: Callable[[Txn], T], org: int | None, mode: str) -> T:
         with self._pool.connection() as connection:
-            tx = PostgresTxn(connection, self._statements, self._begin(mode, org))
+            tx = PostgresTxn(connection, self._statements, self._begin(connection, mode, org))
             try:
                 result = work(tx)
                 tx.flush()
@@ -348,7 +363,9 @@ class PostgresEngine:
         def work(connection: Connection) -> None:
             try:
                 with connection.transaction():
-                    connection.execute(text, prepare=False)
+                    # Citus takes a change of a table that is spread only by itself.
+                    for statement in _apart(text) if connection.is_citus else (text,):
+                        connection.execute(statement, prepare=False)
             except pg.InternalError_ as error:
                 # Two instances that start at once grant the same rights.
                 raise _Again from error
@@ -421,11 +438,12 @@ def _set_up(connection: Connection) -> None:
     connection.prepare_threshold = 1
     query = "SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"
     row = connection.execute(query, prepare=False).fetchone()
+    connection.is_citus = row is not None and bool(row[1])
     if row is None or row[0] != connection.info.backend_pid:
         # A pooler such as pgbouncer: the next transaction may meet a server process that prepared other things.
         connection.prepare_threshold = None
     else:
-        connection.execute(SESSION if row[1] else f"{SESSION};{PLAN_ONCE}", prepare=False)
+        connection.execute(SESSION if connection.is_citus else f"{SESSION};{PLAN_ONCE}", prepare=False)
 
 
 def _role_state(connection: Connection) -> str:
@@ -437,6 +455,14 @@ def _role_state(connection: Connection) -> str:
         (APP_ROLE,),
     ).fetchone()
     return "not needed" if row is None else str(row[0])
+
+
+def _is_spread(connection: Connection) -> bool:
+    """Whether the archive's tables lie on workers of Citus."""
+    if connection.ask("SELECT to_regclass('citus_tables')")[0][0] is None:
+        return False
+    placed = "table_name = to_regclass('heads') AND citus_table_type = 'distributed'"
+    return bool(connection.ask(f"SELECT EXISTS (SELECT 1 FROM citus_tables WHERE {placed})")[0][0])  # noqa: S608
 
 
 def _roll_back(connection: Connection) -> None:

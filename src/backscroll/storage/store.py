@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,6 +89,13 @@ def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us) -
         store.close()
         raise
     return store
+
+
+def bring_up_to_date(url: str | None, data: Path, clock: Callable[[], int] = now_us) -> None:
+    """Make or migrate the archive and leave it closed, as a user who may not read it perhaps."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with closing(make_engine(url, data)) as engine:
+        migrate.migrate(engine, clock())
 
 
 def make_engine(url: str | None, data: Path) -> Engine:
