@@ -20,8 +20,8 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.model import ChatPage, Details, Member, Message, MessageKey, Org, Phone, Quote
-from backscroll.query import ChatQuery, MessageQuery
+from backscroll.model import ChatPage, Details, Member, Message, MessageKey, Org, Phone, Quote, ReactionRow
+from backscroll.query import ChatQuery, MessageQuery, ReactionQuery
 from backscroll.storage.engine import Row, Txn, expand, load_statements
 from backscroll.storage.lists import Lists
 from backscroll.storage.reader import Names, PartyCache
@@ -213,6 +213,26 @@ def test_a_silent_chat_and_one_of_notices_only_have_no_last_message(store: Store
     assert last is not None
     assert (last.message.key.id, last.ack, len(last.reactions)) == ("A1", 3, 2)
     assert [m.name for m in found[group(1)].members or ()][:2] == [None, None]
+
+
+def test_a_long_page_of_reactions_takes_as_many_statements_as_a_short_one(store: Store, org: Org, phone: Phone) -> None:
+    fill(store, org, phone, 40)
+
+    def counted(limit: int) -> tuple[list[ReactionRow], list[str]]:
+        query = ReactionQuery(org=org.no, phones=(phone.no,), limit=limit)
+
+        def work(tx: Txn) -> tuple[list[ReactionRow], list[str]]:
+            counting = Counting(tx)
+            page = Lists(counting, org.no, Names(counting, org.no, PartyCache())).reactions(query)
+            return page.reactions, counting.asked
+
+        return store._engine.read(work, org.no)
+
+    few, asked_for_few = counted(3)
+    many, asked_for_many = counted(1000)
+    assert (len(few), many[:3]) == (3, few)
+    assert len(many) > 12
+    assert len(asked_for_many) <= len(asked_for_few) + 3, " ".join(asked_for_many)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from backscroll.errors import Conflict, StorageError
 from backscroll.events import Batch, MessageSeen
 from backscroll.model import Message, MessageKey
 from backscroll.query import MessageQuery
-from backscroll.storage import postgres
+from backscroll.storage import postgres, prepared
 from backscroll.storage.connection import Connection
 from backscroll.storage.distribute import carry_out, connect, plan
 from backscroll.storage.engine import Txn
@@ -290,9 +290,9 @@ def test_on_citus_each_statement_of_a_migration_goes_by_itself(
         sent.extend(statements := apart(script))
         return statements
 
-    apart = postgres._apart
+    apart = prepared.apart
     monkeypatch.setattr(postgres, "_set_up", as_citus)
-    monkeypatch.setattr(postgres, "_apart", noted)
+    monkeypatch.setattr(postgres, "apart", noted)
     assert catalog(databases.create()) == expected
     assert len(expected[0]) > 100
     assert len([statement for statement in sent if "CREATE TABLE" in statement]) > 15

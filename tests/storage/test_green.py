@@ -86,6 +86,17 @@ def test_an_error_goes_to_whoever_waits_for_the_function() -> None:
         on_a_loop(work)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_error_that_no_future_takes_is_told_all_the_same(waits: bool) -> None:
+    def work() -> object:
+        if waits:
+            green.sleep(0)
+        return next(iter(()))
+
+    with pytest.raises(RuntimeError):
+        on_a_loop(work)
+
+
 def test_a_function_goes_on_to_its_end_when_nobody_waits_any_more() -> None:
     done: list[str] = []
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from backscroll.events import Batch, MessageSeen
 from backscroll.ingest.pipeline import TRIES, again, apply_again
 from backscroll.model import Message, MessageKey
 from backscroll.query import MessageQuery
-from backscroll.storage import migrate, postgres
+from backscroll.storage import green, migrate, postgres
 from backscroll.storage.connection import Connection
 from backscroll.storage.engine import Row, load_statements
 from backscroll.storage.pool import Exhausted, Pool
-from backscroll.storage.postgres import PostgresEngine, prepared
+from backscroll.storage.postgres import PostgresEngine
+from backscroll.storage.prepared import prepared
 from backscroll.storage.store import Store, open_store
 from postgres_server import Cluster, Databases, running_cluster
 
@@ -394,3 +396,83 @@ def test_a_pool_that_stays_empty_is_told_after_a_while(postgres_url: str) -> Non
     with pool.connection() as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     pool.close()
+
+
+# ------------------------------------------------------------------ a server that is away, or silent
+
+
+class Flaky:
+    """Connects as the engine does while the database is there."""
+
+    def __init__(self, engine: PostgresEngine) -> None:
+        self._connect = engine._connect
+        self.is_there = True
+        self.tries = 0
+
+    def __call__(self) -> Connection:
+        self.tries += 1
+        if not self.is_there:
+            raise psycopg.OperationalError("connection refused")
+        return self._connect()
+
+
+@pytest.fixture
+def flaky(pg: Store) -> Flaky:
+    """In place of the connections of ``pg``, which has little patience then."""
+    engine = engine_of(pg)
+    engine._pool.close()
+    flaky = Flaky(engine)
+    engine._patience = 0.3
+    engine._pool = Pool(flaky, 2, 0.3)
+    return flaky
+
+
+def test_once_the_database_has_been_away_for_long_nobody_waits_for_it_any_more(pg: Store, flaky: Flaky) -> None:
+    flaky.is_there = False
+    with pytest.raises(StorageBusy):
+        pg.version(1)
+    assert flaky.tries > 2
+    tried = []
+    for _ in range(6):
+        before = flaky.tries
+        with pytest.raises(StorageBusy):
+            pg.version(1)
+        tried.append(flaky.tries - before)
+    assert tried[-3:] == [1, 1, 1]
+
+
+def test_a_database_that_came_back_is_waited_for_again(pg: Store, flaky: Flaky) -> None:
+    flaky.is_there = False
+    with pytest.raises(StorageBusy):
+        pg.version(1)
+    flaky.is_there = True
+    assert pg.version(1) == 0
+    with engine_of(pg)._pool.connection() as connection:
+        connection.close()
+    flaky.is_there, tries = False, flaky.tries
+    with pytest.raises(StorageBusy):
+        pg.version(1)
+    assert flaky.tries > tries + 2
+
+
+def on_the_loop(work: Callable[[], object]) -> object:
+    async def wait() -> object:
+        return await green.start(work)
+
+    return asyncio.run(wait())
+
+
+@pytest.mark.parametrize("on", [on_the_loop, lambda work: work()], ids=["loop", "thread"])
+def test_a_server_that_falls_silent_is_given_up(
+    pg: Store, monkeypatch: pytest.MonkeyPatch, on: Callable[[Callable[[], object]], object]
+) -> None:
+    engine = engine_of(pg)
+    engine._statements["sleep"] = "SELECT pg_sleep(30), :x"
+    engine._patience = 0.2
+    monkeypatch.setattr(postgres, "SILENCE_SECONDS", 0.2)
+    for statement in ({"x": 1}, {"x": "a"}):
+        with pytest.raises(StorageBusy):
+            on(lambda params=statement: engine.read(lambda tx: tx.all("sleep", params), 1))  # type: ignore[misc]
+    engine._patience = 8.0
+    monkeypatch.setattr(postgres, "SILENCE_SECONDS", 65.0)
+    assert on(lambda: pg.version(1)) == 0

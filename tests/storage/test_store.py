@@ -152,6 +152,21 @@ def test_a_reaction_told_by_lid_shows_on_a_message_told_by_number(
     assert [(r.reaction.emoji, r.message.message.key.id) for r in reactions] == [("👍", "M1")]
 
 
+@pytest.mark.parametrize("first", [LID, BEN])
+def test_a_reaction_that_may_mean_two_messages_is_listed_with_the_older_whichever_came_in_first(
+    store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, target: MakeTarget, first: str
+) -> None:
+    told = {
+        LID: make_message(chat=GROUP, sender=LID, text="older"),
+        BEN: make_message(chat=GROUP, sender=BEN, text="newer", at=MORNING + SECOND),
+    }
+    tell(told.pop(first))
+    tell(*told.values())
+    tell(ReactionSet(target=target("M1", GROUP), by=CHAT, emoji="👍"))
+    reactions = store.list_reactions(ReactionQuery(org=org.no, phones=(phone.no,))).reactions
+    assert [r.message.message.text for r in reactions] == ["older"]
+
+
 def test_a_receipt_for_a_lid_chat_that_waits_finds_the_message_under_the_number(
     store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, target: MakeTarget
 ) -> None:

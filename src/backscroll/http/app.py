@@ -14,7 +14,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backscroll.config import Settings
-from backscroll.errors import Error, StorageError
+from backscroll.errors import Error, StorageBusy, StorageError
 from backscroll.http import gowa_routes, ops, periskope_routes, write_routes
 from backscroll.http.auth import Admission, Gate
 from backscroll.http.cache import Packed, PageCache
@@ -82,7 +82,7 @@ class Server:
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
-        self._versions = Versions(app.store)
+        self._versions = Versions(app.store, app.workers.start)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -102,7 +102,7 @@ class Server:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
-            stack.callback(self._app.workers.close)
+            stack.push_async_callback(self._app.workers.close)
             await receive()
             try:
                 for lifespan in self._lifespans:
@@ -182,9 +182,9 @@ class Server:
         known = self._gate.remembered(visit.headers.get("authorization"))
         if known is not None and await self._versions.of(known.access.org.no) == known.version:
             return known
-        # Notes the token's use, for which it waits a moment.
         anew = known is not None
-        return await workers.run(lambda: self._gate.admit(visit.headers, visit.client, anew), heavy=True)
+        # A page that is ready must not queue behind those that are not.
+        return await workers.run(lambda: self._gate.admit(visit.headers, visit.client, anew), prompt=True)
 
     async def _kept_or_made(self, visit: Visit, match: Match, access: Access, scope: Scope, receive: Receive) -> Packed:
         """The answer kept from before if nothing has been written since, else the handler's."""
@@ -251,7 +251,9 @@ class Server:
 
     def _explain(self, error: Exception, visit: Visit) -> Reply:
         """The error in the dialect's words; an unexpected one is logged."""
-        if isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
+        if isinstance(error, StorageBusy):
+            log.warning("%s %s: %s", visit.trace_id, visit.method, error)
+        elif isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
             log.error("%s %s: %s", visit.trace_id, visit.method, story_of(error))
         return visit.face.dress(error)
 

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from starlette.types import Send
 
+from backscroll.errors import StorageBusy
 from backscroll.http.cache import Packed
 from backscroll.http.faces import Face
 from backscroll.http.routes import Reply
@@ -88,17 +89,23 @@ async def _whole(visit: Visit, packed: Packed, head: list[Header], workers: Work
     if packed.is_compressible:
         head.append(_VARY)
         encoding = choose_encoding(visit.headers.get("accept-encoding", ""))
-        if encoding:
+        compressed = await _compressed(packed, encoding, workers) if encoding else None
+        if encoding and compressed is not None:
             head.append((b"content-encoding", encoding.encode()))
-            body = await _compressed(packed, encoding, workers)
+            body = compressed
     head.append((b"content-type", packed.reply.content_type.encode("latin-1")))
     head.append((b"content-length", b"%d" % len(body)))
     await _send(send, packed.reply.status, head, b"" if visit.method == "HEAD" else body)
 
 
-async def _compressed(packed: Packed, encoding: Encoding, workers: Workers) -> bytes:
-    heavy = len(packed.reply.body) > LARGE_BODY and not packed.has(encoding)
-    return await workers.run(lambda: packed.body(encoding), heavy=heavy)
+async def _compressed(packed: Packed, encoding: Encoding, workers: Workers) -> bytes | None:
+    """None when too many wait for a thread: the page is there, and goes out as it is."""
+    if len(packed.reply.body) <= LARGE_BODY or packed.has(encoding):
+        return packed.body(encoding)
+    try:
+        return await workers.run(lambda: packed.body(encoding), heavy=True)
+    except StorageBusy:
+        return None
 
 
 async def _stream(visit: Visit, reply: Reply, head: list[Header], send: Send) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from backscroll.storage import green
 from backscroll.storage.store import Store
 
+Start = Callable[[Callable[[], int]], asyncio.Future[int]]
+"""As ``green.start``."""
+
 
 class Versions:
     """Belongs to one event loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, start: Start = green.start) -> None:
         self._store = store
+        self._start = start
         self._asking: dict[int, list[asyncio.Future[int]]] = {}
         """Who is told by the next read."""
         self._reading: set[int] = set()
@@ -33,7 +38,7 @@ class Versions:
 
     def _read(self, org: int) -> None:
         """A read that has begun may be too old for those who ask now: they share the one after it."""
-        read = green.start(partial(self._store.version, org))
+        read = self._start(partial(self._store.version, org))
         read.add_done_callback(partial(self._tell, org, self._asking.pop(org)))
 
     def _tell(self, org: int, asking: list[asyncio.Future[int]], read: asyncio.Future[int]) -> None:

@@ -18,23 +18,39 @@ from backscroll.storage.engine import Row
 
 T = TypeVar("T")
 
+SETTLE_SECONDS = 8.0
+
 
 class Connection(psycopg.Connection[Row]):
     """Used by one thread, or one function of a loop, at a time."""
 
     is_citus = False
     """Whether the server has Citus."""
+    longest: float | None = None
+    """Seconds that the server may be silent."""
     _ending = False
     """COMMIT was sent, and its answer not taken yet."""
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        if not green.here():
-            return super().wait(gen, interval, timeout)
+        """Raises OperationalError, and gives the connection up, when the server takes longer than it may."""
+        timeout = self.longest if timeout is None else timeout
+        try:
+            return self._let_go(gen, timeout) if green.here() else super().wait(gen, interval, timeout)
+        except psycopg.OperationalError as error:
+            # Not the server's word: given up in the middle of an answer, there is nothing more to be had from it.
+            if error.sqlstate is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+    def _let_go(self, gen: PQGen[T], timeout: float | None) -> T:
         fd = self.pgconn.socket
         try:
             wanted = next(gen)
             while True:
-                wanted = gen.send(Ready(green.ready(fd, wanted)))
+                event = green.ready(fd, wanted, timeout)
+                if not event:
+                    raise psycopg.OperationalError("no answer in time")
+                wanted = gen.send(Ready(event))
         except StopIteration as end:
             result: T = end.value
             return result
@@ -73,7 +89,7 @@ class Connection(psycopg.Connection[Row]):
         """To be called before the next use after ``end_reading``."""
         if self._ending:
             self._ending = False
-            self.wait(self._results())
+            self.wait(self._results(), timeout=SETTLE_SECONDS)
 
     def _results(self) -> PQGen[list[PGresult]]:
         """Of what was sent."""

@@ -213,7 +213,7 @@ class _Dumper:
         known: dict[tuple[int, int], Any] = {}
         for phone, chat in self._tx.all("dump_waiting_chats", params):
             known[(phone, chat)] = ...
-        for phone, chat, facts in self._tx.all("dump_chats", params):
+        for phone, chat, facts in self._tx.all("facts_of_chats", params):
             known[(phone, chat)] = facts
         for phone, chat in sorted(known, key=lambda place: (contacts[place[1]], place[0])):
             bare = events.ChatSeen(phone=self._phones[phone][0].jid, chat=contacts[chat])

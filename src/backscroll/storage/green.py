@@ -44,7 +44,7 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
             result = work()
         except BaseException as error:
             if not told.done():
-                told.set_exception(error)
+                told.set_exception(_as_told(error))
         else:
             if not told.done():
                 told.set_result(result)
@@ -53,13 +53,25 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
     return told
 
 
+def _as_told(error: BaseException) -> BaseException:
+    """A future takes no StopIteration, just as a coroutine lets none out: whoever waits would wait for ever."""
+    if not isinstance(error, StopIteration):
+        return error
+    told = RuntimeError("StopIteration")
+    told.__cause__ = error
+    return told
+
+
 def here() -> bool:
     """Whether the caller runs within ``start``."""
     return isinstance(getcurrent(), _Green)
 
 
-def ready(fd: int, wanted: int) -> int:
-    """Wait until a file descriptor can be read or written, as ``wanted``; which of both. Only within ``start``."""
+def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
+    """Wait until a file descriptor can be read or written, as ``wanted``; which of both, 0 when it takes longer.
+
+    Only within ``start``.
+    """
     green = getcurrent()
     if not isinstance(green, _Green):
         raise RuntimeError("only within start()")
@@ -70,8 +82,11 @@ def ready(fd: int, wanted: int) -> int:
             loop.remove_reader(fd)
         if wanted & WRITE:
             loop.remove_writer(fd)
+        if timer is not None:
+            timer.cancel()
         green.switch(event)
 
+    timer = None if seconds is None else loop.call_later(seconds, go_on, 0)
     if wanted & READ:
         loop.add_reader(fd, go_on, READ)
     if wanted & WRITE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -286,20 +287,43 @@ class Lists:
         }
         count = self._tx.one("count_reactions", params)
         rows = self._tx.all("list_reactions", params | {"limit": query.limit, "offset": query.offset})
-        found = [shown for row in rows if (shown := self._reaction(row)) is not None]
         total = count[0] if count else 0
-        return ReactionPage(reactions=found, total=total, offset=query.offset, limit=query.limit)
+        return ReactionPage(reactions=self._reactions(rows), total=total, offset=query.offset, limit=query.limit)
 
-    def _reaction(self, row: Row) -> ReactionRow | None:
-        phone, chat, id, actor, target, ref, at, value = row
-        addon = Addon("reaction", actor, target, ref, at, value)
-        params = {"org": self._org, "phones": (phone,), "chats": (chat,), "ids": (id,)}
-        rows = [row_of(r) for r in self._tx.all("rows_by_id", params)]
-        meant = [r for r in rows if not target or self._same(r.sender, target)]
-        if not meant:
-            return None
-        message = self._assembler.messages(meant[:1])[0]
-        return ReactionRow(reaction=self._assembler.reaction(addon, self._names.phones[phone][1]), message=message)
+    def _reactions(self, rows: Sequence[Row]) -> list[ReactionRow]:
+        """By as many statements for many as for few. Those whose message never came are left out."""
+        told = self._told_about(rows)
+        meant = [(row, message) for row in rows if (message := self._meant(row, told)) is not None]
+        messages = self._assembler.messages([message for _, message in meant])
+        return [
+            ReactionRow(
+                reaction=self._assembler.reaction(Addon("reaction", *row[3:]), self._names.phones[row[0]][1]),
+                message=message,
+            )
+            for (row, _), message in zip(meant, messages, strict=True)
+        ]
+
+    def _told_about(self, rows: Sequence[Row]) -> dict[tuple[int, int, str], list[MessageRow]]:
+        """The messages with the phone, chat and id of reactions; several may share an id."""
+        wanted = sorted({row[2] for row in rows})
+        params = {
+            "org": self._org,
+            "phones": sorted({row[0] for row in rows}),
+            "chats": sorted({row[1] for row in rows}),
+        }
+        found: dict[tuple[int, int, str], list[MessageRow]] = defaultdict(list)
+        for start in range(0, len(wanted), _CHUNK):
+            for row in map(row_of, self._tx.all("rows_by_id", params | {"ids": wanted[start : start + _CHUNK]})):
+                found[(row.phone, row.chat, row.id)].append(row)
+        self._names.load(row.sender for same in found.values() for row in same)
+        self._names.load(contact for row in rows for contact in row[3:5])
+        return found
+
+    def _meant(self, reaction: Row, told: dict[tuple[int, int, str], list[MessageRow]]) -> MessageRow | None:
+        phone, chat, id, _, target, *_ = reaction
+        meant = [row for row in told.get((phone, chat, id), ()) if not target or self._same(row.sender, target)]
+        # Told without a sender it may mean several; which of them is shown does not depend on what came in first.
+        return min(meant, key=lambda r: (r.sent_at, self._names.party(r.sender).jid if r.sender else ""), default=None)
 
     def _same(self, one: int, other: int) -> bool:
         if 0 in (one, other):

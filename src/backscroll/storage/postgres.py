@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
 import psycopg
-from msgspec import Struct
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
@@ -26,6 +23,7 @@ from backscroll.storage.builds import build
 from backscroll.storage.connection import Connection
 from backscroll.storage.engine import Row, Txn, load_statements
 from backscroll.storage.pool import Exhausted, Pool
+from backscroll.storage.prepared import apart, prepared, rows_of, written_out
 
 T = TypeVar("T")
 
@@ -34,6 +32,8 @@ APP_ROLE = "backscroll_app"
 """Taken on in every transaction by users who would bypass row level security."""
 RETRY_SECONDS = 8.0
 STATEMENT_SECONDS = 60
+NEVER = float("-inf")
+SILENCE_SECONDS = STATEMENT_SECONDS + 5.0
 COMMIT_SECONDS = 8.0
 CANCEL_SECONDS = 5.0
 DEFAULTS: Mapping[str, Any] = {
@@ -52,10 +52,7 @@ SESSION = "SET jit = off; SET random_page_cost = 1.1"
 READING, WRITING = "ISOLATION LEVEL REPEATABLE READ READ ONLY", "READ WRITE"
 PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
 """Planning a statement takes longer than running it. Citus must see the values, to know the shard."""
-_PARAMETER = re.compile(r"IN \(:(\w+)\*\)|(?<![:\w]):(\w+)")
-_ONE_ROW = re.compile(r"\bVALUES\s*(\([^()]*\))")
 _WORDS = ((re.compile(r"\bBLOB\b"), "BYTEA"), (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'))
-_STATEMENT = re.compile(r"(?:\$\$.*?\$\$|[^;])+", re.S)
 _ROWS_AT_ONCE = (64, 8, 1)
 """Few sizes, so that each is prepared once."""
 _FOR_GOOD = re.compile(
@@ -65,8 +62,6 @@ _FOR_GOOD = re.compile(
 
 _GOING = (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, psycopg.OperationalError)
 _LOST = (
-    pg.SerializationFailure,
-    pg.DeadlockDetected,
     pg.AdminShutdown,
     pg.CrashShutdown,
     pg.CannotConnectNow,
@@ -74,84 +69,6 @@ _LOST = (
     pg.TransactionTimeout,
     pg.ReadOnlySqlTransaction,
 )
-
-
-class Prepared(Struct, frozen=True):
-    """A statement in PostgreSQL's words. ``lists`` are the names whose values go over as one array."""
-
-    text: str
-    names: tuple[str, ...]
-    lists: frozenset[str]
-
-    def values(self, params: Mapping[str, Any]) -> list[Any]:
-        """In the order of the statement's numbers."""
-        return [_array(params[name]) if name in self.lists else _only(params[name]) for name in self.names]
-
-
-@lru_cache(maxsize=4096)
-def _lists_in(sql: str) -> tuple[str, ...]:
-    return tuple(sorted({match[1] for match in _PARAMETER.finditer(sql) if match[1]}))
-
-
-def prepared(sql: str, params: Mapping[str, Any]) -> Prepared:
-    """``IN (:name*)`` becomes equality for one value, which keeps an index in order, and one array for several."""
-    return _prepared(sql, frozenset(name for name in _lists_in(sql) if len(params[name]) > 1))
-
-
-@lru_cache(maxsize=4096)
-def _prepared(sql: str, several: frozenset[str]) -> Prepared:
-    names: dict[str, int] = {}
-
-    def numbered(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        number = names.setdefault(name, len(names) + 1)
-        if match[1]:
-            return f"= ANY(${number})" if name in several else f"= ${number}"
-        return f"${number}"
-
-    text = _PARAMETER.sub(numbered, sql)
-    return Prepared(text, tuple(names), several)
-
-
-@lru_cache(maxsize=512)
-def _rows_of(sql: str, count: int) -> Prepared:
-    """An INSERT of one row, with room for ``count``."""
-    match = _ONE_ROW.search(sql)
-    if match is None:
-        raise StorageError("Only INSERT … VALUES can take many rows")
-    names = tuple(m[2] for m in _PARAMETER.finditer(match[1]))
-    numbers = itertools.count(1)
-    rows = [_PARAMETER.sub(lambda _: f"${next(numbers)}", match[1]) for _ in range(count)]
-    return Prepared(sql[: match.start(1)] + ", ".join(rows) + sql[match.end(1) :], names, frozenset())
-
-
-@lru_cache(maxsize=4096)
-def _pieces(text: str) -> list[str]:
-    return re.split(r"\$(\d+)", text)
-
-
-def _written_out(text: str, values: Sequence[int]) -> str:
-    """Whole numbers may stand in the text itself."""
-    pieces = _pieces(text)
-    pieces = [pieces[0], *(f"({values[int(n) - 1]}){rest}" for n, rest in zip(pieces[1::2], pieces[2::2], strict=True))]
-    return "".join(pieces)
-
-
-def _apart(script: str) -> list[str]:
-    """The statements of a migration, which has no semicolons or dashes in its texts."""
-    return [statement for statement in _STATEMENT.findall(re.sub("--.*", "", script)) if statement.strip()]
-
-
-def _only(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return value[0] if value else None
-    return value
-
-
-def _array(values: Sequence[Any]) -> str:
-    if isinstance(values[0], int):
-        return "{" + ",".join(map(str, values)) + "}"
-    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
 
 
 class PostgresTxn:
@@ -181,7 +98,7 @@ class PostgresTxn:
         always = self._connection.prepare_threshold is not None or None
         for size in _ROWS_AT_ONCE:
             while len(left) >= size:
-                statement = _rows_of(sql, size)
+                statement = rows_of(sql, size)
                 values = [row[column] for row in left[:size] for column in statement.names]
                 self._later.append((statement.text, values, always))
                 left = left[size:]
@@ -192,7 +109,7 @@ class PostgresTxn:
         values = statement.values(params)
         if self._begin and all(type(value) is int for value in values):
             begin, self._begin = self._begin, ()
-            return self._connection.ask(*begin, _written_out(statement.text, values))
+            return self._connection.ask(*begin, written_out(statement.text, values))
         self._open()
         self._execute(statement.text, values, None)
         # Cheaper than to ask the cursor for its description.
@@ -239,6 +156,8 @@ class PostgresEngine:
         self._statements = load_statements(self.name)
         self._role = ""
         self._patience = patience
+        self._away_since = self._away_until = NEVER
+        """When the database went away, and when it was last found so."""
         self._conninfo = conninfo_of(url)
         self._pool = Pool(self._connect, size, patience)
         try:
@@ -277,13 +196,23 @@ class PostgresEngine:
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
         statement = prepared(self._statements[name], params)
-        text = _written_out(statement.text, [params[column] for column in statement.names])
+        text = written_out(statement.text, [params[column] for column in statement.names])
 
         def work(connection: Connection) -> list[Row]:
             return connection.ask(*self._begin(connection, "READ ONLY", org), text, "COMMIT")
 
-        rows = self._retry(lambda: self._alone(work))
+        rows = self._retry(lambda: self._bounded(work))
         return rows[0] if rows else None
+
+    def _bounded(self, work: Callable[[Connection], T]) -> T:
+        """With a connection whose server may not be silent for much longer than its own timeout, or than a reader on
+        the event loop has patience."""
+        with self._pool.connection() as connection:
+            connection.longest = self._patience if green.here() else SILENCE_SECONDS
+            try:
+                return work(connection)
+            finally:
+                connection.longest = None
 
     def _begin(self, connection: Connection, mode: str, org: int | None) -> list[str]:
         begin = [
@@ -299,25 +228,27 @@ class PostgresEngine:
         return [statement for statement in begin if statement]
 
     def _transact(self, work: Callable[[Txn], T], org: int | None, mode: str) -> T:
-        with self._pool.connection() as connection:
-            tx = PostgresTxn(connection, self._statements, self._begin(connection, mode, org))
-            try:
-                result = work(tx)
-                tx.flush()
-            except (pg.ReadOnlySqlTransaction, pg.FeatureNotSupported) as error:
-                # What was the primary is a standby now: another host is.
-                connection.close()
-                raise _Again from error
-            except BaseException:
-                _roll_back(connection)
-                raise
-            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-                return result
-            if mode == READING:
-                connection.end_reading()
-            else:
-                self._commit(connection)
+        return self._bounded(lambda connection: self._transact_on(connection, work, org, mode))
+
+    def _transact_on(self, connection: Connection, work: Callable[[Txn], T], org: int | None, mode: str) -> T:
+        tx = PostgresTxn(connection, self._statements, self._begin(connection, mode, org))
+        try:
+            result = work(tx)
+            tx.flush()
+        except (pg.ReadOnlySqlTransaction, pg.FeatureNotSupported) as error:
+            # What was the primary is a standby now: another host is.
+            connection.close()
+            raise _Away from error
+        except BaseException:
+            _roll_back(connection)
+            raise
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
             return result
+        if mode == READING:
+            connection.end_reading()
+        else:
+            self._commit(connection)
+        return result
 
     def _commit(self, connection: Connection) -> None:
         """A connection lost in the commit leaves its outcome unknown."""
@@ -342,18 +273,33 @@ class PostgresEngine:
             raise StorageBusy("The commit has not reached the standby server; send the same request again")
 
     def _retry(self, attempt: Callable[[], T]) -> T:
-        """Again and again while the database restarts or fails over, or another transaction won."""
-        give_up = time.monotonic() + self._patience
+        """Again and again while the database restarts or fails over, or another transaction won.
+
+        When the database has been away for so long that others gave up, nobody waits any more.
+        """
+        began = time.monotonic()
         wait = 0.02
         while True:
             try:
                 with _translated():
-                    return attempt()
+                    result = attempt()
+                self._away_until = NEVER
+                return result
             except _Again as again:
-                if time.monotonic() + wait > give_up:
+                now = time.monotonic()
+                if isinstance(again, _Away):
+                    began = min(began, self._note_absence(now))
+                if now + wait > began + self._patience:
                     raise StorageBusy("The database is not available now; send the same request again") from again
                 green.sleep(wait)
                 wait = min(wait * 2, 0.5)
+
+    def _note_absence(self, now: float) -> float:
+        """Since when the database has been away. It was there again if nobody missed it for a while."""
+        if now - self._away_until > self._patience / 2:
+            self._away_since = now
+        self._away_until = now
+        return self._away_since
 
     def script(self, text: str) -> None:
         for pattern, word in _WORDS:
@@ -364,7 +310,7 @@ class PostgresEngine:
             try:
                 with connection.transaction():
                     # Citus takes a change of a table that is spread only by itself.
-                    for statement in _apart(text) if connection.is_citus else (text,):
+                    for statement in apart(text) if connection.is_citus else (text,):
                         connection.execute(statement, prepare=False)
             except pg.InternalError_ as error:
                 # Two instances that start at once grant the same rights.
@@ -394,6 +340,10 @@ def conninfo_of(url: str) -> str:
 
 class _Again(Exception):
     """The same transaction may be run again from its beginning."""
+
+
+class _Away(_Again):
+    """It could not be run because the database was not to be had."""
 
 
 def _patient_commit(connection: Connection) -> PGresult:
@@ -488,18 +438,20 @@ def _check_server(connection: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except _LOST as error:
+    except (pg.SerializationFailure, pg.DeadlockDetected, Exhausted) as error:
         raise _Again from error
+    except _LOST as error:
+        raise _Away from error
     except (pg.DiskFull, pg.InsufficientResources) as error:
         raise StorageFull("No space is left for the database; free some, then send the same request again") from error
     except (pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject) as error:
         raise Conflict("This clashes with what is stored already") from error
     except pg.QueryCanceled as error:
         raise StorageBusy("The database took too long; ask for less, or try again") from error
-    except (psycopg.OperationalError, Exhausted) as error:
+    except psycopg.OperationalError as error:
         if _FOR_GOOD.search(str(error)):
             raise StorageError(f"The database refuses the connection: {str(error).splitlines()[-1]}") from error
-        raise _Again from error
+        raise _Away from error
     except pg.InsufficientPrivilege as error:
         raise StorageError("The database user lacks a right; docs/postgresql.md says which it needs") from error
     except psycopg.Error as error:

@@ -229,6 +229,7 @@ class Assembler:
         messages = [self._message(row, told, jids, names) for row, told in zip(rows, details, strict=True)]
         if touched := [row for row in rows if row.flags & ADDONS]:
             addons = self._addons(touched)
+            self._learn_sizes(touched)
             for at, row in enumerate(rows):
                 if row.flags & ADDONS and (found := addons.get(_place(row))):
                     messages[at] = self._with_addons(messages[at], found, row, full)
@@ -389,16 +390,20 @@ class Assembler:
         least = min(by_participant.values(), key=lambda a: ACK_ORDER.get(a, 0))
         if chat.kind == "group":
             pending = decode_details(row.details).pending
-            if pending or len(by_participant) < self._members(row, chat.contact) - 1:
+            if pending or len(by_participant) < self._sizes.get((row.phone, chat.contact), 0) - 1:
                 least = min(least, 2, key=lambda a: ACK_ORDER.get(a, 0))
         return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
 
-    def _members(self, row: MessageRow, chat: int) -> int:
-        if (known := self._sizes.get((row.phone, chat))) is not None:
-            return known
-        found = self._tx.one("read_chat", {"org": self._org, "phone": row.phone, "chat": chat})
-        members = None if found is None or found[3] is None else msgspec.json.decode(found[3]).get("members")
-        return len(members[2]) if members else 0
+    def _learn_sizes(self, rows: Sequence[MessageRow]) -> None:
+        """How many members the groups have in which these own messages were sent."""
+        sent = [(row.phone, self._names.party(row.chat)) for row in rows if row.flags & FROM_ME]
+        places = {(phone, chat.contact) for phone, chat in sent if chat.kind == "group"} - self._sizes.keys()
+        phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
+        for start in range(0, len(chats), _CHUNK):
+            params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK]}
+            for phone, chat, told in self._tx.all("facts_of_chats", params):
+                members = msgspec.json.decode(told).get("members") if told else None
+                self._sizes[(phone, chat)] = len(members[2]) if members else 0
 
     def _original(self, row: MessageRow, edits: list[Edit]) -> str | None:
         params = {"org": self._org, "phone": row.phone, "chats": self._names.standing_under(row.chat), "ids": (row.id,)}

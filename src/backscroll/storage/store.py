@@ -28,7 +28,7 @@ from backscroll.model import (
     ReactionPage,
 )
 from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
-from backscroll.storage import check, directory, leases, migrate
+from backscroll.storage import check, directory, green, leases, migrate
 from backscroll.storage.directory import NewToken, TokenInfo
 from backscroll.storage.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.engine import Engine, Txn
@@ -439,7 +439,7 @@ class Store:
         params = {"org": access.org.no, "token": access.token_id, "now": now}
         touched = self._aside.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
         with suppress(TimeoutError, StorageError):
-            touched.result(TOUCH_SECONDS)
+            green.wait(touched, TOUCH_SECONDS)
 
     # ------------------------------------------------------------------ dumps
 

@@ -546,7 +546,7 @@ WHERE a.org = :org AND a.jid > :after ORDER BY a.jid LIMIT :limit;
 -- name: dump_aliases
 SELECT contact, jid FROM aliases WHERE org = :org AND contact IN (:contacts*) ORDER BY contact, jid;
 
--- name: dump_chats
+-- name: facts_of_chats
 SELECT phone, chat, facts FROM chats WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
 
 -- name: dump_waiting_chats
