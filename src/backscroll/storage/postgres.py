@@ -199,7 +199,10 @@ class PostgresEngine:
         text = written_out(statement.text, [params[column] for column in statement.names])
 
         def work(connection: Connection) -> list[Row]:
-            return connection.ask(*self._begin(connection, "READ ONLY", org), text, "COMMIT")
+            if connection.is_citus:
+                return connection.ask(*self._begin(connection, "READ ONLY", org), text, "COMMIT")
+            # Statements that go over together are a transaction of their own.
+            return connection.ask(*self._settings(org), text)
 
         rows = self._retry(lambda: self._bounded(work))
         return rows[0] if rows else None
@@ -215,17 +218,18 @@ class PostgresEngine:
                 connection.longest = None
 
     def _begin(self, connection: Connection, mode: str, org: int | None) -> list[str]:
-        begin = [
-            f"BEGIN {mode}",
-            f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'",
-            "SET LOCAL synchronous_commit = on" if mode == WRITING else "",
+        begin = [f"BEGIN {mode}", f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"]
+        if mode == WRITING:
+            begin.append("SET LOCAL synchronous_commit = on")
+        if connection.is_citus:
             # Takes the settings that follow to the workers.
-            "SET LOCAL citus.propagate_set_commands = 'local'" if connection.is_citus else "",
-            # A literal, not set_config: that is what pgbouncer and Citus carry along.
-            "" if org is None else f"SET LOCAL app.org = '{int(org)}'",
-            self._role,
-        ]
-        return [statement for statement in begin if statement]
+            begin.append("SET LOCAL citus.propagate_set_commands = 'local'")
+        return begin + self._settings(org)
+
+    def _settings(self, org: int | None) -> list[str]:
+        """Literals, not set_config: that is what pgbouncer and Citus carry along."""
+        settings = [] if org is None else [f"SET LOCAL app.org = '{int(org)}'"]
+        return [*settings, self._role] if self._role else settings
 
     def _transact(self, work: Callable[[Txn], T], org: int | None, mode: str) -> T:
         return self._bounded(lambda connection: self._transact_on(connection, work, org, mode))
