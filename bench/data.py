@@ -21,8 +21,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from backscroll.events import Batch, ChatSeen, ContactSeen, Event, MessageSeen, PhoneSeen, ReactionSet, Target
-from backscroll.model import Details, Kind, Media, Member, Message, MessageKey, Quote
+from backscroll.core.events import Batch, ChatSeen, ContactSeen, Event, MessageSeen, PhoneSeen, ReactionSet, Target
+from backscroll.core.model import Details, Kind, Media, Member, Message, MessageKey, Quote
 
 T = TypeVar("T")
 

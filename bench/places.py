@@ -22,7 +22,7 @@ from msgspec import Struct
 from psycopg import sql
 from tests.postgres_server import Cluster, server_folder, server_user, wheel_binaries
 
-from backscroll.query import MessageQuery
+from backscroll.core.query import MessageQuery
 from backscroll.storage.store import Store, open_store
 from bench import data
 from bench.data import Loaded
@@ -222,8 +222,8 @@ class Archive(Struct, frozen=True):
 @lru_cache(1)
 def schema_key() -> str:
     """Another one when archives must be made anew: the tables or what is generated changed."""
-    storage = files("backscroll.storage")
-    sources = sorted((storage / "sql" / "migrations").iterdir(), key=lambda file: file.name)
+    database = files("backscroll.database")
+    sources = sorted((database / "sql" / "migrations").iterdir(), key=lambda file: file.name)
     digest = hashlib.sha256(Path(data.__file__).read_bytes())
     for source in sources:
         digest.update(source.read_bytes())

@@ -81,6 +81,6 @@ class Questions:
 
 
 def _iso(at: int) -> str:
-    from backscroll.dialects.moments import go_text
+    from backscroll.formats.timestamps import go_text
 
     return go_text(at)

@@ -17,9 +17,9 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from backscroll.dialects.moments import go_text
-from backscroll.events import Batch, MessageSeen
-from backscroll.model import Message
+from backscroll.core.events import Batch, MessageSeen
+from backscroll.core.model import Message
+from backscroll.formats.timestamps import go_text
 from bench.data import PHONES, events_of
 from bench.places import Place
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from backscroll.storage.engine import expand
-from backscroll.storage.tenancy import REFERENCE, TABLES, TENANT
+from backscroll.database.protocol import expand
+from backscroll.database.tables import REFERENCE, TABLES, TENANT
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -48,7 +48,7 @@ _SEQUENCES = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()
 
 
 def schema_faults(connection: Connection) -> list[str]:
-    """What keeps this schema off a cluster, or is said otherwise in storage/tenancy.py; nothing in a fit one."""
+    """What keeps this schema off a cluster, or is said otherwise in database/tables.py; nothing in a fit one."""
     columns: dict[str, dict[str, tuple[Any, ...]]] = {}
     for table, column, *about in connection.execute(_COLUMNS):
         columns.setdefault(table, {})[column] = tuple(about)
@@ -63,7 +63,7 @@ def schema_faults(connection: Connection) -> list[str]:
 
 
 def _undeclared(columns: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
-    yield from (f"{table}: is not in storage/tenancy.py" for table in columns.keys() - {*TENANT, *REFERENCE})
+    yield from (f"{table}: is not in database/tables.py" for table in columns.keys() - {*TENANT, *REFERENCE})
     yield from (f"{table}: is declared and not there" for table in {*TENANT, *REFERENCE} - columns.keys())
     for table in TABLES:
         found = set(columns.get(table.name, table.columns))

@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from backscroll.errors import StorageBusy
-from backscroll.events import Batch, MessageSeen
-from backscroll.model import Message, MessageKey
-from backscroll.query import MessageQuery
+from backscroll.core.errors import StorageBusy
+from backscroll.core.events import Batch, MessageSeen
+from backscroll.core.model import Message, MessageKey
+from backscroll.core.query import MessageQuery
 from backscroll.storage.store import Store
 
 PHONE = "918527184400"

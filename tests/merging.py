@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from backscroll.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
-from backscroll.model import Details, Media, Message, MessageKey, Org, Phone
-from backscroll.query import ChatQuery, MessageQuery
-from backscroll.storage import merge
+from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
+from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phone
+from backscroll.core.query import ChatQuery, MessageQuery
 from backscroll.storage.store import Store
-from backscroll.storage.writer import apply_batch
+from backscroll.storage.write import merge
+from backscroll.storage.write.batch import apply_batch
 from conftest import MORNING
 
 LID, NUMBER, GROUP = "22222222222@lid", "4915112345678@s.whatsapp.net", "120363041234567890@g.us"

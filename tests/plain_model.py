@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from backscroll import ids
-from backscroll.model import MEDIA_KINDS, ArchivedMessage, Message
-from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.core import ids
+from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Message
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.store import Store
-from backscroll.storage.tallies import COLUMNS
 from plain_sql import PlainSql
 
 ARRIVAL = ("no", "raw", "stored_at", "changed_at", "seq", "org", "last_message")

@@ -11,9 +11,9 @@ import re
 
 from msgspec import structs
 
-from backscroll.storage.migrate import Migration, migrate, migrations
-from backscroll.storage.postgres import PostgresEngine
-from backscroll.storage.tenancy import TENANT
+from backscroll.database.migrate import Migration, migrate, migrations
+from backscroll.database.postgres.engine import PostgresEngine
+from backscroll.database.tables import TENANT
 
 PARTITIONS = 8
 WANTED = os.environ.get("BACKSCROLL_TEST_SHADOW") == "1"

@@ -13,47 +13,66 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src"
 PACKAGE = "backscroll"
 
-GROUND = {"model", "events", "ids", "query", "errors", "kinds", "letters", "fts", "stemmer"}
-"""Modules directly under the package, with the words that every room speaks."""
-
-MAY_IMPORT: dict[str, set[str]] = {
-    "ground": {"ground"},
-    "config": {"ground"},
-    "storage": {"ground", "config", "storage"},
-    "dialects": {"ground", "dialects"},
-    "connectors": {"ground", "connectors"},
-    "ingest": {"ground", "storage", "connectors", "ingest"},
-    "http": {"ground", "config", "storage", "dialects", "connectors", "ingest", "http"},
-    "web": {"ground", "config", "storage", "dialects", "connectors", "ingest", "http", "web"},
-    "cli": {"ground", "config", "storage", "dialects", "connectors", "ingest", "http", "web", "cli"},
+BELOW: dict[str, set[str]] = {
+    "core": set(),
+    "config": {"core"},
+    "formats": {"core"},
+    "concurrency": {"core"},
+    "dialects": {"core", "formats"},
+    "ingest.connectors": {"core", "formats"},
+    "database": {"core", "formats", "config", "concurrency"},
+    "storage.records": {"database"},
+    "storage.search": {"storage.records"},
+    "storage.accounts": {"storage.records"},
+    "storage.files": {"storage.records"},
+    "storage.write": {"storage.search", "storage.accounts", "storage.files"},
+    "storage.read": {"storage.search", "storage.accounts", "storage.files"},
+    "storage.transfer": {"storage.write", "storage.read"},
+    "storage.store": {"storage.transfer"},
+    "ingest": {"storage.store", "ingest.connectors"},
+    "jobs": {"storage.store", "ingest"},
+    "http": {"jobs", "ingest", "dialects"},
+    "web": {"http"},
+    "cli": {"http", "web"},
 }
+"""The rooms right below each room. A room may import itself and every room that is reached by going down."""
+
+
+def reached(room: str) -> set[str]:
+    """The room itself and every room below it."""
+    return {room}.union(*(reached(below) for below in BELOW[room]))
+
+
+MAY_IMPORT = {room: reached(room) for room in BELOW}
 
 STANDARD = set(sys.stdlib_module_names)
 OUTSIDE: dict[str, set[str]] = {
-    "ground": {"msgspec"},
+    "core": {"msgspec"},
     "config": {"msgspec"},
+    "formats": {"msgspec"},
+    "concurrency": {"greenlet"},
     "dialects": {"msgspec"},
-    "connectors": {"msgspec"},
-    "storage": {
-        "msgspec",
-        "apsw",
-        "psycopg",
-        "cryptography",
-        "filetype",
-        "greenlet",
-        "PIL",
-        "tinytag",
-        "zstandard",
-    },
+    "ingest.connectors": {"msgspec"},
+    "database": {"msgspec", "apsw", "psycopg"},
+    "storage.records": {"msgspec"},
+    "storage.search": {"msgspec"},
+    "storage.accounts": {"msgspec"},
+    "storage.files": {"msgspec", "cryptography", "filetype", "PIL", "tinytag", "zstandard"},
+    "storage.write": {"msgspec", "zstandard"},
+    "storage.read": {"msgspec", "zstandard"},
+    "storage.transfer": {"msgspec", "zstandard"},
+    "storage.store": {"msgspec"},
     "ingest": {"msgspec", "httpx"},
+    "jobs": set(),
     "http": {"msgspec", "starlette", "brotli", "zstandard"},
     "web": {"msgspec", "starlette"},
     "cli": {"msgspec", "click", "granian", "starlette"},
 }
 """What each room may use besides the standard library."""
 
+PURE = {"core", "formats", "dialects"}
 FAR_FROM_PURE = {"sqlite3", "http", "urllib.request", "socket", "asyncio", "subprocess"}
-"""Standard modules for databases and networks, which dialects have no business with."""
+"""Standard modules for databases and networks, which the pure rooms have no business with."""
 
 DYNAMIC = {"__import__", "import_module", "importlib.import_module"}
 
@@ -64,17 +83,14 @@ def module_name(file: Path, source: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """The room that a module of ours stands in; a new one at the top belongs to the ground or to no room."""
+    """The room that a module or a name in it belongs to; a module outside every room belongs to none."""
     parts = module.split(".")[1:]
     if not parts:
-        return "ground"
-    if parts[:2] == ["ingest", "connectors"]:
-        return "connectors"
+        return "core"
     if parts == ["__main__"]:
         return "cli"
-    if parts[0] in MAY_IMPORT and parts[0] != "ground":
-        return parts[0]
-    return "ground" if parts[0] in GROUND else f"no room ({module})"
+    two = ".".join(parts[:2])
+    return two if two in BELOW else parts[0] if parts[0] in BELOW else f"no room ({module})"
 
 
 def imported(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
@@ -113,7 +129,7 @@ def violations(source: Path) -> list[str]:
 def allowed(room: str, name: str) -> bool:
     if name.split(".")[0] == PACKAGE:
         return room in MAY_IMPORT and room_of(name) in MAY_IMPORT[room]
-    if room == "dialects" and any(name == far or name.startswith(f"{far}.") for far in FAR_FROM_PURE):
+    if room in PURE and any(name == far or name.startswith(f"{far}.") for far in FAR_FROM_PURE):
         return False
     return name.split(".")[0] in STANDARD | OUTSIDE.get(room, set())
 
@@ -170,30 +186,38 @@ def plant(source: Path, files: dict[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("path", "content"),
     [
-        ("model.py", "import httpx"),
-        ("model.py", "from backscroll.storage import store"),
-        ("ids.py", "from backscroll import config"),
+        ("core/model.py", "import httpx"),
+        ("core/model.py", "from backscroll.storage import store"),
+        ("core/ids.py", "from backscroll import config"),
         ("config.py", "from backscroll.storage.store import Store"),
-        ("dialects/gowa.py", "from backscroll.storage.store import Store"),
-        ("dialects/gowa.py", "def parse():\n    from backscroll.http import wire"),
+        ("formats/jsontext.py", "from backscroll.dialects.gowa import objects"),
+        ("database/sqlite.py", "from backscroll.storage.records import rows"),
+        ("dialects/gowa/objects.py", "from backscroll.storage.store import Store"),
+        ("dialects/gowa/objects.py", "def parse():\n    from backscroll.http import wire"),
         (
-            "dialects/gowa.py",
-            "from __future__ import annotations\nif TYPE_CHECKING:\n    from ..storage.store import Store",
+            "dialects/gowa/objects.py",
+            "from __future__ import annotations\nif TYPE_CHECKING:\n    from ...storage.store import Store",
         ),
-        ("dialects/gowa.py", "import sqlite3"),
-        ("dialects/gowa.py", "from urllib import request"),
-        ("dialects/gowa.py", "from .. import config"),
+        ("dialects/gowa/objects.py", "import sqlite3"),
+        ("dialects/gowa/objects.py", "from urllib import request"),
+        ("dialects/gowa/objects.py", "from ... import config"),
         ("ingest/connectors/export/lines.py", "from backscroll.ingest import pipeline"),
         ("ingest/connectors/export/lines.py", "from ...pipeline import run"),
-        ("ingest/connectors/gowa_db.py", "import httpx"),
+        ("ingest/connectors/gowa/database.py", "import httpx"),
         ("ingest/pipeline.py", "from backscroll.http.wire import Header"),
         ("ingest/pipeline.py", "from backscroll import dialects"),
-        ("storage/store.py", "from backscroll.dialects import gowa"),
+        ("jobs/runner.py", "from backscroll.http.app import build_app"),
+        ("storage/read/messages.py", "from backscroll.storage.write.batch import Writer"),
+        ("storage/write/batch.py", "from backscroll.storage.read.messages import Names"),
+        ("storage/records/rows.py", "from backscroll.storage.search import substring"),
+        ("storage/accounts/accounts.py", "from backscroll.storage.store import Store"),
+        ("storage/store.py", "from backscroll.dialects.gowa import objects"),
         ("storage/store.py", "try:\n    import starlette\nexcept ImportError:\n    pass"),
         ("http/app.py", "import backscroll.cli.main"),
         ("http/app.py", "import importlib\nimportlib.import_module('backscroll.cli')"),
-        ("helpers.py", "from backscroll.model import Org"),
-        ("model.py", "from backscroll import helpers"),
+        ("helpers.py", "from backscroll.core.model import Org"),
+        ("storage/helpers.py", "from backscroll.core.model import Org"),
+        ("core/model.py", "from backscroll import helpers"),
     ],
 )
 def test_a_planted_import_is_found(tmp_path: Path, path: str, content: str) -> None:
@@ -206,12 +230,13 @@ def test_a_planted_import_is_found(tmp_path: Path, path: str, content: str) -> N
     ("path", "content"),
     [
         (
-            "model.py",
-            "import re\nfrom msgspec import Struct\nfrom backscroll.ids import canonical\nfrom . import errors",
+            "core/model.py",
+            "import re\nfrom msgspec import Struct\nfrom backscroll.core.ids import canonical\nfrom . import errors",
         ),
-        ("dialects/gowa.py", "from urllib.parse import quote\nfrom backscroll.dialects.moments import iso"),
-        ("ingest/connectors/gowa_db.py", "import sqlite3\nfrom backscroll.events import Batch"),
-        ("ingest/pipeline.py", "from backscroll.ingest.connectors import gowa_db\nfrom .connectors import periskope"),
+        ("dialects/gowa/objects.py", "from urllib.parse import quote\nfrom backscroll.formats.timestamps import iso"),
+        ("ingest/connectors/gowa/database.py", "import sqlite3\nfrom backscroll.core.events import Batch"),
+        ("ingest/pipeline.py", "from backscroll.ingest.connectors import gowa\nfrom .connectors import periskope"),
+        ("storage/transfer/check.py", "from backscroll.storage.read import messages\nfrom ..write import batch"),
         ("cli/serve.py", "from granian import Granian\nfrom backscroll.http.app import build_app"),
     ],
 )
@@ -220,12 +245,16 @@ def test_an_allowed_import_is_left_alone(tmp_path: Path, path: str, content: str
 
 
 def test_a_planted_cycle_is_found_and_one_inside_a_function_is_none(tmp_path: Path) -> None:
+    ids = "core/ids.py"
     plant(
         tmp_path,
-        {"model.py": "from backscroll.ids import parse", "ids.py": "def f():\n    from backscroll import model"},
+        {
+            "core/model.py": "from backscroll.core.ids import parse",
+            ids: "def f():\n    from backscroll.core import model",
+        },
     )
     assert import_cycle(tmp_path) is None
-    plant(tmp_path, {"ids.py": "from backscroll.events import Seen", "events.py": "from . import model"})
+    plant(tmp_path, {ids: "from backscroll.core.events import Seen", "core/events.py": "from . import model"})
     cycle = import_cycle(tmp_path)
     assert cycle is not None
-    assert set(cycle) == {"backscroll.model", "backscroll.ids", "backscroll.events"}
+    assert set(cycle) == {"backscroll.core.model", "backscroll.core.ids", "backscroll.core.events"}

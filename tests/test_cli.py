@@ -24,10 +24,10 @@ import pytest
 from click.testing import CliRunner, Result
 from gowa_files import ChatStorage
 
+from backscroll.cli.common import bar, expiry
 from backscroll.cli.main import main
 from backscroll.cli.orgs import digits_of
-from backscroll.cli.shared import bar, expiry
-from backscroll.errors import BadField
+from backscroll.core.errors import BadField
 from backscroll.storage.store import open_store
 from standin_periskope import TOKEN, StandIn, wire_message
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backscroll.config import SETTINGS, Settings, bytes_of, environment, is_loopback, load
-from backscroll.errors import BadField
+from backscroll.core.errors import BadField
 
 
 def test_without_any_setting_the_archive_lives_in_the_working_directory_on_loopback(tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ import pytest
 from msgspec import Struct
 from starlette.types import ASGIApp
 
+from backscroll.cli.common import open_archive
 from backscroll.cli.imports import TOKEN_VARIABLE
 from backscroll.cli.main import main
 from backscroll.cli.sample import fill
-from backscroll.cli.shared import open_archive
 from backscroll.config import FILE_VARIABLE, SETTINGS, load
 from backscroll.http.app import ROUTES, build_app
-from backscroll.http.routes import Route
+from backscroll.http.router import Route
 
 ROOT = Path(__file__).parent.parent
 SQL = ROOT / "src" / "backscroll" / "storage" / "sql"

@@ -12,7 +12,7 @@ import click
 from backscroll.cli.main import main
 from backscroll.config import FILE_NAME, FILE_VARIABLE, SETTINGS, Setting
 from backscroll.http.app import ROUTES
-from backscroll.http.routes import Param, Route
+from backscroll.http.router import Param, Route
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 100

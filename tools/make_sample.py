@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from backscroll.cli.sample import ALLOTMENT, MARA, NAME, SHOP
-from backscroll.events import (
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -28,8 +28,8 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
+from backscroll.core.model import Call, Details, Kind, Location, Member, Message, MessageKey, Notice, Poll, Quote
 from backscroll.ingest.jsonl import export_jsonl
-from backscroll.model import Call, Details, Kind, Location, Member, Message, MessageKey, Notice, Poll, Quote
 from backscroll.storage.store import open_store
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from backscroll.errors import BadField
+from backscroll.core.errors import BadField
 
 FILE_NAME = "backscroll.toml"
 FILE_VARIABLE = "BACKSCROLL_CONFIG"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from backscroll.errors import Unreadable
+from backscroll.core.errors import Unreadable
 from backscroll.ingest.connectors.export.archive import Caps, open_export, title_of
 from backscroll.ingest.connectors.export.chat import parse
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backscroll.errors import Question, Unreadable
+from backscroll.core.errors import Question, Unreadable
 from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine, parse
 
 BERLIN = ZoneInfo("Europe/Berlin")

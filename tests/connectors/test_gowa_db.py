@@ -10,8 +10,8 @@ from typing import TypeVar
 import pytest
 from gowa_files import WITHOUT_DEVICES, ChatStorage, GowaFile, Version, WhatsAppDb
 
-from backscroll.errors import BadField, Question, Unreadable
-from backscroll.events import (
+from backscroll.core.errors import BadField, Question, Unreadable
+from backscroll.core.events import (
     ChatSeen,
     ContactSeen,
     Event,
@@ -22,8 +22,8 @@ from backscroll.events import (
     ReactionSet,
     Target,
 )
-from backscroll.ingest.connectors.gowa_db import Skipped, count, instant, read
-from backscroll.model import Call, Location, Media, Message, MessageKey, Quote
+from backscroll.core.model import Call, Location, Media, Message, MessageKey, Quote
+from backscroll.ingest.connectors.gowa.database import Skipped, count, instant, read
 
 ME = "628111@s.whatsapp.net"
 OTHER_ME = "628999@s.whatsapp.net"

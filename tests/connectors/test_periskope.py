@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from backscroll.dialects import periskope as dialect
-from backscroll.errors import Unreadable
-from backscroll.events import (
+from backscroll.core.errors import Unreadable
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -20,7 +19,11 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.ingest.connectors.periskope import (
+from backscroll.core.model import Access, Call, Location, Media, Member, Message, MessageKey, Notice, Poll, Quote
+from backscroll.core.query import MessageQuery
+from backscroll.dialects.links import NoLinks
+from backscroll.dialects.periskope.objects import Options, render_messages
+from backscroll.ingest.connectors.periskope.answers import (
     PulledPage,
     chats,
     contacts,
@@ -30,8 +33,6 @@ from backscroll.ingest.connectors.periskope import (
     reactions,
     split_message_id,
 )
-from backscroll.model import Access, Call, Location, Media, Member, Message, MessageKey, Notice, Poll, Quote
-from backscroll.query import MessageQuery
 from backscroll.storage.store import Store, open_store
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "list-all-messages-200.json"
@@ -162,7 +163,7 @@ def passed_through(store: Store) -> Callable[[bytes], bytes]:
         own = store.list_phones(org.no)
         page = store.list_messages(MessageQuery(org=org.no, phones=tuple(phone.no for phone in own), limit=2000))
         access = Access(org=org, phones=own)
-        return dialect.render_messages(page, access, dialect.NoLinks(), dialect.Options())
+        return render_messages(page, access, NoLinks(), Options())
 
     return through
 

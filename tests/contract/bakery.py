@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backscroll.events import MediaHeld, MessageEdited, MessageRevoked, ReactionSet, ReceiptSet
-from backscroll.model import Call, Location, Media, Member, Notice, Poll, Quote
+from backscroll.core.events import MediaHeld, MessageEdited, MessageRevoked, ReactionSet, ReceiptSet
+from backscroll.core.model import Call, Location, Media, Member, Notice, Poll, Quote
 from contract.world import Teller, World, known_as, micros, same_person, user
 
 SHOP, OVEN = "918527184400", "6281111111111"

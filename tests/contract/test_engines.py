@@ -14,8 +14,8 @@ import pytest
 from backscroll.config import load
 from backscroll.http.app import ROUTES, build_app
 from backscroll.ingest.jsonl import export_jsonl, import_jsonl
-from backscroll.storage.media import MediaStore
-from backscroll.storage.secrets import load_or_make_key
+from backscroll.storage.files.keys import load_or_make_key
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import open_store
 from contract.bakery import ANA, BEN, BEN_LID, CARO, GROUP, QUIET_GROUP, SHOP, STRANGER, Bakery
 from contract.world import Client

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from backscroll.cli.main import main
-from backscroll.ingest.periskope_pull import pull
+from backscroll.ingest.periskope.pull import pull
 from contract.world import World
 from standin_periskope import TOKEN, StandIn
 

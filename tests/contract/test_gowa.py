@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from backscroll.events import MessageEdited
-from backscroll.http.write_routes import WRITES
-from backscroll.model import Call
+from backscroll.core.events import MessageEdited
+from backscroll.core.model import Call
+from backscroll.http.routes.unsupported import WRITES
 from contract.bakery import (
     ANA,
     BEN,

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from backscroll.events import MediaHeld, ReactionSet
+from backscroll.core.events import MediaHeld, ReactionSet
+from backscroll.core.model import Call, Media, Member, Notice, Org, Phone
 from backscroll.http.app import ROUTES
-from backscroll.http.routes import Route
-from backscroll.model import Call, Media, Member, Notice, Org, Phone
+from backscroll.http.router import Route
 from conftest import OwnDatabase
 from contract.bakery import DAY, JPEG
 from contract.world import Client, Teller, World, known_as, micros, user

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backscroll.events import MessageSeen
+from backscroll.core.events import MessageSeen
 from conftest import OwnDatabase
 from contract.world import SECOND, Client, Teller, World, micros, user
 

@@ -15,8 +15,8 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
-from backscroll.events import MessageEdited, PhoneSeen
-from backscroll.http.write_routes import WRITES
+from backscroll.core.events import MessageEdited, PhoneSeen
+from backscroll.http.routes.unsupported import WRITES
 from contract.bakery import ANA, BEN, BEN_LID, GROUP, JPEG, OVEN, QUIET_GROUP, SHOP, Bakery
 from contract.world import Client, Teller, World, basic, user
 

@@ -15,21 +15,13 @@ from urllib.parse import unquote
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backscroll import model
 from backscroll.config import Settings, load
-from backscroll.events import (
-    Batch,
-    ChatSeen,
-    ContactSeen,
-    Event,
-    MessageSeen,
-    NumberMapped,
-    Target,
-)
+from backscroll.core import model
+from backscroll.core.events import Batch, ChatSeen, ContactSeen, Event, MessageSeen, NumberMapped, Target
+from backscroll.core.model import Details, MessageKey, Org, Phone, Source
 from backscroll.http.app import build_app
-from backscroll.model import Details, MessageKey, Org, Phone, Source
-from backscroll.storage.media import MediaStore
-from backscroll.storage.secrets import load_or_make_key
+from backscroll.storage.files.keys import load_or_make_key
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
 
 SECOND = 1_000_000

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backscroll import errors
-from backscroll.dialects import gowa
-from backscroll.dialects.jsontext import go_json
-from backscroll.kinds import gowa_kind, gowa_media_type
-from backscroll.model import (
+from backscroll.core import errors
+from backscroll.core.kinds import gowa_kind, gowa_media_type
+from backscroll.core.model import (
     Access,
     ArchivedMessage,
     Call,
@@ -33,7 +31,31 @@ from backscroll.model import (
     Phone,
     Reaction,
 )
-from backscroll.query import ChatQuery, MessageQuery
+from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.dialects.gowa.errors import render_error
+from backscroll.dialects.gowa.objects import (
+    Options,
+    render_app_devices,
+    render_app_info,
+    render_app_status,
+    render_chats,
+    render_contacts,
+    render_device,
+    render_device_status,
+    render_devices,
+    render_download,
+    render_messages,
+)
+from backscroll.dialects.gowa.requests import (
+    find_device,
+    parse_chat_jid,
+    parse_chats,
+    parse_device,
+    parse_download,
+    parse_messages,
+)
+from backscroll.dialects.links import NoLinks
+from backscroll.formats.jsontext import go_json
 
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
 PHONE = Phone(no=7, jid="6281234567890@s.whatsapp.net", phone_id="phone-abcdefghijklmnop", device_id="my-device")
@@ -41,8 +63,8 @@ OTHER = Phone(no=8, jid="6280000000001@s.whatsapp.net", phone_id="phone-qrstuvwx
 ONE = Access(org=ORG, phones=(PHONE,))
 TWO = Access(org=ORG, phones=(PHONE, OTHER))
 PERSON = "6289876543210@s.whatsapp.net"
-NO_LINKS = gowa.NoLinks()
-NULLS = gowa.Options()
+NO_LINKS = NoLinks()
+NULLS = Options()
 
 
 class HeldFiles:
@@ -87,7 +109,7 @@ CHAT = Chat(
 
 def body_of(*messages: ArchivedMessage, chat: Chat | None = CHAT, total: int = 1250, **options: Any) -> bytes:
     page = Page(messages=list(messages), total=total, offset=0, limit=50, chat=chat)
-    return gowa.render_messages(page, PERSON, HeldFiles(), gowa.Options(**options), ONE)
+    return render_messages(page, PERSON, HeldFiles(), Options(**options), ONE)
 
 
 def row_of(archived: ArchivedMessage, **options: Any) -> dict[str, Any]:
@@ -96,7 +118,7 @@ def row_of(archived: ArchivedMessage, **options: Any) -> dict[str, Any]:
 
 
 def refused(error: errors.Error) -> tuple[int, str]:
-    status, body, _ = gowa.render_error(error)
+    status, body, _ = render_error(error)
     told = json.loads(body)
     return status, f"{told['code']} {told['message']}"
 
@@ -213,12 +235,12 @@ def test_escaping_changes_no_value(value: Any) -> None:
 
 
 def ask(**params: str) -> MessageQuery:
-    return gowa.parse_messages(ONE, None, params, PERSON)
+    return parse_messages(ONE, None, params, PERSON)
 
 
 def test_nothing_asked_means_the_newest_fifty() -> None:
     assert ask() == MessageQuery(org=1, phones=(7,), chat=PERSON, shows="messages_and_calls", limit=50)
-    assert gowa.parse_chats(ONE, None, {}) == ChatQuery(org=1, phones=(7,), limit=25)
+    assert parse_chats(ONE, None, {}) == ChatQuery(org=1, phones=(7,), limit=25)
 
 
 @pytest.mark.parametrize(
@@ -259,17 +281,17 @@ def test_what_is_out_of_bounds_is_refused_in_gowas_words(params: dict[str, str],
 
 def test_a_blank_chat_or_phone_is_refused() -> None:
     with pytest.raises(errors.BadField) as chat:
-        gowa.parse_messages(ONE, None, {}, " ")
+        parse_messages(ONE, None, {}, " ")
     with pytest.raises(errors.BadField) as phone:
-        gowa.parse_download({})
+        parse_download({})
     assert refused(chat.value) == (400, "VALIDATION_ERROR chat_jid: cannot be blank.")
     assert refused(phone.value) == (400, "VALIDATION_ERROR phone: cannot be blank.")
 
 
 def test_a_path_is_decoded_once() -> None:
-    assert gowa.parse_chat_jid("628%40s.whatsapp.net+%2540") == "628@s.whatsapp.net+%40"
+    assert parse_chat_jid("628%40s.whatsapp.net+%2540") == "628@s.whatsapp.net+%40"
     with pytest.raises(errors.BadField) as caught:
-        gowa.parse_chat_jid("a%zzb")
+        parse_chat_jid("a%zzb")
     expected = 'BAD_REQUEST invalid chat_jid path parameter: invalid URL escape "%zz"'
     assert refused(caught.value) == (400, expected)
 
@@ -309,7 +331,7 @@ def test_search_goes_along_with_every_other_filter() -> None:
 
 
 def test_chats_filter_by_name_media_and_archive() -> None:
-    query = gowa.parse_chats(ONE, None, {"search": "a", "has_media": "true", "archived": "false"})
+    query = parse_chats(ONE, None, {"search": "a", "has_media": "true", "archived": "false"})
     assert (query.search, query.has_media, query.archived) == ("a", True, False)
 
 
@@ -331,21 +353,21 @@ def test_a_device_is_named_by_slot_or_jid_and_the_header_comes_first(
     header: str | None, param: str | None, expected: Phone
 ) -> None:
     params = {} if param is None else {"device_id": param}
-    assert gowa.parse_device(TWO, header, params) == expected
+    assert parse_device(TWO, header, params) == expected
 
 
 def test_the_only_device_needs_no_name_but_one_of_several_does() -> None:
-    assert gowa.parse_device(ONE, None, {}) == PHONE
+    assert parse_device(ONE, None, {}) == PHONE
     with pytest.raises(errors.PhoneRequired) as caught:
-        gowa.parse_device(TWO, None, {})
+        parse_device(TWO, None, {})
     message = "DEVICE_ID_REQUIRED device_id is required via X-Device-Id header or device_id query"
     assert refused(caught.value) == (400, message)
 
 
 def test_an_unknown_device_beats_a_wrong_limit() -> None:
     with pytest.raises(errors.PhoneNotInScope) as caught:
-        gowa.parse_messages(ONE, "Nope", {"limit": "101", "device_id": "my-device"}, PERSON)
-    status, body, _ = gowa.render_error(caught.value)
+        parse_messages(ONE, "Nope", {"limit": "101", "device_id": "my-device"}, PERSON)
+    status, body, _ = render_error(caught.value)
     assert status == 404
     assert body == (
         b'{"code":"DEVICE_NOT_FOUND","message":"device not found; create a device first from /api/devices or provide '
@@ -354,17 +376,17 @@ def test_an_unknown_device_beats_a_wrong_limit() -> None:
 
 
 def test_devices_are_listed_and_none_is_null() -> None:
-    assert gowa.render_devices([]) == b'{"code":"SUCCESS","message":"List devices","results":null}'
-    rows = json.loads(gowa.render_devices(TWO.phones))["results"]
+    assert render_devices([]) == b'{"code":"SUCCESS","message":"List devices","results":null}'
+    rows = json.loads(render_devices(TWO.phones))["results"]
     assert [row["id"] for row in rows] == ["my-device", OTHER.jid]
-    assert json.loads(gowa.render_device(OTHER))["results"] == rows[1]
-    assert json.loads(gowa.render_device_status(PHONE))["results"]["device_id"] == "my-device"
-    assert json.loads(gowa.render_app_status(PHONE, connected=True))["results"]["is_logged_in"] is True
-    assert json.loads(gowa.render_app_devices(TWO.phones))["results"][1]["name"] == "Desk"
-    assert json.loads(gowa.render_app_info("0.1.0"))["results"]["chatwoot_enabled"] is False
-    assert gowa.find_device(TWO, "my-device") == PHONE
+    assert json.loads(render_device(OTHER))["results"] == rows[1]
+    assert json.loads(render_device_status(PHONE))["results"]["device_id"] == "my-device"
+    assert json.loads(render_app_status(PHONE, connected=True))["results"]["is_logged_in"] is True
+    assert json.loads(render_app_devices(TWO.phones))["results"][1]["name"] == "Desk"
+    assert json.loads(render_app_info("0.1.0"))["results"]["chatwoot_enabled"] is False
+    assert find_device(TWO, "my-device") == PHONE
     with pytest.raises(errors.NotFound) as caught:
-        gowa.find_device(ONE, OTHER.jid)
+        find_device(ONE, OTHER.jid)
     assert refused(caught.value) == (404, "NOT_FOUND device not found")
 
 
@@ -374,7 +396,7 @@ def test_devices_are_listed_and_none_is_null() -> None:
 def test_chats_without_a_name_are_labelled() -> None:
     jids = (PERSON, "120363@g.us", "77@newsletter", "status@broadcast")
     chats = [Chat(jid=jid, phone=PHONE, kind="unknown") for jid in jids]
-    results = json.loads(gowa.render_chats(ChatPage(chats=chats, total=4, offset=0, limit=25)))["results"]
+    results = json.loads(render_chats(ChatPage(chats=chats, total=4, offset=0, limit=25)))["results"]
     names = ["6289876543210", "Group 120363", "Newsletter 77", "Status"]
     assert [row["name"] for row in results["data"]] == names
     assert results["data"][0]["last_message_time"] == "0001-01-01T00:00:00Z"
@@ -384,20 +406,20 @@ def test_chats_without_a_name_are_labelled() -> None:
 def test_contacts_are_people_and_none_is_null() -> None:
     contacts = [Contact(jid=PERSON, push_name="Ann"), Contact(jid="120363@g.us", name="Group")]
     page = ContactPage(contacts=contacts, total=2, offset=0, limit=2)
-    assert json.loads(gowa.render_contacts(page))["results"] == {"data": [{"jid": PERSON, "name": "Ann"}]}
+    assert json.loads(render_contacts(page))["results"] == {"data": [{"jid": PERSON, "name": "Ann"}]}
     empty = ContactPage(contacts=[], total=0, offset=0, limit=2)
-    assert json.loads(gowa.render_contacts(empty))["results"] == {"data": None}
+    assert json.loads(render_contacts(empty))["results"] == {"data": None}
 
 
 def test_a_held_file_can_be_downloaded_and_a_missing_one_is_not_found() -> None:
     held = make(kind="image", text=None, details=Details(media=Media(file="ab" * 32, size=5)))
-    body = json.loads(gowa.render_download(held, ONE, HeldFiles()))
+    body = json.loads(render_download(held, ONE, HeldFiles()))
     assert body["results"]["file_path"] == f"media/{'ab' * 32}"
     assert body["message"] == body["results"]["status"] == f"Media downloaded successfully to media/{'ab' * 32}"
     with pytest.raises(errors.NotFound):
-        gowa.render_download(held, ONE, NO_LINKS)
-    assert gowa.parse_download({"phone": "+62 811"}) == "62811@s.whatsapp.net"
-    assert gowa.parse_download({"phone": "1203630000000000001"}) == "1203630000000000001@g.us"
+        render_download(held, ONE, NO_LINKS)
+    assert parse_download({"phone": "+62 811"}) == "62811@s.whatsapp.net"
+    assert parse_download({"phone": "1203630000000000001"}) == "1203630000000000001@g.us"
 
 
 def test_media_types_lead_back_to_kinds() -> None:
@@ -422,13 +444,13 @@ def test_media_types_lead_back_to_kinds() -> None:
     ],
 )
 def test_every_error_has_a_body_that_tells_no_secret(error: Exception, status: int, code: str) -> None:
-    answered, body, _ = gowa.render_error(error)
+    answered, body, _ = render_error(error)
     told = json.loads(body)
     assert (answered, told["code"], list(told)) == (status, code, ["code", "message"])
     assert "secret" not in told["message"]
 
 
 def test_a_wrong_credential_is_challenged() -> None:
-    status, body, headers = gowa.render_error(errors.Unauthorised())
+    status, body, headers = render_error(errors.Unauthorised())
     assert (status, body) == (401, b'{"code":"UNAUTHORIZED","message":"Unauthorized"}')
     assert headers["WWW-Authenticate"].startswith("Basic ")

@@ -14,13 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backscroll import errors
-from backscroll.dialects import periskope
-from backscroll.dialects.jsontext import jsonb
-from backscroll.dialects.moments import postgres_text, read_moment
-from backscroll.ids import canonical
-from backscroll.kinds import periskope_kind, periskope_type, periskope_type_name
-from backscroll.model import (
+from backscroll.core import errors
+from backscroll.core.ids import canonical
+from backscroll.core.kinds import periskope_kind, periskope_type, periskope_type_name
+from backscroll.core.model import (
     Access,
     ArchivedMessage,
     Call,
@@ -46,7 +43,36 @@ from backscroll.model import (
     Receipt,
     Vote,
 )
-from backscroll.query import MessageQuery
+from backscroll.core.query import MessageQuery
+from backscroll.dialects.links import Links, NoLinks, first_values
+from backscroll.dialects.periskope.errors import render_error
+from backscroll.dialects.periskope.objects import (
+    Options,
+    render_chat,
+    render_chats,
+    render_contact,
+    render_contacts,
+    render_empty,
+    render_message,
+    render_messages,
+    render_notifications,
+    render_phone,
+    render_phones,
+    render_reactions,
+    render_status,
+)
+from backscroll.dialects.periskope.requests import (
+    parse_chats,
+    parse_contacts,
+    parse_messages,
+    parse_notifications,
+    parse_phones,
+    parse_reactions,
+    require_phone,
+)
+from backscroll.formats.jsontext import jsonb
+from backscroll.formats.periskope_ids import MessageRef, decode_message_id
+from backscroll.formats.timestamps import postgres_text, read_moment
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
@@ -55,8 +81,8 @@ OTHER = Phone(no=8, jid="919000000001@s.whatsapp.net", phone_id="phone-qrstuvwxy
 ACCESS = Access(org=ORG, phones=(PHONE, OTHER))
 PERSON = "919537851844@s.whatsapp.net"
 GROUP = "120363231636311517@g.us"
-TOTAL = periskope.Options()
-NO_LINKS = periskope.NoLinks()
+TOTAL = Options()
+NO_LINKS = NoLinks()
 
 
 class HeldFiles:
@@ -102,8 +128,8 @@ def page_of(*messages: ArchivedMessage, offset: int = 0, total: int | None = Non
     return Page(messages=list(messages), total=count, offset=offset, limit=2000)
 
 
-def shown(archived: ArchivedMessage, links: periskope.Links = NO_LINKS) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(periskope.render_message(archived, ACCESS, links))
+def shown(archived: ArchivedMessage, links: Links = NO_LINKS) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(render_message(archived, ACCESS, links))
     return body
 
 
@@ -154,7 +180,7 @@ def archived_from_wire(row: dict[str, Any]) -> ArchivedMessage:
 def test_ten_published_messages_come_out_byte_for_byte() -> None:
     golden = (GOLDEN / "list-all-messages-200.json").read_bytes()
     rows = [archived_from_wire(row) for row in json.loads(golden)["messages"]]
-    body = periskope.render_messages(page_of(*rows), ACCESS, NO_LINKS, TOTAL)
+    body = render_messages(page_of(*rows), ACCESS, NO_LINKS, TOTAL)
     served = body.replace(b',"interactive":null', b"")
     assert body.count(b',"interactive":null}') == 10
     assert served == golden
@@ -164,8 +190,8 @@ def test_ten_published_messages_come_out_byte_for_byte() -> None:
 
 def test_a_limit_above_2000_is_refused_in_the_published_words() -> None:
     with pytest.raises(errors.BadField) as caught:
-        periskope.parse_messages(ACCESS, None, {"limit": "10000"})
-    status, body, _ = periskope.render_error(caught.value)
+        parse_messages(ACCESS, None, {"limit": "10000"})
+    status, body, _ = render_error(caught.value)
     assert status == 422
     assert body == (GOLDEN / "list-all-messages-422.json").read_bytes()
 
@@ -182,7 +208,7 @@ def cus(jid: str | None) -> str | None:
     return None if jid is None else jid.replace("@s.whatsapp.net", "@c.us")
 
 
-def plain_message(archived: ArchivedMessage, links: periskope.Links) -> dict[str, Any]:
+def plain_message(archived: ArchivedMessage, links: Links) -> dict[str, Any]:
     """The contract as a dict, written for the eye and not for speed."""
     message = archived.message
     key, d, mine = message.key, message.details, message.from_me
@@ -249,7 +275,7 @@ def plain_message(archived: ArchivedMessage, links: periskope.Links) -> dict[str
     }
 
 
-def plain_media(media: Media | None, links: periskope.Links) -> dict[str, Any] | None:
+def plain_media(media: Media | None, links: Links) -> dict[str, Any] | None:
     if media is None:
         return None
     size = None
@@ -379,7 +405,7 @@ def test_a_page_says_what_the_contract_says(messages: list[ArchivedMessage], off
         "count": 10**7,
         "messages": [plain_message(archived, links) for archived in messages],
     }
-    assert periskope.render_messages(page, ACCESS, links, TOTAL) == msgspec.json.encode(expected)
+    assert render_messages(page, ACCESS, links, TOTAL) == msgspec.json.encode(expected)
 
 
 # --- the message object
@@ -401,7 +427,7 @@ def test_a_single_message_brings_its_reactions_and_a_list_does_not() -> None:
     assert reaction["reaction"] == "👍"
     assert reaction["reaction_id"] == "false_919537851844@c.us_R1"
     assert reaction["msg_id"]["serialized"] == reaction["message_id"] == "false_919537851844@c.us_3EB0A1"
-    assert b'"reactions"' not in periskope.render_messages(page_of(archived), ACCESS, NO_LINKS, TOTAL)
+    assert b'"reactions"' not in render_messages(page_of(archived), ACCESS, NO_LINKS, TOTAL)
 
 
 def test_a_held_file_is_shown_by_our_address_and_any_other_by_the_sources() -> None:
@@ -449,7 +475,7 @@ def test_hopelessly_nested_data_does_not_break_a_page() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]
-    body = periskope.render_messages(page_of(make(details=Details(raw_data=deep))), ACCESS, NO_LINKS, TOTAL)
+    body = render_messages(page_of(make(details=Details(raw_data=deep))), ACCESS, NO_LINKS, TOTAL)
     assert json.loads(body)["count"] == 1
 
 
@@ -476,7 +502,7 @@ def test_another_sources_word_for_a_kind_is_not_shown() -> None:
 
 
 def parse(**params: str) -> MessageQuery:
-    return periskope.parse_messages(ACCESS, None, params)
+    return parse_messages(ACCESS, None, params)
 
 
 def test_nothing_asked_means_everything_in_reach() -> None:
@@ -496,22 +522,22 @@ def test_nothing_asked_means_everything_in_reach() -> None:
     ],
 )
 def test_a_phone_is_named_by_number_or_phone_id(named: str) -> None:
-    assert periskope.parse_phones(ACCESS, named) == (PHONE,)
+    assert parse_phones(ACCESS, named) == (PHONE,)
 
 
 @pytest.mark.parametrize("named", ["919999999999", "phone-zzz", "phone", "@c.us", "918527184400@g.us", "९१८५", "\0"])
 def test_an_unknown_phone_is_a_401_like_one_out_of_scope(named: str) -> None:
     with pytest.raises(errors.PhoneNotInScope) as caught:
-        periskope.parse_messages(ACCESS, named, {})
-    status, body, _ = periskope.render_error(caught.value)
+        parse_messages(ACCESS, named, {})
+    status, body, _ = render_error(caught.value)
     assert status == 401
     assert list(json.loads(body)) == ["name", "code", "message", "status"]
 
 
 def test_a_phone_route_needs_the_header() -> None:
     with pytest.raises(errors.PhoneRequired) as caught:
-        periskope.require_phone(ACCESS, " ")
-    assert periskope.render_error(caught.value)[1] == (
+        require_phone(ACCESS, " ")
+    assert render_error(caught.value)[1] == (
         b'{"name":"Validation Error","code":"VALIDATION_ERROR","fields":{"x-phone":{"message":"x-phone is missing"}},'
         b'"message":"Missing Header: {x-phone}","status":422}'
     )
@@ -524,7 +550,7 @@ def test_a_wrong_number_names_its_field_and_value(field: str, raw: str) -> None:
         return
     with pytest.raises(errors.BadField) as caught:
         parse(**{field: raw})
-    status, body, _ = periskope.render_error(caught.value)
+    status, body, _ = render_error(caught.value)
     told = json.loads(body)
     assert (status, told["code"]) == (422, "VALIDATION_ERROR")
     assert told["fields"][field]["value"] == ("\ufffd" if raw == "\ud800" else raw)
@@ -572,7 +598,7 @@ def test_an_end_given_as_a_day_covers_all_of_it() -> None:
 def test_a_time_that_is_none_is_named(field: str, raw: str) -> None:
     with pytest.raises(errors.BadField) as caught:
         parse(**{field: raw})
-    status, body, _ = periskope.render_error(caught.value)
+    status, body, _ = render_error(caught.value)
     assert (status, json.loads(body)["fields"][field]["value"]) == (422, raw)
 
 
@@ -583,48 +609,48 @@ def test_no_text_breaks_the_reading_of_times(text: str) -> None:
 
 
 def test_chats_are_asked_for_by_type_and_label() -> None:
-    query = periskope.parse_chats(ACCESS, PHONE.number, {"chat_type": "individual", "label": "vip", "limit": "5"})
+    query = parse_chats(ACCESS, PHONE.number, {"chat_type": "individual", "label": "vip", "limit": "5"})
     assert (query.phones, query.kind, query.label, query.limit) == ((7,), "user", "vip", 5)
     with pytest.raises(errors.BadField):
-        periskope.parse_chats(ACCESS, None, {"chat_type": "robots"})
+        parse_chats(ACCESS, None, {"chat_type": "robots"})
 
 
 def test_reactions_are_asked_for_by_any_form_of_message_id() -> None:
-    query = periskope.parse_reactions(ACCESS, None, {"message_id": "true_919537851844@c.us_3EB0"})
+    query = parse_reactions(ACCESS, None, {"message_id": "true_919537851844@c.us_3EB0"})
     assert (query.message, query.chat) == ("3EB0", PERSON)
-    assert periskope.parse_reactions(ACCESS, None, {"message_id": "3EB0"}).chat is None
+    assert parse_reactions(ACCESS, None, {"message_id": "3EB0"}).chat is None
 
 
 def test_contacts_ignore_the_phone_and_notifications_ask_for_notices() -> None:
-    assert periskope.parse_contacts(ACCESS, {"limit": "3"}).phones == (7, 8)
-    assert periskope.parse_notifications(ACCESS, None, {}, GROUP).shows == "notices"
+    assert parse_contacts(ACCESS, {"limit": "3"}).phones == (7, 8)
+    assert parse_notifications(ACCESS, None, {}, GROUP).shows == "notices"
 
 
 def test_of_a_repeated_parameter_the_first_value_counts() -> None:
-    assert periskope.first_values([("limit", "1"), ("limit", "2")]) == {"limit": "1"}
+    assert first_values([("limit", "1"), ("limit", "2")]) == {"limit": "1"}
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("3EB0A1", periskope.MessageRef("3EB0A1")),
-        ("true_odd", periskope.MessageRef("true_odd")),
-        ("true_919537851844@c.us_3EB0", periskope.MessageRef("3EB0", PERSON, None, True)),
-        ("false_919537851844@c.us_a_b@c.us", periskope.MessageRef("a_b@c.us", PERSON, None, False)),
-        (f"false_{GROUP}_A_B_C_919537851844@c.us", periskope.MessageRef("A_B_C", GROUP, PERSON, False)),
-        (f"false_{GROUP}_A_998877@lid", periskope.MessageRef("A", GROUP, "998877@lid", False)),
-        (f"true_{GROUP}_A_B", periskope.MessageRef("A_B", GROUP, None, True)),
-        ("false_status@broadcast_A_919537851844@c.us", periskope.MessageRef("A", "status@broadcast", PERSON, False)),
-        (f"false_{GROUP}_A_Ann_Lee@export", periskope.MessageRef("A", GROUP, "Ann_Lee@export", False)),
+        ("3EB0A1", MessageRef("3EB0A1")),
+        ("true_odd", MessageRef("true_odd")),
+        ("true_919537851844@c.us_3EB0", MessageRef("3EB0", PERSON, None, True)),
+        ("false_919537851844@c.us_a_b@c.us", MessageRef("a_b@c.us", PERSON, None, False)),
+        (f"false_{GROUP}_A_B_C_919537851844@c.us", MessageRef("A_B_C", GROUP, PERSON, False)),
+        (f"false_{GROUP}_A_998877@lid", MessageRef("A", GROUP, "998877@lid", False)),
+        (f"true_{GROUP}_A_B", MessageRef("A_B", GROUP, None, True)),
+        ("false_status@broadcast_A_919537851844@c.us", MessageRef("A", "status@broadcast", PERSON, False)),
+        (f"false_{GROUP}_A_Ann_Lee@export", MessageRef("A", GROUP, "Ann_Lee@export", False)),
     ],
 )
-def test_a_message_id_is_taken_apart(text: str, expected: periskope.MessageRef) -> None:
-    assert periskope.decode_message_id(text) == expected
+def test_a_message_id_is_taken_apart(text: str, expected: MessageRef) -> None:
+    assert decode_message_id(text) == expected
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_some_message_id(text: str) -> None:
-    assert isinstance(periskope.decode_message_id(text).id, str)
+    assert isinstance(decode_message_id(text).id, str)
 
 
 # --- other answers
@@ -632,10 +658,10 @@ def test_any_text_is_some_message_id(text: str) -> None:
 
 def test_count_is_the_total_or_the_page_and_an_empty_page_ends_before_it_begins() -> None:
     page = page_of(make(), offset=10, total=99)
-    by_page = periskope.Options(count="page")
-    assert periskope.render_messages(page, ACCESS, NO_LINKS, TOTAL).startswith(b'{"from":11,"to":11,"count":99,')
-    assert periskope.render_messages(page, ACCESS, NO_LINKS, by_page).startswith(b'{"from":11,"to":11,"count":1,')
-    assert periskope.render_empty("notes", 5) == b'{"from":6,"to":5,"count":0,"notes":[]}'
+    by_page = Options(count="page")
+    assert render_messages(page, ACCESS, NO_LINKS, TOTAL).startswith(b'{"from":11,"to":11,"count":99,')
+    assert render_messages(page, ACCESS, NO_LINKS, by_page).startswith(b'{"from":11,"to":11,"count":1,')
+    assert render_empty("notes", 5) == b'{"from":6,"to":5,"count":0,"notes":[]}'
 
 
 def test_notifications_stand_under_both_names() -> None:
@@ -645,7 +671,7 @@ def test_notifications_stand_under_both_names() -> None:
         make(chat=GROUP, sender=PERSON, kind="notice", text=None, details=Details(notice=notice)),
         make(kind="call", text=None, details=Details(call=call)),
     )
-    body = json.loads(periskope.render_notifications(page, ACCESS, TOTAL))
+    body = json.loads(render_notifications(page, ACCESS, TOTAL))
     assert body["notifications"] == body["messages"]
     added, called = body["notifications"]
     assert added["notification_id"] == f"false_{GROUP}_3EB0A1_919537851844@c.us_add"
@@ -667,10 +693,10 @@ def test_a_chat_of_two_lists_both_sides_and_its_latest_message() -> None:
         unread=2,
         extras={"assigned_to": "agent@example.com"},
     )
-    listed = json.loads(
-        periskope.render_chats(ChatPage(chats=[chat], total=1, offset=0, limit=5), ACCESS, NO_LINKS, TOTAL)
-    )["chats"]
-    assert listed == [json.loads(periskope.render_chat(chat, ACCESS, NO_LINKS))]
+    listed = json.loads(render_chats(ChatPage(chats=[chat], total=1, offset=0, limit=5), ACCESS, NO_LINKS, TOTAL))[
+        "chats"
+    ]
+    assert listed == [json.loads(render_chat(chat, ACCESS, NO_LINKS))]
     assert set(listed[0]["members"]) == {"919537851844@c.us", "918527184400@c.us"}
     assert listed[0]["latest_message"]["unique_id"] == "3EB0A1"
     assert (listed[0]["chat_type"], listed[0]["assigned_to"]) == ("user", "agent@example.com")
@@ -678,26 +704,24 @@ def test_a_chat_of_two_lists_both_sides_and_its_latest_message() -> None:
 
 def test_contacts_phones_and_reactions_have_their_shapes() -> None:
     contact = Contact(jid=PERSON, push_name="Ann", chats=(PERSON,))
-    listed = json.loads(
-        periskope.render_contacts(ContactPage(contacts=[contact], total=1, offset=0, limit=5), ACCESS, TOTAL)
-    )
-    assert listed["contacts"] == [json.loads(periskope.render_contact(contact, ACCESS))]
+    listed = json.loads(render_contacts(ContactPage(contacts=[contact], total=1, offset=0, limit=5), ACCESS, TOTAL))
+    assert listed["contacts"] == [json.loads(render_contact(contact, ACCESS))]
     assert listed["contacts"][0]["contact_name"] == "Ann"
-    assert [row["phone_id"] for row in json.loads(periskope.render_phones(ACCESS.phones, ACCESS))] == [
+    assert [row["phone_id"] for row in json.loads(render_phones(ACCESS.phones, ACCESS))] == [
         PHONE.phone_id,
         OTHER.phone_id,
     ]
-    assert json.loads(periskope.render_phone(PHONE, ACCESS))["org_phone"] == "918527184400@c.us"
+    assert json.loads(render_phone(PHONE, ACCESS))["org_phone"] == "918527184400@c.us"
     row = ReactionRow(reaction=Reaction(sender=PERSON, emoji="x", at=None), message=make())
     page = ReactionPage(reactions=[row], total=1, offset=0, limit=5)
-    reactions = json.loads(periskope.render_reactions(page, ACCESS, TOTAL, {"start_time": "2025-01-01"}))
+    reactions = json.loads(render_reactions(page, ACCESS, TOTAL, {"start_time": "2025-01-01"}))
     assert (reactions["start_time"], reactions["end_time"]) == ("2025-01-01", None)
     assert reactions["reactions"][0]["reaction_id"] == "false_919537851844@c.us_3EB0A1_919537851844@c.us"
 
 
 def test_a_status_tells_how_far_a_message_came() -> None:
     receipt = Receipt(participant=PERSON, delivered_at=1, read_at=2)
-    status = json.loads(periskope.render_status(make(from_me=True, ack=4, receipts=(receipt,)), ACCESS))
+    status = json.loads(render_status(make(from_me=True, ack=4, receipts=(receipt,)), ACCESS))
     assert (status["status"], status["ack"], status["read_count"], status["delivered_count"]) == ("read", 4, 1, 1)
 
 
@@ -718,13 +742,13 @@ def test_a_status_tells_how_far_a_message_came() -> None:
     ],
 )
 def test_every_error_has_a_body_that_tells_no_secret(error: Exception, status: int, code: str) -> None:
-    answered, body, _ = periskope.render_error(error)
+    answered, body, _ = render_error(error)
     told = json.loads(body)
     assert (answered, told["status"], told["code"]) == (status, status, code)
     assert "secret" not in told["message"]
 
 
 def test_the_401_is_the_documented_one() -> None:
-    assert periskope.render_error(errors.Unauthorised())[1] == (
+    assert render_error(errors.Unauthorised())[1] == (
         b'{"name":"Unauthorized","code":"UNAUTHORIZED_ERROR","message":"Invalid bearer auth token","status":401}'
     )

@@ -6,8 +6,13 @@ import json
 from itertools import product
 from typing import Any
 
-from backscroll.dialects import gowa, periskope
-from backscroll.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone
+from backscroll.core.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone
+from backscroll.dialects.gowa.objects import Options as gowa_Options
+from backscroll.dialects.gowa.objects import render_messages as gowa_render_messages
+from backscroll.dialects.links import NoLinks as gowa_NoLinks
+from backscroll.dialects.links import NoLinks as periskope_NoLinks
+from backscroll.dialects.periskope.objects import Options as periskope_Options
+from backscroll.dialects.periskope.objects import render_messages as periskope_render_messages
 
 ORGS = [Org(no=no, id=f"2997dd64-89bf-48d3-9a22-b314fca017e{no}", name="One", created_at=0) for no in (1, 2)]
 PHONES = [Phone(no=no, jid=f"91852718440{no}@s.whatsapp.net", phone_id=f"phone-{no}") for no in (1, 2)]
@@ -39,7 +44,7 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
     messages = rows()
     for org in ORGS:
         access = Access(org=org, phones=tuple(PHONES))
-        body = periskope.render_messages(page(messages), access, periskope.NoLinks(), periskope.Options())
+        body = periskope_render_messages(page(messages), access, periskope_NoLinks(), periskope_Options())
         for row, archived in zip(json.loads(body)["messages"], messages, strict=True):
             key, mine = archived.message.key, archived.message.from_me
             # The other side of a chat of two is its sender, also where no source says so.
@@ -58,7 +63,7 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
 def test_a_gowa_row_shows_its_own_times_and_sender() -> None:
     messages = rows()
     access = Access(org=ORGS[0], phones=tuple(PHONES))
-    body = gowa.render_messages(page(messages), CHATS[0], gowa.NoLinks(), gowa.Options(), access)
+    body = gowa_render_messages(page(messages), CHATS[0], gowa_NoLinks(), gowa_Options(), access)
     for row, archived in zip(json.loads(body)["results"]["data"], messages, strict=True):
         key, phone = archived.message.key, archived.phone
         expected: dict[str, Any] = {"chat_jid": key.chat, "is_from_me": archived.message.from_me}

@@ -1,6 +1,6 @@
 """Search words against a live PostgreSQL 15 of Debian.
 
-`python tests/full/test_fts_oracle.py` writes the fixtures of tests/test_fts.py anew from the same server.
+`python tests/full/test_fts_oracle.py` writes the fixtures of tests/core/test_tsvector.py anew from the same server.
 """
 
 import itertools
@@ -21,8 +21,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from backscroll.fts import tsvector
-from backscroll.stemmer import stem
+from backscroll.core.pgtext.stemmer import stem
+from backscroll.core.pgtext.tsvector import tsvector
 
 pytestmark = pytest.mark.full
 

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from backscroll.cli.main import main
-from backscroll.errors import StorageBusy
-from backscroll.events import Batch
-from backscroll.storage.postgres import PostgresEngine
+from backscroll.core.errors import StorageBusy
+from backscroll.core.events import Batch
+from backscroll.database.postgres.engine import PostgresEngine
 from backscroll.storage.store import Store, open_store
 from crowd import PHONE, Crowd, Follower, Writer, assert_nothing_lost_or_doubled, stored_ids
 from postgres_server import DEBIAN, DURABLE, SUPERUSER, Cluster, Databases, running_cluster, server_folder, server_user

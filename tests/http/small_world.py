@@ -11,9 +11,8 @@ import httpx
 from starlette.types import ASGIApp, Receive, Send
 
 from backscroll.config import load
-from backscroll.errors import NotFound, Unauthorised
-from backscroll.http.app import build_app
-from backscroll.model import (
+from backscroll.core.errors import NotFound, Unauthorised
+from backscroll.core.model import (
     Access,
     ArchivedMessage,
     Chat,
@@ -27,7 +26,8 @@ from backscroll.model import (
     Phone,
     ReactionPage,
 )
-from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.http.app import build_app
 from backscroll.storage.store import Store
 
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)

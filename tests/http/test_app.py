@@ -13,7 +13,7 @@ import httpx
 import pytest
 from small_world import BEARER, ONE, ORG, SECRET, TWO, Client, SmallArchive, connect, message
 
-from backscroll.errors import StorageBusy, StorageFull, Unauthorised
+from backscroll.core.errors import StorageBusy, StorageFull, Unauthorised
 from backscroll.http.auth import Gate
 from backscroll.storage.store import Store
 

@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from backscroll.http.media_routes import MediaApp, content_disposition, ranges_of
-from backscroll.storage.media import MediaStore
+from backscroll.http.routes.media import MediaApp, content_disposition, ranges_of
+from backscroll.storage.files.media import MediaStore
 
 BODY = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(BODY).hexdigest()

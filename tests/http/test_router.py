@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backscroll.http.routes import BadPath, Dialect, Reply, Request, Route, Router
+from backscroll.http.router import BadPath, Dialect, Reply, Request, Route, Router
 
 
 async def handler(request: Request) -> Reply:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backscroll.errors import StorageBusy
+from backscroll.concurrency import greenlets
+from backscroll.core.errors import StorageBusy
+from backscroll.database.sqlite import SqliteEngine
 from backscroll.http.versions import Versions
-from backscroll.storage import green
-from backscroll.storage.sqlite import SqliteEngine
 from backscroll.storage.store import Store
 
 
@@ -23,7 +23,7 @@ class SlowStore(Store):
     def version(self, org: int) -> int:
         self.reads += 1
         begun = self.reads
-        green.sleep(0.02)
+        greenlets.sleep(0.02)
         if self.fails:
             raise StorageBusy("away")
         return begun

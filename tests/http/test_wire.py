@@ -14,9 +14,9 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
-from backscroll.errors import RateLimited
-from backscroll.http.cache import Packed, PageCache
-from backscroll.http.routes import Reply
+from backscroll.core.errors import RateLimited
+from backscroll.http.page_cache import Packed, PageCache
+from backscroll.http.router import Reply
 from backscroll.http.wire import (
     BodyTooLarge,
     BodyTooSlow,

@@ -10,14 +10,14 @@ from typing import Any, cast
 import pytest
 from small_world import ONE, SmallArchive, connect
 
+from backscroll.concurrency import greenlets
 from backscroll.http import workers
 from backscroll.http.app import Server
-from backscroll.http.cache import Packed
-from backscroll.http.delivery import LARGE_BODY, Visit, deliver
-from backscroll.http.faces import FACES
-from backscroll.http.routes import Reply
+from backscroll.http.dialect_http import FACES
+from backscroll.http.page_cache import Packed
+from backscroll.http.responses import LARGE_BODY, Visit, deliver
+from backscroll.http.router import Reply
 from backscroll.http.workers import Workers
-from backscroll.storage import green
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_a_page_that_is_ready_goes_out_however_many_wait(size: int) -> None:
 
 class SlowArchive(SmallArchive):
     def version(self, org: int) -> int:
-        green.sleep(0.05)
+        greenlets.sleep(0.05)
         return self.head
 
 

@@ -11,10 +11,10 @@ from typing import cast
 import httpx
 import pytest
 
+from backscroll.concurrency import greenlets
 from backscroll.config import load
-from backscroll.errors import StorageBusy
+from backscroll.core.errors import StorageBusy
 from backscroll.http.app import Server, build_app
-from backscroll.storage import green
 from backscroll.storage.store import Store, open_store
 
 
@@ -35,7 +35,7 @@ def holding(store: Store, gate: Future[None]) -> Callable[[], None]:
     """A read that keeps its connection until the gate opens."""
 
     def work() -> None:
-        store._engine.read(lambda tx: (tx.one("read_head", {"org": 1}), green.wait(gate, 20)), 1)
+        store._engine.read(lambda tx: (tx.one("read_head", {"org": 1}), greenlets.wait(gate, 20)), 1)
 
     return work
 

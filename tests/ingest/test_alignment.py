@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backscroll.ingest.alignment import Utterance, align, shift_of, utterance
-from backscroll.storage.adoption import are_alike, words_of
+from backscroll.storage.write.export_matching import are_alike, words_of
 
 MINUTE = 60_000_000
 ANNA, BEN = "anna@s.whatsapp.net", "ben@s.whatsapp.net"

@@ -20,11 +20,11 @@ from PIL import Image
 from starlette.types import ASGIApp
 
 from backscroll.cli import sample
+from backscroll.cli.common import open_archive
 from backscroll.cli.main import main as cli
-from backscroll.cli.shared import open_archive
 from backscroll.config import load
-from backscroll.errors import BadField, Question, Unreadable
-from backscroll.events import (
+from backscroll.core.errors import BadField, Question, Unreadable
+from backscroll.core.events import (
     Batch,
     ContactSeen,
     Event,
@@ -34,11 +34,11 @@ from backscroll.events import (
     NumberMapped,
     Target,
 )
+from backscroll.core.model import ArchivedMessage, Details, Kind, Media, Message, MessageKey, Org, Phone, Source
+from backscroll.core.query import MessageQuery, ReactionQuery, Shows
 from backscroll.http.app import build_app
-from backscroll.ingest.export_import import ExportSummary, import_export
-from backscroll.model import ArchivedMessage, Details, Kind, Media, Message, MessageKey, Org, Phone, Source
-from backscroll.query import MessageQuery, ReactionQuery, Shows
-from backscroll.storage.media import MediaStore
+from backscroll.ingest.exports.importer import ExportSummary, import_export
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
 BEN = "4915550001003@s.whatsapp.net"

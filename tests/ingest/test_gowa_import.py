@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from gowa_files import VERSIONS, WITHOUT_DEVICES, ChatStorage, Version, WhatsAppDb
 
-from backscroll.ingest.connectors.gowa_db import read
-from backscroll.ingest.pipeline import apply_again
-from backscroll.model import ArchivedMessage, Org
-from backscroll.query import ChatQuery, MessageQuery
+from backscroll.core.model import ArchivedMessage, Org
+from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.ingest.connectors.gowa.database import read
+from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.storage.store import Store
 
 ME, BOB, BOB_LID = "628111@s.whatsapp.net", "628222@s.whatsapp.net", "999222@lid"
@@ -23,7 +23,7 @@ def at(second: int) -> str:
 
 def take(store: Store, org: Org, path: Path, whatsapp: Path | None = None, account: str | None = None) -> int:
     """How many rows of the archive an import changed."""
-    changed = sum(apply_again(store, org.no, batch).changed for batch in read(path, whatsapp, account=account))
+    changed = sum(apply_with_retry(store, org.no, batch).changed for batch in read(path, whatsapp, account=account))
     assert list(store.check()) == []
     return changed
 

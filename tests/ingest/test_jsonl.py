@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backscroll.cli.main import main
-from backscroll.errors import Conflict, NewerData, NotFound, Unreadable
-from backscroll.events import (
+from backscroll.core.errors import Conflict, NewerData, NotFound, Unreadable
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -33,8 +33,7 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.ingest.jsonl import End, ImportSummary, export_jsonl, import_jsonl
-from backscroll.model import (
+from backscroll.core.model import (
     SOURCE_RANK,
     Call,
     Details,
@@ -49,9 +48,10 @@ from backscroll.model import (
     Poll,
     Quote,
 )
-from backscroll.query import MessageQuery
-from backscroll.storage.media import MediaStore
-from backscroll.storage.packed import packed_file
+from backscroll.core.query import MessageQuery
+from backscroll.ingest.jsonl import End, ImportSummary, export_jsonl, import_jsonl
+from backscroll.storage.files.compressed_files import packed_file
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
 from plain_sql import PlainSql
 

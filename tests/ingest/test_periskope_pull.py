@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from backscroll.errors import BadField, Error, Unauthorised, Unreadable
-from backscroll.events import Batch, ChatSeen, ContactSeen, MediaHeld, MessageSeen, PhoneSeen, ReactionSet
+from backscroll.core.errors import BadField, Error, Unauthorised, Unreadable
+from backscroll.core.events import Batch, ChatSeen, ContactSeen, MediaHeld, MessageSeen, PhoneSeen, ReactionSet
+from backscroll.core.model import ArchivedMessage
+from backscroll.core.query import MessageQuery
 from backscroll.ingest.fetch import Fetcher, NotFetched, is_public
-from backscroll.ingest.periskope_pull import PullStopped, PullSummary, pull
-from backscroll.model import ArchivedMessage
-from backscroll.query import MessageQuery
-from backscroll.storage.media import MediaStore
+from backscroll.ingest.periskope.pull import PullStopped, PullSummary, pull
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, make_engine
-from backscroll.storage.writer import Applied
+from backscroll.storage.write.batch import Applied
 from standin_periskope import (
     TOKEN,
     Fault,

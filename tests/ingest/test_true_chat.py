@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from backscroll.events import Batch, Event, MessageEdited, MessageRevoked, MessageSeen, Target
-from backscroll.ingest.export_import import import_export
-from backscroll.model import Details, Media, Message, MessageKey
-from backscroll.query import ChatQuery, MessageQuery
-from backscroll.storage import check
-from backscroll.storage.media import MediaStore
+from backscroll.core.events import Batch, Event, MessageEdited, MessageRevoked, MessageSeen, Target
+from backscroll.core.model import Details, Media, Message, MessageKey
+from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.ingest.exports.importer import import_export
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
+from backscroll.storage.transfer import check
 from conftest import OwnDatabase
 
 ME = "4915550001001@s.whatsapp.net"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from backscroll.events import Batch, ChatSeen, ContactSeen, MessageSeen, ReactionSet, Target
-from backscroll.model import Call, Details, Member, Message, MessageKey, Notice
+from backscroll.core.events import Batch, ChatSeen, ContactSeen, MessageSeen, ReactionSet, Target
+from backscroll.core.model import Call, Details, Member, Message, MessageKey, Notice
 from backscroll.storage.store import open_store
 from conftest import OwnDatabase
 

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
-from backscroll.events import (
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -20,14 +20,14 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.model import ChatPage, Details, Member, Message, MessageKey, Org, Phone, Quote, ReactionRow
-from backscroll.query import ChatQuery, MessageQuery, ReactionQuery
-from backscroll.storage.engine import Row, Txn, expand, load_statements
-from backscroll.storage.lists import Lists
-from backscroll.storage.reader import Names, PartyCache
-from backscroll.storage.rows import ASIDE
+from backscroll.core.model import ChatPage, Details, Member, Message, MessageKey, Org, Phone, Quote, ReactionRow
+from backscroll.core.query import ChatQuery, MessageQuery, ReactionQuery
+from backscroll.database.protocol import Row, Txn, expand, load_statements
+from backscroll.storage.read.listings import Lists
+from backscroll.storage.read.messages import Names, PartyCache
+from backscroll.storage.records.rows import ASIDE
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.writer import apply_batch
+from backscroll.storage.write.batch import apply_batch
 from conftest import MORNING
 from merging import SECOND, step
 

@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from msgspec import Struct
 
 from backscroll.cli.main import main
-from backscroll.errors import Conflict, StorageError
-from backscroll.events import (
+from backscroll.core.errors import Conflict, StorageError
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -31,11 +31,11 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.model import Details, Media, Message, MessageKey
-from backscroll.query import MessageQuery
-from backscroll.storage.copy import Copied, Copy
+from backscroll.core.model import Details, Media, Message, MessageKey
+from backscroll.core.query import MessageQuery
+from backscroll.database.tables import TABLES
 from backscroll.storage.store import Store, make_engine, open_store
-from backscroll.storage.tenancy import TABLES
+from backscroll.storage.transfer.copy import Copied, Copy
 from postgres_server import Databases
 
 MORNING = 1_741_856_400_000_000
@@ -347,7 +347,7 @@ def test_the_command_copies_and_says_what_the_copy_needs(shelf: Shelf) -> None:
 
 
 def open_store_key(shelf: Shelf) -> str:
-    from backscroll.storage.secrets import Sealer, load_or_make_key
+    from backscroll.storage.files.keys import Sealer, load_or_make_key
 
     return Sealer(load_or_make_key(shelf.data / "secret.key")).key_id
 

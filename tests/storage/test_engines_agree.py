@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from test_properties import ONE, TWO, Told, histories, shuffled
 
-from backscroll.events import Batch
+from backscroll.core.events import Batch
+from backscroll.core.model import Org
 from backscroll.ingest.jsonl import export_jsonl
-from backscroll.model import Org
-from backscroll.storage import check
 from backscroll.storage.store import Store, open_store
+from backscroll.storage.transfer import check
 from plain_model import _shown
 from postgres_server import Databases
 

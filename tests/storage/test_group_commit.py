@@ -20,17 +20,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_properties import ONE, TWO, Told, histories, shuffled
 
-from backscroll.errors import BadField, Conflict, NotFound, StorageBusy
-from backscroll.events import Batch, ContactSeen, Event, MessageSeen, PhoneSeen, ReactionSet, Target
-from backscroll.model import Message, MessageKey, Org, Phone
-from backscroll.query import MessageQuery
-from backscroll.storage import check, together
-from backscroll.storage.engine import Txn
+from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy
+from backscroll.core.events import Batch, ContactSeen, Event, MessageSeen, PhoneSeen, ReactionSet, Target
+from backscroll.core.model import Message, MessageKey, Org, Phone
+from backscroll.core.query import MessageQuery
+from backscroll.database.protocol import Txn
+from backscroll.database.tables import SEARCH, TENANT
+from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.tallies import COLUMNS
-from backscroll.storage.tenancy import SEARCH, TENANT
-from backscroll.storage.together import Together
-from backscroll.storage.writer import Applied, Session, apply_batch
+from backscroll.storage.transfer import check
+from backscroll.storage.write import group_commit
+from backscroll.storage.write.batch import Applied, Session, apply_batch
+from backscroll.storage.write.group_commit import Together
 from conftest import CHAT, MORNING, OwnDatabase
 from plain_sql import PlainSql
 
@@ -203,7 +204,7 @@ def test_a_large_batch_goes_alone_and_nobody_is_passed_over(
     at_once: Callable[[Sequence[Batch]], list[Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(together, "MOST_EVENTS", 10)
+    monkeypatch.setattr(group_commit, "MOST_EVENTS", 10)
     large = [said(phone.jid, *(f"{name}{n}" for n in range(30))) for name in "LM"]
     small = [said(phone.jid, f"S{n}") for n in range(14)]
     before = gate.transactions
@@ -282,7 +283,7 @@ def test_a_leader_that_is_interrupted_leaves_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
     after_commit: bool,
 ) -> None:
-    monkeypatch.setattr(together, "MOST_EVENTS", 4)
+    monkeypatch.setattr(group_commit, "MOST_EVENTS", 4)
     gate.go_wrong(KeyboardInterrupt(), after_commit)
     heard = at_once([said(phone.jid, f"M{n}") for n in range(10)])
     # Those that it had taken along do not know; those behind them are led by the next.
@@ -303,7 +304,7 @@ def test_who_is_interrupted_while_waiting_is_not_written(
         first = pool.submit(store.apply, org.no, said(phone.jid, "M1"))
         until(lambda: gate.waiting(org) == 1)
         with monkeypatch.context() as patch:
-            patch.setattr(together, "Event", Interrupted)
+            patch.setattr(group_commit, "Event", Interrupted)
             with pytest.raises(KeyboardInterrupt):
                 store.apply(org.no, said(phone.jid, "M2"))
         last = pool.submit(store.apply, org.no, said(phone.jid, "M3"))

@@ -9,13 +9,13 @@ from typing import TypeVar
 import psycopg
 import pytest
 
-from backscroll.errors import Conflict, StorageBusy
-from backscroll.http.upkeep import go_round
-from backscroll.model import Org, Phone
-from backscroll.storage import leases
+from backscroll.core.errors import Conflict, StorageBusy
+from backscroll.core.model import Org, Phone
+from backscroll.database.protocol import Engine, Txn
+from backscroll.jobs.runner import go_round
 from backscroll.storage import store as store_module
-from backscroll.storage.engine import Engine, Txn
-from backscroll.storage.leases import LEASE_US, Lease, LeaseLost
+from backscroll.storage.accounts import leases
+from backscroll.storage.accounts.leases import LEASE_US, Lease, LeaseLost
 from backscroll.storage.store import MERGING, Store, make_engine, open_store
 from merging import fill, only_map, seen_as_one
 

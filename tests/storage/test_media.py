@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backscroll.errors import BadField, NotFound, StorageFull
-from backscroll.storage.media import LEFTOVER_SECONDS, MediaStore, StoredFile
-from backscroll.storage.media_types import EXTENSIONS, MIMETYPES, extension_of
+from backscroll.core.errors import BadField, NotFound, StorageFull
+from backscroll.storage.files.media import LEFTOVER_SECONDS, MediaStore, StoredFile
+from backscroll.storage.files.media_types import EXTENSIONS, MIMETYPES, extension_of
 
 KEY = bytes(range(32))
 MB = 1 << 20

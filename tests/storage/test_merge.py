@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import pytest
 
-from backscroll.events import Batch, MediaHeld, MessageSeen, NumberMapped, Target
-from backscroll.model import Details, Media, Message, MessageKey, Org, Phone
-from backscroll.query import ChatQuery, MessageQuery
-from backscroll.storage.engine import Txn
-from backscroll.storage.sqlite import SqliteEngine
+from backscroll.core.events import Batch, MediaHeld, MessageSeen, NumberMapped, Target
+from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phone
+from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.database.protocol import Txn
+from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.store import MERGE_ROWS, Store, open_store
 from conftest import MORNING
 from merging import GROUP, LID, NUMBER, SECOND, fill, messages, only_map, seen_as_one, step

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from backscroll.events import (
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -27,9 +27,9 @@ from backscroll.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.model import Details, Kind, Media, Member, Message, MessageKey, Quote, Source
-from backscroll.storage import check
+from backscroll.core.model import Details, Kind, Media, Member, Message, MessageKey, Quote, Source
 from backscroll.storage.store import Store, open_store
+from backscroll.storage.transfer import check
 from conftest import OwnDatabase
 from plain_model import canonical
 from plain_sql import PlainSql

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from backscroll.errors import BadField, Error, NotFound
-from backscroll.events import (
+from backscroll.core.errors import BadField, Error, NotFound
+from backscroll.core.events import (
     Batch,
     ChatSeen,
     ContactSeen,
@@ -22,8 +22,8 @@ from backscroll.events import (
     ReactionSet,
     ReceiptSet,
 )
-from backscroll.model import ArchivedMessage, Details, Media, Member, Message, MessageKey, Org, Phone
-from backscroll.query import ChatQuery, MessageQuery, ReactionQuery
+from backscroll.core.model import ArchivedMessage, Details, Media, Member, Message, MessageKey, Org, Phone
+from backscroll.core.query import ChatQuery, MessageQuery, ReactionQuery
 from backscroll.storage.store import Store
 from conftest import CHAT, MORNING, MakeMessage, MakeTarget, Tell
 

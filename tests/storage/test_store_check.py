@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backscroll.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
-from backscroll.model import Message, MessageKey
+from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
+from backscroll.core.model import Message, MessageKey
 from backscroll.storage.store import open_store
 from conftest import CHAT, MORNING
 from plain_sql import PlainSql

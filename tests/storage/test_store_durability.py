@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from backscroll.errors import StorageFull
-from backscroll.events import Batch, Event, MessageSeen
-from backscroll.model import Message, MessageKey, Org, Phone
-from backscroll.query import MessageQuery
-from backscroll.storage.sqlite import SqliteEngine
+from backscroll.core.errors import StorageFull
+from backscroll.core.events import Batch, Event, MessageSeen
+from backscroll.core.model import Message, MessageKey, Org, Phone
+from backscroll.core.query import MessageQuery
+from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.store import Store, open_store
 from conftest import CHAT, MORNING
 

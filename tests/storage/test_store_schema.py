@@ -9,9 +9,9 @@ from typing import Any
 import apsw
 import pytest
 
-from backscroll.events import Batch, Event, MessageSeen
-from backscroll.model import Message, MessageKey
-from backscroll.storage.engine import expand, load_statements
+from backscroll.core.events import Batch, Event, MessageSeen
+from backscroll.core.model import Message, MessageKey
+from backscroll.database.protocol import expand, load_statements
 from backscroll.storage.store import open_store
 from conftest import CHAT, MORNING
 

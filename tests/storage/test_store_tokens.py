@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from backscroll.errors import BadField, NotFound, Unauthorised
-from backscroll.model import Org, Phone
-from backscroll.storage import directory
-from backscroll.storage.engine import Txn
+from backscroll.core.errors import BadField, NotFound, Unauthorised
+from backscroll.core.model import Org, Phone
+from backscroll.database.protocol import Txn
+from backscroll.storage.accounts import accounts
 from backscroll.storage.store import Store, open_store
 from conftest import MORNING
 from plain_sql import PlainSql
@@ -81,7 +81,7 @@ def forged(secret: str, org: int) -> list[str]:
         f"{id}_{'A' * 43}",
         f"{id}_{random_part}=",
     ]
-    return [f"{body}_{directory._checksum(body)}" for body in bodies]
+    return [f"{body}_{accounts._checksum(body)}" for body in bodies]
 
 
 def test_anything_but_the_whole_secret_is_refused_with_one_sentence(store: Store, org: Org) -> None:
@@ -101,7 +101,7 @@ def test_a_typing_error_is_seen_by_the_checksum_without_asking_the_database(stor
     wrong = secret[:at] + ("A" if secret[at] != "A" else "B") + secret[at + 1 :]
     nothing = cast(Txn, None)
     with pytest.raises(Unauthorised):
-        directory.authenticate(nothing, wrong, MORNING)
+        accounts.authenticate(nothing, wrong, MORNING)
 
 
 def test_secrets_are_compared_in_constant_time(store: Store, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from backscroll.cli.shared import (
+from backscroll.cli.common import (
     Commands,
     json_option,
     open_archive,
@@ -21,8 +21,8 @@ from backscroll.cli.shared import (
     shared_options,
     show,
 )
-from backscroll.errors import BadField
-from backscroll.storage.packed import packed_file
+from backscroll.core.errors import BadField
+from backscroll.storage.files.compressed_files import packed_file
 
 
 @click.group(cls=Commands)

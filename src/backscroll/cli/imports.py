@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct, to_builtins
 
-from backscroll.cli.shared import (
+from backscroll.cli.common import (
     Archive,
     Commands,
     Report,
@@ -24,13 +24,13 @@ from backscroll.cli.shared import (
     shared_options,
     show,
 )
-from backscroll.errors import BadField
-from backscroll.events import MessageSeen, PhoneSeen
-from backscroll.ids import user_part
-from backscroll.model import Org
+from backscroll.core.errors import BadField
+from backscroll.core.events import MessageSeen, PhoneSeen
+from backscroll.core.ids import user_part
+from backscroll.core.model import Org
 
 if TYPE_CHECKING:
-    from backscroll.ingest.periskope_pull import PullSummary
+    from backscroll.ingest.periskope.pull import PullSummary
 
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -72,7 +72,7 @@ def import_chat_export(
       backscroll import export "WhatsApp Chat with Ana.zip" --phone 919876543210 --timezone Europe/Berlin
       backscroll import export _chat.txt --phone 919876543210 --chat 4915112345678 --day-first
     """
-    from backscroll.ingest.export_import import import_export
+    from backscroll.ingest.exports.importer import import_export
 
     settings = settings_of(ctx)
     with open_archive(settings) as archive, progress("Importing") as report:
@@ -137,15 +137,15 @@ class Taken(Struct, frozen=True):
 def take_gowa(
     archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
 ) -> Taken:
-    from backscroll.ingest.connectors import gowa_db
-    from backscroll.ingest.pipeline import apply_again
+    from backscroll.ingest.connectors.gowa import database
+    from backscroll.ingest.pipeline import apply_with_retry
 
-    skipped: list[gowa_db.Skipped] = []
+    skipped: list[database.Skipped] = []
     messages = changed = 0
     phones: dict[str, None] = {}
-    whole = gowa_db.count(chatstorage)
-    for batch in gowa_db.read(chatstorage, whatsapp_db, account=account, on_skip=skipped.append):
-        changed += apply_again(archive.store, org.no, batch).changed
+    whole = database.count(chatstorage)
+    for batch in database.read(chatstorage, whatsapp_db, account=account, on_skip=skipped.append):
+        changed += apply_with_retry(archive.store, org.no, batch).changed
         messages += sum(isinstance(event, MessageSeen) for event in batch.events)
         phones |= {user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)}
         report(messages, whole)
@@ -179,7 +179,7 @@ def import_periskope(
     Example:
       backscroll import periskope --org "Hill Street Bakery"
     """
-    from backscroll.ingest.periskope_pull import pull
+    from backscroll.ingest.periskope.pull import pull
 
     secret = token or os.environ.get(TOKEN_VARIABLE) or _asked_for_token()
     settings = settings_of(ctx)

@@ -6,13 +6,13 @@ from importlib.metadata import version
 
 import click
 
+from backscroll.cli.common import Commands, shared_options
+from backscroll.cli.database import copy, db
 from backscroll.cli.exports import export
 from backscroll.cli.imports import import_
-from backscroll.cli.moving import copy, db
-from backscroll.cli.ops import check, migrate
+from backscroll.cli.maintenance import check, migrate
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.serve import serve
-from backscroll.cli.shared import Commands, shared_options
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backscroll.cli.shared import (
+from backscroll.cli.common import (
     Commands,
     expiry,
     json_option,
@@ -22,9 +22,9 @@ from backscroll.cli.shared import (
     show,
     table,
 )
-from backscroll.errors import BadField, NotFound
-from backscroll.ids import LONGEST_NUMBER, bare_number
-from backscroll.model import Org, Phone
+from backscroll.core.errors import BadField, NotFound
+from backscroll.core.ids import LONGEST_NUMBER, bare_number
+from backscroll.core.model import Org, Phone
 
 if TYPE_CHECKING:
     from backscroll.storage.store import Store
@@ -224,7 +224,7 @@ def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bo
     Example:
       backscroll token revoke TOKEN_ID
     """
-    from backscroll.storage.directory import org_of_token
+    from backscroll.storage.accounts.accounts import org_of_token
 
     with open_archive(settings_of(ctx)) as archive:
         # The id names its organisation; --org is a check on top.

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from backscroll.cli.shared import Archive
-from backscroll.errors import NotFound
-from backscroll.model import Org, Phone
-from backscroll.query import MessageQuery
+from backscroll.cli.common import Archive
+from backscroll.core.errors import NotFound
+from backscroll.core.model import Org, Phone
+from backscroll.core.query import MessageQuery
 
 if TYPE_CHECKING:
-    from backscroll.storage.directory import NewToken
+    from backscroll.storage.accounts.accounts import NewToken
     from backscroll.storage.store import Store
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -57,7 +57,7 @@ def is_wanted(store: Store) -> bool:
 
 def fill(archive: Archive) -> str:
     """Import the sample and return what to tell: a token and a command for each API."""
-    from backscroll.ingest.export_import import import_export
+    from backscroll.ingest.exports.importer import import_export
     from backscroll.ingest.jsonl import import_jsonl
 
     if not EXAMPLES.is_dir():

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backscroll.cli.shared import open_archive, settings_of, shared_options
+from backscroll.cli.common import open_archive, settings_of, shared_options
 from backscroll.config import Settings, environment, load
-from backscroll.errors import Conflict
+from backscroll.core.errors import Conflict
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -126,7 +126,7 @@ def _announce(settings: Settings) -> None:
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import build_app
-    from backscroll.http.upkeep import upkeep
+    from backscroll.jobs.runner import maintenance
 
     settings = load(os.environ)
     logging.basicConfig(
@@ -134,7 +134,7 @@ def application() -> ASGIApp:
     )
     opened = open_archive(settings)
     archive = opened.__enter__()
-    app = build_app(archive.store, archive.media, settings, lifespans=(upkeep,))
+    app = build_app(archive.store, archive.media, settings, lifespans=(lambda app: maintenance(app.store),))
     # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
     gc.collect()
     gc.freeze()

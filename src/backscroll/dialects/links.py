@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from backscroll.model import Media
+from backscroll.core.model import Media
 
 
 class Links(Protocol):

@@ -6,7 +6,6 @@ The order of a request: limits of size, CORS preflight, route, credential, rate 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from urllib.parse import quote
@@ -14,14 +13,15 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backscroll.config import Settings
-from backscroll.errors import Error, StorageBusy, StorageError
-from backscroll.http import gowa_routes, ops, periskope_routes, write_routes
+from backscroll.core.errors import Error, StorageBusy, StorageError, story_of
+from backscroll.core.model import Access
 from backscroll.http.auth import Admission, Gate
-from backscroll.http.cache import Packed, PageCache
-from backscroll.http.delivery import Visit, deliver
-from backscroll.http.faces import FACES, Refused, as_refusal
-from backscroll.http.media_routes import MediaApp
-from backscroll.http.routes import AppState, BadPath, Match, Reply, Request, Route, Router
+from backscroll.http.dialect_http import FACES, Refused, as_refusal
+from backscroll.http.page_cache import Packed, PageCache
+from backscroll.http.responses import Visit, deliver
+from backscroll.http.router import AppState, BadPath, Match, Reply, Request, Route, Router
+from backscroll.http.routes import gowa, ops, periskope, unsupported
+from backscroll.http.routes.media import MediaApp
 from backscroll.http.versions import Versions
 from backscroll.http.wire import (
     MAX_HEADER_BYTES,
@@ -36,8 +36,7 @@ from backscroll.http.wire import (
     read_body,
 )
 from backscroll.http.workers import Workers
-from backscroll.model import Access
-from backscroll.storage.media import MediaStore
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
 log = logging.getLogger("backscroll.http")
@@ -49,7 +48,7 @@ UNWANTED_SECONDS = 10.0
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
 Lifespan = Callable[[AppState], AbstractAsyncContextManager[None]]
-ROUTES: tuple[Route, ...] = (*ops.ROUTES, *periskope_routes.ROUTES, *gowa_routes.ROUTES, *write_routes.ROUTES)
+ROUTES: tuple[Route, ...] = (*ops.ROUTES, *periskope.ROUTES, *gowa.ROUTES, *unsupported.ROUTES)
 
 
 def build_app(
@@ -273,13 +272,3 @@ def check_sizes(visit: Visit, scope: Scope) -> None:
         raise Refused(414, "URI_TOO_LONG", f"the address is longer than {MAX_URL_BYTES} bytes")
     if sum([len(name) + len(value) for name, value in scope["headers"]]) > MAX_HEADER_BYTES:
         raise Refused(431, "HEADERS_TOO_LARGE", f"the headers are larger than {MAX_HEADER_BYTES} bytes")
-
-
-def story_of(error: BaseException) -> str:
-    """Types and places of an error and its causes, without their text: it may quote a message or a secret."""
-    parts: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(parts) < 5:
-        parts.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
-        cause = cause.__cause__ or cause.__context__
-    return "from ".join(parts)

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from backscroll.errors import Unauthorised
+from backscroll.core.errors import Unauthorised
+from backscroll.core.model import Access
 from backscroll.http.wire import FailedLogins, is_loopback
-from backscroll.model import Access
-from backscroll.storage.directory import org_of_token
+from backscroll.storage.accounts.accounts import org_of_token
 from backscroll.storage.store import Store
 
 Credential = tuple[str | None, str]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from backscroll.core.model import Media
 from backscroll.dialects.links import Links, NoLinks
-from backscroll.http.routes import Request
-from backscroll.model import Media
-from backscroll.storage.media import MediaStore
+from backscroll.http.router import Request
+from backscroll.storage.files.media import MediaStore
 
 
 class SignedLinks:

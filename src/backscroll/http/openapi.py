@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from backscroll.http.routes import Answer, Param, Route
+from backscroll.http.router import Answer, Param, Route
 from backscroll.http.schemas import components
 
 REASONS = {

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from backscroll.storage import green
+from backscroll.concurrency import greenlets
 from backscroll.storage.store import Store
 
 Start = Callable[[Callable[[], int]], asyncio.Future[int]]
@@ -16,7 +16,7 @@ Start = Callable[[Callable[[], int]], asyncio.Future[int]]
 class Versions:
     """Belongs to one event loop."""
 
-    def __init__(self, store: Store, start: Start = green.start) -> None:
+    def __init__(self, store: Store, start: Start = greenlets.start) -> None:
         self._store = store
         self._start = start
         self._asking: dict[int, list[asyncio.Future[int]]] = {}

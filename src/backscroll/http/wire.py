@@ -19,8 +19,8 @@ import brotli  # type: ignore[import-untyped]
 import zstandard
 from starlette.types import Message, Receive
 
-from backscroll.errors import RateLimited
-from backscroll.ids import clean_text
+from backscroll.core.errors import RateLimited
+from backscroll.core.ids import clean_text
 
 MAX_URL_BYTES = 16 * 1024
 MAX_HEADER_BYTES = 64 * 1024

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from starlette.types import Receive
 
-from backscroll.errors import StorageBusy
+from backscroll.concurrency import greenlets
+from backscroll.core.errors import StorageBusy
 from backscroll.http.wire import ClientGone
-from backscroll.storage import green
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Workers:
             finally:
                 self._begun -= 1
 
-        return green.start(counted)
+        return greenlets.start(counted)
 
     async def _in_thread(self, work: Callable[[], T], receive: Receive | None) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)

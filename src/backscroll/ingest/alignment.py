@@ -3,7 +3,7 @@
 Exports have no ids. A line is one with a line of the same minute that says the same, n-th with n-th;
 what is left over may have changed its words (edited, deleted), its author's name or its file. So a second,
 longer or overlapping export adds only what is new, and a first minute that the export cut adds nothing.
-Which messages of other sources the lines are is found out by the store (storage/adoption.py).
+Which messages of other sources the lines are is found out by the store (storage/write/export_matching.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from msgspec import Struct
 
-from backscroll.model import MEDIA_KINDS, Kind
-from backscroll.storage.adoption import MINUTE_US, are_alike, words_of
+from backscroll.core.model import MEDIA_KINDS, Kind
+from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words_of
 
 QUARTER = 15
 LONGEST_SHIFT = 15 * 60

@@ -16,7 +16,7 @@ from types import TracebackType
 import httpx
 from msgspec import Struct
 
-from backscroll.errors import Error
+from backscroll.core.errors import Error
 
 Resolve = Callable[[str, int], list[str]]
 

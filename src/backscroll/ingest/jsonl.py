@@ -13,14 +13,14 @@ from typing import BinaryIO, Literal
 import msgspec
 from msgspec import Struct, structs
 
-from backscroll.errors import BadField, Conflict, NewerData, NotFound, Unreadable
-from backscroll.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
-from backscroll.ingest.pipeline import again
-from backscroll.model import Org
-from backscroll.storage.dump import About, Dump, Dumped, FileKept, Line, RawKept
-from backscroll.storage.media import MediaStore
-from backscroll.storage.packed import DAMAGED, unpacked
+from backscroll.concurrency.retry import retry
+from backscroll.core.errors import BadField, Conflict, NewerData, NotFound, Unreadable
+from backscroll.core.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
+from backscroll.core.model import Org
+from backscroll.storage.files.compressed_files import DAMAGED, unpacked
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
+from backscroll.storage.transfer.dump import About, Dump, Dumped, FileKept, Line, RawKept
 
 VERSION = 1
 BATCH = 1000
@@ -191,7 +191,7 @@ def import_jsonl(
 
 def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int) -> int:
     try:
-        return again(lambda: store.restore(org.no, batch)).changed
+        return retry(lambda: store.restore(org.no, batch)).changed
     except (BadField, NotFound) as error:
         raise Unreadable(name, f"lines {first} to {first + len(batch) - 1}", str(error)) from error
 

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from backscroll import events
-from backscroll.errors import BadField, NotFound, StorageBusy, StorageError
-from backscroll.ids import bare_number, clean_text
-from backscroll.model import (
+from backscroll.concurrency import greenlets
+from backscroll.core import events
+from backscroll.core.errors import BadField, NotFound, StorageBusy, StorageError
+from backscroll.core.ids import bare_number, clean_text
+from backscroll.core.model import (
     Access,
     ArchivedMessage,
     Chat,
@@ -27,20 +28,22 @@ from backscroll.model import (
     Phone,
     ReactionPage,
 )
-from backscroll.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
-from backscroll.storage import check, directory, green, leases, migrate
-from backscroll.storage.directory import NewToken, TokenInfo
-from backscroll.storage.dump import Dump, Line, open_dump, restore_lines
-from backscroll.storage.engine import Engine, Txn
-from backscroll.storage.lines import StoredLines, lines_between
-from backscroll.storage.lists import Lists
-from backscroll.storage.merge import merge_step
-from backscroll.storage.reader import Assembler, Names, PartyCache, list_rows
-from backscroll.storage.rows import FROM_ME, row_of
-from backscroll.storage.secrets import Sealer, load_or_make_key
-from backscroll.storage.sqlite import SqliteEngine
-from backscroll.storage.together import Together
-from backscroll.storage.writer import Applied, Writer, lock_head, save_head
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.database import migrate
+from backscroll.database.protocol import Engine, Txn
+from backscroll.database.sqlite import SqliteEngine
+from backscroll.storage.accounts import accounts, leases
+from backscroll.storage.accounts.accounts import NewToken, TokenInfo
+from backscroll.storage.files.keys import Sealer, load_or_make_key
+from backscroll.storage.read.export_lines import StoredLines, lines_between
+from backscroll.storage.read.listings import Lists
+from backscroll.storage.read.messages import Assembler, Names, PartyCache, list_rows
+from backscroll.storage.records.rows import FROM_ME, row_of
+from backscroll.storage.transfer import check
+from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
+from backscroll.storage.write.batch import Applied, Writer, lock_head, save_head
+from backscroll.storage.write.group_commit import Together
+from backscroll.storage.write.merge import merge_step
 
 T = TypeVar("T")
 
@@ -106,7 +109,7 @@ def make_engine(url: str | None, data: Path) -> Engine:
     if scheme == "sqlite":
         return SqliteEngine(Path(rest.removeprefix("//")))
     if scheme in ("postgresql", "postgres"):
-        from backscroll.storage.postgres import PostgresEngine
+        from backscroll.database.postgres.engine import PostgresEngine
 
         return PostgresEngine(url)
     raise BadField("database", scheme, "must begin with sqlite: or postgresql:")
@@ -121,7 +124,7 @@ class Store:
         self._clock = clock
         self._parties = PartyCache()
         self._sealer: Sealer | None = None
-        self._together = Together(engine, directory.make_phone_id)
+        self._together = Together(engine, accounts.make_phone_id)
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="backscroll-aside")
 
     def migrate(self) -> list[migrate.Migration]:
@@ -336,15 +339,15 @@ class Store:
     def create_org(self, name: str, id: str | None = None) -> Org:
         """``BadField`` for its name or id (a UUID, chosen when None), ``Conflict`` when either is taken."""
         no = max((org.no for org in self.list_orgs()), default=0) + 1
-        return self._engine.write(lambda tx: directory.create_org(tx, no, name, id, self._clock()), no)
+        return self._engine.write(lambda tx: accounts.create_org(tx, no, name, id, self._clock()), no)
 
     def list_orgs(self) -> list[Org]:
         """All organisations, in the order of their numbers."""
-        return self._engine.read(directory.list_orgs)
+        return self._engine.read(accounts.list_orgs)
 
     def find_org(self, name_or_id: str) -> Org:
         """By its exact name or its id; ``NotFound``."""
-        return self._engine.read(lambda tx: directory.find_org(tx, name_or_id))
+        return self._engine.read(lambda tx: accounts.find_org(tx, name_or_id))
 
     def add_phone(self, org: int, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
         """Make an own phone, or complete one that is there."""
@@ -359,7 +362,7 @@ class Store:
         def work(tx: Txn) -> None:
             head = lock_head(tx, org)
             writer = Writer(tx, head, self._clock(), "linked")
-            writer.see_phone(event, directory.make_phone_id())
+            writer.see_phone(event, accounts.make_phone_id())
             writer.finish()
             save_head(tx, head)
 
@@ -368,7 +371,7 @@ class Store:
 
     def list_phones(self, org: int) -> tuple[Phone, ...]:
         """Own phones, oldest first."""
-        phones = self._engine.read(lambda tx: directory.phones_of(tx, org), org)
+        phones = self._engine.read(lambda tx: accounts.phones_of(tx, org), org)
         return tuple(phone for phone, _ in phones.values())
 
     def find_phone(self, org: int, number_or_id: str) -> Phone:
@@ -389,19 +392,19 @@ class Store:
     ) -> NewToken:
         """A credential for both dialects; its secret is returned once and kept as a hash only."""
         return self._engine.write(
-            lambda tx: directory.create_token(tx, org, name, phones, scopes, expires_at, self._clock()), org
+            lambda tx: accounts.create_token(tx, org, name, phones, scopes, expires_at, self._clock()), org
         )
 
     def list_tokens(self, org: int) -> list[TokenInfo]:
         """All tokens of an organisation, revoked ones too; no secrets."""
-        return self._engine.read(lambda tx: directory.list_tokens(tx, org), org)
+        return self._engine.read(lambda tx: accounts.list_tokens(tx, org), org)
 
     def revoke_token(self, org: int, token_id: str) -> None:
         """At once: every process looks a credential up again after any write to its organisation."""
 
         def work(tx: Txn) -> None:
             head = lock_head(tx, org)
-            directory.revoke_token(tx, org, token_id, self._clock())
+            accounts.revoke_token(tx, org, token_id, self._clock())
             head.change("token", 0)
             save_head(tx, head)
 
@@ -417,18 +420,18 @@ class Store:
 
     def access_of_token(self, token_id: str) -> Access:
         """What a token opens without its secret: for the open mode that an operator sets on loopback."""
-        org = directory.org_of_token(token_id)
+        org = accounts.org_of_token(token_id)
         infos = [] if org is None else [t for t in self.list_tokens(org) if t.id == token_id and t.revoked_at is None]
         if org is None or not infos:
             raise NotFound("token", token_id)
         phones = None if infos[0].phones is None else [self.find_phone(org, n).no for n in infos[0].phones]
         scopes = frozenset(infos[0].scopes)
-        return self._engine.read(lambda tx: directory.access_of(tx, org, phones, scopes, token_id), org)
+        return self._engine.read(lambda tx: accounts.access_of(tx, org, phones, scopes, token_id), org)
 
     def _authenticate(self, secret: str, token: str | None) -> Access:
         now = self._clock()
         found = self._engine.read(
-            lambda tx: directory.authenticate(tx, secret, now, token), directory.org_of_token(secret)
+            lambda tx: accounts.authenticate(tx, secret, now, token), accounts.org_of_token(secret)
         )
         if found.touch:
             self._touch(found.access, now)
@@ -439,7 +442,7 @@ class Store:
         params = {"org": access.org.no, "token": access.token_id, "now": now}
         touched = self._aside.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
         with suppress(TimeoutError, StorageError):
-            green.wait(touched, TOUCH_SECONDS)
+            greenlets.wait(touched, TOUCH_SECONDS)
 
     # ------------------------------------------------------------------ dumps
 
@@ -469,7 +472,7 @@ class Store:
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
         """Apply lines of a dump in one transaction; what is here already stays as it is."""
         now = self._clock()
-        applied = self._engine.write(lambda tx: restore_lines(tx, org, lines, now, directory.make_phone_id), org)
+        applied = self._engine.write(lambda tx: restore_lines(tx, org, lines, now, accounts.make_phone_id), org)
         if any(isinstance(line.event, events.NumberMapped) for line in lines):
             self.finish_merges(org)
         return applied
@@ -477,7 +480,7 @@ class Store:
     def restore_org(self, org: Org) -> Org:
         """Make an organisation as another archive has it; its number here may be another."""
         no = max((known.no for known in self.list_orgs()), default=0) + 1
-        return self._engine.write(lambda tx: directory.create_org(tx, no, org.name, org.id, org.created_at), no)
+        return self._engine.write(lambda tx: accounts.create_org(tx, no, org.name, org.id, org.created_at), no)
 
     # ------------------------------------------------------------------ invariants
 

@@ -16,7 +16,7 @@ from typing import IO, BinaryIO
 
 from msgspec import Struct
 
-from backscroll.errors import Unreadable
+from backscroll.core.errors import Unreadable
 from backscroll.ingest.connectors.export.chat import looks_like_export
 from backscroll.ingest.connectors.export.wording import unmark
 

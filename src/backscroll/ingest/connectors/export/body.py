@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from msgspec import Struct
 
+from backscroll.core.model import Call, Kind, Location, Poll
 from backscroll.ingest.connectors.export.header import MARKS
 from backscroll.ingest.connectors.export.wording import (
     ATTACHED,
@@ -34,7 +35,6 @@ from backscroll.ingest.connectors.export.wording import (
     notice_type,
     unmark,
 )
-from backscroll.model import Call, Kind, Location, Poll
 
 
 class Content(TypedDict, total=False):

@@ -11,7 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from backscroll.errors import Unreadable
+from backscroll.core.errors import Unreadable
+from backscroll.core.model import Call, Kind, Location, Poll
 from backscroll.ingest.connectors.export import body as bodies
 from backscroll.ingest.connectors.export.body import Context, file_key
 from backscroll.ingest.connectors.export.header import (
@@ -25,7 +26,6 @@ from backscroll.ingest.connectors.export.header import (
     to_ordinal,
 )
 from backscroll.ingest.connectors.export.wording import YOU, fold, notice_type, unmark
-from backscroll.model import Call, Kind, Location, Poll
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = date(1970, 1, 1).toordinal()

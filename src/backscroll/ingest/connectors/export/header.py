@@ -16,7 +16,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from backscroll.errors import Question, Unreadable
+from backscroll.core.errors import Question, Unreadable
 from backscroll.ingest.connectors.export.meridiems import AFTERNOON, MORNING
 
 MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"

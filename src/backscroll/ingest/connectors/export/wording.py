@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from backscroll.core.model import Kind
 from backscroll.ingest.connectors.export.header import MARKS
-from backscroll.model import Kind
 
 _NO_MARKS = str.maketrans(dict.fromkeys(MARKS))
 _PLAIN = _NO_MARKS | str.maketrans({"\u00a0": " ", "\u202f": " ", "\u200c": None, "\u2019": "'"})

@@ -1,0 +1,227 @@
+"""What all commands share: where the archive is, how results and errors are shown, progress, moments, names."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+from backscroll.config import Settings, load
+from backscroll.core.errors import BadField, Error, NotFound, Question
+from backscroll.core.model import Org, Phone
+
+if TYPE_CHECKING:
+    from backscroll.storage.files.media import MediaStore
+    from backscroll.storage.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FAILED, USAGE = 1, 2
+SECOND = 1_000_000
+
+
+class Failure(click.ClickException):
+    """An error on purpose, shown as one sentence."""
+
+    exit_code = FAILED
+
+
+class Misuse(Failure):
+    """One that another command line or another setting mends."""
+
+    exit_code = USAGE
+
+
+def told(error: Error) -> Failure:
+    return (Misuse if isinstance(error, BadField | Question) else Failure)(str(error))
+
+
+class Commands(click.Group):
+    """A group whose commands may raise the archive's own errors."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Error as error:
+            raise told(error) from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{where}{error.strerror or error}") from error
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> object:
+    # The same option may stand before and after the subcommand; the later one, which is the inner one, wins.
+    if value is not None:
+        ctx.find_root().ensure_object(dict)[param.name] = value
+    return value
+
+
+def shared_options(command: F) -> F:
+    """``--data``, ``--database`` and ``--config``; read them with ``settings_of``."""
+    for option in (
+        click.option("--config", metavar="FILE", help="TOML file of settings.", expose_value=False, callback=_remember),
+        click.option(
+            "--database", metavar="URL", help="Where the messages are kept.", expose_value=False, callback=_remember
+        ),
+        click.option("--data", metavar="DIR", help="Directory of the archive.", expose_value=False, callback=_remember),
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+org_option = click.option(
+    "--org", metavar="NAME", help="Name or id of the organisation; may be left out when there is exactly one."
+)
+
+
+def settings_of(ctx: click.Context, **flags: object) -> Settings:
+    """The settings of this run; ``flags`` are those that only this command takes."""
+    given = dict(ctx.find_root().ensure_object(dict))
+    config = given.pop("config", None)
+    return load(os.environ, given | flags, config=config)
+
+
+class Archive(msgspec.Struct, frozen=True):
+    """An open archive: the store, its media, and the settings that led to them."""
+
+    store: Store
+    media: MediaStore
+    settings: Settings
+
+
+@contextmanager
+def open_archive(settings: Settings) -> Iterator[Archive]:
+    """Open the store and the media; the directory of the archive is made when it is not there."""
+    from backscroll.storage.files.keys import load_or_make_key
+    from backscroll.storage.files.media import MediaStore
+    from backscroll.storage.store import open_store
+
+    store = open_store(settings.database, settings.data)
+    try:
+        media = MediaStore(settings.data / "media", load_or_make_key(settings.data / "secret.key"))
+        yield Archive(store, media, settings)
+    finally:
+        store.close()
+
+
+def org_of(store: Store, name: str | None) -> Org:
+    """The organisation called ``name``, or the only one."""
+    if name is not None:
+        try:
+            return store.find_org(name)
+        except NotFound as error:
+            raise NotFound("organisation", f"{name}; {_known(store.list_orgs())}") from error
+    orgs = store.list_orgs()
+    if len(orgs) == 1:
+        return orgs[0]
+    if not orgs:
+        raise NotFound("organisation", "none yet; make one with: backscroll org create NAME")
+    raise Question(f"Which organisation? There are {len(orgs)}: {', '.join(org.name for org in orgs)}.", "--org NAME")
+
+
+def _known(orgs: Sequence[Org]) -> str:
+    if not orgs:
+        return "there is none yet; make one with: backscroll org create NAME"
+    return f"there is {', '.join(org.name for org in orgs)}"
+
+
+def phone_of(store: Store, org: Org, name: str) -> Phone:
+    """The phone with this number, device id or phone id."""
+    try:
+        return store.find_phone(org.no, name)
+    except NotFound as error:
+        remedy = f'add it with: backscroll phone add --org "{org.name}" --number {name}'
+        raise NotFound("phone", f"{name}; {remedy}") from error
+
+
+def show(rows: object, as_json: bool, text: Callable[[], str]) -> None:
+    """Print a result: JSON for programs, else the lines that ``text`` makes of it."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
+    elif lines := text():
+        click.echo(lines)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns under their heads, for people."""
+    shown = [list(head), *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[at]) for row in shown) for at in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown
+    )
+
+
+Report = Callable[[int, int | None], None]
+"""(done so far, of how many; None where nobody can know)"""
+
+BAR = 30
+REDRAW_SECONDS = 0.1
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Report]:
+    """A bar on standard error while long work goes on, a growing number where the whole is unknown.
+
+    Nothing where nobody watches.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, whole: None
+        return
+    drawn = 0.0
+
+    def report(done: int, whole: int | None) -> None:
+        nonlocal drawn
+        if time.monotonic() - drawn >= REDRAW_SECONDS or done == whole:
+            drawn = time.monotonic()
+            click.echo(f"\r\x1b[K{label} {bar(done, whole)}", nl=False, err=True)
+
+    try:
+        yield report
+    finally:
+        if drawn:
+            click.echo(err=True)
+
+
+def bar(done: int, whole: int | None) -> str:
+    if not whole:
+        return f"{done:,}"
+    full = BAR * min(done, whole) // whole
+    return f"[{'#' * full}{'-' * (BAR - full)}] {100 * min(done, whole) // whole} % ({done:,} of {whole:,})"
+
+
+def moment(micros: int | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
+    if micros is None:
+        return None
+    return datetime.datetime.fromtimestamp(micros // SECOND, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+
+
+def expiry(value: str, now: int) -> int:
+    """``90d``, ``12h``, ``2027-01-31`` or an ISO time as microseconds; raises BadField, also for the past."""
+    remedy = "give a time from now such as 90d, 12h or 1y, or a date such as 2027-01-31"
+    if match := re.fullmatch(r"([1-9][0-9]{0,4})([mhdwy])", value):
+        return now + int(match[1]) * UNITS[match[2]] * SECOND
+    try:
+        when = datetime.datetime.fromisoformat(value)
+    except ValueError:
+        raise BadField("expires", value, f"{value!r} is no time; {remedy}") from None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=datetime.UTC)
+    micros = int(when.timestamp()) * SECOND
+    if micros <= now:
+        raise BadField("expires", value, f"{value} is over; {remedy}")
+    return micros

@@ -1,0 +1,156 @@
+"""The archive on the move: to another database, or over several machines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from backscroll.cli.common import Commands, Misuse, json_option, progress, settings_of, shared_options, show
+from backscroll.core.errors import BadField
+
+
+@click.command()
+@click.option("--from", "source", metavar="URL", help="The database to copy; without it the one of the settings.")
+@click.option("--to", "target", metavar="URL", required=True, help="An empty database, or one that such a copy began.")
+@json_option
+@shared_options
+@click.pass_context
+def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> None:
+    """Copy the whole archive to another database: SQLite to PostgreSQL, or back.
+
+    Stop the servers first. All organisations come over with their numbers, tokens and change feed; then every row is
+    compared. A copy that was cut goes on when the command is run again. Media and secret.key stay in the data
+    directory: the new database needs the same one.
+
+    \b
+    Examples:
+      backscroll copy --from sqlite:backscroll-data/backscroll.db --to postgresql://backscroll@db/archive
+      backscroll copy --from postgresql://backscroll@db/archive --to sqlite:back.db
+    """
+    from backscroll.storage.store import make_engine
+    from backscroll.storage.transfer.copy import Copy
+
+    settings = settings_of(ctx)
+    origin = source or settings.database
+    _check_ends(origin, target)
+    with (
+        closing(make_engine(origin, settings.data)) as from_engine,
+        closing(make_engine(target, settings.data)) as to_engine,
+    ):
+        work = Copy(from_engine, to_engine, time.time_ns() // 1000)
+        with progress("Copying") as report:
+            work.run(report)
+        with progress("Comparing") as report:
+            copied = work.verify(report)
+    row = {
+        "archive": copied.archive,
+        "orgs": copied.orgs,
+        "rows": copied.rows,
+        "digest": copied.digest,
+        "resumed": copied.found == "unfinished",
+        "was_there": copied.found == "whole",
+        "key": _key_of(settings.data),
+    }
+    show(
+        row,
+        as_json,
+        lambda: (
+            f"{'Was copied already' if copied.found == 'whole' else 'Copied'}: {copied.orgs} organisations, "
+            f"{copied.rows['messages']:,} messages, {sum(copied.rows.values()):,} rows in all; every row is the same.\n"
+            f"{_what_stays(settings.data)}"
+        ),
+    )
+
+
+def _key_of(data: Path) -> str | None:
+    """The public name of the key in a data directory; None when there is none."""
+    from backscroll.storage.files.keys import Sealer, load_or_make_key
+
+    file = data / "secret.key"
+    return Sealer(load_or_make_key(file)).key_id if file.exists() else None
+
+
+def _what_stays(data: Path) -> str:
+    key = _key_of(data)
+    if key is None:
+        return (
+            f"There is no secret.key in {data}: put media and secret.key of the archive there before you serve it, "
+            "because what is sealed in the database needs that key."
+        )
+    return (
+        f"Serve it with --database and the same --data {data}: its media, and its secret.key ({key}), which what is "
+        "sealed in the database needs."
+    )
+
+
+def _check_ends(source: str, target: str) -> None:
+    for option, url in (("--from", source), ("--to", target)):
+        if not url.startswith(("sqlite:", "postgresql:", "postgres:")):
+            raise BadField(option, None, "must begin with sqlite: or postgresql:")
+    if source == target:
+        raise BadField("--to", None, "is the database to copy from; name another one")
+    origin = source.removeprefix("sqlite:").removeprefix("//")
+    if source.startswith("sqlite:") and not Path(origin).is_file():
+        raise BadField("--from", None, f"names no database: there is no file {origin}")
+
+
+@click.group(cls=Commands)
+def db() -> None:
+    """The database itself."""
+
+
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@json_option
+@shared_options
+@click.pass_context
+def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Spread the archive over the workers of a Citus cluster, by organisation. Stop the servers first.
+
+    The database must be one on the cluster's coordinator. What is spread already stays as it is, so the command may be
+    run again: after a cut, and after each upgrade that brought new tables.
+
+    \b
+    Example:
+      backscroll db distribute --database postgresql://backscroll@coordinator/archive --dry-run
+    """
+    from backscroll.database.postgres import citus as spreading
+    from backscroll.storage.store import bring_up_to_date
+
+    settings = settings_of(ctx)
+    if not settings.database.startswith(("postgresql:", "postgres:")):
+        raise BadField("database", None, "must be a postgresql: URL of a Citus coordinator")
+    bring_up_to_date(settings.database, settings.data)
+    with spreading.connect(settings.database) as connection:
+        steps = spreading.plan(connection)
+        if steps and not as_json:
+            click.echo("\n".join(step.sentence for step in steps))
+        if steps and not dry_run:
+            _ask(yes, len(steps))
+            with progress("Spreading") as report:
+                spreading.carry_out(connection, steps, report)
+    done = not dry_run
+    show(
+        {"steps": [{"table": s.table, "what": s.what} for s in steps], "done": done},
+        as_json,
+        lambda: _outcome(len(steps), done),
+    )
+
+
+def _ask(yes: bool, steps: int) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misuse("Nothing was changed: say --yes to do this without being asked.")
+    click.confirm(f"Do these {steps} steps now?", abort=True, err=True)
+
+
+def _outcome(steps: int, done: bool) -> str:
+    if not steps:
+        return "Everything is spread already."
+    return f"Done: {steps} tables. Start the servers again." if done else "Nothing was changed."

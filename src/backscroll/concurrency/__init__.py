@@ -1,0 +1,1 @@
+"""Waiting without threads, and trying again."""

@@ -1,0 +1,1 @@
+"""The words that every other room speaks: messages, events, ids, queries, errors."""

@@ -1,0 +1,164 @@
+"""What a source can tell. A closed union: connectors make these, the store applies them.
+
+JIDs may be given in any spelling (``@c.us``, device suffixes, LIDs); the store resolves them.
+Applying events twice, split up or in another order leaves the same archive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from backscroll.core.model import Media, Member, Message, Source
+
+
+class Target(Struct, frozen=True, order=True):
+    """The message that an event is about. ``sender`` None joins the one message with that id."""
+
+    phone: str
+    chat: str
+    id: str
+    sender: str | None = None
+
+
+class MessageSeen(Struct, frozen=True, tag="message"):
+    """A source showed a message; whatever it does not know is None."""
+
+    message: Message
+
+
+class MessageEdited(Struct, frozen=True, kw_only=True, tag="edit", omit_defaults=True):
+    """``by`` None means the author. An edit counts only from the author."""
+
+    target: Target
+    text: str | None
+    at: int
+    id: str | None = None
+    by: str | None = None
+
+
+class MessageRevoked(Struct, frozen=True, kw_only=True, tag="revoke", omit_defaults=True):
+    """Deleted for everyone. Counts from the author, or from an admin when the source vouches for it."""
+
+    target: Target
+    at: int | None = None
+    by: str | None = None
+    by_admin: bool = False
+
+
+class ReactionSet(Struct, frozen=True, kw_only=True, tag="reaction", omit_defaults=True):
+    """``emoji`` is "" when the reaction was taken back. The latest by ``at`` stands."""
+
+    target: Target
+    by: str
+    emoji: str
+    at: int | None = None
+    id: str | None = None
+
+
+class ReceiptSet(Struct, frozen=True, kw_only=True, tag="receipt", omit_defaults=True):
+    """``ack`` in Periskope's numbering; ``participant`` None is the whole chat."""
+
+    target: Target
+    ack: int
+    participant: str | None = None
+    at: int | None = None
+
+
+class PollVoted(Struct, frozen=True, kw_only=True, tag="vote", omit_defaults=True):
+    """The latest vote of a voter replaces earlier ones; no options takes it back."""
+
+    target: Target
+    by: str
+    options: tuple[str, ...]
+    at: int
+
+
+class MediaHeld(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=True):
+    """The file of a message is in the media store now; ``media.file`` names it."""
+
+    target: Target
+    media: Media
+
+
+class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True):
+    """State of a chat at ``at`` (the source's own time of it, None when unknown). None fields are not told."""
+
+    phone: str
+    chat: str
+    at: int | None = None
+    name: str | None = None
+    image: str | None = None
+    unread: int | None = None
+    archived: bool | None = None
+    pinned: bool | None = None
+    muted_until: int | None = None
+    ephemeral_seconds: int | None = None
+    description: str | None = None
+    invite_link: str | None = None
+    members: tuple[Member, ...] | None = None
+    is_exited: bool | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+    labels: tuple[str, ...] | None = None
+    extras: dict[str, Any] | None = None
+
+
+class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_defaults=True):
+    """A person or other party. ``phone`` is the own phone that knows them so, if any."""
+
+    jid: str
+    at: int | None = None
+    name: str | None = None
+    push_name: str | None = None
+    business_name: str | None = None
+    image: str | None = None
+    is_business: bool | None = None
+    is_saved: bool | None = None
+    labels: tuple[str, ...] | None = None
+    extras: dict[str, Any] | None = None
+
+
+class NumberMapped(Struct, frozen=True, kw_only=True, tag="number"):
+    """Two JIDs are one party; the phone-number form becomes the canonical one."""
+
+    lid: str
+    jid: str
+
+
+class PhoneSeen(Struct, frozen=True, kw_only=True, tag="phone", omit_defaults=True):
+    """An own phone that the source serves; made when it is new. Fields told never replace a known one."""
+
+    jid: str
+    device_id: str | None = None
+    name: str | None = None
+    phone_id: str | None = None
+    created_at: int | None = None
+
+
+Event = (
+    MessageSeen
+    | MessageEdited
+    | MessageRevoked
+    | ReactionSet
+    | ReceiptSet
+    | PollVoted
+    | MediaHeld
+    | ChatSeen
+    | ContactSeen
+    | NumberMapped
+    | PhoneSeen
+)
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What one source said in one breath: committed together, raw payload and position included."""
+
+    source: Source
+    events: tuple[Event, ...] | list[Event]
+    raw: bytes | None = None
+    """The payload as received, kept as it is."""
+    raw_type: str = "application/json"
+    position: tuple[str, str] | None = None
+    """(name of the stream, place in it): where to go on after a cut."""

@@ -1,0 +1,1 @@
+"""PostgreSQL by psycopg: engine, connections, pool, parameters, and Citus."""

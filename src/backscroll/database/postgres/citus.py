@@ -1,0 +1,158 @@
+"""Spreading an archive over a Citus cluster: reference tables everywhere, tenant tables by organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import psycopg
+from msgspec import Struct
+from psycopg import errors as pg
+from psycopg import sql
+
+from backscroll.core.errors import Conflict, StorageBusy, StorageError
+from backscroll.database.postgres.engine import conninfo_of
+from backscroll.database.protocol import Row
+from backscroll.database.tables import REFERENCE, TENANT
+
+Connection = psycopg.Connection[Row]
+
+COLUMN = "org"
+ANCHOR = TENANT[0]
+"""The others are placed beside this one: an organisation's rows lie together on one worker."""
+_PLACED = """
+SELECT c.relname, t.citus_table_type, t.distribution_column, t.colocation_id
+FROM citus_tables t JOIN pg_class c ON c.oid = t.table_name
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema()
+"""
+
+
+class Step(Struct, frozen=True):
+    """One table to be placed."""
+
+    table: str
+    what: Literal["everywhere", "by organisation"]
+
+    @property
+    def sentence(self) -> str:
+        """For people, before it is done."""
+        return {
+            "everywhere": f"{self.table}: keep a copy on every node",
+            "by organisation": f"{self.table}: spread by {COLUMN}"
+            + ("" if self.table == ANCHOR else f", beside {ANCHOR}"),
+        }[self.what]
+
+
+class Placed(Struct, frozen=True):
+    """How Citus keeps a table."""
+
+    kind: str
+    column: str | None
+    group: int | None
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """A connection of its own to the coordinator, past any pool."""
+    try:
+        with psycopg.connect(conninfo_of(url), autocommit=True) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise StorageBusy(
+            "The coordinator cannot be reached, or went away; what was done stays, run the command again"
+        ) from error
+    except pg.InsufficientPrivilege as error:
+        raise StorageError(
+            "This user may not place tables; use the owner of the archive's tables, or a superuser"
+        ) from error
+    except psycopg.Error as error:
+        raise StorageError(f"Citus refused: {error.diag.message_primary or type(error).__name__}") from error
+
+
+def plan(connection: Connection) -> list[Step]:
+    """What is left to do, in an order that works; nothing when all is placed.
+
+    ``StorageError`` where there is no Citus or this is not its coordinator, ``Conflict`` when a table is placed
+    otherwise.
+    """
+    _check_citus(connection)
+    placed = placements(connection)
+    _check_placed(placed)
+    steps = [Step(table, "everywhere") for table in REFERENCE if table not in placed]
+    return steps + [Step(table, "by organisation") for table in TENANT if table not in placed]
+
+
+def placements(connection: Connection) -> dict[str, Placed]:
+    """The archive's tables that Citus keeps already. Those it only knows as local count as not placed."""
+    rows = connection.execute(_PLACED).fetchall()
+    return {row[0]: Placed(*row[1:]) for row in rows if row[0] in (*REFERENCE, *TENANT) and row[1] != "local"}
+
+
+def _check_citus(connection: Connection) -> None:
+    found = connection.execute(
+        "SELECT to_regclass('citus_tables'), to_regproc('create_distributed_table'), to_regproc('citus_is_coordinator')"
+    ).fetchone()
+    if found is None or None in found:
+        raise StorageError(
+            "This database has no Citus: connect to a Citus coordinator and let its superuser run CREATE EXTENSION "
+            "citus there (docs/citus.md)"
+        )
+    coordinator = connection.execute("SELECT citus_is_coordinator()").fetchone()
+    if coordinator is None or not coordinator[0]:
+        raise StorageError("This is a worker; name the cluster's coordinator as the database")
+
+
+def _check_placed(placed: dict[str, Placed]) -> None:
+    group = placed[ANCHOR].group if ANCHOR in placed else None
+    for table, how in placed.items():
+        wanted = "reference" if table in REFERENCE else "distributed"
+        if how.kind != wanted:
+            raise Conflict(
+                f"Table {table} is a {how.kind} table already and should be {wanted}; undistribute_table it first"
+            )
+        if wanted == "distributed" and (how.column != COLUMN or how.group != group):
+            raise Conflict(
+                f"Table {table} is spread by {how.column} already, not by {COLUMN} beside {ANCHOR}; "
+                "undistribute_table it first"
+            )
+
+
+def carry_out(connection: Connection, steps: Sequence[Step], report: Callable[[int, int], None]) -> None:
+    """Place each table in a transaction of its own. What was done before an error or a cut stays."""
+    for n, step in enumerate(steps, 1):
+        with connection.transaction():
+            # Citus refuses some mixtures of parallel and other work in one transaction; this is its remedy.
+            connection.execute("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
+            if step.what == "everywhere":
+                connection.execute("SELECT create_reference_table(%s::text::regclass)", (step.table,))
+            else:
+                _spread(connection, step.table)
+        if step.what == "by organisation":
+            # The rows on the workers are counted; those left on the coordinator are read by nobody.
+            connection.execute("SELECT truncate_local_data_after_distributing_table(%s::text::regclass)", (step.table,))
+        report(n, len(steps))
+    left = plan(connection)
+    if left:
+        raise StorageError(f"Citus did not place {', '.join(step.table for step in left)}; see its log")
+
+
+def _spread(connection: Connection, table: str) -> None:
+    name = sql.Identifier(table)
+    # The owner is to see all rows while they move; it is bound again in the same transaction.
+    connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
+    before = _count(connection, name)
+    connection.execute(
+        "SELECT create_distributed_table(%s::text::regclass, %s::text, colocate_with => %s::text)",
+        (table, COLUMN, "none" if table == ANCHOR else ANCHOR),
+    )
+    after = _count(connection, name)
+    if before != after:
+        raise StorageError(f"Table {table} had {before} rows and has {after} on the workers; nothing of it was changed")
+    connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name))
+
+
+def _count(connection: Connection, table: sql.Identifier) -> int:
+    row = connection.execute(sql.SQL("SELECT COUNT(*) FROM {}").format(table)).fetchone()
+    return 0 if row is None else int(row[0])

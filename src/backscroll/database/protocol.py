@@ -1,0 +1,129 @@
+"""What the store needs of a database: transactions, and statements by name.
+
+Statements live in ``sql/queries.sql`` under ``-- name: …`` heads and use ``:name`` parameters.
+``(:name*)`` takes a sequence and becomes as many parameters as it has. Where an engine needs other
+words, its twin ``queries.<engine>.sql`` replaces the statement of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Protocol, TypeVar
+
+from backscroll.database.tables import copying_statements
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+_HEAD = re.compile(r"^-- name: (\w+)$", re.M)
+_LIST = re.compile(r"\(:(\w+)\*\)")
+
+
+class Txn(Protocol):
+    """One transaction. Rows are tuples in the statement's order."""
+
+    def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
+        """Every row that a read, or a write with RETURNING, gives."""
+        ...
+
+    def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
+        """The first row, None when there is none."""
+        ...
+
+    def run(self, name: str, params: Mapping[str, Any]) -> None:
+        """Write. The engine may hold it back until the next read or the end."""
+        ...
+
+    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run an INSERT of one row for each of ``rows``; no two of them may have the same key."""
+        ...
+
+
+class Engine(Protocol):
+    """A database. Functions of a transaction are plain and synchronous; they may run again after a lost race."""
+
+    name: str
+
+    def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+        """Run ``work`` on one consistent snapshot. Where the engine can, only rows of ``org`` are to be seen."""
+        ...
+
+    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+        """Run ``work`` alone and commit it to disk before returning; nothing of it stays on an error."""
+        ...
+
+    def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
+        """One small statement read by itself, as cheaply as the engine can."""
+        ...
+
+    def script(self, text: str) -> None:
+        """Run a migration's statements in one transaction; ``Conflict`` when another process ran it meanwhile."""
+        ...
+
+    def build(self, record: str, statements: Sequence[str]) -> None:
+        """Run a migration's index builds without holding up writers, where the engine can.
+
+        ``record`` is committed when all are done; who writes it is alone meanwhile, ``Conflict`` for whoever waited.
+        """
+        ...
+
+    def use_app_role(self) -> None:
+        """After migrating: give up the right to see rows of all organisations, where the engine knows such."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all connections; the engine is of no use afterwards."""
+        ...
+
+
+def load_statements(engine: str) -> dict[str, str]:
+    """All statements that ``engine`` runs, by name."""
+    folder = files("backscroll.database") / "sql"
+    statements = _parse((folder / "queries.sql").read_text("utf-8")) | copying_statements()
+    twin = folder / f"queries.{engine}.sql"
+    if twin.is_file():
+        statements |= _parse(twin.read_text("utf-8"))
+    return statements
+
+
+def _parse(text: str) -> dict[str, str]:
+    pieces = _HEAD.split(text)
+    return {name: _bare(body) for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+def _bare(body: str) -> str:
+    lines = (line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--"))
+    return "\n".join(lines).rstrip().removesuffix(";")
+
+
+@lru_cache(maxsize=4096)
+def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
+    counts = dict(sizes)
+
+    def placeholders(match: re.Match[str]) -> str:
+        name = match[1]
+        return "(" + ", ".join(f":{name}_{i}" for i in range(counts[name])) + ")"
+
+    return _LIST.sub(placeholders, sql)
+
+
+@lru_cache(maxsize=1024)
+def _lists_in(sql: str) -> tuple[str, ...]:
+    return tuple(sorted(set(_LIST.findall(sql))))
+
+
+def expand(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """``sql`` and ``params`` with every ``(:name*)`` written out; an empty sequence matches nothing."""
+    names = _lists_in(sql)
+    if not names:
+        return sql, params
+    flat = dict(params)
+    sizes = []
+    for name in names:
+        values: Sequence[Any] = flat.pop(name) or (None,)
+        sizes.append((name, len(values)))
+        flat.update((f"{name}_{i}", value) for i, value in enumerate(values))
+    return _expanded(sql, tuple(sizes)), flat

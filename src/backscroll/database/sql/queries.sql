@@ -1,0 +1,593 @@
+-- Every statement of the archive, by name. MESSAGE_COLUMNS are written out in the order of rows.MessageRow.
+
+-- name: create_migrations
+CREATE TABLE IF NOT EXISTS migrations (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL);
+
+-- name: list_migrations
+SELECT version FROM migrations ORDER BY version;
+
+-- name: create_meta
+-- What concerns the whole database: archive (its own id), compatible_from (migrate.py), copying and copied (copy.py).
+CREATE TABLE IF NOT EXISTS meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+
+-- name: read_meta
+SELECT value FROM meta WHERE key = :key;
+
+-- name: save_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: keep_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
+
+-- name: forget_meta
+DELETE FROM meta WHERE key = :key;
+
+-- ------------------------------------------------------------------ organisations, phones, tokens
+
+-- name: add_org
+INSERT INTO orgs (org, id, name, created_at) VALUES (:org, :id, :name, :now);
+
+-- name: add_head
+INSERT INTO heads (org, seq, next_no, named) VALUES (:org, 0, 1, 0);
+
+-- name: list_orgs
+SELECT org, id, name, created_at FROM orgs ORDER BY org;
+
+-- name: read_head
+SELECT seq, next_no, named FROM heads WHERE org = :org;
+
+-- name: lock_head
+-- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
+UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named;
+
+-- name: save_head
+UPDATE heads SET seq = :seq, next_no = :next_no, named = :named WHERE org = :org;
+
+-- name: add_phone
+INSERT INTO phones (org, phone, jid, contact, phone_id, device_id, name, created_at)
+VALUES (:org, :phone, :jid, :contact, :phone_id, :device_id, :name, :created_at);
+
+-- name: update_phone
+-- What is told never replaces what is known.
+UPDATE phones SET device_id = coalesce(device_id, :device_id), name = coalesce(name, :name)
+WHERE org = :org AND phone = :phone;
+
+-- name: list_phones
+SELECT phone, jid, phone_id, device_id, name, created_at, contact FROM phones WHERE org = :org ORDER BY phone;
+
+-- name: add_token
+INSERT INTO tokens (org, token, hash, name, phones, scopes, created_at, expires_at)
+VALUES (:org, :token, :hash, :name, :phones, :scopes, :now, :expires_at);
+
+-- name: find_token
+SELECT hash, phones, scopes, expires_at, revoked_at, last_used_at FROM tokens WHERE org = :org AND token = :token;
+
+-- name: list_tokens
+SELECT token, name, phones, scopes, created_at, expires_at, revoked_at, last_used_at
+FROM tokens WHERE org = :org ORDER BY created_at, token;
+
+-- name: revoke_token
+UPDATE tokens SET revoked_at = coalesce(revoked_at, :now) WHERE org = :org AND token = :token RETURNING token;
+
+-- name: touch_token
+UPDATE tokens SET last_used_at = :now WHERE org = :org AND token = :token;
+
+-- ------------------------------------------------------------------ parties
+
+-- name: find_aliases
+SELECT a.jid, a.contact, c.merged_into, c.jid FROM aliases a
+JOIN contacts c ON c.org = a.org AND c.contact = a.contact
+WHERE a.org = :org AND a.jid IN (:jids*);
+
+-- name: add_alias
+INSERT INTO aliases (org, jid, contact) VALUES (:org, :jid, :contact);
+
+-- name: move_aliases
+UPDATE aliases SET contact = :into WHERE org = :org AND contact = :contact;
+
+-- name: add_contact
+INSERT INTO contacts (org, contact, jid, lid, kind, name, push_name, business_name, facts, stored_at, changed_at)
+VALUES (:org, :contact, :jid, :lid, :kind, NULL, NULL, NULL, NULL, :now, :now);
+
+-- name: read_contacts
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
+FROM contacts WHERE org = :org AND contact IN (:contacts*);
+
+-- name: save_contact
+UPDATE contacts SET jid = :jid, lid = :lid, kind = :kind, name = :name, push_name = :push_name,
+    business_name = :business_name, facts = :facts, changed_at = :now
+WHERE org = :org AND contact = :contact;
+
+-- name: merge_contact
+UPDATE contacts SET merged_into = :into, facts = NULL, changed_at = :now WHERE org = :org AND contact = :contact;
+
+-- name: redirect_merged
+-- Keeps merged_into one step long: what was merged into the loser now goes to the winner.
+UPDATE contacts SET merged_into = :into WHERE org = :org AND merged_into = :contact;
+
+-- name: find_by_name
+SELECT contact, jid FROM contacts
+WHERE org = :org AND merged_into IS NULL AND (name = :name OR push_name = :name OR business_name = :name)
+ORDER BY contact;
+
+-- name: list_contacts
+-- Everybody, or those whom some phones know: by a chat, by a message, or as themselves. For a bare EXISTS the planners read
+-- all messages of the phones, for each contact. The number is asked for because SQLite prefers any index that has all
+-- columns; the sender is said twice because PostgreSQL takes a sender for frequent, and so hopes to meet one soon.
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
+FROM contacts
+WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
+    AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
+    AND (:everybody = 1
+        OR contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+        OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
+        OR (SELECT m.no FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
+            AND m.sender BETWEEN contacts.contact AND contacts.contact AND m.phone IN (:phones*) LIMIT 1) IS NOT NULL)
+ORDER BY jid LIMIT :limit OFFSET :offset;
+
+-- name: count_contacts
+SELECT COUNT(*) FROM contacts
+WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
+    AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
+    AND (:everybody = 1
+        OR contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+        OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
+        OR (SELECT m.no FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
+            AND m.sender BETWEEN contacts.contact AND contacts.contact AND m.phone IN (:phones*) LIMIT 1) IS NOT NULL);
+
+-- name: is_known_to
+SELECT 1 FROM contacts
+WHERE org = :org AND contact = :contact
+    AND (contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+        OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
+        OR (SELECT m.no FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
+            AND m.sender BETWEEN contacts.contact AND contacts.contact AND m.phone IN (:phones*) LIMIT 1) IS NOT NULL);
+
+-- name: pending_merges
+SELECT contact, into_contact FROM merges WHERE org = :org ORDER BY contact;
+
+-- name: add_merge
+INSERT INTO merges (org, contact, into_contact, created_at) VALUES (:org, :contact, :into, :now);
+
+-- name: redirect_merges
+UPDATE merges SET into_contact = :into WHERE org = :org AND into_contact = :contact;
+
+-- name: end_merge
+DELETE FROM merges WHERE org = :org AND contact = :contact;
+
+-- ------------------------------------------------------------------ chats
+
+-- name: read_chat
+SELECT last_at, has_media, exported, facts, seq, stored_at, changed_at
+FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
+
+-- name: save_chat
+INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at)
+VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, :facts, :seq, :now, :now)
+ON CONFLICT (org, phone, chat) DO UPDATE SET last_at = excluded.last_at, has_media = excluded.has_media,
+    exported = excluded.exported, facts = excluded.facts, seq = excluded.seq, changed_at = excluded.changed_at;
+
+-- name: touch_chat
+-- A batch of messages: the latest time, and whether there is media or an exported line.
+INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at)
+VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :now, :now)
+ON CONFLICT (org, phone, chat) DO UPDATE SET
+    last_at = CASE WHEN chats.last_at IS NULL OR chats.last_at < excluded.last_at THEN excluded.last_at ELSE chats.last_at END,
+    has_media = CASE WHEN excluded.has_media > chats.has_media THEN excluded.has_media ELSE chats.has_media END,
+    exported = CASE WHEN excluded.exported > chats.exported THEN excluded.exported ELSE chats.exported END,
+    seq = excluded.seq, changed_at = excluded.changed_at;
+
+-- name: set_chat_last
+UPDATE chats SET last_at = :last_at, has_media = :has_media WHERE org = :org AND phone = :phone AND chat = :chat;
+
+-- name: delete_chat
+DELETE FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
+
+-- name: phones_of_chat
+SELECT phone FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone;
+
+-- name: chat_of_phones
+-- As the first of the phones that has it sees it.
+SELECT phone, last_at, facts, stored_at, changed_at
+FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone LIMIT 1;
+
+-- name: with_chat
+-- Those of some parties with whom the phones have a chat.
+SELECT DISTINCT chat FROM chats WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
+
+-- name: list_chats
+SELECT c.phone, c.chat, c.last_at, c.facts, c.stored_at, c.changed_at
+FROM chats c JOIN contacts k ON k.org = c.org AND k.contact = c.chat
+WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into IS NULL
+    AND (:any_kind = 1 OR k.kind IN (:kinds*))
+    AND (:has_media = 0 OR c.has_media = 1)
+    AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until)
+ORDER BY c.last_at IS NULL, c.last_at DESC, c.chat DESC, c.phone DESC LIMIT :limit OFFSET :offset;
+
+-- name: count_chats
+SELECT COUNT(*) FROM chats c JOIN contacts k ON k.org = c.org AND k.contact = c.chat
+WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into IS NULL
+    AND (:any_kind = 1 OR k.kind IN (:kinds*))
+    AND (:has_media = 0 OR c.has_media = 1)
+    AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until);
+
+-- name: glance_at_chats
+-- How many messages (not calls, not notices) some chats have, and the number of each one's newest. Month by month there are
+-- few counters to add up. Of a CASE, PostgreSQL thinks that half of the rows fit, and follows the index that has them in order.
+SELECT t.phone, t.chat, CAST(SUM(t.plain_in + t.plain_out + t.media_in + t.media_out) AS BIGINT),
+    (SELECT m.no FROM messages m WHERE m.org = :org AND m.phone = t.phone AND m.chat = t.chat
+        AND CASE WHEN (m.flags & :mask) = 0 THEN TRUE END
+    ORDER BY m.sent_at DESC, m.id DESC, m.sender DESC LIMIT 1)
+FROM tallies t WHERE t.org = :org AND t.phone IN (:phones*) AND t.chat IN (:chats*) AND t.level = 0
+GROUP BY t.phone, t.chat;
+
+-- name: addons_of_messages
+-- What is added to messages of several chats. CROSS keeps SQLite on this order of the tables.
+SELECT a.phone, a.chat, a.id, a.kind, a.actor, a.target, a.ref, a.at, a.value FROM messages m CROSS JOIN addons a
+WHERE m.org = :org AND m.no IN (:nos*) AND a.org = m.org AND a.phone = m.phone AND a.chat = m.chat AND a.id = m.id;
+
+-- ------------------------------------------------------------------ messages: reading
+
+-- name: list_in_chats
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_media_in_chats
+-- The bit stands written out, so that the partial index is seen to fit.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & 8) = 8 AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_in_phone
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_in_phones
+-- The plus keeps the planner on the index by time over all phones.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: count_in_chats
+SELECT COUNT(*) FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & :mask) = :want;
+
+-- name: count_in_phones
+SELECT COUNT(*) FROM messages
+WHERE org = :org AND phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want;
+
+-- name: texts_in_chats
+-- For searches too short for the index, and to decide on candidates.
+SELECT no, sent_at, id, phone, chat, sender, text FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & :mask) = :want AND text IS NOT NULL;
+
+-- name: texts_by_no
+-- The pluses keep the planner on the numbers: by the chat it would read all of it for each few of them.
+SELECT no, sent_at, id, phone, chat, sender, text FROM messages
+WHERE org = :org AND no IN (:nos*) AND +phone IN (:phones*) AND +chat IN (:chats*) AND +sent_at BETWEEN :low AND :high
+    AND (flags & :mask) = :want AND text IS NOT NULL;
+
+-- name: rows_by_no
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND no IN (:nos*);
+
+-- name: rows_by_id
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: rows_by_bare_id
+-- The plus keeps the planner off the indexes by time, which hold every message of the phone.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND id = :id AND phone IN (:phones*)
+ORDER BY +sent_at DESC, phone, chat, sender LIMIT 100;
+
+-- name: rows_by_client_ref
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND client_ref = :ref AND client_ref IS NOT NULL AND phone IN (:phones*) LIMIT 1;
+
+-- name: rows_after
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
+
+-- name: last_in_chat
+SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND (flags & 2) = 0
+ORDER BY sent_at DESC LIMIT 1;
+
+-- name: ids_said
+-- What was said in a chat within some time.
+SELECT DISTINCT id, sent_at FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high;
+
+-- ------------------------------------------------------------------ messages: writing
+
+-- name: known_ids
+-- Which of these ids the archive has heard of at all, as message or as what waits for one.
+SELECT id FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*)
+UNION ALL SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: add_message
+INSERT INTO messages (org, no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at,
+    prev_text, fts, client_ref, source, raw, stored_at, changed_at)
+VALUES (:org, :no, :phone, :chat, :sender, :id, :sent_at, :flags, :kind, :text, :details, :ack, :deleted_at, :edited_at,
+    :prev_text, :fts, :client_ref, :source, :raw, :stored_at, :changed_at);
+
+-- name: save_message
+UPDATE messages SET chat = :chat, sender = :sender, sent_at = :sent_at, flags = :flags, kind = :kind, text = :text,
+    details = :details, ack = :ack, deleted_at = :deleted_at, edited_at = :edited_at, prev_text = :prev_text, fts = :fts,
+    client_ref = :client_ref, source = :source, raw = :raw, changed_at = :changed_at
+WHERE org = :org AND no = :no;
+
+-- name: delete_message
+DELETE FROM messages WHERE org = :org AND no = :no;
+
+-- name: read_tellings
+SELECT chat, id, sender, source, digest, message FROM tellings
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: add_telling
+INSERT INTO tellings (org, phone, chat, id, sender, source, digest, message)
+VALUES (:org, :phone, :chat, :id, :sender, :source, :digest, :message) ON CONFLICT DO NOTHING;
+
+-- name: delete_tellings
+DELETE FROM tellings WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
+
+-- name: read_addons
+SELECT chat, id, kind, actor, target, ref, at, value FROM addons
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: save_addon
+INSERT INTO addons (org, phone, chat, id, kind, actor, target, ref, at, value)
+VALUES (:org, :phone, :chat, :id, :kind, :actor, :target, :ref, :at, :value)
+ON CONFLICT (org, phone, chat, id, kind, actor, target, ref) DO UPDATE SET at = excluded.at, value = excluded.value;
+
+-- name: delete_addons
+DELETE FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
+
+-- name: list_reactions
+SELECT a.phone, a.chat, a.id, a.actor, a.target, a.ref, a.at, a.value FROM addons a
+WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
+    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
+    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
+ORDER BY a.at DESC, a.id DESC, a.phone DESC, a.actor DESC LIMIT :limit OFFSET :offset;
+
+-- name: count_reactions
+SELECT COUNT(*) FROM addons a
+WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
+    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
+    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until);
+
+-- ------------------------------------------------------------------ counters, changes, raw payloads
+
+-- name: add_tally
+INSERT INTO tallies (org, phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
+    notices_in, notices_out)
+VALUES (:org, :phone, :chat, :level, :bucket, :plain_in, :plain_out, :media_in, :media_out, :calls_in, :calls_out,
+    :notices_in, :notices_out)
+ON CONFLICT (org, phone, chat, level, bucket) DO UPDATE SET
+    plain_in = tallies.plain_in + excluded.plain_in, plain_out = tallies.plain_out + excluded.plain_out,
+    media_in = tallies.media_in + excluded.media_in, media_out = tallies.media_out + excluded.media_out,
+    calls_in = tallies.calls_in + excluded.calls_in, calls_out = tallies.calls_out + excluded.calls_out,
+    notices_in = tallies.notices_in + excluded.notices_in, notices_out = tallies.notices_out + excluded.notices_out;
+
+-- name: sum_tallies
+-- PostgreSQL sums bigints to numeric; the casts bring them back.
+SELECT bucket, CAST(SUM(plain_in) AS BIGINT), CAST(SUM(plain_out) AS BIGINT), CAST(SUM(media_in) AS BIGINT),
+    CAST(SUM(media_out) AS BIGINT), CAST(SUM(calls_in) AS BIGINT), CAST(SUM(calls_out) AS BIGINT),
+    CAST(SUM(notices_in) AS BIGINT), CAST(SUM(notices_out) AS BIGINT)
+FROM tallies
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
+GROUP BY bucket ORDER BY bucket;
+
+-- name: count_tallies
+-- Columns that count are times 1, the others times 0.
+SELECT bucket, CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
+    + calls_in * :calls_in + calls_out * :calls_out
+    + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
+FROM tallies
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
+GROUP BY bucket ORDER BY bucket;
+
+-- name: total_tallies
+SELECT CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
+    + calls_in * :calls_in + calls_out * :calls_out
+    + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
+FROM tallies
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
+
+-- name: add_change
+INSERT INTO changes (org, seq, what, no) VALUES (:org, :seq, :what, :no);
+
+-- name: changes_since
+SELECT seq, what, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+
+-- name: add_file
+INSERT INTO files (org, file, size, mimetype, stored_at) VALUES (:org, :file, :size, :mimetype, :now) ON CONFLICT DO NOTHING;
+
+-- name: find_raw
+SELECT raw FROM raws WHERE org = :org AND digest = :digest;
+
+-- name: add_raw
+INSERT INTO raws (org, raw, digest, source, type, size, payload, stored_at)
+VALUES (:org, :raw, :digest, :source, :type, :size, :payload, :now);
+
+-- name: list_raws
+SELECT raw, source, type, payload FROM raws WHERE org = :org AND raw > :after ORDER BY raw LIMIT :limit;
+
+-- name: find_quarantined
+SELECT no FROM quarantine WHERE org = :org AND digest = :digest;
+
+-- name: add_quarantined
+INSERT INTO quarantine (org, no, source, problem, digest, payload, stored_at)
+VALUES (:org, :no, :source, :problem, :digest, :payload, :now);
+
+-- name: list_quarantined
+SELECT no, source, problem, payload, stored_at FROM quarantine WHERE org = :org ORDER BY no;
+
+-- name: read_position
+SELECT place FROM positions WHERE org = :org AND stream = :stream;
+
+-- name: save_position
+INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place)
+ON CONFLICT (org, stream) DO UPDATE SET place = excluded.place;
+
+-- name: take_lease
+-- Nothing comes back while another holds it.
+INSERT INTO leases (org, name, holder, term, ends_at) VALUES (:org, :name, :holder, 1, :ends_at)
+ON CONFLICT (org, name) DO UPDATE SET holder = excluded.holder, term = leases.term + 1, ends_at = excluded.ends_at
+WHERE leases.ends_at <= :now OR leases.ends_at > :farthest
+RETURNING term;
+
+-- name: keep_lease
+UPDATE leases SET ends_at = :ends_at WHERE org = :org AND name = :name AND holder = :holder AND term = :term
+RETURNING term;
+
+-- name: end_lease
+UPDATE leases SET ends_at = 0 WHERE org = :org AND name = :name AND holder = :holder AND term = :term;
+
+-- name: list_leases
+SELECT name, holder, term, ends_at FROM leases WHERE org = :org ORDER BY name;
+
+-- name: list_positions
+SELECT stream, place FROM positions WHERE org = :org ORDER BY stream;
+
+-- ------------------------------------------------------------------ merging two parties
+
+-- name: rows_of_chat
+-- The next rows that still stand under a merged chat.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND phone = :phone AND chat = :chat ORDER BY sent_at LIMIT :limit;
+
+-- name: rows_of_sender
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY no LIMIT :limit;
+
+-- name: waiting_of_chat
+SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat LIMIT :limit;
+
+-- name: addons_of
+-- What a merged party did, and what was done to its messages.
+SELECT phone, chat, id FROM addons WHERE org = :org AND actor = :contact
+UNION SELECT phone, chat, id FROM addons WHERE org = :org AND target = :contact AND target <> 0 LIMIT :limit;
+
+-- name: tellings_of
+-- Reads all tellings: only for parties known by name, whose tellings may stand under another's message.
+SELECT DISTINCT phone, chat, id FROM tellings WHERE org = :org AND sender = :contact LIMIT :limit;
+
+-- name: with_addons
+SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: phones_with_chat
+SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
+
+-- ------------------------------------------------------------------ invariants
+
+-- name: every_chat
+SELECT phone, chat, last_at, has_media FROM chats WHERE org = :org ORDER BY phone, chat;
+
+-- name: every_tally
+SELECT phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
+    notices_in, notices_out
+FROM tallies WHERE org = :org;
+
+-- name: count_changes
+SELECT COUNT(*), MAX(seq) FROM changes WHERE org = :org;
+
+-- name: astray_aliases
+SELECT a.jid, a.contact FROM aliases a LEFT JOIN contacts c ON c.org = a.org AND c.contact = a.contact
+WHERE a.org = :org AND (c.contact IS NULL OR c.merged_into IS NOT NULL);
+
+-- name: stored_twice
+SELECT phone, chat, id, sender FROM messages WHERE org = :org GROUP BY id, phone, chat, sender HAVING COUNT(*) > 1;
+
+-- name: left_behind
+-- Messages that stand under a party which was merged into another long ago.
+SELECT m.no FROM messages m JOIN contacts c ON c.org = m.org AND c.contact = m.chat
+LEFT JOIN merges g ON g.org = m.org AND g.contact = m.chat
+WHERE m.org = :org AND c.merged_into IS NOT NULL AND g.contact IS NULL
+UNION SELECT m.no FROM messages m JOIN contacts c ON c.org = m.org AND c.contact = m.sender
+LEFT JOIN merges g ON g.org = m.org AND g.contact = m.sender
+WHERE m.org = :org AND c.merged_into IS NOT NULL AND g.contact IS NULL;
+
+-- name: astray_messages
+SELECT m.no FROM messages m
+LEFT JOIN contacts c ON c.org = m.org AND c.contact = m.chat
+LEFT JOIN phones p ON p.org = m.org AND p.phone = m.phone
+WHERE m.org = :org AND (c.contact IS NULL OR p.phone IS NULL);
+
+-- ------------------------------------------------------------------ dumping everything that was told (storage/transfer/dump.py)
+
+-- name: dump_parties
+-- Parties in the order of their main JIDs: the primary key of aliases has that order.
+SELECT c.contact, c.jid, c.facts FROM aliases a
+JOIN contacts c ON c.org = a.org AND c.contact = a.contact AND c.jid = a.jid
+WHERE a.org = :org AND a.jid > :after ORDER BY a.jid LIMIT :limit;
+
+-- name: dump_aliases
+SELECT contact, jid FROM aliases WHERE org = :org AND contact IN (:contacts*) ORDER BY contact, jid;
+
+-- name: facts_of_chats
+SELECT phone, chat, facts FROM chats WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
+
+-- name: dump_waiting_chats
+-- Chats of which only edits, receipts and the like are known.
+SELECT DISTINCT phone, chat FROM addons WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
+
+-- name: dump_messages
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
+ORDER BY sent_at, id, sender LIMIT :limit;
+
+-- name: dump_waiting
+-- Ids of which edits, receipts and the like are known, but no message yet.
+SELECT DISTINCT a.id FROM addons a
+WHERE a.org = :org AND a.phone = :phone AND a.chat = :chat AND a.id > :after AND NOT EXISTS (
+    SELECT 1 FROM messages m WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
+)
+ORDER BY a.id LIMIT :limit;
+
+-- name: dump_actors
+-- Everybody who wrote or did something in a chat.
+SELECT sender FROM messages WHERE org = :org AND phone IN (:phones*) AND chat = :chat
+UNION SELECT sender FROM tellings WHERE org = :org AND phone IN (:phones*) AND chat = :chat
+UNION SELECT actor FROM addons WHERE org = :org AND phone IN (:phones*) AND chat = :chat
+UNION SELECT target FROM addons WHERE org = :org AND phone IN (:phones*) AND chat = :chat;
+
+-- name: dump_count
+SELECT COUNT(*) FROM messages WHERE org = :org AND phone IN (:phones*) AND (:any_chat = 1 OR chat = :chat);
+
+-- name: dump_digests
+SELECT raw, digest FROM raws WHERE org = :org AND raw IN (:raws*);
+
+-- name: dump_files
+SELECT file, size, mimetype FROM files WHERE org = :org AND file > :after ORDER BY file LIMIT :limit;
+
+-- name: dump_raws
+-- In the order of their bytes' SHA-256, which is the same in every archive.
+SELECT digest, source, type, payload FROM raws WHERE org = :org AND digest > :after ORDER BY digest LIMIT :limit;
+
+-- name: keep_position
+-- An archive's own place in a stream is newer than a file's.
+INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place) ON CONFLICT (org, stream) DO NOTHING;

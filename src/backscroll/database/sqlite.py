@@ -1,0 +1,177 @@
+"""SQLite by apsw: WAL, every commit synced, one writer at a time, a reading connection for each thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
+from backscroll.database.protocol import Row, Txn, expand, load_statements
+
+T = TypeVar("T")
+
+MINIMUM = 3_045_000
+"""Contentless FTS5 tables that can delete came with 3.43; 3.45 mended them."""
+
+BUSY_MS = 30_000
+_PRAGMAS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA mmap_size = 8589934592",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class SqliteTxn:
+    """A transaction on one connection, opened and ended by the engine."""
+
+    def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
+        sql, flat = expand(self._statements[name], params)
+        return self._connection.execute(sql, flat).fetchall()
+
+    def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
+        sql, flat = expand(self._statements[name], params)
+        cursor = self._connection.execute(sql, flat)
+        row: Row | None = cursor.fetchone()
+        cursor.close()
+        return row
+
+    def run(self, name: str, params: Mapping[str, Any]) -> None:
+        self.all(name, params)
+
+    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._connection.executemany(self._statements[name], rows).fetchall()
+
+
+class SqliteEngine:
+    """The archive in one file. ``path`` is made when absent; its folder must exist."""
+
+    name = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        if apsw.SQLITE_VERSION_NUMBER < MINIMUM:
+            raise StorageError(f"SQLite {apsw.sqlite_lib_version()} is too old; install the apsw wheel, it brings 3.54")
+        self._path = path
+        self._statements = load_statements(self.name)
+        self._local = threading.local()
+        self._writing = threading.Lock()
+        self._connections: list[apsw.Connection] = []
+        _make_private(path)
+        with _translated():
+            self._writer = self._connect(first=True)
+
+    def _connect(self, first: bool = False) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path), statementcachesize=512)
+        connection.set_busy_timeout(BUSY_MS)
+        if first:
+            connection.execute("PRAGMA page_size = 8192")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != ("wal",):
+                raise StorageError(f"{self._path}: this file system cannot hold a WAL database; use a local disk")
+        for pragma in _PRAGMAS:
+            connection.execute(pragma).fetchall()
+        self._connections.append(connection)
+        return connection
+
+    def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+        with _translated():
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                return work(SqliteTxn(connection, self._statements))
+            finally:
+                connection.execute("COMMIT")
+
+    def _reader(self) -> apsw.Connection:
+        """This thread's own."""
+        connection: apsw.Connection | None = getattr(self._local, "reader", None)
+        if connection is None:
+            connection = self._local.reader = self._connect()
+        return connection
+
+    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+        with self._writing, _translated():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(SqliteTxn(self._writer, self._statements))
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+            return result
+
+    def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
+        with _translated():
+            found: Row | None = self._reader().execute(self._statements[name], params).fetchone()
+        return found
+
+    def script(self, text: str) -> None:
+        with self._writing, _translated():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                self._writer.execute(text).fetchall()
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def build(self, record: str, statements: Sequence[str]) -> None:
+        self.script(";\n".join([record, *(s.replace(" CONCURRENTLY", "") for s in statements)]))
+
+    def use_app_role(self) -> None:
+        """SQLite has no roles."""
+
+    def close(self) -> None:
+        for connection in self._connections:
+            # Another thread may be reading still; its connection goes with its thread.
+            with contextlib.suppress(apsw.Error):
+                connection.close()
+        self._connections.clear()
+
+
+def _make_private(path: Path) -> None:
+    """A new database is its owner's alone, as the files beside it then are."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made ({error.strerror}); name another place") from error
+
+
+class _translated:  # noqa: N801 -- a context manager, and a class because every small read pays for it
+    """Raises the archive's own errors for SQLite's."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        match error:
+            case apsw.BusyError() | apsw.LockedError():
+                raise StorageBusy("The database is busy; send the same request again") from error
+            case apsw.FullError():
+                told = "No space is left for the database; free some, then send the same request again"
+                raise StorageFull(told) from error
+            case apsw.ConstraintError():
+                raise Conflict("This clashes with what is stored already") from error
+            case (
+                apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.CorruptError() | apsw.NotADBError()
+            ):
+                raise StorageError(f"The database cannot be used: {error}") from error
+            case apsw.Error():
+                raise StorageError(f"The database refused a statement: {error}") from error
+            case _:
+                pass

@@ -1,0 +1,1 @@
+"""GOWA's API in its own words: parse, render, render errors."""

@@ -1,0 +1,95 @@
+"""The archive's errors in GOWA's words: ``{code, message, results?}``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from backscroll.core.errors import (
+    BadField,
+    Conflict,
+    NotFound,
+    PhoneNotInScope,
+    PhoneRequired,
+    Question,
+    RateLimited,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    Unauthorised,
+    Unreadable,
+    Unsupported,
+)
+from backscroll.core.ids import clean_text
+from backscroll.dialects.gowa.requests import BAD_ESCAPE
+from backscroll.formats.jsontext import go_json
+
+Answer = tuple[int, bytes, dict[str, str]]
+"""Status, body, and headers besides the usual ones."""
+
+_CHALLENGE = {
+    "WWW-Authenticate": 'Basic realm="Restricted", charset="UTF-8"',
+    "Cache-Control": "no-store",
+    "Vary": "Authorization",
+}
+_NO_DEVICE = "device not found; create a device first from /api/devices or provide a valid X-Device-Id"
+
+
+def render_error(error: Exception) -> Answer:
+    """Status, body and further headers of any error; what is unexpected tells nothing of itself."""
+    match error:
+        case BadField():
+            return _bad_field(error)
+        case PhoneRequired():
+            message = "device_id is required via X-Device-Id header or device_id query"
+            return _answer(400, "DEVICE_ID_REQUIRED", message)
+        case PhoneNotInScope():
+            return _answer(404, "DEVICE_NOT_FOUND", _NO_DEVICE, {"device_id": clean_text(error.phone)[0]})
+        case Unauthorised():
+            status, body, _ = _answer(401, "UNAUTHORIZED", "Unauthorized")
+            return status, body, _CHALLENGE
+        case NotFound():
+            return _answer(404, "NOT_FOUND", _not_found(error))
+        case Conflict():
+            return _answer(409, "CONFLICT", str(error))
+        case Unreadable() | Question():
+            return _answer(400, "BAD_REQUEST", str(error))
+        case RateLimited():
+            status, body, _ = _answer(429, "RATE_LIMITED", str(error))
+            return status, body, {"Retry-After": str(max(1, error.reset - int(time.time())))}
+        case Unsupported():
+            return _answer(501, "NOT_IMPLEMENTED", str(error))
+        case StorageError():
+            return _storage(error)
+    return _answer(500, "INTERNAL_SERVER_ERROR", "Internal server error")
+
+
+def _bad_field(error: BadField) -> Answer:
+    match error.field:
+        case "start_time" | "end_time":
+            return _answer(400, "VALIDATION_ERROR", f"invalid {error.field} format: {error.remedy}")
+        case "chat_jid" if error.remedy.startswith(BAD_ESCAPE):
+            return _answer(400, "BAD_REQUEST", f"invalid chat_jid path parameter: {error.remedy}")
+        case "body":
+            return _answer(400, "BAD_REQUEST", str(error))
+    return _answer(400, "VALIDATION_ERROR", str(error))
+
+
+def _not_found(error: NotFound) -> str:
+    return f"message with ID {error.name} not found" if error.what == "message" else f"{error.what} not found"
+
+
+def _storage(error: StorageError) -> Answer:
+    match error:
+        case StorageFull():
+            return _answer(507, "INSUFFICIENT_STORAGE", "The archive has no space left")
+        case StorageBusy():
+            message = "The archive is busy: send the same request again"
+            status, body, _ = _answer(503, "SERVICE_UNAVAILABLE", message)
+            return status, body, {"Retry-After": "1"}
+    return _answer(503, "SERVICE_UNAVAILABLE", "The archive cannot use its database now")
+
+
+def _answer(status: int, code: str, message: str, results: Any = None) -> Answer:
+    body = {"code": code, "message": clean_text(message)[0]}
+    return status, go_json(body if results is None else {**body, "results": results}), {}

@@ -1,0 +1,289 @@
+"""GOWA's objects: messages, chats, devices, contacts, and the envelope around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from backscroll.core.errors import NotFound
+from backscroll.core.ids import clean_text, is_person, kind_of, user_part
+from backscroll.core.kinds import gowa_media_type
+from backscroll.core.model import (
+    NO_DETAILS,
+    Access,
+    ArchivedMessage,
+    Chat,
+    ChatPage,
+    ContactPage,
+    Page,
+    Phone,
+    Reaction,
+)
+from backscroll.dialects.gowa.content import content_of, file_name
+from backscroll.dialects.links import Links
+from backscroll.formats.jsontext import go_json
+from backscroll.formats.timestamps import go_text
+
+_NEVER = "0001-01-01T00:00:00Z"
+"""Go's zero time."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """``empty_values``: what stands where there is no media: null, or the zero values that GOWA's code sends."""
+
+    empty_values: Literal["null", "zero"] = "null"
+
+
+class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A message as it is shown, its keys in GOWA's order; the last two only where there is something in them."""
+
+    id: str
+    chat_jid: str
+    sender_jid: str
+    content: str
+    timestamp: str
+    is_from_me: bool
+    media_type: str | None
+    filename: str | None
+    url: str | None
+    file_length: int | None
+    created_at: str
+    updated_at: str
+    sender_display_name: str
+    reactions: list[dict[str, Any]] | None = None
+    call_metadata: str | None = None
+
+
+_ShownMedia = tuple[str | None, str | None, str | None, int | None]
+"""Type, file name, address, size."""
+
+_SHOWN_EMPTY: dict[str, _ShownMedia] = {"null": (None, None, None, None), "zero": ("", "", "", 0)}
+
+
+def render_messages(page: Page, chat_jid: str, links: Links, options: Options, access: Access) -> bytes:
+    """A page of one chat. ``chat_jid``, as it was asked for, is shown when the archive does not know the chat."""
+    row = _row_maker(links, options, access)
+    results = {
+        "data": [row(archived) for archived in page.messages],
+        "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
+        "chat_info": _unknown_chat(chat_jid) if page.chat is None else _chat(page.chat),
+    }
+    return _success("Success get chat messages", results)
+
+
+def _row_maker(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], _Row]:
+    no_media = _SHOWN_EMPTY[options.empty_values]
+
+    def row(archived: ArchivedMessage) -> _Row:
+        message = archived.message
+        key, details, kind = message.key, message.details, message.kind
+        sender, sender_name = _author(archived)
+        created_at, updated_at = archived.stored_at, archived.changed_at
+        media, call_metadata = no_media, None
+        if details is not NO_DETAILS:
+            created_at = created_at if details.created_at is None else details.created_at
+            updated_at = updated_at if details.updated_at is None else details.updated_at
+            if details.call is not None and details.call.metadata:
+                call_metadata = go_json(details.call.metadata).decode()
+        if kind != "text" and (shown_type := gowa_media_type(kind)) is not None:
+            media = _media(archived, shown_type, access.org.no, links, no_media)
+        media_type, filename, url, size = media
+        return _Row(
+            key.id,
+            key.chat,
+            sender,
+            message.text or content_of(message),
+            go_text(message.sent_at),
+            message.from_me,
+            media_type,
+            filename,
+            url,
+            size,
+            _changed(created_at),
+            _changed(updated_at),
+            sender_name,
+            [_reaction(reaction, archived.phone) for reaction in archived.reactions] if archived.reactions else None,
+            call_metadata,
+        )
+
+    return row
+
+
+_changed = lru_cache(maxsize=4096)(go_text)
+"""For times when rows were made or changed: an import makes many at a time."""
+
+
+def _media(archived: ArchivedMessage, media_type: str, org_no: int, links: Links, empty: _ShownMedia) -> _ShownMedia:
+    media = archived.message.details.media
+    _, no_name, no_url, no_size = empty
+    if media is None:
+        return media_type, no_name, no_url, no_size
+    url = links.media_url(org_no, media) or media.url
+    return media_type, file_name(archived) or no_name, url or no_url, no_size if media.size is None else media.size
+
+
+def _author(archived: ArchivedMessage) -> tuple[str, str]:
+    """The sender's JID, and a name for it."""
+    key = archived.message.key
+    if archived.message.from_me:
+        jid, name = archived.phone.jid, archived.phone.name
+    else:
+        jid, name = key.sender or key.chat, archived.sender_name
+    return jid, name or user_part(jid) or jid
+
+
+def _reaction(reaction: Reaction, phone: Phone) -> dict[str, Any]:
+    own_name = phone.name if reaction.from_me else None
+    return {
+        "emoji": reaction.emoji,
+        "sender_jid": reaction.sender,
+        "sender_display_name": own_name or reaction.sender_name or user_part(reaction.sender),
+        "is_from_me": reaction.from_me,
+        "timestamp": _NEVER if reaction.at is None else go_text(reaction.at),
+    }
+
+
+def render_chats(page: ChatPage) -> bytes:
+    """A page of chats, latest message first."""
+    results = {
+        "data": [_chat(chat) for chat in page.chats],
+        "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
+    }
+    return _success("Success get chat list", results)
+
+
+def _chat(chat: Chat) -> dict[str, Any]:
+    return {
+        "jid": chat.jid,
+        "name": chat.name or chat_label(chat.jid),
+        "last_message_time": _NEVER if chat.last_message_at is None else go_text(chat.last_message_at),
+        "ephemeral_expiration": chat.ephemeral_seconds or 0,
+        "created_at": go_text(chat.stored_at if chat.created_at is None else chat.created_at),
+        "updated_at": go_text(chat.changed_at if chat.updated_at is None else chat.updated_at),
+        "archived": chat.archived or False,
+    }
+
+
+def _unknown_chat(asked_for: str) -> dict[str, Any]:
+    jid = clean_text(asked_for)[0]
+    return {
+        "jid": jid,
+        "name": chat_label(jid),
+        "last_message_time": "",
+        "ephemeral_expiration": 0,
+        "created_at": "",
+        "updated_at": "",
+        "archived": False,
+    }
+
+
+def chat_label(jid: str) -> str:
+    """What a chat without a name is called."""
+    match kind_of(jid):
+        case "group":
+            return f"Group {user_part(jid)}"
+        case "newsletter":
+            return f"Newsletter {user_part(jid)}"
+        case "status":
+            return "Status"
+    return user_part(jid) or jid
+
+
+def render_devices(phones: Iterable[Phone], connected: bool = False) -> bytes:
+    """All devices, oldest first; ``results`` is null when there are none, as in GOWA."""
+    return _success("List devices", [_device(phone, connected) for phone in phones] or None)
+
+
+def render_device(phone: Phone, connected: bool = False) -> bytes:
+    return _success("Device info", _device(phone, connected))
+
+
+def _device(phone: Phone, connected: bool) -> dict[str, Any]:
+    named = {} if phone.name is None else {"display_name": phone.name}
+    return {
+        "id": device_id(phone),
+        **named,
+        "state": "logged_in" if connected else "disconnected",
+        "jid": phone.jid,
+        "created_at": go_text(phone.created_at),
+    }
+
+
+def device_id(phone: Phone) -> str:
+    """The slot id, or the JID of a phone that has none."""
+    return phone.device_id or phone.jid
+
+
+def render_device_status(phone: Phone, connected: bool = False) -> bytes:
+    results = {"device_id": device_id(phone), "is_connected": connected, "is_logged_in": connected}
+    return _success("Device status", results)
+
+
+def render_app_devices(phones: Iterable[Phone]) -> bytes:
+    rows = [{"name": phone.name or phone.number, "device": device_id(phone), "jid": phone.jid} for phone in phones]
+    return _success("Fetch device success", rows or None)
+
+
+def render_app_status(phone: Phone, connected: bool = False) -> bytes:
+    results = {
+        "is_connected": connected,
+        "is_logged_in": connected,
+        "device_id": device_id(phone),
+        "jid": phone.jid,
+    }
+    return _success("Connection status retrieved", results)
+
+
+def render_app_info(version: str, base_path: str = "", max_file_size: int = 0) -> bytes:
+    """What the server is. An archive sends nothing, so one size stands for all three limits."""
+    results = {
+        "version": version,
+        "os": "Backscroll",
+        "base_path": base_path,
+        "max_file_size": max_file_size,
+        "max_video_size": max_file_size,
+        "max_image_size": max_file_size,
+        "chatwoot_enabled": False,
+    }
+    return _success("Fetch app info success", results)
+
+
+def render_contacts(page: ContactPage) -> bytes:
+    """People by name; ``data`` is null when there are none, as in GOWA."""
+    people = [contact for contact in page.contacts if is_person(contact.jid)]
+    rows = [{"jid": contact.jid, "name": contact.display_name or user_part(contact.jid)} for contact in people]
+    return _success("Success get list contacts", {"data": rows or None})
+
+
+def render_download(archived: ArchivedMessage, access: Access, links: Links) -> bytes:
+    """Where the file of a message is; NotFound when the archive does not hold it."""
+    message = archived.message
+    media = message.details.media
+    url = None if media is None else links.media_url(access.org.no, media)
+    if media is None or url is None:
+        raise NotFound("file of this message", message.key.id)
+    path = _path_of(url)
+    status = f"Media downloaded successfully to {path}"
+    results = {
+        "message_id": message.key.id,
+        "status": status,
+        "media_type": gowa_media_type(message.kind) or "",
+        "filename": file_name(archived) or "",
+        "file_path": path,
+        "file_url": url,
+        "file_size": media.size or 0,
+    }
+    return _success(status, results)
+
+
+def _path_of(url: str) -> str:
+    """The address without host and signature."""
+    return re.sub(r"^[a-z]+://[^/]*/|^/|\?.*", "", url)
+
+
+def _success(message: str, results: Any) -> bytes:
+    return go_json({"code": "SUCCESS", "message": message, "results": results})

@@ -1,0 +1,173 @@
+"""What GOWA's clients ask, as queries. ``device`` is the raw ``X-Device-Id`` header, None when it was not sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote, unquote_plus
+
+from backscroll.core.errors import BadField, NotFound, PhoneNotInScope, PhoneRequired
+from backscroll.core.ids import bare_number, canonical, clean_text, from_number
+from backscroll.core.model import Access, Phone
+from backscroll.core.query import MAX_OFFSET, ChatQuery, ContactQuery, MessageQuery
+from backscroll.formats.timestamps import read_moment
+
+MAX_LIMIT = 100
+BAD_ESCAPE = "invalid URL escape"
+"""How the remedy of a wrongly encoded path begins."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_INT64 = 2**63
+_TRUTHS = dict.fromkeys(("1", "t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
+    ("0", "f", "F", "false", "False", "FALSE"), False
+)
+_WRONG_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.S)
+
+
+def parse_device(access: Access, device: str | None, params: Mapping[str, str]) -> Phone:
+    """The phone that a request is about: header before parameter, slot id before JID; the only one needs no name.
+
+    PhoneRequired when none is named and there is not exactly one, PhoneNotInScope when there is no such one.
+    """
+    named = unquote_plus((device or "").strip()) or params.get("device_id", "").strip()
+    if named:
+        found = _find(access, named)
+        if found is None:
+            raise PhoneNotInScope(named)
+        return found
+    if len(access.phones) != 1:
+        raise PhoneRequired
+    return access.phones[0]
+
+
+def find_device(access: Access, device_id: str) -> Phone:
+    """The device that a path names; NotFound when there is no such one."""
+    found = _find(access, device_id)
+    if found is None:
+        raise NotFound("device", device_id)
+    return found
+
+
+def _find(access: Access, named: str) -> Phone | None:
+    for phone in access.phones:
+        if phone.device_id is not None and phone.device_id == named:
+            return phone
+    jid = canonical(named)
+    return next((phone for phone in access.phones if phone.jid == jid), None)
+
+
+def parse_chat_jid(raw: str) -> str:
+    """A path segment as it came over the wire, percent-decoded once; BadField for a wrong escape."""
+    wrong = _WRONG_ESCAPE.search(raw)
+    if wrong:
+        raise BadField("chat_jid", raw, f'{BAD_ESCAPE} "{wrong[0]}"')
+    return unquote(raw)
+
+
+def parse_messages(access: Access, device: str | None, params: Mapping[str, str], chat_jid: str) -> MessageQuery:
+    """Messages and calls of one chat. Numbers and switches that cannot be read mean their default."""
+    phone = parse_device(access, device, params)
+    if not chat_jid.strip():
+        raise BadField("chat_jid", chat_jid, "cannot be blank.")
+    limit, offset = _page(params, 50)
+    media_only = _truth(params, "media_only") or False
+    from_me, search = _from_me(params), _search(params)
+    since, until = _moment(params, "start_time", end=False), _moment(params, "end_time", end=True)
+    if search is not None and search.isspace():
+        # As in GOWA, nothing is found by blanks alone: no message is from a time that ends before it begins.
+        since, until, search = 1, 0, None
+    return MessageQuery(
+        org=access.org.no,
+        phones=(phone.no,),
+        chat=clean_text(chat_jid)[0],
+        since=since,
+        until=until,
+        media_only=media_only,
+        # GOWA's documentation: media_only takes precedence over is_from_me=false.
+        from_me=None if media_only and from_me is False else from_me,
+        search=search,
+        shows="messages_and_calls",
+        offset=offset,
+        limit=limit,
+    )
+
+
+def parse_chats(access: Access, device: str | None, params: Mapping[str, str]) -> ChatQuery:
+    """Chats of one device; an ``archived`` that cannot be read means false, as GOWA has it."""
+    phone = parse_device(access, device, params)
+    limit, offset = _page(params, 25)
+    return ChatQuery(
+        org=access.org.no,
+        phones=(phone.no,),
+        search=_search(params),
+        has_media=_truth(params, "has_media") or False,
+        archived=(_truth(params, "archived") or False) if params.get("archived") else None,
+        offset=offset,
+        limit=limit,
+    )
+
+
+def parse_contacts(access: Access, device: str | None, params: Mapping[str, str]) -> ContactQuery:
+    """All contacts that one device knows by name, unpaged."""
+    phone = parse_device(access, device, params)
+    return ContactQuery(org=access.org.no, phones=(phone.no,), saved_only=True, limit=None)
+
+
+def parse_download(params: Mapping[str, str]) -> str:
+    """The chat that ``phone`` names: a JID, or a number by GOWA's rule."""
+    phone = clean_text(params.get("phone", ""))[0].strip()
+    if not phone:
+        raise BadField("phone", None, "cannot be blank.")
+    return from_number(phone) if bare_number(phone) else canonical(phone)
+
+
+def _page(params: Mapping[str, str], default: int) -> tuple[int, int]:
+    """(limit, offset); what is wrong with both is told in one sentence, as GOWA does."""
+    limit, offset = _whole(params, "limit") or default, _whole(params, "offset") or 0
+    problems = []
+    if not 1 <= limit <= MAX_LIMIT:
+        problems.append(("limit", "must be no less than 1" if limit < 1 else f"must be no greater than {MAX_LIMIT}"))
+    if not 0 <= offset <= MAX_OFFSET:
+        problems.append(("offset", "must be no less than 0" if offset < 0 else f"must be no greater than {MAX_OFFSET}"))
+    if problems:
+        field, problem = problems[0]
+        rest = "".join(f"; {name}: {text}" for name, text in problems[1:])
+        raise BadField(field, params.get(field), f"{problem}{rest}.")
+    return limit, offset
+
+
+def _whole(params: Mapping[str, str], field: str) -> int | None:
+    """A decimal 64-bit integer, None for anything else."""
+    text = params.get(field, "")
+    if not _WHOLE.fullmatch(text):
+        return None
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    if len(digits) > 19:
+        return None
+    value = -int(digits) if text[0] == "-" else int(digits)
+    return value if -_INT64 <= value < _INT64 else None
+
+
+def _truth(params: Mapping[str, str], field: str) -> bool | None:
+    return _TRUTHS.get(params.get(field, ""))
+
+
+def _from_me(params: Mapping[str, str]) -> bool | None:
+    raw = params.get("is_from_me", "")
+    if raw and raw not in _TRUTHS:
+        raise BadField("is_from_me", raw, "must be true or false.")
+    return _TRUTHS.get(raw)
+
+
+def _search(params: Mapping[str, str]) -> str | None:
+    return clean_text(params.get("search", ""))[0] or None
+
+
+def _moment(params: Mapping[str, str], field: str, *, end: bool) -> int | None:
+    raw = params.get(field, "")
+    if not raw:
+        return None
+    moment = read_moment(raw, end=end)
+    if moment is None:
+        raise BadField(field, raw, f'"{raw}" is not ISO 8601, such as 2024-01-01T00:00:00Z')
+    return moment

@@ -1,0 +1,1 @@
+"""Periskope's API in its own words: parse, render, render errors."""

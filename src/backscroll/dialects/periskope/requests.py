@@ -1,0 +1,165 @@
+"""What Periskope's clients ask, as queries. ``phone`` is the raw ``x-phone`` header, None when it was not sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from backscroll.core.errors import BadField, PhoneNotInScope, PhoneRequired
+from backscroll.core.ids import USER, bare_number, canonical, clean_text
+from backscroll.core.model import Access, Phone
+from backscroll.core.query import MAX_OFFSET, ChatQuery, ContactQuery, MessageQuery, ReactionQuery, Shows
+from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.formats.timestamps import read_moment
+
+MAX_LIMIT = 2000
+TOO_MANY = f"Limit should be less than {MAX_LIMIT}"
+"""The remedy that Periskope's clients know; 2000 itself is allowed."""
+
+_CHAT_KINDS = {"user": "user", "individual": "user", "group": "group", "business": "business", "unknown": "unknown"}
+_WHOLE = re.compile(r"[0-9]+")
+_PHONE_ID = re.compile(r"phone-[a-z0-9]+")
+
+
+def parse_phones(access: Access, phone: str | None) -> tuple[Phone, ...]:
+    """The phones that a request is about: the one named, else all that the credential reaches.
+
+    PhoneNotInScope when the one named is unknown or out of scope.
+    """
+    named = (phone or "").strip()
+    if not named:
+        return access.phones
+    if _PHONE_ID.fullmatch(named):
+        found = tuple(candidate for candidate in access.phones if candidate.phone_id == named)
+    else:
+        found = tuple(candidate for candidate in access.phones if candidate.jid == _jid_of(named))
+    if not found:
+        raise PhoneNotInScope(named)
+    return found
+
+
+def _jid_of(number: str) -> str:
+    """``+91 98765-43210`` or ``919876543210@c.us`` as the JID of a phone; "" when it is no number."""
+    user, _, server = number.partition("@")
+    digits = bare_number(user)
+    return f"{digits}@{USER}" if digits and canonical(f"0@{server or 'c.us'}") == f"0@{USER}" else ""
+
+
+def require_phone(access: Access, phone: str | None) -> Phone:
+    """The one phone that a phone route needs; PhoneRequired when the header does not name it."""
+    if not (phone or "").strip():
+        raise PhoneRequired
+    return parse_phones(access, phone)[0]
+
+
+def parse_page(params: Mapping[str, str]) -> tuple[int, int]:
+    """(offset, limit); BadField for anything that is not a whole number within bounds."""
+    offset = _whole(params, "offset", 0, 0, MAX_OFFSET)
+    return offset, _whole(params, "limit", MAX_LIMIT, 1, MAX_LIMIT)
+
+
+def parse_messages(
+    access: Access, phone: str | None, params: Mapping[str, str], chat: str | None = None, *, shows: Shows = "messages"
+) -> MessageQuery:
+    """Messages of the phones, or of one chat. Empty parameters count as absent, unknown ones are ignored."""
+    phones = parse_phones(access, phone)
+    offset, limit = parse_page(params)
+    since, until = _window(params)
+    return MessageQuery(
+        org=access.org.no,
+        phones=_numbers(phones),
+        chat=_clean(chat),
+        since=since,
+        until=until,
+        shows=shows,
+        offset=offset,
+        limit=limit,
+    )
+
+
+def parse_notifications(
+    access: Access, phone: str | None, params: Mapping[str, str], chat: str | None = None
+) -> MessageQuery:
+    """System lines and group events, with the same parameters as messages."""
+    return parse_messages(access, phone, params, chat, shows="notices")
+
+
+def parse_chats(access: Access, phone: str | None, params: Mapping[str, str]) -> ChatQuery:
+    """Chats; ``chat_type`` is user (or individual), group, business or unknown."""
+    phones = parse_phones(access, phone)
+    offset, limit = parse_page(params)
+    since, until = _window(params)
+    kind = params.get("chat_type") or None
+    if kind is not None and kind not in _CHAT_KINDS:
+        raise BadField("chat_type", kind, "chat_type should be one of user, group, business, unknown")
+    return ChatQuery(
+        org=access.org.no,
+        phones=_numbers(phones),
+        since=since,
+        until=until,
+        kind=None if kind is None else _CHAT_KINDS[kind],
+        label=_clean(params.get("label")),
+        offset=offset,
+        limit=limit,
+    )
+
+
+def parse_contacts(access: Access, params: Mapping[str, str]) -> ContactQuery:
+    """Contacts of all phones in reach: Periskope's client sends ``x-phone`` here too, without meaning it."""
+    offset, limit = parse_page(params)
+    return ContactQuery(org=access.org.no, phones=_numbers(access.phones), offset=offset, limit=limit)
+
+
+def parse_reactions(access: Access, phone: str | None, params: Mapping[str, str]) -> ReactionQuery:
+    """Reactions, narrowed by ``chat_id`` and by ``message_id`` in any of its forms."""
+    phones = parse_phones(access, phone)
+    offset, limit = parse_page(params)
+    since, until = _window(params)
+    message_id = _clean(params.get("message_id"))
+    message = None if message_id is None else decode_message_id(message_id)
+    return ReactionQuery(
+        org=access.org.no,
+        phones=_numbers(phones),
+        chat=_clean(params.get("chat_id")) or (message.chat if message else None),
+        message=message.id if message else None,
+        since=since,
+        until=until,
+        offset=offset,
+        limit=limit,
+    )
+
+
+def _numbers(phones: tuple[Phone, ...]) -> tuple[int, ...]:
+    return tuple(phone.no for phone in phones)
+
+
+def _clean(text: str | None) -> str | None:
+    """Text as the archive could hold it; None when it is empty."""
+    return clean_text(text)[0] if text else None
+
+
+def _whole(params: Mapping[str, str], field: str, default: int, least: int, most: int) -> int:
+    raw = params.get(field, "")
+    text = raw.strip()
+    if not text:
+        return default
+    digits = (text.lstrip("0") or "0") if _WHOLE.fullmatch(text) else ""
+    if field == "limit" and digits and (len(digits) > len(str(most)) or int(digits) > most):
+        raise BadField(field, raw, TOO_MANY)
+    if not digits or len(digits) > len(str(most)) or not least <= int(digits) <= most:
+        raise BadField(field, raw, f"{field.capitalize()} should be a whole number from {least} to {most}")
+    return int(digits)
+
+
+def _window(params: Mapping[str, str]) -> tuple[int | None, int | None]:
+    return _moment(params, "start_time", end=False), _moment(params, "end_time", end=True)
+
+
+def _moment(params: Mapping[str, str], field: str, *, end: bool) -> int | None:
+    raw = params.get(field, "")
+    if not raw.strip():
+        return None
+    moment = read_moment(raw, end=end, roll_over=True)
+    if moment is None:
+        raise BadField(field, raw, f"{field} should be like 2025-04-25 or 2025-04-25T00:00:00Z")
+    return moment

@@ -1,0 +1,1 @@
+"""Spellings that more than one room reads or writes."""

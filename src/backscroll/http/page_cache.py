@@ -1,0 +1,81 @@
+"""Answers kept while the archive has not changed, bounded in bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from backscroll.http.router import Reply
+from backscroll.http.wire import MIN_COMPRESSED, Encoding, Header, compress, etag_of, is_compressible
+
+_PRIVATE: Header = (b"cache-control", b"private, no-cache")
+_OVERHEAD = 1024
+"""Bytes that an entry costs besides its bodies, about."""
+
+
+class Packed:
+    """A whole reply with its ETag; compressed forms are made when first asked for, and kept while they save space."""
+
+    __slots__ = ("etag", "head", "is_compressible", "reply", "variants")
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.etag = etag_of(reply.body)
+        self.head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+        if all(name != b"cache-control" for name, _ in self.head):
+            self.head.append(_PRIVATE)
+        self.is_compressible = len(reply.body) > MIN_COMPRESSED and is_compressible(reply.content_type)
+        self.variants: dict[Encoding, bytes] = {}
+
+    @property
+    def size(self) -> int:
+        """The most bytes that it will ever hold, about."""
+        return _OVERHEAD + len(self.reply.body) * (2 if self.is_compressible else 1)
+
+    def has(self, encoding: Encoding) -> bool:
+        return encoding in self.variants
+
+    def body(self, encoding: Encoding) -> bytes:
+        packed = self.variants.get(encoding)
+        if packed is None:
+            packed = compress(self.reply.body, encoding)
+            if sum(map(len, self.variants.values())) + len(packed) <= len(self.reply.body):
+                self.variants[encoding] = packed
+        return packed
+
+
+class PageCache:
+    """The least recently used go first. An entry counts only for the version it was made at.
+
+    ``most_bytes`` 0 switches it off. Belongs to one event loop: not for use from several threads.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.bytes = 0
+        self._entries: OrderedDict[Hashable, tuple[int, Packed, int]] = OrderedDict()
+
+    def get(self, key: Hashable, version: int) -> Packed | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry[0] != version:
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry[1]
+
+    def put(self, key: Hashable, version: int, packed: Packed) -> None:
+        self._drop(key)
+        size = packed.size
+        if size * 4 > self.most_bytes:
+            return
+        self._entries[key] = (version, packed, size)
+        self.bytes += size
+        while self.bytes > self.most_bytes:
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: Hashable) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.bytes -= entry[2]

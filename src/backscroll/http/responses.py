@@ -1,0 +1,127 @@
+"""A reply on its way out: headers, ETag, 304, compression, HEAD."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from starlette.types import Send
+
+from backscroll.core.errors import StorageBusy
+from backscroll.http.dialect_http import Face
+from backscroll.http.page_cache import Packed
+from backscroll.http.router import Reply
+from backscroll.http.wire import Encoding, Header, choose_encoding, is_fresh
+from backscroll.http.workers import Workers
+
+LARGE_BODY = 128 * 1024
+"""From here on compressing is left to a worker thread."""
+
+EXPOSED = (
+    "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "x-periskope-org-id, x-periskope-phone-id, x-periskope-trace-id, x-request-id"
+)
+COMMON: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", EXPOSED.encode()),
+    (b"x-powered-by", b"Backscroll"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_VARY: Header = (b"vary", b"Accept-Encoding")
+
+
+class Visit(Struct):
+    """One request while it is being answered; ``head`` gathers headers that errors carry as well."""
+
+    method: str
+    path: str
+    """As sent, still percent-encoded."""
+    headers: dict[str, str]
+    client: str | None
+    face: Face
+    trace_id: str
+    head: list[Header]
+    org_id: bytes | None = None
+    version: int = 0
+    """The organisation's, when the caller was let in."""
+    keeps_alive: bool = True
+
+
+async def deliver(visit: Visit, packed: Packed, workers: Workers, send: Send) -> None:
+    reply, head = packed.reply, _head(visit, packed)
+    if reply.chunks is not None:
+        await _stream(visit, reply, head, send)
+    elif reply.status in (204, 304):
+        await _send(send, reply.status, head, b"")
+    elif _is_known(visit, packed):
+        await _send(send, 304, [*head, (b"etag", packed.etag.encode()), _VARY], b"")
+    else:
+        await _whole(visit, packed, head, workers, send)
+
+
+def _head(visit: Visit, packed: Packed) -> list[Header]:
+    face = visit.face
+    head = [*COMMON, (face.trace_header, visit.trace_id.encode()), *visit.head]
+    if visit.keeps_alive:
+        head += face.extra
+    if visit.org_id and face.org_header:
+        head.append((face.org_header, visit.org_id))
+        if packed.reply.status >= 400 and face.error_org_header:
+            head.append((face.error_org_header, visit.org_id))
+    head += packed.head
+    return head
+
+
+def _is_known(visit: Visit, packed: Packed) -> bool:
+    asked = visit.headers
+    return (
+        packed.reply.status == 200
+        and visit.method in ("GET", "HEAD")
+        and is_fresh(packed.etag, asked.get("if-none-match"), asked.get("cache-control"))
+    )
+
+
+async def _whole(visit: Visit, packed: Packed, head: list[Header], workers: Workers, send: Send) -> None:
+    body = packed.reply.body
+    if visit.method in ("GET", "HEAD"):
+        head.append((b"etag", packed.etag.encode()))
+    if packed.is_compressible:
+        head.append(_VARY)
+        encoding = choose_encoding(visit.headers.get("accept-encoding", ""))
+        compressed = await _compressed(packed, encoding, workers) if encoding else None
+        if encoding and compressed is not None:
+            head.append((b"content-encoding", encoding.encode()))
+            body = compressed
+    head.append((b"content-type", packed.reply.content_type.encode("latin-1")))
+    head.append((b"content-length", b"%d" % len(body)))
+    await _send(send, packed.reply.status, head, b"" if visit.method == "HEAD" else body)
+
+
+async def _compressed(packed: Packed, encoding: Encoding, workers: Workers) -> bytes | None:
+    """None when too many wait for a thread: the page is there, and goes out as it is."""
+    if len(packed.reply.body) <= LARGE_BODY or packed.has(encoding):
+        return packed.body(encoding)
+    try:
+        return await workers.run(lambda: packed.body(encoding), heavy=True)
+    except StorageBusy:
+        return None
+
+
+async def _stream(visit: Visit, reply: Reply, head: list[Header], send: Send) -> None:
+    assert reply.chunks is not None
+    head.append((b"content-type", reply.content_type.encode("latin-1")))
+    if reply.length is not None:
+        head.append((b"content-length", b"%d" % reply.length))
+    if visit.method == "HEAD":
+        await _send(send, reply.status, head, b"")
+        return
+    await send({"type": "http.response.start", "status": reply.status, "headers": head})
+    async for chunk in reply.chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send(send: Send, status: int, head: list[Any], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

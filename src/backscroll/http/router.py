@@ -1,0 +1,278 @@
+"""A route is data; the router, the OpenAPI document and the reference page are read from the same table.
+
+Also what travels through a route: ``Request`` in, ``Reply`` out, ``AppState`` alongside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
+from starlette.types import Receive
+
+from backscroll.config import Settings
+from backscroll.core.ids import clean_text
+from backscroll.core.model import Access
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+
+if TYPE_CHECKING:
+    from backscroll.http.workers import Workers
+
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+MOST_REMEMBERED, LONGEST_REMEMBERED = 4096, 200
+"""Paths whose route is remembered, and their letters: clients ask for the same few again and again."""
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+Dialect = Literal["periskope", "gowa", "backscroll"]
+
+
+class Param(Struct, frozen=True, kw_only=True):
+    """One input of a route besides its body. Bounds and default are for the reader: dialects parse."""
+
+    name: str
+    where: Literal["query", "header", "path"] = "query"
+    type: Literal["string", "integer", "boolean"] = "string"
+    description: str = ""
+    example: str | int | bool | None = None
+    default: str | int | bool | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a status means; ``schema`` is JSON Schema, or a name among the components."""
+
+    description: str
+    schema: Mapping[str, Any] | str | None = None
+    content_type: str = "application/json"
+    example: Any = None
+
+
+class AppState(Struct, frozen=True, kw_only=True):
+    """What every handler may use."""
+
+    store: Store
+    media: MediaStore | None
+    settings: Settings
+    workers: Workers
+    routes: tuple[Route, ...] = ()
+    documents: dict[str, bytes] = {}
+    """The OpenAPI document and the reference page, once somebody has asked for them."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """A request whose path and query are decoded, once, and whose credential has been checked."""
+
+    method: str
+    path: str
+    """As sent, still percent-encoded."""
+    path_params: dict[str, str]
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    """Names in lower case; the last value of a repeated header."""
+    body: bytes = b""
+    access: Access | None = None
+    app: AppState
+    scheme: str = "http"
+    client: str | None = None
+    """The address that the connection comes from."""
+    trace_id: str = ""
+    receive: Receive | None = None
+    """The rest of the body, for routes with ``body="stream"``."""
+
+    def first(self, name: str) -> str | None:
+        """The first value of a query parameter, as GOWA and Periskope read repeated ones."""
+        return next((value for key, value in self.query if key == name), None)
+
+    @property
+    def granted(self) -> Access:
+        """The access of a route that asks for a credential."""
+        assert self.access is not None, "this route is open: nobody has been authenticated"
+        return self.access
+
+    @property
+    def base_url(self) -> str:
+        """Where this server is reached from outside, without a slash at the end."""
+        public = self.app.settings.public_url
+        return public.rstrip("/") if public else f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+
+
+class Reply(Struct, frozen=True):
+    """``chunks`` replaces ``body`` for long answers; ``length`` is then their sum where it is known."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = ()
+    content_type: str = JSON
+    chunks: AsyncIterator[bytes] | None = None
+    length: int | None = None
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One method of one path. Of two templates that fit, the one declared first answers."""
+
+    method: str
+    path: str
+    dialect: Dialect
+    summary: str
+    handler: Handler
+    params: tuple[Param, ...] = ()
+    answers: Mapping[int, Answer] = {}
+    errors: tuple[int, ...] = ()
+    description: str = ""
+    tag: str = ""
+    scope: str | None = "read"
+    """What the token must be allowed to do; None: no credential is asked for."""
+    body: Literal["none", "bytes", "stream"] = "none"
+    accepts: Answer | None = None
+    """The request body, for the reader."""
+    cached: bool = False
+    """The answer depends only on the archive, the access, the query and the ``vary`` headers."""
+    vary: tuple[str, ...] = ()
+    listed: bool = True
+    """False keeps it out of the OpenAPI document (aliases)."""
+
+
+class Match(Struct, frozen=True):
+    route: Route
+    params: dict[str, str]
+
+
+class BadPath(Exception):
+    """A path segment, the parameter ``name`` where one is meant, is not percent-encoded UTF-8."""
+
+    def __init__(self, problem: str, name: str | None = None) -> None:
+        super().__init__(f"invalid {name} path parameter: {problem}" if name else f"invalid path: {problem}")
+        self.problem = problem
+
+
+class _Template(Struct, frozen=True):
+    route: Route
+    literals: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
+    folds: bool
+
+
+class Router:
+    """Finds the route of a method and an undecoded path: fixed paths first, then templates in their order.
+
+    GOWA's fixed segments match in any case. A slash at the end makes no difference.
+    """
+
+    def __init__(self, routes: Iterable[Route], gowa_base: str = "") -> None:
+        self._fixed: dict[str, dict[str, Match]] = {}
+        self._templates: dict[int, list[_Template]] = {}
+        self._gowa_base = gowa_base.rstrip("/").lower()
+        self._remembered: dict[tuple[str, str], Match] = {}
+        for route in routes:
+            self._add(route)
+
+    def find(self, method: str, path: str) -> Match | None:
+        """The route and its path parameters, HEAD as GET; raises BadPath."""
+        wanted = "GET" if method == "HEAD" else method
+        entry = self._fixed.get(path)
+        if entry is not None and (hit := entry.get(wanted)):
+            return hit
+        match = self._remembered.get((wanted, path))
+        if match is None and (match := self._search(wanted, path)) is not None:
+            self._remember(wanted, path, match)
+        return match
+
+    def _remember(self, method: str, path: str, match: Match) -> None:
+        if len(path) > LONGEST_REMEMBERED:
+            return
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[(method, path)] = match
+
+    def owner(self, path: str) -> Dialect:
+        """The dialect whose shape an error at this path takes."""
+        if path == "/v1" or path.startswith("/v1/"):
+            return "periskope"
+        folded = path.lower()
+        if folded == self._gowa_base or folded.startswith(self._gowa_base + "/"):
+            return "gowa"
+        return "backscroll"
+
+    def allowed(self, path: str) -> tuple[str, ...]:
+        """The methods that a path answers, OPTIONS included; empty when it is unknown."""
+        methods = {method for method in ("GET", "POST", "PUT", "PATCH", "DELETE") if self.find(method, path)}
+        if "GET" in methods:
+            methods.add("HEAD")
+        return tuple(sorted(methods | {"OPTIONS"})) if methods else ()
+
+    def _search(self, method: str, path: str) -> Match | None:
+        plain = path[:-1] if len(path) > 1 and path.endswith("/") else path
+        for spelling in (plain, plain.lower()):
+            entry = self._fixed.get(spelling)
+            if entry and (hit := entry.get(method)) and (spelling == plain or hit.route.dialect == "gowa"):
+                return hit
+        segments, wrong = _decoded(plain)
+        for template in self._templates.get(len(segments), ()):
+            if template.route.method == method and _fits(template, segments):
+                for at, name in template.names:
+                    if at in wrong:
+                        raise BadPath(wrong[at].problem, name)
+                return Match(template.route, {name: segments[at] for at, name in template.names})
+        for problem in wrong.values():
+            raise problem
+        return None
+
+    def _add(self, route: Route) -> None:
+        path = self._placed(route)
+        if "{" not in path:
+            spelling = path.lower() if route.dialect == "gowa" else path
+            for key in {path, spelling}:
+                self._fixed.setdefault(key, {}).setdefault(route.method, Match(route, {}))
+            return
+        parts = path.split("/")[1:]
+        folds = route.dialect == "gowa"
+        literals = tuple((i, p.lower() if folds else p) for i, p in enumerate(parts) if not p.startswith("{"))
+        names = tuple((i, p[1:-1]) for i, p in enumerate(parts) if p.startswith("{"))
+        self._templates.setdefault(len(parts), []).append(_Template(route, literals, names, folds))
+
+    def _placed(self, route: Route) -> str:
+        return self._gowa_base + route.path if route.dialect == "gowa" else route.path
+
+
+def _fits(template: _Template, segments: list[str]) -> bool:
+    if any(not segments[at] for at, _ in template.names):
+        return False
+    if template.folds:
+        return all(segments[at].lower() == literal for at, literal in template.literals)
+    return all(segments[at] == literal for at, literal in template.literals)
+
+
+def _decoded(path: str) -> tuple[list[str], dict[int, BadPath]]:
+    """The segments of a path, and what is wrong with those that stay as they are."""
+    segments = path.split("/")[1:]
+    wrong: dict[int, BadPath] = {}
+    for at, segment in enumerate(segments):
+        try:
+            segments[at] = decode_segment(segment)
+        except BadPath as problem:
+            wrong[at] = problem
+    return segments, wrong
+
+
+def decode_segment(segment: str) -> str:
+    """One path segment, percent-decoded once; ``%2F`` becomes a slash that stays inside it."""
+    if stray := _STRAY_PERCENT.search(segment):
+        raise BadPath(f'invalid URL escape "{segment[stray.start() : stray.start() + 3]}"')
+    try:
+        return clean_text(unquote_to_bytes(segment.encode("latin-1")).decode("utf-8"))[0]
+    except UnicodeDecodeError:
+        raise BadPath("the path is not UTF-8") from None

@@ -1,0 +1,398 @@
+"""Periskope's reading routes: parse, ask, render, send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from backscroll.core.errors import NotFound
+from backscroll.core.model import ArchivedMessage
+from backscroll.core.query import MessageQuery
+from backscroll.dialects.links import first_values
+from backscroll.dialects.periskope.objects import (
+    Options,
+    render_chat,
+    render_chats,
+    render_contact,
+    render_contacts,
+    render_empty,
+    render_message,
+    render_messages,
+    render_notifications,
+    render_phone,
+    render_phones,
+    render_reactions,
+    render_status,
+)
+from backscroll.dialects.periskope.requests import (
+    parse_chats,
+    parse_contacts,
+    parse_messages,
+    parse_notifications,
+    parse_page,
+    parse_phones,
+    parse_reactions,
+    require_phone,
+)
+from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.http.links import links_of
+from backscroll.http.router import Answer, Handler, Param, Reply, Request, Route
+from backscroll.http.workers import HEAVY_ROWS
+
+PHONE = "x-phone"
+
+Made = tuple[tuple[int, ...], bytes]
+"""The phones that were asked, and the body."""
+
+
+async def answer(request: Request, make: Callable[[], bytes], phones: tuple[int, ...], *, heavy: bool) -> Reply:
+    body = await request.app.workers.run(make, heavy=heavy, receive=request.receive)
+    return Reply(200, body, phone_header(request, phones))
+
+
+def phone_header(request: Request, phones: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+    """x-periskope-phone-id, when the request came down to one phone."""
+    if len(phones) != 1:
+        return ()
+    return tuple(("x-periskope-phone-id", phone.phone_id) for phone in request.granted.phones if phone.no == phones[0])
+
+
+def options_of(request: Request) -> Options:
+    return Options(count=request.app.settings.periskope_count)
+
+
+def phones_of(request: Request) -> tuple[int, ...]:
+    return tuple(phone.no for phone in parse_phones(request.granted, request.headers.get(PHONE)))
+
+
+def is_heavy(query: MessageQuery) -> bool:
+    return query.limit > HEAVY_ROWS or query.search is not None
+
+
+async def list_messages(request: Request) -> Reply:
+    access, links, options = request.granted, links_of(request), options_of(request)
+    query = parse_messages(access, request.headers.get(PHONE), first_values(request.query))
+
+    def make() -> bytes:
+        return render_messages(request.app.store.list_messages(query), access, links, options)
+
+    return await answer(request, make, query.phones, heavy=is_heavy(query))
+
+
+async def list_chat_messages(request: Request) -> Reply:
+    access, links, options = request.granted, links_of(request), options_of(request)
+    chat = request.path_params["chat_id"]
+    query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
+
+    def make() -> bytes:
+        page = request.app.store.list_messages(query)
+        if page.chat is None and not page.messages:
+            raise NotFound("chat", chat)
+        return render_messages(page, access, links, options)
+
+    return await answer(request, make, query.phones, heavy=is_heavy(query))
+
+
+async def list_notifications(request: Request) -> Reply:
+    access, options = request.granted, options_of(request)
+    chat = request.path_params.get("chat_id")
+    query = parse_notifications(access, request.headers.get(PHONE), first_values(request.query), chat)
+
+    def make() -> bytes:
+        return render_notifications(request.app.store.list_messages(query), access, options)
+
+    return await answer(request, make, query.phones, heavy=is_heavy(query))
+
+
+async def get_message(request: Request) -> Reply:
+    access, links, phones = request.granted, links_of(request), phones_of(request)
+
+    def make() -> bytes:
+        return render_message(find_message(request, phones), access, links)
+
+    return await answer(request, make, phones, heavy=False)
+
+
+async def get_message_status(request: Request) -> Reply:
+    access, phones = request.granted, phones_of(request)
+
+    def make() -> bytes:
+        return render_status(find_message(request, phones), access)
+
+    return await answer(request, make, phones, heavy=False)
+
+
+def find_message(request: Request, phones: tuple[int, ...]) -> ArchivedMessage:
+    """By serialized id, bare id or queue id; raises NotFound."""
+    text, org, archive = request.path_params["message_id"], request.granted.org.no, request.app.store
+    ref = decode_message_id(text)
+    found = archive.find_message(org, phones, ref.id, ref.chat, ref.sender, ref.from_me)
+    found = found or archive.find_by_client_ref(org, phones, text)
+    if found is None:
+        raise NotFound("message", text)
+    return found
+
+
+async def list_chats(request: Request) -> Reply:
+    access, links, options = request.granted, links_of(request), options_of(request)
+    query = parse_chats(access, request.headers.get(PHONE), first_values(request.query))
+
+    def make() -> bytes:
+        return render_chats(request.app.store.list_chats(query), access, links, options)
+
+    return await answer(request, make, query.phones, heavy=query.limit > HEAVY_ROWS)
+
+
+async def get_chat(request: Request) -> Reply:
+    access, links, phones = request.granted, links_of(request), phones_of(request)
+    name = request.path_params["chat_id"]
+
+    def make() -> bytes:
+        chat = request.app.store.find_chat(access.org.no, phones, name)
+        if chat is None:
+            raise NotFound("chat", name)
+        return render_chat(chat, access, links)
+
+    return await answer(request, make, phones, heavy=False)
+
+
+async def list_contacts(request: Request) -> Reply:
+    access, options = request.granted, options_of(request)
+    query = parse_contacts(access, first_values(request.query))
+
+    def make() -> bytes:
+        return render_contacts(request.app.store.list_contacts(query), access, options)
+
+    return await answer(request, make, query.phones, heavy=True)
+
+
+async def get_contact(request: Request) -> Reply:
+    access, name = request.granted, request.path_params["contact_id"]
+    phones = tuple(phone.no for phone in access.phones)
+
+    def make() -> bytes:
+        contact = request.app.store.find_contact(access.org.no, phones, name)
+        if contact is None:
+            raise NotFound("contact", name)
+        return render_contact(contact, access)
+
+    return await answer(request, make, phones, heavy=False)
+
+
+async def get_phone(request: Request) -> Reply:
+    phone = require_phone(request.granted, request.headers.get(PHONE))
+    return Reply(200, render_phone(phone, request.granted), phone_header(request, (phone.no,)))
+
+
+async def list_phones(request: Request) -> Reply:
+    return Reply(200, render_phones(request.granted.phones, request.granted))
+
+
+async def list_reactions(request: Request) -> Reply:
+    access, options, params = request.granted, options_of(request), first_values(request.query)
+    query = parse_reactions(access, request.headers.get(PHONE), params)
+
+    def make() -> bytes:
+        return render_reactions(request.app.store.list_reactions(query), access, options, params)
+
+    return await answer(request, make, query.phones, heavy=query.limit > HEAVY_ROWS)
+
+
+def nothing(name: str) -> Handler:
+    """A list that an archive has nothing for."""
+
+    async def empty(request: Request) -> Reply:
+        offset, _ = parse_page(first_values(request.query))
+        return Reply(200, render_empty(name, offset))
+
+    return empty
+
+
+def no_such(what: str) -> Handler:
+    async def missing(request: Request) -> Reply:
+        raise NotFound(what, request.path_params["id"])
+
+    return missing
+
+
+async def no_webhooks(request: Request) -> Reply:
+    return Reply(200, msgspec.json.encode([]))
+
+
+OFFSET = Param(name="offset", type="integer", default=0, minimum=0, description="How many to pass over.")
+LIMIT = Param(
+    name="limit", type="integer", default=2000, minimum=1, maximum=2000, example=10, description="The most to return."
+)
+START = Param(
+    name="start_time",
+    example="2025-04-25T00:00:00Z",
+    description="From this moment on: an ISO 8601 time, or a date for its whole day; UTC unless it says otherwise.",
+)
+END = Param(
+    name="end_time",
+    example="2025-04-30",
+    description="Up to this moment, which is included; a date is its whole day.",
+)
+X_PHONE = Param(
+    name=PHONE,
+    where="header",
+    example="919876543210",
+    description="Only this phone: its number with country code, or its phone_id. Without it, all in the token's scope.",
+)
+X_PHONE_REQUIRED = msgspec.structs.replace(
+    X_PHONE, required=True, description="Which phone: its number with country code, or its phone_id."
+)
+CHAT_ID = Param(
+    name="chat_id",
+    where="path",
+    required=True,
+    example="919537851844@c.us",
+    description="A chat; any spelling will do.",
+)
+MESSAGE_ID = Param(
+    name="message_id",
+    where="path",
+    required=True,
+    example="true_919537851844@c.us_3EB0C62861626B2D8BD4A386E48976EC85CB009C",
+    description="The serialized id, the bare WhatsApp id, or the id that sending it returned.",
+)
+CONTACT_ID = Param(
+    name="contact_id", where="path", required=True, example="919537851844", description="A number, or a JID."
+)
+ID = Param(name="id", where="path", required=True)
+PAGE = (OFFSET, LIMIT)
+SPAN = (START, END)
+
+
+def _get(
+    path: str,
+    summary: str,
+    handler: Handler,
+    schema: str,
+    params: tuple[Param, ...] = (),
+    *,
+    tag: str = "periskope",
+    cached: bool = True,
+    listed: bool = True,
+    errors: tuple[int, ...] = (401, 422, 429),
+) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        dialect="periskope",
+        summary=summary,
+        handler=handler,
+        params=params,
+        answers={200: Answer(description="OK", schema=f"periskope.{schema}")},
+        errors=errors,
+        tag=tag,
+        cached=cached,
+        vary=(PHONE,),
+        listed=listed,
+    )
+
+
+def _empty(path: str, summary: str, name: str, params: tuple[Param, ...] = PAGE) -> Route:
+    return _get(path, summary, nothing(name), "Empty", params, tag="periskope: always empty here", cached=False)
+
+
+def _missing(path: str, summary: str, what: str) -> Route:
+    return _get(
+        path,
+        summary,
+        no_such(what),
+        "Error",
+        (ID,),
+        tag="periskope: always empty here",
+        cached=False,
+        errors=(401, 404),
+    )
+
+
+FOUND = (401, 404, 422, 429)
+ONE_MESSAGE = (MESSAGE_ID, X_PHONE)
+ROUTES: tuple[Route, ...] = (
+    _get("/v1/chats/messages", "List all messages", list_messages, "Messages", (*PAGE, X_PHONE, *SPAN)),
+    _get(
+        "/v1/chats/{chat_id}/messages",
+        "List a chat's messages",
+        list_chat_messages,
+        "Messages",
+        (CHAT_ID, *PAGE, X_PHONE, *SPAN),
+        errors=FOUND,
+    ),
+    _get("/v1/message/{message_id}", "Show a message", get_message, "Message", ONE_MESSAGE, errors=FOUND),
+    _get(
+        "/v1/messages/{message_id}", "Show a message", get_message, "Message", ONE_MESSAGE, errors=FOUND, listed=False
+    ),
+    _get(
+        "/v1/message/{message_id}/status",
+        "Show how far a message came",
+        get_message_status,
+        "Status",
+        ONE_MESSAGE,
+        errors=FOUND,
+    ),
+    _get(
+        "/v1/chats",
+        "List chats",
+        list_chats,
+        "Chats",
+        (
+            *PAGE,
+            X_PHONE,
+            *SPAN,
+            Param(name="chat_type", choices=("user", "individual", "group", "business")),
+            Param(name="label", description="A label's name or id."),
+        ),
+    ),
+    _get(
+        "/v1/chats/notifications",
+        "List group events and calls",
+        list_notifications,
+        "Notifications",
+        (*PAGE, X_PHONE, *SPAN),
+    ),
+    _get("/v1/chats/{chat_id}", "Show a chat", get_chat, "Chat", (CHAT_ID, X_PHONE), errors=FOUND),
+    _get(
+        "/v1/chats/{chat_id}/notifications",
+        "List a chat's group events and calls",
+        list_notifications,
+        "Notifications",
+        (CHAT_ID, *PAGE, X_PHONE, *SPAN),
+    ),
+    _get("/v1/contacts", "List contacts", list_contacts, "Contacts", PAGE),
+    _get("/v1/contacts/{contact_id}", "Show a contact", get_contact, "Contact", (CONTACT_ID,), errors=(401, 404, 429)),
+    _get("/v1/phones", "Show a phone", get_phone, "Phone", (X_PHONE_REQUIRED,), cached=False),
+    _get("/v1/phones/all", "List phones", list_phones, "Phones", cached=False, errors=(401, 429)),
+    _get(
+        "/v1/reactions",
+        "List reactions",
+        list_reactions,
+        "Reactions",
+        (*PAGE, X_PHONE, *SPAN, Param(name="chat_id"), Param(name="message_id")),
+    ),
+    _empty("/v1/note", "List notes", "notes"),
+    _empty("/v1/chats/{id}/notes", "List a chat's notes", "notes", (ID, *PAGE)),
+    _missing("/v1/note/{id}", "Show a note", "note"),
+    _empty("/v1/tickets", "List tickets", "tickets"),
+    _missing("/v1/tickets/{id}", "Show a ticket", "ticket"),
+    _empty("/v1/tasks", "List tasks", "tasks"),
+    _empty("/v1/queue", "Show the queue of messages to send", "queue", ()),
+    _empty("/v1/queue/jobs", "List messages to send", "jobs"),
+    _empty("/v1/queue/broadcast", "List a broadcast's messages to send", "jobs"),
+    _empty("/v1/message/scheduled", "List scheduled messages", "messages"),
+    _empty("/v1/chats/{id}/audit-logs", "List changes of a chat", "logs", (ID, *PAGE)),
+    _empty("/v1/knowledge-base", "List the knowledge base", "knowledge_base"),
+    _get(
+        "/v1/webhooks",
+        "List webhooks",
+        no_webhooks,
+        "Webhooks",
+        tag="periskope: always empty here",
+        cached=False,
+        errors=(401, 429),
+    ),
+    _missing("/v1/webhooks/{id}", "Show a webhook", "webhook"),
+)

@@ -1,0 +1,165 @@
+"""Routes that need WhatsApp itself: known, so that a client learns why nothing happened, and answered with 501."""
+
+from __future__ import annotations
+
+from backscroll.core.errors import Unsupported
+from backscroll.http.router import Answer, Dialect, Handler, Param, Reply, Request, Route
+
+REMEDY = (
+    "it needs a phone that is connected to WhatsApp, and this server is an archive. "
+    "Send the request to the gateway that feeds it"
+)
+
+WRITES: dict[Dialect, str] = {
+    "periskope": """
+        POST /v1/message/send            send a message
+        POST /v1/message/send-sync       send a message
+        POST /v1/messages/send           send a message
+        POST /v1/message/broadcast       send a message to several chats
+        POST /v1/message/{id}/edit       edit a message
+        POST /v1/message/{id}/forward    forward a message
+        POST /v1/message/{id}/delete     delete a message for everyone
+        POST /v1/message/{id}/react      react to a message
+        POST /v1/message/{id}/pin        pin a message
+        POST /v1/chats/create            create a group
+        POST /v1/chats/accept-invite     join a group
+        POST /v1/chats/typing            show that somebody is typing
+        POST /v1/chats/{id}/read         mark a chat as read
+        POST /v1/chats/{id}/settings     change a group's settings
+        POST /v1/chats/{id}/invite       send an invitation
+        POST /v1/chats/{id}/add          add to a group
+        POST /v1/chats/{id}/promote      make group members admins
+        POST /v1/chats/{id}/demote       make admins plain members
+        POST /v1/chats/{id}/remove       remove from a group
+        POST /v1/chats/{id}/leave        leave a group
+        PATCH /v1/chats/labels           label chats
+        PATCH /v1/chats/access           change who sees chats
+        PATCH /v1/chats/{id}             change a chat
+        PATCH /v1/chats/{id}/ai          change a chat's assistant
+        POST /v1/contacts/create         create a contact
+        PATCH /v1/contacts/labels        label contacts
+        PATCH /v1/contacts/{id}          change a contact
+        POST /v1/note/create             write a private note
+        POST /v1/tickets/create          open a ticket
+        PATCH /v1/tickets/{id}           change a ticket
+        GET /v1/phones/qr                show a QR code to link a phone
+        POST /v1/phones/create           add a phone
+        PATCH /v1/phones/update          rename a phone
+        POST /v1/phones/resync           synchronise a phone
+        POST /v1/phones/restart          restart a phone
+        POST /v1/phones/reset            reset a phone
+        DELETE /v1/phones/delete         remove a phone
+        DELETE /v1/queue/purge           empty the queue of messages to send
+        POST /v1/webhooks                subscribe to events
+        PATCH /v1/webhooks/{id}          change a subscription
+        DELETE /v1/webhooks/{id}         end a subscription
+        POST /v1/knowledge-base/faq/create              add to the knowledge base
+        PATCH /v1/knowledge-base/faq/{id}               change the knowledge base
+        DELETE /v1/knowledge-base/faq/{id}              remove from the knowledge base
+        POST /v1/knowledge-base/document/create         add to the knowledge base
+        DELETE /v1/knowledge-base/document/{id}         remove from the knowledge base
+        POST /v1/members/invite          invite a member
+        PATCH /v1/members/access         change what a member may do
+        DELETE /v1/members/{id}          remove a member
+    """,
+    "gowa": """
+        GET /app/login                   link a phone
+        GET /app/login-with-code         link a phone
+        GET /app/logout                  unlink a phone
+        GET /app/reconnect               reconnect a phone
+        POST /devices                    add a device
+        DELETE /devices/{device_id}      remove a device
+        GET /devices/{device_id}/login   link a phone
+        POST /devices/{device_id}/login/code    link a phone
+        POST /devices/{device_id}/logout        unlink a phone
+        POST /devices/{device_id}/reconnect     reconnect a phone
+        GET /devices/{device_id}/webhook        show a device's webhook
+        PATCH /devices/{device_id}/webhook      change a device's webhook
+        POST /send/message               send a message
+        POST /send/image                 send an image
+        POST /send/audio                 send audio
+        POST /send/file                  send a file
+        POST /send/sticker               send a sticker
+        POST /send/video                 send a video
+        POST /send/contact               send a contact
+        POST /send/link                  send a link
+        POST /send/location              send a location
+        POST /send/poll                  send a poll
+        POST /send/presence              show presence
+        POST /send/chat-presence         show that somebody is typing
+        POST /message/{message_id}/revoke       delete a message for everyone
+        POST /message/{message_id}/delete       delete a message
+        POST /message/{message_id}/reaction     react to a message
+        POST /message/{message_id}/update       edit a message
+        POST /message/{message_id}/read         mark a message as read
+        POST /message/{message_id}/star         star a message
+        POST /message/{message_id}/unstar       take a star away
+        POST /message/{message_id}/forward      forward a message
+        POST /chat/{chat_jid}/pin        pin a chat
+        POST /chat/{chat_jid}/archive    archive a chat
+        POST /chat/{chat_jid}/disappearing      set disappearing messages
+        POST /chat/{chat_jid}/label      label a chat
+        POST /chat/{chat_jid}/history    ask the phone for older messages
+        GET /user/info                   ask about a number
+        GET /user/check                  ask whether a number is on WhatsApp
+        GET /user/avatar                 fetch a picture
+        POST /user/avatar                change the own picture
+        POST /user/pushname              change the own name
+        GET /user/my/privacy             show privacy settings
+        GET /user/my/groups              list groups
+        GET /user/my/newsletters         list channels
+        GET /user/business-profile       show a business profile
+        POST /group                      create a group
+        POST /group/join-with-link       join a group
+        GET /group/info-from-link        show a group
+        GET /group/info                  show a group
+        GET /group/invite-link           show an invitation
+        POST /group/leave                leave a group
+        GET /group/participants          list group members
+        GET /group/participants/export   list group members
+        POST /group/participants         add to a group
+        POST /group/participants/remove  remove from a group
+        POST /group/participants/promote make group members admins
+        POST /group/participants/demote  make admins plain members
+        GET /group/participant-requests  list requests to join
+        POST /group/participant-requests/approve    let in
+        POST /group/participant-requests/reject     keep out
+        POST /group/photo                change a group's picture
+        POST /group/name                 change a group's name
+        POST /group/locked               lock a group
+        POST /group/announce             let only admins write
+        POST /group/topic                change a group's topic
+        POST /newsletter/unfollow        leave a channel
+        GET /newsletter/messages         fetch a channel's messages
+        POST /call/reject                reject a call
+    """,
+}
+
+
+def refusing(action: str) -> Handler:
+    async def refuse(request: Request) -> Reply:
+        raise Unsupported(action, REMEDY)
+
+    return refuse
+
+
+def _route(dialect: Dialect, line: str) -> Route:
+    method, path, action = line.split(maxsplit=2)
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return Route(
+        method=method,
+        path=path,
+        dialect=dialect,
+        summary=action[0].upper() + action[1:],
+        description="Needs WhatsApp itself; the archive answers 501.",
+        handler=refusing(f"{method} {path} ({action})"),
+        params=tuple(Param(name=name, where="path", required=True) for name in names),
+        answers={501: Answer(description="Not done: this server is an archive", schema=f"{dialect}.Error")},
+        errors=(401, 429),
+        tag=f"{dialect}: needs WhatsApp",
+    )
+
+
+ROUTES: tuple[Route, ...] = tuple(
+    _route(dialect, line) for dialect, lines in WRITES.items() for line in lines.strip().splitlines()
+)

@@ -1,0 +1,1 @@
+"""GOWA's own databases as events."""

@@ -1,0 +1,1 @@
+"""The answers of Periskope's API as events."""

@@ -1,0 +1,1 @@
+"""Pulling from a server that speaks Periskope's API."""

@@ -1,0 +1,64 @@
+"""Maintenance: every server process looks for work, and one at a time does it, under a lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from backscroll.core.errors import StorageError, story_of
+from backscroll.core.model import Org
+from backscroll.storage.store import Store
+
+log = logging.getLogger("backscroll.maintenance")
+
+ROUND_SECONDS = 2.0
+PACE_SECONDS = 0.02
+"""After each organisation: with thousands of them a round takes longer rather than all of the database."""
+
+
+@asynccontextmanager
+async def maintenance(store: Store) -> AsyncIterator[None]:
+    """Look around while the server runs, with two seconds between rounds.
+
+    What is begun goes on in another process when this one ends.
+    """
+    stopping = threading.Event()
+    thread = threading.Thread(target=_rounds, args=(store, stopping), name="backscroll-maintenance", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.to_thread(thread.join)
+
+
+def _rounds(store: Store, stopping: threading.Event) -> None:
+    while not stopping.wait(ROUND_SECONDS):
+        _try(lambda: go_round(store, stopping.is_set, stopping.wait))
+
+
+def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object]) -> None:
+    """See to every organisation once; what goes wrong with one does not keep the others waiting."""
+    for org in store.list_orgs():
+        if stop():
+            return
+        _try(lambda org=org: _see_to(store, org, stop))  # type: ignore[misc]
+        pause(PACE_SECONDS)
+
+
+def _see_to(store: Store, org: Org, stop: Callable[[], bool]) -> None:
+    if store.finish_merges(org.no, stop):
+        log.info("moved messages of merged contacts of organisation %s", org.id)
+
+
+def _try(work: Callable[[], None]) -> None:
+    """The next round tries again."""
+    try:
+        work()
+    except StorageError as error:
+        log.warning("maintenance waits: %s", type(error).__name__)
+    except Exception as error:
+        log.error("maintenance failed: %s", story_of(error))

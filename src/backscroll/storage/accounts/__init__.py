@@ -1,0 +1,1 @@
+"""Organisations, phones, tokens, leases."""

@@ -1,0 +1,194 @@
+"""Organisations, their phones, and the tokens that open them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import string
+import uuid
+import zlib
+from typing import Any
+
+from msgspec import Struct
+
+from backscroll.core.errors import BadField, Conflict, NotFound, Unauthorised
+from backscroll.core.model import Access, Org, Phone
+from backscroll.database.protocol import Txn
+
+PREFIX = "bsk"
+"""First letters of every secret, for scanners that look for leaked ones."""
+_ALPHABET = string.ascii_lowercase + string.digits
+SCOPES = frozenset({"read", "write", "admin"})
+TOUCH_EVERY = 60_000_000
+"""last_used_at is exact to a minute, so that reading does not write on every request."""
+
+
+class NewToken(Struct, frozen=True):
+    """``secret`` is shown once and stored nowhere."""
+
+    id: str
+    secret: str
+
+
+class TokenInfo(Struct, frozen=True, kw_only=True):
+    """What may be shown of a token. ``phones`` are numbers, None for all; times are microseconds UTC."""
+
+    id: str
+    name: str | None
+    phones: tuple[str, ...] | None
+    scopes: tuple[str, ...]
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+
+
+class Found(Struct, frozen=True):
+    """A valid credential, and whether its time of use is due to be written."""
+
+    access: Access
+    touch: bool
+
+
+def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
+    """Make an organisation. ``BadField`` for its name or id (a UUID), ``Conflict`` when either is taken."""
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise BadField("name", name[:200], "must have 1 to 200 characters")
+    try:
+        id = str(uuid.UUID(id)) if id else str(uuid.uuid4())
+    except ValueError:
+        raise BadField("id", id, "must be a UUID such as 2997dd64-89bf-48d3-9a22-b314fca017e5") from None
+    orgs = list_orgs(tx)
+    if any(name == org.name or id == org.id for org in orgs):
+        raise Conflict(f"An organisation called {name} or with this id exists already")
+    tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
+    tx.run("add_head", {"org": no})
+    return Org(no=no, id=id, name=name, created_at=now)
+
+
+def list_orgs(tx: Txn) -> list[Org]:
+    """All organisations, in the order of their numbers."""
+    return [Org(no=r[0], id=r[1], name=r[2], created_at=r[3]) for r in tx.all("list_orgs", {})]
+
+
+def find_org(tx: Txn, name_or_id: str) -> Org:
+    """By its exact name or its id; ``NotFound``."""
+    for org in list_orgs(tx):
+        if name_or_id in (org.name, org.id) or name_or_id.lower() == org.id:
+            return org
+    raise NotFound("organisation", name_or_id)
+
+
+def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
+    """Own phones by number, each with the number of its party; oldest first."""
+    return {
+        r[0]: (Phone(no=r[0], jid=r[1], phone_id=r[2], device_id=r[3], name=r[4], created_at=r[5]), r[6])
+        for r in tx.all("list_phones", {"org": org})
+    }
+
+
+def make_phone_id() -> str:
+    """An id as Periskope's are: ``phone-`` and sixteen random lowercase letters."""
+    return "phone-" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
+
+
+def create_token(
+    tx: Txn,
+    org: int,
+    name: str | None,
+    phones: tuple[int, ...] | None,
+    scopes: frozenset[str],
+    expires: int | None,
+    now: int,
+) -> NewToken:
+    """Make a credential for some phones (None: all). ``BadField`` for an unknown scope, ``NotFound`` for a phone."""
+    unknown = scopes - SCOPES
+    if unknown:
+        raise BadField("scope", sorted(unknown)[0], f"must be one of {', '.join(sorted(SCOPES))}")
+    known = phones_of(tx, org)
+    for phone in phones or ():
+        if phone not in known:
+            raise NotFound("phone", str(phone))
+    id = f"{PREFIX}{org}x" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    body = f"{id}_{base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b'=').decode()}"
+    secret = f"{body}_{_checksum(body)}"
+    params = {"org": org, "token": id, "hash": _hash(secret), "name": name, "now": now, "expires_at": expires}
+    listed = None if phones is None else json.dumps(sorted(phones))
+    tx.run("add_token", params | {"phones": listed, "scopes": " ".join(sorted(scopes))})
+    return NewToken(id, secret)
+
+
+def list_tokens(tx: Txn, org: int) -> list[TokenInfo]:
+    """All tokens of an organisation, revoked ones too."""
+    phones = phones_of(tx, org)
+    return [_info(row, phones) for row in tx.all("list_tokens", {"org": org})]
+
+
+def _info(row: tuple[Any, ...], phones: dict[int, tuple[Phone, int]]) -> TokenInfo:
+    listed = None if row[2] is None else tuple(phones[no][0].number for no in json.loads(row[2]) if no in phones)
+    return TokenInfo(
+        id=row[0],
+        name=row[1],
+        phones=listed,
+        scopes=tuple(row[3].split()),
+        created_at=row[4],
+        expires_at=row[5],
+        revoked_at=row[6],
+        last_used_at=row[7],
+    )
+
+
+def revoke_token(tx: Txn, org: int, token: str, now: int) -> None:
+    """``NotFound`` when there is no such token. Revoking twice keeps the first time."""
+    if tx.one("revoke_token", {"org": org, "token": token, "now": now}) is None:
+        raise NotFound("token", token)
+
+
+def org_of_token(token_or_secret: str) -> int | None:
+    """The organisation's number that a token id or secret names; None when it is not one of ours."""
+    head, x, _ = token_or_secret.removeprefix(PREFIX).partition("x")
+    ours = token_or_secret.startswith(PREFIX) and x and head.isascii() and head.isdigit() and len(head) <= 12
+    return int(head) if ours else None
+
+
+def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Found:
+    """What ``secret`` opens. ``token`` must be its id when given. One error for all that can be wrong."""
+    id, _, rest = secret.partition("_")
+    org = org_of_token(id)
+    body, _, checksum = secret.rpartition("_")
+    well_formed = org is not None and rest and secret.isascii() and hmac.compare_digest(checksum, _checksum(body))
+    if not well_formed or org is None:
+        raise Unauthorised
+    if token is not None and not hmac.compare_digest(token.encode("utf-8", "replace"), id.encode()):
+        raise Unauthorised
+    row = tx.one("find_token", {"org": org, "token": id})
+    if row is None or not hmac.compare_digest(bytes(row[0]), _hash(secret)):
+        raise Unauthorised
+    _, phones, scopes, expires_at, revoked_at, last_used_at = row
+    if revoked_at is not None or (expires_at is not None and expires_at <= now):
+        raise Unauthorised
+    access = access_of(tx, org, None if phones is None else json.loads(phones), frozenset(scopes.split()), id)
+    return Found(access, last_used_at is None or now - last_used_at >= TOUCH_EVERY)
+
+
+def access_of(tx: Txn, org: int, phones: list[int] | None, scopes: frozenset[str], token: str | None) -> Access:
+    """What a token that names these phones (None: all) may read; the organisation must exist."""
+    found = next(o for o in list_orgs(tx) if o.no == org)
+    all_phones = [phone for phone, _ in phones_of(tx, org).values()]
+    visible = tuple(p for p in all_phones if phones is None or p.no in phones)
+    return Access(org=found, phones=visible, scoped=phones is not None, scopes=scopes, token_id=token)
+
+
+def _hash(secret: str) -> bytes:
+    # 256 random bits need no slow hash.
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    return (
+        base64.b32encode(zlib.crc32(body.encode("utf-8", "replace")).to_bytes(4, "big")).rstrip(b"=").decode().lower()
+    )

@@ -1,0 +1,287 @@
+"""Files of messages, kept on disk under the SHA-256 of their bytes, and the signed links that lead to them.
+
+<root>/<org>/<ab>/<sha256>                    the file
+<root>/.thumbnails/<org>/<ab>/<sha256>.jpg    a small picture of it, or .png; may be deleted at any time
+<root>/.incoming/                             files on their way; leftovers of a crash go after a day
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import io
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.errors import BadField, NotFound, StorageError
+from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
+from backscroll.storage.files.image_info import dimensions, duration, shrink
+from backscroll.storage.files.keys import derive_key
+from backscroll.storage.files.media_types import HEAD_BYTES, extension_of, mimetype_of
+
+CHUNK = 1 << 20
+LEFTOVER_SECONDS = 24 * 60 * 60
+THUMBNAIL = "thumbnail"
+"""The ending of a link to the small picture, where the file itself has its own ending."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class StoredFile(Struct, frozen=True, kw_only=True):
+    """A file that is on the disk for good, and what its bytes tell of themselves."""
+
+    sha256: str
+    size: int
+    mimetype: str
+    width: int | None = None
+    """Pixels, as shown: a photo's turn is applied."""
+    height: int | None = None
+    duration: float | None = None
+    """Seconds."""
+
+
+class MediaStore:
+    """The files of all orgs under ``root``. Orgs never share a file: none learns what another holds."""
+
+    def __init__(self, root: Path, key: bytes) -> None:
+        """Open the folder, make it if need be, and sweep what crashes left behind more than a day ago."""
+        self.root = root
+        self._link_key = derive_key(key, "media link")
+        self._incoming = root / ".incoming"
+        self._thumbnails = root / ".thumbnails"
+        self._named: set[Path] = set()
+        # A hostile picture may take 120 MB while it is decoded; two at a time bound the sum.
+        self._decoders = threading.BoundedSemaphore(2)
+        with writing("media"):
+            make_folder(self._incoming)
+        _sweep(self._incoming, time.time() - LEFTOVER_SECONDS)
+
+    def put(
+        self,
+        org: int,
+        source: BinaryIO | Iterable[bytes] | bytes,
+        *,
+        max_bytes: int,
+        declared_mimetype: str | None,
+        filename: str | None,
+    ) -> StoredFile:
+        """Keep the bytes; when this returns they survive a power cut. The same bytes twice are one file.
+
+        Raises ``BadField`` above ``max_bytes`` and ``StorageFull`` without space; neither leaves anything behind.
+        """
+        with writing("media"):
+            descriptor, name = tempfile.mkstemp(dir=self._incoming)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                sha256, size, head = _copy(_chunks(source), file, max_bytes)
+                stored = _describe(temporary, sha256, size, mimetype_of(head, declared_mimetype, filename))
+                self._keep(file, temporary, self.path(org, sha256), size)
+            return stored
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def path(self, org: int, sha256: str) -> Path:
+        """Where the file is or would be; ``NotFound`` for what cannot be the name of a file."""
+        return self._place(self.root, org, sha256) / sha256
+
+    def open(self, org: int, sha256: str) -> io.BufferedReader:
+        """Open the file for reading; ``NotFound`` when this org does not have it."""
+        try:
+            return self.path(org, sha256).open("rb")
+        except FileNotFoundError:
+            raise NotFound("media", sha256) from None
+        except OSError as error:
+            raise StorageError(f"media cannot be read: {error.strerror or error}") from error
+
+    def exists(self, org: int, sha256: str) -> bool:
+        """Whether the bytes with this SHA-256 are here."""
+        return _SHA256.fullmatch(sha256) is not None and self.path(org, sha256).is_file()
+
+    def size(self, org: int, sha256: str) -> int:
+        """Bytes of the file; ``NotFound`` when this org does not have it."""
+        try:
+            return self.path(org, sha256).stat().st_size
+        except FileNotFoundError:
+            raise NotFound("media", sha256) from None
+
+    def delete(self, org: int, sha256: str) -> bool:
+        """Remove the file and its thumbnail for good; False when there was none."""
+        path = self.path(org, sha256)
+        was_there = path.is_file()
+        with writing("media"):
+            for gone in (path, *self._thumbnail_paths(org, sha256)):
+                _remove(gone)
+        return was_there
+
+    def orgs(self) -> Iterator[int]:
+        """The orgs that have a folder here, in order."""
+        names = (folder.name for folder in self.root.iterdir())
+        yield from sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+    def files(self, org: int) -> Iterator[str]:
+        """The SHA-256 names of an org's files, in order; files on their way are not among them."""
+        folder = self.root / str(org)
+        for part in sorted(folder.iterdir()) if folder.is_dir() else ():
+            yield from sorted(file.name for file in part.iterdir() if _SHA256.fullmatch(file.name))
+
+    def verify(self, org: int, sha256: str) -> bool:
+        """Read the whole file and say whether it still is what its name says; ``NotFound`` when it is gone."""
+        with self.open(org, sha256) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+    def thumbnail(self, org: int, sha256: str) -> Path | None:
+        """A JPEG or PNG of at most 320 pixels a side, upright, made on first use; None when the file is no picture."""
+        for path in self._thumbnail_paths(org, sha256):
+            if path.is_file():
+                return path
+        with self._decoders:
+            small = shrink(self.path(org, sha256))
+        if small is None:
+            return None
+        extension, body = small
+        path = self._keep_thumbnail(self._place(self._thumbnails, org, sha256) / f"{sha256}.{extension}", body)
+        if self.exists(org, sha256):
+            return path
+        # Deleted in the meantime: a picture of it must not outlive it.
+        _remove(path)
+        return None
+
+    def sign(
+        self,
+        org: int,
+        sha256: str,
+        *,
+        thumbnail: bool = False,
+        filename: str | None = None,
+        mimetype: str | None = None,
+    ) -> str:
+        """A path with a signature that never expires, such as ``/media/7/9f86….jpg?filename=cat.jpg&s=…``.
+
+        The ending says how the file will be served: from ``mimetype``, else from ``filename``, else ``.bin``. The disk
+        is not asked, so links for files that are not there can be made too.
+        """
+        extension = THUMBNAIL if thumbnail else extension_of(mimetype, filename)
+        name = _printable(filename) if filename else None
+        query = f"filename={quote(name, safe='')}&" if name else ""
+        return f"/media/{org}/{sha256}.{extension}?{query}s={self._signature(org, sha256, extension, name)}"
+
+    def check_signature(self, org: int, sha256: str, extension: str, filename: str | None, signature: str) -> bool:
+        """Whether ``sign`` made this very link. Takes the same time however much of the signature is right."""
+        expected = self._signature(org, sha256, extension, filename or None)
+        return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
+
+    def _signature(self, org: int, sha256: str, extension: str, filename: str | None) -> str:
+        claim = msgspec.json.encode([org, sha256, extension, _printable(filename) if filename else None])
+        return base64.urlsafe_b64encode(hmac.digest(self._link_key, claim, hashlib.sha256)).decode().rstrip("=")
+
+    def _place(self, root: Path, org: int, sha256: str) -> Path:
+        if _SHA256.fullmatch(sha256) is None or org < 0:
+            raise NotFound("media", sha256)
+        return root / str(org) / sha256[:2]
+
+    def _thumbnail_paths(self, org: int, sha256: str) -> list[Path]:
+        folder = self._place(self._thumbnails, org, sha256)
+        return [folder / f"{sha256}.{extension}" for extension in ("jpg", "png")]
+
+    def _keep(self, file: io.FileIO, temporary: Path, final: Path, size: int) -> None:
+        with writing("media"):
+            self._name_folder(final.parent)
+            # Known bytes need no second write to the disk, which makes repeating an import cheap.
+            if not (final.is_file() and final.stat().st_size == size):
+                os.fsync(file.fileno())
+                temporary.replace(final)
+            # Also for known bytes: whoever wrote them may not have come this far yet.
+            sync_folder(final.parent)
+
+    def _name_folder(self, folder: Path) -> None:
+        """Make sure that a folder and its parents up to the root will be found after a power cut."""
+        if folder in self._named or folder == self.root:
+            return
+        self._name_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Also when it was there: another process may have made it and not synced it yet.
+        sync_folder(folder.parent)
+        self._named.add(folder)
+
+    def _keep_thumbnail(self, final: Path, body: bytes) -> Path:
+        with writing("a thumbnail"):
+            make_folder(final.parent)
+            descriptor, name = tempfile.mkstemp(dir=self._incoming)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(name, final)
+            finally:
+                Path(name).unlink(missing_ok=True)
+        return final
+
+
+def _chunks(source: BinaryIO | Iterable[bytes] | bytes) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        return iter((source,))
+    if hasattr(source, "read"):
+        file = cast(BinaryIO, source)
+        return iter(lambda: file.read(CHUNK), b"")
+    return iter(source)
+
+
+def _copy(chunks: Iterator[bytes], file: io.FileIO, max_bytes: int) -> tuple[str, int, bytes]:
+    """Write the chunks and return their SHA-256, size and first bytes."""
+    digest, size, head = hashlib.sha256(), 0, b""
+    for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise BadField("file", None, f"must be at most {max_bytes} bytes")
+        digest.update(chunk)
+        if len(head) < HEAD_BYTES:
+            head += chunk[:HEAD_BYTES]
+        with writing("media"):
+            _write_all(file, chunk)
+    return digest.hexdigest(), size, head
+
+
+def _write_all(file: io.FileIO, chunk: bytes) -> None:
+    # A raw file may write less than it was given, for instance up to the last free block.
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _describe(path: Path, sha256: str, size: int, mimetype: str) -> StoredFile:
+    width, height = (dimensions(path) if mimetype.startswith("image/") else None) or (None, None)
+    seconds = duration(path) if mimetype.startswith(("audio/", "video/")) else None
+    return StoredFile(sha256=sha256, size=size, mimetype=mimetype, width=width, height=height, duration=seconds)
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()
+        sync_folder(path.parent)
+
+
+def _sweep(folder: Path, before: float) -> None:
+    for leftover in folder.iterdir():
+        # Another process may sweep at the same moment.
+        with suppress(FileNotFoundError):
+            if leftover.stat().st_mtime < before:
+                leftover.unlink()
+
+
+def _printable(filename: str) -> str:
+    """The name with lone surrogates replaced, as a link cannot carry them."""
+    return filename.encode("utf-8", "replace").decode()

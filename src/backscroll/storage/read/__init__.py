@@ -1,0 +1,1 @@
+"""Reading: rows become messages, lists and lines."""

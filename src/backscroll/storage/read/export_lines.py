@@ -1,0 +1,102 @@
+"""The lines of exported chats as the next import meets them: where they stand, and what they say themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.ids import canonical
+from backscroll.core.model import Message
+from backscroll.database.protocol import Txn
+from backscroll.storage.read.messages import Names
+from backscroll.storage.records.resolve import Telling, merged
+from backscroll.storage.records.rows import DELETED, EXPORT_PREFIX, MessageRow, row_of, told_by
+
+_CHUNK = 400
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+class StoredLine(Struct, frozen=True, kw_only=True):
+    """``message`` is the line without regard to what other sources told; its key is empty but for the id."""
+
+    id: str
+    sender: str | None
+    """JID, None when nobody is named."""
+    message: Message
+    prev_text: str | None
+    is_deleted: bool
+    host: str | None = None
+    """Sender of the message that the line turned out to be, if it did; None too while nobody knows them."""
+    is_adopted: bool = False
+    """It stands under the id of a message."""
+
+
+class StoredLines(Struct, frozen=True):
+    """What exported chats told of one chat, in the order of time."""
+
+    lines: list[StoredLine]
+    """Oldest first."""
+    meet_others: bool
+    """Other sources tell of this time too."""
+
+
+def lines_between(tx: Txn, names: Names, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
+    """Lines of the chat that were said then."""
+    party = names.find(canonical(chat))
+    if party is None:
+        return StoredLines([], False)
+    chats = names.standing_under(party.contact)
+    base: dict[str, Any] = {"org": org, "phone": phone, "phones": (phone,), "chats": chats}
+    said = sorted({row[0] for row in tx.all("ids_said", base | {"low": since, "high": until})})
+    found: list[StoredLine] = []
+    for start in range(0, len(said), _CHUNK):
+        found += _lines_of(tx, names, base | {"ids": said[start : start + _CHUNK]})
+    found.sort(key=lambda line: (line.message.sent_at, line.id))
+    return StoredLines(found, any(not id.startswith(EXPORT_PREFIX) for id in said))
+
+
+def _lines_of(tx: Txn, names: Names, params: dict[str, Any]) -> list[StoredLine]:
+    rows = [row_of(values) for values in tx.all("rows_by_id", params)]
+    tellings: dict[tuple[str, str], list[Telling]] = defaultdict(list)
+    for _, id, sender, source, digest, text in tx.all("read_tellings", params):
+        message = _MESSAGE.decode(text)
+        if message.key.id.startswith(EXPORT_PREFIX) and message.key.id != id:
+            tellings[id, message.key.id].append(Telling(sender, source, message, digest))
+    names.load({row.sender for row in rows} | {t.sender for told in tellings.values() for t in told})
+    hosts = {row.id: row for row in rows}
+    return [
+        *(_alone(names, row) for row in rows if row.id.startswith(EXPORT_PREFIX)),
+        *(_adopted(names, line, told, hosts.get(id)) for (id, line), told in tellings.items()),
+    ]
+
+
+def _alone(names: Names, row: MessageRow) -> StoredLine:
+    return StoredLine(
+        id=row.id,
+        sender=_jid(names, row.sender),
+        message=told_by(row),
+        prev_text=row.prev_text,
+        is_deleted=bool(row.flags & DELETED),
+    )
+
+
+def _adopted(names: Names, line: str, told: Sequence[Telling], host: MessageRow | None) -> StoredLine:
+    best_first = sorted(told, key=lambda t: t.priority, reverse=True)
+    message = merged([t.message for t in best_first])
+    return StoredLine(
+        id=line,
+        sender=_jid(names, best_first[0].sender),
+        message=message,
+        prev_text=message.details.prev_text,
+        is_deleted=bool(message.details.is_deleted),
+        host=_jid(names, host.sender) if host else None,
+        is_adopted=True,
+    )
+
+
+def _jid(names: Names, contact: int) -> str | None:
+    return names.party(contact).jid if contact else None

@@ -1,0 +1,350 @@
+"""Chats, contacts and reactions as they are listed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core import ids
+from backscroll.core.model import (
+    ArchivedMessage,
+    Chat,
+    ChatPage,
+    Contact,
+    ContactPage,
+    Member,
+    ReactionPage,
+    ReactionRow,
+)
+from backscroll.core.query import ChatQuery, ContactQuery, ReactionQuery
+from backscroll.database.protocol import Row, Txn
+from backscroll.storage.read.messages import Assembler, Names, Place
+from backscroll.storage.records.identity import Party, Registers, decode_registers, value_of
+from backscroll.storage.records.resolve import Addon
+from backscroll.storage.records.rows import ASIDE, MessageRow, row_of
+
+ChatKind = Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
+_KINDS: dict[str, ChatKind] = {
+    "group": "group",
+    "newsletter": "newsletter",
+    "broadcast": "broadcast",
+    "status": "status",
+    "unknown": "unknown",
+}
+_PARTY_KINDS = {
+    "user": ("user", "lid", "export", "bot"),
+    "group": ("group",),
+    "newsletter": ("newsletter",),
+    "broadcast": ("broadcast",),
+    "status": ("status",),
+    "unknown": ("unknown",),
+}
+_TOLD = (
+    "image",
+    "unread",
+    "archived",
+    "pinned",
+    "muted_until",
+    "ephemeral_seconds",
+    "description",
+    "invite_link",
+    "is_exited",
+    "created_at",
+    "updated_at",
+    "extras",
+)
+EVERYTHING = 1_000_000
+
+
+def _has_label(registers: Registers, label: str) -> bool:
+    """By the label's name, or by the id that a source told with it."""
+    told = (value_of(registers, "extras") or {}).get("label_ids")
+    return label in (value_of(registers, "labels") or ()) or (isinstance(told, dict) and bool(told.get(label)))
+
+
+_CHUNK = 500
+"""Parties that one statement is asked about."""
+
+
+class _Glance(Struct):
+    """What counters and an index tell of one party's rows with one phone."""
+
+    total: int
+    newest: int | None
+
+
+def _age(row: MessageRow) -> tuple[int, str, int, int]:
+    """What messages of one phone are ordered by."""
+    return row.sent_at, row.id, row.chat, row.sender
+
+
+class Lists:
+    """Answers within one reading transaction."""
+
+    def __init__(self, tx: Txn, org: int, names: Names) -> None:
+        self._tx = tx
+        self._org = org
+        self._names = names
+        self._assembler = Assembler(tx, org, names)
+
+    # ------------------------------------------------------------------ chats
+
+    def chats(self, query: ChatQuery) -> ChatPage:
+        """Latest first. Filters on what sources told (name, label, archived) read every chat of the phones."""
+        kinds = _PARTY_KINDS.get(query.kind or "", ()) if query.kind else ()
+        params: dict[str, Any] = {
+            "org": self._org,
+            "phones": query.phones,
+            "any_kind": int(query.kind is None),
+            "kinds": kinds,
+            "has_media": int(query.has_media),
+            "since": query.since,
+            "until": query.until,
+        }
+        if query.search or query.label is not None or query.archived is not None:
+            return self._filtered(query, params)
+        row = self._tx.one("count_chats", params)
+        rows = self._tx.all("list_chats", params | {"limit": query.limit, "offset": query.offset})
+        return ChatPage(chats=self._chats(rows), total=row[0] if row else 0, offset=query.offset, limit=query.limit)
+
+    def _filtered(self, query: ChatQuery, params: dict[str, Any]) -> ChatPage:
+        rows = self._tx.all("list_chats", params | {"limit": EVERYTHING, "offset": 0})
+        self._names.load(row[1] for row in rows)
+        found = [row for row in rows if self._fits(row, query)]
+        page = self._chats(found[query.offset : query.offset + query.limit])
+        return ChatPage(chats=page, total=len(found), offset=query.offset, limit=query.limit)
+
+    def _fits(self, row: Row, query: ChatQuery) -> bool:
+        registers = decode_registers(row[3])
+        if query.archived is not None and bool(value_of(registers, "archived")) != query.archived:
+            return False
+        if query.label is not None and not _has_label(registers, query.label):
+            return False
+        name = self._chat_name(self._names.party(row[1]), registers)
+        return not query.search or ids.fold(query.search) in ids.fold(name or "")
+
+    def chat(self, phones: Sequence[int], jid: str, brief: bool = False) -> Chat | None:
+        """One chat as the first of ``phones`` that has it sees it; ``brief`` leaves messages and members out."""
+        party = self._names.find(jid)
+        if party is None:
+            return None
+        for contact in self._names.standing_under(party.contact):
+            row = self._tx.one("chat_of_phones", {"org": self._org, "chat": contact, "phones": phones})
+            if row is not None:
+                return self._chats([(row[0], party.contact, *row[1:])], brief)[0]
+        return None
+
+    def _chat_name(self, party: Party, registers: Registers) -> str | None:
+        return value_of(registers, "name") or party.display_name
+
+    def _chats(self, rows: Sequence[Row], brief: bool = False) -> list[Chat]:
+        """By as many statements for many chats as for few."""
+        self._names.load(row[1] for row in rows)
+        registers = [decode_registers(row[3]) for row in rows]
+        more = [{} for _ in rows] if brief else self._more(rows, registers)
+        return list(map(self._chat, rows, registers, more))
+
+    def _chat(self, row: Row, registers: Registers, more: dict[str, Any]) -> Chat:
+        phone_no, contact, last_at, _, stored_at, changed_at = row
+        party = self._names.party(contact)
+        told: dict[str, Any] = {name: value_of(registers, name) for name in _TOLD if name in registers}
+        return Chat(
+            jid=party.jid,
+            phone=self._names.phones[phone_no][0],
+            kind=_KINDS.get(party.kind, "user"),
+            name=self._chat_name(party, registers),
+            lid=party.lid,
+            last_message_at=last_at,
+            labels=tuple(value_of(registers, "labels") or ()),
+            stored_at=stored_at,
+            changed_at=changed_at,
+            **told,
+            **more,
+        )
+
+    def _more(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[dict[str, Any]]:
+        """Members, the number of messages, and the last of them."""
+        self._names.load(self._names.phones[row[0]][1] for row in rows)
+        members = self._members(rows, registers)
+        places = [[(row[0], chat) for chat in self._names.standing_under(row[1])] for row in rows]
+        glances = self._glances({place for standing in places for place in standing})
+        totals = [sum(glances[place].total for place in standing if place in glances) for standing in places]
+        newest = [[glances[place].newest for place in standing if place in glances] for standing in places]
+        last = self._last_messages(newest)
+        return [
+            {"members": m, "messages": total, "last_message": message}
+            for m, total, message in zip(members, totals, last, strict=True)
+        ]
+
+    def _glances(self, places: set[Place]) -> dict[Place, _Glance]:
+        """Those of the places where something was said; others may be among them."""
+        phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
+        found: dict[Place, _Glance] = {}
+        for start in range(0, len(chats), _CHUNK):
+            params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK], "mask": ASIDE}
+            for phone, chat, total, newest in self._tx.all("glance_at_chats", params):
+                found[(phone, chat)] = _Glance(total, newest)
+        return found
+
+    def _last_messages(self, newest: Sequence[Sequence[int | None]]) -> list[ArchivedMessage | None]:
+        """The last of each chat; ``newest`` are the numbers of those that may be."""
+        rows = self._rows(sorted(no for nos in newest for no in nos if no is not None))
+        last = [max((rows[no] for no in nos if no is not None), key=_age, default=None) for nos in newest]
+        messages = iter(self._assembler.messages([row for row in last if row is not None]))
+        return [None if row is None else next(messages) for row in last]
+
+    def _rows(self, nos: Sequence[int]) -> dict[int, MessageRow]:
+        found = {}
+        for start in range(0, len(nos), _CHUNK):
+            for row in self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]}):
+                found[row[0]] = row_of(row)
+        return found
+
+    def _members(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
+        told = [msgspec.convert(value_of(known, "members"), tuple[Member, ...] | None) for known in registers]
+        self._names.meet(member.jid for members in told for member in members or ())
+        for row, members in zip(rows, told, strict=True):
+            self._assembler.know_size(row[0], row[1], len(members or ()))
+        return [
+            self._both_sides(row) if members is None else tuple(map(self._member, members))
+            for row, members in zip(rows, told, strict=True)
+        ]
+
+    def _member(self, member: Member) -> Member:
+        party = self._names.find(member.jid)
+        jid, name = (member.jid, member.name) if party is None else (party.jid, party.display_name or member.name)
+        return Member(jid=jid, is_admin=member.is_admin, is_super_admin=member.is_super_admin, name=name)
+
+    def _both_sides(self, row: Row) -> tuple[Member, ...]:
+        party = self._names.party(row[1])
+        if party.kind not in _PARTY_KINDS["user"]:
+            return ()
+        own, contact = self._names.phones[row[0]]
+        mine = self._names.party(contact)
+        return (
+            Member(jid=party.jid, is_admin=True, name=party.display_name),
+            Member(jid=mine.jid, is_admin=True, name=mine.display_name or own.name),
+        )
+
+    # ------------------------------------------------------------------ contacts
+
+    def contacts(self, query: ContactQuery) -> ContactPage:
+        params = {
+            "org": self._org,
+            "saved_only": int(query.saved_only),
+            "everybody": int(self._are_all(query.phones)),
+            "phones": query.phones,
+        }
+        count = self._tx.one("count_contacts", params)
+        limit = EVERYTHING if query.limit is None else query.limit
+        rows = self._tx.all("list_contacts", params | {"limit": limit, "offset": query.offset})
+        contacts = self._contacts([Party(*row) for row in rows], query.phones)
+        return ContactPage(contacts=contacts, total=count[0] if count else 0, offset=query.offset, limit=limit)
+
+    def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
+        party = self._names.find(jid)
+        if party is None or party.kind == "group":
+            return None
+        known = {"org": self._org, "contact": party.contact, "phones": phones}
+        if not self._are_all(phones) and self._tx.one("is_known_to", known) is None:
+            return None
+        return self._contacts([party], phones)[0]
+
+    def _are_all(self, phones: Sequence[int]) -> bool:
+        """Whether these are all phones of the organisation, to whom nobody is a stranger."""
+        return set(self._names.phones) <= set(phones)
+
+    def _contacts(self, parties: Sequence[Party], phones: Sequence[int]) -> list[Contact]:
+        numbers = [party.contact for party in parties]
+        chatting: set[int] = set()
+        for start in range(0, len(numbers), _CHUNK):
+            params = {"org": self._org, "phones": phones, "chats": numbers[start : start + _CHUNK]}
+            chatting.update(chat for (chat,) in self._tx.all("with_chat", params))
+        return [_contact(party, party.contact in chatting) for party in parties]
+
+    # ------------------------------------------------------------------ reactions
+
+    def reactions(self, query: ReactionQuery) -> ReactionPage:
+        """Latest first; those that were taken back are shown with an empty emoji, as their source tells it."""
+        chats: tuple[int, ...] = ()
+        if query.chat is not None:
+            party = self._names.find(query.chat)
+            if party is None:
+                return ReactionPage(reactions=[], total=0, offset=query.offset, limit=query.limit)
+            chats = self._names.standing_under(party.contact)
+        params: dict[str, Any] = {
+            "org": self._org,
+            "phones": query.phones,
+            "any_chat": int(query.chat is None),
+            "chats": chats,
+            "id": None if query.message is None else ids.clean_text(query.message)[0],
+            "since": query.since,
+            "until": query.until,
+        }
+        count = self._tx.one("count_reactions", params)
+        rows = self._tx.all("list_reactions", params | {"limit": query.limit, "offset": query.offset})
+        total = count[0] if count else 0
+        return ReactionPage(reactions=self._reactions(rows), total=total, offset=query.offset, limit=query.limit)
+
+    def _reactions(self, rows: Sequence[Row]) -> list[ReactionRow]:
+        """By as many statements for many as for few. Those whose message never came are left out."""
+        told = self._told_about(rows)
+        meant = [(row, message) for row in rows if (message := self._meant(row, told)) is not None]
+        messages = self._assembler.messages([message for _, message in meant])
+        return [
+            ReactionRow(
+                reaction=self._assembler.reaction(Addon("reaction", *row[3:]), self._names.phones[row[0]][1]),
+                message=message,
+            )
+            for (row, _), message in zip(meant, messages, strict=True)
+        ]
+
+    def _told_about(self, rows: Sequence[Row]) -> dict[tuple[int, int, str], list[MessageRow]]:
+        """The messages with the phone, chat and id of reactions; several may share an id."""
+        wanted = sorted({row[2] for row in rows})
+        params = {
+            "org": self._org,
+            "phones": sorted({row[0] for row in rows}),
+            "chats": sorted({row[1] for row in rows}),
+        }
+        found: dict[tuple[int, int, str], list[MessageRow]] = defaultdict(list)
+        for start in range(0, len(wanted), _CHUNK):
+            for row in map(row_of, self._tx.all("rows_by_id", params | {"ids": wanted[start : start + _CHUNK]})):
+                found[(row.phone, row.chat, row.id)].append(row)
+        self._names.load(row.sender for same in found.values() for row in same)
+        self._names.load(contact for row in rows for contact in row[3:5])
+        return found
+
+    def _meant(self, reaction: Row, told: dict[tuple[int, int, str], list[MessageRow]]) -> MessageRow | None:
+        phone, chat, id, _, target, *_ = reaction
+        meant = [row for row in told.get((phone, chat, id), ()) if not target or self._same(row.sender, target)]
+        # Told without a sender it may mean several; which of them is shown does not depend on what came in first.
+        return min(meant, key=lambda r: (r.sent_at, self._names.party(r.sender).jid if r.sender else ""), default=None)
+
+    def _same(self, one: int, other: int) -> bool:
+        if 0 in (one, other):
+            return False
+        return self._names.party(one).contact == self._names.party(other).contact
+
+
+def _contact(party: Party, has_chat: bool) -> Contact:
+    registers = decode_registers(party.facts)
+    return Contact(
+        jid=party.jid,
+        lid=party.lid,
+        name=party.name,
+        push_name=party.push_name,
+        business_name=party.business_name,
+        image=value_of(registers, "image"),
+        is_business=value_of(registers, "is_business"),
+        is_saved=value_of(registers, "is_saved"),
+        labels=tuple(value_of(registers, "labels") or ()),
+        chats=(party.jid,) if has_chat else (),
+        extras=value_of(registers, "extras"),
+        stored_at=party.stored_at,
+        changed_at=party.changed_at,
+    )

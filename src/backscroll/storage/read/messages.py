@@ -1,0 +1,453 @@
+"""Reading: rows become messages as they are shown, with parties resolved and add-ons gathered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from backscroll.core import ids
+from backscroll.core.model import (
+    NO_DETAILS,
+    ArchivedMessage,
+    Details,
+    Edit,
+    Message,
+    MessageKey,
+    Phone,
+    Reaction,
+    Receipt,
+    Vote,
+)
+from backscroll.core.query import MessageQuery
+from backscroll.database.protocol import Row, Txn
+from backscroll.storage.accounts.accounts import phones_of
+from backscroll.storage.records.counters import EARLIEST, LATEST, Counter, Scope
+from backscroll.storage.records.identity import Party
+from backscroll.storage.records.resolve import ACK_ORDER, Addon, Telling, edits_of, merged, original_text
+from backscroll.storage.records.rows import (
+    ADDONS,
+    ASIDE,
+    DELETED,
+    FROM_ME,
+    MEDIA,
+    NOTICE,
+    MessageRow,
+    decode_details,
+    row_of,
+)
+from backscroll.storage.search import substring
+
+_OPTIONS = msgspec.json.Decoder(tuple[str, ...])
+_BY_NUMBER = f"@{ids.USER}"
+_MESSAGE = msgspec.json.Decoder(Message)
+_CHUNK = 500
+"""Values that one statement is asked about."""
+Place = tuple[int, int]
+"""Phone and chat."""
+
+
+class Names:
+    """Parties and phones of one organisation, as one reading transaction needs them."""
+
+    def __init__(self, tx: Txn, org: int, cache: PartyCache) -> None:
+        row = tx.one("read_head", {"org": org})
+        self._tx = tx
+        self._org = org
+        self.seq: int = row[0] if row else 0
+        self._known = cache.of(org, row[2] if row else 0)
+        self._parties = self._known.parties
+        self._strangers: set[str] = set()
+        """JIDs that this transaction has looked for in vain."""
+
+    @property
+    def phones(self) -> dict[int, tuple[Phone, int]]:
+        """Own phones by number, each with the number of its party."""
+        if self._known.phones is None:
+            self._known.phones = phones_of(self._tx, self._org)
+        return self._known.phones
+
+    def load(self, contacts: Iterable[int]) -> None:
+        missing = {c for c in contacts if c and c not in self._parties}
+        while missing:
+            wanted = sorted(missing)
+            missing = set()
+            for start in range(0, len(wanted), _CHUNK):
+                params = {"org": self._org, "contacts": wanted[start : start + _CHUNK]}
+                for row in self._tx.all("read_contacts", params):
+                    party = self._parties[row[0]] = Party(*row)
+                    if party.merged_into is not None and party.merged_into not in self._parties:
+                        missing.add(party.merged_into)
+
+    def party(self, contact: int) -> Party:
+        if contact not in self._parties:
+            self.load([contact])
+        party = self._parties[contact]
+        return party if party.merged_into is None else self.party(party.merged_into)
+
+    def find(self, jid: str) -> Party | None:
+        """The party of a JID in any spelling."""
+        jid = ids.canonical(jid)
+        if jid not in self._known.aliases:
+            self._look_up({jid})
+        contact = self._known.aliases.get(jid)
+        return None if contact is None else self.party(contact)
+
+    def meet(self, jids: Iterable[str]) -> None:
+        """Look up many parties together, so that ``find`` knows each of them without a statement of its own."""
+        wanted = {ids.canonical(jid) for jid in jids}
+        self._look_up(wanted)
+        self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
+
+    def _look_up(self, jids: set[str]) -> None:
+        missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self._strangers)
+        for start in range(0, len(missing), _CHUNK):
+            params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
+            self._known.aliases.update((row[0], row[1]) for row in self._tx.all("find_aliases", params))
+        self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
+
+    def standing_under(self, contact: int) -> tuple[int, ...]:
+        """``contact`` and those merged into it whose rows have not all been moved yet."""
+        if self._known.pending is None:
+            self._known.pending = self._tx.all("pending_merges", {"org": self._org})
+        return (contact, *(loser for loser, winner in self._known.pending if winner == contact))
+
+
+class Known(Struct):
+    """What may be kept of an organisation while ``named`` stands in its head row."""
+
+    named: int
+    parties: dict[int, Party] = {}
+    aliases: dict[str, int] = {}
+    phones: dict[int, tuple[Phone, int]] | None = None
+    pending: list[Row] | None = None
+
+
+class PartyCache:
+    """What is known of parties, by organisation; forgotten when any party or phone of it changed."""
+
+    def __init__(self, most: int = 50_000) -> None:
+        self._most = most
+        self._known: dict[int, Known] = {}
+
+    def of(self, org: int, named: int) -> Known:
+        known = self._known.get(org)
+        if known is None or known.named != named or len(known.parties) + len(known.aliases) > self._most:
+            known = self._known[org] = Known(named)
+        return known
+
+
+def class_filter(query: MessageQuery) -> tuple[int, int]:
+    """Mask and wanted bits of the flags."""
+    mask, want = {"messages": (ASIDE, 0), "messages_and_calls": (NOTICE, 0), "notices": (ASIDE, ASIDE)}[query.shows]
+    if query.media_only:
+        mask, want = mask | MEDIA, want | MEDIA
+    if query.from_me is not None:
+        mask, want = mask | FROM_ME, want | (FROM_ME if query.from_me else 0)
+    return mask, want
+
+
+class Listing(Struct):
+    rows: list[MessageRow]
+    total: int
+
+
+def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
+    """A page of rows and the number of all that match. ``chats`` None is all chats."""
+    if not query.phones:
+        return Listing([], 0)
+    mask, want = class_filter(query)
+    scope = Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
+    if query.search:
+        return _search(tx, query, scope)
+    counter = Counter(tx, scope)
+    if query.offset:
+        counter.read_months()
+    total = counter.total(query.since, query.until)
+    window = counter.window(query.since, query.until, query.offset, query.limit, total)
+    if window is None:
+        return Listing([], total)
+    params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
+    found = tx.all(_statement(scope), params | {"phone": query.phones[0]})
+    return Listing(list(starmap(MessageRow, found)), total)
+
+
+def _statement(scope: Scope) -> str:
+    if scope.by_chat:
+        return "list_media_in_chats" if scope.mask & scope.want & MEDIA else "list_in_chats"
+    return "list_in_phone" if len(scope.phones) == 1 else "list_in_phones"
+
+
+def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
+    """Literal substrings of one chat's texts; the index narrows, the folded text decides."""
+    wanted = ids.fold(ids.clean_text(query.search or "")[0])
+    params = scope.params | {
+        "low": EARLIEST if query.since is None else query.since,
+        "high": LATEST if query.until is None else query.until,
+    }
+    found = sorted(
+        ((*row[1:6], row[0]) for row in _candidates(tx, scope, wanted, params) if wanted in ids.fold(row[6])),
+        reverse=True,
+    )
+    page = [row[-1] for row in found[query.offset : query.offset + query.limit]]
+    rows = {row[0]: row_of(row) for row in tx.all("rows_by_no", {"org": query.org, "nos": page})}
+    return Listing([rows[no] for no in page], len(found))
+
+
+def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterator[Row]:
+    """Rows that may hold the words, a few hundred texts in memory at a time where the index can tell."""
+    if len(wanted) < 3:
+        yield from tx.all("texts_in_chats", params)
+        return
+    nos = sorted({row[0] for chat in scope.chats for row in tx.all("search_rows", _words(scope.org, chat, wanted))})
+    for start in range(0, len(nos), 500):
+        yield from tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
+
+
+def _words(org: int, chat: int, wanted: str) -> dict[str, Any]:
+    match, pattern = substring.match_expression(org, chat, wanted), substring.like_pattern(wanted)
+    return {"org": org, "chat": chat, "match": match, "pattern": pattern}
+
+
+class Assembler:
+    """Makes rows into messages as shown."""
+
+    def __init__(self, tx: Txn, org: int, names: Names) -> None:
+        self._tx = tx
+        self._org = org
+        self._names = names
+        self._phones = names.phones
+        self._sizes: dict[Place, int] = {}
+
+    def know_size(self, phone: int, chat: int, members: int) -> None:
+        """Spare the look at a chat whose members have been counted already."""
+        self._sizes[(phone, chat)] = members
+
+    def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
+        """In the rows' order. ``full`` adds edits and original texts."""
+        met = {row.sender for row in rows} | {row.chat for row in rows}
+        self._names.load(met)
+        parties = {contact: self._names.party(contact) for contact in met if contact}
+        jids: dict[int, str | None] = {contact: party.jid for contact, party in parties.items()}
+        names = {contact: party.display_name for contact, party in parties.items()}
+        jids[0] = names[0] = None
+        details = self._details(rows)
+        messages = [self._message(row, told, jids, names) for row, told in zip(rows, details, strict=True)]
+        if touched := [row for row in rows if row.flags & ADDONS]:
+            addons = self._addons(touched)
+            self._learn_sizes(touched)
+            for at, row in enumerate(rows):
+                if row.flags & ADDONS and (found := addons.get(_place(row))):
+                    messages[at] = self._with_addons(messages[at], found, row, full)
+        return messages
+
+    def _addons(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Addon]]:
+        """By phone, chat and id of the messages; in one go for each chat, or for all when there are several."""
+        alone = len({(row.phone, row.chat) for row in rows}) == 1
+        told = self._addons_in_chat(rows) if alone else self._addons_of(rows)
+        self._names.load(party for _, addon in told for party in addon[1:3])
+        found: dict[tuple[int, int, str], list[Addon]] = defaultdict(list)
+        for place, (kind, actor, target, ref, at, value) in told:
+            found[place].append(Addon(kind, self._resolve(actor), self._resolve(target), ref, at, value))
+        return found
+
+    def _addons_in_chat(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        phone, chat = rows[0].phone, rows[0].chat
+        told = self._read_addons(phone, self._names.standing_under(chat), [row.id for row in rows])
+        return [((phone, chat, row[1]), row[2:]) for row in told]
+
+    def _addons_of(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        """In the order of their key, as the index of one chat gives them."""
+        nos = _one_for_each(rows)
+        own = [
+            (told[:3], told)
+            for start in range(0, len(nos), _CHUNK)
+            for told in self._tx.all("addons_of_messages", {"org": self._org, "nos": nos[start : start + _CHUNK]})
+        ]
+        found = sorted([*own, *self._addons_left_behind(rows)], key=lambda one: (one[0], one[1][:7]))
+        return [(place, told[3:]) for place, told in found]
+
+    def _addons_left_behind(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        """Those that stand under parties which are being merged into the rows' chats."""
+        into = {loser: chat for chat in {row.chat for row in rows} for loser in self._names.standing_under(chat)[1:]}
+        meant: dict[int, set[str]] = defaultdict(set)
+        for row in rows if into else ():
+            if row.chat in into.values():
+                meant[row.phone].add(row.id)
+        return [
+            ((phone, into[told[0]], told[1]), (phone, *told))
+            for phone, wanted in sorted(meant.items())
+            for told in self._read_addons(phone, sorted(into), sorted(wanted))
+        ]
+
+    def _read_addons(self, phone: int, chats: Sequence[int], wanted: Sequence[str]) -> Iterator[Row]:
+        for start in range(0, len(wanted), _CHUNK):
+            params = {"org": self._org, "phone": phone, "chats": chats, "ids": wanted[start : start + _CHUNK]}
+            yield from self._tx.all("read_addons", params)
+
+    def _resolve(self, contact: int) -> int:
+        return self._names.party(contact).contact if contact else 0
+
+    def _message(
+        self, row: MessageRow, details: Details, jids: dict[int, str | None], names: dict[int, str | None]
+    ) -> ArchivedMessage:
+        phone, sender, flags = self._phones[row.phone][0], row.sender, row.flags
+        message = Message(
+            key=MessageKey(phone.jid, jids[row.chat] or "", row.id, jids[sender]),
+            sent_at=row.sent_at,
+            from_me=flags & FROM_ME != 0,
+            kind=row.kind,
+            text=row.text,
+            ack=row.ack,
+            details=details,
+        )
+        return ArchivedMessage(
+            no=row.no,
+            message=message,
+            phone=phone,
+            ack=row.ack,
+            deleted_at=row.deleted_at,
+            deleted=flags & DELETED != 0,
+            prev_text=row.prev_text,
+            edited_at=row.edited_at,
+            sender_name=names[sender],
+            fts=row.fts,
+            stored_at=row.stored_at,
+            changed_at=row.changed_at,
+        )
+
+    def _details(self, rows: Sequence[MessageRow]) -> list[Details]:
+        """What the rows tell; mentions and quoted senders by number where the LID's number is known."""
+        found = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
+        odd = [at for at, told in enumerate(found) if (told.mentions or told.quoted is not None) and _names_lid(told)]
+        if odd:
+            self._names.meet(jid for at in odd for jid in _named_in(found[at]))
+        for at in odd:
+            found[at] = self._with_numbers(found[at])
+        return found
+
+    def _with_numbers(self, details: Details) -> Details:
+        quoted = details.quoted
+        if quoted is not None and quoted.sender is not None:
+            quoted = structs.replace(quoted, sender=self._shown(quoted.sender))
+        return structs.replace(details, mentions=tuple(map(self._shown, details.mentions)), quoted=quoted)
+
+    def _shown(self, jid: str) -> str:
+        party = self._names.find(jid)
+        return jid if party is None else party.jid
+
+    def _with_addons(self, shown: ArchivedMessage, found: list[Addon], row: MessageRow, full: bool) -> ArchivedMessage:
+        sender, chat = self._resolve(row.sender), self._names.party(row.chat)
+        own = self._phones[row.phone][1]
+        addons = [a for a in found if a.target in (0, sender)]
+        receipts = self._receipts([a for a in addons if a.kind == "receipt"])
+        changes: dict[str, Any] = {
+            "receipts": receipts,
+            "reactions": self._reactions([a for a in addons if a.kind == "reaction"], own),
+            "votes": self._votes([a for a in addons if a.kind == "vote"]),
+            "ack": self._ack(row, addons, chat) if row.flags & FROM_ME else row.ack,
+        }
+        if full:
+            edits = edits_of(addons, sender)
+            changes["edits"] = tuple(edits)
+            changes["original_text"] = self._original(row, edits)
+        return structs.replace(shown, **changes)
+
+    def _reactions(self, addons: list[Addon], own: int) -> tuple[Reaction, ...]:
+        latest = _latest_by_actor(addons)
+        standing = sorted((a for a in latest if a.value), key=lambda a: (a.at or 0, self._names.party(a.actor).jid))
+        return tuple(self.reaction(a, own) for a in standing)
+
+    def reaction(self, addon: Addon, own: int) -> Reaction:
+        party = self._names.party(addon.actor)
+        return Reaction(
+            sender=party.jid,
+            emoji=addon.value or "",
+            at=addon.at,
+            sender_name=party.display_name,
+            from_me=party.contact == own,
+        )
+
+    def _votes(self, addons: list[Addon]) -> tuple[Vote, ...]:
+        latest = sorted(_latest_by_actor(addons), key=lambda a: (a.at or 0, self._names.party(a.actor).jid))
+        return tuple(
+            Vote(voter=self._names.party(a.actor).jid, options=_OPTIONS.decode(a.value or "[]"), at=a.at or 0)
+            for a in latest
+        )
+
+    def _receipts(self, addons: list[Addon]) -> tuple[Receipt, ...]:
+        times: dict[str, dict[str, int | None]] = defaultdict(dict)
+        for a in addons:
+            field = {"3": "delivered_at", "4": "read_at", "5": "played_at"}.get(a.ref)
+            if field and a.actor and a.at is not None:
+                times[self._names.party(a.actor).jid][field] = a.at
+        return tuple(Receipt(participant=jid, **known) for jid, known in sorted(times.items()))
+
+    def _ack(self, row: MessageRow, addons: list[Addon], chat: Party) -> int | None:
+        """The told ack, raised by receipts; in a group the least that all participants known to it confirm."""
+        by_participant: dict[int, int] = {}
+        for a in addons:
+            if a.kind == "receipt":
+                ack = int(a.ref)
+                if ACK_ORDER.get(ack, 0) > ACK_ORDER.get(by_participant.get(a.actor, 0), 0):
+                    by_participant[a.actor] = ack
+        if not by_participant:
+            return row.ack
+        least = min(by_participant.values(), key=lambda a: ACK_ORDER.get(a, 0))
+        if chat.kind == "group":
+            pending = decode_details(row.details).pending
+            if pending or len(by_participant) < self._sizes.get((row.phone, chat.contact), 0) - 1:
+                least = min(least, 2, key=lambda a: ACK_ORDER.get(a, 0))
+        return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
+
+    def _learn_sizes(self, rows: Sequence[MessageRow]) -> None:
+        """How many members the groups have in which these own messages were sent."""
+        sent = [(row.phone, self._names.party(row.chat)) for row in rows if row.flags & FROM_ME]
+        places = {(phone, chat.contact) for phone, chat in sent if chat.kind == "group"} - self._sizes.keys()
+        phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
+        for start in range(0, len(chats), _CHUNK):
+            params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK]}
+            for phone, chat, told in self._tx.all("facts_of_chats", params):
+                members = msgspec.json.decode(told).get("members") if told else None
+                self._sizes[(phone, chat)] = len(members[2]) if members else 0
+
+    def _original(self, row: MessageRow, edits: list[Edit]) -> str | None:
+        params = {"org": self._org, "phone": row.phone, "chats": self._names.standing_under(row.chat), "ids": (row.id,)}
+        told = [
+            Telling(sender, source, _MESSAGE.decode(text), digest)
+            for _, _, sender, source, digest, text in self._tx.all("read_tellings", params)
+            if self._resolve(sender) in (0, self._resolve(row.sender))
+        ]
+        told.sort(key=lambda t: t.priority, reverse=True)
+        return original_text(merged([t.message for t in told]), edits) if told else row.text
+
+
+def _place(row: MessageRow) -> tuple[int, int, str]:
+    return row.phone, row.chat, row.id
+
+
+def _one_for_each(rows: Iterable[MessageRow]) -> list[int]:
+    """One number for each place: messages that differ only by sender share what is added to them."""
+    return sorted({_place(row): row.no for row in rows}.values())
+
+
+def _latest_by_actor(addons: Iterable[Addon]) -> list[Addon]:
+    latest: dict[int, Addon] = {}
+    for a in addons:
+        if a.actor not in latest or a.recency > latest[a.actor].recency:
+            latest[a.actor] = a
+    return list(latest.values())
+
+
+def _names_lid(details: Details) -> bool:
+    odd = (jid for jid in _named_in(details) if not jid.endswith(_BY_NUMBER))
+    return any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in odd)
+
+
+def _named_in(details: Details) -> tuple[str, ...]:
+    quoted = details.quoted.sender if details.quoted is not None else None
+    return details.mentions if quoted is None else (*details.mentions, quoted)

@@ -1,0 +1,1 @@
+"""What rows mean: from observations to a message, identity, counters."""

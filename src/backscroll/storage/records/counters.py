@@ -1,0 +1,235 @@
+"""Counting without scanning: how many messages a chat or phone has by month, day and hour.
+
+A total or the place of an offset is found by adding up a few buckets and counting inside one. Buckets
+nest (hours in days in months), so that the cost does not grow with the years that an archive covers.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from typing import Any
+
+from msgspec import Struct
+
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.rows import ASIDE, CALL, CLASS, FROM_ME, MEDIA, NOTICE
+
+MONTH, DAY, HOUR = 0, 1, 2
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+EARLIEST = (1 - _EPOCH_DAY) * DAY_US
+LATEST = (datetime.date.max.toordinal() - _EPOCH_DAY + 1) * DAY_US - 1
+"""Times outside the years 1 to 9999 are nobody's message."""
+_ALL = (MONTH, -(2**31), 2**31)
+
+COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")
+Counts = list[int]
+
+
+def column_of(flags: int) -> int:
+    """Which of ``COLUMNS`` counts a message with these flags."""
+    kind = flags & CLASS
+    out = 1 if flags & FROM_ME else 0
+    if kind == NOTICE:
+        return 6 + out
+    if kind == CALL:
+        return 4 + out
+    return (2 if flags & MEDIA else 0) + out
+
+
+def columns_matching(mask: int, want: int) -> tuple[int, ...]:
+    """Those of ``COLUMNS`` whose messages satisfy ``flags & mask == want``."""
+    call, notice = CALL | ASIDE, NOTICE | ASIDE
+    samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, call, call | FROM_ME, notice, notice | FROM_ME)
+    return tuple(i for i, flags in enumerate(samples) if flags & mask == want)
+
+
+def buckets_of(at: int) -> tuple[int, int, int]:
+    """Month, day and hour of a time."""
+    day = at // DAY_US
+    date = datetime.date.fromordinal(day + _EPOCH_DAY)
+    return date.year * 12 + date.month - 1, day, at // HOUR_US
+
+
+def start_of(level: int, bucket: int) -> int:
+    """First microsecond of a bucket."""
+    if level == MONTH:
+        year, month = divmod(bucket, 12)
+        if year > 9999:
+            return LATEST + 1
+        return (datetime.date(year, month + 1, 1).toordinal() - _EPOCH_DAY) * DAY_US
+    return bucket * (DAY_US if level == DAY else HOUR_US)
+
+
+class Tally:
+    """Changes of the counters, gathered over some batches and written by one upsert a bucket."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[int, int, int, int], int] = {}
+        """By phone, chat, hour and column."""
+
+    def add(self, phone: int, chat: int, sent_at: int, flags: int, sign: int = 1) -> None:
+        """Count a message, or with ``sign`` -1 no longer. ``sent_at`` in microseconds UTC."""
+        key = (phone, chat, sent_at // HOUR_US, column_of(flags))
+        self._told[key] = self._told.get(key, 0) + sign
+
+    def write(self, tx: Txn, org: int) -> None:
+        """One upsert for each bucket that changed; then nothing is gathered any more."""
+        tx.many(
+            "add_tally",
+            (
+                {"org": org, "phone": phone, "chat": chat, "level": level, "bucket": bucket}
+                | dict(zip(COLUMNS, counts, strict=True))
+                for (phone, chat, level, bucket), counts in sorted(self._counts().items())
+                if any(counts)
+            ),
+        )
+        self._told.clear()
+
+    def _counts(self) -> dict[tuple[int, int, int, int], Counts]:
+        counts: dict[tuple[int, int, int, int], Counts] = defaultdict(lambda: [0] * len(COLUMNS))
+        for (phone, chat, hour, column), n in self._told.items():
+            month, day, _ = buckets_of(hour * HOUR_US)
+            for key in (
+                (phone, chat, MONTH, month),
+                (phone, chat, DAY, day),
+                (phone, 0, MONTH, month),
+                (phone, 0, DAY, day),
+                (phone, 0, HOUR, hour),
+            ):
+                counts[key][column] += n
+        return counts
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """Whose messages are counted: all of some phones (``chats`` is (0,)) or some chats of theirs."""
+
+    org: int
+    phones: tuple[int, ...]
+    chats: tuple[int, ...]
+    mask: int
+    want: int
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"org": self.org, "phones": self.phones, "chats": self.chats, "mask": self.mask, "want": self.want}
+
+    @property
+    def in_order(self) -> bool:
+        """Whether one index yields these rows newest first, so that a first page needs no lower bound."""
+        return not self.by_chat or len(self.phones) == len(self.chats) == 1
+
+    @property
+    def by_chat(self) -> bool:
+        return self.chats != (0,)
+
+
+class Window(Struct, frozen=True):
+    """Where a page lies: it begins ``skip`` rows below ``high``, and ends at or above ``low``."""
+
+    low: int
+    high: int
+    skip: int
+
+
+class Counter:
+    """Answers for one scope and one filter, in one transaction."""
+
+    def __init__(self, tx: Txn, scope: Scope) -> None:
+        self._tx = tx
+        self._scope = scope
+        counted = columns_matching(scope.mask, scope.want)
+        self._params = scope.params | {name: int(i in counted) for i, name in enumerate(COLUMNS)}
+        self._known: dict[int | None, int] = {}
+        self._buckets: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+        self._finest = DAY if scope.by_chat else HOUR
+
+    def read_months(self) -> None:
+        """Numbers of all months at once, where both the sum and the place of an offset will be asked for."""
+        self._counts(*_ALL)
+
+    def total(self, since: int | None, until: int | None) -> int:
+        """Messages between two inclusive times."""
+        if since is not None and until is not None and since > until:
+            return 0
+        upto = self.up_to(until)
+        return upto - (self.up_to(since - 1) if since is not None else 0)
+
+    def up_to(self, at: int | None) -> int:
+        """Messages sent at ``at`` or earlier."""
+        if at not in self._known:
+            self._known[at] = self._up_to(at)
+        return self._known[at]
+
+    def _up_to(self, at: int | None) -> int:
+        if at is None or at >= LATEST:
+            return self._sum(*_ALL)
+        if at < EARLIEST:
+            return 0
+        month, day, hour = buckets_of(at)
+        total = self._sum(MONTH, -(2**31), month - 1)
+        total += self._sum(DAY, start_of(MONTH, month) // DAY_US, day - 1)
+        low = day * DAY_US
+        if self._finest == HOUR:
+            total += self._sum(HOUR, low // HOUR_US, hour - 1)
+            low = hour * HOUR_US
+        return total + self._count_rows(low, at)
+
+    def window(self, since: int | None, until: int | None, offset: int, limit: int, total: int) -> Window | None:
+        """Where the page of ``limit`` rows at ``offset`` lies; None when it is empty."""
+        if offset >= total or limit == 0:
+            return None
+        if offset == 0 and self._scope.in_order:
+            return Window(EARLIEST if since is None else since, LATEST if until is None else until, 0)
+        top = self.up_to(until)
+        first = top - offset
+        level, bucket, before_end = self._find(first)
+        end = start_of(level, bucket + 1) - 1
+        if until is not None and until < end:
+            end, before_end = until, top
+        last = max(top - total + 1, first - limit + 1)
+        low_level, low_bucket, _ = (level, bucket, 0) if last == first else self._find(last)
+        low = start_of(low_level, low_bucket)
+        return Window(low if since is None else max(low, since), end, before_end - first)
+
+    def _find(self, rank: int) -> tuple[int, int, int]:
+        """The finest bucket that holds the row of this rank (1 is the oldest), and the rank of its last row."""
+        before, level, bucket = 0, MONTH, 0
+        rows = self._counts(*_ALL)
+        while True:
+            for candidate, n in rows:
+                bucket = candidate
+                if before + n >= rank:
+                    break
+                before += n
+            else:
+                raise ArithmeticError(f"counters of {self._scope} end before row {rank}; run `backscroll check`")
+            if level == self._finest:
+                return level, bucket, before + n
+            finer = DAY_US if level == MONTH else HOUR_US
+            rows = self._counts(level + 1, start_of(level, bucket) // finer, start_of(level, bucket + 1) // finer - 1)
+            level += 1
+
+    def _counts(self, level: int, low: int, high: int) -> list[tuple[int, int]]:
+        """Buckets and their numbers."""
+        asked = (level, low, high)
+        if asked not in self._buckets:
+            params = self._params | {"level": level, "low": low, "high": high}
+            self._buckets[asked] = [(bucket, n) for bucket, n in self._tx.all("count_tallies", params)]
+        return self._buckets[asked]
+
+    def _sum(self, level: int, low: int, high: int) -> int:
+        if low > high:
+            return 0
+        known = self._buckets.get((level, low, high))
+        if known is not None:
+            return sum(n for _, n in known)
+        row = self._tx.one("total_tallies", self._params | {"level": level, "low": low, "high": high})
+        return (row[0] or 0) if row else 0
+
+    def _count_rows(self, low: int, high: int) -> int:
+        name = "count_in_chats" if self._scope.by_chat else "count_in_phones"
+        row = self._tx.one(name, self._scope.params | {"low": low, "high": high})
+        return int(row[0]) if row else 0

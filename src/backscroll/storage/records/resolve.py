@@ -1,0 +1,308 @@
+"""What all sources told about one WhatsApp id in one chat, taken together.
+
+Everything here is a pure function of a *set* of tellings and add-ons, so that neither order nor
+repetition nor splitting can matter. The rules are told in docs/decisions/0003-merging.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct, structs
+
+from backscroll.core.model import (
+    SOURCE_RANK,
+    Details,
+    Edit,
+    Kind,
+    Location,
+    Media,
+    Message,
+    MessageKey,
+    Poll,
+    Quote,
+    Source,
+)
+
+ACK_ORDER = {0: 0, 1: 1, 2: 2, -1: 3, 3: 4, 4: 5, 5: 6}
+"""An ack is only raised. A failure beats what the server alone confirmed, a delivery beats a failure."""
+
+ALTERING = frozenset({"edit", "media"})
+"""Add-ons that change the row itself, so that what was told must be kept beside it."""
+
+_VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
+_DETAIL_FIELDS = Details.__struct_fields__
+_KINDS: dict[Kind, Kind] = {kind: kind for kind in get_args(Kind)}
+_NO_DETAILS: Details = Message.__struct_defaults__[-1]
+_NESTED = (Media, Quote, Location, Poll)
+_ENCODER = msgspec.json.Encoder()
+_MEDIA = msgspec.json.Decoder(Media)
+
+
+class Telling(Struct, frozen=True):
+    """What one source told once. ``sender`` is the number of the party, 0 when it did not know."""
+
+    sender: int
+    source: Source
+    message: Message
+    digest: str
+
+    @property
+    def priority(self) -> tuple[int, int, bool, str]:
+        """The better source, then its later word; one that knows of an edit was told later."""
+        details = self.message.details
+        later = bool(details.is_edited or details.is_deleted)
+        return (SOURCE_RANK[self.source], details.updated_at or 0, later, self.digest)
+
+
+class Addon(Struct, frozen=True):
+    """An edit, revoke, reaction, receipt or vote. ``target`` 0 means the one message with the id."""
+
+    kind: str
+    actor: int
+    target: int
+    ref: str
+    at: int | None
+    value: str | None
+
+    @property
+    def key(self) -> AddonKey:
+        return (self.kind, self.actor, self.target, self.ref)
+
+    @property
+    def recency(self) -> tuple[bool, int, bool, str]:
+        return (self.at is not None, self.at or 0, self.value is not None, self.value or "")
+
+
+AddonKey = tuple[str, int, int, str]
+Addons = Mapping[AddonKey, Addon]
+
+
+def put_latest(addons: dict[AddonKey, Addon], addon: Addon) -> None:
+    """Of one actor's add-ons of a kind the latest stands; of receipts and revokes the first time told."""
+    known = addons.get(addon.key)
+    if known is None:
+        addons[addon.key] = addon
+    elif addon.kind in ("receipt", "revoke"):
+        times = [a.at for a in (known, addon) if a.at is not None]
+        value = max(filter(None, (known.value, addon.value)), default=None)
+        addons[addon.key] = structs.replace(known, at=min(times, default=None), value=value)
+    elif addon.recency > known.recency:
+        addons[addon.key] = addon
+
+
+class Folded(Struct, frozen=True, kw_only=True):
+    """One message as it is to be shown, before receipts and reactions."""
+
+    sender: int
+    source: Source
+    message: Message
+    texts: list[str | None]
+    """The original and what edits made of it, oldest first."""
+    prev_text: str | None
+    edited_at: int | None
+    deleted: bool
+    deleted_at: int | None
+    has_addons: bool
+
+
+def telling(sender: int, source: Source, message: Message) -> Telling:
+    """``message`` with its key reduced to the id: the numbers stand in the row.
+
+    ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
+    """
+    # msgspec leaves a default out only when it is the very same object, and the digest is of what it writes.
+    kind, details = _KINDS[message.kind], message.details
+    if details == _NO_DETAILS:
+        details = _NO_DETAILS
+    bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False, kind=kind, details=details)
+    return Telling(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
+
+
+def prune(tellings: Iterable[Telling]) -> list[Telling]:
+    """Drop those that cannot show: a later telling of the same source knows all they know."""
+    kept: list[Telling] = []
+    ordered = sorted({(t.sender, t.source, t.digest): t for t in tellings}.values(), key=lambda t: t.priority)
+    for candidate in reversed(ordered):
+        rivals = (k for k in kept if _same_teller(k, candidate))
+        if not any(_known(candidate) <= _known(rival) for rival in rivals):
+            kept.append(candidate)
+    return sorted(kept, key=lambda t: (t.sender, t.source, t.digest))
+
+
+def _same_teller(one: Telling, other: Telling) -> bool:
+    """A line of an export keeps the id that was made for it, wherever it stands."""
+    return (one.source, one.sender, one.message.key.id) == (other.source, other.sender, other.message.key.id)
+
+
+def _known(telling: Telling) -> frozenset[str]:
+    names: set[str] = {"text"} if telling.message.text is not None else set()
+    if telling.message.kind not in _VAGUE:
+        names.add("kind")
+    if telling.message.ack is not None:
+        names.add(f"ack{telling.message.ack}")
+    if telling.message.details.precision != "minute":
+        names.add("second")
+    if telling.message.details.is_deleted:
+        names.add("deletion")
+    for name in _DETAIL_FIELDS:
+        value = getattr(telling.message.details, name)
+        if value is None or value == ():
+            continue
+        names.add(name)
+        if isinstance(value, _NESTED):
+            names.update(f"{name}.{f}" for f in value.__struct_fields__ if getattr(value, f) not in (None, ()))
+    return frozenset(names)
+
+
+def fold(
+    tellings: Sequence[Telling],
+    addons: Collection[Addon],
+    own: int,
+    is_group: bool,
+    by_name: Collection[int] = (),
+) -> list[Folded]:
+    """The messages that stand behind one id: one a known sender, or one of unknown sender.
+
+    Tellings that do not know the sender, or know no more than a name (``by_name``), join the one known
+    message; when there are several, they stay apart.
+    """
+    groups = _by_sender(tellings, by_name)
+    only = len(groups) == 1
+    return [
+        _fold_one(sender, told, [a for a in addons if a.target == sender or (a.target == 0 and only)], own, is_group)
+        for sender, told in groups
+    ]
+
+
+def _by_sender(tellings: Sequence[Telling], by_name: Collection[int]) -> list[tuple[int, list[Telling]]]:
+    senders = sorted({t.sender for t in tellings if t.sender})
+    sure = [sender for sender in senders if sender not in by_name]
+    if len(sure) == 1:
+        return [(sure[0], list(tellings))]
+    groups = [(sender, [t for t in tellings if t.sender == sender]) for sender in senders]
+    anonymous = [t for t in tellings if not t.sender]
+    if anonymous and len(groups) == 1:
+        groups[0][1].extend(anonymous)
+    elif anonymous:
+        groups.append((0, anonymous))
+    return groups
+
+
+def _fold_one(sender: int, told: list[Telling], addons: list[Addon], own: int, is_group: bool) -> Folded:
+    best_first = sorted(told, key=lambda t: t.priority, reverse=True)
+    message = _with_held_media(merged([t.message for t in best_first]), addons)
+    edits = edits_of(addons, sender)
+    texts = texts_of(message, edits)
+    revokes = [a for a in addons if a.kind == "revoke" and _may_revoke(a, sender, is_group)]
+    times = [a.at for a in revokes if a.at is not None]
+    return Folded(
+        sender=sender,
+        source=best_first[0].source,
+        message=structs.replace(message, text=texts[-1], from_me=sender == own),
+        texts=texts,
+        prev_text=texts[-2] if len(texts) > 1 else message.details.prev_text,
+        edited_at=edits[-1].at if edits else None,
+        deleted=bool(revokes) or bool(message.details.is_deleted),
+        deleted_at=min(times, default=None),
+        has_addons=bool(addons),
+    )
+
+
+def fold_only(told: Telling, own: int) -> Folded:
+    """The outcome of a single telling and nothing else: the common case of an import."""
+    details = told.message.details
+    return Folded(
+        sender=told.sender,
+        source=told.source,
+        message=structs.replace(told.message, from_me=True) if told.sender == own else told.message,
+        texts=[told.message.text],
+        prev_text=details.prev_text,
+        edited_at=None,
+        deleted=bool(details.is_deleted),
+        deleted_at=None,
+        has_addons=False,
+    )
+
+
+def _with_held_media(message: Message, addons: Iterable[Addon]) -> Message:
+    """Files that came to be held here fill what the sources did not know of the media."""
+    values = sorted((a.ref, a.value) for a in addons if a.kind == "media" and a.value)
+    if not values:
+        return message
+    held = [_MEDIA.decode(value) for _, value in values]
+    media = _first([m for m in (message.details.media, *held) if m is not None])
+    return structs.replace(message, details=structs.replace(message.details, media=media))
+
+
+def _may_revoke(addon: Addon, sender: int, is_group: bool) -> bool:
+    return addon.actor in (0, sender) or (is_group and addon.value == "admin")
+
+
+def edits_of(addons: Iterable[Addon], sender: int) -> list[Edit]:
+    """The author's edits, oldest first; what others sent under this id does not count."""
+    mine = [a for a in addons if a.kind == "edit" and a.actor in (0, sender) and a.value is not None]
+    mine.sort(key=lambda a: (a.at or 0, a.ref, a.value or ""))
+    return [Edit(text=a.value, at=a.at or 0, id=a.ref or None) for a in mine]
+
+
+def texts_of(message: Message, edits: Sequence[Edit]) -> list[str | None]:
+    """Original and edited texts in order. A source that shows the current text only tells no original."""
+    base = message.text
+    if edits and base == edits[-1].text:
+        base = edits[0].text if message.details.prev_text is None else message.details.prev_text
+    texts = [base]
+    for edit in edits:
+        if edit.text != texts[-1]:
+            texts.append(edit.text)
+    return texts
+
+
+def original_text(message: Message, edits: Sequence[Edit]) -> str | None:
+    """As it was first told, before any edit."""
+    return texts_of(message, edits)[0]
+
+
+def merged(best_first: Sequence[Message]) -> Message:
+    """Field by field the first that knows; acks only rise."""
+    first = best_first[0]
+    if len(best_first) == 1:
+        return first
+    details = Details(**{name: _first([getattr(m.details, name) for m in best_first]) for name in _DETAIL_FIELDS})
+    exact = [m for m in best_first if m.details.precision != "minute"]
+    # What is told as deleted, without a word, does not say what it was.
+    telling = [m for m in best_first if m.text is not None or not m.details.is_deleted]
+    kinds = [m.kind for m in telling or best_first if m.kind not in _VAGUE]
+    return Message(
+        key=first.key,
+        sent_at=(exact or best_first)[0].sent_at,
+        from_me=first.from_me,
+        kind=(kinds or [first.kind])[0],
+        text=_first([m.text for m in best_first]),
+        ack=highest_ack([m.ack for m in best_first]),
+        details=structs.replace(
+            details,
+            precision=(exact or best_first)[0].details.precision,
+            is_deleted=True if any(m.details.is_deleted for m in best_first) else details.is_deleted,
+        ),
+    )
+
+
+def highest_ack(acks: Iterable[int | None]) -> int | None:
+    """Delivery only rises, except to failed."""
+    known = [a for a in acks if a is not None]
+    return max(known, key=lambda a: ACK_ORDER.get(a, 0)) if known else None
+
+
+def _first(values: Sequence[Any]) -> Any:
+    """The first known value; of Media and its like, the first known of each field."""
+    known = [v for v in values if v is not None and v != ()]
+    if not known:
+        return values[0]
+    if len(known) > 1 and isinstance(known[0], _NESTED):
+        kind = type(known[0])
+        return kind(**{f: _first([getattr(v, f) for v in known]) for f in kind.__struct_fields__})
+    return known[0]

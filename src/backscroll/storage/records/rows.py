@@ -1,0 +1,91 @@
+"""A message's row: its flags, and the way between the row and what a source told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.model import MEDIA_KINDS, NO_DETAILS, Details, Kind, Message, MessageKey, Source
+
+EXPORT_PREFIX = "exp_"
+"""Ids that exported chats were given, because they have none (ingest/exports/importer.py)."""
+
+CLASS = 3
+"""Bits of the class: 0 message, 1 call, 2 notice."""
+CALL, NOTICE = 1, 2
+FROM_ME = 4
+MEDIA = 8
+"""Also written out in the partial index of 0001_first.sql."""
+ADDONS = 16
+"""Reactions, receipts, votes or edits stand in addons."""
+TOLD = 32
+"""tellings holds what the sources told; without it the row itself is the only telling."""
+DELETED = 64
+ASIDE = 256
+"""Calls and notices: what Periskope lists apart from messages."""
+EXPORTED = 128
+"""Known from an exported chat only: the id is made up."""
+
+_ENCODER = msgspec.json.Encoder()
+_DETAILS = msgspec.json.Decoder(Details)
+
+
+class MessageRow(Struct, gc=False):
+    """A row of messages, in the statement's order of columns (``MESSAGE_COLUMNS`` in queries.sql)."""
+
+    no: int
+    phone: int
+    chat: int
+    sender: int
+    id: str
+    sent_at: int
+    flags: int
+    kind: Kind
+    text: str | None
+    details: str | None
+    ack: int | None
+    deleted_at: int | None
+    edited_at: int | None
+    prev_text: str | None
+    fts: str | None
+    source: Source
+    raw: int | None
+    stored_at: int
+    changed_at: int
+
+
+def row_of(values: tuple[Any, ...]) -> MessageRow:
+    return MessageRow(*values)
+
+
+def encode_details(details: Details) -> str | None:
+    """JSON, or None when nothing is told."""
+    text = _ENCODER.encode(details)
+    return None if text == b"{}" else text.decode()
+
+
+def decode_details(text: str | None) -> Details:
+    return NO_DETAILS if text is None else _DETAILS.decode(text)
+
+
+def kind_flags(kind: Kind) -> int:
+    if kind in MEDIA_KINDS:
+        return MEDIA
+    if kind == "call":
+        return CALL | ASIDE
+    return NOTICE | ASIDE if kind == "notice" else 0
+
+
+def told_by(row: MessageRow) -> Message:
+    """What the one source of an untouched row told. Its key is filled by the store's numbers elsewhere."""
+    return Message(
+        key=MessageKey("", "", row.id),
+        sent_at=row.sent_at,
+        from_me=bool(row.flags & FROM_ME),
+        kind=row.kind,
+        text=row.text,
+        ack=row.ack,
+        details=decode_details(row.details),
+    )

@@ -1,0 +1,1 @@
+"""Whole archives: out, in again, copied, checked."""

@@ -1,0 +1,260 @@
+"""Moving a whole archive to another database, row by row: every number, token and place in the change feed stays.
+
+Each page of rows and the note of how far the copy is are one transaction of the target, so a copy that was cut goes on
+where it was. Until the end the target says ``copying``, and everybody else keeps out of it (migrate.py). Nobody writes
+to the source meanwhile; that is looked at, not taken on trust.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core import ids
+from backscroll.core.errors import Conflict, StorageError
+from backscroll.database.migrate import migrate, read_meta
+from backscroll.database.protocol import Engine, Row, Txn
+from backscroll.database.tables import TABLES, Table
+from backscroll.storage.search import substring
+
+Report = Callable[[int, int], None]
+"""(rows done so far, of how many)"""
+Key = list[int | str]
+_NO, _CHAT, _TEXT = (next(t for t in TABLES if t.name == "messages").columns.index(c) for c in ("no", "chat", "text"))
+
+
+class Place(Struct, frozen=True):
+    """The last row that was copied."""
+
+    org: int
+    table: str
+    after: Key
+
+
+class State(Struct, frozen=True):
+    """What the target knows of its copy. ``heads`` is the source's seq by organisation when the copy began."""
+
+    archive: str
+    heads: dict[int, int]
+    place: Place | None = None
+
+
+class Copied(Struct, frozen=True):
+    """A copy that was compared with its source, row by row. ``digest`` is SHA-256 over all rows in their order."""
+
+    archive: str
+    orgs: int
+    rows: dict[str, int]
+    digest: str
+    found: Literal["empty", "unfinished", "whole"]
+    """What the target was before."""
+
+
+class Copy:
+    """A copy from one database to another; both are migrated when this is made.
+
+    ``Conflict`` when the target is neither empty nor a copy of this source, ``StorageError`` when the source has
+    changed since an unfinished copy began.
+    """
+
+    def __init__(self, source: Engine, target: Engine, now: int) -> None:
+        migrate(source, now)
+        migrate(target, now, copying=True)
+        self._source = source
+        self._target = target
+        self._archive = read_meta(source, "archive") or ""
+        self._heads = _heads(source)
+        self._counts = {(org, table.name): _count(source, org, table) for org in self._heads for table in TABLES}
+        self.found: Literal["empty", "unfinished", "whole"]
+        self._place = self._look_at_target()
+
+    @property
+    def rows(self) -> int:
+        """How many were copied, over all tables."""
+        return sum(self._counts.values())
+
+    def _look_at_target(self) -> Place | None:
+        begun, done = (_state(read_meta(self._target, key)) for key in ("copying", "copied"))
+        state = begun or done
+        if state is None:
+            if _heads(self._target):
+                raise Conflict(
+                    "The database to copy to holds an archive of its own already; name an empty one. "
+                    "Nothing was changed"
+                )
+            self.found = "empty"
+            return None
+        if state.archive != self._archive:
+            raise Conflict("The database to copy to holds a copy of another archive; name an empty one")
+        if state.heads != self._heads:
+            raise StorageError(
+                "The source has changed since the copy began; stop whatever writes to it, and begin again with an "
+                "empty database"
+            )
+        if done and _heads(self._target) != self._heads:
+            raise Conflict(
+                "The database to copy to was a copy of this archive and has been written to since; name another"
+            )
+        self.found = "unfinished" if begun else "whole"
+        return state.place
+
+    # ------------------------------------------------------------------ copying
+
+    def run(self, report: Report) -> None:
+        """Bring over what is not there yet. May be cut anywhere and run again."""
+        if self.found == "whole":
+            return
+        if self.found == "empty":
+            self._target.write(self._begin)
+        done = 0
+        for org in self._heads:
+            for table in TABLES:
+                count = self._counts[(org, table.name)]
+                if self._is_behind(org, table):
+                    for copied in self._copy(org, table):
+                        report(done + copied, self.rows)
+                done += count
+                report(done, self.rows)
+
+    def _begin(self, tx: Txn) -> None:
+        for org, id, name, created_at in self._source.read(lambda source: source.all("list_orgs", {})):
+            tx.run("add_org", {"org": org, "id": id, "name": name, "now": created_at})
+        tx.run("save_meta", {"key": "archive", "value": self._archive})
+        self._note(tx, "copying", None)
+
+    def _note(self, tx: Txn, key: str, place: Place | None) -> None:
+        state = State(self._archive, self._heads, place)
+        tx.run("save_meta", {"key": key, "value": msgspec.json.encode(state).decode()})
+
+    def _is_behind(self, org: int, table: Table) -> bool:
+        """Whether rows of this table are to be brought still."""
+        if self._place is None:
+            return True
+        order = [(o, t.name) for o in self._heads for t in TABLES]
+        return order.index((org, table.name)) >= order.index((self._place.org, self._place.table))
+
+    def _copy(self, org: int, table: Table) -> Iterator[int]:
+        begun = self._place is not None and (self._place.org, self._place.table) == (org, table.name)
+        after = self._place.after if self._place is not None and begun else None
+        if begun and not table.key:
+            return
+        copied = 0
+        for rows in _pages(self._source, org, table, after):
+            place = Place(org, table.name, list(rows[-1][1 : 1 + len(table.key)]))
+
+            def work(tx: Txn, rows: list[Row] = rows, place: Place = place) -> None:
+                tx.many(f"copy_put_{table.name}", (dict(zip(table.columns, row, strict=True)) for row in rows))
+                if table.name == "messages":
+                    tx.many("add_search", _search_rows(org, rows))
+                self._note(tx, "copying", place)
+
+            self._target.write(work, org)
+            copied += len(rows)
+            yield copied
+
+    # ------------------------------------------------------------------ comparing
+
+    def verify(self, report: Report) -> Copied:
+        """Compare every row with the source's; ``StorageError`` names the first that differs. Then the copy is open."""
+        if _heads(self._source) != self._heads:
+            raise StorageError(
+                "Somebody wrote to the source while it was copied; stop whatever writes to it, empty the target and "
+                "begin again"
+            )
+        digest = hashlib.sha256()
+        done = 0
+        for org in self._heads:
+            for table in TABLES:
+                for rows in self._same_pages(org, table):
+                    digest.update(msgspec.msgpack.encode(rows))
+                    done += len(rows)
+                    report(done, self.rows)
+            self._check_search(org)
+        self._target.write(self._finish)
+        counts = {t.name: sum(self._counts[(org, t.name)] for org in self._heads) for t in TABLES}
+        return Copied(self._archive, len(self._heads), counts, digest.hexdigest(), self.found)
+
+    def _finish(self, tx: Txn) -> None:
+        self._note(tx, "copied", None)
+        tx.run("forget_meta", {"key": "copying"})
+
+    def _same_pages(self, org: int, table: Table) -> Iterator[list[Row]]:
+        pages = (_pages(engine, org, table, None) for engine in (self._source, self._target))
+        for ours, theirs in zip_longest(*pages, fillvalue=[]):
+            if ours != theirs:
+                raise StorageError(f"{_difference(table, ours, theirs)}; begin again with an empty database")
+            yield ours
+
+    def _check_search(self, org: int) -> None:
+        low, high = substring.rowid(org, 0), substring.rowid(org + 1, 0) - 1
+        params = {"org": org, "low": low, "high": high, "base": low}
+        missing = self._target.read(lambda tx: tx.one("unindexed", params), org)
+        if missing is not None:
+            raise StorageError(
+                f"The copy lacks message {missing[0]} in its search index; begin again with an empty database"
+            )
+
+
+def _difference(table: Table, ours: list[Row], theirs: list[Row]) -> str:
+    ours_and_theirs = next(pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
+    if ours_and_theirs[0] is None:
+        return f"The copy has more than its source: {_named(table, ours_and_theirs[1])}"
+    return f"The copy differs from its source: {_named(table, ours_and_theirs[0])}"
+
+
+def _named(table: Table, row: Row) -> str:
+    """Where a row stands, without what it says."""
+    key = ", ".join(f"{column} {value}" for column, value in zip(("org", *table.key), row, strict=False))
+    return f"{table.name}, {key}"
+
+
+def _state(text: str | None) -> State | None:
+    return None if text is None else msgspec.json.decode(text, type=State)
+
+
+def _heads(engine: Engine) -> dict[int, int]:
+    """Each organisation with its seq, which is another after every write."""
+    found = {}
+    for org, *_ in engine.read(lambda tx: tx.all("list_orgs", {})):
+        head = engine.read(lambda tx, org=org: tx.one("read_head", {"org": org}), org)  # type: ignore[misc]
+        found[int(org)] = -1 if head is None else int(head[0])
+    return found
+
+
+def _count(engine: Engine, org: int, table: Table) -> int:
+    row = engine.read(lambda tx: tx.one(f"copy_count_{table.name}", {"org": org}), org)
+    return 0 if row is None else int(row[0])
+
+
+def _pages(engine: Engine, org: int, table: Table, after: Key | None) -> Iterator[list[Row]]:
+    """A table's rows in the order of its key, after a key."""
+    while True:
+        name = f"copy_first_{table.name}" if after is None else f"copy_next_{table.name}"
+        params: dict[str, Any] = {"org": org, "limit": table.page} | dict(zip(table.key, after or (), strict=False))
+        rows = engine.read(lambda tx, name=name, params=params: tx.all(name, params), org)  # type: ignore[misc]
+        if rows:
+            yield rows
+        if len(rows) < table.page or not table.key:
+            return
+        after = list(rows[-1][1 : 1 + len(table.key)])
+
+
+def _search_rows(org: int, rows: list[Row]) -> list[dict[str, Any]]:
+    """What the ledger indexes of messages."""
+    return [
+        {
+            "org": org,
+            "no": row[_NO],
+            "chat": row[_CHAT],
+            "text": ids.fold(row[_TEXT]),
+            "rowid": substring.rowid(org, row[_NO]),
+            "scope": substring.scope(org, row[_CHAT]),
+        }
+        for row in rows
+        if row[_TEXT]
+    ]

@@ -1,0 +1,449 @@
+"""Everything that sources told to one organisation, as the events that tell it again, and the way back in.
+
+A dump is in an order that depends on what was told alone, not on when or how: the same archive gives the same lines.
+All tellings and add-ons of one WhatsApp id in one chat stand together.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar, assert_never, cast
+
+import msgspec
+import zstandard
+from msgspec import Struct, structs
+
+from backscroll.core import events
+from backscroll.core.errors import NotFound
+from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey, Org, Phone, Source
+from backscroll.database.protocol import Txn
+from backscroll.storage.accounts import accounts
+from backscroll.storage.read.messages import Names, PartyCache
+from backscroll.storage.records.identity import Head, Parties, decode_registers
+from backscroll.storage.records.resolve import Addon, AddonKey, Folded, Telling, prune, put_latest, telling
+from backscroll.storage.records.rows import TOLD, MessageRow, row_of, told_by
+from backscroll.storage.write.batch import Applied, Writer, keep_raw, lock_head, save_head
+from backscroll.storage.write.event_collector import Hearing, Key, Told
+from backscroll.storage.write.export_matching import ADOPTED
+from backscroll.storage.write.message_writer import Ledger, Values
+from backscroll.storage.write.validation import cleaned
+
+T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen)
+
+PAGE = 400
+FIRST = -(2**63)
+"""Before every time."""
+_SOURCE_OF: dict[int, Source] = {rank: source for source, rank in SOURCE_RANK.items()}
+_ENCODER = msgspec.json.Encoder()
+_MESSAGE = msgspec.json.Decoder(Message)
+_OPTIONS = msgspec.json.Decoder(tuple[str, ...])
+_MEDIA = msgspec.json.Decoder(Media)
+
+
+class FileKept(Struct, frozen=True, tag="file", omit_defaults=True):
+    """A media file of the organisation; its bytes are in the media folder, named by their SHA-256."""
+
+    sha256: str
+    size: int
+    mimetype: str | None = None
+
+
+class RawKept(Struct, frozen=True, tag="raw"):
+    """A payload as its source sent it. Messages name it by the SHA-256 of its bytes."""
+
+    sha256: str
+    media_type: str
+    payload: bytes
+
+
+class PositionKept(Struct, frozen=True, tag="position"):
+    """Where a source that is pulled goes on."""
+
+    stream: str
+    place: str
+
+
+class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands beside an event in a dump."""
+
+    source: Source | None = None
+    """Who told it; of messages, chats, contacts and raw payloads."""
+    stored_at: int | None = None
+    """On the first telling of each message: when it came in, when it changed last, and in which payload."""
+    changed_at: int | None = None
+    raw: str | None = None
+
+
+Dumped = events.Event | FileKept | RawKept | PositionKept
+_NOTHING = About()
+
+
+class Line(Struct, frozen=True):
+    """An event with where it came from: one line of a file."""
+
+    event: Dumped
+    about: About = _NOTHING
+
+    @property
+    def key(self) -> tuple[str, str, str] | None:
+        """The phone, chat and id of the message that it is about."""
+        match self.event:
+            case events.MessageSeen(message):
+                return (message.key.phone, message.key.chat, message.key.id)
+            case events.MessageEdited(target=target) | events.MessageRevoked(target=target):
+                return (target.phone, target.chat, target.id)
+            case events.ReactionSet(target=target) | events.ReceiptSet(target=target):
+                return (target.phone, target.chat, target.id)
+            case events.PollVoted(target=target) | events.MediaHeld(target=target):
+                return (target.phone, target.chat, target.id)
+            case _:
+                return None
+
+
+class Dump(Struct):
+    """One organisation, or one chat of it, as it was at ``created_at``. ``lines`` can be walked once."""
+
+    org: Org
+    created_at: int
+    messages: int
+    chat: str | None
+    lines: Iterator[Line]
+
+
+def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump | None:
+    """The dump that this snapshot gives; None while rows of merged parties are still being moved."""
+    if tx.all("pending_merges", {"org": org}):
+        return None
+    dumper = _Dumper(tx, org, chat, raws)
+    found = next(o for o in accounts.list_orgs(tx) if o.no == org)
+    return Dump(org=found, created_at=now, messages=dumper.count(), chat=dumper.chat_jid, lines=dumper.lines())
+
+
+class _Dumper:
+    """Walks one snapshot a bounded number of rows at a time."""
+
+    def __init__(self, tx: Txn, org: int, chat: str | None, raws: bool) -> None:
+        self._tx = tx
+        self._org = org
+        self._raws = raws
+        self._cache = PartyCache()
+        self._names = Names(tx, org, self._cache)
+        self._phones: dict[int, tuple[Phone, int]] = accounts.phones_of(tx, org)
+        self._only: set[int] | None = None
+        self._chat: int | None = None
+        self.chat_jid: str | None = None
+        if chat is not None:
+            self._narrow(chat)
+
+    def _narrow(self, jid: str) -> None:
+        """One chat: the phones that have it, and the parties that wrote or did something in it."""
+        party = self._names.find(jid)
+        if party is None:
+            raise NotFound("chat", jid)
+        self._chat, self.chat_jid = party.contact, party.jid
+        params = {"org": self._org, "chat": party.contact, "phones": tuple(self._phones)}
+        having = {row[0] for row in self._tx.all("phones_of_chat", params)}
+        self._phones = {no: phone for no, phone in self._phones.items() if no in having}
+        acting = self._tx.all("dump_actors", params | {"phones": tuple(self._phones)})
+        numbers = {party.contact, *(own for _, own in self._phones.values()), *(row[0] for row in acting)}
+        self._only = {self._number(contact) for contact in numbers if contact}
+
+    def count(self) -> int:
+        params = {"org": self._org, "phones": tuple(self._phones), "chat": self._chat, "any_chat": int(not self._chat)}
+        row = self._tx.one("dump_count", params)
+        return 0 if row is None else int(row[0])
+
+    def lines(self) -> Iterator[Line]:
+        for phone, _ in self._phones.values():
+            yield Line(
+                events.PhoneSeen(
+                    jid=phone.jid,
+                    device_id=phone.device_id,
+                    name=phone.name,
+                    phone_id=phone.phone_id,
+                    created_at=phone.created_at,
+                )
+            )
+        for page in self._party_pages():
+            yield from self._parties(page)
+        if self._raws and self._chat is None:
+            yield from self._raw_payloads()
+        for page in self._party_pages():
+            yield from self._chats({contact: jid for contact, jid, _ in page})
+        if self._chat is None:
+            yield from self._files()
+            for stream, place in self._tx.all("list_positions", {"org": self._org}):
+                yield Line(PositionKept(stream, place))
+
+    # ------------------------------------------------------------------ parties
+
+    def _party_pages(self) -> Iterator[list[tuple[int, str, str | None]]]:
+        after = ""
+        while page := self._tx.all("dump_parties", {"org": self._org, "after": after, "limit": PAGE}):
+            after = page[-1][1]
+            self._names = Names(self._tx, self._org, self._cache)
+            yield [(row[0], row[1], row[2]) for row in page if self._only is None or row[0] in self._only]
+
+    def _parties(self, page: list[tuple[int, str, str | None]]) -> Iterator[Line]:
+        aliases: dict[int, list[str]] = defaultdict(list)
+        params = {"org": self._org, "contacts": [contact for contact, _, _ in page]}
+        for contact, alias in self._tx.all("dump_aliases", params):
+            aliases[contact].append(alias)
+        for contact, jid, facts in page:
+            for alias in aliases[contact]:
+                if alias != jid:
+                    yield Line(events.NumberMapped(lid=alias, jid=jid))
+            yield from _told(facts, events.ContactSeen(jid=jid))
+
+    def _number(self, contact: int) -> int:
+        return self._names.party(contact).contact if contact else 0
+
+    def _jid(self, contact: int) -> str | None:
+        return self._names.party(contact).jid if contact else None
+
+    # ------------------------------------------------------------------ chats
+
+    def _chats(self, contacts: dict[int, str]) -> Iterator[Line]:
+        chats = [c for c in contacts if self._chat in (None, c)]
+        if not chats:
+            return
+        params = {"org": self._org, "phones": tuple(self._phones), "chats": chats}
+        known: dict[tuple[int, int], Any] = {}
+        for phone, chat in self._tx.all("dump_waiting_chats", params):
+            known[(phone, chat)] = ...
+        for phone, chat, facts in self._tx.all("facts_of_chats", params):
+            known[(phone, chat)] = facts
+        for phone, chat in sorted(known, key=lambda place: (contacts[place[1]], place[0])):
+            bare = events.ChatSeen(phone=self._phones[phone][0].jid, chat=contacts[chat])
+            facts = known[(phone, chat)]
+            if facts is not ...:
+                yield from _told(facts, bare)
+            yield from self._messages(phone, chat)
+            yield from self._waiting(phone, chat)
+
+    def _messages(self, phone: int, chat: int) -> Iterator[Line]:
+        at, id = FIRST, ""
+        base = {"org": self._org, "phone": phone, "chat": chat, "limit": PAGE}
+        while values := self._tx.all("dump_messages", base | {"at": at, "id": id}):
+            rows = [row_of(v) for v in values]
+            at, id = rows[-1].sent_at, rows[-1].id
+            yield from self._page(phone, chat, rows)
+
+    def _page(self, phone: int, chat: int, rows: list[MessageRow]) -> Iterator[Line]:
+        """Lines of these rows' ids. An id that several senders chose comes once, with its first row.
+
+        The first line of each id carries ``stored_at``. Lines of exported chats come under their own ids: which
+        message they are is found again on the way in.
+        """
+        base = {"org": self._org, "phone": phone, "phones": (phone,), "chats": (chat,)}
+        told_of = sorted({row.id for row in rows if row.flags & TOLD})
+        groups: dict[str, list[MessageRow]] = defaultdict(list)
+        for values in self._tx.all("rows_by_id", base | {"ids": told_of}):
+            groups[values[4]].append(row_of(values))
+        tellings: dict[str, list[Telling]] = defaultdict(list)
+        for _, id, sender, source, digest, text in self._tx.all("read_tellings", base | {"ids": told_of}):
+            tellings[id].append(Telling(self._number(sender), source, _MESSAGE.decode(text), digest))
+        addons = self._addons(phone, chat, [row.id for row in rows])
+        self._names.load({row.sender for row in rows} | {a.actor for some in addons.values() for a in some})
+        digests = self._digests(rows)
+        for row in rows:
+            group = sorted(groups.get(row.id, [row]), key=lambda r: (r.sent_at, r.sender))
+            if group[0].no == row.no:
+                yield from self._message(phone, chat, row.id, group, tellings.get(row.id, []), digests)
+                yield from self._added(phone, chat, row.id, addons.get(row.id, ()))
+
+    def _digests(self, rows: Iterable[MessageRow]) -> dict[int | None, str]:
+        raws = sorted({row.raw for row in rows if row.raw is not None})
+        if not self._raws or not raws:
+            return {}
+        return {row[0]: row[1] for row in self._tx.all("dump_digests", {"org": self._org, "raws": raws})}
+
+    def _message(
+        self,
+        phone: int,
+        chat: int,
+        id: str,
+        group: list[MessageRow],
+        told: list[Telling],
+        digests: dict[int | None, str],
+    ) -> Iterator[Line]:
+        tellings = prune(told) or [telling(self._number(r.sender), r.source, told_by(r)) for r in group]
+        rows = {self._number(row.sender): row for row in group}
+        if len(tellings) > 1:
+            tellings.sort(key=lambda t: (t.sender not in rows, t.message.key.id != id, *self._place(t)))
+        for t in tellings:
+            row = rows.pop(t.sender, None)
+            about = About(
+                source=t.source,
+                stored_at=row.stored_at if row else None,
+                changed_at=row.changed_at if row else None,
+                raw=digests.get(row.raw) if row else None,
+            )
+            own, mine = self._phones[phone]
+            key = MessageKey(own.jid, self._jid(chat) or "", t.message.key.id, self._jid(t.sender))
+            from_me = bool(t.sender) and t.sender == self._number(mine)
+            # The encoder knows a default by its identity, and a kind that comes from a row is another object.
+            message = structs.replace(t.message, key=key, from_me=from_me, kind=_same(t.message.kind))
+            yield Line(events.MessageSeen(message), about)
+
+    def _place(self, t: Telling) -> tuple[str, int, bytes]:
+        return (
+            self._jid(t.sender) or "",
+            -SOURCE_RANK[t.source],
+            _ENCODER.encode(structs.replace(t.message, kind=_same(t.message.kind))),
+        )
+
+    # ------------------------------------------------------------------ add-ons
+
+    def _addons(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Addon]]:
+        params = {"org": self._org, "phone": phone, "chats": (chat,), "ids": wanted}
+        found: dict[str, dict[AddonKey, Addon]] = defaultdict(dict)
+        for _, id, kind, actor, target, ref, at, value in self._tx.all("read_addons", params):
+            if kind != ADOPTED:
+                put_latest(found[id], Addon(kind, self._number(actor), self._number(target), ref, at, value))
+        return {id: sorted(some.values(), key=self._addon_place) for id, some in found.items()}
+
+    def _addon_place(self, addon: Addon) -> tuple[str, str, str, str]:
+        return (addon.kind, self._jid(addon.actor) or "", self._jid(addon.target) or "", addon.ref)
+
+    def _added(self, phone: int, chat: int, id: str, addons: Iterable[Addon]) -> Iterator[Line]:
+        own, jid = self._phones[phone][0].jid, self._jid(chat) or ""
+        for addon in addons:
+            if addon.kind != ADOPTED:
+                line, slash, _ = addon.ref.partition("/")
+                target = events.Target(
+                    own, jid, line if slash and addon.kind == "media" else id, self._jid(addon.target)
+                )
+                yield Line(_event_of(addon, target, self._jid(addon.actor), chat))
+
+    def _waiting(self, phone: int, chat: int) -> Iterator[Line]:
+        """What waits for messages that nobody told yet."""
+        after = ""
+        base = {"org": self._org, "phone": phone, "chat": chat, "limit": PAGE}
+        while page := [row[0] for row in self._tx.all("dump_waiting", base | {"after": after})]:
+            after = page[-1]
+            addons = self._addons(phone, chat, page)
+            for id in page:
+                yield from self._added(phone, chat, id, addons.get(id, ()))
+
+    # ------------------------------------------------------------------ files and payloads
+
+    def _files(self) -> Iterator[Line]:
+        after = ""
+        while page := self._tx.all("dump_files", {"org": self._org, "after": after, "limit": PAGE}):
+            after = page[-1][0]
+            for file, size, mimetype in page:
+                yield Line(FileKept(file, size, mimetype))
+
+    def _raw_payloads(self) -> Iterator[Line]:
+        after = ""
+        unpack = zstandard.ZstdDecompressor()
+        # One at a time: a payload may have many megabytes.
+        while row := self._tx.one("dump_raws", {"org": self._org, "after": after, "limit": 1}):
+            after, source, media_type, payload = row
+            yield Line(RawKept(after, media_type, unpack.decompress(bytes(payload))), About(source=source))
+
+
+def _same(kind: Kind) -> Kind:
+    return cast(Kind, sys.intern(kind))
+
+
+def _told(facts: str | None, bare: T) -> Iterator[Line]:
+    """Registers as the events that told them: one for each source and time; ``bare`` where nothing was told."""
+    if facts is None:
+        yield Line(bare)
+        return
+    tellings: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
+    for field, (at, rank, value) in decode_registers(facts).items():
+        tellings[(at, rank)][field] = value
+    for (at, rank), fields in sorted(tellings.items(), key=lambda told: told[0]):
+        event = msgspec.convert(structs.asdict(bare) | fields | {"at": None if at == -1 else at}, type(bare))
+        yield Line(event, About(source=_SOURCE_OF[rank]))
+
+
+def _event_of(addon: Addon, target: events.Target, actor: str | None, chat: int) -> events.Event:
+    """The event that an add-on was made of (``Writer._addon`` the other way round)."""
+    at, value = addon.at, addon.value
+    match addon.kind:
+        case "edit":
+            id = None if addon.ref == str(at) else addon.ref
+            return events.MessageEdited(target=target, text=value, at=at or 0, id=id, by=actor)
+        case "revoke":
+            return events.MessageRevoked(target=target, at=at, by=actor, by_admin=value == "admin")
+        case "reaction":
+            return events.ReactionSet(target=target, by=actor or "", emoji=value or "", at=at)
+        case "vote":
+            return events.PollVoted(target=target, by=actor or "", options=_OPTIONS.decode(value or "[]"), at=at or 0)
+        case "receipt":
+            participant = None if addon.actor == chat else actor
+            return events.ReceiptSet(target=target, ack=int(addon.ref), participant=participant, at=at)
+        case _:
+            return events.MediaHeld(target=target, media=_MEDIA.decode(value or "{}"))
+
+
+# ---------------------------------------------------------------------- the way back in
+
+
+def restore_lines(tx: Txn, org: int, lines: Sequence[Line], now: int, make_phone_id: Callable[[], str]) -> Applied:
+    """Apply lines of a dump in one transaction; each counts as told by its own source."""
+    head = lock_head(tx, org)
+    writer = Writer(tx, head, now, "linked")
+    ledger = writer.ledger = _KeepingTimes(tx, head, writer.parties, now)
+    heard: list[tuple[events.Event, About]] = []
+    for line in lines:
+        match line.event:
+            case FileKept() | RawKept() | PositionKept() as kept:
+                _keep(tx, writer, kept, line.about)
+            case event:
+                heard.append((cleaned(event), line.about))
+    writer.introduce([event for event, _ in heard], make_phone_id)
+    told: dict[Key, Told] = defaultdict(Told)
+    for event, about in heard:
+        hearing = Hearing(writer.parties, writer.phones, ledger, about.source or "linked")
+        hearing.hear(event)
+        for key, what in hearing.told.items():
+            told[key].tellings.extend(what.tellings)
+            told[key].addons.extend(what.addons)
+            ledger.remember(key, what, about)
+    writer.settle(told)
+    writer.finish()
+    return save_head(tx, head)
+
+
+class _KeepingTimes(Ledger):
+    """Gives a message that is new here the times and the payload that it had."""
+
+    def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
+        super().__init__(tx, head, parties, now)
+        self._known: dict[tuple[Key, int], About] = {}
+
+    def remember(self, key: Key, what: Told, about: About) -> None:
+        if about.stored_at is not None:
+            self._known |= {(key, t.sender): about for t in what.tellings}
+
+    def row_for(
+        self, phone: int, chat: int, id: str, folded: Folded, row: MessageRow | None = None, told: bool = False
+    ) -> Values:
+        values = super().row_for(phone, chat, id, folded, row, told)
+        about = self._known.get(((phone, chat, id), folded.sender))
+        if row is None and about is not None:
+            values["stored_at"] = about.stored_at
+            values["changed_at"] = about.stored_at if about.changed_at is None else about.changed_at
+            found = about.raw and self._tx.one("find_raw", {"org": self._org, "digest": about.raw})
+            values["raw"] = found[0] if found else None
+        return values
+
+
+def _keep(tx: Txn, writer: Writer, kept: FileKept | RawKept | PositionKept, about: About) -> None:
+    match kept:
+        case FileKept(sha256, size, mimetype):
+            params = {"file": sha256, "size": size, "mimetype": mimetype}
+            tx.run("add_file", params | {"org": writer.org, "now": writer.now})
+        case RawKept(_, media_type, payload):
+            keep_raw(tx, writer.head, about.source or "linked", media_type, payload, writer.now)
+        case PositionKept(stream, place):
+            tx.run("keep_position", {"org": writer.org, "stream": stream, "place": place})
+        case _:
+            assert_never(kept)

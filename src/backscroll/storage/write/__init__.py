@@ -1,0 +1,1 @@
+"""Writing: a batch of events becomes rows, in one transaction."""

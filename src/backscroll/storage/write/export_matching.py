@@ -1,0 +1,258 @@
+"""Lines of exported chats have no ids. Here a line and the message that it is become one, whichever came first.
+
+Within a minute of a chat, lines and messages are matched anew whenever one of them changes, in their own order
+and not in that of arrival. A matched line's telling moves under the message's id, but keeps the id that was made
+for it, so that it can be told apart and go back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Protocol
+
+from msgspec import Struct, structs
+
+from backscroll.core.ids import clean_text
+from backscroll.core.model import Kind, Message
+from backscroll.storage.records.resolve import Addon, AddonKey, Addons, Folded, Telling, prune, put_latest
+from backscroll.storage.records.rows import CLASS, EXPORT_PREFIX, kind_flags
+from backscroll.storage.write.event_collector import Told
+
+MINUTE_US = 60_000_000
+_SPACE = re.compile(r"\s+")
+_MENTION = re.compile("@(?:\u2068[^\u2068\u2069\n]{1,100}\u2069|[0-9]{5,20})")
+_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
+_WORDLESS: dict[Kind, str] = {
+    "location": "location",
+    "live_location": "location",
+    "contact": "contact",
+    "contacts": "contact",
+}
+"""Kinds that sources put into words of their own, or none."""
+ADOPTED = "line"
+"""Kind of the add-on that stands under an adopted line's id and tells by its time where the line went."""
+
+
+Fold = Callable[[Sequence[Telling], Addons], list[Folded]]
+ByName = Callable[[Iterable[int]], Collection[int]]
+"""Those of some parties of whom no more is known than a name."""
+
+
+class Held(Protocol):
+    """What the archive holds about one id; ``writer.Known``."""
+
+    @property
+    def tellings(self) -> list[Telling]: ...
+    @property
+    def addons(self) -> dict[AddonKey, Addon]: ...
+
+
+class Outcome(Struct):
+    """What is to be held about one id."""
+
+    tellings: list[Telling] = []
+    addons: dict[AddonKey, Addon] = {}
+
+
+class _Saying(Struct):
+    """What stands under one id, line or message, and how it would be shown alone."""
+
+    id: str
+    outcome: Outcome
+    folded: Folded
+
+    @property
+    def order(self) -> tuple[int, str]:
+        return (self.folded.message.sent_at, self.id)
+
+
+def minutes_of(known: Mapping[str, Held], items: Mapping[str, Told]) -> set[int]:
+    """Every minute that some id was or is said to be of."""
+    times = [t.message.sent_at for id, what in items.items() for t in (*known[id].tellings, *what.tellings)]
+    times += [a.at for id in items for a in known[id].addons.values() if a.kind == ADOPTED and a.at is not None]
+    return {at // MINUTE_US for at in times}
+
+
+def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, by_name: ByName) -> dict[str, Outcome]:
+    """The outcome for every id in ``known``: lines matched to messages stand under these."""
+    outcomes = _apart(known, items)
+    messages: list[_Saying] = []
+    lines: list[_Saying] = []
+    for id, outcome in outcomes.items():
+        folded = fold(outcome.tellings, outcome.addons)
+        # Under an id that several senders use, nothing tells whose line it would be.
+        if len(folded) == 1:
+            (lines if id.startswith(EXPORT_PREFIX) else messages).append(_Saying(id, outcome, folded[0]))
+    names = by_name(said.folded.sender for said in (*lines, *messages))
+    free = sorted(messages, key=lambda m: m.order)
+    left = sorted(lines, key=lambda m: m.order)
+    for is_one in _ROUNDS:
+        for line in list(left):
+            message = next((m for m in free if is_one(line.folded, m.folded, names)), None)
+            if message is not None:
+                free.remove(message)
+                left.remove(line)
+                _move(line, message.outcome)
+    return outcomes
+
+
+def _apart(known: Mapping[str, Held], items: Mapping[str, Told]) -> dict[str, Outcome]:
+    """What is held and told about each id, with every line back under its own."""
+    outcomes = {id: Outcome() for id in known}
+    told: dict[str, list[Telling]] = defaultdict(list)
+    for id, held in known.items():
+        what = items.get(id, Told())
+        for t in (*held.tellings, *what.tellings):
+            line = t.message.key.id
+            told[line if line.startswith(EXPORT_PREFIX) else id].append(t)
+        for addon in (*held.addons.values(), *what.addons):
+            _put_apart(outcomes, id, addon)
+    for id, tellings in told.items():
+        outcomes[id].tellings = prune(tellings)
+    return outcomes
+
+
+def _put_apart(outcomes: dict[str, Outcome], id: str, addon: Addon) -> None:
+    line, _, ref = addon.ref.partition("/")
+    if addon.kind == "media" and line.startswith(EXPORT_PREFIX) and line in outcomes:
+        put_latest(outcomes[line].addons, structs.replace(addon, ref=ref))
+    elif addon.kind != ADOPTED:
+        put_latest(outcomes[id].addons, addon)
+
+
+def _move(line: _Saying, outcome: Outcome) -> None:
+    """Put a line's telling and its files under the message that it is."""
+    outcome.tellings = prune([*outcome.tellings, *line.outcome.tellings])
+    files = [a for a in line.outcome.addons.values() if a.kind == "media"]
+    for addon in files:
+        put_latest(outcome.addons, structs.replace(addon, target=0, ref=f"{line.id}/{addon.ref}"))
+    mark = Addon(ADOPTED, 0, 0, "", line.folded.message.sent_at, None)
+    line.outcome.tellings = []
+    line.outcome.addons = {a.key: a for a in line.outcome.addons.values() if a.kind != "media"} | {mark.key: mark}
+
+
+def _says_the_same(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    return (
+        _sort_of(line.message) == _sort_of(message.message)
+        and _same_time(line.message, message.message)
+        and line.sender == message.sender
+        and not _words(line).isdisjoint(_words(message))
+    )
+
+
+def _says_it_by_name(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    sort = _sort_of(line.message)
+    return (
+        sort == _sort_of(message.message)
+        and _same_time(line.message, message.message)
+        and _may_be_sender(line.sender, message.sender, names)
+        and any(words or sort == "media" for words in _words(line) & _words(message))
+    )
+
+
+def _says_it_changed(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    return _is_other_version(line, message) and line.sender == message.sender
+
+
+def _says_it_changed_by_name(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    return _is_other_version(line, message) and _may_be_sender(line.sender, message.sender, names)
+
+
+def _leaves_it_out(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    """A contact card that was left out of the export looks like any file."""
+    return (
+        {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
+        and _same_time(line.message, message.message)
+        and line.sender == message.sender
+    )
+
+
+def _tells_the_event(line: Folded, message: Folded, names: Collection[int]) -> bool:
+    """Calls and notices have other words in each language."""
+    one, other = (said.message.details.notice for said in (line, message))
+    return (
+        bool(kind_flags(line.message.kind) & CLASS)
+        and line.message.kind == message.message.kind
+        and _same_time(line.message, message.message)
+        and line.sender in (0, message.sender)
+        and (line.message.kind == "call" or (one is not None and other is not None and one.type == other.type))
+    )
+
+
+_ROUNDS = (
+    _says_the_same,
+    _says_it_by_name,
+    _says_it_changed,
+    _says_it_changed_by_name,
+    _leaves_it_out,
+    _tells_the_event,
+)
+"""Surest first; each goes over all that the ones before it left."""
+
+
+def _is_other_version(line: Folded, message: Folded) -> bool:
+    """Edited or deleted on one side: the words are others, or gone."""
+    if not (_is_changed(line) or _is_changed(message)):
+        return False
+    if kind_flags(line.message.kind) & CLASS or kind_flags(message.message.kind) & CLASS:
+        return False
+    one, other = _words(line), _words(message)
+    gone = (line.deleted and not any(one)) or (message.deleted and not any(other))
+    alike = gone or any(are_alike(a, b) for a in one for b in other)
+    return alike and _same_time(line.message, message.message)
+
+
+def _is_changed(folded: Folded) -> bool:
+    return folded.deleted or len(folded.texts) > 1 or bool(folded.message.details.is_edited)
+
+
+def _sort_of(message: Message) -> str:
+    """Kinds that may meet: a file that an export left out does not say which it was."""
+    media = message.details.media
+    flags = kind_flags(message.kind)
+    if flags & CLASS:
+        return message.kind
+    if flags or (media is not None and media.omitted):
+        return "media"
+    return _WORDLESS.get(message.kind, "message")
+
+
+def _same_time(line: Message, message: Message) -> bool:
+    width = MINUTE_US if "minute" in (line.details.precision, message.details.precision) else 1_000_000
+    return line.sent_at // width == message.sent_at // width
+
+
+def _may_be_sender(one: int, other: int, names: Collection[int]) -> bool:
+    """One of them is known by name only, so that the name may be the other's."""
+    return 0 not in (one, other) and (one in names) != (other in names)
+
+
+def _words(folded: Folded) -> set[str]:
+    """What it says and ever said, as far as it is known."""
+    if folded.message.kind in _WORDLESS or folded.message.kind == "call":
+        return {""}
+    return {words_of(text) for text in (*folded.texts, *filter(None, [folded.prev_text]))}
+
+
+def words_of(text: str | None) -> str:
+    """Words for comparing: sources write spaces, signs of direction and the names of mentioned people differently."""
+    if not text:
+        return ""
+    text = _MENTION.sub("@", clean_text(text)[0])
+    return _SPACE.sub(" ", text if text.isascii() else _MARKS.sub("", text)).strip()
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Whether one of two texts may be an edited version of the other: they share half of their words, or letters."""
+    shared = set(one.split()) & set(other.split())
+    if 2 * len(shared) >= min(len(one.split()), len(other.split())):
+        return bool(one and other)
+    same = _common_start(one, other) + _common_start(one[::-1], other[::-1])
+    return 2 * same >= min(len(one), len(other))
+
+
+def _common_start(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

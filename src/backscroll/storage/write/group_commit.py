@@ -1,0 +1,209 @@
+"""Group commit: batches that come while others are being committed are written together, in one transaction.
+
+The first who comes leads: it writes its own batch and all that wait behind it, then calls the first of those that
+came too late to lead. Nobody waits for company, and a lone writer goes straight through.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from threading import Event, Lock
+
+from backscroll.core import events
+from backscroll.core.errors import StorageBusy
+from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.write.batch import Applied, Session, apply_batch
+from backscroll.storage.write.validation import cleaned_batch
+
+MOST_EVENTS = 250
+MOST_BYTES = 4_000_000
+"""Events and raw payloads of one transaction, so that nobody waits long. What is larger goes alone."""
+
+_DOUBT = "It is not known whether this was written; send the same request again"
+
+
+class Together:
+    """Writes batches of any thread, each on disk when ``apply`` returns and untouched by what others get wrong."""
+
+    def __init__(self, engine: Engine, make_phone_id: Callable[[], str]) -> None:
+        self._engine = engine
+        self._make_phone_id = make_phone_id
+        self._queues: dict[int, _Queue] = {}
+
+    def apply(self, org: int, batch: events.Batch, now: int) -> Applied:
+        turn = _Turn(cleaned_batch(batch), now)
+        queue = self._queues.get(org) or self._queues.setdefault(org, _Queue(self._engine, org, self._make_phone_id))
+        queue.pass_through(turn)
+        return turn.result()
+
+
+class _Turn:
+    """A batch that waits, and what became of it."""
+
+    def __init__(self, batch: events.Batch, now: int) -> None:
+        self.batch = batch
+        self.now = now
+        self.called = Event()
+        """It is over, or it is to lead."""
+        self._applied: Applied | None = None
+        self._error: Exception | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._applied is not None or self._error is not None
+
+    def succeed(self, applied: Applied) -> None:
+        self._applied = applied
+
+    def fail(self, error: Exception) -> None:
+        self._error = error
+
+    def doubt(self, cause: StorageBusy | None = None) -> None:
+        """Nobody can say whether it was written."""
+        self._error = StorageBusy(str(cause or _DOUBT))
+        self._error.__cause__ = cause
+
+    def result(self) -> Applied:
+        if self._applied is None:
+            raise self._error or StorageBusy(_DOUBT)
+        return self._applied
+
+
+class _Group:
+    """Turns that are written together, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.turns: list[_Turn] = []
+        self._events = 0
+        self._bytes = 0
+
+    def has_room(self, turn: _Turn) -> bool:
+        wanted, raw = _size(turn)
+        return not self.turns or (self._events + wanted <= MOST_EVENTS and self._bytes + raw <= MOST_BYTES)
+
+    def add(self, turn: _Turn) -> None:
+        wanted, raw = _size(turn)
+        self._events += wanted
+        self._bytes += raw
+        self.turns.append(turn)
+
+
+def _size(turn: _Turn) -> tuple[int, int]:
+    """A batch counts as one event at least: it may only tell a position."""
+    return max(1, len(turn.batch.events)), len(turn.batch.raw or b"")
+
+
+class _Queue:
+    """The batches of one organisation."""
+
+    def __init__(self, engine: Engine, org: int, make_phone_id: Callable[[], str]) -> None:
+        self._engine = engine
+        self._org = org
+        self._make_phone_id = make_phone_id
+        self._lock = Lock()
+        self._waiting: deque[_Turn] = deque()
+        self._leader: _Turn | None = None
+
+    def pass_through(self, turn: _Turn) -> None:
+        """Return when the turn is over, written by this thread or by another."""
+        group, leads = _Group(), False
+        try:
+            if not self._is_first(turn):
+                turn.called.wait()
+            leads = not turn.is_over
+            if leads:
+                self._write(group)
+        finally:
+            if leads or not turn.is_over:
+                self._leave_surely(turn, group)
+
+    def _is_first(self, turn: _Turn) -> bool:
+        with self._lock:
+            self._waiting.append(turn)
+            if self._leader is None:
+                self._leader = turn
+            return self._leader is turn
+
+    def _leave_surely(self, turn: _Turn, group: _Group) -> None:
+        try:
+            self._leave(turn, group)
+        except BaseException:
+            # Ctrl-C may come here as well, and others wait.
+            self._leave(turn, group)
+            raise
+
+    def _leave(self, turn: _Turn, group: _Group) -> None:
+        """Who leads tells the others how it went, and calls the next to lead. Does no harm twice."""
+        with self._lock:
+            for other in group.turns:
+                if not other.is_over:
+                    other.doubt()
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            while self._waiting and self._waiting[0].is_over:
+                self._waiting.popleft()
+            if self._leader is turn:
+                following = self._waiting[0] if self._waiting else None
+                if following is not None:
+                    following.called.set()
+                self._leader = following
+            for other in group.turns:
+                other.called.set()
+
+    def _take(self, group: _Group) -> bool:
+        """Take in who waits while there is room. Nobody is passed over."""
+        before = len(group.turns)
+        with self._lock:
+            while self._waiting and group.has_room(self._waiting[0]):
+                group.add(self._waiting[0])
+                self._waiting.popleft()
+        return len(group.turns) > before
+
+    # ------------------------------------------------------------------ what the leader writes
+
+    def _write(self, group: _Group) -> None:
+        self._take(group)
+        try:
+            applied = self._engine.write(lambda tx: self._write_together(tx, group), self._org)
+        except StorageBusy as busy:
+            _give_up(group.turns, busy)
+        except Exception as error:
+            self._write_apart(group.turns, error)
+        else:
+            for turn, one in zip(group.turns, applied, strict=True):
+                turn.succeed(one)
+
+    def _write_together(self, tx: Txn, group: _Group) -> list[Applied]:
+        """Those that come meanwhile are taken along. May run again, with the same turns and more."""
+        session = Session(tx, self._org, self._make_phone_id)
+        applied: list[Applied] = []
+        while len(applied) < len(group.turns) or self._take(group):
+            some = group.turns[len(applied) :]
+            session.expect([turn.batch for turn in some])
+            applied += [session.write(turn.batch, turn.now) for turn in some]
+        session.finish()
+        return applied
+
+    def _write_apart(self, turns: list[_Turn], error: Exception) -> None:
+        """Nothing of the group was written: each by itself, so that an error reaches only whose it is."""
+        if len(turns) == 1:
+            turns[0].fail(error)
+            return
+        for at, turn in enumerate(turns):
+            try:
+                turn.succeed(self._engine.write(partial(self._write_alone, turn), self._org))
+            except StorageBusy as busy:
+                _give_up(turns[at:], busy)
+                return
+            except Exception as own:
+                turn.fail(own)
+
+    def _write_alone(self, turn: _Turn, tx: Txn) -> Applied:
+        return apply_batch(tx, self._org, turn.batch, turn.now, self._make_phone_id)
+
+
+def _give_up(turns: list[_Turn], busy: StorageBusy) -> None:
+    for turn in turns:
+        turn.doubt(busy)

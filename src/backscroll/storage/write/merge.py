@@ -1,0 +1,123 @@
+"""Moving the rows of a party that turned out to be another: a LID and a number, a name and a number.
+
+The merge itself is done at once by ``Parties``: from then on every JID leads to the winner, and every read
+takes in both. What is moved here, a bounded number of rows in each transaction, is where the rows stand.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from backscroll.database.protocol import Row, Txn
+from backscroll.storage.records.rows import ADDONS, TOLD, MessageRow, row_of
+from backscroll.storage.write.batch import Writer, lock_head, save_head
+
+_CHUNK = 200
+Place = tuple[int, int]
+"""Phone and chat."""
+
+
+def merge_step(tx: Txn, org: int, now: int, limit: int) -> bool:
+    """Move up to ``limit`` rows of one pending merge; False when nothing is left to do."""
+    head = lock_head(tx, org)
+    writer = Writer(tx, head, now, "linked")
+    if not writer.parties.pending:
+        return False
+    loser, winner = next(iter(writer.parties.pending.items()))
+    mover = _Mover(tx, writer, loser, writer.parties.resolve(winner), limit)
+    if not mover.move():
+        tx.run("end_merge", {"org": org, "contact": loser})
+        head.change("contact", loser)
+        head.named = -1
+    writer.finish()
+    save_head(tx, head)
+    return True
+
+
+class _Mover:
+    def __init__(self, tx: Txn, writer: Writer, loser: int, winner: int, limit: int) -> None:
+        self._tx = tx
+        self._writer = writer
+        self._loser = loser
+        self._winner = winner
+        self._limit = limit
+
+    def move(self) -> bool:
+        """Move some rows; False when none stand under the loser any more."""
+        return any(self._move_from_chat(phone) for phone in self._writer.phones.numbers()) or self._move_doings()
+
+    def _move_from_chat(self, phone: int) -> bool:
+        """Rows of the loser's chat, then what waits there for messages, then the chat itself."""
+        where: dict[str, Any] = {"org": self._writer.org, "phone": phone, "chat": self._loser, "limit": self._limit}
+        rows = [row_of(r) for r in self._tx.all("rows_of_chat", where)]
+        if rows:
+            self._move((phone, self._winner), rows)
+            return True
+        waiting = [row[0] for row in self._tx.all("waiting_of_chat", where)]
+        if waiting:
+            self._resettle((phone, self._winner), waiting)
+            return True
+        self._tx.run("delete_chat", where)
+        return False
+
+    def _move_doings(self) -> bool:
+        """What the loser sent, did and was told in chats that others share."""
+        base = {"org": self._writer.org, "limit": self._limit}
+        rows = [row_of(r) for r in self._tx.all("rows_of_sender", base | {"sender": self._loser})]
+        by_chat: dict[Place, list[MessageRow]] = defaultdict(list)
+        for row in rows:
+            by_chat[(row.phone, self._writer.parties.resolve(row.chat))].append(row)
+        for place, some in by_chat.items():
+            self._move(place, some)
+        if rows:
+            return True
+        done: dict[Place, list[str]] = defaultdict(list)
+        for phone, chat, id in self._done(base | {"contact": self._loser}):
+            done[(phone, self._writer.parties.resolve(chat))].append(id)
+        for place, wanted in done.items():
+            self._resettle(place, wanted)
+        return bool(done)
+
+    def _done(self, params: dict[str, Any]) -> list[Row]:
+        """Ids that the loser did something to, or told of under a name that joined another's message."""
+        found = self._tx.all("addons_of", params)
+        if not found and self._writer.parties.party(self._loser).kind == "export":
+            found = self._tx.all("tellings_of", params)
+        return found
+
+    def _move(self, place: Place, rows: list[MessageRow]) -> None:
+        """Rows alone under their id are moved as they are; the others are brought together with what is there."""
+        together = self._together(place, rows)
+        self._resettle(place, sorted(together))
+        phone, chat = place
+        own = self._writer.phones.contact_of(phone)
+        for row in rows:
+            if row.id not in together:
+                sender = self._writer.parties.resolve(row.sender)
+                self._writer.ledger.relocate(row, chat, sender, sender == own)
+
+    def _together(self, place: Place, rows: list[MessageRow]) -> set[str]:
+        """Ids of rows that were told more than once, or that have add-ons, here or where they go."""
+        phone, chat = place
+        chats = self._writer.parties.standing_under(chat)
+        if any(self._writer.ledger.is_exported(phone, c) for c in chats):
+            return {row.id for row in rows}
+        here = {row.no for row in rows}
+        wanted = sorted({row.id for row in rows})
+        together = {row.id for row in rows if row.flags & (TOLD | ADDONS)}
+        for start in range(0, len(wanted), _CHUNK):
+            params: dict[str, Any] = {"org": self._writer.org, "phone": phone, "phones": (phone,), "chats": chats}
+            params["ids"] = wanted[start : start + _CHUNK]
+            together.update(r[4] for r in self._tx.all("rows_by_id", params) if r[0] not in here)
+            together.update(r[0] for r in self._tx.all("with_addons", params))
+        seen: set[str] = set()
+        for row in rows:
+            if row.id in seen:
+                together.add(row.id)
+            seen.add(row.id)
+        return together
+
+    def _resettle(self, place: Place, wanted: list[str]) -> None:
+        for start in range(0, len(wanted), _CHUNK):
+            self._writer.resettle(*place, wanted[start : start + _CHUNK])

@@ -1,0 +1,259 @@
+"""Rows of messages and all that is kept in step with them: counters, chats, the search index, the change feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from msgspec import structs
+
+from backscroll.core import ids
+from backscroll.core.model import Media
+from backscroll.core.pgtext.tsvector import tsvector
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.counters import MONTH, Tally
+from backscroll.storage.records.identity import Head, Parties, Registers, decode_registers, encode_registers, join
+from backscroll.storage.records.resolve import Folded
+from backscroll.storage.records.rows import (
+    ADDONS,
+    DELETED,
+    EXPORT_PREFIX,
+    EXPORTED,
+    FROM_ME,
+    MEDIA,
+    NOTICE,
+    TOLD,
+    MessageRow,
+    decode_details,
+    encode_details,
+    kind_flags,
+)
+from backscroll.storage.search import substring
+
+ChatKey = tuple[int, int]
+"""Phone and chat."""
+Values = dict[str, Any]
+_scope = lru_cache(maxsize=8192)(substring.scope)
+_MEDIA_COLUMNS = (3, 4)
+"""Of the statement sum_tallies."""
+
+
+class Ledger:
+    """One writing transaction's books. Nothing of them is whole before ``flush``.
+
+    What is written is held back while nobody needs to read it, so that batches which share a transaction
+    share statements too.
+    """
+
+    def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
+        self._tx = tx
+        self._head = head
+        self._org = head.org
+        self._parties = parties
+        self.now = now
+        self._tally = Tally()
+        self._touched: dict[ChatKey, list[int | None]] = {}
+        self._shrunk: set[ChatKey] = set()
+        self._rows: list[Values] = []
+        self._search: list[Values] = []
+        self._chats: list[Values] = []
+        self.raw: int | None = None
+        """The payload that the batch came in."""
+
+    # ------------------------------------------------------------------ rows
+
+    def keep_file(self, media: Media | None) -> None:
+        """Note a file that the media store holds for this organisation."""
+        if media is not None and media.file is not None:
+            about = {"file": media.file, "size": media.size or 0, "mimetype": media.mimetype}
+            self._tx.run("add_file", about | {"org": self._org, "now": self.now})
+
+    def row_for(
+        self, phone: int, chat: int, id: str, folded: Folded, row: MessageRow | None = None, told: bool = False
+    ) -> Values:
+        """A row's columns; ``row`` is the one that it replaces, ``told`` whether tellings are kept beside it."""
+        message = folded.message
+        same_text = row is not None and row.text == message.text
+        return {
+            "org": self._org,
+            "no": row.no if row else 0,
+            "phone": phone,
+            "chat": chat,
+            "sender": folded.sender,
+            "id": id,
+            "sent_at": message.sent_at,
+            "flags": _flags(id, folded) | (TOLD if told else 0),
+            "kind": message.kind,
+            "text": message.text,
+            "details": encode_details(message.details),
+            "ack": message.ack,
+            "deleted_at": folded.deleted_at,
+            "edited_at": folded.edited_at,
+            "prev_text": folded.prev_text,
+            "fts": row.fts if row and same_text else (None if message.text is None else tsvector(message.text)),
+            "client_ref": message.details.client_ref,
+            "source": folded.source,
+            "raw": row.raw if row else self.raw,
+            "stored_at": row.stored_at if row else self.now,
+            "changed_at": self.now,
+        }
+
+    def insert(self, rows: list[Values]) -> None:
+        """New rows; each gets its number here."""
+        for values in rows:
+            values["no"] = no = self._head.number()
+            self._head.change("message", no)
+            self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
+            self._index(no, values["chat"], values["text"])
+        self._rows += rows
+
+    def holds_back(self, ids: Iterable[str]) -> bool:
+        """Whether rows with some of these ids are not to be read yet."""
+        wanted = set(ids)
+        return any(row["id"] in wanted for row in self._rows)
+
+    def replace(self, row: MessageRow, values: Values, anyway: bool = False) -> None:
+        """Write a row that differs; ``anyway`` when what was added to the message changed."""
+        same = all(values[f] == getattr(row, f) for f in MessageRow.__struct_fields__ if f != "changed_at")
+        if same and not anyway:
+            return
+        self._tx.run("save_message", values)
+        self._head.change("message", row.no)
+        if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
+            self._uncount(row)
+            self._count(row.phone, values["chat"], values["sent_at"], values["flags"])
+        if (row.text, row.chat) != (values["text"], values["chat"]):
+            self._unindex(row)
+            self._index(row.no, values["chat"], values["text"])
+
+    def relocate(self, row: MessageRow, chat: int, sender: int, from_me: bool) -> None:
+        """Put a row under another chat or sender as it is."""
+        values = structs.asdict(row) | {"chat": chat, "sender": sender, "org": self._org}
+        values["flags"] = row.flags | (FROM_ME if from_me else 0)
+        values["client_ref"] = decode_details(row.details).client_ref
+        self.replace(row, values | {"changed_at": self.now})
+
+    def remove(self, row: MessageRow) -> None:
+        """Take a row out, with all that counted it."""
+        self._tx.run("delete_message", {"org": self._org, "no": row.no})
+        self._head.change("gone", row.no)
+        self._uncount(row)
+        self._unindex(row)
+
+    # ------------------------------------------------------------------ counters and the search index
+
+    def _count(self, phone: int, chat: int, sent_at: int, flags: int) -> None:
+        self._tally.add(phone, chat, sent_at, flags)
+        last_at = None if flags & NOTICE else sent_at
+        self._touch((phone, chat), last_at, int(bool(flags & MEDIA)), 0)
+
+    def _touch(self, where: ChatKey, last_at: int | None, has_media: int, exported: int) -> None:
+        touched = self._touched.setdefault(where, [None, 0, 0])
+        if last_at is not None and (touched[0] is None or last_at > touched[0]):
+            touched[0] = last_at
+        touched[1] = has_media or touched[1]
+        touched[2] = exported or touched[2]
+
+    def _uncount(self, row: MessageRow) -> None:
+        self._tally.add(row.phone, row.chat, row.sent_at, row.flags, -1)
+        # A row under a merged chat counts for the one that it is shown in, too.
+        self._shrunk |= {(row.phone, row.chat), (row.phone, self._parties.resolve(row.chat))}
+
+    def _index(self, no: int, chat: int, text: str | None) -> None:
+        if text:
+            values = {"org": self._org, "no": no, "chat": chat, "text": ids.fold(text)}
+            values |= {"rowid": substring.rowid(self._org, no), "scope": _scope(self._org, chat)}
+            self._search.append(values)
+
+    def _unindex(self, row: MessageRow) -> None:
+        if row.text:
+            self.flush_rows()
+            params = {"org": self._org, "no": row.no, "rowid": substring.rowid(self._org, row.no)}
+            self._tx.run("delete_search", params)
+
+    def flush_rows(self) -> None:
+        """Write the messages that were held back."""
+        for name, rows in (("add_message", self._rows), ("add_search", self._search)):
+            if rows:
+                self._tx.many(name, rows)
+        self._rows, self._search = [], []
+
+    # ------------------------------------------------------------------ chats
+
+    def note_export(self, phone: int, chat: int) -> None:
+        """Lines of an export were told of this chat."""
+        self._touch((phone, chat), None, 0, 1)
+
+    def tell_chat(self, phone: int, chat: int, change: Callable[[Registers], bool]) -> None:
+        """Change what is known of a chat, making it when it is new."""
+        self._flush_chats()
+        params: Values = {"org": self._org, "phone": phone, "chat": chat}
+        row = self._tx.one("read_chat", params)
+        last_at, has_media, exported, facts = (row[0], row[1], row[2], row[3]) if row else (None, 0, 0, None)
+        registers = decode_registers(facts)
+        if change(registers) or row is None:
+            params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": self.now}
+            self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._head.seq + 1})
+            self._head.change("chat", chat)
+
+    def join_chats(self, loser: int, winner: int) -> None:
+        """Show the chats of a merged party under the winner at once, before any row is moved."""
+        self._flush_chats()
+        for (phone,) in self._tx.all("phones_with_chat", {"org": self._org, "chat": loser}):
+            row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": loser})
+            if row is not None:
+                facts = decode_registers(row[3])
+                self.tell_chat(phone, winner, lambda registers, facts=facts: join(registers, facts))  # type: ignore[misc]
+                self._touch((phone, winner), row[0], row[1], row[2])
+
+    def is_exported(self, phone: int, chat: int) -> bool:
+        """As of the end of the last batch."""
+        row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": chat})
+        return row is not None and bool(row[2])
+
+    # ------------------------------------------------------------------ the end of a batch, and of the transaction
+
+    def finish(self) -> None:
+        """A batch is over; ``flush`` writes what was gathered."""
+        base = {"org": self._org, "seq": self._head.seq + 1, "now": self.now}
+        for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
+            params = base | {"phone": phone, "chat": chat, "last_at": last_at}
+            self._chats.append(params | {"has_media": has_media, "exported": exported})
+        if self._shrunk or any(exported for _, _, exported in self._touched.values()):
+            self.flush()
+        self._touched.clear()
+        for phone, chat in sorted(self._shrunk):
+            params = {"org": self._org, "phone": phone, "chat": chat}
+            chats = self._parties.standing_under(chat)
+            last_at, has_media = self._last_at(phone, chats), self._has_media(phone, chats)
+            self._tx.run("set_chat_last", params | {"last_at": last_at, "has_media": has_media})
+        self._shrunk.clear()
+
+    def flush(self) -> None:
+        """Write what was held back, so that it can be read."""
+        self.flush_rows()
+        self._tally.write(self._tx, self._org)
+        self._flush_chats()
+
+    def _flush_chats(self) -> None:
+        for params in self._chats:
+            self._tx.run("touch_chat", params)
+        self._chats = []
+
+    def _last_at(self, phone: int, chats: tuple[int, ...]) -> int | None:
+        found = [self._tx.one("last_in_chat", {"org": self._org, "phone": phone, "chat": chat}) for chat in chats]
+        return max((row[0] for row in found if row is not None), default=None)
+
+    def _has_media(self, phone: int, chats: tuple[int, ...]) -> int:
+        params = {"org": self._org, "phones": (phone,), "chats": chats, "level": MONTH}
+        months = self._tx.all("sum_tallies", params | {"low": -(2**31), "high": 2**31})
+        return int(any(month[column] for month in months for column in _MEDIA_COLUMNS))
+
+
+def _flags(id: str, folded: Folded) -> int:
+    flags = kind_flags(folded.message.kind)
+    flags |= FROM_ME if folded.message.from_me else 0
+    flags |= ADDONS if folded.has_addons else 0
+    flags |= DELETED if folded.deleted else 0
+    return flags | (EXPORTED if id.startswith(EXPORT_PREFIX) and folded.source == "export" else 0)

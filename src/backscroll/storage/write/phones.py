@@ -1,0 +1,82 @@
+"""The organisation's own phones, as one writing transaction meets them."""
+
+from __future__ import annotations
+
+from backscroll.core import events, ids
+from backscroll.core.errors import BadField, NotFound
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.identity import Head, Parties, canonical
+
+PhoneRow = tuple[int, str, str, str | None, str | None, int, int]
+"""Number, JID, phone id, device id, name, when made, number of its party."""
+
+
+class OwnPhones:
+    def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
+        self._tx = tx
+        self._head = head
+        self._parties = parties
+        self.now = now
+        self._rows: dict[str, PhoneRow] = {}
+        self._phones: dict[int, int] = {}
+        self._contacts: dict[int, int] = {}
+        self._load()
+
+    def _load(self) -> None:
+        for row in self._tx.all("list_phones", {"org": self._head.org}):
+            contact = self._parties.resolve(row[6])
+            self._rows[row[1]] = row
+            self._phones[contact] = row[0]
+            self._contacts[row[0]] = contact
+
+    def numbers(self) -> list[int]:
+        return sorted(self._contacts)
+
+    def contact_of(self, phone: int) -> int:
+        """The party that a phone is."""
+        return self._contacts[phone]
+
+    def find(self, jid: str) -> tuple[int, int]:
+        """Number of an own phone and of its party. Its LID will do too."""
+        row = self._rows.get(jid) or self._rows.get(canonical(jid))
+        if row is not None:
+            return row[0], self._contacts[row[0]]
+        contact = self._parties.number(jid)
+        phone = self._phones.get(contact)
+        if phone is None:
+            raise NotFound("phone", f"{ids.user_part(jid)[:80]}; add it with `backscroll phone add`")
+        return phone, contact
+
+    def see(self, event: events.PhoneSeen, phone_id: str) -> int:
+        """Make or complete an own phone and return its number."""
+        jid = canonical(event.jid)
+        if ids.kind_of(jid) != "user":
+            raise BadField("number", event.jid[:80], "must be digits with the country code, such as 919876543210")
+        row = self._rows.get(jid)
+        device = event.device_id if self._device_is_free(event.device_id) else None
+        if row is None:
+            number = self._add(event, jid, device, phone_id)
+        elif (row[3] is None and device) or (row[4] is None and event.name):
+            number = row[0]
+            params = {"org": self._head.org, "phone": number, "device_id": device, "name": event.name}
+            self._tx.run("update_phone", params)
+        else:
+            return row[0]
+        self._head.change("phone", number)
+        self._head.named = -1
+        self._load()
+        return number
+
+    def _add(self, event: events.PhoneSeen, jid: str, device: str | None, phone_id: str) -> int:
+        number = self._head.number()
+        params = {"org": self._head.org, "phone": number, "jid": jid, "contact": self._parties.number(jid)}
+        params |= {"phone_id": self._free_phone_id(event.phone_id) or phone_id, "device_id": device}
+        self._tx.run("add_phone", params | {"name": event.name, "created_at": event.created_at or self.now})
+        return number
+
+    def _device_is_free(self, device_id: str | None) -> bool:
+        return device_id is not None and all(row[3] != device_id for row in self._rows.values())
+
+    def _free_phone_id(self, phone_id: str | None) -> str | None:
+        taken = any(row[2] == phone_id for row in self._rows.values())
+        return None if phone_id is None or taken else phone_id

@@ -1,0 +1,261 @@
+"""Plain functions on an event loop: the loop goes on while they wait, and what they wait for is what they get."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+
+from backscroll.concurrency import greenlets
+from backscroll.core.errors import NotFound, StorageBusy
+from backscroll.database.postgres.connection import Connection
+from backscroll.database.postgres.engine import PostgresEngine
+from backscroll.database.postgres.pool import Exhausted, Pool
+from backscroll.storage.store import open_store
+from postgres_server import Databases
+
+T = TypeVar("T")
+
+
+def on_a_loop(work: Callable[[], T]) -> tuple[T, int]:
+    """What ``work`` returned, and how often the loop came around meanwhile."""
+
+    async def both() -> tuple[T, int]:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0.001)
+                turns += 1
+
+        counting = asyncio.ensure_future(count())
+        result = await asyncio.wait_for(greenlets.start(work), 20)
+        counting.cancel()
+        return result, turns
+
+    return asyncio.run(both())
+
+
+# ------------------------------------------------------------------ waiting
+
+
+def test_the_loop_goes_on_while_a_function_sleeps() -> None:
+    def work() -> str:
+        assert greenlets.here()
+        greenlets.sleep(0.05)
+        return "rested"
+
+    result, turns = on_a_loop(work)
+    assert result == "rested"
+    assert turns > 5
+    assert not greenlets.here()
+
+
+def test_functions_that_wait_are_at_it_together() -> None:
+    gate: Future[None] = Future()
+    waiting = 0
+
+    def work() -> None:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 50:
+            gate.set_result(None)
+        greenlets.wait(gate, 20)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(greenlets.start(work) for _ in range(50)))
+
+    asyncio.run(all_of_them())
+
+
+def test_an_error_goes_to_whoever_waits_for_the_function() -> None:
+    def work() -> None:
+        greenlets.sleep(0)
+        raise NotFound("chat", "x")
+
+    with pytest.raises(NotFound):
+        on_a_loop(work)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_error_that_no_future_takes_is_told_all_the_same(waits: bool) -> None:
+    def work() -> object:
+        if waits:
+            greenlets.sleep(0)
+        return next(iter(()))
+
+    with pytest.raises(RuntimeError):
+        on_a_loop(work)
+
+
+def test_a_function_goes_on_to_its_end_when_nobody_waits_any_more() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        greenlets.sleep(0.02)
+        done.append("all of it")
+
+    async def leave() -> None:
+        waiting = asyncio.ensure_future(asyncio.wait_for(greenlets.start(work), 10))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(leave())
+    assert done == ["all of it"]
+
+
+@pytest.mark.parametrize("on", [on_a_loop, lambda work: (work(), 0)], ids=["loop", "thread"])
+def test_a_future_of_a_thread_gives_its_result_its_error_or_the_time(on: Callable[..., tuple[Any, int]]) -> None:
+    told, failed, never = Future[str](), Future[str](), Future[str]()
+    threading.Timer(0.02, told.set_result, ["here"]).start()
+    threading.Timer(0.02, failed.set_exception, [NotFound("chat", "x")]).start()
+    assert on(lambda: greenlets.wait(told))[0] == "here"
+    assert on(lambda: greenlets.wait(told))[0] == "here"
+    with pytest.raises(NotFound):
+        on(lambda: greenlets.wait(failed, 10))
+    with pytest.raises(TimeoutError):
+        on(lambda: greenlets.wait(never, 0.02))
+
+
+def test_a_descriptor_is_waited_for_until_it_can_be_used() -> None:
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    threading.Timer(0.05, far.send, [b"x"]).start()
+
+    def work() -> tuple[int, int, bytes]:
+        writable = greenlets.ready(near.fileno(), greenlets.READ | greenlets.WRITE)
+        readable = greenlets.ready(near.fileno(), greenlets.READ)
+        return writable, readable, near.recv(1)
+
+    result, turns = on_a_loop(work)
+    assert result == (greenlets.WRITE, greenlets.READ, b"x")
+    assert turns > 5
+    near.close()
+    far.close()
+
+
+def test_waiting_for_a_descriptor_elsewhere_is_a_mistake() -> None:
+    with pytest.raises(RuntimeError):
+        greenlets.ready(0, greenlets.READ)
+
+
+# ------------------------------------------------------------------ PostgreSQL
+
+
+@pytest.fixture
+def engine(postgres_url: str, tmp_path: Path) -> Iterator[PostgresEngine]:
+    store = open_store(postgres_url, tmp_path)
+    assert isinstance(store._engine, PostgresEngine)
+    store._engine._statements["sleep"] = "SELECT CAST(:org AS BIGINT), pg_sleep(0.1)"
+    store._engine._statements["letters"] = "SELECT repeat('x', CAST(:count AS INTEGER))"
+    store._engine._statements["wrong"] = "SELECT 1 / CAST(:org AS BIGINT)"
+    yield store._engine
+    store.close()
+
+
+def read(engine: PostgresEngine, org: int = 0, **params: object) -> Any:
+    name = "letters" if "count" in params else "sleep"
+    row = engine.read(lambda tx: tx.one("read_head", {"org": org}) or tx.one(name, {"org": org, **params}), org)
+    return None if row is None else row[0]
+
+
+def test_the_loop_goes_on_while_postgresql_works(engine: PostgresEngine) -> None:
+    result, turns = on_a_loop(lambda: read(engine, 7))
+    assert result == 7
+    assert turns > 10
+
+
+def test_more_readers_than_connections_all_get_their_own_answer(engine: PostgresEngine) -> None:
+    async def all_of_them() -> list[int]:
+        return await asyncio.gather(*(greenlets.start(lambda n=n: read(engine, n)) for n in range(40)))  # type: ignore[misc]
+
+    assert asyncio.run(all_of_them()) == list(range(40))
+
+
+def test_a_loop_and_threads_share_the_connections(engine: PostgresEngine) -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda n=n: found.append(read(engine, n))) for n in range(20)]
+
+    async def all_of_them() -> list[int]:
+        return await asyncio.gather(*(greenlets.start(lambda n=n: read(engine, n)) for n in range(20, 40)))  # type: ignore[misc]
+
+    for thread in threads:
+        thread.start()
+    found += asyncio.run(all_of_them())
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(40))
+
+
+def test_an_answer_of_many_packets_comes_whole(engine: PostgresEngine) -> None:
+    assert on_a_loop(lambda: read(engine, count=5_000_000))[0] == "x" * 5_000_000
+
+
+def test_a_question_that_fails_leaves_its_connection_usable(engine: PostgresEngine) -> None:
+    def work() -> object:
+        for _ in range(20):
+            with pytest.raises(Exception, match="refused"):
+                engine.read(lambda tx: tx.one("wrong", {"org": 0}), 0)
+        return read(engine, 3)
+
+    assert on_a_loop(work)[0] == 3
+
+
+def test_a_reader_goes_on_when_its_connections_are_cut(engine: PostgresEngine, databases: Databases) -> None:
+    def cut() -> None:
+        time.sleep(0.03)
+        with psycopg.connect(databases.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'backscroll' AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep%'"
+            )
+
+    async def all_of_them() -> list[int]:
+        cutting = threading.Thread(target=cut)
+        cutting.start()
+        answers = await asyncio.gather(*(greenlets.start(lambda n=n: read(engine, n)) for n in range(16)))  # type: ignore[misc]
+        cutting.join()
+        return answers
+
+    assert asyncio.run(all_of_them()) == list(range(16))
+
+
+def test_the_loop_goes_on_while_there_is_no_database(tmp_path: Path, postgres_url: str) -> None:
+    store = open_store(postgres_url, tmp_path)
+    engine = store._engine
+    assert isinstance(engine, PostgresEngine)
+    engine._pool.close()
+    engine._conninfo = "host=127.0.0.1 port=1 connect_timeout=1"
+    engine._pool, engine._patience = Pool(engine._connect, 2, 0.5), 0.5
+
+    def work() -> None:
+        with pytest.raises(StorageBusy):
+            read(engine, 1)
+
+    _, turns = on_a_loop(work)
+    assert turns > 50
+    store.close()
+
+
+def test_a_loop_that_waits_too_long_for_a_connection_is_told(postgres_url: str) -> None:
+    pool = Pool(lambda: Connection.connect(postgres_url, autocommit=True), size=1, patience=0.05)
+
+    def work() -> None:
+        with pytest.raises(Exhausted), pool.connection():
+            pass
+
+    with pool.connection():
+        on_a_loop(work)
+    with pool.connection() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    pool.close()
