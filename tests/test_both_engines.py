@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 TESTS = Path(__file__).parent
-FOLDERS = ("connectors", "contract", "dialects", "ingest", "npm", "storage")
+FOLDERS = ("concurrency", "connectors", "contract", "database", "dialects", "ingest", "npm", "storage")
 PARAMETERS = {"database_url", "own_database", "other_database_url", "spare_database_url"}
 """The fixtures that give every test that asks for them one run on each engine."""
 OPENERS = {"Store", "open_store", "make_engine", "SqliteEngine", "PostgresEngine", "open_archive", "CliRunner", "serve"}
