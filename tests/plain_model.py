@@ -46,15 +46,15 @@ class Rows:
     def table(self, name: str, where: str = "") -> list[dict[str, Any]]:
         """Rows without what depends on arrival, in an order of their own."""
         found = self._sql.dicts(f"SELECT * FROM {name} WHERE org = ? {where}", (self._org,))
-        return sorted((self._told(row) for row in found), key=lambda row: json.dumps(row, sort_keys=True))
+        return sorted((self._observed(row) for row in found), key=lambda row: json.dumps(row, sort_keys=True))
 
-    def _told(self, row: dict[str, Any]) -> dict[str, Any]:
-        told = {name: value for name, value in row.items() if name not in ARRIVAL}
-        for name in told.keys() & {"contact", "chat", "sender", "actor", "target"}:
-            told[name] = "all" if name == "chat" and told[name] == 0 else self._jids[told[name]]
-        if "phone" in told:
-            told["phone"] = self._phones[told["phone"]]
-        return told
+    def _observed(self, row: dict[str, Any]) -> dict[str, Any]:
+        observed = {name: value for name, value in row.items() if name not in ARRIVAL}
+        for name in observed.keys() & {"contact", "chat", "sender", "actor", "target"}:
+            observed[name] = "all" if name == "chat" and observed[name] == 0 else self._jids[observed[name]]
+        if "phone" in observed:
+            observed["phone"] = self._phones[observed["phone"]]
+        return observed
 
     def whole(self) -> dict[str, list[dict[str, Any]]]:
         counted = " OR ".join(f"{column} <> 0" for column in COLUMNS)

@@ -165,7 +165,7 @@ def engine(postgres_url: str, tmp_path: Path) -> Iterator[PostgresEngine]:
 
 def read(engine: PostgresEngine, org: int = 0, **params: object) -> Any:
     name = "letters" if "count" in params else "sleep"
-    row = engine.read(lambda tx: tx.one("read_head", {"org": org}) or tx.one(name, {"org": org, **params}), org)
+    row = engine.read(lambda tx: tx.one("read_org_state", {"org": org}) or tx.one(name, {"org": org, **params}), org)
     return None if row is None else row[0]
 
 

@@ -37,8 +37,8 @@ class Busy(World):
     def arrive(self, count: int) -> None:
         """Newcomers from after the pinned end."""
         self.arrived += count
-        moments = (START + 5 * SECOND + n * SECOND // 10 for n in range(self.arrived - count, self.arrived))
-        self.tell(*(self._message(f"LATE{moment}", moment) for moment in moments))
+        timestamps = (START + 5 * SECOND + n * SECOND // 10 for n in range(self.arrived - count, self.arrived))
+        self.tell(*(self._message(f"LATE{timestamp}", timestamp) for timestamp in timestamps))
 
     def walk(self, page: Page, size: int) -> list[str]:
         met: list[str] = []

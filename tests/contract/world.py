@@ -29,8 +29,8 @@ SECOND = 1_000_000
 
 def micros(text: str) -> int:
     """The microsecond of an ISO 8601 time with a zone."""
-    moment = datetime.fromisoformat(text)
-    return int(moment.replace(microsecond=0).timestamp()) * SECOND + moment.microsecond
+    timestamp = datetime.fromisoformat(text)
+    return int(timestamp.replace(microsecond=0).timestamp()) * SECOND + timestamp.microsecond
 
 
 def user(number: str) -> str:
@@ -59,8 +59,8 @@ class Teller:
     def target(self, chat: str, id: str, sender: str | None = None) -> Target:
         return Target(self.phone, chat, id, sender)
 
-    def chat(self, jid: str, **told: Any) -> ChatSeen:
-        return ChatSeen(phone=self.phone, chat=jid, **told)
+    def chat(self, jid: str, **observed: Any) -> ChatSeen:
+        return ChatSeen(phone=self.phone, chat=jid, **observed)
 
 
 _ADDRESSES = itertools.count(1)
@@ -183,8 +183,8 @@ def basic(user: str, secret: str) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
 
 
-def known_as(jid: str, name: str | None = None, **told: Any) -> ContactSeen:
-    return ContactSeen(jid=jid, name=name, **told)
+def known_as(jid: str, name: str | None = None, **observed: Any) -> ContactSeen:
+    return ContactSeen(jid=jid, name=name, **observed)
 
 
 def same_person(lid: str, jid: str) -> NumberMapped:

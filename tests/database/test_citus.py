@@ -204,7 +204,7 @@ def execute(url: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("placed", "told"),
+    ("placed", "observed"),
     [
         ("('chats', 'distributed', 'phone', 2)", "chats is spread by phone already"),
         ("('heads', 'distributed', 'org', 2), ('chats', 'distributed', 'org', 7)", "chats is spread by org already"),
@@ -212,9 +212,9 @@ def execute(url: str, statement: str) -> None:
         ("('orgs', 'distributed', 'org', 2)", "orgs is a distributed table already"),
     ],
 )
-def test_a_table_that_is_placed_otherwise_is_left_alone(cluster: str, placed: str, told: str) -> None:
+def test_a_table_that_is_placed_otherwise_is_left_alone(cluster: str, placed: str, observed: str) -> None:
     execute(cluster, f"INSERT INTO placed (table_name, kind, col, grp) VALUES {placed}")
-    with connect(cluster) as connection, pytest.raises(Conflict, match=told):
+    with connect(cluster) as connection, pytest.raises(Conflict, match=observed):
         plan(connection)
     assert asked(cluster) == []
 
@@ -248,10 +248,10 @@ def messages_to_server(url: str, is_citus: bool, log: Path) -> list[str]:
         with engine._pool.connection() as connection:
             connection.is_citus = is_citus
             connection.pgconn.trace(file.fileno())
-        engine.read(lambda tx: tx.all("read_head", {"org": 2}), 2)
+        engine.read(lambda tx: tx.all("read_org_state", {"org": 2}), 2)
         engine.read(lambda tx: tx.all("find_by_name", {"org": 2, "name": "x"}), 2)
         engine.write(lambda tx: tx.run("save_position", {"org": 2, "stream": "s", "place": "p"}), 2)
-        engine.read_one("read_head", {"org": 2}, 2)
+        engine.read_one("read_org_state", {"org": 2}, 2)
         with engine._pool.connection() as connection:
             connection.pgconn.untrace()
     engine.close()
@@ -310,11 +310,11 @@ def test_on_citus_every_transaction_takes_its_organisation_along_to_the_workers(
 
     def ask(tx: Txn) -> object:
         assert isinstance(tx, PostgresTxn)
-        tx.all("read_head", {"org": 2})
+        tx.all("read_org_state", {"org": 2})
         return tx._connection.execute(query).fetchone()
 
     assert engine.read(ask, 2) == engine.write(ask, 2) == ("local", "2")
-    row = engine.read_one("read_head", {"org": 2}, 2)
+    row = engine.read_one("read_org_state", {"org": 2}, 2)
     assert row is not None
     assert row[0] > 0
     engine.close()

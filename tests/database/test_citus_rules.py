@@ -54,7 +54,7 @@ def test_the_partitioned_schema_keeps_them_too(shadow: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "observed"),
     [
         ("ALTER TABLE merges DROP CONSTRAINT merges_pkey; ALTER TABLE merges ALTER org DROP NOT NULL", "org must be"),
         ("CREATE TABLE extra (org BIGINT NOT NULL PRIMARY KEY)", "extra: is not in database/tables.py"),
@@ -93,10 +93,10 @@ def test_the_partitioned_schema_keeps_them_too(shadow: Connection) -> None:
         ("ALTER TABLE merges ADD CONSTRAINT bad EXCLUDE (created_at WITH =)", "merges: exclusion bad"),
     ],
 )
-def test_a_planted_fault_in_the_schema_is_found(plain: Connection, fault: str, told: str) -> None:
+def test_a_planted_fault_in_the_schema_is_found(plain: Connection, fault: str, observed: str) -> None:
     with plain.transaction(force_rollback=True):
         plain.execute(fault)
-        assert [found for found in schema_faults(plain) if told in found] != []
+        assert [found for found in schema_faults(plain) if observed in found] != []
 
 
 def test_a_foreign_key_inside_an_organisation_is_left_alone(plain: Connection) -> None:
@@ -114,7 +114,7 @@ def test_no_statement_says_what_a_cluster_refuses(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "observed"),
     [
         ("MERGE INTO chats c USING phones p ON c.org = p.org WHEN MATCHED THEN DELETE", "MERGE"),
         ("UPDATE chats SET org = :other WHERE org = :org AND phone = :phone", "sets org"),
@@ -164,8 +164,8 @@ def test_no_statement_says_what_a_cluster_refuses(name: str) -> None:
         ("INSERT INTO chats (org, phone) VALUES (:other, :phone)", "inserts into chats"),
     ],
 )
-def test_a_planted_word_that_a_cluster_refuses_is_found(statement: str, told: str) -> None:
-    assert [found for found in statement_faults(statement) if told in found] != []
+def test_a_planted_word_that_a_cluster_refuses_is_found(statement: str, observed: str) -> None:
+    assert [found for found in statement_faults(statement) if observed in found] != []
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_statement_reads_one_partition_of_each_table(shadow: Connection, name:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "observed"),
     [
         ("SELECT no FROM messages WHERE id = :id", "messages: reads 8 partitions"),
         ("UPDATE chats SET last_at = :at WHERE phone = :phone", "chats: reads 8 partitions"),
@@ -223,5 +223,5 @@ def test_a_statement_reads_one_partition_of_each_table(shadow: Connection, name:
         ("SELECT no FROM messages WHERE org + 0 = :org", "messages: reads 8 partitions"),
     ],
 )
-def test_a_planted_statement_of_several_partitions_is_found(shadow: Connection, statement: str, told: str) -> None:
-    assert plan_faults(shadow, statement) == [told]
+def test_a_planted_statement_of_several_partitions_is_found(shadow: Connection, statement: str, observed: str) -> None:
+    assert plan_faults(shadow, statement) == [observed]

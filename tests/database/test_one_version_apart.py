@@ -190,10 +190,10 @@ def test_writers_go_on_while_an_index_is_built(postgres: str, tmp_path: Path) ->
     store = Store(engine, tmp_path)
     org = store.create_org("Bakery").no
     store.add_phone(org, "919876543210")
-    with psycopg.connect(postgres) as slow, ThreadPoolExecutor(1) as aside:
+    with psycopg.connect(postgres) as slow, ThreadPoolExecutor(1) as notifications:
         # The build waits for this transaction; whoever comes after the build must not.
         slow.execute("UPDATE phones SET name = 'slow'")
-        built = aside.submit(migrate, engine, 0, newer(engine, BUILD))
+        built = notifications.submit(migrate, engine, 0, newer(engine, BUILD))
         while indexes(postgres) == {} and not built.done():
             pass
         store.add_phone(org, "4915112345678")

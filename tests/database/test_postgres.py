@@ -159,7 +159,7 @@ def test_a_read_goes_through_a_cut_in_its_middle(pg: Store) -> None:
         tried.append(1)
         if len(tried) == 1:
             tx.all("die", {})
-        return len(tx.all("read_head", {"org": org}))
+        return len(tx.all("read_org_state", {"org": org}))
 
     assert engine.read(work, org) == 1
     assert len(tried) == 2
@@ -183,9 +183,13 @@ def test_a_database_that_is_not_there_is_told_at_once(databases: Databases) -> N
 
 def test_libpq_keeps_what_the_url_says() -> None:
     given = postgres.conninfo_of("postgresql://a@one,two/db?target_session_attrs=any&sslmode=verify-full")
-    told = conninfo_to_dict(given)
-    assert (told["host"], told["target_session_attrs"], told["sslmode"]) == ("one,two", "any", "verify-full")
-    assert told["connect_timeout"] == "5"
+    observed = conninfo_to_dict(given)
+    assert (observed["host"], observed["target_session_attrs"], observed["sslmode"]) == (
+        "one,two",
+        "any",
+        "verify-full",
+    )
+    assert observed["connect_timeout"] == "5"
     assert conninfo_to_dict(postgres.conninfo_of("postgresql://a@one,two/db"))["target_session_attrs"] == "read-write"
 
 
@@ -347,8 +351,8 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("rows_by_id", "messages_key", {"phones": (1,), "chats": (10, 11), "ids": ["ID77", "ID78"]}, 2),
         ("known_ids", "messages_key", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
         ("texts_by_no", "messages_pkey", {"nos": [5, 6], "phones": (1,), "chats": (10,), "low": LOW, "high": HIGH}, 2),
-        ("read_addons", "addons_pkey", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
-        ("read_addons", "addons_pkey", {"phone": 1, "chats": (10, 11), "ids": ["ID10", "ID20"]}, 2),
+        ("read_annotations", "addons_pkey", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
+        ("read_annotations", "addons_pkey", {"phone": 1, "chats": (10, 11), "ids": ["ID10", "ID20"]}, 2),
         ("last_in_chat", "messages_chat", {"phone": 1, "chat": 10}, 1),
         ("dump_messages", "messages_chat", {"phone": 1, "chat": 10, "at": 0, "id": "", "limit": 100}, 100),
         ("rows_by_no", "messages_pkey", {"nos": [1, 2, 3]}, 3),
@@ -356,7 +360,7 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("list_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0} | FIRST, 1000),
         ("is_known_to", "messages_sender", {"phones": (1,), "contact": 7}, 1),
         ("glance_at_chats", "messages_chat", {"phones": (1,), "chats": (10, 11)}, 24),
-        ("addons_of_messages", "addons_pkey", {"nos": [10, 20, 30]}, 3),
+        ("annotations_of_messages", "addons_pkey", {"nos": [10, 20, 30]}, 3),
         ("search_rows", "search_chat", {"chat": 10, "pattern": "%hello%"}, 900),
     ],
 )

@@ -72,7 +72,7 @@ from backscroll.dialects.periskope.requests import (
 )
 from backscroll.formats.jsontext import jsonb
 from backscroll.formats.periskope_ids import MessageRef, decode_message_id
-from backscroll.formats.timestamps import postgres_text, read_moment
+from backscroll.formats.timestamps import parse_timestamp, postgres_text
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
@@ -96,8 +96,8 @@ class HeldFiles:
 
 
 def micros(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    timestamp = datetime.fromisoformat(text)
+    return (timestamp - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def make(
@@ -332,7 +332,7 @@ values = st.recursive(
     max_leaves=6,
 )
 whole = st.none() | st.integers(0, 2**40)
-moments = st.integers(micros("1970-01-01T00:00:00+00:00"), micros("2100-01-01T00:00:00+00:00"))
+timestamps = st.integers(micros("1970-01-01T00:00:00+00:00"), micros("2100-01-01T00:00:00+00:00"))
 medias = st.builds(
     Media,
     url=maybe_text,
@@ -357,7 +357,7 @@ detailed = st.fixed_dictionaries(
         "location_data": values,
         "flag_response_time": st.floats(allow_nan=False),
         "forwarding_score": st.integers(0, 200),
-        "updated_at": moments,
+        "updated_at": timestamps,
         "mentions": st.lists(people, max_size=2).map(tuple),
         "pending": st.lists(people, max_size=2).map(tuple),
         "vcards": st.lists(texts, max_size=2).map(tuple),
@@ -379,14 +379,14 @@ archived_messages = st.builds(
     deleted=st.booleans(),
     prev_text=maybe_text,
     fts=maybe_text,
-    changed_at=moments,
+    changed_at=timestamps,
     receipts=st.lists(
         st.builds(
             Receipt,
             participant=st.sampled_from([PERSON, "12025550123@s.whatsapp.net"]),
-            delivered_at=st.none() | moments,
-            read_at=st.none() | moments,
-            played_at=st.none() | moments,
+            delivered_at=st.none() | timestamps,
+            read_at=st.none() | timestamps,
+            played_at=st.none() | timestamps,
         ),
         max_size=2,
         unique_by=lambda receipt: receipt.participant,
@@ -480,10 +480,10 @@ def test_hopelessly_nested_data_does_not_break_a_page() -> None:
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))
-def test_times_are_printed_as_postgres_prints_them(moment: datetime) -> None:
-    text = moment.isoformat()
-    expected = f"{text.rstrip('0') if moment.microsecond else text}+00:00"
-    assert postgres_text((moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)) == expected
+def test_times_are_printed_as_postgres_prints_them(timestamp: datetime) -> None:
+    text = timestamp.isoformat()
+    expected = f"{text.rstrip('0') if timestamp.microsecond else text}+00:00"
+    assert postgres_text((timestamp - datetime(1970, 1, 1)) // timedelta(microseconds=1)) == expected
 
 
 # --- types
@@ -604,8 +604,8 @@ def test_a_time_that_is_none_is_named(field: str, raw: str) -> None:
 
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_reading_of_times(text: str) -> None:
-    moment = read_moment(text, end=True, roll_over=True)
-    assert moment is None or isinstance(moment, int)
+    timestamp = parse_timestamp(text, end=True, roll_over=True)
+    assert timestamp is None or isinstance(timestamp, int)
 
 
 def test_chats_are_asked_for_by_type_and_label() -> None:

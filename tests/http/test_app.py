@@ -14,7 +14,7 @@ import pytest
 from small_world import BEARER, ONE, ORG, SECRET, TWO, Client, SmallArchive, connect, message
 
 from backscroll.core.errors import StorageBusy, StorageFull, Unauthorised
-from backscroll.http.auth import Gate
+from backscroll.http.auth import Authenticator
 from backscroll.storage.store import Store
 
 LIST = "/v1/chats/messages?limit=10"
@@ -97,7 +97,7 @@ def test_guessing_is_slowed_down_but_known_credentials_go_on(client: Client, arc
 
 def test_a_credential_is_looked_up_again_after_a_second(archive: SmallArchive) -> None:
     now = [0.0]
-    gate = Gate(cast(Store, archive), now=lambda: now[0])
+    gate = Authenticator(cast(Store, archive), now=lambda: now[0])
     gate.admit(BEARER, None)
     gate.admit(BEARER, None)
     assert archive.looked_up == 1
@@ -107,7 +107,7 @@ def test_a_credential_is_looked_up_again_after_a_second(archive: SmallArchive) -
 
 
 def test_a_revoked_token_is_refused_at_once(archive: SmallArchive) -> None:
-    gate = Gate(cast(Store, archive))
+    gate = Authenticator(cast(Store, archive))
     gate.admit(BEARER, None)
     archive.revoked = True
     archive.head += 1

@@ -13,16 +13,16 @@ from small_world import ONE, SmallArchive, connect
 from backscroll.concurrency import greenlets
 from backscroll.http import workers
 from backscroll.http.app import Server
-from backscroll.http.dialect_http import FACES
+from backscroll.http.dialect_http import DIALECT_HTTP
 from backscroll.http.page_cache import Packed
-from backscroll.http.responses import LARGE_BODY, Visit, deliver
+from backscroll.http.responses import LARGE_BODY, Exchange, deliver
 from backscroll.http.router import Reply
 from backscroll.http.workers import Workers
 
 
 @pytest.fixture(autouse=True)
 def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "MOST_WAITING", 0)
+    monkeypatch.setattr(workers, "MAX_WAITING", 0)
 
 
 def test_who_is_turned_away_is_told_when_to_come_again_and_costs_one_line(
@@ -44,8 +44,8 @@ def test_a_page_that_is_ready_goes_out_however_many_wait(size: int) -> None:
         sent.append(message)
 
     headers = {"accept-encoding": "gzip"}
-    visit = Visit("GET", "/", headers, client=None, face=FACES["periskope"], trace_id="x", head=[])
-    asyncio.run(deliver(visit, Packed(Reply(200, b"x" * size)), Workers(local=False), send))
+    exchange = Exchange("GET", "/", headers, client=None, dialect=DIALECT_HTTP["periskope"], trace_id="x", head=[])
+    asyncio.run(deliver(exchange, Packed(Reply(200, b"x" * size)), Workers(local=False), send))
     is_large = size > LARGE_BODY
     assert sent[0]["status"] == 200
     assert ((b"content-encoding", b"gzip") in sent[0]["headers"]) is not is_large

@@ -35,7 +35,7 @@ def holding(store: Store, gate: Future[None]) -> Callable[[], None]:
     """A read that keeps its connection until the gate opens."""
 
     def work() -> None:
-        store._engine.read(lambda tx: (tx.one("read_head", {"org": 1}), greenlets.wait(gate, 20)), 1)
+        store._engine.read(lambda tx: (tx.one("read_org_state", {"org": 1}), greenlets.wait(gate, 20)), 1)
 
     return work
 

@@ -734,7 +734,7 @@ def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path, datab
     where = {"data": str(tmp_path / "data")} | ({"database": database_url} if database_url else {})
     with open_archive(load({}, where)) as archive:
         assert sample.is_wanted(archive.store)
-        told = sample.fill(archive)
+        observed = sample.fill(archive)
         assert not sample.is_wanted(archive.store)
         store = archive.store
         [org] = store.list_orgs()
@@ -743,7 +743,7 @@ def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path, datab
         assert list(store.check()) == []
         reactions = store.list_reactions(ReactionQuery(org=org.no, phones=phones)).total
         group = store.find_chat(org.no, phones, sample.ALLOTMENT)
-    assert f"{len(messages)} messages" in told
+    assert f"{len(messages)} messages" in observed
     assert reactions >= 5
     assert group
     assert (group.name, len(group.members)) == ("Allotment: plots 14 & 15", 5)

@@ -315,8 +315,8 @@ def small(world: World) -> bytes:
 
 def resealed(lines: list[bytes]) -> bytes:
     """Lines with a completion record that fits them."""
-    told = sum(b'"type":"message"' in line for line in lines)
-    end = End(len(lines), told, hashlib.sha256(b"".join(lines)).hexdigest())
+    observed = sum(b'"type":"message"' in line for line in lines)
+    end = End(len(lines), observed, hashlib.sha256(b"".join(lines)).hexdigest())
     return b"".join(lines) + msgspec.json.encode(end) + b"\n"
 
 
@@ -541,8 +541,8 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_the_commands_go_through_files_and_pipes(world: World, other: World, small: bytes, tmp_path: Path) -> None:
     piped = world.run("export", "jsonl", "-o", "-").stdout_bytes
     assert piped.splitlines()[1:-1] == small.splitlines()[1:-1]
-    told = other.run("import", "jsonl", "-", stdin=piped)
-    assert told.stdout.startswith('Read 8 lines into "Bakery"; ')
+    observed = other.run("import", "jsonl", "-", stdin=piped)
+    assert observed.stdout.startswith('Read 8 lines into "Bakery"; ')
     file = str(tmp_path / "archive.jsonl.gz")
     wrote = other.run("export", "jsonl", "-o", file)
     assert wrote.stdout == 'Wrote 1 messages of "Bakery", 8 lines in all.\n'

@@ -55,7 +55,7 @@ class Archive(Store):
         self.batches.append(batch)
         return applied
 
-    def told(self, kind: type[T]) -> list[T]:
+    def observed(self, kind: type[T]) -> list[T]:
         return [event for batch in self.batches for event in batch.events if isinstance(event, kind)]
 
     @property
@@ -189,8 +189,8 @@ def test_a_later_run_takes_only_what_is_new_and_what_may_have_changed(archive: A
         server.lists["messages"].append(wire_message(9999, wire_time(NOW + 100)))
         take(archive, server, clock=clock, page_size=100)
         assert archive.ids == expected(server)
-        told = [event for batch in archive.batches[known:] for event in batch.events]
-        sent = [event.message.sent_at for event in told if isinstance(event, MessageSeen)]
+        observed = [event for batch in archive.batches[known:] for event in batch.events]
+        sent = [event.message.sent_at for event in observed if isinstance(event, MessageSeen)]
         assert min(sent) > (NOW - 3 * DAY) * 1_000_000
         asked = [params for path, params, _ in server.requests[first:] if path == "/v1/chats/messages"]
         assert all("start_time" in params for params in asked)
@@ -358,7 +358,7 @@ def test_one_phone_alone_can_be_asked_for(archive: Archive) -> None:
     with StandIn(history(3), phones=phones) as server:
         take(archive, server, phone="+91 85271-84400")
         assert all(headers["x-phone"] == "918527184400" for _, _, headers in server.requests)
-    assert {event.jid for event in archive.told(PhoneSeen)} == {"918527184400@s.whatsapp.net"}
+    assert {event.jid for event in archive.observed(PhoneSeen)} == {"918527184400@s.whatsapp.net"}
 
 
 def test_the_other_lists_come_too_and_missing_ones_are_named(archive: Archive) -> None:
@@ -370,9 +370,11 @@ def test_the_other_lists_come_too_and_missing_ones_are_named(archive: Archive) -
     reactions = [{**reaction, "timestamp": "2025-01-24T05:11:08+00:00"}]
     with StandIn(history(3), chats=chats, contacts=contacts, reactions=reactions) as server:
         summary = take(archive, server, page_size=10)
-    assert {event.name for event in archive.told(ChatSeen)} == {row["chat_name"] for row in chats}
-    assert {event.name for event in archive.told(ContactSeen)} == {row["contact_name"] for row in contacts}
-    assert [(event.emoji, event.target.id) for event in archive.told(ReactionSet)][:1] == [("😄", "3EB0000000000000")]
+    assert {event.name for event in archive.observed(ChatSeen)} == {row["chat_name"] for row in chats}
+    assert {event.name for event in archive.observed(ContactSeen)} == {row["contact_name"] for row in contacts}
+    assert [(event.emoji, event.target.id) for event in archive.observed(ReactionSet)][:1] == [
+        ("😄", "3EB0000000000000")
+    ]
     assert summary.skipped == {"phones": "HTTP 404: Not found", "notifications": "HTTP 404: Not found"}
 
 
@@ -403,8 +405,8 @@ def media(tmp_path: Path) -> MediaStore:
 
 
 def picture(number: int, path: str, **more: Any) -> dict[str, Any]:
-    told = {"path": path, "size": 4, "filename": f"F{number}", "mimetype": "text/plain"}
-    return wire_message(number, wire_time(NOW - number), message_type="document", media=told, **more)
+    observed = {"path": path, "size": 4, "filename": f"F{number}", "mimetype": "text/plain"}
+    return wire_message(number, wire_time(NOW - number), message_type="document", media=observed, **more)
 
 
 def test_files_are_brought_into_the_archive_before_the_place_is_saved(archive: Archive, media: MediaStore) -> None:
@@ -413,7 +415,7 @@ def test_files_are_brought_into_the_archive_before_the_place_is_saved(archive: A
         server.lists["messages"] = [picture(1, f"{server.origin}/files/a%20b.txt"), picture(2, "/files/a%20b.txt")]
         summary = take(archive, server, media=media)
         sent = [headers.get("authorization") for path, _, headers in server.requests if path.startswith("/files")]
-    held = archive.told(MediaHeld)
+    held = archive.observed(MediaHeld)
     digest = hashlib.sha256(b"body").hexdigest()
     assert {(event.target.id, event.media.file) for event in held} >= {
         ("3EB0000000000001", digest),

@@ -24,8 +24,8 @@ from backscroll.core.model import ChatPage, Details, Member, Message, MessageKey
 from backscroll.core.query import ChatQuery, MessageQuery, ReactionQuery
 from backscroll.database.protocol import Row, Txn, expand, load_statements
 from backscroll.storage.read.listings import Lists
-from backscroll.storage.read.messages import Names, PartyCache
-from backscroll.storage.records.rows import ASIDE
+from backscroll.storage.read.messages import ContactCache, Names
+from backscroll.storage.records.rows import NOTIFICATION
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.batch import apply_batch
 from conftest import MORNING
@@ -68,7 +68,7 @@ def answered(phone: Phone, chat: str, i: int, at: int) -> Iterator[Event]:
 
 
 def talk(phone: Phone, i: int) -> Iterator[Event]:
-    """One chat, or one of two parties that will be one; each kind in turn."""
+    """One chat, or one of two contacts that will be one; each kind in turn."""
     at = MORNING + i * HOUR
     match i % 5:
         case 0:
@@ -127,11 +127,11 @@ class Counting:
 
 
 def listed(store: Store, query: ChatQuery) -> tuple[ChatPage, list[str]]:
-    """The page for somebody who knows no party yet, and the statements it took."""
+    """The page for somebody who knows no contact yet, and the statements it took."""
 
     def work(tx: Txn) -> tuple[ChatPage, list[str]]:
         counting = Counting(tx)
-        page = Lists(counting, query.org, Names(counting, query.org, PartyCache())).chats(query)
+        page = Lists(counting, query.org, Names(counting, query.org, ContactCache())).chats(query)
         return page, counting.asked
 
     return store._engine.read(work, query.org)
@@ -223,7 +223,7 @@ def test_a_long_page_of_reactions_takes_as_many_statements_as_a_short_one(store:
 
         def work(tx: Txn) -> tuple[list[ReactionRow], list[str]]:
             counting = Counting(tx)
-            page = Lists(counting, org.no, Names(counting, org.no, PartyCache())).reactions(query)
+            page = Lists(counting, org.no, Names(counting, org.no, ContactCache())).reactions(query)
             return page.reactions, counting.asked
 
         return store._engine.read(work, org.no)
@@ -240,14 +240,14 @@ def test_a_long_page_of_reactions_takes_as_many_statements_as_a_short_one(store:
     [
         (
             "glance_at_chats",
-            {"phones": (1, 2), "chats": (5, 6, 7), "mask": ASIDE},
+            {"phones": (1, 2), "chats": (5, 6, 7), "mask": NOTIFICATION},
             (
                 "t USING PRIMARY KEY (org=? AND phone=? AND chat=? AND level=?)",
                 "m USING INDEX messages_chat (org=? AND phone=? AND chat=?)",
             ),
         ),
         (
-            "addons_of_messages",
+            "annotations_of_messages",
             {"nos": (1, 2, 3)},
             (
                 "m USING INDEX sqlite_autoindex_messages_1 (org=? AND no=?)",
@@ -255,7 +255,7 @@ def test_a_long_page_of_reactions_takes_as_many_statements_as_a_short_one(store:
             ),
         ),
         (
-            "read_addons",
+            "read_annotations",
             {"phone": 1, "chats": (5, 6), "ids": ("A", "B")},
             ("addons USING PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)",),
         ),

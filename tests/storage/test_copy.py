@@ -71,8 +71,8 @@ def _tell(store: Store, org: int, phone: str, many: int) -> None:
         store.apply(org, Batch(source=source, events=events, **fields))
 
     for start in range(0, many, 500):
-        told = [_message(phone, n) for n in range(start, min(start + 500, many))]
-        tell(*told, raw=b'{"batch": %d}' % start, position=("stream", str(start)))
+        observed = [_message(phone, n) for n in range(start, min(start + 500, many))]
+        tell(*observed, raw=b'{"batch": %d}' % start, position=("stream", str(start)))
     one = Target(phone, ANNA, "M1")
     media = Media(mimetype="image/jpeg", size=12, file="ab" * 32)
     tell(MessageEdited(target=one, text="second words", at=MORNING + 5))
@@ -211,7 +211,7 @@ def test_a_copy_of_a_copy_is_the_archive_again_and_takes_new_messages(shelf: She
 CUT = """
 import sys
 from pathlib import Path
-from backscroll.storage.copy import Copy
+from backscroll.storage.transfer.copy import Copy
 from backscroll.storage.store import make_engine
 source, target, data = sys.argv[1:]
 copy = Copy(make_engine(source, Path(data)), make_engine(target, Path(data)), 0)
@@ -267,7 +267,7 @@ def test_writing_to_the_source_meanwhile_is_noticed(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "observed"),
     [
         ("UPDATE messages SET text = 'other words' WHERE org = 1 AND id = 'M17'", "differs.*messages, org 1, no "),
         ("UPDATE messages SET prev_text = '' WHERE org = 2 AND id = 'M17'", "differs.*messages, org 2, no "),
@@ -278,14 +278,14 @@ def test_writing_to_the_source_meanwhile_is_noticed(shelf: Shelf) -> None:
         ("DELETE FROM search", "lacks message .* in its search index"),
     ],
 )
-def test_one_row_that_is_not_the_same_is_named(shelf: Shelf, statement: str, told: str) -> None:
+def test_one_row_that_is_not_the_same_is_named(shelf: Shelf, statement: str, observed: str) -> None:
     begun = shelf.begin()
     begun.run(lambda done, whole: None)
     if statement == "DELETE FROM search":
         row = "rowid = (1 << 40) + 17" if shelf.target.startswith("sqlite:") else "org = 1 AND no = 17"
         statement = f"{statement} WHERE {row}"
     change(shelf.target, statement)
-    refuse(StorageError, told, lambda: begun.verify(lambda done, whole: None))
+    refuse(StorageError, observed, lambda: begun.verify(lambda done, whole: None))
     shelf.end(begun)
     refuse(StorageError, "unfinished copy", lambda: open_store(shelf.target, shelf.data))
 
@@ -341,9 +341,9 @@ def test_the_command_copies_and_says_what_the_copy_needs(shelf: Shelf) -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("Copied: 3 organisations, ")
     assert f"secret.key ({open_store_key(shelf)})" in done.stdout
-    told = json.loads(run(shelf, "--from", shelf.source, "--to", shelf.target, "--json").stdout)
-    assert (told["orgs"], told["was_there"], told["resumed"]) == (3, True, False)
-    assert told["rows"]["messages"] == len(rows_of(shelf.source)["messages"])
+    observed = json.loads(run(shelf, "--from", shelf.source, "--to", shelf.target, "--json").stdout)
+    assert (observed["orgs"], observed["was_there"], observed["resumed"]) == (3, True, False)
+    assert observed["rows"]["messages"] == len(rows_of(shelf.source)["messages"])
 
 
 def open_store_key(shelf: Shelf) -> str:
@@ -360,7 +360,7 @@ def test_a_key_that_is_not_there_is_asked_for_and_not_made_up(shelf: Shelf) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "observed"),
     [
         (("--from", "one.db", "--to", "sqlite:two.db"), 2, "--from: must begin with sqlite: or postgresql:"),
         (("--from", "sqlite:one.db", "--to", "mysql://two"), 2, "--to: must begin with sqlite: or postgresql:"),
@@ -373,7 +373,7 @@ def test_a_key_that_is_not_there_is_asked_for_and_not_made_up(shelf: Shelf) -> N
         ((), 2, "--to"),
     ],
 )
-def test_what_cannot_be_copied_is_told_in_a_sentence(arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_what_cannot_be_copied_is_told_in_a_sentence(arguments: tuple[str, ...], code: int, observed: str) -> None:
     done = CliRunner().invoke(main, ["copy", *arguments])
     assert (done.exit_code, done.stdout) == (code, "")
-    assert told in done.stderr
+    assert observed in done.stderr

@@ -33,7 +33,7 @@ def times(chance: random.Random) -> int:
     return min(LATEST, max(EARLIEST, base + chance.randrange(3) * step + chance.choice((0, 0, 1))))
 
 
-class Told:
+class Observed:
     """An archive of 400 messages and the plain model of it."""
 
     def __init__(self, store: Store) -> None:
@@ -43,7 +43,7 @@ class Told:
         self.plain = PlainArchive()
         chance = random.Random(7)
         messages = [self._message(chance, i) for i in range(400)]
-        self.moments = sorted({m.sent_at for m in messages})
+        self.timestamps = sorted({m.sent_at for m in messages})
         for start in range(0, len(messages), 90):
             events: list[Event] = [MessageSeen(m) for m in messages[start : start + 90]]
             store.apply(self.org, Batch(source="webhook", events=events))
@@ -70,29 +70,29 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def observed(own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     store = open_store(own_database(), tmp_path_factory.mktemp("told"))
-    yield Told(store)
+    yield Observed(store)
     store.close()
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_any_filters_give_the_ids_order_and_total_of_the_plain_model(told: Told, data: st.DataObject) -> None:
-    moment = st.sampled_from(told.moments).flatmap(lambda at: st.sampled_from([at - 1, at, at + 1])) | st.sampled_from(
-        [EARLIEST - 1, LATEST + 1, -(2**62), 2**62]
-    )
+def test_any_filters_give_the_ids_order_and_total_of_the_plain_model(observed: Observed, data: st.DataObject) -> None:
+    timestamp = st.sampled_from(observed.timestamps).flatmap(
+        lambda at: st.sampled_from([at - 1, at, at + 1])
+    ) | st.sampled_from([EARLIEST - 1, LATEST + 1, -(2**62), 2**62])
     shows: st.SearchStrategy[Shows] = st.sampled_from(["messages", "messages_and_calls", "notices"])
     chat = data.draw(st.sampled_from([None, ANNA, BEN, GROUP, "919537851844@c.us", "nobody@lid"]))
     words = st.sampled_from([None, None, "ell", "ELL", "e", "elan", "0%", "_", "absent", "hello again"])
     query = MessageQuery(
-        org=told.org,
+        org=observed.org,
         phones=data.draw(
-            st.sampled_from([(1,), (0,), (0, 1), (1, 0), ()]).map(lambda at: tuple(told.phones[i] for i in at))
+            st.sampled_from([(1,), (0,), (0, 1), (1, 0), ()]).map(lambda at: tuple(observed.phones[i] for i in at))
         ),
         chat=chat,
-        since=data.draw(st.none() | moment),
-        until=data.draw(st.none() | moment),
+        since=data.draw(st.none() | timestamp),
+        until=data.draw(st.none() | timestamp),
         media_only=data.draw(st.booleans()),
         from_me=data.draw(st.sampled_from([None, None, True, False])),
         search=None if chat is None else data.draw(words),
@@ -100,8 +100,8 @@ def test_any_filters_give_the_ids_order_and_total_of_the_plain_model(told: Told,
         offset=data.draw(st.integers(0, 30) | st.sampled_from([399, 400, 10**9, 2**53])),
         limit=data.draw(st.sampled_from([0, 1, 2, 7, 50, 2000])),
     )
-    page = told.store.list_messages(query)
-    assert ([m.message.key.id for m in page.messages], page.total) == told.plain.ask(query)
+    page = observed.store.list_messages(query)
+    assert ([m.message.key.id for m in page.messages], page.total) == observed.plain.ask(query)
 
 
 def all_pages(store: Store, size: int, **filters: Any) -> list[str]:

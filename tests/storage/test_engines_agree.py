@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from test_properties import ONE, TWO, Told, histories, shuffled
+from test_properties import ONE, TWO, Observed, histories, shuffled
 
 from backscroll.core.events import Batch
 from backscroll.core.model import Org
@@ -50,7 +50,7 @@ def told_and_shown(store: Store, name: str, history: list[tuple[Any, list[Any]]]
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=histories())
-def test_both_engines_hold_and_show_the_same(stores: tuple[Store, Store], history: list[Told]) -> None:
+def test_both_engines_hold_and_show_the_same(stores: tuple[Store, Store], history: list[Observed]) -> None:
     batches = shuffled(history, random.Random(len(history)))
     name = f"org {next(_NAMES)}"
     one, other = (told_and_shown(store, name, batches) for store in stores)

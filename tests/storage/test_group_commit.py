@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from test_properties import ONE, TWO, Told, histories, shuffled
+from test_properties import ONE, TWO, Observed, histories, shuffled
 
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy
 from backscroll.core.events import Batch, ContactSeen, Event, MessageSeen, PhoneSeen, ReactionSet, Target
@@ -31,7 +31,7 @@ from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer import check
 from backscroll.storage.write import group_commit
 from backscroll.storage.write.batch import Applied, Session, apply_batch
-from backscroll.storage.write.group_commit import Together
+from backscroll.storage.write.group_commit import GroupCommit
 from conftest import CHAT, MORNING, OwnDatabase
 from plain_sql import PlainSql
 
@@ -73,7 +73,7 @@ class Gate:
         self._after_commit = False
         self._store = store
         store._engine = self
-        store._together = Together(self, lambda: "phone-x")
+        store._group_commit = GroupCommit(self, lambda: "phone-x")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -108,7 +108,7 @@ class Gate:
 
     def waiting(self, org: Org) -> int:
         """How many wait, the one that leads among them."""
-        queue = self._store._together._queues.get(org.no)
+        queue = self._store._group_commit._queues.get(org.no)
         if queue is None:
             return 0
         with queue._lock:
@@ -167,8 +167,8 @@ def test_sixteen_threads_hear_each_what_their_own_batch_did(store: Store, org: O
     assert len(numbers) == 1 + 16 * 24
     for batch, applied in heard:
         feed = store.changes_since(org.no, applied.seq - applied.changed, applied.changed)
-        told = [event.message.key.id for event in batch.events if isinstance(event, MessageSeen)]
-        assert {(change.what, change.no) for change in feed} == {("message", numbers[id]) for id in told}
+        observed = [event.message.key.id for event in batch.events if isinstance(event, MessageSeen)]
+        assert {(change.what, change.no) for change in feed} == {("message", numbers[id]) for id in observed}
     assert_sound(store, org)
 
 
@@ -204,7 +204,7 @@ def test_a_large_batch_goes_alone_and_nobody_is_passed_over(
     at_once: Callable[[Sequence[Batch]], list[Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(group_commit, "MOST_EVENTS", 10)
+    monkeypatch.setattr(group_commit, "MAX_EVENTS", 10)
     large = [said(phone.jid, *(f"{name}{n}" for n in range(30))) for name in "LM"]
     small = [said(phone.jid, f"S{n}") for n in range(14)]
     before = gate.transactions
@@ -283,7 +283,7 @@ def test_a_leader_that_is_interrupted_leaves_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
     after_commit: bool,
 ) -> None:
-    monkeypatch.setattr(group_commit, "MOST_EVENTS", 4)
+    monkeypatch.setattr(group_commit, "MAX_EVENTS", 4)
     gate.go_wrong(KeyboardInterrupt(), after_commit)
     heard = at_once([said(phone.jid, f"M{n}") for n in range(10)])
     # Those that it had taken along do not know; those behind them are led by the next.
@@ -380,13 +380,13 @@ def in_groups(batches: list[Batch], chance: random.Random) -> Iterator[list[Batc
 )
 @given(history=histories(), chance=st.randoms(use_true_random=False))
 def test_a_group_leaves_what_its_batches_would_leave_one_by_one(
-    pair: Pair, history: list[Told], chance: random.Random
+    pair: Pair, history: list[Observed], chance: random.Random
 ) -> None:
     """Row by row: numbers, times, the feed, the payloads, and what each caller hears."""
-    told = shuffled(history, chance)
+    observed = shuffled(history, chance)
     batches = [
         Batch(source=source, events=events, raw=b"%d" % chance.randrange(3), position=("at", str(n)))
-        for n, (source, events) in enumerate(told)
+        for n, (source, events) in enumerate(observed)
     ]
     engine, alone, grouped = pair.store._engine, pair.new(), pair.new()
     heard = [
@@ -411,8 +411,8 @@ def write_group(tx: Txn, org: int, group: list[Batch], now: Iterator[int]) -> li
 
 
 def test_a_contact_was_changed_when_its_name_was_and_not_when_it_was_told_again(store: Store, org: Org) -> None:
-    told = [(5, "Anna"), (7, "Anne"), (9, "Anne")]
-    seen = [ContactSeen(jid=CHAT, at=MORNING + now, push_name=name) for now, name in told]
+    observed = [(5, "Anna"), (7, "Anne"), (9, "Anne")]
+    seen = [ContactSeen(jid=CHAT, at=MORNING + now, push_name=name) for now, name in observed]
     batches = [Batch(source="webhook", events=[event]) for event in seen]
     store._engine.write(lambda tx: write_group(tx, org.no, batches, iter([5, 7, 9])), org.no)
     contact = store.find_contact(org.no, (), CHAT)
@@ -425,8 +425,8 @@ def test_a_contact_was_changed_when_its_name_was_and_not_when_it_was_told_again(
 WRITERS = """
 import sys, threading
 from pathlib import Path
-from backscroll.events import Batch, MessageSeen
-from backscroll.model import Message, MessageKey
+from backscroll.core.events import Batch, MessageSeen
+from backscroll.core.model import Message, MessageKey
 from backscroll.storage.store import open_store
 
 store = open_store(None, Path(sys.argv[1]))
@@ -460,8 +460,8 @@ def test_every_acknowledged_message_of_sixteen_threads_is_there_after_kill_9(tmp
         process.stdout.close()
         process.wait()
         # The last line may be cut.
-        told = [line.split() for line in heard if line.endswith("\n")]
-        acknowledged |= {id: int(seq) for id, seq in told}
+        observed = [line.split() for line in heard if line.endswith("\n")]
+        acknowledged |= {id: int(seq) for id, seq in observed}
     numbers = stored(store, org, phone)
     feed = {change.no: change.seq for change in store.changes_since(org.no, 0, 1_000_000) if change.what == "message"}
     assert len(acknowledged) >= 4 * 50

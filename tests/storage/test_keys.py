@@ -29,7 +29,7 @@ def test_processes_that_start_together_end_with_the_same_key(tmp_path: Path) -> 
     program = """
 import sys
 from pathlib import Path
-from backscroll.storage.secrets import load_or_make_key
+from backscroll.storage.files.keys import load_or_make_key
 sys.stdin.read(1)
 print(load_or_make_key(Path(sys.argv[1])).hex())
 """

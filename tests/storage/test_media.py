@@ -158,7 +158,7 @@ def test_a_crash_leaves_at_most_a_temporary_file_that_is_swept_after_a_day(tmp_p
     program = """
 import os, signal, sys
 from pathlib import Path
-from backscroll.storage.media import MediaStore
+from backscroll.storage.files.media import MediaStore
 
 def dying():
     yield b"half a file"

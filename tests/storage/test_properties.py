@@ -53,7 +53,7 @@ NUMBERS = [
 ]
 SOURCES: list[Source] = ["linked", "cloud", "periskope", "webhook", "backup", "gowa", "export"]
 
-Told = tuple[Source, Event]
+Observed = tuple[Source, Event]
 Batches = list[tuple[Source, list[Event]]]
 
 
@@ -125,7 +125,7 @@ ID_SETS = [("3EB01",), ("3EB01", "3EB02"), ("3EB01", "exp_1"), ("3EB01", "3EB02"
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Told]:
+def histories(draw: st.DrawFn) -> list[Observed]:
     phones = draw(st.sampled_from([one_of(ONE), one_of(ONE), one_of(ONE, TWO)]))
     chats = draw(st.sampled_from(CORNERS).map(lambda chats: one_of(*chats)))
     ids = draw(st.sampled_from(ID_SETS).map(st.sampled_from))
@@ -133,11 +133,11 @@ def histories(draw: st.DrawFn) -> list[Told]:
     alike = Where(phones, chats, ids, st.sampled_from(["hello", "hello", "second words"]), st.just("text"), FEW_DETAILS)
     where = draw(st.sampled_from([alike, Where(phones, chats, ids, TEXTS, KINDS, DETAILS)]))
     said = messages(where)
-    return draw(st.lists(st.one_of(said, said, addons(where), facts(where)), min_size=1, max_size=14))
+    return draw(st.lists(st.one_of(said, said, annotation_events(where), facts(where)), min_size=1, max_size=14))
 
 
 @st.composite
-def messages(draw: st.DrawFn, where: Where) -> Told:
+def messages(draw: st.DrawFn, where: Where) -> Observed:
     key = MessageKey(draw(where.phones), draw(where.chats), draw(where.ids), draw(st.none() | PERSONS))
     message = Message(
         key=key,
@@ -162,7 +162,7 @@ def _line(draw: st.DrawFn, message: Message) -> MessageSeen:
     return MessageSeen(structs.replace(message, key=key, sent_at=at, details=details))
 
 
-def addons(where: Where) -> st.SearchStrategy[Told]:
+def annotation_events(where: Where) -> st.SearchStrategy[Observed]:
     target = st.builds(Target, where.phones, where.chats, where.ids, st.none() | PERSONS)
     by = st.none() | PERSONS
     edits = st.sampled_from([None, "E1", "E2"])
@@ -181,7 +181,7 @@ def addons(where: Where) -> st.SearchStrategy[Told]:
     )
 
 
-def facts(where: Where) -> st.SearchStrategy[Told]:
+def facts(where: Where) -> st.SearchStrategy[Observed]:
     chat_seen = st.builds(
         ChatSeen,
         phone=where.phones,
@@ -207,7 +207,7 @@ def facts(where: Where) -> st.SearchStrategy[Told]:
     return told_by_any(st.one_of(chat_seen, contact_seen, mapped, mapped))
 
 
-def told_by_any(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Told]:
+def told_by_any(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Observed]:
     return st.tuples(st.sampled_from(SOURCES), events)
 
 
@@ -242,9 +242,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     made.close()
 
 
-def shuffled(history: list[Told], chance: random.Random) -> Batches:
+def shuffled(history: list[Observed], chance: random.Random) -> Batches:
     """The same events in another order, some of them again, in batches of any size."""
-    again = [told for told in history if chance.random() < 0.3]
+    again = [observed for observed in history if chance.random() < 0.3]
     order = history + again
     chance.shuffle(order)
     batches: Batches = []
@@ -270,7 +270,7 @@ def try_histories(shelf: Shelf, examples: int) -> None:
         print_blob=True,
     )
     @given(history=histories(), chance=st.randoms(use_true_random=False))
-    def each(history: list[Told], chance: random.Random) -> None:
+    def each(history: list[Observed], chance: random.Random) -> None:
         plain = shelf.archive([(source, [event]) for source, event in history])
         assert shelf.archive(shuffled(history, chance)) == plain
 

@@ -9,70 +9,78 @@ import pytest
 
 from backscroll.core.model import Details, Location, Media, Message, MessageKey, Source
 from backscroll.storage.records.resolve import (
-    Addon,
-    AddonKey,
-    Folded,
-    Telling,
-    fold,
+    Annotation,
+    AnnotationKey,
+    Observation,
+    Resolved,
     highest_ack,
+    observation,
     prune,
     put_latest,
-    telling,
+    resolve,
 )
 
 ANNA, BEN, OWN, BY_NAME = 1, 2, 3, 4
 
 
-def told(source: Source = "webhook", sender: int = ANNA, text: str | None = "hello", **fields: Any) -> Telling:
+def observed(source: Source = "webhook", sender: int = ANNA, text: str | None = "hello", **fields: Any) -> Observation:
     direct = {name: fields.pop(name) for name in ("kind", "ack", "sent_at") if name in fields}
     direct.setdefault("sent_at", 60_000_000)
     message = Message(
         key=MessageKey("p", "c", "M1"), from_me=sender == OWN, text=text, details=Details(**fields), **direct
     )
-    return telling(sender, source, message)
+    return observation(sender, source, message)
 
 
-def shown(*tellings: Telling, addons: tuple[Addon, ...] = (), is_group: bool = False) -> list[Folded]:
+def shown(
+    *observations: Observation, annotations: tuple[Annotation, ...] = (), is_group: bool = False
+) -> list[Resolved]:
     """What stands in the end, the same for every order."""
-    outcomes = [fold(prune(order), addons, OWN, is_group, {BY_NAME}) for order in permutations(tellings)]
+    outcomes = [resolve(prune(order), annotations, OWN, is_group, {BY_NAME}) for order in permutations(observations)]
     assert all(outcome == outcomes[0] for outcome in outcomes)
     return outcomes[0]
 
 
-def only(*tellings: Telling, addons: tuple[Addon, ...] = (), is_group: bool = False) -> Folded:
-    (folded,) = shown(*tellings, addons=addons, is_group=is_group)
-    return folded
+def only(*observations: Observation, annotations: tuple[Annotation, ...] = (), is_group: bool = False) -> Resolved:
+    (resolved,) = shown(*observations, annotations=annotations, is_group=is_group)
+    return resolved
 
 
-def edit(text: str, at: int, by: int = 0, target: int = 0) -> Addon:
-    return Addon("edit", by, target, str(at), at, text)
+def edit(text: str, at: int, by: int = 0, target: int = 0) -> Annotation:
+    return Annotation("edit", by, target, str(at), at, text)
 
 
 def test_what_one_source_knows_and_another_does_not_is_known() -> None:
-    folded = only(told("gowa", is_forwarded=True), told("cloud", forwarding_score=2))
-    assert (folded.message.details.is_forwarded, folded.message.details.forwarding_score) == (True, 2)
+    resolved = only(observed("gowa", is_forwarded=True), observed("cloud", forwarding_score=2))
+    assert (resolved.message.details.is_forwarded, resolved.message.details.forwarding_score) == (True, 2)
 
 
 def test_where_two_know_the_better_source_wins() -> None:
-    assert only(told("export", text="a"), told("linked", text="b"), told("gowa", text="c")).message.text == "b"
+    assert (
+        only(observed("export", text="a"), observed("linked", text="b"), observed("gowa", text="c")).message.text == "b"
+    )
 
 
 def test_of_one_source_the_later_word_wins() -> None:
-    assert only(told(text="old", updated_at=1), told(text="new", updated_at=2)).message.text == "new"
+    assert only(observed(text="old", updated_at=1), observed(text="new", updated_at=2)).message.text == "new"
 
 
 def test_media_is_taken_together_field_by_field() -> None:
-    folded = only(told("cloud", media=Media(mimetype="image/png")), told("gowa", media=Media(size=3, mimetype="x/y")))
-    assert folded.message.details.media == Media(mimetype="image/png", size=3)
+    resolved = only(
+        observed("cloud", media=Media(mimetype="image/png")), observed("gowa", media=Media(size=3, mimetype="x/y"))
+    )
+    assert resolved.message.details.media == Media(mimetype="image/png", size=3)
 
 
 def test_a_vague_kind_gives_way_to_one_that_says_what_it_is() -> None:
-    assert only(told("linked", kind="ciphertext", text=None), told("gowa", kind="image")).message.kind == "image"
+    assert (
+        only(observed("linked", kind="ciphertext", text=None), observed("gowa", kind="image")).message.kind == "image"
+    )
 
 
 def test_a_time_to_the_minute_gives_way_to_one_to_the_second() -> None:
-    exact = told("gowa", sent_at=61_000_000)
-    assert only(told("linked", precision="minute", sent_at=60_000_000), exact).message.sent_at == 61_000_000
+    exact = observed("gowa", sent_at=61_000_000)
+    assert only(observed("linked", precision="minute", sent_at=60_000_000), exact).message.sent_at == 61_000_000
 
 
 @pytest.mark.parametrize(
@@ -83,60 +91,68 @@ def test_an_ack_is_only_raised_and_a_failure_beats_what_the_server_confirmed(low
 
 
 def test_a_higher_ack_told_earlier_is_not_forgotten() -> None:
-    assert only(told(ack=4, updated_at=1), told(ack=3, updated_at=2)).message.ack == 4
+    assert only(observed(ack=4, updated_at=1), observed(ack=3, updated_at=2)).message.ack == 4
 
 
 def test_a_deletion_told_earlier_is_not_forgotten() -> None:
-    assert only(told(is_deleted=True, updated_at=1), told(is_deleted=False, updated_at=2)).deleted
+    assert only(observed(is_deleted=True, updated_at=1), observed(is_deleted=False, updated_at=2)).deleted
 
 
 def test_the_same_id_from_two_senders_is_two_messages() -> None:
-    assert [m.sender for m in shown(told(sender=ANNA), told(sender=BEN, text="other"))] == [ANNA, BEN]
+    assert [m.sender for m in shown(observed(sender=ANNA), observed(sender=BEN, text="other"))] == [ANNA, BEN]
 
 
 def test_a_telling_without_a_sender_joins_the_one_message_that_has_one() -> None:
-    folded = only(told("cloud", sender=0, text="better"), told("gowa", sender=ANNA, text="worse"))
-    assert (folded.sender, folded.message.text) == (ANNA, "better")
+    resolved = only(observed("cloud", sender=0, text="better"), observed("gowa", sender=ANNA, text="worse"))
+    assert (resolved.sender, resolved.message.text) == (ANNA, "better")
 
 
 def test_a_telling_without_a_sender_stays_apart_where_two_have_one() -> None:
-    assert [m.sender for m in shown(told(sender=0), told(sender=ANNA), told(sender=BEN))] == [ANNA, BEN, 0]
+    assert [m.sender for m in shown(observed(sender=0), observed(sender=ANNA), observed(sender=BEN))] == [ANNA, BEN, 0]
 
 
 def test_a_sender_known_by_name_only_joins_the_one_who_is_known() -> None:
-    assert only(told("export", sender=BY_NAME), told(sender=ANNA)).sender == ANNA
+    assert only(observed("export", sender=BY_NAME), observed(sender=ANNA)).sender == ANNA
 
 
 def test_what_the_own_phone_sent_is_from_me() -> None:
-    assert only(told(sender=OWN)).message.from_me
+    assert only(observed(sender=OWN)).message.from_me
 
 
 def test_a_later_telling_that_knows_as_much_takes_the_place_of_an_earlier_one() -> None:
-    assert prune([told(text="a", updated_at=1), told(text="b", updated_at=2)]) == [told(text="b", updated_at=2)]
+    assert prune([observed(text="a", updated_at=1), observed(text="b", updated_at=2)]) == [
+        observed(text="b", updated_at=2)
+    ]
 
 
 def test_pruning_bit_by_bit_is_pruning_at_once() -> None:
-    tellings = [told(text="a"), told(text="b", ack=2), told(text=None, is_gif=True), told("gowa"), told(updated_at=5)]
-    for order in permutations(tellings):
-        kept: list[Telling] = []
+    observations = [
+        observed(text="a"),
+        observed(text="b", ack=2),
+        observed(text=None, is_gif=True),
+        observed("gowa"),
+        observed(updated_at=5),
+    ]
+    for order in permutations(observations):
+        kept: list[Observation] = []
         for t in order:
             kept = prune([*kept, t])
-        assert kept == prune(tellings)
+        assert kept == prune(observations)
 
 
 def test_edits_stand_in_the_order_of_their_times() -> None:
-    folded = only(told(text="one"), addons=(edit("three", 3), edit("two", 2)))
-    assert (folded.message.text, folded.prev_text, folded.edited_at) == ("three", "two", 3)
-    assert folded.texts == ["one", "two", "three"]
+    resolved = only(observed(text="one"), annotations=(edit("three", 3), edit("two", 2)))
+    assert (resolved.message.text, resolved.prev_text, resolved.edited_at) == ("three", "two", 3)
+    assert resolved.texts == ["one", "two", "three"]
 
 
 def test_an_edit_by_another_than_the_author_does_not_count() -> None:
-    assert only(told(sender=ANNA), addons=(edit("forged", 2, by=BEN),)).message.text == "hello"
+    assert only(observed(sender=ANNA), annotations=(edit("forged", 2, by=BEN),)).message.text == "hello"
 
 
 def test_a_source_that_tells_the_edited_text_only_tells_no_original() -> None:
-    assert only(told(text="new"), addons=(edit("new", 2),)).prev_text is None
-    assert only(told(text="new", prev_text="old"), addons=(edit("new", 2),)).prev_text == "old"
+    assert only(observed(text="new"), annotations=(edit("new", 2),)).prev_text is None
+    assert only(observed(text="new", prev_text="old"), annotations=(edit("new", 2),)).prev_text == "old"
 
 
 @pytest.mark.parametrize(
@@ -152,52 +168,57 @@ def test_a_source_that_tells_the_edited_text_only_tells_no_original() -> None:
 def test_a_revoke_counts_from_the_author_or_from_an_admin_of_a_group(
     actor: int, value: str | None, is_group: bool, counts: bool
 ) -> None:
-    folded = only(told(sender=ANNA), addons=(Addon("revoke", actor, 0, "", 9, value),), is_group=is_group)
-    assert folded.deleted is counts
-    assert folded.message.text == "hello"
+    resolved = only(
+        observed(sender=ANNA), annotations=(Annotation("revoke", actor, 0, "", 9, value),), is_group=is_group
+    )
+    assert resolved.deleted is counts
+    assert resolved.message.text == "hello"
 
 
 def test_a_held_file_fills_what_sources_did_not_know() -> None:
-    held = Addon("media", 0, 0, "aa", None, '{"file":"aa","mimetype":"image/jpeg"}')
-    folded = only(told(kind="image", media=Media(mimetype="image/png")), addons=(held,))
-    assert folded.message.details.media == Media(mimetype="image/png", file="aa")
+    held = Annotation("media", 0, 0, "aa", None, '{"file":"aa","mimetype":"image/jpeg"}')
+    resolved = only(observed(kind="image", media=Media(mimetype="image/png")), annotations=(held,))
+    assert resolved.message.details.media == Media(mimetype="image/png", file="aa")
 
 
 def test_places_are_taken_together_too() -> None:
     there = Location(latitude=1.0, longitude=2.0)
     named = Location(latitude=1.5, longitude=2.5, name="Café")
-    folded = only(told("cloud", location=there), told("gowa", location=named))
-    assert folded.message.details.location == Location(latitude=1.0, longitude=2.0, name="Café")
+    resolved = only(observed("cloud", location=there), observed("gowa", location=named))
+    assert resolved.message.details.location == Location(latitude=1.0, longitude=2.0, name="Café")
 
 
-def latest(*addons: Addon) -> Addon:
+def latest(*annotations: Annotation) -> Annotation:
     outcomes = []
-    for order in permutations(addons):
-        kept: dict[AddonKey, Addon] = {}
-        for addon in order:
-            put_latest(kept, addon)
+    for order in permutations(annotations):
+        kept: dict[AnnotationKey, Annotation] = {}
+        for annotation in order:
+            put_latest(kept, annotation)
         outcomes.append(kept)
     assert all(outcome == outcomes[0] for outcome in outcomes)
-    (addon,) = outcomes[0].values()
-    return addon
+    (annotation,) = outcomes[0].values()
+    return annotation
 
 
 def test_of_reactions_the_latest_stands_and_at_the_same_time_the_greater() -> None:
-    one, two, none = (Addon("reaction", ANNA, 0, "", at, value) for at, value in ((1, "b"), (2, ""), (2, "a")))
+    one, two, none = (Annotation("reaction", ANNA, 0, "", at, value) for at, value in ((1, "b"), (2, ""), (2, "a")))
     assert latest(one, two, none).value == "a"
 
 
 def test_a_reaction_without_a_time_gives_way_to_any_with_one() -> None:
-    assert latest(Addon("reaction", ANNA, 0, "", None, "z"), Addon("reaction", ANNA, 0, "", -5, "a")).value == "a"
+    assert (
+        latest(Annotation("reaction", ANNA, 0, "", None, "z"), Annotation("reaction", ANNA, 0, "", -5, "a")).value
+        == "a"
+    )
 
 
 def test_of_receipts_the_first_time_stands() -> None:
     times = (None, 7, 3)
-    assert latest(*(Addon("receipt", ANNA, 0, "4", at, None) for at in times)).at == 3
+    assert latest(*(Annotation("receipt", ANNA, 0, "4", at, None) for at in times)).at == 3
 
 
 def test_the_same_words_have_the_same_digest_wherever_they_come_from() -> None:
-    fresh = told()
+    fresh = observed()
     kind: Any = "".join(["te", "xt"])
     reread = Message(key=MessageKey("", "", "M1"), sent_at=60_000_000, from_me=True, kind=kind, text="hello")
-    assert telling(ANNA, "webhook", reread).digest == fresh.digest
+    assert observation(ANNA, "webhook", reread).digest == fresh.digest

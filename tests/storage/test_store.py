@@ -68,8 +68,8 @@ def test_what_is_added_to_a_message_shows_whichever_came_first(
         PollVoted(target=target(), by=CHAT, options=("a",), at=MORNING + 3),
         MediaHeld(target=target(), media=Media(file="ab" * 32)),
     ]
-    told: list[Event] = [make_message(from_me=True, kind="image", ack=2, media=Media(mimetype="image/png"))]
-    for event in added + told if first else told + added:
+    observed: list[Event] = [make_message(from_me=True, kind="image", ack=2, media=Media(mimetype="image/png"))]
+    for event in added + observed if first else observed + added:
         tell(event)
     shown = the_one(store, org, phone)
     assert (shown.deleted, shown.deleted_at, shown.message.text) == (True, MORNING + 9, "hello")
@@ -156,12 +156,12 @@ def test_a_reaction_told_by_lid_shows_on_a_message_told_by_number(
 def test_a_reaction_that_may_mean_two_messages_is_listed_with_the_older_whichever_came_in_first(
     store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, target: MakeTarget, first: str
 ) -> None:
-    told = {
+    observed = {
         LID: make_message(chat=GROUP, sender=LID, text="older"),
         BEN: make_message(chat=GROUP, sender=BEN, text="newer", at=MORNING + SECOND),
     }
-    tell(told.pop(first))
-    tell(*told.values())
+    tell(observed.pop(first))
+    tell(*observed.values())
     tell(ReactionSet(target=target("M1", GROUP), by=CHAT, emoji="👍"))
     reactions = store.list_reactions(ReactionQuery(org=org.no, phones=(phone.no,))).reactions
     assert [r.message.message.text for r in reactions] == ["older"]
@@ -415,6 +415,6 @@ def test_a_batch_of_ten_thousand_events_is_one_transaction(
         make_message(f"M{i}", MORNING + i, chat=CHAT if i % 2 else GROUP, sender=BEN) for i in range(10_000)
     ]
     applied = store.apply(org.no, Batch(source="backup", events=events))
-    assert applied.changed == 10_000 + 3  # and three parties
+    assert applied.changed == 10_000 + 3  # and three contacts
     query = MessageQuery(org=org.no, phones=(phone.no,), limit=1)
     assert store.list_messages(query).total == 10_000

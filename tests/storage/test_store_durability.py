@@ -26,8 +26,8 @@ NUMBER = "918527184400"
 WRITER = """
 import sys
 from pathlib import Path
-from backscroll.events import Batch, MessageSeen
-from backscroll.model import Message, MessageKey
+from backscroll.core.events import Batch, MessageSeen
+from backscroll.core.model import Message, MessageKey
 from backscroll.storage.store import open_store
 
 url, folder, prefix, count = sys.argv[1] or None, Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -104,8 +104,8 @@ def test_two_processes_and_a_follower_miss_nothing(
         assert w.stdout is not None
         w.stdout.close()
     assert [seq for seq, _, _ in seen] == list(range(start + 1, store.version(org.no) + 1))
-    told = [no for _, what, no in seen if what == "message"]
-    assert len(told) == len(set(told)) == 2 * 40 * 5
+    observed = [no for _, what, no in seen if what == "message"]
+    assert len(observed) == len(set(observed)) == 2 * 40 * 5
     assert list(store.check()) == []
 
 
@@ -186,9 +186,9 @@ def fill_up(store: Store, org: Org, phone: Phone) -> set[str]:
     chance = random.Random(3)
     acknowledged: set[str] = set()
     for n in range(10_000):
-        told = batch(phone, f"n{n}", 10, "".join(chance.choices("abcdefghij ", k=3000)))
+        observed = batch(phone, f"n{n}", 10, "".join(chance.choices("abcdefghij ", k=3000)))
         try:
-            store.apply(org.no, told)
+            store.apply(org.no, observed)
         except StorageFull:
             return acknowledged
         acknowledged |= {f"n{n}-{i}" for i in range(10)}
@@ -206,8 +206,8 @@ def test_how_fast_batches_and_single_messages_are_written(tmp_path: Path) -> Non
     for size, count in ((1000, 40), (50, 200), (1, 1000)):
         batches = [speak(phone, chance, words, f"{size}-{n}", size) for n in range(count)]
         start = time.perf_counter()
-        for told in batches:
-            store.apply(org.no, told)
+        for observed in batches:
+            store.apply(org.no, observed)
         figures[f"messages_per_second_by_{size}"] = round(size * count / (time.perf_counter() - start))
     print(json.dumps(figures))
     assert list(store.check()) == []

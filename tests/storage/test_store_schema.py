@@ -178,8 +178,8 @@ KNOWN = {"saved_only": 0, "everybody": 0}
         ("is_known_to", {"contact": 7}, "messages_sender (org=? AND sender=? AND phone=?)"),
         ("with_chat", {}, "chats_1 (org=? AND phone=? AND chat=?)"),
         ("changes_since", {"seq": 5}, "PRIMARY KEY (org=? AND seq>?)"),
-        ("read_addons", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
-        ("read_tellings", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
+        ("read_annotations", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
+        ("read_observations", {}, "PRIMARY KEY (org=? AND phone=? AND chat=? AND id=?)"),
     ],
 )
 def test_a_statement_goes_by_its_index(
@@ -198,6 +198,6 @@ def test_a_page_is_never_sorted_as_a_whole(database: apsw.Connection, name: str)
 
 
 def test_what_belongs_to_a_merged_party_is_found_by_indexes(database: apsw.Connection) -> None:
-    steps = plan(database, "addons_of", contact=1)
+    steps = plan(database, "annotations_of", contact=1)
     assert any("addons_actor (org=? AND actor=?)" in step for step in steps), steps
     assert any("addons_target (org=? AND target=?)" in step for step in steps), steps

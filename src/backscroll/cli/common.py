@@ -200,7 +200,7 @@ def bar(done: int, whole: int | None) -> str:
     return f"[{'#' * full}{'-' * (BAR - full)}] {100 * min(done, whole) // whole} % ({done:,} of {whole:,})"
 
 
-def moment(micros: int | None) -> str | None:
+def timestamp(micros: int | None) -> str | None:
     """ISO 8601 in UTC, to the second."""
     if micros is None:
         return None

@@ -125,7 +125,7 @@ def import_gowa(
     )
 
 
-class Taken(Struct, frozen=True):
+class Imported(Struct, frozen=True):
     """What an import of databases found there, and how many rows of the archive it changed."""
 
     phones: list[str]
@@ -136,7 +136,7 @@ class Taken(Struct, frozen=True):
 
 def take_gowa(
     archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
-) -> Taken:
+) -> Imported:
     from backscroll.ingest.connectors.gowa import database
     from backscroll.ingest.pipeline import apply_with_retry
 
@@ -150,7 +150,7 @@ def take_gowa(
         phones |= {user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)}
         report(messages, whole)
     problems = [f"{'Partly read' if row.kept else 'Left out'}: {row}" for row in skipped]
-    return Taken([*phones], messages, changed, problems)
+    return Imported([*phones], messages, changed, problems)
 
 
 @import_.command("periskope")

@@ -12,7 +12,6 @@ from backscroll.cli.common import (
     Commands,
     expiry,
     json_option,
-    moment,
     open_archive,
     org_of,
     org_option,
@@ -21,9 +20,10 @@ from backscroll.cli.common import (
     shared_options,
     show,
     table,
+    timestamp,
 )
 from backscroll.core.errors import BadField, NotFound
-from backscroll.core.ids import LONGEST_NUMBER, bare_number
+from backscroll.core.ids import MAX_NUMBER, bare_number
 from backscroll.core.model import Org, Phone
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def add_phone(
 def digits_of(number: str) -> str:
     """``+91 98765-43210`` as ``919876543210``; raises BadField for what is no number."""
     digits = bare_number(number)
-    if not 6 <= len(digits) <= LONGEST_NUMBER:
+    if not 6 <= len(digits) <= MAX_NUMBER:
         raise BadField("--number", number, "give the number with its country code, such as 919876543210")
     return digits
 
@@ -187,7 +187,7 @@ def create_token(
         "name": name,
         "phones": [found.number for found in chosen] or None,
         "scopes": sorted(granted),
-        "expires_at": moment(expires_at),
+        "expires_at": timestamp(expires_at),
     }
     show(
         row, as_json, lambda: f"id      {made.id}\nsecret  {made.secret}\n\nKeep the secret now: it is not shown again."
@@ -241,7 +241,7 @@ def _owners(store: Store, name: str | None) -> list[Org]:
 
 
 def org_row(org: Org) -> dict[str, Any]:
-    return {"id": org.id, "name": org.name, "created_at": moment(org.created_at)}
+    return {"id": org.id, "name": org.name, "created_at": timestamp(org.created_at)}
 
 
 def phone_row(phone: Phone, org: Org) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def phone_row(phone: Phone, org: Org) -> dict[str, Any]:
         "device_id": phone.device_id,
         "name": phone.name,
         "org": org.name,
-        "created_at": moment(phone.created_at),
+        "created_at": timestamp(phone.created_at),
     }
 
 
@@ -264,10 +264,10 @@ def _token_rows(store: Store, org: Org) -> list[dict[str, Any]]:
             "org": org.name,
             "phones": found.phones,
             "scopes": sorted(found.scopes),
-            "created_at": moment(found.created_at),
-            "expires_at": moment(found.expires_at),
-            "revoked_at": moment(found.revoked_at),
-            "last_used_at": moment(found.last_used_at),
+            "created_at": timestamp(found.created_at),
+            "expires_at": timestamp(found.expires_at),
+            "revoked_at": timestamp(found.revoked_at),
+            "last_used_at": timestamp(found.last_used_at),
         }
         for found in store.list_tokens(org.no)
     ]

@@ -106,7 +106,7 @@ class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True
 
 
 class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_defaults=True):
-    """A person or other party. ``phone`` is the own phone that knows them so, if any."""
+    """A person or other contact. ``phone`` is the own phone that knows them so, if any."""
 
     jid: str
     at: int | None = None
@@ -121,7 +121,7 @@ class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_default
 
 
 class NumberMapped(Struct, frozen=True, kw_only=True, tag="number"):
-    """Two JIDs are one party; the phone-number form becomes the canonical one."""
+    """Two JIDs are one contact; the phone-number form becomes the canonical one."""
 
     lid: str
     jid: str

@@ -6,16 +6,16 @@ import re
 import unicodedata
 from typing import Literal
 
-PartyKind = Literal["user", "lid", "group", "newsletter", "status", "broadcast", "bot", "export", "unknown"]
+JidKind = Literal["user", "lid", "group", "newsletter", "status", "broadcast", "bot", "export", "unknown"]
 
 USER = "s.whatsapp.net"
 GROUP = "g.us"
 LID = "lid"
 EXPORT = "export"
-"""Server part of parties that an exported chat knows by name only."""
+"""Server part of contacts that an exported chat knows by name only."""
 
 _SERVER_ALIASES = {"c.us": USER, "hosted": USER, "hosted.lid": LID}
-_KINDS: dict[str, PartyKind] = {
+_KINDS: dict[str, JidKind] = {
     USER: "user",
     LID: "lid",
     GROUP: "group",
@@ -26,7 +26,7 @@ _KINDS: dict[str, PartyKind] = {
 }
 _DEVICE = re.compile(r"[.:].*", re.S)
 _NOT_DIGITS = re.compile(r"[\s+\-().\u00a0\u202f\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-LONGEST_NUMBER = 15
+MAX_NUMBER = 15
 """Digits of the longest phone number (E.164); GOWA takes longer bare digits for groups."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -53,7 +53,7 @@ def canonical(jid: str) -> str:
 def from_number(text: str) -> str:
     """The JID of a bare number, by GOWA's rule: up to 15 digits a person, longer a group."""
     digits = bare_number(text)
-    return f"{digits}@{USER if len(digits) <= LONGEST_NUMBER else GROUP}"
+    return f"{digits}@{USER if len(digits) <= MAX_NUMBER else GROUP}"
 
 
 def bare_number(text: str) -> str:
@@ -62,7 +62,7 @@ def bare_number(text: str) -> str:
     return digits if digits.isascii() and digits.isdigit() else ""
 
 
-def kind_of(jid: str) -> PartyKind:
+def kind_of(jid: str) -> JidKind:
     """What a JID is of, by its server: user, lid, group, newsletter …"""
     if jid == "status@broadcast":
         return "status"

@@ -8,21 +8,21 @@ from functools import lru_cache
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
-_MOMENT = re.compile(
+_TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?(?:([Zz])|([-+ ])([0-9]{2})(?::?([0-9]{2}))?)?)?"
 )
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-def read_moment(text: str, *, end: bool = False, roll_over: bool = False) -> int | None:
+def parse_timestamp(text: str, *, end: bool = False, roll_over: bool = False) -> int | None:
     """The microsecond that ``text`` names, None when it names none.
 
     A date alone is the start of that UTC day, or its last microsecond when ``end``; no zone means UTC; a
     space may stand where a ``+`` was. With ``roll_over`` the 31st of a short month is the first of the
     next, as in a JavaScript Date.
     """
-    found = _MOMENT.fullmatch(text.strip())
+    found = _TIMESTAMP.fullmatch(text.strip())
     if found is None:
         return None
     day = _day(int(found[1]), int(found[2]), int(found[3]), roll_over)

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backscroll.config import Settings
 from backscroll.core.errors import Error, StorageBusy, StorageError, story_of
 from backscroll.core.model import Access
-from backscroll.http.auth import Admission, Gate
-from backscroll.http.dialect_http import FACES, Refused, as_refusal
+from backscroll.http.auth import Admission, Authenticator
+from backscroll.http.dialect_http import DIALECT_HTTP, Refused, as_refusal
 from backscroll.http.page_cache import Packed, PageCache
-from backscroll.http.responses import Visit, deliver
+from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import AppState, BadPath, Match, Reply, Request, Route, Router
 from backscroll.http.routes import gowa, ops, periskope, unsupported
 from backscroll.http.routes.media import MediaApp
@@ -42,7 +42,7 @@ from backscroll.storage.store import Store
 log = logging.getLogger("backscroll.http")
 
 BODY_SECONDS = 60.0
-MOST_UNWANTED = 8 * 2**20
+MAX_UNWANTED = 8 * 2**20
 UNWANTED_SECONDS = 10.0
 """So much of a body that nobody wanted is read all the same, and for so long."""
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -77,7 +77,7 @@ class Server:
         self._mounts = [(prefix.rstrip("/"), mounted) for prefix, mounted in mounts.items()]
         self._lifespans = lifespans
         self._router = Router(app.routes, settings.gowa_base_path)
-        self._gate = Gate(app.store, settings.open_access)
+        self._authenticator = Authenticator(app.store, settings.open_access)
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
@@ -114,147 +114,151 @@ class Server:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = self._welcome(scope)
-        incoming = Incoming(receive) if has_body(visit.headers) else None
+        exchange = self._welcome(scope)
+        incoming = Incoming(receive) if has_body(exchange.headers) else None
         try:
-            packed = await self._serve(visit, scope, incoming or receive)
+            packed = await self._serve(exchange, scope, incoming or receive)
         except ClientGone:
             return
         except Exception as error:
-            packed = Packed(self._explain(error, visit))
-        if incoming is not None and not await drain(incoming, MOST_UNWANTED, UNWANTED_SECONDS):
-            visit.keeps_alive = False
-            visit.head.append((b"connection", b"close"))
-        await deliver(visit, packed, self._app.workers, send)
+            packed = Packed(self._explain(error, exchange))
+        if incoming is not None and not await drain(incoming, MAX_UNWANTED, UNWANTED_SECONDS):
+            exchange.keeps_alive = False
+            exchange.head.append((b"connection", b"close"))
+        await deliver(exchange, packed, self._app.workers, send)
 
-    def _welcome(self, scope: Scope) -> Visit:
+    def _welcome(self, scope: Scope) -> Exchange:
         path, client = raw_path(scope), scope.get("client")
-        return Visit(
+        return Exchange(
             method=scope["method"],
             path=path,
             headers=headers_of(scope["headers"]),
             client=client[0] if client else None,
-            face=FACES[self._router.owner(path)],
+            dialect=DIALECT_HTTP[self._router.owner(path)],
             trace_id=self._traces.next(),
             head=[],
             keeps_alive=scope.get("http_version", "1.1").startswith("1"),
         )
 
-    async def _serve(self, visit: Visit, scope: Scope, receive: Receive) -> Packed:
-        check_sizes(visit, scope)
-        if visit.method == "OPTIONS":
-            return Packed(self._preflight(visit))
-        match = await self._match(visit)
-        visit.face = FACES[match.route.dialect]
+    async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive) -> Packed:
+        check_sizes(exchange, scope)
+        if exchange.method == "OPTIONS":
+            return Packed(self._preflight(exchange))
+        match = await self._match(exchange)
+        exchange.dialect = DIALECT_HTTP[match.route.dialect]
         if match.route.scope is None:
-            return Packed(await match.route.handler(await self._request(visit, match, None, scope, receive)))
-        access = await self._admit(visit, match.route.scope)
-        return await self._kept_or_made(visit, match, access, scope, receive)
+            return Packed(await match.route.handler(await self._request(exchange, match, None, scope, receive)))
+        access = await self._admit(exchange, match.route.scope)
+        return await self._kept_or_made(exchange, match, access, scope, receive)
 
-    async def _match(self, visit: Visit) -> Match:
+    async def _match(self, exchange: Exchange) -> Match:
         """The route that is meant. Only who is let in learns which addresses there are, as in GOWA."""
         try:
-            match = self._router.find(visit.method, visit.path)
+            match = self._router.find(exchange.method, exchange.path)
         except BadPath as error:
             problem: Exception = error
         else:
             if match is not None:
                 return match
-            problem = self._no_route(visit)
-        if visit.face.name != "backscroll":
-            await self._admit(visit, None)
+            problem = self._no_route(exchange)
+        if exchange.dialect.name != "backscroll":
+            await self._admit(exchange, None)
         raise problem
 
-    async def _admit(self, visit: Visit, needed: str | None) -> Access:
-        admission = await self._admission(visit)
-        access, visit.version = admission.access, admission.version
-        visit.org_id = access.org.id.encode()
-        self._limit.count(access.token_id or access.org.id, visit.head)
+    async def _admit(self, exchange: Exchange, needed: str | None) -> Access:
+        admission = await self._admission(exchange)
+        access, exchange.version = admission.access, admission.version
+        exchange.org_id = access.org.id.encode()
+        self._limit.count(access.token_id or access.org.id, exchange.head)
         if needed is not None and needed not in access.scopes:
             raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
         return access
 
-    async def _admission(self, visit: Visit) -> Admission:
+    async def _admission(self, exchange: Exchange) -> Admission:
         workers = self._app.workers
         if workers.local:
-            return await workers.run(lambda: self._gate.admit(visit.headers, visit.client))
-        known = self._gate.remembered(visit.headers.get("authorization"))
+            return await workers.run(lambda: self._authenticator.admit(exchange.headers, exchange.client))
+        known = self._authenticator.remembered(exchange.headers.get("authorization"))
         if known is not None and await self._versions.of(known.access.org.no) == known.version:
             return known
         anew = known is not None
         # A page that is ready must not queue behind those that are not.
-        return await workers.run(lambda: self._gate.admit(visit.headers, visit.client, anew), prompt=True)
+        return await workers.run(
+            lambda: self._authenticator.admit(exchange.headers, exchange.client, anew), prompt=True
+        )
 
-    async def _kept_or_made(self, visit: Visit, match: Match, access: Access, scope: Scope, receive: Receive) -> Packed:
+    async def _kept_or_made(
+        self, exchange: Exchange, match: Match, access: Access, scope: Scope, receive: Receive
+    ) -> Packed:
         """The answer kept from before if nothing has been written since, else the handler's."""
-        route, version = match.route, visit.version
+        route, version = match.route, exchange.version
         if not (route.cached and self._pages.most_bytes):
-            return Packed(await route.handler(await self._request(visit, match, access, scope, receive)))
-        key = self._key(visit, route, access, scope)
+            return Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
+        key = self._key(exchange, route, access, scope)
         # Read before the handler asks: a write in between then leaves an entry that is already out of date.
         kept = self._pages.get(key, version)
         if kept is None:
-            kept = Packed(await route.handler(await self._request(visit, match, access, scope, receive)))
+            kept = Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
             if kept.reply.status == 200 and kept.reply.chunks is None:
                 self._pages.put(key, version, kept)
         return kept
 
-    def _key(self, visit: Visit, route: Route, access: Access, scope: Scope) -> Hashable:
-        headers = visit.headers
+    def _key(self, exchange: Exchange, route: Route, access: Access, scope: Scope) -> Hashable:
+        headers = exchange.headers
         host = None if self._app.settings.public_url else (scope.get("scheme"), headers.get("host"))
         varying = tuple([headers.get(name) for name in route.vary])
         # Whatever else changes about a phone changes the version too.
         phones = tuple([phone.no for phone in access.phones])
-        return visit.path, scope["query_string"], access.org.no, phones, varying, host
+        return exchange.path, scope["query_string"], access.org.no, phones, varying, host
 
     async def _request(
-        self, visit: Visit, match: Match, access: Access | None, scope: Scope, receive: Receive
+        self, exchange: Exchange, match: Match, access: Access | None, scope: Scope, receive: Receive
     ) -> Request:
         body = b""
         if match.route.body == "bytes":
             settings = self._app.settings
-            declared = visit.headers.get("content-length")
+            declared = exchange.headers.get("content-length")
             body = await read_body(receive, settings.max_body_bytes, BODY_SECONDS, declared)
         return Request(
-            method=visit.method,
-            path=visit.path,
+            method=exchange.method,
+            path=exchange.path,
             path_params=match.params,
             query=parse_query(scope["query_string"]),
-            headers=visit.headers,
+            headers=exchange.headers,
             body=body,
             access=access,
             app=self._app,
             scheme=scope.get("scheme", "http"),
-            client=visit.client,
-            trace_id=visit.trace_id,
+            client=exchange.client,
+            trace_id=exchange.trace_id,
             receive=receive,
         )
 
-    def _preflight(self, visit: Visit) -> Reply:
-        allow = self._router.allowed(visit.path)
+    def _preflight(self, exchange: Exchange) -> Reply:
+        allow = self._router.allowed(exchange.path)
         if not allow:
-            raise self._no_route(visit)
+            raise self._no_route(exchange)
         headers = (
             ("allow", ", ".join(allow)),
             ("access-control-allow-methods", METHODS),
-            ("access-control-allow-headers", visit.face.allow_headers),
+            ("access-control-allow-headers", exchange.dialect.allow_headers),
             ("access-control-max-age", "600"),
         )
         return Reply(204, headers=headers)
 
-    def _no_route(self, visit: Visit) -> Refused:
-        allow = ", ".join(self._router.allowed(visit.path))
+    def _no_route(self, exchange: Exchange) -> Refused:
+        allow = ", ".join(self._router.allowed(exchange.path))
         if allow:
             return Refused(405, "METHOD_NOT_ALLOWED", f"this address answers {allow}", {"allow": allow})
         return Refused(404, "NOT_FOUND", "there is nothing at this address")
 
-    def _explain(self, error: Exception, visit: Visit) -> Reply:
+    def _explain(self, error: Exception, exchange: Exchange) -> Reply:
         """The error in the dialect's words; an unexpected one is logged."""
         if isinstance(error, StorageBusy):
-            log.warning("%s %s: %s", visit.trace_id, visit.method, error)
+            log.warning("%s %s: %s", exchange.trace_id, exchange.method, error)
         elif isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
-            log.error("%s %s: %s", visit.trace_id, visit.method, story_of(error))
-        return visit.face.dress(error)
+            log.error("%s %s: %s", exchange.trace_id, exchange.method, story_of(error))
+        return exchange.dialect.dress(error)
 
 
 def has_body(headers: Mapping[str, str]) -> bool:
@@ -267,8 +271,8 @@ def raw_path(scope: Scope) -> str:
     return raw.partition(b"?")[0].decode("latin-1") if raw else quote(scope["path"])
 
 
-def check_sizes(visit: Visit, scope: Scope) -> None:
-    if len(visit.path) + len(scope["query_string"]) > MAX_URL_BYTES:
+def check_sizes(exchange: Exchange, scope: Scope) -> None:
+    if len(exchange.path) + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refused(414, "URI_TOO_LONG", f"the address is longer than {MAX_URL_BYTES} bytes")
     if sum([len(name) + len(value) for name, value in scope["headers"]]) > MAX_HEADER_BYTES:
         raise Refused(431, "HEADERS_TOO_LARGE", f"the headers are larger than {MAX_HEADER_BYTES} bytes")

@@ -53,14 +53,14 @@ class Admission(Struct, frozen=True):
     version: int
 
 
-class Gate:
+class Authenticator:
     """Turns a request's credential into its access.
 
     With ``open_access`` (a token's id) a program on this machine needs none; a web page of another site does,
     or any site that its user visits could read the archive.
     """
 
-    MOST_KNOWN = 1024
+    MAX_KNOWN = 1024
     MEMORY_SECONDS = 1.0
     """So long a credential is not looked up again while nothing is written; expiry is exact to this."""
 
@@ -118,7 +118,7 @@ class Gate:
             raise
         admission = Admission(access, version)
         self._known[digest] = (self._now() + self.MEMORY_SECONDS, admission)
-        if len(self._known) > self.MOST_KNOWN:
+        if len(self._known) > self.MAX_KNOWN:
             self._known.popitem(last=False)
         return admission
 

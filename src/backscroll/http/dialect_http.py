@@ -43,7 +43,7 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
 
-class Face(Struct, frozen=True, kw_only=True):
+class DialectHttp(Struct, frozen=True, kw_only=True):
     name: Dialect
     render_error: Callable[[Exception], Dressed]
     render_refusal: Callable[[Refused], bytes]
@@ -121,8 +121,8 @@ def render_plain_error(error: Exception) -> Dressed:
 
 _GOWA_HEADERS = "Origin, Content-Type, Accept, Authorization, X-Device-Id"
 
-FACES: dict[Dialect, Face] = {
-    "periskope": Face(
+DIALECT_HTTP: dict[Dialect, DialectHttp] = {
+    "periskope": DialectHttp(
         name="periskope",
         render_error=periskope_render_error,
         render_refusal=_periskope_refusal,
@@ -132,7 +132,7 @@ FACES: dict[Dialect, Face] = {
         trace_header=b"x-periskope-trace-id",
         extra=((b"connection", b"keep-alive"), (b"keep-alive", b"timeout=5")),
     ),
-    "gowa": Face(
+    "gowa": DialectHttp(
         name="gowa",
         render_error=gowa_render_error,
         render_refusal=_plain_refusal,
@@ -141,7 +141,7 @@ FACES: dict[Dialect, Face] = {
         trace_header=b"x-request-id",
         refuses_malformed=True,
     ),
-    "backscroll": Face(
+    "backscroll": DialectHttp(
         name="backscroll",
         render_error=render_plain_error,
         render_refusal=_plain_refusal,

@@ -8,7 +8,7 @@ from msgspec import Struct
 from starlette.types import Send
 
 from backscroll.core.errors import StorageBusy
-from backscroll.http.dialect_http import Face
+from backscroll.http.dialect_http import DialectHttp
 from backscroll.http.page_cache import Packed
 from backscroll.http.router import Reply
 from backscroll.http.wire import Encoding, Header, choose_encoding, is_fresh
@@ -31,7 +31,7 @@ COMMON: tuple[Header, ...] = (
 _VARY: Header = (b"vary", b"Accept-Encoding")
 
 
-class Visit(Struct):
+class Exchange(Struct):
     """One request while it is being answered; ``head`` gathers headers that errors carry as well."""
 
     method: str
@@ -39,7 +39,7 @@ class Visit(Struct):
     """As sent, still percent-encoded."""
     headers: dict[str, str]
     client: str | None
-    face: Face
+    dialect: DialectHttp
     trace_id: str
     head: list[Header]
     org_id: bytes | None = None
@@ -48,54 +48,54 @@ class Visit(Struct):
     keeps_alive: bool = True
 
 
-async def deliver(visit: Visit, packed: Packed, workers: Workers, send: Send) -> None:
-    reply, head = packed.reply, _head(visit, packed)
+async def deliver(exchange: Exchange, packed: Packed, workers: Workers, send: Send) -> None:
+    reply, head = packed.reply, _head(exchange, packed)
     if reply.chunks is not None:
-        await _stream(visit, reply, head, send)
+        await _stream(exchange, reply, head, send)
     elif reply.status in (204, 304):
         await _send(send, reply.status, head, b"")
-    elif _is_known(visit, packed):
+    elif _is_known(exchange, packed):
         await _send(send, 304, [*head, (b"etag", packed.etag.encode()), _VARY], b"")
     else:
-        await _whole(visit, packed, head, workers, send)
+        await _whole(exchange, packed, head, workers, send)
 
 
-def _head(visit: Visit, packed: Packed) -> list[Header]:
-    face = visit.face
-    head = [*COMMON, (face.trace_header, visit.trace_id.encode()), *visit.head]
-    if visit.keeps_alive:
-        head += face.extra
-    if visit.org_id and face.org_header:
-        head.append((face.org_header, visit.org_id))
-        if packed.reply.status >= 400 and face.error_org_header:
-            head.append((face.error_org_header, visit.org_id))
+def _head(exchange: Exchange, packed: Packed) -> list[Header]:
+    dialect = exchange.dialect
+    head = [*COMMON, (dialect.trace_header, exchange.trace_id.encode()), *exchange.head]
+    if exchange.keeps_alive:
+        head += dialect.extra
+    if exchange.org_id and dialect.org_header:
+        head.append((dialect.org_header, exchange.org_id))
+        if packed.reply.status >= 400 and dialect.error_org_header:
+            head.append((dialect.error_org_header, exchange.org_id))
     head += packed.head
     return head
 
 
-def _is_known(visit: Visit, packed: Packed) -> bool:
-    asked = visit.headers
+def _is_known(exchange: Exchange, packed: Packed) -> bool:
+    asked = exchange.headers
     return (
         packed.reply.status == 200
-        and visit.method in ("GET", "HEAD")
+        and exchange.method in ("GET", "HEAD")
         and is_fresh(packed.etag, asked.get("if-none-match"), asked.get("cache-control"))
     )
 
 
-async def _whole(visit: Visit, packed: Packed, head: list[Header], workers: Workers, send: Send) -> None:
+async def _whole(exchange: Exchange, packed: Packed, head: list[Header], workers: Workers, send: Send) -> None:
     body = packed.reply.body
-    if visit.method in ("GET", "HEAD"):
+    if exchange.method in ("GET", "HEAD"):
         head.append((b"etag", packed.etag.encode()))
     if packed.is_compressible:
         head.append(_VARY)
-        encoding = choose_encoding(visit.headers.get("accept-encoding", ""))
+        encoding = choose_encoding(exchange.headers.get("accept-encoding", ""))
         compressed = await _compressed(packed, encoding, workers) if encoding else None
         if encoding and compressed is not None:
             head.append((b"content-encoding", encoding.encode()))
             body = compressed
     head.append((b"content-type", packed.reply.content_type.encode("latin-1")))
     head.append((b"content-length", b"%d" % len(body)))
-    await _send(send, packed.reply.status, head, b"" if visit.method == "HEAD" else body)
+    await _send(send, packed.reply.status, head, b"" if exchange.method == "HEAD" else body)
 
 
 async def _compressed(packed: Packed, encoding: Encoding, workers: Workers) -> bytes | None:
@@ -108,12 +108,12 @@ async def _compressed(packed: Packed, encoding: Encoding, workers: Workers) -> b
         return None
 
 
-async def _stream(visit: Visit, reply: Reply, head: list[Header], send: Send) -> None:
+async def _stream(exchange: Exchange, reply: Reply, head: list[Header], send: Send) -> None:
     assert reply.chunks is not None
     head.append((b"content-type", reply.content_type.encode("latin-1")))
     if reply.length is not None:
         head.append((b"content-length", b"%d" % reply.length))
-    if visit.method == "HEAD":
+    if exchange.method == "HEAD":
         await _send(send, reply.status, head, b"")
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": head})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
-MOST_REMEMBERED, LONGEST_REMEMBERED = 4096, 200
+MAX_REMEMBERED, MAX_REMEMBERED = 4096, 200
 """Paths whose route is remembered, and their letters: clients ask for the same few again and again."""
 
 JSON = "application/json; charset=utf-8"
@@ -192,9 +192,9 @@ class Router:
         return match
 
     def _remember(self, method: str, path: str, match: Match) -> None:
-        if len(path) > LONGEST_REMEMBERED:
+        if len(path) > MAX_REMEMBERED:
             return
-        if len(self._remembered) >= MOST_REMEMBERED:
+        if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[(method, path)] = match
 

@@ -236,7 +236,7 @@ class TooManyFailures(RateLimited):
 class FailedLogins:
     """Slows down guessing: after so many failures in a minute an address may only use credentials known to be good."""
 
-    MOST_ADDRESSES = 10_000
+    MAX_ADDRESSES = 10_000
 
     def __init__(self, most: int = 30, seconds: int = 60, now: Callable[[], float] = time.time) -> None:
         self._most = most
@@ -255,7 +255,7 @@ class FailedLogins:
         began, failures = self._failures.get(network, (now, 0))
         if now >= began + self._seconds:
             began, failures = now, 0
-        if len(self._failures) >= self.MOST_ADDRESSES:
+        if len(self._failures) >= self.MAX_ADDRESSES:
             self._failures.clear()
         self._failures[network] = (began, failures + 1)
 

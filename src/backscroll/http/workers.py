@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 HEAVY_ROWS = 200
 """A page of more rows would keep the event loop from others for milliseconds."""
-MOST_WAITING = 128
+MAX_WAITING = 128
 SMALL_AT_ONCE = 6
 """Small reads on the event loop. A store has two connections more, so that versions and writing need not queue behind
 them."""
@@ -44,7 +44,7 @@ class Workers:
         """
         if not heavy and self.local:
             return work()
-        if self._closed or self._waiting >= MOST_WAITING:
+        if self._closed or self._waiting >= MAX_WAITING:
             raise StorageBusy("too many requests are being worked on; send this one again")
         self._waiting += 1
         try:

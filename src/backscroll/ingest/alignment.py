@@ -17,9 +17,9 @@ from backscroll.core.model import MEDIA_KINDS, Kind
 from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words_of
 
 QUARTER = 15
-LONGEST_SHIFT = 15 * 60
+MAX_SHIFT = 15 * 60
 """Minutes: no two time zones are further apart, hardly."""
-TELLING = 8
+OBSERVATION = 8
 """Letters of words that are hardly said twice by chance."""
 VOTES = 5
 
@@ -187,7 +187,7 @@ def _told_as_file(line: Utterance, message: Utterance) -> bool:
     return "media" in (line.sort, message.sort)
 
 
-def _is_aside(line: Utterance, message: Utterance) -> bool:
+def _is_notification(line: Utterance, message: Utterance) -> bool:
     return line.sort == "call" or (line.sort == "notice" and line.notice is not None)
 
 
@@ -200,7 +200,7 @@ _ROUNDS: tuple[tuple[Key, Fits], ...] = (
     (lambda u: u.author, _written_anew),
     (lambda u: None, _emptied_by_name),
     (lambda u: (u.author, u.words), _told_as_file),
-    (lambda u: (u.sort, u.notice), _is_aside),
+    (lambda u: (u.sort, u.notice), _is_notification),
 )
 """Surest first: the same words by the same author; what one of them said before it was edited; the same words by
 another name; the same author with words that changed a little, are gone, or are others; somebody's words that are
@@ -210,13 +210,13 @@ gone; a file that one side tells as something else; calls, and notices of one ty
 def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | None:
     """By how many minutes the lines stand before the stored messages that say the same, where that tells of
     another time zone: nearly all of them by quarters of an hour, and hardly any at the same time."""
-    here = {(said.minute, said.words) for said in stored if _is_telling(said)}
+    here = {(said.minute, said.words) for said in stored if _is_observation(said)}
     agreeing = sum((line.minute, line.words) in here for line in lines)
     there = _said_once(stored)
     votes: Counter[int] = Counter()
     for words, line in _said_once(lines).items():
         message = there.get(words)
-        if message is not None and abs(message.minute - line.minute) <= LONGEST_SHIFT:
+        if message is not None and abs(message.minute - line.minute) <= MAX_SHIFT:
             votes[message.minute - line.minute] += 1
     shifted = {minutes: count for minutes, count in votes.items() if minutes and minutes % QUARTER == 0}
     likeliest = max(shifted, key=lambda minutes: shifted[minutes], default=0)
@@ -226,10 +226,10 @@ def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | N
 
 
 def _said_once(some: Iterable[Utterance]) -> dict[str, Utterance]:
-    telling = [said for said in some if _is_telling(said)]
-    counts = Counter(said.words for said in telling)
-    return {said.words: said for said in telling if counts[said.words] == 1}
+    observation = [said for said in some if _is_observation(said)]
+    counts = Counter(said.words for said in observation)
+    return {said.words: said for said in observation if counts[said.words] == 1}
 
 
-def _is_telling(said: Utterance) -> bool:
-    return len(said.words) >= TELLING and said.sort != "notice"
+def _is_observation(said: Utterance) -> bool:
+    return len(said.words) >= OBSERVATION and said.sort != "notice"

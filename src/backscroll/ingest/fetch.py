@@ -23,7 +23,7 @@ Resolve = Callable[[str, int], list[str]]
 _CONNECT_SECONDS = 15.0
 _READ_SECONDS = 60.0
 _PORTS = {"http": 80, "https": 443}
-_MOST_REDIRECTS = 3
+_MAX_REDIRECTS = 3
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
@@ -70,7 +70,7 @@ class Fetcher:
         """
         try:
             target = httpx.URL(url)
-            for _ in range(_MOST_REDIRECTS + 1):
+            for _ in range(_MAX_REDIRECTS + 1):
                 with self._open(target, headers(target)) as response:
                     if not response.has_redirect_location:
                         yield self._fetched(response)

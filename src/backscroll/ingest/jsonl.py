@@ -26,7 +26,7 @@ VERSION = 1
 BATCH = 1000
 """Lines that one transaction takes in."""
 BATCH_BYTES = 64 << 20
-LONGEST_LINE = 256 << 20
+MAX_LINE = 256 << 20
 SHOWN = 5
 """How many missing files are named."""
 
@@ -248,10 +248,10 @@ class _Reader:
         number = 0
         try:
             plain: io.BufferedIOBase = unpacked(self._file)
-            while line := plain.readline(LONGEST_LINE + 1):
+            while line := plain.readline(MAX_LINE + 1):
                 number += 1
-                if len(line) > LONGEST_LINE:
-                    raise self._bad(f"line {number}", f"is longer than {LONGEST_LINE >> 20} MiB")
+                if len(line) > MAX_LINE:
+                    raise self._bad(f"line {number}", f"is longer than {MAX_LINE >> 20} MiB")
                 yield number, line
         except DAMAGED as error:
             where = f"after line {number}"

@@ -37,12 +37,12 @@ from backscroll.storage.accounts.accounts import NewToken, TokenInfo
 from backscroll.storage.files.keys import Sealer, load_or_make_key
 from backscroll.storage.read.export_lines import StoredLines, lines_between
 from backscroll.storage.read.listings import Lists
-from backscroll.storage.read.messages import Assembler, Names, PartyCache, list_rows
+from backscroll.storage.read.messages import Assembler, ContactCache, Names, list_rows
 from backscroll.storage.records.rows import FROM_ME, row_of
 from backscroll.storage.transfer import check
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
-from backscroll.storage.write.batch import Applied, Writer, lock_head, save_head
-from backscroll.storage.write.group_commit import Together
+from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
+from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.merge import merge_step
 
 T = TypeVar("T")
@@ -122,10 +122,10 @@ class Store:
         self._engine = engine
         self._data = data
         self._clock = clock
-        self._parties = PartyCache()
+        self._resolver = ContactCache()
         self._sealer: Sealer | None = None
-        self._together = Together(engine, accounts.make_phone_id)
-        self._aside = ThreadPoolExecutor(1, thread_name_prefix="backscroll-aside")
+        self._group_commit = GroupCommit(engine, accounts.make_phone_id)
+        self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-aside")
 
     def migrate(self) -> list[migrate.Migration]:
         """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
@@ -135,7 +135,7 @@ class Store:
 
     def close(self) -> None:
         """Wait for what is being written aside, then let go of the database."""
-        self._aside.shutdown()
+        self._token_uses.shutdown()
         self._engine.close()
 
     # ------------------------------------------------------------------ writing
@@ -146,13 +146,13 @@ class Store:
         What several threads say at the same time is committed together. After ``StorageBusy`` it may be there or not.
         Applying a batch twice, split up, or in another order with others leaves the same archive.
         """
-        applied = self._together.apply(org, batch, self._clock())
+        applied = self._group_commit.apply(org, batch, self._clock())
         if any(isinstance(event, events.NumberMapped) for event in batch.events):
             self.finish_merges(org)
         return applied
 
     def finish_merges(self, org: int | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Move the rows of merged parties, a bounded number in each transaction. Goes on where it was cut.
+        """Move the rows of merged contacts, a bounded number in each transaction. Goes on where it was cut.
 
         One process at a time does that for an organisation; what another is at is left to it. ``stop`` is asked after
         each transaction. Returns whether anything was moved.
@@ -200,14 +200,14 @@ class Store:
         sealed = self._seal().seal(payload)
 
         def work(tx: Txn) -> int:
-            head = lock_head(tx, org)
+            state = lock_org_state(tx, org)
             known = tx.one("find_quarantined", {"org": org, "digest": digest})
             if known is not None:
                 return int(known[0])
-            no = head.number()
+            no = state.number()
             params = {"org": org, "no": no, "source": source, "problem": problem, "digest": digest}
             tx.run("add_quarantined", params | {"payload": sealed, "now": self._clock()})
-            save_head(tx, head)
+            save_org_state(tx, state)
             return no
 
         return self._engine.write(work, org)
@@ -228,14 +228,14 @@ class Store:
         """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
 
         def work(tx: Txn) -> Page:
-            names = Names(tx, query.org, self._parties)
+            names = Names(tx, query.org, self._resolver)
             chats: tuple[int, ...] | None = None
             chat: Chat | None = None
             if query.chat is not None:
-                party = names.find(query.chat)
-                if party is None:
+                contact_row = names.find(query.chat)
+                if contact_row is None:
                     return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
-                chats = names.standing_under(party.contact)
+                chats = names.numbers_of(contact_row.contact)
                 chat = Lists(tx, query.org, names).chat(query.phones, query.chat, brief=True)
             listing = list_rows(tx, query, chats)
             messages = Assembler(tx, query.org, names).messages(listing.rows)
@@ -256,14 +256,22 @@ class Store:
         wanted = clean_text(message_id)[0]
 
         def work(tx: Txn) -> ArchivedMessage | None:
-            names = Names(tx, org, self._parties)
+            names = Names(tx, org, self._resolver)
             rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": wanted, "phones": phones})]
             if chat is not None:
-                party = names.find(chat)
-                rows = [r for r in rows if party is not None and names.party(r.chat).contact == party.contact]
+                contact_row = names.find(chat)
+                rows = [
+                    r
+                    for r in rows
+                    if contact_row is not None and names.contact_row(r.chat).contact == contact_row.contact
+                ]
             if sender is not None:
-                party = names.find(sender)
-                rows = [r for r in rows if party is not None and r.sender and names.party(r.sender) == party]
+                contact_row = names.find(sender)
+                rows = [
+                    r
+                    for r in rows
+                    if contact_row is not None and r.sender and names.contact_row(r.sender) == contact_row
+                ]
             if from_me is not None:
                 rows = [r for r in rows if bool(r.flags & FROM_ME) == from_me]
             return Assembler(tx, org, names).messages(rows[:1], full=True)[0] if rows else None
@@ -275,7 +283,7 @@ class Store:
         wanted = clean_text(ref)[0]
 
         def work(tx: Txn) -> ArchivedMessage | None:
-            names = Names(tx, org, self._parties)
+            names = Names(tx, org, self._resolver)
             rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": wanted, "phones": phones})]
             return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
 
@@ -284,7 +292,7 @@ class Store:
     def lines_of_exports(self, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
         """What exported chats told of a chat, also where it became one with what others told."""
         return self._engine.read(
-            lambda tx: lines_between(tx, Names(tx, org, self._parties), org, phone, chat, since, until), org
+            lambda tx: lines_between(tx, Names(tx, org, self._resolver), org, phone, chat, since, until), org
         )
 
     # ------------------------------------------------------------------ chats, contacts, reactions
@@ -306,7 +314,7 @@ class Store:
         return self._ask(org, lambda lists: lists.contact(phones, jid))
 
     def find_by_name(self, org: int, name: str) -> list[str]:
-        """JIDs of the parties that go by exactly this name."""
+        """JIDs of the contacts that go by exactly this name."""
         rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": clean_text(name)[0]}), org)
         return [row[1] for row in rows]
 
@@ -315,13 +323,13 @@ class Store:
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
-        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._parties))), org)
+        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._resolver))), org)
 
     # ------------------------------------------------------------------ changes and positions
 
     def version(self, org: int) -> int:
         """The organisation's head seq: another number after every write."""
-        row = self._engine.read_one("read_head", {"org": org}, org)
+        row = self._engine.read_one("read_org_state", {"org": org}, org)
         return int(row[0]) if row else 0
 
     def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
@@ -360,11 +368,11 @@ class Store:
         event = events.PhoneSeen(jid=digits, device_id=device_id, name=name)
 
         def work(tx: Txn) -> None:
-            head = lock_head(tx, org)
-            writer = Writer(tx, head, self._clock(), "linked")
+            state = lock_org_state(tx, org)
+            writer = Writer(tx, state, self._clock(), "linked")
             writer.see_phone(event, accounts.make_phone_id())
             writer.finish()
-            save_head(tx, head)
+            save_org_state(tx, state)
 
         self._engine.write(work, org)
         return self.find_phone(org, digits)
@@ -403,10 +411,10 @@ class Store:
         """At once: every process looks a credential up again after any write to its organisation."""
 
         def work(tx: Txn) -> None:
-            head = lock_head(tx, org)
+            state = lock_org_state(tx, org)
             accounts.revoke_token(tx, org, token_id, self._clock())
-            head.change("token", 0)
-            save_head(tx, head)
+            state.change("token", 0)
+            save_org_state(tx, state)
 
         self._engine.write(work, org)
 
@@ -440,7 +448,7 @@ class Store:
     def _touch(self, access: Access, now: int) -> None:
         """Note the time of use. A reader does not wait for a long write, nor fail where nothing can be written."""
         params = {"org": access.org.no, "token": access.token_id, "now": now}
-        touched = self._aside.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
+        touched = self._token_uses.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
         with suppress(TimeoutError, StorageError):
             greenlets.wait(touched, TOUCH_SECONDS)
 
@@ -466,7 +474,7 @@ class Store:
             taken = self._engine.read(work, org)
             if taken is not None:
                 return taken[0]
-            # Another process moves rows of merged parties.
+            # Another process moves rows of merged contacts.
             time.sleep(WAIT_SECONDS)
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:

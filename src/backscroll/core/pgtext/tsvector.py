@@ -25,10 +25,10 @@ with you your yours yourself yourselves
 """
 _STOP_WORDS = frozenset(_STOP_LIST.split())
 
-_LONGEST_WORD: Final = 2046  # bytes; a longer one is left out and takes no position
-_LONGEST_STEMMED: Final = 1000  # bytes
+_MAX_WORD: Final = 2046  # bytes; a longer one is left out and takes no position
+_MAX_STEMMED: Final = 1000  # bytes
 _LAST_POSITION: Final = 16383
-_MOST_POSITIONS: Final = 255
+_MAX_POSITIONS: Final = 255
 
 # Insides of character classes.
 _AN = "A-Za-z0-9"
@@ -124,8 +124,8 @@ def _entry(lexeme: str, places: list[int]) -> str:
         lexeme = lexeme.replace("'", "''")
     if len(places) == 1 and places[0] <= _LAST_POSITION:
         return f"'{lexeme}':{places[0]}"
-    kept = [place for place in places if place < _LAST_POSITION][:_MOST_POSITIONS]
-    if len(kept) < min(len(places), _MOST_POSITIONS):
+    kept = [place for place in places if place < _LAST_POSITION][:_MAX_POSITIONS]
+    if len(kept) < min(len(places), _MAX_POSITIONS):
         kept.append(_LAST_POSITION)
     return f"'{lexeme}':{','.join(map(str, kept))}"
 
@@ -136,7 +136,7 @@ def _lexeme(word: str) -> str | None:
     Of all that the parser tells apart, exactly the words that are letters and hyphens are stemmed.
     """
     lowered = word.lower() if word.isascii() else "".join(["i" if sign == "İ" else sign.lower() for sign in word])
-    if _NOT_STEMMED.search(word) or _size(word) > _LONGEST_STEMMED:
+    if _NOT_STEMMED.search(word) or _size(word) > _MAX_STEMMED:
         return lowered
     return None if lowered in _STOP_WORDS else stem(lowered)
 
@@ -195,7 +195,7 @@ class _Reader:
         word = self._text[start:end]
         if len(word) <= 64:
             self._found.append(_familiar_lexeme(word))
-        elif _size(word) <= _LONGEST_WORD:
+        elif _size(word) <= _MAX_WORD:
             self._found.append(_lexeme(word))
         return end
 

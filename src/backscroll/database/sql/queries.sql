@@ -27,20 +27,20 @@ DELETE FROM meta WHERE key = :key;
 -- name: add_org
 INSERT INTO orgs (org, id, name, created_at) VALUES (:org, :id, :name, :now);
 
--- name: add_head
+-- name: add_org_state
 INSERT INTO heads (org, seq, next_no, named) VALUES (:org, 0, 1, 0);
 
 -- name: list_orgs
 SELECT org, id, name, created_at FROM orgs ORDER BY org;
 
--- name: read_head
+-- name: read_org_state
 SELECT seq, next_no, named FROM heads WHERE org = :org;
 
--- name: lock_head
+-- name: lock_org_state
 -- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
 UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named;
 
--- name: save_head
+-- name: save_org_state
 UPDATE heads SET seq = :seq, next_no = :next_no, named = :named WHERE org = :org;
 
 -- name: add_phone
@@ -221,7 +221,7 @@ SELECT t.phone, t.chat, CAST(SUM(t.plain_in + t.plain_out + t.media_in + t.media
 FROM tallies t WHERE t.org = :org AND t.phone IN (:phones*) AND t.chat IN (:chats*) AND t.level = 0
 GROUP BY t.phone, t.chat;
 
--- name: addons_of_messages
+-- name: annotations_of_messages
 -- What is added to messages of several chats. CROSS keeps SQLite on this order of the tables.
 SELECT a.phone, a.chat, a.id, a.kind, a.actor, a.target, a.ref, a.at, a.value FROM messages m CROSS JOIN addons a
 WHERE m.org = :org AND m.no IN (:nos*) AND a.org = m.org AND a.phone = m.phone AND a.chat = m.chat AND a.id = m.id;
@@ -339,27 +339,27 @@ WHERE org = :org AND no = :no;
 -- name: delete_message
 DELETE FROM messages WHERE org = :org AND no = :no;
 
--- name: read_tellings
+-- name: read_observations
 SELECT chat, id, sender, source, digest, message FROM tellings
 WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
--- name: add_telling
+-- name: add_observation
 INSERT INTO tellings (org, phone, chat, id, sender, source, digest, message)
 VALUES (:org, :phone, :chat, :id, :sender, :source, :digest, :message) ON CONFLICT DO NOTHING;
 
--- name: delete_tellings
+-- name: delete_observations
 DELETE FROM tellings WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
 
--- name: read_addons
+-- name: read_annotations
 SELECT chat, id, kind, actor, target, ref, at, value FROM addons
 WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
--- name: save_addon
+-- name: save_annotation
 INSERT INTO addons (org, phone, chat, id, kind, actor, target, ref, at, value)
 VALUES (:org, :phone, :chat, :id, :kind, :actor, :target, :ref, :at, :value)
 ON CONFLICT (org, phone, chat, id, kind, actor, target, ref) DO UPDATE SET at = excluded.at, value = excluded.value;
 
--- name: delete_addons
+-- name: delete_annotations
 DELETE FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
 
 -- name: list_reactions
@@ -377,7 +377,7 @@ WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
 
 -- ------------------------------------------------------------------ counters, changes, raw payloads
 
--- name: add_tally
+-- name: add_counts
 INSERT INTO tallies (org, phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
     notices_in, notices_out)
 VALUES (:org, :phone, :chat, :level, :bucket, :plain_in, :plain_out, :media_in, :media_out, :calls_in, :calls_out,
@@ -388,7 +388,7 @@ ON CONFLICT (org, phone, chat, level, bucket) DO UPDATE SET
     calls_in = tallies.calls_in + excluded.calls_in, calls_out = tallies.calls_out + excluded.calls_out,
     notices_in = tallies.notices_in + excluded.notices_in, notices_out = tallies.notices_out + excluded.notices_out;
 
--- name: sum_tallies
+-- name: sum_counters
 -- PostgreSQL sums bigints to numeric; the casts bring them back.
 SELECT bucket, CAST(SUM(plain_in) AS BIGINT), CAST(SUM(plain_out) AS BIGINT), CAST(SUM(media_in) AS BIGINT),
     CAST(SUM(media_out) AS BIGINT), CAST(SUM(calls_in) AS BIGINT), CAST(SUM(calls_out) AS BIGINT),
@@ -397,7 +397,7 @@ FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
 GROUP BY bucket ORDER BY bucket;
 
--- name: count_tallies
+-- name: count_buckets
 -- Columns that count are times 1, the others times 0.
 SELECT bucket, CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
     + calls_in * :calls_in + calls_out * :calls_out
@@ -406,7 +406,7 @@ FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high
 GROUP BY bucket ORDER BY bucket;
 
--- name: total_tallies
+-- name: total_counters
 SELECT CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
     + calls_in * :calls_in + calls_out * :calls_out
     + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
@@ -485,16 +485,16 @@ FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY 
 -- name: waiting_of_chat
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat LIMIT :limit;
 
--- name: addons_of
+-- name: annotations_of
 -- What a merged party did, and what was done to its messages.
 SELECT phone, chat, id FROM addons WHERE org = :org AND actor = :contact
 UNION SELECT phone, chat, id FROM addons WHERE org = :org AND target = :contact AND target <> 0 LIMIT :limit;
 
--- name: tellings_of
+-- name: observations_of
 -- Reads all tellings: only for parties known by name, whose tellings may stand under another's message.
 SELECT DISTINCT phone, chat, id FROM tellings WHERE org = :org AND sender = :contact LIMIT :limit;
 
--- name: with_addons
+-- name: messages_with_annotations
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: phones_with_chat
@@ -505,7 +505,7 @@ SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
 -- name: every_chat
 SELECT phone, chat, last_at, has_media FROM chats WHERE org = :org ORDER BY phone, chat;
 
--- name: every_tally
+-- name: every_counter
 SELECT phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
     notices_in, notices_out
 FROM tallies WHERE org = :org;
@@ -537,7 +537,7 @@ WHERE m.org = :org AND (c.contact IS NULL OR p.phone IS NULL);
 
 -- ------------------------------------------------------------------ dumping everything that was told (storage/transfer/dump.py)
 
--- name: dump_parties
+-- name: dump_contacts
 -- Parties in the order of their main JIDs: the primary key of aliases has that order.
 SELECT c.contact, c.jid, c.facts FROM aliases a
 JOIN contacts c ON c.org = a.org AND c.contact = a.contact AND c.jid = a.jid

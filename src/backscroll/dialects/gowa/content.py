@@ -15,7 +15,7 @@ _FOLDED = re.compile(r"\r?\n[ \t]")
 _ESCAPED = re.compile(r"\\([\\,;nN])")
 _UNSAFE = re.compile(r"[^\w-]+")
 _MIMETYPE = re.compile(r"[a-z]+/([a-z0-9][a-z0-9.+-]*)", re.I)
-_LONGEST_CAPTION = 30
+_MAX_CAPTION = 30
 
 _EXTENSIONS = {
     "image/jpeg": "jpg",
@@ -81,7 +81,7 @@ def file_name(archived: ArchivedMessage) -> str | None:
         return None
     if media.filename:
         return media.filename
-    caption = _UNSAFE.sub("_", (message.text or "")[:_LONGEST_CAPTION]).strip("_")
+    caption = _UNSAFE.sub("_", (message.text or "")[:_MAX_CAPTION]).strip("_")
     stem = f"{media_type}_{compact_text(message.sent_at)}"
     return f"{stem}{'_' + caption if caption else ''}.{_extension(media.mimetype, media_type)}"
 

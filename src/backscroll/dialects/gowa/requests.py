@@ -10,7 +10,7 @@ from backscroll.core.errors import BadField, NotFound, PhoneNotInScope, PhoneReq
 from backscroll.core.ids import bare_number, canonical, clean_text, from_number
 from backscroll.core.model import Access, Phone
 from backscroll.core.query import MAX_OFFSET, ChatQuery, ContactQuery, MessageQuery
-from backscroll.formats.timestamps import read_moment
+from backscroll.formats.timestamps import parse_timestamp
 
 MAX_LIMIT = 100
 BAD_ESCAPE = "invalid URL escape"
@@ -72,7 +72,7 @@ def parse_messages(access: Access, device: str | None, params: Mapping[str, str]
     limit, offset = _page(params, 50)
     media_only = _truth(params, "media_only") or False
     from_me, search = _from_me(params), _search(params)
-    since, until = _moment(params, "start_time", end=False), _moment(params, "end_time", end=True)
+    since, until = _timestamp(params, "start_time", end=False), _timestamp(params, "end_time", end=True)
     if search is not None and search.isspace():
         # As in GOWA, nothing is found by blanks alone: no message is from a time that ends before it begins.
         since, until, search = 1, 0, None
@@ -163,11 +163,11 @@ def _search(params: Mapping[str, str]) -> str | None:
     return clean_text(params.get("search", ""))[0] or None
 
 
-def _moment(params: Mapping[str, str], field: str, *, end: bool) -> int | None:
+def _timestamp(params: Mapping[str, str], field: str, *, end: bool) -> int | None:
     raw = params.get(field, "")
     if not raw:
         return None
-    moment = read_moment(raw, end=end)
-    if moment is None:
+    timestamp = parse_timestamp(raw, end=end)
+    if timestamp is None:
         raise BadField(field, raw, f'"{raw}" is not ISO 8601, such as 2024-01-01T00:00:00Z')
-    return moment
+    return timestamp

@@ -45,7 +45,7 @@ class _Who(Struct, frozen=True, gc=False):
     sender: str
 
 
-class _Told(Struct, frozen=True, gc=False):
+class _Observed(Struct, frozen=True, gc=False):
     """What is said between those, in its order: the kind of message, and what only its source could tell."""
 
     author: str
@@ -110,7 +110,7 @@ def _usual_frame(
     return _frame(_who(org_id, chat, phone, sender, from_me), ack, told)
 
 
-def _frame(who: _Who, ack: int, told: _Told) -> _Frame:
+def _frame(who: _Who, ack: int, told: _Observed) -> _Frame:
     return (
         who.message_id.encode(),
         f'{who.end_of_id}"ack":"{ack}",{told.author}'.encode(),
@@ -192,11 +192,11 @@ _flags_of, _rare_of = attrgetter(*_FLAG_NAMES), attrgetter(*_RARE_NAMES)
 _NO_RARE = _rare_of(NO_DETAILS)
 
 
-def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Told:
+def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Observed:
     """Most messages have flags at most, and those repeat; a few pieces are put in where there is more to tell."""
     message, details, deleted = archived.message, archived.message.details, archived.deleted
     if _rare_of(details) == _NO_RARE:
-        told = _told_by_flags(message.kind, message.from_me, deleted, _flags_of(details))
+        told = _flags_as_told(message.kind, message.from_me, deleted, _flags_of(details))
     else:
         told = _told_in_full(message.kind, message.from_me, deleted, details)
     if archived.votes or details.poll_results is not None:
@@ -215,14 +215,14 @@ def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Told:
 
 
 @lru_cache(maxsize=1024)
-def _told_by_flags(kind: Kind, from_me: bool, deleted: bool, flags: tuple[bool | None, ...]) -> _Told:
+def _flags_as_told(kind: Kind, from_me: bool, deleted: bool, flags: tuple[bool | None, ...]) -> _Observed:
     told: dict[str, Any] = dict(zip(_FLAG_NAMES, flags, strict=True))
     return _told_in_full(kind, from_me, deleted, Details(**told))
 
 
-def _told_in_full(kind: Kind, from_me: bool, deleted: bool, d: Details) -> _Told:
+def _told_in_full(kind: Kind, from_me: bool, deleted: bool, d: Details) -> _Observed:
     """All pieces, as they are without media, mentions, quote, votes, receipts and an earlier text."""
-    return _Told(
+    return _Observed(
         author=f'"author":{_jid(d.author)},"body":',
         broadcast=f',"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},',
         duration=_NO_DURATION,

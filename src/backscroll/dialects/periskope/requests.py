@@ -10,7 +10,7 @@ from backscroll.core.ids import USER, bare_number, canonical, clean_text
 from backscroll.core.model import Access, Phone
 from backscroll.core.query import MAX_OFFSET, ChatQuery, ContactQuery, MessageQuery, ReactionQuery, Shows
 from backscroll.formats.periskope_ids import decode_message_id
-from backscroll.formats.timestamps import read_moment
+from backscroll.formats.timestamps import parse_timestamp
 
 MAX_LIMIT = 2000
 TOO_MANY = f"Limit should be less than {MAX_LIMIT}"
@@ -152,14 +152,14 @@ def _whole(params: Mapping[str, str], field: str, default: int, least: int, most
 
 
 def _window(params: Mapping[str, str]) -> tuple[int | None, int | None]:
-    return _moment(params, "start_time", end=False), _moment(params, "end_time", end=True)
+    return _timestamp(params, "start_time", end=False), _timestamp(params, "end_time", end=True)
 
 
-def _moment(params: Mapping[str, str], field: str, *, end: bool) -> int | None:
+def _timestamp(params: Mapping[str, str], field: str, *, end: bool) -> int | None:
     raw = params.get(field, "")
     if not raw.strip():
         return None
-    moment = read_moment(raw, end=end, roll_over=True)
-    if moment is None:
+    timestamp = parse_timestamp(raw, end=end, roll_over=True)
+    if timestamp is None:
         raise BadField(field, raw, f"{field} should be like 2025-04-25 or 2025-04-25T00:00:00Z")
-    return moment
+    return timestamp

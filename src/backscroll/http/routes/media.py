@@ -21,7 +21,7 @@ from backscroll.storage.files.media import THUMBNAIL, MediaStore
 from backscroll.storage.files.media_types import MIMETYPES, UNKNOWN
 
 CHUNK = 256 * 1024
-MOST_RANGES = 16
+MAX_RANGES = 16
 
 # What a browser may show in place: it cannot run any of these. PDF can hold scripts and is saved instead.
 INLINE = frozenset({"jpg", "png", "gif", "webp", "mp4", "webm", "weba", "ogg", "opus", "mp3", "m4a", "3gp"})
@@ -146,8 +146,8 @@ def content_disposition(extension: str, filename: str) -> str:
 def ranges_of(header: str, size: int) -> list[range] | None:
     """The asked-for parts of a file in order, those that touch joined; [] when none exists, None when to be ignored."""
     unit, equals, rest = header.partition("=")
-    specs = rest.split(",", MOST_RANGES)
-    if unit.strip().lower() != "bytes" or not equals or len(specs) > MOST_RANGES:
+    specs = rest.split(",", MAX_RANGES)
+    if unit.strip().lower() != "bytes" or not equals or len(specs) > MAX_RANGES:
         return None
     asked = [_RANGE.fullmatch(spec.strip()) for spec in specs]
     parts: list[range] = []

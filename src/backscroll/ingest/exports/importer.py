@@ -18,7 +18,7 @@ from backscroll.core.errors import BadField, Question, Unreadable
 from backscroll.core.events import Batch, ContactSeen, Event, MessageSeen, NumberMapped
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Media, Message, MessageKey, Notice, Phone
 from backscroll.core.query import MessageQuery
-from backscroll.ingest.alignment import TELLING, Utterance, align, shift_of, utterance
+from backscroll.ingest.alignment import OBSERVATION, Utterance, align, shift_of, utterance
 from backscroll.ingest.connectors.export.archive import ExportArchive, open_export
 from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine, parse
 from backscroll.ingest.pipeline import apply_with_retry
@@ -35,7 +35,7 @@ SAMPLE = 2000
 """Messages that the time zone is told by."""
 PROOFS = 3
 """Messages of one author that make two names one person."""
-LONGEST_VCARD = 256 * 1024
+MAX_VCARD = 256 * 1024
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 Progress = Callable[[int, int | None], None]
@@ -113,7 +113,7 @@ def _zone(name: str | None) -> ZoneInfo:
 
 
 def made_up_jid(scope: str, name: str, group: bool = False) -> str:
-    """The JID of a party that an export knows by name only; the same name in the same place, the same JID."""
+    """The JID of a contact that an export knows by name only; the same name in the same place, the same JID."""
     digest = hashlib.sha256(f"{scope}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()
     if group:
         return f"exp{digest[:16]}@{ids.GROUP}"
@@ -332,7 +332,7 @@ class _Import:
                 events.append(self._seen(line, id, None))
         batch = Batch(source="export", events=events, raw=raw, raw_type="text/plain; charset=utf-8")
         self._store.apply(self._org, batch)
-        met = [told for told in self._known(lines).lines if told.is_adopted] if there.meet_others else []
+        met = [told for told in self._known(lines).lines if told.is_matched] if there.meet_others else []
         self.added += len(new - {told.id for told in met})
         for told in met:
             self._note_alias(told.sender, told.host, told.message.text)
@@ -427,7 +427,7 @@ class _Import:
 
     def _note_alias(self, by_name: str | None, jid: str | None, text: str | None) -> None:
         """Somebody known by name said what the archive knows of somebody else."""
-        if by_name and jid and _is_by_name(by_name) and by_name != jid and len(text or "") >= TELLING:
+        if by_name and jid and _is_by_name(by_name) and by_name != jid and len(text or "") >= OBSERVATION:
             self._aliases[by_name][jid] += 1
 
     def _join_names(self) -> None:
@@ -519,7 +519,7 @@ class _Import:
             return None
         try:
             with self._archive.attachments[line.attachment]() as source:
-                return (ids.clean_text(source.read(LONGEST_VCARD).decode("utf-8", "replace"))[0],)
+                return (ids.clean_text(source.read(MAX_VCARD).decode("utf-8", "replace"))[0],)
         except Unreadable as error:
             self._people.warnings.append(f"{line.attachment} was left out: {error}")
             return None

@@ -42,7 +42,7 @@ OVERLAP = 2 * 86_400 * SECOND
 """A later run looks this far behind the last complete one: acks, edits and deletions come late."""
 
 _TRIES = 8
-_LONGEST_WAIT = 300.0
+_MAX_WAIT = 300.0
 _LARGEST_ANSWER = 256 << 20
 _SMALLEST_PAGE = 50
 _DOWNLOADS = 4
@@ -251,11 +251,11 @@ class _Server:
         asked: str = headers.get("retry-after", "")
         if asked.isdecimal():
             return float(asked)
-        moment = _http_date(asked)
-        return None if moment is None else max(0.0, moment - self._server_time(headers))
+        timestamp = _http_date(asked)
+        return None if timestamp is None else max(0.0, timestamp - self._server_time(headers))
 
     def _bounded(self, wait: float, path: str) -> float:
-        if wait > _LONGEST_WAIT:
+        if wait > _MAX_WAIT:
             raise PullStopped(f"{self.base}{path} asks to wait {wait:.0f} seconds. Run it again then: it goes on here.")
         return wait + random.uniform(0.0, 0.25)
 

@@ -66,7 +66,7 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
     if any(name == org.name or id == org.id for org in orgs):
         raise Conflict(f"An organisation called {name} or with this id exists already")
     tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
-    tx.run("add_head", {"org": no})
+    tx.run("add_org_state", {"org": no})
     return Org(no=no, id=id, name=name, created_at=now)
 
 
@@ -84,7 +84,7 @@ def find_org(tx: Txn, name_or_id: str) -> Org:
 
 
 def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
-    """Own phones by number, each with the number of its party; oldest first."""
+    """Own phones by number, each with the number of its contact; oldest first."""
     return {
         r[0]: (Phone(no=r[0], jid=r[1], phone_id=r[2], device_id=r[3], name=r[4], created_at=r[5]), r[6])
         for r in tx.all("list_phones", {"org": org})

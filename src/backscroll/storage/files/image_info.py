@@ -17,14 +17,14 @@ from tinytag import TinyTag
 
 SIDE = 320
 """Pixels of a thumbnail's longer side."""
-MOST_PIXELS = 30_000_000
+MAX_PIXELS = 30_000_000
 """Decoded for a thumbnail, after a JPEG's own scaling down: about 120 MB."""
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 _HEADER_STEPS = 10_000
 _BODY_STEPS = 200_000
 _ORIENTATION = 0x0112
-_LONGEST = 10_000_000.0
+_MAX_SECONDS = 10_000_000.0
 
 T = TypeVar("T")
 
@@ -78,13 +78,13 @@ def _dimensions(path: Path) -> tuple[int, int]:
 def _duration(path: Path) -> float | None:
     with _Frugal(path, _BODY_STEPS) as file:
         seconds = TinyTag.get(file_obj=file, tags=False, duration=True).duration
-    return round(seconds, 3) if seconds is not None and 0 < seconds < _LONGEST else None
+    return round(seconds, 3) if seconds is not None and 0 < seconds < _MAX_SECONDS else None
 
 
 def _shrink(path: Path) -> tuple[str, bytes] | None:
     with _Frugal(path, _BODY_STEPS) as file, Image.open(file, formats=_FORMATS) as image:
         drafted = image.draft(None, (2 * SIDE, 2 * SIDE)) is not None
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             return None
         small = image.convert("RGBA") if image.mode in ("1", "P", "PA") else image
         # A second draft inside `thumbnail` would undo the first, so it is told not to when there was one.

@@ -13,8 +13,8 @@ from backscroll.core.ids import canonical
 from backscroll.core.model import Message
 from backscroll.database.protocol import Txn
 from backscroll.storage.read.messages import Names
-from backscroll.storage.records.resolve import Telling, merged
-from backscroll.storage.records.rows import DELETED, EXPORT_PREFIX, MessageRow, row_of, told_by
+from backscroll.storage.records.resolve import Observation, merged
+from backscroll.storage.records.rows import DELETED, EXPORT_PREFIX, MessageRow, observation_of, row_of
 
 _CHUNK = 400
 _MESSAGE = msgspec.json.Decoder(Message)
@@ -31,7 +31,7 @@ class StoredLine(Struct, frozen=True, kw_only=True):
     is_deleted: bool
     host: str | None = None
     """Sender of the message that the line turned out to be, if it did; None too while nobody knows them."""
-    is_adopted: bool = False
+    is_matched: bool = False
     """It stands under the id of a message."""
 
 
@@ -46,10 +46,10 @@ class StoredLines(Struct, frozen=True):
 
 def lines_between(tx: Txn, names: Names, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
     """Lines of the chat that were said then."""
-    party = names.find(canonical(chat))
-    if party is None:
+    contact_row = names.find(canonical(chat))
+    if contact_row is None:
         return StoredLines([], False)
-    chats = names.standing_under(party.contact)
+    chats = names.numbers_of(contact_row.contact)
     base: dict[str, Any] = {"org": org, "phone": phone, "phones": (phone,), "chats": chats}
     said = sorted({row[0] for row in tx.all("ids_said", base | {"low": since, "high": until})})
     found: list[StoredLine] = []
@@ -61,16 +61,16 @@ def lines_between(tx: Txn, names: Names, org: int, phone: int, chat: str, since:
 
 def _lines_of(tx: Txn, names: Names, params: dict[str, Any]) -> list[StoredLine]:
     rows = [row_of(values) for values in tx.all("rows_by_id", params)]
-    tellings: dict[tuple[str, str], list[Telling]] = defaultdict(list)
-    for _, id, sender, source, digest, text in tx.all("read_tellings", params):
+    observations: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+    for _, id, sender, source, digest, text in tx.all("read_observations", params):
         message = _MESSAGE.decode(text)
         if message.key.id.startswith(EXPORT_PREFIX) and message.key.id != id:
-            tellings[id, message.key.id].append(Telling(sender, source, message, digest))
-    names.load({row.sender for row in rows} | {t.sender for told in tellings.values() for t in told})
+            observations[id, message.key.id].append(Observation(sender, source, message, digest))
+    names.load({row.sender for row in rows} | {t.sender for observed in observations.values() for t in observed})
     hosts = {row.id: row for row in rows}
     return [
         *(_alone(names, row) for row in rows if row.id.startswith(EXPORT_PREFIX)),
-        *(_adopted(names, line, told, hosts.get(id)) for (id, line), told in tellings.items()),
+        *(_matched(names, line, observed, hosts.get(id)) for (id, line), observed in observations.items()),
     ]
 
 
@@ -78,14 +78,14 @@ def _alone(names: Names, row: MessageRow) -> StoredLine:
     return StoredLine(
         id=row.id,
         sender=_jid(names, row.sender),
-        message=told_by(row),
+        message=observation_of(row),
         prev_text=row.prev_text,
         is_deleted=bool(row.flags & DELETED),
     )
 
 
-def _adopted(names: Names, line: str, told: Sequence[Telling], host: MessageRow | None) -> StoredLine:
-    best_first = sorted(told, key=lambda t: t.priority, reverse=True)
+def _matched(names: Names, line: str, observed: Sequence[Observation], host: MessageRow | None) -> StoredLine:
+    best_first = sorted(observed, key=lambda t: t.priority, reverse=True)
     message = merged([t.message for t in best_first])
     return StoredLine(
         id=line,
@@ -94,9 +94,9 @@ def _adopted(names: Names, line: str, told: Sequence[Telling], host: MessageRow 
         prev_text=message.details.prev_text,
         is_deleted=bool(message.details.is_deleted),
         host=_jid(names, host.sender) if host else None,
-        is_adopted=True,
+        is_matched=True,
     )
 
 
 def _jid(names: Names, contact: int) -> str | None:
-    return names.party(contact).jid if contact else None
+    return names.contact_row(contact).jid if contact else None

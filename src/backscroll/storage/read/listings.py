@@ -23,9 +23,9 @@ from backscroll.core.model import (
 from backscroll.core.query import ChatQuery, ContactQuery, ReactionQuery
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.messages import Assembler, Names, Place
-from backscroll.storage.records.identity import Party, Registers, decode_registers, value_of
-from backscroll.storage.records.resolve import Addon
-from backscroll.storage.records.rows import ASIDE, MessageRow, row_of
+from backscroll.storage.records.identity import ContactRow, Registers, decode_registers, value_of
+from backscroll.storage.records.resolve import Annotation
+from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
 
 ChatKind = Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
 _KINDS: dict[str, ChatKind] = {
@@ -35,7 +35,7 @@ _KINDS: dict[str, ChatKind] = {
     "status": "status",
     "unknown": "unknown",
 }
-_PARTY_KINDS = {
+_JID_KINDS = {
     "user": ("user", "lid", "export", "bot"),
     "group": ("group",),
     "newsletter": ("newsletter",),
@@ -62,16 +62,16 @@ EVERYTHING = 1_000_000
 
 def _has_label(registers: Registers, label: str) -> bool:
     """By the label's name, or by the id that a source told with it."""
-    told = (value_of(registers, "extras") or {}).get("label_ids")
-    return label in (value_of(registers, "labels") or ()) or (isinstance(told, dict) and bool(told.get(label)))
+    observed = (value_of(registers, "extras") or {}).get("label_ids")
+    return label in (value_of(registers, "labels") or ()) or (isinstance(observed, dict) and bool(observed.get(label)))
 
 
 _CHUNK = 500
-"""Parties that one statement is asked about."""
+"""Contacts that one statement is asked about."""
 
 
 class _Glance(Struct):
-    """What counters and an index tell of one party's rows with one phone."""
+    """What counters and an index tell of one contact's rows with one phone."""
 
     total: int
     newest: int | None
@@ -95,7 +95,7 @@ class Lists:
 
     def chats(self, query: ChatQuery) -> ChatPage:
         """Latest first. Filters on what sources told (name, label, archived) read every chat of the phones."""
-        kinds = _PARTY_KINDS.get(query.kind or "", ()) if query.kind else ()
+        kinds = _JID_KINDS.get(query.kind or "", ()) if query.kind else ()
         params: dict[str, Any] = {
             "org": self._org,
             "phones": query.phones,
@@ -124,22 +124,22 @@ class Lists:
             return False
         if query.label is not None and not _has_label(registers, query.label):
             return False
-        name = self._chat_name(self._names.party(row[1]), registers)
+        name = self._chat_name(self._names.contact_row(row[1]), registers)
         return not query.search or ids.fold(query.search) in ids.fold(name or "")
 
     def chat(self, phones: Sequence[int], jid: str, brief: bool = False) -> Chat | None:
         """One chat as the first of ``phones`` that has it sees it; ``brief`` leaves messages and members out."""
-        party = self._names.find(jid)
-        if party is None:
+        contact_row = self._names.find(jid)
+        if contact_row is None:
             return None
-        for contact in self._names.standing_under(party.contact):
+        for contact in self._names.numbers_of(contact_row.contact):
             row = self._tx.one("chat_of_phones", {"org": self._org, "chat": contact, "phones": phones})
             if row is not None:
-                return self._chats([(row[0], party.contact, *row[1:])], brief)[0]
+                return self._chats([(row[0], contact_row.contact, *row[1:])], brief)[0]
         return None
 
-    def _chat_name(self, party: Party, registers: Registers) -> str | None:
-        return value_of(registers, "name") or party.display_name
+    def _chat_name(self, contact_row: ContactRow, registers: Registers) -> str | None:
+        return value_of(registers, "name") or contact_row.display_name
 
     def _chats(self, rows: Sequence[Row], brief: bool = False) -> list[Chat]:
         """By as many statements for many chats as for few."""
@@ -150,19 +150,19 @@ class Lists:
 
     def _chat(self, row: Row, registers: Registers, more: dict[str, Any]) -> Chat:
         phone_no, contact, last_at, _, stored_at, changed_at = row
-        party = self._names.party(contact)
-        told: dict[str, Any] = {name: value_of(registers, name) for name in _TOLD if name in registers}
+        contact_row = self._names.contact_row(contact)
+        observed: dict[str, Any] = {name: value_of(registers, name) for name in _TOLD if name in registers}
         return Chat(
-            jid=party.jid,
+            jid=contact_row.jid,
             phone=self._names.phones[phone_no][0],
-            kind=_KINDS.get(party.kind, "user"),
-            name=self._chat_name(party, registers),
-            lid=party.lid,
+            kind=_KINDS.get(contact_row.kind, "user"),
+            name=self._chat_name(contact_row, registers),
+            lid=contact_row.lid,
             last_message_at=last_at,
             labels=tuple(value_of(registers, "labels") or ()),
             stored_at=stored_at,
             changed_at=changed_at,
-            **told,
+            **observed,
             **more,
         )
 
@@ -170,7 +170,7 @@ class Lists:
         """Members, the number of messages, and the last of them."""
         self._names.load(self._names.phones[row[0]][1] for row in rows)
         members = self._members(rows, registers)
-        places = [[(row[0], chat) for chat in self._names.standing_under(row[1])] for row in rows]
+        places = [[(row[0], chat) for chat in self._names.numbers_of(row[1])] for row in rows]
         glances = self._glances({place for standing in places for place in standing})
         totals = [sum(glances[place].total for place in standing if place in glances) for standing in places]
         newest = [[glances[place].newest for place in standing if place in glances] for standing in places]
@@ -185,7 +185,7 @@ class Lists:
         phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
         found: dict[Place, _Glance] = {}
         for start in range(0, len(chats), _CHUNK):
-            params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK], "mask": ASIDE}
+            params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK], "mask": NOTIFICATION}
             for phone, chat, total, newest in self._tx.all("glance_at_chats", params):
                 found[(phone, chat)] = _Glance(total, newest)
         return found
@@ -205,28 +205,32 @@ class Lists:
         return found
 
     def _members(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
-        told = [msgspec.convert(value_of(known, "members"), tuple[Member, ...] | None) for known in registers]
-        self._names.meet(member.jid for members in told for member in members or ())
-        for row, members in zip(rows, told, strict=True):
+        observed = [msgspec.convert(value_of(known, "members"), tuple[Member, ...] | None) for known in registers]
+        self._names.meet(member.jid for members in observed for member in members or ())
+        for row, members in zip(rows, observed, strict=True):
             self._assembler.know_size(row[0], row[1], len(members or ()))
         return [
             self._both_sides(row) if members is None else tuple(map(self._member, members))
-            for row, members in zip(rows, told, strict=True)
+            for row, members in zip(rows, observed, strict=True)
         ]
 
     def _member(self, member: Member) -> Member:
-        party = self._names.find(member.jid)
-        jid, name = (member.jid, member.name) if party is None else (party.jid, party.display_name or member.name)
+        contact_row = self._names.find(member.jid)
+        jid, name = (
+            (member.jid, member.name)
+            if contact_row is None
+            else (contact_row.jid, contact_row.display_name or member.name)
+        )
         return Member(jid=jid, is_admin=member.is_admin, is_super_admin=member.is_super_admin, name=name)
 
     def _both_sides(self, row: Row) -> tuple[Member, ...]:
-        party = self._names.party(row[1])
-        if party.kind not in _PARTY_KINDS["user"]:
+        contact_row = self._names.contact_row(row[1])
+        if contact_row.kind not in _JID_KINDS["user"]:
             return ()
         own, contact = self._names.phones[row[0]]
-        mine = self._names.party(contact)
+        mine = self._names.contact_row(contact)
         return (
-            Member(jid=party.jid, is_admin=True, name=party.display_name),
+            Member(jid=contact_row.jid, is_admin=True, name=contact_row.display_name),
             Member(jid=mine.jid, is_admin=True, name=mine.display_name or own.name),
         )
 
@@ -242,29 +246,29 @@ class Lists:
         count = self._tx.one("count_contacts", params)
         limit = EVERYTHING if query.limit is None else query.limit
         rows = self._tx.all("list_contacts", params | {"limit": limit, "offset": query.offset})
-        contacts = self._contacts([Party(*row) for row in rows], query.phones)
+        contacts = self._contacts([ContactRow(*row) for row in rows], query.phones)
         return ContactPage(contacts=contacts, total=count[0] if count else 0, offset=query.offset, limit=limit)
 
     def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
-        party = self._names.find(jid)
-        if party is None or party.kind == "group":
+        contact_row = self._names.find(jid)
+        if contact_row is None or contact_row.kind == "group":
             return None
-        known = {"org": self._org, "contact": party.contact, "phones": phones}
+        known = {"org": self._org, "contact": contact_row.contact, "phones": phones}
         if not self._are_all(phones) and self._tx.one("is_known_to", known) is None:
             return None
-        return self._contacts([party], phones)[0]
+        return self._contacts([contact_row], phones)[0]
 
     def _are_all(self, phones: Sequence[int]) -> bool:
         """Whether these are all phones of the organisation, to whom nobody is a stranger."""
         return set(self._names.phones) <= set(phones)
 
-    def _contacts(self, parties: Sequence[Party], phones: Sequence[int]) -> list[Contact]:
-        numbers = [party.contact for party in parties]
+    def _contacts(self, resolver: Sequence[ContactRow], phones: Sequence[int]) -> list[Contact]:
+        numbers = [contact_row.contact for contact_row in resolver]
         chatting: set[int] = set()
         for start in range(0, len(numbers), _CHUNK):
             params = {"org": self._org, "phones": phones, "chats": numbers[start : start + _CHUNK]}
             chatting.update(chat for (chat,) in self._tx.all("with_chat", params))
-        return [_contact(party, party.contact in chatting) for party in parties]
+        return [_contact(contact_row, contact_row.contact in chatting) for contact_row in resolver]
 
     # ------------------------------------------------------------------ reactions
 
@@ -272,10 +276,10 @@ class Lists:
         """Latest first; those that were taken back are shown with an empty emoji, as their source tells it."""
         chats: tuple[int, ...] = ()
         if query.chat is not None:
-            party = self._names.find(query.chat)
-            if party is None:
+            contact_row = self._names.find(query.chat)
+            if contact_row is None:
                 return ReactionPage(reactions=[], total=0, offset=query.offset, limit=query.limit)
-            chats = self._names.standing_under(party.contact)
+            chats = self._names.numbers_of(contact_row.contact)
         params: dict[str, Any] = {
             "org": self._org,
             "phones": query.phones,
@@ -292,12 +296,12 @@ class Lists:
 
     def _reactions(self, rows: Sequence[Row]) -> list[ReactionRow]:
         """By as many statements for many as for few. Those whose message never came are left out."""
-        told = self._told_about(rows)
-        meant = [(row, message) for row in rows if (message := self._meant(row, told)) is not None]
+        observed = self._told_about(rows)
+        meant = [(row, message) for row in rows if (message := self._meant(row, observed)) is not None]
         messages = self._assembler.messages([message for _, message in meant])
         return [
             ReactionRow(
-                reaction=self._assembler.reaction(Addon("reaction", *row[3:]), self._names.phones[row[0]][1]),
+                reaction=self._assembler.reaction(Annotation("reaction", *row[3:]), self._names.phones[row[0]][1]),
                 message=message,
             )
             for (row, _), message in zip(meant, messages, strict=True)
@@ -319,32 +323,34 @@ class Lists:
         self._names.load(contact for row in rows for contact in row[3:5])
         return found
 
-    def _meant(self, reaction: Row, told: dict[tuple[int, int, str], list[MessageRow]]) -> MessageRow | None:
+    def _meant(self, reaction: Row, observed: dict[tuple[int, int, str], list[MessageRow]]) -> MessageRow | None:
         phone, chat, id, _, target, *_ = reaction
-        meant = [row for row in told.get((phone, chat, id), ()) if not target or self._same(row.sender, target)]
+        meant = [row for row in observed.get((phone, chat, id), ()) if not target or self._same(row.sender, target)]
         # Told without a sender it may mean several; which of them is shown does not depend on what came in first.
-        return min(meant, key=lambda r: (r.sent_at, self._names.party(r.sender).jid if r.sender else ""), default=None)
+        return min(
+            meant, key=lambda r: (r.sent_at, self._names.contact_row(r.sender).jid if r.sender else ""), default=None
+        )
 
     def _same(self, one: int, other: int) -> bool:
         if 0 in (one, other):
             return False
-        return self._names.party(one).contact == self._names.party(other).contact
+        return self._names.contact_row(one).contact == self._names.contact_row(other).contact
 
 
-def _contact(party: Party, has_chat: bool) -> Contact:
-    registers = decode_registers(party.facts)
+def _contact(contact_row: ContactRow, has_chat: bool) -> Contact:
+    registers = decode_registers(contact_row.facts)
     return Contact(
-        jid=party.jid,
-        lid=party.lid,
-        name=party.name,
-        push_name=party.push_name,
-        business_name=party.business_name,
+        jid=contact_row.jid,
+        lid=contact_row.lid,
+        name=contact_row.name,
+        push_name=contact_row.push_name,
+        business_name=contact_row.business_name,
         image=value_of(registers, "image"),
         is_business=value_of(registers, "is_business"),
         is_saved=value_of(registers, "is_saved"),
         labels=tuple(value_of(registers, "labels") or ()),
-        chats=(party.jid,) if has_chat else (),
+        chats=(contact_row.jid,) if has_chat else (),
         extras=value_of(registers, "extras"),
-        stored_at=party.stored_at,
-        changed_at=party.changed_at,
+        stored_at=contact_row.stored_at,
+        changed_at=contact_row.changed_at,
     )

@@ -1,4 +1,4 @@
-"""Reading: rows become messages as they are shown, with parties resolved and add-ons gathered."""
+"""Reading: rows become messages as they are shown, with contacts resolved and annotations gathered."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.accounts.accounts import phones_of
 from backscroll.storage.records.counters import EARLIEST, LATEST, Counter, Scope
-from backscroll.storage.records.identity import Party
-from backscroll.storage.records.resolve import ACK_ORDER, Addon, Telling, edits_of, merged, original_text
+from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.resolve import ACK_ORDER, Annotation, Observation, edits_of, merged, original_text
 from backscroll.storage.records.rows import (
-    ADDONS,
-    ASIDE,
+    ANNOTATED,
     DELETED,
     FROM_ME,
     MEDIA,
     NOTICE,
+    NOTIFICATION,
     MessageRow,
     decode_details,
     row_of,
@@ -52,53 +52,53 @@ Place = tuple[int, int]
 
 
 class Names:
-    """Parties and phones of one organisation, as one reading transaction needs them."""
+    """Contacts and phones of one organisation, as one reading transaction needs them."""
 
-    def __init__(self, tx: Txn, org: int, cache: PartyCache) -> None:
-        row = tx.one("read_head", {"org": org})
+    def __init__(self, tx: Txn, org: int, cache: ContactCache) -> None:
+        row = tx.one("read_org_state", {"org": org})
         self._tx = tx
         self._org = org
         self.seq: int = row[0] if row else 0
         self._known = cache.of(org, row[2] if row else 0)
-        self._parties = self._known.parties
+        self._resolver = self._known.resolver
         self._strangers: set[str] = set()
         """JIDs that this transaction has looked for in vain."""
 
     @property
     def phones(self) -> dict[int, tuple[Phone, int]]:
-        """Own phones by number, each with the number of its party."""
+        """Own phones by number, each with the number of its contact."""
         if self._known.phones is None:
             self._known.phones = phones_of(self._tx, self._org)
         return self._known.phones
 
     def load(self, contacts: Iterable[int]) -> None:
-        missing = {c for c in contacts if c and c not in self._parties}
+        missing = {c for c in contacts if c and c not in self._resolver}
         while missing:
             wanted = sorted(missing)
             missing = set()
             for start in range(0, len(wanted), _CHUNK):
                 params = {"org": self._org, "contacts": wanted[start : start + _CHUNK]}
                 for row in self._tx.all("read_contacts", params):
-                    party = self._parties[row[0]] = Party(*row)
-                    if party.merged_into is not None and party.merged_into not in self._parties:
-                        missing.add(party.merged_into)
+                    contact_row = self._resolver[row[0]] = ContactRow(*row)
+                    if contact_row.merged_into is not None and contact_row.merged_into not in self._resolver:
+                        missing.add(contact_row.merged_into)
 
-    def party(self, contact: int) -> Party:
-        if contact not in self._parties:
+    def contact_row(self, contact: int) -> ContactRow:
+        if contact not in self._resolver:
             self.load([contact])
-        party = self._parties[contact]
-        return party if party.merged_into is None else self.party(party.merged_into)
+        contact_row = self._resolver[contact]
+        return contact_row if contact_row.merged_into is None else self.contact_row(contact_row.merged_into)
 
-    def find(self, jid: str) -> Party | None:
-        """The party of a JID in any spelling."""
+    def find(self, jid: str) -> ContactRow | None:
+        """The contact of a JID in any spelling."""
         jid = ids.canonical(jid)
         if jid not in self._known.aliases:
             self._look_up({jid})
         contact = self._known.aliases.get(jid)
-        return None if contact is None else self.party(contact)
+        return None if contact is None else self.contact_row(contact)
 
     def meet(self, jids: Iterable[str]) -> None:
-        """Look up many parties together, so that ``find`` knows each of them without a statement of its own."""
+        """Look up many contacts together, so that ``find`` knows each of them without a statement of its own."""
         wanted = {ids.canonical(jid) for jid in jids}
         self._look_up(wanted)
         self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
@@ -110,7 +110,7 @@ class Names:
             self._known.aliases.update((row[0], row[1]) for row in self._tx.all("find_aliases", params))
         self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
 
-    def standing_under(self, contact: int) -> tuple[int, ...]:
+    def numbers_of(self, contact: int) -> tuple[int, ...]:
         """``contact`` and those merged into it whose rows have not all been moved yet."""
         if self._known.pending is None:
             self._known.pending = self._tx.all("pending_merges", {"org": self._org})
@@ -121,14 +121,14 @@ class Known(Struct):
     """What may be kept of an organisation while ``named`` stands in its head row."""
 
     named: int
-    parties: dict[int, Party] = {}
+    resolver: dict[int, ContactRow] = {}
     aliases: dict[str, int] = {}
     phones: dict[int, tuple[Phone, int]] | None = None
     pending: list[Row] | None = None
 
 
-class PartyCache:
-    """What is known of parties, by organisation; forgotten when any party or phone of it changed."""
+class ContactCache:
+    """What is known of contacts, by organisation; forgotten when any contact or phone of it changed."""
 
     def __init__(self, most: int = 50_000) -> None:
         self._most = most
@@ -136,14 +136,18 @@ class PartyCache:
 
     def of(self, org: int, named: int) -> Known:
         known = self._known.get(org)
-        if known is None or known.named != named or len(known.parties) + len(known.aliases) > self._most:
+        if known is None or known.named != named or len(known.resolver) + len(known.aliases) > self._most:
             known = self._known[org] = Known(named)
         return known
 
 
 def class_filter(query: MessageQuery) -> tuple[int, int]:
     """Mask and wanted bits of the flags."""
-    mask, want = {"messages": (ASIDE, 0), "messages_and_calls": (NOTICE, 0), "notices": (ASIDE, ASIDE)}[query.shows]
+    mask, want = {
+        "messages": (NOTIFICATION, 0),
+        "messages_and_calls": (NOTICE, 0),
+        "notices": (NOTIFICATION, NOTIFICATION),
+    }[query.shows]
     if query.media_only:
         mask, want = mask | MEDIA, want | MEDIA
     if query.from_me is not None:
@@ -231,66 +235,68 @@ class Assembler:
         """In the rows' order. ``full`` adds edits and original texts."""
         met = {row.sender for row in rows} | {row.chat for row in rows}
         self._names.load(met)
-        parties = {contact: self._names.party(contact) for contact in met if contact}
-        jids: dict[int, str | None] = {contact: party.jid for contact, party in parties.items()}
-        names = {contact: party.display_name for contact, party in parties.items()}
+        resolver = {contact: self._names.contact_row(contact) for contact in met if contact}
+        jids: dict[int, str | None] = {contact: contact_row.jid for contact, contact_row in resolver.items()}
+        names = {contact: contact_row.display_name for contact, contact_row in resolver.items()}
         jids[0] = names[0] = None
         details = self._details(rows)
-        messages = [self._message(row, told, jids, names) for row, told in zip(rows, details, strict=True)]
-        if touched := [row for row in rows if row.flags & ADDONS]:
-            addons = self._addons(touched)
+        messages = [self._message(row, observed, jids, names) for row, observed in zip(rows, details, strict=True)]
+        if touched := [row for row in rows if row.flags & ANNOTATED]:
+            annotations = self._annotations(touched)
             self._learn_sizes(touched)
             for at, row in enumerate(rows):
-                if row.flags & ADDONS and (found := addons.get(_place(row))):
-                    messages[at] = self._with_addons(messages[at], found, row, full)
+                if row.flags & ANNOTATED and (found := annotations.get(_place(row))):
+                    messages[at] = self._with_annotations(messages[at], found, row, full)
         return messages
 
-    def _addons(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Addon]]:
+    def _annotations(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Annotation]]:
         """By phone, chat and id of the messages; in one go for each chat, or for all when there are several."""
         alone = len({(row.phone, row.chat) for row in rows}) == 1
-        told = self._addons_in_chat(rows) if alone else self._addons_of(rows)
-        self._names.load(party for _, addon in told for party in addon[1:3])
-        found: dict[tuple[int, int, str], list[Addon]] = defaultdict(list)
-        for place, (kind, actor, target, ref, at, value) in told:
-            found[place].append(Addon(kind, self._resolve(actor), self._resolve(target), ref, at, value))
+        observed = self._annotations_in_chat(rows) if alone else self._annotations_of(rows)
+        self._names.load(contact_row for _, annotation in observed for contact_row in annotation[1:3])
+        found: dict[tuple[int, int, str], list[Annotation]] = defaultdict(list)
+        for place, (kind, actor, target, ref, at, value) in observed:
+            found[place].append(Annotation(kind, self._resolve(actor), self._resolve(target), ref, at, value))
         return found
 
-    def _addons_in_chat(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+    def _annotations_in_chat(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
         phone, chat = rows[0].phone, rows[0].chat
-        told = self._read_addons(phone, self._names.standing_under(chat), [row.id for row in rows])
-        return [((phone, chat, row[1]), row[2:]) for row in told]
+        observed = self._read_annotations(phone, self._names.numbers_of(chat), [row.id for row in rows])
+        return [((phone, chat, row[1]), row[2:]) for row in observed]
 
-    def _addons_of(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+    def _annotations_of(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
         """In the order of their key, as the index of one chat gives them."""
         nos = _one_for_each(rows)
         own = [
-            (told[:3], told)
+            (observed[:3], observed)
             for start in range(0, len(nos), _CHUNK)
-            for told in self._tx.all("addons_of_messages", {"org": self._org, "nos": nos[start : start + _CHUNK]})
+            for observed in self._tx.all(
+                "annotations_of_messages", {"org": self._org, "nos": nos[start : start + _CHUNK]}
+            )
         ]
-        found = sorted([*own, *self._addons_left_behind(rows)], key=lambda one: (one[0], one[1][:7]))
-        return [(place, told[3:]) for place, told in found]
+        found = sorted([*own, *self._annotations_of_merged(rows)], key=lambda one: (one[0], one[1][:7]))
+        return [(place, observed[3:]) for place, observed in found]
 
-    def _addons_left_behind(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
-        """Those that stand under parties which are being merged into the rows' chats."""
-        into = {loser: chat for chat in {row.chat for row in rows} for loser in self._names.standing_under(chat)[1:]}
+    def _annotations_of_merged(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+        """Those that stand under contacts which are being merged into the rows' chats."""
+        into = {loser: chat for chat in {row.chat for row in rows} for loser in self._names.numbers_of(chat)[1:]}
         meant: dict[int, set[str]] = defaultdict(set)
         for row in rows if into else ():
             if row.chat in into.values():
                 meant[row.phone].add(row.id)
         return [
-            ((phone, into[told[0]], told[1]), (phone, *told))
+            ((phone, into[observed[0]], observed[1]), (phone, *observed))
             for phone, wanted in sorted(meant.items())
-            for told in self._read_addons(phone, sorted(into), sorted(wanted))
+            for observed in self._read_annotations(phone, sorted(into), sorted(wanted))
         ]
 
-    def _read_addons(self, phone: int, chats: Sequence[int], wanted: Sequence[str]) -> Iterator[Row]:
+    def _read_annotations(self, phone: int, chats: Sequence[int], wanted: Sequence[str]) -> Iterator[Row]:
         for start in range(0, len(wanted), _CHUNK):
             params = {"org": self._org, "phone": phone, "chats": chats, "ids": wanted[start : start + _CHUNK]}
-            yield from self._tx.all("read_addons", params)
+            yield from self._tx.all("read_annotations", params)
 
     def _resolve(self, contact: int) -> int:
-        return self._names.party(contact).contact if contact else 0
+        return self._names.contact_row(contact).contact if contact else 0
 
     def _message(
         self, row: MessageRow, details: Details, jids: dict[int, str | None], names: dict[int, str | None]
@@ -323,7 +329,11 @@ class Assembler:
     def _details(self, rows: Sequence[MessageRow]) -> list[Details]:
         """What the rows tell; mentions and quoted senders by number where the LID's number is known."""
         found = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
-        odd = [at for at, told in enumerate(found) if (told.mentions or told.quoted is not None) and _names_lid(told)]
+        odd = [
+            at
+            for at, observed in enumerate(found)
+            if (observed.mentions or observed.quoted is not None) and _names_lid(observed)
+        ]
         if odd:
             self._names.meet(jid for at in odd for jid in _named_in(found[at]))
         for at in odd:
@@ -337,60 +347,64 @@ class Assembler:
         return structs.replace(details, mentions=tuple(map(self._shown, details.mentions)), quoted=quoted)
 
     def _shown(self, jid: str) -> str:
-        party = self._names.find(jid)
-        return jid if party is None else party.jid
+        contact_row = self._names.find(jid)
+        return jid if contact_row is None else contact_row.jid
 
-    def _with_addons(self, shown: ArchivedMessage, found: list[Addon], row: MessageRow, full: bool) -> ArchivedMessage:
-        sender, chat = self._resolve(row.sender), self._names.party(row.chat)
+    def _with_annotations(
+        self, shown: ArchivedMessage, found: list[Annotation], row: MessageRow, full: bool
+    ) -> ArchivedMessage:
+        sender, chat = self._resolve(row.sender), self._names.contact_row(row.chat)
         own = self._phones[row.phone][1]
-        addons = [a for a in found if a.target in (0, sender)]
-        receipts = self._receipts([a for a in addons if a.kind == "receipt"])
+        annotations = [a for a in found if a.target in (0, sender)]
+        receipts = self._receipts([a for a in annotations if a.kind == "receipt"])
         changes: dict[str, Any] = {
             "receipts": receipts,
-            "reactions": self._reactions([a for a in addons if a.kind == "reaction"], own),
-            "votes": self._votes([a for a in addons if a.kind == "vote"]),
-            "ack": self._ack(row, addons, chat) if row.flags & FROM_ME else row.ack,
+            "reactions": self._reactions([a for a in annotations if a.kind == "reaction"], own),
+            "votes": self._votes([a for a in annotations if a.kind == "vote"]),
+            "ack": self._ack(row, annotations, chat) if row.flags & FROM_ME else row.ack,
         }
         if full:
-            edits = edits_of(addons, sender)
+            edits = edits_of(annotations, sender)
             changes["edits"] = tuple(edits)
             changes["original_text"] = self._original(row, edits)
         return structs.replace(shown, **changes)
 
-    def _reactions(self, addons: list[Addon], own: int) -> tuple[Reaction, ...]:
-        latest = _latest_by_actor(addons)
-        standing = sorted((a for a in latest if a.value), key=lambda a: (a.at or 0, self._names.party(a.actor).jid))
+    def _reactions(self, annotations: list[Annotation], own: int) -> tuple[Reaction, ...]:
+        latest = _latest_by_actor(annotations)
+        standing = sorted(
+            (a for a in latest if a.value), key=lambda a: (a.at or 0, self._names.contact_row(a.actor).jid)
+        )
         return tuple(self.reaction(a, own) for a in standing)
 
-    def reaction(self, addon: Addon, own: int) -> Reaction:
-        party = self._names.party(addon.actor)
+    def reaction(self, annotation: Annotation, own: int) -> Reaction:
+        contact_row = self._names.contact_row(annotation.actor)
         return Reaction(
-            sender=party.jid,
-            emoji=addon.value or "",
-            at=addon.at,
-            sender_name=party.display_name,
-            from_me=party.contact == own,
+            sender=contact_row.jid,
+            emoji=annotation.value or "",
+            at=annotation.at,
+            sender_name=contact_row.display_name,
+            from_me=contact_row.contact == own,
         )
 
-    def _votes(self, addons: list[Addon]) -> tuple[Vote, ...]:
-        latest = sorted(_latest_by_actor(addons), key=lambda a: (a.at or 0, self._names.party(a.actor).jid))
+    def _votes(self, annotations: list[Annotation]) -> tuple[Vote, ...]:
+        latest = sorted(_latest_by_actor(annotations), key=lambda a: (a.at or 0, self._names.contact_row(a.actor).jid))
         return tuple(
-            Vote(voter=self._names.party(a.actor).jid, options=_OPTIONS.decode(a.value or "[]"), at=a.at or 0)
+            Vote(voter=self._names.contact_row(a.actor).jid, options=_OPTIONS.decode(a.value or "[]"), at=a.at or 0)
             for a in latest
         )
 
-    def _receipts(self, addons: list[Addon]) -> tuple[Receipt, ...]:
+    def _receipts(self, annotations: list[Annotation]) -> tuple[Receipt, ...]:
         times: dict[str, dict[str, int | None]] = defaultdict(dict)
-        for a in addons:
+        for a in annotations:
             field = {"3": "delivered_at", "4": "read_at", "5": "played_at"}.get(a.ref)
             if field and a.actor and a.at is not None:
-                times[self._names.party(a.actor).jid][field] = a.at
+                times[self._names.contact_row(a.actor).jid][field] = a.at
         return tuple(Receipt(participant=jid, **known) for jid, known in sorted(times.items()))
 
-    def _ack(self, row: MessageRow, addons: list[Addon], chat: Party) -> int | None:
+    def _ack(self, row: MessageRow, annotations: list[Annotation], chat: ContactRow) -> int | None:
         """The told ack, raised by receipts; in a group the least that all participants known to it confirm."""
         by_participant: dict[int, int] = {}
-        for a in addons:
+        for a in annotations:
             if a.kind == "receipt":
                 ack = int(a.ref)
                 if ACK_ORDER.get(ack, 0) > ACK_ORDER.get(by_participant.get(a.actor, 0), 0):
@@ -406,24 +420,24 @@ class Assembler:
 
     def _learn_sizes(self, rows: Sequence[MessageRow]) -> None:
         """How many members the groups have in which these own messages were sent."""
-        sent = [(row.phone, self._names.party(row.chat)) for row in rows if row.flags & FROM_ME]
+        sent = [(row.phone, self._names.contact_row(row.chat)) for row in rows if row.flags & FROM_ME]
         places = {(phone, chat.contact) for phone, chat in sent if chat.kind == "group"} - self._sizes.keys()
         phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
         for start in range(0, len(chats), _CHUNK):
             params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK]}
-            for phone, chat, told in self._tx.all("facts_of_chats", params):
-                members = msgspec.json.decode(told).get("members") if told else None
+            for phone, chat, observed in self._tx.all("facts_of_chats", params):
+                members = msgspec.json.decode(observed).get("members") if observed else None
                 self._sizes[(phone, chat)] = len(members[2]) if members else 0
 
     def _original(self, row: MessageRow, edits: list[Edit]) -> str | None:
-        params = {"org": self._org, "phone": row.phone, "chats": self._names.standing_under(row.chat), "ids": (row.id,)}
-        told = [
-            Telling(sender, source, _MESSAGE.decode(text), digest)
-            for _, _, sender, source, digest, text in self._tx.all("read_tellings", params)
+        params = {"org": self._org, "phone": row.phone, "chats": self._names.numbers_of(row.chat), "ids": (row.id,)}
+        observed = [
+            Observation(sender, source, _MESSAGE.decode(text), digest)
+            for _, _, sender, source, digest, text in self._tx.all("read_observations", params)
             if self._resolve(sender) in (0, self._resolve(row.sender))
         ]
-        told.sort(key=lambda t: t.priority, reverse=True)
-        return original_text(merged([t.message for t in told]), edits) if told else row.text
+        observed.sort(key=lambda t: t.priority, reverse=True)
+        return original_text(merged([t.message for t in observed]), edits) if observed else row.text
 
 
 def _place(row: MessageRow) -> tuple[int, int, str]:
@@ -435,9 +449,9 @@ def _one_for_each(rows: Iterable[MessageRow]) -> list[int]:
     return sorted({_place(row): row.no for row in rows}.values())
 
 
-def _latest_by_actor(addons: Iterable[Addon]) -> list[Addon]:
-    latest: dict[int, Addon] = {}
-    for a in addons:
+def _latest_by_actor(annotations: Iterable[Annotation]) -> list[Annotation]:
+    latest: dict[int, Annotation] = {}
+    for a in annotations:
         if a.actor not in latest or a.recency > latest[a.actor].recency:
             latest[a.actor] = a
     return list(latest.values())

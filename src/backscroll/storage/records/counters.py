@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.rows import ASIDE, CALL, CLASS, FROM_ME, MEDIA, NOTICE
+from backscroll.storage.records.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE, NOTIFICATION
 
 MONTH, DAY, HOUR = 0, 1, 2
 HOUR_US = 3_600_000_000
@@ -41,7 +41,7 @@ def column_of(flags: int) -> int:
 
 def columns_matching(mask: int, want: int) -> tuple[int, ...]:
     """Those of ``COLUMNS`` whose messages satisfy ``flags & mask == want``."""
-    call, notice = CALL | ASIDE, NOTICE | ASIDE
+    call, notice = CALL | NOTIFICATION, NOTICE | NOTIFICATION
     samples = (0, FROM_ME, MEDIA, MEDIA | FROM_ME, call, call | FROM_ME, notice, notice | FROM_ME)
     return tuple(i for i, flags in enumerate(samples) if flags & mask == want)
 
@@ -63,22 +63,22 @@ def start_of(level: int, bucket: int) -> int:
     return bucket * (DAY_US if level == DAY else HOUR_US)
 
 
-class Tally:
+class CounterChanges:
     """Changes of the counters, gathered over some batches and written by one upsert a bucket."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[int, int, int, int], int] = {}
+        self._observed: dict[tuple[int, int, int, int], int] = {}
         """By phone, chat, hour and column."""
 
     def add(self, phone: int, chat: int, sent_at: int, flags: int, sign: int = 1) -> None:
         """Count a message, or with ``sign`` -1 no longer. ``sent_at`` in microseconds UTC."""
         key = (phone, chat, sent_at // HOUR_US, column_of(flags))
-        self._told[key] = self._told.get(key, 0) + sign
+        self._observed[key] = self._observed.get(key, 0) + sign
 
     def write(self, tx: Txn, org: int) -> None:
         """One upsert for each bucket that changed; then nothing is gathered any more."""
         tx.many(
-            "add_tally",
+            "add_counts",
             (
                 {"org": org, "phone": phone, "chat": chat, "level": level, "bucket": bucket}
                 | dict(zip(COLUMNS, counts, strict=True))
@@ -86,11 +86,11 @@ class Tally:
                 if any(counts)
             ),
         )
-        self._told.clear()
+        self._observed.clear()
 
     def _counts(self) -> dict[tuple[int, int, int, int], Counts]:
         counts: dict[tuple[int, int, int, int], Counts] = defaultdict(lambda: [0] * len(COLUMNS))
-        for (phone, chat, hour, column), n in self._told.items():
+        for (phone, chat, hour, column), n in self._observed.items():
             month, day, _ = buckets_of(hour * HOUR_US)
             for key in (
                 (phone, chat, MONTH, month),
@@ -217,7 +217,7 @@ class Counter:
         asked = (level, low, high)
         if asked not in self._buckets:
             params = self._params | {"level": level, "low": low, "high": high}
-            self._buckets[asked] = [(bucket, n) for bucket, n in self._tx.all("count_tallies", params)]
+            self._buckets[asked] = [(bucket, n) for bucket, n in self._tx.all("count_buckets", params)]
         return self._buckets[asked]
 
     def _sum(self, level: int, low: int, high: int) -> int:
@@ -226,7 +226,7 @@ class Counter:
         known = self._buckets.get((level, low, high))
         if known is not None:
             return sum(n for _, n in known)
-        row = self._tx.one("total_tallies", self._params | {"level": level, "low": low, "high": high})
+        row = self._tx.one("total_counters", self._params | {"level": level, "low": low, "high": high})
         return (row[0] or 0) if row else 0
 
     def _count_rows(self, low: int, high: int) -> int:

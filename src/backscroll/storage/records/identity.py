@@ -1,7 +1,7 @@
-"""Who is who: every JID of a party leads to one number, also when LID and phone number meet late.
+"""Who is who: every JID of a contact leads to one number, also when LID and phone number meet late.
 
-What sources tell of parties and chats is kept as registers, ``{field: [at, rank, value]}``: the latest
-telling stands, then the better source, then the greater value. So the order of arrival does not matter.
+What sources tell of contacts and chats is kept as registers, ``{field: [at, rank, value]}``: the latest
+observation stands, then the better source, then the greater value. So the order of arrival does not matter.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from backscroll.database.protocol import Txn
 Registers = dict[str, list[Any]]
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Registers)
-LONGEST_JID = 512
+MAX_JID = 512
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
 _PERSONS = ("user", "lid", "export")
 
 
-class Head(Struct):
+class OrgState(Struct):
     """The organisation's counter row while it is held by a writer."""
 
     org: int
@@ -59,7 +59,7 @@ class Head(Struct):
         return changed
 
 
-class Party(Struct):
+class ContactRow(Struct):
     """A person, group or channel as its row holds it."""
 
     contact: int
@@ -107,41 +107,41 @@ def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: i
 
 def join(registers: Registers, others: Registers) -> bool:
     changed = False
-    for field, told in others.items():
-        changed |= _tell(registers, field, told)
+    for field, observed in others.items():
+        changed |= _tell(registers, field, observed)
     return changed
 
 
-def _tell(registers: Registers, field: str, told: list[Any]) -> bool:
+def _tell(registers: Registers, field: str, observed: list[Any]) -> bool:
     known = registers.get(field)
-    if known is not None and _strength(known) >= _strength(told):
+    if known is not None and _strength(known) >= _strength(observed):
         return False
-    registers[field] = told
+    registers[field] = observed
     return True
 
 
-def _strength(told: list[Any]) -> tuple[int, int, bytes]:
-    return (told[0], told[1], _ENCODER.encode(told[2]))
+def _strength(observed: list[Any]) -> tuple[int, int, bytes]:
+    return (observed[0], observed[1], _ENCODER.encode(observed[2]))
 
 
 def value_of(registers: Registers, field: str) -> Any:
-    told = registers.get(field)
-    return None if told is None else told[2]
+    observed = registers.get(field)
+    return None if observed is None else observed[2]
 
 
-class Parties:
-    """The parties that one writing transaction meets."""
+class ContactResolver:
+    """The contacts that one writing transaction meets."""
 
-    def __init__(self, tx: Txn, head: Head, now: int) -> None:
+    def __init__(self, tx: Txn, state: OrgState, now: int) -> None:
         self._tx = tx
-        self._head = head
+        self._state = state
         self.now = now
         self._numbers: dict[str, int] = {}
         self._unknown: set[str] = set()
-        self._loaded: dict[int, Party] = {}
-        self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": head.org})}
+        self._loaded: dict[int, ContactRow] = {}
+        self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": state.org})}
         self._merged: dict[int, int] = dict(self.pending)
-        self._told: dict[int, Registers] = {}
+        self._observed: dict[int, Registers] = {}
         self._unsaved: set[int] = set()
         self.just_merged: list[tuple[int, int]] = []
         """Losers and winners of this transaction."""
@@ -157,31 +157,31 @@ class Parties:
         missing = sorted(wanted - self._unknown)
         for start in range(0, len(missing), 500):
             chunk = missing[start : start + 500]
-            for jid, contact, merged_into, _ in self._tx.all("find_aliases", {"org": self._head.org, "jids": chunk}):
+            for jid, contact, merged_into, _ in self._tx.all("find_aliases", {"org": self._state.org, "jids": chunk}):
                 self._numbers[jid] = contact if merged_into is None else merged_into
         unknown = wanted - self._numbers.keys()
         self._unknown |= unknown
         return sorted(unknown)
 
     def load_known(self, jids: Iterable[str]) -> None:
-        """Read many parties at once that will be asked for; whoever was never met is left out."""
+        """Read many contacts at once that will be asked for; whoever was never met is left out."""
         jids = [canonical(jid) for jid in jids]
         self.load(self.resolve(self._numbers[jid]) for jid in jids if jid in self._numbers)
 
     def _add(self, jid: str) -> int:
         _check_jid(jid)
-        contact = self._head.number()
+        contact = self._state.number()
         kind = ids.kind_of(jid)
-        params = {"org": self._head.org, "contact": contact, "jid": jid, "now": self.now}
+        params = {"org": self._state.org, "contact": contact, "jid": jid, "now": self.now}
         self._tx.run("add_contact", params | {"kind": kind, "lid": jid if kind == "lid" else None})
         self._tx.run("add_alias", params)
-        self._head.change("contact", contact)
+        self._state.change("contact", contact)
         self._numbers[jid] = contact
         self._unknown.discard(jid)
         return contact
 
     def number(self, jid: str) -> int:
-        """The party of a JID, made when it is new."""
+        """The contact of a JID, made when it is new."""
         contact = self._numbers.get(jid)
         if contact is None:
             spelling, jid = jid, canonical(jid)
@@ -190,23 +190,23 @@ class Parties:
         return self.resolve(contact)
 
     def resolve(self, contact: int) -> int:
-        """The party that this number stands for now."""
+        """The contact that this number stands for now."""
         while contact in self._merged:
             contact = self._merged[contact]
         return contact
 
     def load(self, contacts: Iterable[int]) -> None:
-        """Read the rows of these parties together, before they are asked for one by one."""
+        """Read the rows of these contacts together, before they are asked for one by one."""
         missing = sorted(set(contacts) - self._loaded.keys() - {0})
         for start in range(0, len(missing), 500):
-            params = {"org": self._head.org, "contacts": missing[start : start + 500]}
+            params = {"org": self._state.org, "contacts": missing[start : start + 500]}
             for row in self._tx.all("read_contacts", params):
-                party = Party(*row)
-                self._loaded[party.contact] = party
-                if party.merged_into is not None:
-                    self._merged[party.contact] = party.merged_into
+                contact_row = ContactRow(*row)
+                self._loaded[contact_row.contact] = contact_row
+                if contact_row.merged_into is not None:
+                    self._merged[contact_row.contact] = contact_row.merged_into
 
-    def party(self, contact: int) -> Party:
+    def contact_row(self, contact: int) -> ContactRow:
         """By its number; a merged one too."""
         self.load([contact])
         return self._loaded[contact]
@@ -219,54 +219,56 @@ class Parties:
 
     def tell(self, contact: int, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
         """Remember what is told until ``finish``. Each message tells its sender's name anew."""
-        registers = self._told.get(contact)
+        registers = self._observed.get(contact)
         if registers is None:
-            registers = decode_registers(self.party(contact).facts)
+            registers = decode_registers(self.contact_row(contact).facts)
         if tell(registers, facts, at, rank):
-            self._told[contact] = registers
-            self._name(self.party(contact), registers)
+            self._observed[contact] = registers
+            self._name(self.contact_row(contact), registers)
 
     def finish(self) -> None:
-        """Take what was told of parties for true; ``flush`` writes it.
+        """Take what was told of contacts for true; ``flush`` writes it.
 
         That a name is still the same is no change that readers need to hear of.
         """
-        for contact, registers in sorted(self._told.items()):
-            party = self.party(contact)
-            before = decode_registers(party.facts)
-            if {f: told[2] for f, told in before.items()} == {f: told[2] for f, told in registers.items()}:
-                self._change(party, registers)
+        for contact, registers in sorted(self._observed.items()):
+            contact_row = self.contact_row(contact)
+            before = decode_registers(contact_row.facts)
+            if {f: observed[2] for f, observed in before.items()} == {
+                f: observed[2] for f, observed in registers.items()
+            }:
+                self._change(contact_row, registers)
             else:
-                self._save(party, registers)
-        self._told.clear()
+                self._save(contact_row, registers)
+        self._observed.clear()
 
-    def _save(self, party: Party, registers: Registers) -> None:
-        self._change(party, registers)
-        party.changed_at = self.now
-        self._head.named = -1
-        self._head.change("contact", party.contact)
+    def _save(self, contact_row: ContactRow, registers: Registers) -> None:
+        self._change(contact_row, registers)
+        contact_row.changed_at = self.now
+        self._state.named = -1
+        self._state.change("contact", contact_row.contact)
 
-    def _change(self, party: Party, registers: Registers) -> None:
-        party.facts = encode_registers(registers)
-        self._name(party, registers)
-        self._unsaved.add(party.contact)
+    def _change(self, contact_row: ContactRow, registers: Registers) -> None:
+        contact_row.facts = encode_registers(registers)
+        self._name(contact_row, registers)
+        self._unsaved.add(contact_row.contact)
 
     def flush(self) -> None:
-        """Write the parties that were changed."""
+        """Write the contacts that were changed."""
         for contact in sorted(self._unsaved):
-            party = self._loaded[contact]
-            params = msgspec.structs.asdict(party) | {"org": self._head.org, "now": party.changed_at}
+            contact_row = self._loaded[contact]
+            params = msgspec.structs.asdict(contact_row) | {"org": self._state.org, "now": contact_row.changed_at}
             self._tx.run("save_contact", params)
         self._unsaved.clear()
 
     @staticmethod
-    def _name(party: Party, registers: Registers) -> None:
-        party.name = value_of(registers, "name")
-        party.push_name = value_of(registers, "push_name")
-        party.business_name = value_of(registers, "business_name")
+    def _name(contact_row: ContactRow, registers: Registers) -> None:
+        contact_row.name = value_of(registers, "name")
+        contact_row.push_name = value_of(registers, "push_name")
+        contact_row.business_name = value_of(registers, "business_name")
 
     def map_number(self, lid: str, jid: str) -> None:
-        """Two JIDs are one party. Nothing happens to two phone numbers, two groups, or a person and a group."""
+        """Two JIDs are one contact. Nothing happens to two phone numbers, two groups, or a person and a group."""
         self.finish()
         self.flush()
         lid, jid = canonical(lid), canonical(jid)
@@ -280,32 +282,32 @@ class Parties:
         if lid not in known and jid not in known:
             known[jid] = self._add(jid)
         if lid not in known or jid not in known:
-            party, new = self.party(known.get(jid) or known[lid]), lid if jid in known else jid
-            if _may_be_one(party.jid, new):
-                self._also_known_as(party, new)
+            contact_row, new = self.contact_row(known.get(jid) or known[lid]), lid if jid in known else jid
+            if _may_be_one(contact_row.jid, new):
+                self._also_known_as(contact_row, new)
             return
-        one, other = self.party(known[lid]), self.party(known[jid])
+        one, other = self.contact_row(known[lid]), self.contact_row(known[jid])
         if one.contact != other.contact and _may_be_one(one.jid, other.jid):
             winner, loser = sorted((one, other), key=lambda p: _worth(p.jid))
             self._merge(loser, winner)
 
     def _find(self, jids: Iterable[str]) -> dict[str, int]:
-        rows = self._tx.all("find_aliases", {"org": self._head.org, "jids": sorted(jids)})
+        rows = self._tx.all("find_aliases", {"org": self._state.org, "jids": sorted(jids)})
         return {row[0]: self.resolve(row[1] if row[2] is None else row[2]) for row in rows}
 
-    def _also_known_as(self, party: Party, jid: str) -> None:
-        self._tx.run("add_alias", {"org": self._head.org, "jid": jid, "contact": party.contact})
-        self._numbers[jid] = party.contact
+    def _also_known_as(self, contact_row: ContactRow, jid: str) -> None:
+        self._tx.run("add_alias", {"org": self._state.org, "jid": jid, "contact": contact_row.contact})
+        self._numbers[jid] = contact_row.contact
         self._unknown.discard(jid)
         kind = ids.kind_of(jid)
         if kind == "lid":
-            party.lid = min(filter(None, (party.lid, jid)))
-        if _worth(jid) < _worth(party.jid):
-            party.jid, party.kind = jid, kind
-        self._save(party, decode_registers(party.facts))
+            contact_row.lid = min(filter(None, (contact_row.lid, jid)))
+        if _worth(jid) < _worth(contact_row.jid):
+            contact_row.jid, contact_row.kind = jid, kind
+        self._save(contact_row, decode_registers(contact_row.facts))
 
-    def _merge(self, loser: Party, winner: Party) -> None:
-        org = self._head.org
+    def _merge(self, loser: ContactRow, winner: ContactRow) -> None:
+        org = self._state.org
         params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self.now}
         for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
             self._tx.run(name, params)
@@ -319,18 +321,18 @@ class Parties:
         self.pending[loser.contact] = winner.contact
         self.just_merged.append((loser.contact, winner.contact))
 
-    def standing_under(self, contact: int) -> tuple[int, ...]:
+    def numbers_of(self, contact: int) -> tuple[int, ...]:
         """``contact`` and those merged into it whose rows have not all been moved yet."""
         return (contact, *sorted(c for c, into in self.pending.items() if into == contact))
 
 
 def _check_jid(jid: str) -> None:
-    if not jid or len(jid) > LONGEST_JID:
+    if not jid or len(jid) > MAX_JID:
         raise BadField("jid", jid[:80], "must be a WhatsApp id such as 919876543210@s.whatsapp.net")
 
 
 def _worth(jid: str) -> tuple[int, str]:
-    """The least of a party's JIDs is the one it goes by: numbers and real groups, LIDs, what an export made up."""
+    """The least of a contact's JIDs is the one it goes by: numbers and real groups, LIDs, what an export made up."""
     kind = ids.kind_of(jid)
     if kind == "user" or _REAL_GROUP.fullmatch(jid):
         return (0, jid)

@@ -1,6 +1,6 @@
 """What all sources told about one WhatsApp id in one chat, taken together.
 
-Everything here is a pure function of a *set* of tellings and add-ons, so that neither order nor
+Everything here is a pure function of a *set* of observations and annotations, so that neither order nor
 repetition nor splitting can matter. The rules are told in docs/decisions/0003-merging.md.
 """
 
@@ -31,7 +31,7 @@ ACK_ORDER = {0: 0, 1: 1, 2: 2, -1: 3, 3: 4, 4: 5, 5: 6}
 """An ack is only raised. A failure beats what the server alone confirmed, a delivery beats a failure."""
 
 ALTERING = frozenset({"edit", "media"})
-"""Add-ons that change the row itself, so that what was told must be kept beside it."""
+"""Annotations that change the row itself, so that what was told must be kept beside it."""
 
 _VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
 _DETAIL_FIELDS = Details.__struct_fields__
@@ -42,8 +42,8 @@ _ENCODER = msgspec.json.Encoder()
 _MEDIA = msgspec.json.Decoder(Media)
 
 
-class Telling(Struct, frozen=True):
-    """What one source told once. ``sender`` is the number of the party, 0 when it did not know."""
+class Observation(Struct, frozen=True):
+    """What one source told once. ``sender`` is the number of the contact, 0 when it did not know."""
 
     sender: int
     source: Source
@@ -58,7 +58,7 @@ class Telling(Struct, frozen=True):
         return (SOURCE_RANK[self.source], details.updated_at or 0, later, self.digest)
 
 
-class Addon(Struct, frozen=True):
+class Annotation(Struct, frozen=True):
     """An edit, revoke, reaction, receipt or vote. ``target`` 0 means the one message with the id."""
 
     kind: str
@@ -69,7 +69,7 @@ class Addon(Struct, frozen=True):
     value: str | None
 
     @property
-    def key(self) -> AddonKey:
+    def key(self) -> AnnotationKey:
         return (self.kind, self.actor, self.target, self.ref)
 
     @property
@@ -77,24 +77,24 @@ class Addon(Struct, frozen=True):
         return (self.at is not None, self.at or 0, self.value is not None, self.value or "")
 
 
-AddonKey = tuple[str, int, int, str]
-Addons = Mapping[AddonKey, Addon]
+AnnotationKey = tuple[str, int, int, str]
+Annotations = Mapping[AnnotationKey, Annotation]
 
 
-def put_latest(addons: dict[AddonKey, Addon], addon: Addon) -> None:
-    """Of one actor's add-ons of a kind the latest stands; of receipts and revokes the first time told."""
-    known = addons.get(addon.key)
+def put_latest(annotations: dict[AnnotationKey, Annotation], annotation: Annotation) -> None:
+    """Of one actor's annotations of a kind the latest stands; of receipts and revokes the first time told."""
+    known = annotations.get(annotation.key)
     if known is None:
-        addons[addon.key] = addon
-    elif addon.kind in ("receipt", "revoke"):
-        times = [a.at for a in (known, addon) if a.at is not None]
-        value = max(filter(None, (known.value, addon.value)), default=None)
-        addons[addon.key] = structs.replace(known, at=min(times, default=None), value=value)
-    elif addon.recency > known.recency:
-        addons[addon.key] = addon
+        annotations[annotation.key] = annotation
+    elif annotation.kind in ("receipt", "revoke"):
+        times = [a.at for a in (known, annotation) if a.at is not None]
+        value = max(filter(None, (known.value, annotation.value)), default=None)
+        annotations[annotation.key] = structs.replace(known, at=min(times, default=None), value=value)
+    elif annotation.recency > known.recency:
+        annotations[annotation.key] = annotation
 
 
-class Folded(Struct, frozen=True, kw_only=True):
+class Resolved(Struct, frozen=True, kw_only=True):
     """One message as it is to be shown, before receipts and reactions."""
 
     sender: int
@@ -106,10 +106,10 @@ class Folded(Struct, frozen=True, kw_only=True):
     edited_at: int | None
     deleted: bool
     deleted_at: int | None
-    has_addons: bool
+    has_annotations: bool
 
 
-def telling(sender: int, source: Source, message: Message) -> Telling:
+def observation(sender: int, source: Source, message: Message) -> Observation:
     """``message`` with its key reduced to the id: the numbers stand in the row.
 
     ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
@@ -119,37 +119,37 @@ def telling(sender: int, source: Source, message: Message) -> Telling:
     if details == _NO_DETAILS:
         details = _NO_DETAILS
     bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False, kind=kind, details=details)
-    return Telling(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
+    return Observation(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
 
 
-def prune(tellings: Iterable[Telling]) -> list[Telling]:
-    """Drop those that cannot show: a later telling of the same source knows all they know."""
-    kept: list[Telling] = []
-    ordered = sorted({(t.sender, t.source, t.digest): t for t in tellings}.values(), key=lambda t: t.priority)
+def prune(observations: Iterable[Observation]) -> list[Observation]:
+    """Drop those that cannot show: a later observation of the same source knows all they know."""
+    kept: list[Observation] = []
+    ordered = sorted({(t.sender, t.source, t.digest): t for t in observations}.values(), key=lambda t: t.priority)
     for candidate in reversed(ordered):
-        rivals = (k for k in kept if _same_teller(k, candidate))
+        rivals = (k for k in kept if _same_source(k, candidate))
         if not any(_known(candidate) <= _known(rival) for rival in rivals):
             kept.append(candidate)
     return sorted(kept, key=lambda t: (t.sender, t.source, t.digest))
 
 
-def _same_teller(one: Telling, other: Telling) -> bool:
+def _same_source(one: Observation, other: Observation) -> bool:
     """A line of an export keeps the id that was made for it, wherever it stands."""
     return (one.source, one.sender, one.message.key.id) == (other.source, other.sender, other.message.key.id)
 
 
-def _known(telling: Telling) -> frozenset[str]:
-    names: set[str] = {"text"} if telling.message.text is not None else set()
-    if telling.message.kind not in _VAGUE:
+def _known(observation: Observation) -> frozenset[str]:
+    names: set[str] = {"text"} if observation.message.text is not None else set()
+    if observation.message.kind not in _VAGUE:
         names.add("kind")
-    if telling.message.ack is not None:
-        names.add(f"ack{telling.message.ack}")
-    if telling.message.details.precision != "minute":
+    if observation.message.ack is not None:
+        names.add(f"ack{observation.message.ack}")
+    if observation.message.details.precision != "minute":
         names.add("second")
-    if telling.message.details.is_deleted:
+    if observation.message.details.is_deleted:
         names.add("deletion")
     for name in _DETAIL_FIELDS:
-        value = getattr(telling.message.details, name)
+        value = getattr(observation.message.details, name)
         if value is None or value == ():
             continue
         names.add(name)
@@ -158,33 +158,35 @@ def _known(telling: Telling) -> frozenset[str]:
     return frozenset(names)
 
 
-def fold(
-    tellings: Sequence[Telling],
-    addons: Collection[Addon],
+def resolve(
+    observations: Sequence[Observation],
+    annotations: Collection[Annotation],
     own: int,
     is_group: bool,
     by_name: Collection[int] = (),
-) -> list[Folded]:
+) -> list[Resolved]:
     """The messages that stand behind one id: one a known sender, or one of unknown sender.
 
     Tellings that do not know the sender, or know no more than a name (``by_name``), join the one known
     message; when there are several, they stay apart.
     """
-    groups = _by_sender(tellings, by_name)
+    groups = _by_sender(observations, by_name)
     only = len(groups) == 1
     return [
-        _fold_one(sender, told, [a for a in addons if a.target == sender or (a.target == 0 and only)], own, is_group)
-        for sender, told in groups
+        _resolve_one(
+            sender, observed, [a for a in annotations if a.target == sender or (a.target == 0 and only)], own, is_group
+        )
+        for sender, observed in groups
     ]
 
 
-def _by_sender(tellings: Sequence[Telling], by_name: Collection[int]) -> list[tuple[int, list[Telling]]]:
-    senders = sorted({t.sender for t in tellings if t.sender})
+def _by_sender(observations: Sequence[Observation], by_name: Collection[int]) -> list[tuple[int, list[Observation]]]:
+    senders = sorted({t.sender for t in observations if t.sender})
     sure = [sender for sender in senders if sender not in by_name]
     if len(sure) == 1:
-        return [(sure[0], list(tellings))]
-    groups = [(sender, [t for t in tellings if t.sender == sender]) for sender in senders]
-    anonymous = [t for t in tellings if not t.sender]
+        return [(sure[0], list(observations))]
+    groups = [(sender, [t for t in observations if t.sender == sender]) for sender in senders]
+    anonymous = [t for t in observations if not t.sender]
     if anonymous and len(groups) == 1:
         groups[0][1].extend(anonymous)
     elif anonymous:
@@ -192,14 +194,16 @@ def _by_sender(tellings: Sequence[Telling], by_name: Collection[int]) -> list[tu
     return groups
 
 
-def _fold_one(sender: int, told: list[Telling], addons: list[Addon], own: int, is_group: bool) -> Folded:
-    best_first = sorted(told, key=lambda t: t.priority, reverse=True)
-    message = _with_held_media(merged([t.message for t in best_first]), addons)
-    edits = edits_of(addons, sender)
+def _resolve_one(
+    sender: int, observed: list[Observation], annotations: list[Annotation], own: int, is_group: bool
+) -> Resolved:
+    best_first = sorted(observed, key=lambda t: t.priority, reverse=True)
+    message = _with_held_media(merged([t.message for t in best_first]), annotations)
+    edits = edits_of(annotations, sender)
     texts = texts_of(message, edits)
-    revokes = [a for a in addons if a.kind == "revoke" and _may_revoke(a, sender, is_group)]
+    revokes = [a for a in annotations if a.kind == "revoke" and _may_revoke(a, sender, is_group)]
     times = [a.at for a in revokes if a.at is not None]
-    return Folded(
+    return Resolved(
         sender=sender,
         source=best_first[0].source,
         message=structs.replace(message, text=texts[-1], from_me=sender == own),
@@ -208,29 +212,29 @@ def _fold_one(sender: int, told: list[Telling], addons: list[Addon], own: int, i
         edited_at=edits[-1].at if edits else None,
         deleted=bool(revokes) or bool(message.details.is_deleted),
         deleted_at=min(times, default=None),
-        has_addons=bool(addons),
+        has_annotations=bool(annotations),
     )
 
 
-def fold_only(told: Telling, own: int) -> Folded:
-    """The outcome of a single telling and nothing else: the common case of an import."""
-    details = told.message.details
-    return Folded(
-        sender=told.sender,
-        source=told.source,
-        message=structs.replace(told.message, from_me=True) if told.sender == own else told.message,
-        texts=[told.message.text],
+def resolve_one(observed: Observation, own: int) -> Resolved:
+    """The outcome of a single observation and nothing else: the common case of an import."""
+    details = observed.message.details
+    return Resolved(
+        sender=observed.sender,
+        source=observed.source,
+        message=structs.replace(observed.message, from_me=True) if observed.sender == own else observed.message,
+        texts=[observed.message.text],
         prev_text=details.prev_text,
         edited_at=None,
         deleted=bool(details.is_deleted),
         deleted_at=None,
-        has_addons=False,
+        has_annotations=False,
     )
 
 
-def _with_held_media(message: Message, addons: Iterable[Addon]) -> Message:
+def _with_held_media(message: Message, annotations: Iterable[Annotation]) -> Message:
     """Files that came to be held here fill what the sources did not know of the media."""
-    values = sorted((a.ref, a.value) for a in addons if a.kind == "media" and a.value)
+    values = sorted((a.ref, a.value) for a in annotations if a.kind == "media" and a.value)
     if not values:
         return message
     held = [_MEDIA.decode(value) for _, value in values]
@@ -238,13 +242,13 @@ def _with_held_media(message: Message, addons: Iterable[Addon]) -> Message:
     return structs.replace(message, details=structs.replace(message.details, media=media))
 
 
-def _may_revoke(addon: Addon, sender: int, is_group: bool) -> bool:
-    return addon.actor in (0, sender) or (is_group and addon.value == "admin")
+def _may_revoke(annotation: Annotation, sender: int, is_group: bool) -> bool:
+    return annotation.actor in (0, sender) or (is_group and annotation.value == "admin")
 
 
-def edits_of(addons: Iterable[Addon], sender: int) -> list[Edit]:
+def edits_of(annotations: Iterable[Annotation], sender: int) -> list[Edit]:
     """The author's edits, oldest first; what others sent under this id does not count."""
-    mine = [a for a in addons if a.kind == "edit" and a.actor in (0, sender) and a.value is not None]
+    mine = [a for a in annotations if a.kind == "edit" and a.actor in (0, sender) and a.value is not None]
     mine.sort(key=lambda a: (a.at or 0, a.ref, a.value or ""))
     return [Edit(text=a.value, at=a.at or 0, id=a.ref or None) for a in mine]
 
@@ -274,8 +278,8 @@ def merged(best_first: Sequence[Message]) -> Message:
     details = Details(**{name: _first([getattr(m.details, name) for m in best_first]) for name in _DETAIL_FIELDS})
     exact = [m for m in best_first if m.details.precision != "minute"]
     # What is told as deleted, without a word, does not say what it was.
-    telling = [m for m in best_first if m.text is not None or not m.details.is_deleted]
-    kinds = [m.kind for m in telling or best_first if m.kind not in _VAGUE]
+    observation = [m for m in best_first if m.text is not None or not m.details.is_deleted]
+    kinds = [m.kind for m in observation or best_first if m.kind not in _VAGUE]
     return Message(
         key=first.key,
         sent_at=(exact or best_first)[0].sent_at,

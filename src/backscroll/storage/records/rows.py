@@ -18,12 +18,12 @@ CALL, NOTICE = 1, 2
 FROM_ME = 4
 MEDIA = 8
 """Also written out in the partial index of 0001_first.sql."""
-ADDONS = 16
+ANNOTATED = 16
 """Reactions, receipts, votes or edits stand in addons."""
-TOLD = 32
-"""tellings holds what the sources told; without it the row itself is the only telling."""
+OBSERVED = 32
+"""observations holds what the sources told; without it the row itself is the only telling."""
 DELETED = 64
-ASIDE = 256
+NOTIFICATION = 256
 """Calls and notices: what Periskope lists apart from messages."""
 EXPORTED = 128
 """Known from an exported chat only: the id is made up."""
@@ -74,11 +74,11 @@ def kind_flags(kind: Kind) -> int:
     if kind in MEDIA_KINDS:
         return MEDIA
     if kind == "call":
-        return CALL | ASIDE
-    return NOTICE | ASIDE if kind == "notice" else 0
+        return CALL | NOTIFICATION
+    return NOTICE | NOTIFICATION if kind == "notice" else 0
 
 
-def told_by(row: MessageRow) -> Message:
+def observation_of(row: MessageRow) -> Message:
     """What the one source of an untouched row told. Its key is filled by the store's numbers elsewhere."""
     return Message(
         key=MessageKey("", "", row.id),

@@ -14,7 +14,7 @@ from backscroll.storage.search import substring
 
 _BATCH = 5000
 ChatKey = tuple[int, int]
-TallyKey = tuple[int, int, int, int, int]
+CounterKey = tuple[int, int, int, int, int]
 """Phone, chat, level, bucket, column."""
 
 
@@ -32,7 +32,7 @@ class Finding(Struct, frozen=True):
 
 def findings(tx: Txn, org: int) -> Iterator[Finding]:
     """All that does not hold in one organisation; nothing in a sound archive."""
-    return iter([*_counters(tx, org), *_changes(tx, org), *_parties(tx, org), *_search_index(tx, org)])
+    return iter([*_counters(tx, org), *_changes(tx, org), *_resolver(tx, org), *_search_index(tx, org)])
 
 
 def _rows(tx: Txn, org: int) -> Iterator[MessageRow]:
@@ -44,7 +44,7 @@ def _rows(tx: Txn, org: int) -> Iterator[MessageRow]:
 
 def _counters(tx: Txn, org: int) -> Iterator[Finding]:
     """One walk over all rows; memory grows with the chats and days of an archive, and with the ids told twice."""
-    counted: Counter[TallyKey] = Counter()
+    counted: Counter[CounterKey] = Counter()
     chats: dict[ChatKey, tuple[int | None, bool]] = {}
     merging = {row[0]: row[1] for row in tx.all("pending_merges", {"org": org})}
     for row in _rows(tx, org):
@@ -54,13 +54,13 @@ def _counters(tx: Txn, org: int) -> Iterator[Finding]:
             if not row.flags & NOTICE and (last_at is None or row.sent_at > last_at):
                 last_at = row.sent_at
             chats[(row.phone, chat)] = (last_at, has_media or bool(row.flags & MEDIA))
-    yield from _tallies(tx, org, counted)
+    yield from _wrong_counters(tx, org, counted)
     yield from _chats(tx, org, chats, merging)
     for phone, chat, id, sender in tx.all("stored_twice", {"org": org}):
         yield Finding(org, "message stored once", f"phone {phone} chat {chat} sender {sender}: {id}")
 
 
-def _buckets(row: MessageRow) -> Iterator[TallyKey]:
+def _buckets(row: MessageRow) -> Iterator[CounterKey]:
     month, day, hour = buckets_of(row.sent_at)
     column = column_of(row.flags)
     for chat, level, bucket in (
@@ -90,9 +90,9 @@ def _chats(
             yield Finding(org, "chat has media", where)
 
 
-def _tallies(tx: Txn, org: int, counted: Counter[TallyKey]) -> Iterator[Finding]:
-    kept: dict[TallyKey, int] = {}
-    for phone, chat, level, bucket, *counts in tx.all("every_tally", {"org": org}):
+def _wrong_counters(tx: Txn, org: int, counted: Counter[CounterKey]) -> Iterator[Finding]:
+    kept: dict[CounterKey, int] = {}
+    for phone, chat, level, bucket, *counts in tx.all("every_counter", {"org": org}):
         for column, n in enumerate(counts):
             if n:
                 kept[(phone, chat, level, bucket, column)] = n
@@ -103,13 +103,13 @@ def _tallies(tx: Txn, org: int, counted: Counter[TallyKey]) -> Iterator[Finding]
 
 
 def _changes(tx: Txn, org: int) -> Iterator[Finding]:
-    head = tx.one("read_head", {"org": org})
+    head = tx.one("read_org_state", {"org": org})
     found = tx.one("count_changes", {"org": org})
     if head is not None and found is not None and (found[0], found[1] or 0) != (head[0], head[0]):
         yield Finding(org, "change feed without gaps", f"head {head[0]}, {found[0]} changes up to {found[1]}")
 
 
-def _parties(tx: Txn, org: int) -> Iterator[Finding]:
+def _resolver(tx: Txn, org: int) -> Iterator[Finding]:
     for jid, contact in tx.all("astray_aliases", {"org": org}):
         yield Finding(org, "JID leads to a standing party", f"{jid} leads to {contact}")
     for (no,) in tx.all("astray_messages", {"org": org}):

@@ -221,7 +221,7 @@ def _heads(engine: Engine) -> dict[int, int]:
     """Each organisation with its seq, which is another after every write."""
     found = {}
     for org, *_ in engine.read(lambda tx: tx.all("list_orgs", {})):
-        head = engine.read(lambda tx, org=org: tx.one("read_head", {"org": org}), org)  # type: ignore[misc]
+        head = engine.read(lambda tx, org=org: tx.one("read_org_state", {"org": org}), org)  # type: ignore[misc]
         found[int(org)] = -1 if head is None else int(head[0])
     return found
 
@@ -245,7 +245,7 @@ def _pages(engine: Engine, org: int, table: Table, after: Key | None) -> Iterato
 
 
 def _search_rows(org: int, rows: list[Row]) -> list[dict[str, Any]]:
-    """What the ledger indexes of messages."""
+    """What the message writer indexes of messages."""
     return [
         {
             "org": org,

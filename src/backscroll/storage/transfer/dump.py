@@ -1,7 +1,7 @@
 """Everything that sources told to one organisation, as the events that tell it again, and the way back in.
 
 A dump is in an order that depends on what was told alone, not on when or how: the same archive gives the same lines.
-All tellings and add-ons of one WhatsApp id in one chat stand together.
+All observations and annotations of one WhatsApp id in one chat stand together.
 """
 
 from __future__ import annotations
@@ -20,14 +20,22 @@ from backscroll.core.errors import NotFound
 from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey, Org, Phone, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.accounts import accounts
-from backscroll.storage.read.messages import Names, PartyCache
-from backscroll.storage.records.identity import Head, Parties, decode_registers
-from backscroll.storage.records.resolve import Addon, AddonKey, Folded, Telling, prune, put_latest, telling
-from backscroll.storage.records.rows import TOLD, MessageRow, row_of, told_by
-from backscroll.storage.write.batch import Applied, Writer, keep_raw, lock_head, save_head
-from backscroll.storage.write.event_collector import Hearing, Key, Told
-from backscroll.storage.write.export_matching import ADOPTED
-from backscroll.storage.write.message_writer import Ledger, Values
+from backscroll.storage.read.messages import ContactCache, Names
+from backscroll.storage.records.identity import ContactResolver, OrgState, decode_registers
+from backscroll.storage.records.resolve import (
+    Annotation,
+    AnnotationKey,
+    Observation,
+    Resolved,
+    observation,
+    prune,
+    put_latest,
+)
+from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, row_of
+from backscroll.storage.write.batch import Applied, Writer, keep_raw, lock_org_state, save_org_state
+from backscroll.storage.write.event_collector import EventCollector, Key, Observed
+from backscroll.storage.write.export_matching import MATCHED
+from backscroll.storage.write.message_writer import MessageWriter, Values
 from backscroll.storage.write.validation import cleaned
 
 T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen)
@@ -71,7 +79,7 @@ class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Source | None = None
     """Who told it; of messages, chats, contacts and raw payloads."""
     stored_at: int | None = None
-    """On the first telling of each message: when it came in, when it changed last, and in which payload."""
+    """On the first observation of each message: when it came in, when it changed last, and in which payload."""
     changed_at: int | None = None
     raw: str | None = None
 
@@ -113,7 +121,7 @@ class Dump(Struct):
 
 
 def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump | None:
-    """The dump that this snapshot gives; None while rows of merged parties are still being moved."""
+    """The dump that this snapshot gives; None while rows of merged contacts are still being moved."""
     if tx.all("pending_merges", {"org": org}):
         return None
     dumper = _Dumper(tx, org, chat, raws)
@@ -128,7 +136,7 @@ class _Dumper:
         self._tx = tx
         self._org = org
         self._raws = raws
-        self._cache = PartyCache()
+        self._cache = ContactCache()
         self._names = Names(tx, org, self._cache)
         self._phones: dict[int, tuple[Phone, int]] = accounts.phones_of(tx, org)
         self._only: set[int] | None = None
@@ -138,16 +146,16 @@ class _Dumper:
             self._narrow(chat)
 
     def _narrow(self, jid: str) -> None:
-        """One chat: the phones that have it, and the parties that wrote or did something in it."""
-        party = self._names.find(jid)
-        if party is None:
+        """One chat: the phones that have it, and the contacts that wrote or did something in it."""
+        contact_row = self._names.find(jid)
+        if contact_row is None:
             raise NotFound("chat", jid)
-        self._chat, self.chat_jid = party.contact, party.jid
-        params = {"org": self._org, "chat": party.contact, "phones": tuple(self._phones)}
+        self._chat, self.chat_jid = contact_row.contact, contact_row.jid
+        params = {"org": self._org, "chat": contact_row.contact, "phones": tuple(self._phones)}
         having = {row[0] for row in self._tx.all("phones_of_chat", params)}
         self._phones = {no: phone for no, phone in self._phones.items() if no in having}
         acting = self._tx.all("dump_actors", params | {"phones": tuple(self._phones)})
-        numbers = {party.contact, *(own for _, own in self._phones.values()), *(row[0] for row in acting)}
+        numbers = {contact_row.contact, *(own for _, own in self._phones.values()), *(row[0] for row in acting)}
         self._only = {self._number(contact) for contact in numbers if contact}
 
     def count(self) -> int:
@@ -166,27 +174,27 @@ class _Dumper:
                     created_at=phone.created_at,
                 )
             )
-        for page in self._party_pages():
-            yield from self._parties(page)
+        for page in self._contact_pages():
+            yield from self._resolver(page)
         if self._raws and self._chat is None:
             yield from self._raw_payloads()
-        for page in self._party_pages():
+        for page in self._contact_pages():
             yield from self._chats({contact: jid for contact, jid, _ in page})
         if self._chat is None:
             yield from self._files()
             for stream, place in self._tx.all("list_positions", {"org": self._org}):
                 yield Line(PositionKept(stream, place))
 
-    # ------------------------------------------------------------------ parties
+    # ------------------------------------------------------------------ contacts
 
-    def _party_pages(self) -> Iterator[list[tuple[int, str, str | None]]]:
+    def _contact_pages(self) -> Iterator[list[tuple[int, str, str | None]]]:
         after = ""
-        while page := self._tx.all("dump_parties", {"org": self._org, "after": after, "limit": PAGE}):
+        while page := self._tx.all("dump_contacts", {"org": self._org, "after": after, "limit": PAGE}):
             after = page[-1][1]
             self._names = Names(self._tx, self._org, self._cache)
             yield [(row[0], row[1], row[2]) for row in page if self._only is None or row[0] in self._only]
 
-    def _parties(self, page: list[tuple[int, str, str | None]]) -> Iterator[Line]:
+    def _resolver(self, page: list[tuple[int, str, str | None]]) -> Iterator[Line]:
         aliases: dict[int, list[str]] = defaultdict(list)
         params = {"org": self._org, "contacts": [contact for contact, _, _ in page]}
         for contact, alias in self._tx.all("dump_aliases", params):
@@ -195,13 +203,13 @@ class _Dumper:
             for alias in aliases[contact]:
                 if alias != jid:
                     yield Line(events.NumberMapped(lid=alias, jid=jid))
-            yield from _told(facts, events.ContactSeen(jid=jid))
+            yield from _observed(facts, events.ContactSeen(jid=jid))
 
     def _number(self, contact: int) -> int:
-        return self._names.party(contact).contact if contact else 0
+        return self._names.contact_row(contact).contact if contact else 0
 
     def _jid(self, contact: int) -> str | None:
-        return self._names.party(contact).jid if contact else None
+        return self._names.contact_row(contact).jid if contact else None
 
     # ------------------------------------------------------------------ chats
 
@@ -219,7 +227,7 @@ class _Dumper:
             bare = events.ChatSeen(phone=self._phones[phone][0].jid, chat=contacts[chat])
             facts = known[(phone, chat)]
             if facts is not ...:
-                yield from _told(facts, bare)
+                yield from _observed(facts, bare)
             yield from self._messages(phone, chat)
             yield from self._waiting(phone, chat)
 
@@ -238,21 +246,21 @@ class _Dumper:
         message they are is found again on the way in.
         """
         base = {"org": self._org, "phone": phone, "phones": (phone,), "chats": (chat,)}
-        told_of = sorted({row.id for row in rows if row.flags & TOLD})
+        told_of = sorted({row.id for row in rows if row.flags & OBSERVED})
         groups: dict[str, list[MessageRow]] = defaultdict(list)
         for values in self._tx.all("rows_by_id", base | {"ids": told_of}):
             groups[values[4]].append(row_of(values))
-        tellings: dict[str, list[Telling]] = defaultdict(list)
-        for _, id, sender, source, digest, text in self._tx.all("read_tellings", base | {"ids": told_of}):
-            tellings[id].append(Telling(self._number(sender), source, _MESSAGE.decode(text), digest))
-        addons = self._addons(phone, chat, [row.id for row in rows])
-        self._names.load({row.sender for row in rows} | {a.actor for some in addons.values() for a in some})
+        observations: dict[str, list[Observation]] = defaultdict(list)
+        for _, id, sender, source, digest, text in self._tx.all("read_observations", base | {"ids": told_of}):
+            observations[id].append(Observation(self._number(sender), source, _MESSAGE.decode(text), digest))
+        annotations = self._annotations(phone, chat, [row.id for row in rows])
+        self._names.load({row.sender for row in rows} | {a.actor for some in annotations.values() for a in some})
         digests = self._digests(rows)
         for row in rows:
             group = sorted(groups.get(row.id, [row]), key=lambda r: (r.sent_at, r.sender))
             if group[0].no == row.no:
-                yield from self._message(phone, chat, row.id, group, tellings.get(row.id, []), digests)
-                yield from self._added(phone, chat, row.id, addons.get(row.id, ()))
+                yield from self._message(phone, chat, row.id, group, observations.get(row.id, []), digests)
+                yield from self._added(phone, chat, row.id, annotations.get(row.id, ()))
 
     def _digests(self, rows: Iterable[MessageRow]) -> dict[int | None, str]:
         raws = sorted({row.raw for row in rows if row.raw is not None})
@@ -266,14 +274,16 @@ class _Dumper:
         chat: int,
         id: str,
         group: list[MessageRow],
-        told: list[Telling],
+        observed: list[Observation],
         digests: dict[int | None, str],
     ) -> Iterator[Line]:
-        tellings = prune(told) or [telling(self._number(r.sender), r.source, told_by(r)) for r in group]
+        observations = prune(observed) or [
+            observation(self._number(r.sender), r.source, observation_of(r)) for r in group
+        ]
         rows = {self._number(row.sender): row for row in group}
-        if len(tellings) > 1:
-            tellings.sort(key=lambda t: (t.sender not in rows, t.message.key.id != id, *self._place(t)))
-        for t in tellings:
+        if len(observations) > 1:
+            observations.sort(key=lambda t: (t.sender not in rows, t.message.key.id != id, *self._place(t)))
+        for t in observations:
             row = rows.pop(t.sender, None)
             about = About(
                 source=t.source,
@@ -288,35 +298,35 @@ class _Dumper:
             message = structs.replace(t.message, key=key, from_me=from_me, kind=_same(t.message.kind))
             yield Line(events.MessageSeen(message), about)
 
-    def _place(self, t: Telling) -> tuple[str, int, bytes]:
+    def _place(self, t: Observation) -> tuple[str, int, bytes]:
         return (
             self._jid(t.sender) or "",
             -SOURCE_RANK[t.source],
             _ENCODER.encode(structs.replace(t.message, kind=_same(t.message.kind))),
         )
 
-    # ------------------------------------------------------------------ add-ons
+    # ------------------------------------------------------------------ annotations
 
-    def _addons(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Addon]]:
+    def _annotations(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Annotation]]:
         params = {"org": self._org, "phone": phone, "chats": (chat,), "ids": wanted}
-        found: dict[str, dict[AddonKey, Addon]] = defaultdict(dict)
-        for _, id, kind, actor, target, ref, at, value in self._tx.all("read_addons", params):
-            if kind != ADOPTED:
-                put_latest(found[id], Addon(kind, self._number(actor), self._number(target), ref, at, value))
-        return {id: sorted(some.values(), key=self._addon_place) for id, some in found.items()}
+        found: dict[str, dict[AnnotationKey, Annotation]] = defaultdict(dict)
+        for _, id, kind, actor, target, ref, at, value in self._tx.all("read_annotations", params):
+            if kind != MATCHED:
+                put_latest(found[id], Annotation(kind, self._number(actor), self._number(target), ref, at, value))
+        return {id: sorted(some.values(), key=self._annotation_place) for id, some in found.items()}
 
-    def _addon_place(self, addon: Addon) -> tuple[str, str, str, str]:
-        return (addon.kind, self._jid(addon.actor) or "", self._jid(addon.target) or "", addon.ref)
+    def _annotation_place(self, annotation: Annotation) -> tuple[str, str, str, str]:
+        return (annotation.kind, self._jid(annotation.actor) or "", self._jid(annotation.target) or "", annotation.ref)
 
-    def _added(self, phone: int, chat: int, id: str, addons: Iterable[Addon]) -> Iterator[Line]:
+    def _added(self, phone: int, chat: int, id: str, annotations: Iterable[Annotation]) -> Iterator[Line]:
         own, jid = self._phones[phone][0].jid, self._jid(chat) or ""
-        for addon in addons:
-            if addon.kind != ADOPTED:
-                line, slash, _ = addon.ref.partition("/")
+        for annotation in annotations:
+            if annotation.kind != MATCHED:
+                line, slash, _ = annotation.ref.partition("/")
                 target = events.Target(
-                    own, jid, line if slash and addon.kind == "media" else id, self._jid(addon.target)
+                    own, jid, line if slash and annotation.kind == "media" else id, self._jid(annotation.target)
                 )
-                yield Line(_event_of(addon, target, self._jid(addon.actor), chat))
+                yield Line(_event_of(annotation, target, self._jid(annotation.actor), chat))
 
     def _waiting(self, phone: int, chat: int) -> Iterator[Line]:
         """What waits for messages that nobody told yet."""
@@ -324,9 +334,9 @@ class _Dumper:
         base = {"org": self._org, "phone": phone, "chat": chat, "limit": PAGE}
         while page := [row[0] for row in self._tx.all("dump_waiting", base | {"after": after})]:
             after = page[-1]
-            addons = self._addons(phone, chat, page)
+            annotations = self._annotations(phone, chat, page)
             for id in page:
-                yield from self._added(phone, chat, id, addons.get(id, ()))
+                yield from self._added(phone, chat, id, annotations.get(id, ()))
 
     # ------------------------------------------------------------------ files and payloads
 
@@ -350,25 +360,25 @@ def _same(kind: Kind) -> Kind:
     return cast(Kind, sys.intern(kind))
 
 
-def _told(facts: str | None, bare: T) -> Iterator[Line]:
+def _observed(facts: str | None, bare: T) -> Iterator[Line]:
     """Registers as the events that told them: one for each source and time; ``bare`` where nothing was told."""
     if facts is None:
         yield Line(bare)
         return
-    tellings: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
+    observations: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
     for field, (at, rank, value) in decode_registers(facts).items():
-        tellings[(at, rank)][field] = value
-    for (at, rank), fields in sorted(tellings.items(), key=lambda told: told[0]):
+        observations[(at, rank)][field] = value
+    for (at, rank), fields in sorted(observations.items(), key=lambda observed: observed[0]):
         event = msgspec.convert(structs.asdict(bare) | fields | {"at": None if at == -1 else at}, type(bare))
         yield Line(event, About(source=_SOURCE_OF[rank]))
 
 
-def _event_of(addon: Addon, target: events.Target, actor: str | None, chat: int) -> events.Event:
-    """The event that an add-on was made of (``Writer._addon`` the other way round)."""
-    at, value = addon.at, addon.value
-    match addon.kind:
+def _event_of(annotation: Annotation, target: events.Target, actor: str | None, chat: int) -> events.Event:
+    """The event that an annotation was made of (``Writer._addon`` the other way round)."""
+    at, value = annotation.at, annotation.value
+    match annotation.kind:
         case "edit":
-            id = None if addon.ref == str(at) else addon.ref
+            id = None if annotation.ref == str(at) else annotation.ref
             return events.MessageEdited(target=target, text=value, at=at or 0, id=id, by=actor)
         case "revoke":
             return events.MessageRevoked(target=target, at=at, by=actor, by_admin=value == "admin")
@@ -377,8 +387,8 @@ def _event_of(addon: Addon, target: events.Target, actor: str | None, chat: int)
         case "vote":
             return events.PollVoted(target=target, by=actor or "", options=_OPTIONS.decode(value or "[]"), at=at or 0)
         case "receipt":
-            participant = None if addon.actor == chat else actor
-            return events.ReceiptSet(target=target, ack=int(addon.ref), participant=participant, at=at)
+            participant = None if annotation.actor == chat else actor
+            return events.ReceiptSet(target=target, ack=int(annotation.ref), participant=participant, at=at)
         case _:
             return events.MediaHeld(target=target, media=_MEDIA.decode(value or "{}"))
 
@@ -388,9 +398,9 @@ def _event_of(addon: Addon, target: events.Target, actor: str | None, chat: int)
 
 def restore_lines(tx: Txn, org: int, lines: Sequence[Line], now: int, make_phone_id: Callable[[], str]) -> Applied:
     """Apply lines of a dump in one transaction; each counts as told by its own source."""
-    head = lock_head(tx, org)
-    writer = Writer(tx, head, now, "linked")
-    ledger = writer.ledger = _KeepingTimes(tx, head, writer.parties, now)
+    state = lock_org_state(tx, org)
+    writer = Writer(tx, state, now, "linked")
+    message_writer = writer.message_writer = _KeepingTimes(tx, state, writer.resolver, now)
     heard: list[tuple[events.Event, About]] = []
     for line in lines:
         match line.event:
@@ -399,35 +409,35 @@ def restore_lines(tx: Txn, org: int, lines: Sequence[Line], now: int, make_phone
             case event:
                 heard.append((cleaned(event), line.about))
     writer.introduce([event for event, _ in heard], make_phone_id)
-    told: dict[Key, Told] = defaultdict(Told)
+    observed: dict[Key, Observed] = defaultdict(Observed)
     for event, about in heard:
-        hearing = Hearing(writer.parties, writer.phones, ledger, about.source or "linked")
-        hearing.hear(event)
-        for key, what in hearing.told.items():
-            told[key].tellings.extend(what.tellings)
-            told[key].addons.extend(what.addons)
-            ledger.remember(key, what, about)
-    writer.settle(told)
+        collector = EventCollector(writer.resolver, writer.phones, message_writer, about.source or "linked")
+        collector.collect(event)
+        for key, what in collector.observed.items():
+            observed[key].observations.extend(what.observations)
+            observed[key].annotations.extend(what.annotations)
+            message_writer.remember(key, what, about)
+    writer.settle(observed)
     writer.finish()
-    return save_head(tx, head)
+    return save_org_state(tx, state)
 
 
-class _KeepingTimes(Ledger):
+class _KeepingTimes(MessageWriter):
     """Gives a message that is new here the times and the payload that it had."""
 
-    def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
-        super().__init__(tx, head, parties, now)
+    def __init__(self, tx: Txn, state: OrgState, resolver: ContactResolver, now: int) -> None:
+        super().__init__(tx, state, resolver, now)
         self._known: dict[tuple[Key, int], About] = {}
 
-    def remember(self, key: Key, what: Told, about: About) -> None:
+    def remember(self, key: Key, what: Observed, about: About) -> None:
         if about.stored_at is not None:
-            self._known |= {(key, t.sender): about for t in what.tellings}
+            self._known |= {(key, t.sender): about for t in what.observations}
 
     def row_for(
-        self, phone: int, chat: int, id: str, folded: Folded, row: MessageRow | None = None, told: bool = False
+        self, phone: int, chat: int, id: str, resolved: Resolved, row: MessageRow | None = None, observed: bool = False
     ) -> Values:
-        values = super().row_for(phone, chat, id, folded, row, told)
-        about = self._known.get(((phone, chat, id), folded.sender))
+        values = super().row_for(phone, chat, id, resolved, row, observed)
+        about = self._known.get(((phone, chat, id), resolved.sender))
         if row is None and about is not None:
             values["stored_at"] = about.stored_at
             values["changed_at"] = about.stored_at if about.changed_at is None else about.changed_at
@@ -442,7 +452,7 @@ def _keep(tx: Txn, writer: Writer, kept: FileKept | RawKept | PositionKept, abou
             params = {"file": sha256, "size": size, "mimetype": mimetype}
             tx.run("add_file", params | {"org": writer.org, "now": writer.now})
         case RawKept(_, media_type, payload):
-            keep_raw(tx, writer.head, about.source or "linked", media_type, payload, writer.now)
+            keep_raw(tx, writer.state, about.source or "linked", media_type, payload, writer.now)
         case PositionKept(stream, place):
             tx.run("keep_position", {"org": writer.org, "stream": stream, "place": place})
         case _:

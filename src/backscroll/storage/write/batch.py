@@ -15,24 +15,24 @@ from backscroll.core import events
 from backscroll.core.errors import NotFound
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.identity import Head, Parties
+from backscroll.storage.records.identity import ContactResolver, OrgState
 from backscroll.storage.records.resolve import (
     ALTERING,
-    Addon,
-    AddonKey,
-    Addons,
-    Folded,
-    Telling,
-    fold,
-    fold_only,
+    Annotation,
+    AnnotationKey,
+    Annotations,
+    Observation,
+    Resolved,
+    observation,
     prune,
     put_latest,
-    telling,
+    resolve,
+    resolve_one,
 )
-from backscroll.storage.records.rows import EXPORT_PREFIX, TOLD, MessageRow, row_of, told_by
-from backscroll.storage.write.event_collector import Hearing, Key, Told
-from backscroll.storage.write.export_matching import ADOPTED, MINUTE_US, adopted, minutes_of
-from backscroll.storage.write.message_writer import ChatKey, Ledger, Values
+from backscroll.storage.records.rows import EXPORT_PREFIX, OBSERVED, MessageRow, observation_of, row_of
+from backscroll.storage.write.event_collector import EventCollector, Key, Observed
+from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched, minutes_of
+from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
 from backscroll.storage.write.phones import OwnPhones
 from backscroll.storage.write.validation import cleaned_batch, jids_of, named_in
 
@@ -40,13 +40,13 @@ __all__ = [
     "Applied",
     "Key",
     "Known",
+    "Observed",
     "Session",
-    "Told",
     "Writer",
     "apply_batch",
     "keep_raw",
-    "lock_head",
-    "save_head",
+    "lock_org_state",
+    "save_org_state",
 ]
 
 _UNSETTLING = (events.NumberMapped, events.PhoneSeen)
@@ -68,31 +68,31 @@ class Known(Struct):
     """What the archive holds about one id of a chat."""
 
     rows: list[MessageRow] = []
-    tellings: list[Telling] = []
-    kept: list[Telling] = []
-    """Those of ``tellings`` that have rows of their own."""
-    addons: dict[AddonKey, Addon] = {}
+    observations: list[Observation] = []
+    kept: list[Observation] = []
+    """Those of ``observations`` that have rows of their own."""
+    annotations: dict[AnnotationKey, Annotation] = {}
     chats: set[int] = set()
-    """Chats that its tellings and add-ons stand under: more than one while a merge goes on."""
+    """Chats that its observations and annotations stand under: more than one while a merge goes on."""
     renamed: bool = False
-    """Tellings or add-ons stand under numbers of merged parties; they are to be written anew."""
+    """Tellings or annotations stand under numbers of merged contacts; they are to be written anew."""
 
 
-def lock_head(tx: Txn, org: int) -> Head:
-    row = tx.one("lock_head", {"org": org})
+def lock_org_state(tx: Txn, org: int) -> OrgState:
+    row = tx.one("lock_org_state", {"org": org})
     if row is None:
         raise NotFound("organisation", str(org))
-    return Head(org, row[0], row[1], row[2])
+    return OrgState(org, row[0], row[1], row[2])
 
 
-def save_head(tx: Txn, head: Head) -> Applied:
+def save_org_state(tx: Txn, state: OrgState) -> Applied:
     """Write the changes and put the counter row back; what the last batch did comes back."""
-    changed = head.end_batch()
-    if head.numbered:
-        numbered = enumerate(head.numbered, head.seq - len(head.numbered) + 1)
-        tx.many("add_change", ({"org": head.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
-    tx.run("save_head", {"org": head.org, "seq": head.seq, "next_no": head.next_no, "named": head.named})
-    return Applied(changed, head.seq)
+    changed = state.end_batch()
+    if state.numbered:
+        numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
+        tx.many("add_change", ({"org": state.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
+    tx.run("save_org_state", {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named})
+    return Applied(changed, state.seq)
 
 
 def apply_batch(tx: Txn, org: int, batch: events.Batch, now: int, make_phone_id: Callable[[], str]) -> Applied:
@@ -108,17 +108,17 @@ class Session:
 
     def __init__(self, tx: Txn, org: int, make_phone_id: Callable[[], str]) -> None:
         self._tx = tx
-        self._head = lock_head(tx, org)
+        self._state = lock_org_state(tx, org)
         self._make_phone_id = make_phone_id
         self._writer: Writer | None = None
 
     def expect(self, batches: Sequence[events.Batch]) -> None:
         """Look up together whom these batches will ask for."""
         if len(batches) > 1:
-            heard = [event for batch in batches for event in batch.events]
-            parties = self._ready("linked", 0).parties
-            parties.look_up(jid for event in heard for jid in jids_of(event))
-            parties.load_known(jid for event in heard for jid in named_in(event))
+            incoming = [event for batch in batches for event in batch.events]
+            resolver = self._ready("linked", 0).resolver
+            resolver.look_up(jid for event in incoming for jid in jids_of(event))
+            resolver.load_known(jid for event in incoming for jid in named_in(event))
 
     def write(self, batch: events.Batch, now: int) -> Applied:
         """Write a batch that is fit to be stored (``cleaned_batch``); on disk when the transaction is."""
@@ -130,12 +130,12 @@ class Session:
             self._begin_anew()
         if batch.position is not None:
             stream, place = batch.position
-            self._tx.run("save_position", {"org": self._head.org, "stream": stream, "place": place})
-        return Applied(self._head.end_batch(), self._head.seq)
+            self._tx.run("save_position", {"org": self._state.org, "stream": stream, "place": place})
+        return Applied(self._state.end_batch(), self._state.seq)
 
     def _ready(self, source: Source, now: int) -> Writer:
         if self._writer is None:
-            self._writer = Writer(self._tx, self._head, now, source)
+            self._writer = Writer(self._tx, self._state, now, source)
         else:
             self._writer.turn_to(source, now)
         return self._writer
@@ -148,28 +148,28 @@ class Session:
 
     def finish(self) -> None:
         self._begin_anew()
-        save_head(self._tx, self._head)
+        save_org_state(self._tx, self._state)
 
 
 class Writer:
     """One writing transaction of one organisation. Until its end nobody else writes there."""
 
-    def __init__(self, tx: Txn, head: Head, now: int, source: Source) -> None:
+    def __init__(self, tx: Txn, state: OrgState, now: int, source: Source) -> None:
         self.tx = tx
-        self.head = head
-        self.org = head.org
+        self.state = state
+        self.org = state.org
         self.now = now
         self.source: Source = source
-        self.parties = Parties(tx, head, now)
-        self.phones = OwnPhones(tx, head, self.parties, now)
-        self.ledger = Ledger(tx, head, self.parties, now)
+        self.resolver = ContactResolver(tx, state, now)
+        self.phones = OwnPhones(tx, state, self.resolver, now)
+        self.message_writer = MessageWriter(tx, state, self.resolver, now)
         self._exported: dict[ChatKey, bool] = {}
 
     def turn_to(self, source: Source, now: int) -> None:
         """What comes next was told by ``source`` at ``now``."""
         self.source = source
-        self.now = self.parties.now = self.phones.now = self.ledger.now = now
-        self.ledger.raw = None
+        self.now = self.resolver.now = self.phones.now = self.message_writer.now = now
+        self.message_writer.raw = None
         # Each batch that tells of an export notes it anew.
         self._exported = {where: False for where, is_exported in self._exported.items() if not is_exported}
 
@@ -179,25 +179,25 @@ class Writer:
         """Write a batch but for what is held back until ``flush``."""
         self.introduce(batch.events, make_phone_id)
         if batch.raw:
-            self.ledger.raw = keep_raw(self.tx, self.head, batch.source, batch.raw_type, batch.raw, self.now)
-        hearing = Hearing(self.parties, self.phones, self.ledger, self.source)
+            self.message_writer.raw = keep_raw(self.tx, self.state, batch.source, batch.raw_type, batch.raw, self.now)
+        collector = EventCollector(self.resolver, self.phones, self.message_writer, self.source)
         for event in batch.events:
-            hearing.hear(event)
-        self.settle(hearing.told)
-        self.parties.finish()
-        self.ledger.finish()
+            collector.collect(event)
+        self.settle(collector.observed)
+        self.resolver.finish()
+        self.message_writer.finish()
 
-    def introduce(self, heard: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
+    def introduce(self, incoming: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
         """Phones first, then who is who, then everybody who is met: what is heard after that has names."""
-        for event in heard:
+        for event in incoming:
             if isinstance(event, events.PhoneSeen):
                 self.see_phone(event, make_phone_id())
-        for event in heard:
+        for event in incoming:
             if isinstance(event, events.NumberMapped):
-                self.parties.map_number(event.lid, event.jid)
-        for loser, winner in self.parties.just_merged:
-            self.ledger.join_chats(loser, winner)
-        self.parties.learn(jid for event in heard for jid in jids_of(event))
+                self.resolver.map_number(event.lid, event.jid)
+        for loser, winner in self.resolver.just_merged:
+            self.message_writer.join_chats(loser, winner)
+        self.resolver.learn(jid for event in incoming for jid in jids_of(event))
 
     def see_phone(self, event: events.PhoneSeen, phone_id: str) -> int:
         """Make or complete an own phone and return its number."""
@@ -205,20 +205,20 @@ class Writer:
 
     def finish(self) -> None:
         """The end of what was not written as a batch."""
-        self.parties.finish()
-        self.ledger.finish()
+        self.resolver.finish()
+        self.message_writer.finish()
         self.flush()
 
     def flush(self) -> None:
-        self.parties.flush()
-        self.ledger.flush()
+        self.resolver.flush()
+        self.message_writer.flush()
 
     # ------------------------------------------------------------------ settling: what is told meets what is known
 
-    def settle(self, told: dict[Key, Told]) -> None:
+    def settle(self, observed: dict[Key, Observed]) -> None:
         """Bring what was told together with what is known, and write the outcome."""
-        by_chat: dict[ChatKey, dict[str, Told]] = defaultdict(dict)
-        for (phone, chat, id), what in told.items():
+        by_chat: dict[ChatKey, dict[str, Observed]] = defaultdict(dict)
+        for (phone, chat, id), what in observed.items():
             by_chat[(phone, chat)][id] = what
         fresh: list[Values] = []
         for where, items in by_chat.items():
@@ -226,136 +226,143 @@ class Writer:
                 some = {id: items[id] for id in chunk}
                 if self._meets_export(where, some):
                     # What is matched with lines must be there to be found.
-                    self.ledger.insert(fresh)
+                    self.message_writer.insert(fresh)
                     fresh = self._settle_exported(where, some)
                 else:
                     fresh += self._settle_some(where, some)
-        self.ledger.insert(fresh)
+        self.message_writer.insert(fresh)
 
-    def _settle_some(self, where: ChatKey, items: dict[str, Told]) -> list[Values]:
+    def _settle_some(self, where: ChatKey, items: dict[str, Observed]) -> list[Values]:
         """Settle some ids of a chat; rows of plain new messages come back, to be inserted together."""
         phone, chat = where
-        if self.ledger.holds_back(items):
-            self.ledger.flush_rows()
-        chats = self.parties.standing_under(chat)
+        if self.message_writer.holds_back(items):
+            self.message_writer.flush_rows()
+        chats = self.resolver.numbers_of(chat)
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
         met = {row[0] for row in self.tx.all("known_ids", params)}
         own = self.phones.contact_of(phone)
         fresh = []
-        rest: dict[str, Told] = {}
+        rest: dict[str, Observed] = {}
         for id, what in items.items():
-            if id in met or len(what.tellings) != 1 or what.addons:
+            if id in met or len(what.observations) != 1 or what.annotations:
                 rest[id] = what
             else:
-                fresh.append(self.ledger.row_for(phone, chat, id, fold_only(what.tellings[0], own)))
+                fresh.append(self.message_writer.row_for(phone, chat, id, resolve_one(what.observations[0], own)))
         if rest:
             self._settle_each(phone, chat, rest)
         return fresh
 
-    def _settle_each(self, phone: int, chat: int, items: dict[str, Told]) -> None:
+    def _settle_each(self, phone: int, chat: int, items: dict[str, Observed]) -> None:
         known = self.known(phone, chat, list(items))
         for id, what in items.items():
-            addons = dict(known[id].addons)
-            for addon in what.addons:
-                put_latest(addons, addon)
-            self.write_outcome(phone, chat, id, known[id], prune(known[id].tellings + what.tellings), addons)
+            annotations = dict(known[id].annotations)
+            for annotation in what.annotations:
+                put_latest(annotations, annotation)
+            self.write_outcome(
+                phone, chat, id, known[id], prune(known[id].observations + what.observations), annotations
+            )
 
     def resettle(self, phone: int, chat: int, wanted: Sequence[str]) -> None:
-        """Write anew what is known of some ids, in words of today's parties."""
-        items = {id: Told() for id in wanted}
+        """Write anew what is known of some ids, in words of today's contacts."""
+        items = {id: Observed() for id in wanted}
         if self._meets_export((phone, chat), items):
             self._settle_with_lines(phone, chat, items, self.known(phone, chat, wanted))
         else:
             self._settle_each(phone, chat, items)
 
     def known(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
-        """What the archive holds about some ids, in words of today's parties."""
-        self.ledger.flush_rows()
-        chats = self.parties.standing_under(chat)
+        """What the archive holds about some ids, in words of today's contacts."""
+        self.message_writer.flush_rows()
+        chats = self.resolver.numbers_of(chat)
         params: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats, "ids": wanted}
         rows = [row_of(values) for values in self.tx.all("rows_by_id", params)]
-        tellings = self.tx.all("read_tellings", params)
-        addons = self.tx.all("read_addons", params)
-        self.parties.load(
-            {row.sender for row in rows} | {t[2] for t in tellings} | {a[3] for a in addons} | {a[4] for a in addons}
+        observations = self.tx.all("read_observations", params)
+        annotations = self.tx.all("read_annotations", params)
+        self.resolver.load(
+            {row.sender for row in rows}
+            | {t[2] for t in observations}
+            | {a[3] for a in annotations}
+            | {a[4] for a in annotations}
         )
         known: dict[str, Known] = {id: Known() for id in wanted}
         for row in rows:
             known[row.id].rows.append(row)
-            if not row.flags & TOLD:
-                known[row.id].tellings.append(telling(self.parties.resolve(row.sender), row.source, told_by(row)))
-        for t in tellings:
-            self._recall_telling(known[t[1]], *t)
-        for a in addons:
-            self._recall_addon(known[a[1]], *a)
+            if not row.flags & OBSERVED:
+                known[row.id].observations.append(
+                    observation(self.resolver.resolve(row.sender), row.source, observation_of(row))
+                )
+        for t in observations:
+            self._recall_observation(known[t[1]], *t)
+        for a in annotations:
+            self._recall_annotation(known[a[1]], *a)
         return known
 
-    def _recall_telling(
+    def _recall_observation(
         self, known: Known, chat: int, _: str, sender: int, source: Source, digest: str, text: str
     ) -> None:
-        today = self.parties.resolve(sender)
-        kept = Telling(today, source, _MESSAGE.decode(text), digest)
-        known.tellings.append(kept)
+        today = self.resolver.resolve(sender)
+        kept = Observation(today, source, _MESSAGE.decode(text), digest)
+        known.observations.append(kept)
         known.kept.append(kept)
         known.chats.add(chat)
         known.renamed |= today != sender
 
-    def _recall_addon(
+    def _recall_annotation(
         self, known: Known, chat: int, _: str, kind: str, actor: int, target: int, ref: str, at: int, value: str
     ) -> None:
-        addon = Addon(kind, self.parties.resolve(actor), self.parties.resolve(target), ref, at, value)
-        put_latest(known.addons, addon)
+        annotation = Annotation(kind, self.resolver.resolve(actor), self.resolver.resolve(target), ref, at, value)
+        put_latest(known.annotations, annotation)
         known.chats.add(chat)
-        known.renamed |= (addon.actor, addon.target) != (actor, target)
+        known.renamed |= (annotation.actor, annotation.target) != (actor, target)
 
     # ------------------------------------------------------------------ lines of exported chats
 
-    def _meets_export(self, where: ChatKey, items: Mapping[str, Told]) -> bool:
+    def _meets_export(self, where: ChatKey, items: Mapping[str, Observed]) -> bool:
         """Whether lines of an export and messages with real ids may tell of the same here."""
         if not self._exported.get(where):
-            named = {t.message.key.id for what in items.values() for t in what.tellings}
-            told = any(id.startswith(EXPORT_PREFIX) for id in named | items.keys())
-            if told:
+            named = {t.message.key.id for what in items.values() for t in what.observations}
+            observed = any(id.startswith(EXPORT_PREFIX) for id in named | items.keys())
+            if observed:
                 self._exported[where] = True
-                self.ledger.note_export(*where)
+                self.message_writer.note_export(*where)
             elif where not in self._exported:
-                chats = self.parties.standing_under(where[1])
-                self._exported[where] = any(self.ledger.is_exported(where[0], chat) for chat in chats)
+                chats = self.resolver.numbers_of(where[1])
+                self._exported[where] = any(self.message_writer.is_exported(where[0], chat) for chat in chats)
         return self._exported[where]
 
-    def _settle_exported(self, where: ChatKey, items: dict[str, Told]) -> list[Values]:
+    def _settle_exported(self, where: ChatKey, items: dict[str, Observed]) -> list[Values]:
         known = self.known(*where, list(items))
         if not self._are_lines_alone(where, known, items):
             self._settle_with_lines(*where, items, known)
             return []
         return self._settle_some(where, items)
 
-    def _are_lines_alone(self, where: ChatKey, known: Mapping[str, Known], items: Mapping[str, Told]) -> bool:
+    def _are_lines_alone(self, where: ChatKey, known: Mapping[str, Known], items: Mapping[str, Observed]) -> bool:
         """Whether only lines of exports are told here and stand around, so that none of them can be a message."""
         return (
             all(id.startswith(EXPORT_PREFIX) for id in items)
-            and not any(addon.kind == ADOPTED for k in known.values() for addon in k.addons.values())
+            and not any(annotation.kind == MATCHED for k in known.values() for annotation in k.annotations.values())
             and all(id.startswith(EXPORT_PREFIX) for id in self._said_in(*where, minutes_of(known, items)))
         )
 
-    def _settle_with_lines(self, phone: int, chat: int, items: dict[str, Told], known: dict[str, Known]) -> None:
+    def _settle_with_lines(self, phone: int, chat: int, items: dict[str, Observed], known: dict[str, Known]) -> None:
         """Settle some ids and, with them, all that was said in the same minutes."""
         around = self._said_in(phone, chat, minutes_of(known, items))
         known = known | self.known(phone, chat, sorted(around - known.keys()))
-        lines = {t.message.key.id for k in known.values() for t in k.tellings} - known.keys()
+        lines = {t.message.key.id for k in known.values() for t in k.observations} - known.keys()
         known |= self.known(phone, chat, sorted(lines))
-        outcomes = adopted(
+        outcomes = matched(
             known,
             items,
-            lambda tellings, addons: self._fold(phone, chat, tellings, addons),
+            lambda observations, annotations: self._resolve(phone, chat, observations, annotations),
             lambda senders: self._by_name(chat, senders),
         )
         for id, outcome in outcomes.items():
-            self.write_outcome(phone, chat, id, known[id], outcome.tellings, outcome.addons)
+            self.write_outcome(phone, chat, id, known[id], outcome.observations, outcome.annotations)
 
     def _said_in(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
-        self.ledger.flush_rows()
-        params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": self.parties.standing_under(chat)}
+        self.message_writer.flush_rows()
+        params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": self.resolver.numbers_of(chat)}
         wanted = set(minutes)
         found: set[str] = set()
         for first, last in _runs(wanted):
@@ -367,80 +374,96 @@ class Writer:
     # ------------------------------------------------------------------ the outcome
 
     def write_outcome(
-        self, phone: int, chat: int, id: str, known: Known, tellings: list[Telling], addons: dict[AddonKey, Addon]
+        self,
+        phone: int,
+        chat: int,
+        id: str,
+        known: Known,
+        observations: list[Observation],
+        annotations: dict[AnnotationKey, Annotation],
     ) -> None:
         """Make the archive hold exactly this about an id."""
-        folded = self._fold(phone, chat, tellings, addons)
-        told = len(tellings) > 1 or (bool(tellings) and any(a.kind in ALTERING for a in addons.values()))
-        self._write_told(phone, chat, id, known, tellings if told else [], addons)
-        self._write_rows(phone, chat, id, known, folded, told, touched=addons != known.addons)
+        resolved = self._resolve(phone, chat, observations, annotations)
+        observed = len(observations) > 1 or (
+            bool(observations) and any(a.kind in ALTERING for a in annotations.values())
+        )
+        self._write_told(phone, chat, id, known, observations if observed else [], annotations)
+        self._write_rows(phone, chat, id, known, resolved, observed, touched=annotations != known.annotations)
 
-    def _fold(self, phone: int, chat: int, tellings: Sequence[Telling], addons: Addons) -> list[Folded]:
-        is_group = self.parties.party(chat).kind == "group"
-        by_name = self._by_name(chat, (t.sender for t in tellings))
-        return fold(tellings, addons.values(), self.phones.contact_of(phone), is_group, by_name)
+    def _resolve(
+        self, phone: int, chat: int, observations: Sequence[Observation], annotations: Annotations
+    ) -> list[Resolved]:
+        is_group = self.resolver.contact_row(chat).kind == "group"
+        by_name = self._by_name(chat, (t.sender for t in observations))
+        return resolve(observations, annotations.values(), self.phones.contact_of(phone), is_group, by_name)
 
     def _by_name(self, chat: int, senders: Iterable[int]) -> set[int]:
         """Whoever an export knows by name only, unless the chat is theirs: there they are one of two."""
-        return self.parties.known_by_name(senders) - {chat}
+        return self.resolver.known_by_name(senders) - {chat}
 
     def _write_told(
-        self, phone: int, chat: int, id: str, known: Known, tellings: list[Telling], addons: dict[AddonKey, Addon]
+        self,
+        phone: int,
+        chat: int,
+        id: str,
+        known: Known,
+        observations: list[Observation],
+        annotations: dict[AnnotationKey, Annotation],
     ) -> None:
         base = {"org": self.org, "phone": phone, "chat": chat, "id": id}
         moved = known.renamed or bool(known.chats - {chat})
-        anew = moved or bool(known.addons.keys() - addons.keys())
-        if moved or _marks(tellings) != _marks(known.kept):
+        anew = moved or bool(known.annotations.keys() - annotations.keys())
+        if moved or _marks(observations) != _marks(known.kept):
             for old in known.chats | {chat}:
-                self.tx.run("delete_tellings", base | {"chat": old})
-            for t in tellings:
+                self.tx.run("delete_observations", base | {"chat": old})
+            for t in observations:
                 text = _ENCODER.encode(t.message).decode()
-                told = {"sender": t.sender, "source": t.source, "digest": t.digest, "message": text}
-                self.tx.run("add_telling", base | told)
+                observed = {"sender": t.sender, "source": t.source, "digest": t.digest, "message": text}
+                self.tx.run("add_observation", base | observed)
         if anew:
             for old in known.chats:
-                self.tx.run("delete_addons", base | {"chat": old})
-        for key, addon in addons.items():
-            if anew or known.addons.get(key) != addon:
-                self.tx.run("save_addon", base | structs.asdict(addon))
+                self.tx.run("delete_annotations", base | {"chat": old})
+        for key, annotation in annotations.items():
+            if anew or known.annotations.get(key) != annotation:
+                self.tx.run("save_annotation", base | structs.asdict(annotation))
 
     def _write_rows(
-        self, phone: int, chat: int, id: str, known: Known, folded: list[Folded], told: bool, touched: bool
+        self, phone: int, chat: int, id: str, known: Known, resolved: list[Resolved], observed: bool, touched: bool
     ) -> None:
-        pairs, left = self._paired(chat, folded, known.rows)
+        pairs, left = self._paired(chat, resolved, known.rows)
         # What goes, goes first: a row may take the key of one that is no longer.
         for row in left:
-            self.ledger.remove(row)
+            self.message_writer.remove(row)
         new = []
         for message, before in pairs:
-            values = self.ledger.row_for(phone, chat, id, message, before, told)
+            values = self.message_writer.row_for(phone, chat, id, message, before, observed)
             if before is None:
                 new.append(values)
             else:
-                self.ledger.replace(before, values, anyway=touched)
-        self.ledger.insert(new)
+                self.message_writer.replace(before, values, anyway=touched)
+        self.message_writer.insert(new)
 
     def _paired(
-        self, chat: int, folded: Sequence[Folded], rows: Sequence[MessageRow]
-    ) -> tuple[list[tuple[Folded, MessageRow | None]], list[MessageRow]]:
-        """Each message with the row that it has: its own, else a merged party's, else one of unknown sender."""
+        self, chat: int, resolved: Sequence[Resolved], rows: Sequence[MessageRow]
+    ) -> tuple[list[tuple[Resolved, MessageRow | None]], list[MessageRow]]:
+        """Each message with the row that it has: its own, else a merged contact's, else one of unknown sender."""
         left = list(rows)
         found: dict[int, MessageRow] = {}
         for fits in (
             lambda m, row: (row.chat, row.sender) == (chat, m.sender),
-            lambda m, row: self.parties.resolve(row.sender) == m.sender,
+            lambda m, row: self.resolver.resolve(row.sender) == m.sender,
             lambda m, row: row.sender == 0,
         ):
-            for message in folded:
+            for message in resolved:
                 row = next((r for r in left if message.sender not in found and fits(message, r)), None)
                 if row is not None:
                     left.remove(row)
                     found[message.sender] = row
-        return [(message, found.get(message.sender)) for message in folded], left
+        return [(message, found.get(message.sender)) for message in resolved], left
 
 
-def _said_at(what: Told) -> int:
-    return min((t.message.sent_at for t in what.tellings), default=0)
+def _said_at(what: Observed) -> int:
+    return min((t.message.sent_at for t in what.observations), default=0)
 
 
 def _runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
@@ -456,19 +479,19 @@ def _runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
         yield first, last
 
 
-def _marks(tellings: Iterable[Telling]) -> list[tuple[int, str, str]]:
-    return sorted((t.sender, t.source, t.digest) for t in tellings)
+def _marks(observations: Iterable[Observation]) -> list[tuple[int, str, str]]:
+    return sorted((t.sender, t.source, t.digest) for t in observations)
 
 
-def keep_raw(tx: Txn, head: Head, source: str, type: str, payload: bytes, now: int) -> int:
+def keep_raw(tx: Txn, state: OrgState, source: str, type: str, payload: bytes, now: int) -> int:
     """Keep a payload as received, once, and return its number."""
     digest = hashlib.sha256(payload).hexdigest()
-    row = tx.one("find_raw", {"org": head.org, "digest": digest})
+    row = tx.one("find_raw", {"org": state.org, "digest": digest})
     if row is not None:
         return int(row[0])
-    raw = head.number()
+    raw = state.number()
     packed = zstandard.ZstdCompressor(level=6).compress(payload)
-    params = {"org": head.org, "raw": raw, "digest": digest, "source": source, "type": type}
+    params = {"org": state.org, "raw": raw, "digest": digest, "source": source, "type": type}
     tx.run("add_raw", params | {"size": len(payload), "payload": packed, "now": now})
     return raw
 

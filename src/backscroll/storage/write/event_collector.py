@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from backscroll.core import events, ids
 from backscroll.core.model import SOURCE_RANK, Message, Source
-from backscroll.storage.records.identity import Parties, canonical, tell
-from backscroll.storage.records.resolve import Addon, Telling, telling
-from backscroll.storage.write.message_writer import Ledger
+from backscroll.storage.records.identity import ContactResolver, canonical, tell
+from backscroll.storage.records.resolve import Annotation, Observation, observation
+from backscroll.storage.write.message_writer import MessageWriter
 from backscroll.storage.write.phones import OwnPhones
 
-AddonEvent = (
+AnnotationEvent = (
     events.MessageEdited
     | events.MessageRevoked
     | events.ReactionSet
@@ -27,95 +27,97 @@ Key = tuple[int, int, str]
 """Phone, chat and WhatsApp id."""
 
 _SHARED = ("group", "broadcast", "status")
-"""Chats where others than the chat's own party write."""
+"""Chats where others than the chat's own contact write."""
 _NAMED = ("group", "newsletter", "broadcast")
 _CHAT_FACTS = tuple(f for f in events.ChatSeen.__struct_fields__ if f not in ("phone", "chat", "at"))
 _CONTACT_FACTS = tuple(f for f in events.ContactSeen.__struct_fields__ if f not in ("jid", "at"))
 _ENCODER = msgspec.json.Encoder()
 
 
-class Told(Struct):
+class Observed(Struct):
     """What the batch tells about one key."""
 
-    tellings: list[Telling] = []
-    addons: list[Addon] = []
+    observations: list[Observation] = []
+    annotations: list[Annotation] = []
 
 
-class Hearing:
+class EventCollector:
     """Listens to one batch. ``told`` is what it says of messages; the rest is written as it is heard."""
 
-    def __init__(self, parties: Parties, phones: OwnPhones, ledger: Ledger, source: Source) -> None:
-        self._parties = parties
+    def __init__(
+        self, resolver: ContactResolver, phones: OwnPhones, message_writer: MessageWriter, source: Source
+    ) -> None:
+        self._resolver = resolver
         self._phones = phones
-        self._ledger = ledger
+        self._message_writer = message_writer
         self._source: Source = source
         self._rank = SOURCE_RANK[source]
-        self.told: dict[Key, Told] = defaultdict(Told)
+        self.observed: dict[Key, Observed] = defaultdict(Observed)
 
-    def hear(self, event: events.Event) -> None:
+    def collect(self, event: events.Event) -> None:
         match event:
             case events.MessageSeen(message):
-                self._hear_message(message)
+                self._collect_message(message)
             case events.ChatSeen():
-                self._hear_chat(event)
+                self._collect_chat(event)
             case events.ContactSeen():
                 facts = {name: getattr(event, name) for name in _CONTACT_FACTS}
-                self._parties.tell(self._parties.number(event.jid), facts, event.at, self._rank)
+                self._resolver.tell(self._resolver.number(event.jid), facts, event.at, self._rank)
             case events.NumberMapped() | events.PhoneSeen():
                 pass
             case _:
-                self._hear_addon(event)
+                self._collect_annotation(event)
 
-    def _hear_message(self, message: Message) -> None:
+    def _collect_message(self, message: Message) -> None:
         phone, own = self._phones.find(message.key.phone)
-        chat = self._parties.number(message.key.chat)
+        chat = self._resolver.number(message.key.chat)
         sender = self._sender(message, chat, own)
-        self.told[(phone, chat, message.key.id)].tellings.append(telling(sender, self._source, message))
-        self._ledger.keep_file(message.details.media)
+        self.observed[(phone, chat, message.key.id)].observations.append(observation(sender, self._source, message))
+        self._message_writer.keep_file(message.details.media)
         name = message.details.push_name
         if name and sender and not message.from_me:
-            self._parties.tell(sender, {"push_name": name}, message.sent_at, self._rank)
+            self._resolver.tell(sender, {"push_name": name}, message.sent_at, self._rank)
 
     def _sender(self, message: Message, chat: int, own: int) -> int:
         if message.from_me:
             return own
         if ids.kind_of(canonical(message.key.chat)) not in _SHARED:
             return chat
-        return 0 if message.key.sender is None else self._parties.number(message.key.sender)
+        return 0 if message.key.sender is None else self._resolver.number(message.key.sender)
 
-    def _hear_addon(self, event: AddonEvent) -> None:
+    def _collect_annotation(self, event: AnnotationEvent) -> None:
         target = event.target
         phone, _ = self._phones.find(target.phone)
-        chat = self._parties.number(target.chat)
-        addon = self._addon(event, chat, self._number(target.sender))
-        self.told[(phone, chat, target.id)].addons.append(addon)
+        chat = self._resolver.number(target.chat)
+        annotation = self._annotation(event, chat, self._number(target.sender))
+        self.observed[(phone, chat, target.id)].annotations.append(annotation)
 
-    def _addon(self, event: AddonEvent, chat: int, target: int) -> Addon:
+    def _annotation(self, event: AnnotationEvent, chat: int, target: int) -> Annotation:
         match event:
             case events.MessageEdited(text=text, at=at, id=id, by=by):
-                return Addon("edit", self._number(by), target, id or str(at), at, text)
+                return Annotation("edit", self._number(by), target, id or str(at), at, text)
             case events.MessageRevoked(at=at, by=by, by_admin=by_admin):
-                return Addon("revoke", self._number(by), target, "", at, "admin" if by_admin else None)
+                return Annotation("revoke", self._number(by), target, "", at, "admin" if by_admin else None)
             case events.ReactionSet(by=by, emoji=emoji, at=at):
-                return Addon("reaction", self._number(by), target, "", at, emoji)
+                return Annotation("reaction", self._number(by), target, "", at, emoji)
             case events.PollVoted(by=by, options=options, at=at):
-                return Addon("vote", self._number(by), target, "", at, _ENCODER.encode(options).decode())
+                return Annotation("vote", self._number(by), target, "", at, _ENCODER.encode(options).decode())
             case events.ReceiptSet(ack=ack, participant=participant, at=at):
                 who = chat if participant is None else self._number(participant)
-                return Addon("receipt", who, target, str(ack), at, None)
+                return Annotation("receipt", who, target, str(ack), at, None)
             case events.MediaHeld(media=media):
-                self._ledger.keep_file(media)
-                return Addon("media", 0, target, media.file or "", None, _ENCODER.encode(media).decode())
+                self._message_writer.keep_file(media)
+                return Annotation("media", 0, target, media.file or "", None, _ENCODER.encode(media).decode())
             case _:
                 assert_never(event)
 
     def _number(self, jid: str | None) -> int:
-        return 0 if jid is None else self._parties.number(jid)
+        return 0 if jid is None else self._resolver.number(jid)
 
-    def _hear_chat(self, event: events.ChatSeen) -> None:
+    def _collect_chat(self, event: events.ChatSeen) -> None:
         phone, _ = self._phones.find(event.phone)
-        chat = self._parties.number(event.chat)
+        chat = self._resolver.number(event.chat)
         facts = {name: getattr(event, name) for name in _CHAT_FACTS}
-        self._ledger.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank))
+        self._message_writer.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank))
         if event.name and ids.kind_of(canonical(event.chat)) in _NAMED:
-            self._parties.tell(chat, {"name": event.name}, event.at, self._rank)
+            self._resolver.tell(chat, {"name": event.name}, event.at, self._rank)

@@ -17,9 +17,17 @@ from msgspec import Struct, structs
 
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Kind, Message
-from backscroll.storage.records.resolve import Addon, AddonKey, Addons, Folded, Telling, prune, put_latest
+from backscroll.storage.records.resolve import (
+    Annotation,
+    AnnotationKey,
+    Annotations,
+    Observation,
+    Resolved,
+    prune,
+    put_latest,
+)
 from backscroll.storage.records.rows import CLASS, EXPORT_PREFIX, kind_flags
-from backscroll.storage.write.event_collector import Told
+from backscroll.storage.write.event_collector import Observed
 
 MINUTE_US = 60_000_000
 _SPACE = re.compile(r"\s+")
@@ -32,29 +40,29 @@ _WORDLESS: dict[Kind, str] = {
     "contacts": "contact",
 }
 """Kinds that sources put into words of their own, or none."""
-ADOPTED = "line"
-"""Kind of the add-on that stands under an adopted line's id and tells by its time where the line went."""
+MATCHED = "line"
+"""Kind of the annotation that stands under an adopted line's id and tells by its time where the line went."""
 
 
-Fold = Callable[[Sequence[Telling], Addons], list[Folded]]
+Resolve = Callable[[Sequence[Observation], Annotations], list[Resolved]]
 ByName = Callable[[Iterable[int]], Collection[int]]
-"""Those of some parties of whom no more is known than a name."""
+"""Those of some contacts of whom no more is known than a name."""
 
 
 class Held(Protocol):
     """What the archive holds about one id; ``writer.Known``."""
 
     @property
-    def tellings(self) -> list[Telling]: ...
+    def observations(self) -> list[Observation]: ...
     @property
-    def addons(self) -> dict[AddonKey, Addon]: ...
+    def annotations(self) -> dict[AnnotationKey, Annotation]: ...
 
 
 class Outcome(Struct):
     """What is to be held about one id."""
 
-    tellings: list[Telling] = []
-    addons: dict[AddonKey, Addon] = {}
+    observations: list[Observation] = []
+    annotations: dict[AnnotationKey, Annotation] = {}
 
 
 class _Saying(Struct):
@@ -62,36 +70,38 @@ class _Saying(Struct):
 
     id: str
     outcome: Outcome
-    folded: Folded
+    resolved: Resolved
 
     @property
     def order(self) -> tuple[int, str]:
-        return (self.folded.message.sent_at, self.id)
+        return (self.resolved.message.sent_at, self.id)
 
 
-def minutes_of(known: Mapping[str, Held], items: Mapping[str, Told]) -> set[int]:
+def minutes_of(known: Mapping[str, Held], items: Mapping[str, Observed]) -> set[int]:
     """Every minute that some id was or is said to be of."""
-    times = [t.message.sent_at for id, what in items.items() for t in (*known[id].tellings, *what.tellings)]
-    times += [a.at for id in items for a in known[id].addons.values() if a.kind == ADOPTED and a.at is not None]
+    times = [t.message.sent_at for id, what in items.items() for t in (*known[id].observations, *what.observations)]
+    times += [a.at for id in items for a in known[id].annotations.values() if a.kind == MATCHED and a.at is not None]
     return {at // MINUTE_US for at in times}
 
 
-def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, by_name: ByName) -> dict[str, Outcome]:
+def matched(
+    known: Mapping[str, Held], items: Mapping[str, Observed], resolve: Resolve, by_name: ByName
+) -> dict[str, Outcome]:
     """The outcome for every id in ``known``: lines matched to messages stand under these."""
     outcomes = _apart(known, items)
     messages: list[_Saying] = []
     lines: list[_Saying] = []
     for id, outcome in outcomes.items():
-        folded = fold(outcome.tellings, outcome.addons)
+        resolved = resolve(outcome.observations, outcome.annotations)
         # Under an id that several senders use, nothing tells whose line it would be.
-        if len(folded) == 1:
-            (lines if id.startswith(EXPORT_PREFIX) else messages).append(_Saying(id, outcome, folded[0]))
-    names = by_name(said.folded.sender for said in (*lines, *messages))
+        if len(resolved) == 1:
+            (lines if id.startswith(EXPORT_PREFIX) else messages).append(_Saying(id, outcome, resolved[0]))
+    names = by_name(said.resolved.sender for said in (*lines, *messages))
     free = sorted(messages, key=lambda m: m.order)
     left = sorted(lines, key=lambda m: m.order)
     for is_one in _ROUNDS:
         for line in list(left):
-            message = next((m for m in free if is_one(line.folded, m.folded, names)), None)
+            message = next((m for m in free if is_one(line.resolved, m.resolved, names)), None)
             if message is not None:
                 free.remove(message)
                 left.remove(line)
@@ -99,42 +109,44 @@ def adopted(known: Mapping[str, Held], items: Mapping[str, Told], fold: Fold, by
     return outcomes
 
 
-def _apart(known: Mapping[str, Held], items: Mapping[str, Told]) -> dict[str, Outcome]:
+def _apart(known: Mapping[str, Held], items: Mapping[str, Observed]) -> dict[str, Outcome]:
     """What is held and told about each id, with every line back under its own."""
     outcomes = {id: Outcome() for id in known}
-    told: dict[str, list[Telling]] = defaultdict(list)
+    observed: dict[str, list[Observation]] = defaultdict(list)
     for id, held in known.items():
-        what = items.get(id, Told())
-        for t in (*held.tellings, *what.tellings):
+        what = items.get(id, Observed())
+        for t in (*held.observations, *what.observations):
             line = t.message.key.id
-            told[line if line.startswith(EXPORT_PREFIX) else id].append(t)
-        for addon in (*held.addons.values(), *what.addons):
-            _put_apart(outcomes, id, addon)
-    for id, tellings in told.items():
-        outcomes[id].tellings = prune(tellings)
+            observed[line if line.startswith(EXPORT_PREFIX) else id].append(t)
+        for annotation in (*held.annotations.values(), *what.annotations):
+            _put_apart(outcomes, id, annotation)
+    for id, observations in observed.items():
+        outcomes[id].observations = prune(observations)
     return outcomes
 
 
-def _put_apart(outcomes: dict[str, Outcome], id: str, addon: Addon) -> None:
-    line, _, ref = addon.ref.partition("/")
-    if addon.kind == "media" and line.startswith(EXPORT_PREFIX) and line in outcomes:
-        put_latest(outcomes[line].addons, structs.replace(addon, ref=ref))
-    elif addon.kind != ADOPTED:
-        put_latest(outcomes[id].addons, addon)
+def _put_apart(outcomes: dict[str, Outcome], id: str, annotation: Annotation) -> None:
+    line, _, ref = annotation.ref.partition("/")
+    if annotation.kind == "media" and line.startswith(EXPORT_PREFIX) and line in outcomes:
+        put_latest(outcomes[line].annotations, structs.replace(annotation, ref=ref))
+    elif annotation.kind != MATCHED:
+        put_latest(outcomes[id].annotations, annotation)
 
 
 def _move(line: _Saying, outcome: Outcome) -> None:
-    """Put a line's telling and its files under the message that it is."""
-    outcome.tellings = prune([*outcome.tellings, *line.outcome.tellings])
-    files = [a for a in line.outcome.addons.values() if a.kind == "media"]
-    for addon in files:
-        put_latest(outcome.addons, structs.replace(addon, target=0, ref=f"{line.id}/{addon.ref}"))
-    mark = Addon(ADOPTED, 0, 0, "", line.folded.message.sent_at, None)
-    line.outcome.tellings = []
-    line.outcome.addons = {a.key: a for a in line.outcome.addons.values() if a.kind != "media"} | {mark.key: mark}
+    """Put a line's observation and its files under the message that it is."""
+    outcome.observations = prune([*outcome.observations, *line.outcome.observations])
+    files = [a for a in line.outcome.annotations.values() if a.kind == "media"]
+    for annotation in files:
+        put_latest(outcome.annotations, structs.replace(annotation, target=0, ref=f"{line.id}/{annotation.ref}"))
+    mark = Annotation(MATCHED, 0, 0, "", line.resolved.message.sent_at, None)
+    line.outcome.observations = []
+    line.outcome.annotations = {a.key: a for a in line.outcome.annotations.values() if a.kind != "media"} | {
+        mark.key: mark
+    }
 
 
-def _says_the_same(line: Folded, message: Folded, names: Collection[int]) -> bool:
+def _says_the_same(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     return (
         _sort_of(line.message) == _sort_of(message.message)
         and _same_time(line.message, message.message)
@@ -143,7 +155,7 @@ def _says_the_same(line: Folded, message: Folded, names: Collection[int]) -> boo
     )
 
 
-def _says_it_by_name(line: Folded, message: Folded, names: Collection[int]) -> bool:
+def _says_it_by_name(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     sort = _sort_of(line.message)
     return (
         sort == _sort_of(message.message)
@@ -153,15 +165,15 @@ def _says_it_by_name(line: Folded, message: Folded, names: Collection[int]) -> b
     )
 
 
-def _says_it_changed(line: Folded, message: Folded, names: Collection[int]) -> bool:
+def _says_it_changed(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     return _is_other_version(line, message) and line.sender == message.sender
 
 
-def _says_it_changed_by_name(line: Folded, message: Folded, names: Collection[int]) -> bool:
+def _says_it_changed_by_name(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     return _is_other_version(line, message) and _may_be_sender(line.sender, message.sender, names)
 
 
-def _leaves_it_out(line: Folded, message: Folded, names: Collection[int]) -> bool:
+def _leaves_it_out(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     """A contact card that was left out of the export looks like any file."""
     return (
         {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
@@ -170,7 +182,7 @@ def _leaves_it_out(line: Folded, message: Folded, names: Collection[int]) -> boo
     )
 
 
-def _tells_the_event(line: Folded, message: Folded, names: Collection[int]) -> bool:
+def _tells_the_event(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     """Calls and notices have other words in each language."""
     one, other = (said.message.details.notice for said in (line, message))
     return (
@@ -193,7 +205,7 @@ _ROUNDS = (
 """Surest first; each goes over all that the ones before it left."""
 
 
-def _is_other_version(line: Folded, message: Folded) -> bool:
+def _is_other_version(line: Resolved, message: Resolved) -> bool:
     """Edited or deleted on one side: the words are others, or gone."""
     if not (_is_changed(line) or _is_changed(message)):
         return False
@@ -205,8 +217,8 @@ def _is_other_version(line: Folded, message: Folded) -> bool:
     return alike and _same_time(line.message, message.message)
 
 
-def _is_changed(folded: Folded) -> bool:
-    return folded.deleted or len(folded.texts) > 1 or bool(folded.message.details.is_edited)
+def _is_changed(resolved: Resolved) -> bool:
+    return resolved.deleted or len(resolved.texts) > 1 or bool(resolved.message.details.is_edited)
 
 
 def _sort_of(message: Message) -> str:
@@ -230,11 +242,11 @@ def _may_be_sender(one: int, other: int, names: Collection[int]) -> bool:
     return 0 not in (one, other) and (one in names) != (other in names)
 
 
-def _words(folded: Folded) -> set[str]:
+def _words(resolved: Resolved) -> set[str]:
     """What it says and ever said, as far as it is known."""
-    if folded.message.kind in _WORDLESS or folded.message.kind == "call":
+    if resolved.message.kind in _WORDLESS or resolved.message.kind == "call":
         return {""}
-    return {words_of(text) for text in (*folded.texts, *filter(None, [folded.prev_text]))}
+    return {words_of(text) for text in (*resolved.texts, *filter(None, [resolved.prev_text]))}
 
 
 def words_of(text: str | None) -> str:

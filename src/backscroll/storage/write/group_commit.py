@@ -17,14 +17,14 @@ from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.write.batch import Applied, Session, apply_batch
 from backscroll.storage.write.validation import cleaned_batch
 
-MOST_EVENTS = 250
-MOST_BYTES = 4_000_000
+MAX_EVENTS = 250
+MAX_BYTES = 4_000_000
 """Events and raw payloads of one transaction, so that nobody waits long. What is larger goes alone."""
 
 _DOUBT = "It is not known whether this was written; send the same request again"
 
 
-class Together:
+class GroupCommit:
     """Writes batches of any thread, each on disk when ``apply`` returns and untouched by what others get wrong."""
 
     def __init__(self, engine: Engine, make_phone_id: Callable[[], str]) -> None:
@@ -81,7 +81,7 @@ class _Group:
 
     def has_room(self, turn: _Turn) -> bool:
         wanted, raw = _size(turn)
-        return not self.turns or (self._events + wanted <= MOST_EVENTS and self._bytes + raw <= MOST_BYTES)
+        return not self.turns or (self._events + wanted <= MAX_EVENTS and self._bytes + raw <= MAX_BYTES)
 
     def add(self, turn: _Turn) -> None:
         wanted, raw = _size(turn)
@@ -166,7 +166,7 @@ class _Queue:
     def _write(self, group: _Group) -> None:
         self._take(group)
         try:
-            applied = self._engine.write(lambda tx: self._write_together(tx, group), self._org)
+            applied = self._engine.write(lambda tx: self._write_group(tx, group), self._org)
         except StorageBusy as busy:
             _give_up(group.turns, busy)
         except Exception as error:
@@ -175,7 +175,7 @@ class _Queue:
             for turn, one in zip(group.turns, applied, strict=True):
                 turn.succeed(one)
 
-    def _write_together(self, tx: Txn, group: _Group) -> list[Applied]:
+    def _write_group(self, tx: Txn, group: _Group) -> list[Applied]:
         """Those that come meanwhile are taken along. May run again, with the same turns and more."""
         session = Session(tx, self._org, self._make_phone_id)
         applied: list[Applied] = []

@@ -1,6 +1,6 @@
-"""Moving the rows of a party that turned out to be another: a LID and a number, a name and a number.
+"""Moving the rows of a contact that turned out to be another: a LID and a number, a name and a number.
 
-The merge itself is done at once by ``Parties``: from then on every JID leads to the winner, and every read
+The merge itself is done at once by ``Contacts``: from then on every JID leads to the winner, and every read
 takes in both. What is moved here, a bounded number of rows in each transaction, is where the rows stand.
 """
 
@@ -10,8 +10,8 @@ from collections import defaultdict
 from typing import Any
 
 from backscroll.database.protocol import Row, Txn
-from backscroll.storage.records.rows import ADDONS, TOLD, MessageRow, row_of
-from backscroll.storage.write.batch import Writer, lock_head, save_head
+from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, row_of
+from backscroll.storage.write.batch import Writer, lock_org_state, save_org_state
 
 _CHUNK = 200
 Place = tuple[int, int]
@@ -20,18 +20,18 @@ Place = tuple[int, int]
 
 def merge_step(tx: Txn, org: int, now: int, limit: int) -> bool:
     """Move up to ``limit`` rows of one pending merge; False when nothing is left to do."""
-    head = lock_head(tx, org)
-    writer = Writer(tx, head, now, "linked")
-    if not writer.parties.pending:
+    state = lock_org_state(tx, org)
+    writer = Writer(tx, state, now, "linked")
+    if not writer.resolver.pending:
         return False
-    loser, winner = next(iter(writer.parties.pending.items()))
-    mover = _Mover(tx, writer, loser, writer.parties.resolve(winner), limit)
+    loser, winner = next(iter(writer.resolver.pending.items()))
+    mover = _Mover(tx, writer, loser, writer.resolver.resolve(winner), limit)
     if not mover.move():
         tx.run("end_merge", {"org": org, "contact": loser})
-        head.change("contact", loser)
-        head.named = -1
+        state.change("contact", loser)
+        state.named = -1
     writer.finish()
-    save_head(tx, head)
+    save_org_state(tx, state)
     return True
 
 
@@ -67,50 +67,50 @@ class _Mover:
         rows = [row_of(r) for r in self._tx.all("rows_of_sender", base | {"sender": self._loser})]
         by_chat: dict[Place, list[MessageRow]] = defaultdict(list)
         for row in rows:
-            by_chat[(row.phone, self._writer.parties.resolve(row.chat))].append(row)
+            by_chat[(row.phone, self._writer.resolver.resolve(row.chat))].append(row)
         for place, some in by_chat.items():
             self._move(place, some)
         if rows:
             return True
         done: dict[Place, list[str]] = defaultdict(list)
         for phone, chat, id in self._done(base | {"contact": self._loser}):
-            done[(phone, self._writer.parties.resolve(chat))].append(id)
+            done[(phone, self._writer.resolver.resolve(chat))].append(id)
         for place, wanted in done.items():
             self._resettle(place, wanted)
         return bool(done)
 
     def _done(self, params: dict[str, Any]) -> list[Row]:
         """Ids that the loser did something to, or told of under a name that joined another's message."""
-        found = self._tx.all("addons_of", params)
-        if not found and self._writer.parties.party(self._loser).kind == "export":
-            found = self._tx.all("tellings_of", params)
+        found = self._tx.all("annotations_of", params)
+        if not found and self._writer.resolver.contact_row(self._loser).kind == "export":
+            found = self._tx.all("observations_of", params)
         return found
 
     def _move(self, place: Place, rows: list[MessageRow]) -> None:
         """Rows alone under their id are moved as they are; the others are brought together with what is there."""
-        together = self._together(place, rows)
+        together = self._group_commit(place, rows)
         self._resettle(place, sorted(together))
         phone, chat = place
         own = self._writer.phones.contact_of(phone)
         for row in rows:
             if row.id not in together:
-                sender = self._writer.parties.resolve(row.sender)
-                self._writer.ledger.relocate(row, chat, sender, sender == own)
+                sender = self._writer.resolver.resolve(row.sender)
+                self._writer.message_writer.relocate(row, chat, sender, sender == own)
 
-    def _together(self, place: Place, rows: list[MessageRow]) -> set[str]:
-        """Ids of rows that were told more than once, or that have add-ons, here or where they go."""
+    def _group_commit(self, place: Place, rows: list[MessageRow]) -> set[str]:
+        """Ids of rows that were told more than once, or that have annotations, here or where they go."""
         phone, chat = place
-        chats = self._writer.parties.standing_under(chat)
-        if any(self._writer.ledger.is_exported(phone, c) for c in chats):
+        chats = self._writer.resolver.numbers_of(chat)
+        if any(self._writer.message_writer.is_exported(phone, c) for c in chats):
             return {row.id for row in rows}
         here = {row.no for row in rows}
         wanted = sorted({row.id for row in rows})
-        together = {row.id for row in rows if row.flags & (TOLD | ADDONS)}
+        together = {row.id for row in rows if row.flags & (OBSERVED | ANNOTATED)}
         for start in range(0, len(wanted), _CHUNK):
             params: dict[str, Any] = {"org": self._writer.org, "phone": phone, "phones": (phone,), "chats": chats}
             params["ids"] = wanted[start : start + _CHUNK]
             together.update(r[4] for r in self._tx.all("rows_by_id", params) if r[0] not in here)
-            together.update(r[0] for r in self._tx.all("with_addons", params))
+            together.update(r[0] for r in self._tx.all("messages_with_annotations", params))
         seen: set[str] = set()
         for row in rows:
             if row.id in seen:

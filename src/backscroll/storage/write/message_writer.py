@@ -12,18 +12,25 @@ from backscroll.core import ids
 from backscroll.core.model import Media
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.counters import MONTH, Tally
-from backscroll.storage.records.identity import Head, Parties, Registers, decode_registers, encode_registers, join
-from backscroll.storage.records.resolve import Folded
+from backscroll.storage.records.counters import MONTH, CounterChanges
+from backscroll.storage.records.identity import (
+    ContactResolver,
+    OrgState,
+    Registers,
+    decode_registers,
+    encode_registers,
+    join,
+)
+from backscroll.storage.records.resolve import Resolved
 from backscroll.storage.records.rows import (
-    ADDONS,
+    ANNOTATED,
     DELETED,
     EXPORT_PREFIX,
     EXPORTED,
     FROM_ME,
     MEDIA,
     NOTICE,
-    TOLD,
+    OBSERVED,
     MessageRow,
     decode_details,
     encode_details,
@@ -39,20 +46,20 @@ _MEDIA_COLUMNS = (3, 4)
 """Of the statement sum_tallies."""
 
 
-class Ledger:
+class MessageWriter:
     """One writing transaction's books. Nothing of them is whole before ``flush``.
 
     What is written is held back while nobody needs to read it, so that batches which share a transaction
     share statements too.
     """
 
-    def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
+    def __init__(self, tx: Txn, state: OrgState, resolver: ContactResolver, now: int) -> None:
         self._tx = tx
-        self._head = head
-        self._org = head.org
-        self._parties = parties
+        self._state = state
+        self._org = state.org
+        self._resolver = resolver
         self.now = now
-        self._tally = Tally()
+        self._counters = CounterChanges()
         self._touched: dict[ChatKey, list[int | None]] = {}
         self._shrunk: set[ChatKey] = set()
         self._rows: list[Values] = []
@@ -70,30 +77,30 @@ class Ledger:
             self._tx.run("add_file", about | {"org": self._org, "now": self.now})
 
     def row_for(
-        self, phone: int, chat: int, id: str, folded: Folded, row: MessageRow | None = None, told: bool = False
+        self, phone: int, chat: int, id: str, resolved: Resolved, row: MessageRow | None = None, observed: bool = False
     ) -> Values:
-        """A row's columns; ``row`` is the one that it replaces, ``told`` whether tellings are kept beside it."""
-        message = folded.message
+        """A row's columns; ``row`` is the one that it replaces, ``told`` whether observations are kept beside it."""
+        message = resolved.message
         same_text = row is not None and row.text == message.text
         return {
             "org": self._org,
             "no": row.no if row else 0,
             "phone": phone,
             "chat": chat,
-            "sender": folded.sender,
+            "sender": resolved.sender,
             "id": id,
             "sent_at": message.sent_at,
-            "flags": _flags(id, folded) | (TOLD if told else 0),
+            "flags": _flags(id, resolved) | (OBSERVED if observed else 0),
             "kind": message.kind,
             "text": message.text,
             "details": encode_details(message.details),
             "ack": message.ack,
-            "deleted_at": folded.deleted_at,
-            "edited_at": folded.edited_at,
-            "prev_text": folded.prev_text,
+            "deleted_at": resolved.deleted_at,
+            "edited_at": resolved.edited_at,
+            "prev_text": resolved.prev_text,
             "fts": row.fts if row and same_text else (None if message.text is None else tsvector(message.text)),
             "client_ref": message.details.client_ref,
-            "source": folded.source,
+            "source": resolved.source,
             "raw": row.raw if row else self.raw,
             "stored_at": row.stored_at if row else self.now,
             "changed_at": self.now,
@@ -102,8 +109,8 @@ class Ledger:
     def insert(self, rows: list[Values]) -> None:
         """New rows; each gets its number here."""
         for values in rows:
-            values["no"] = no = self._head.number()
-            self._head.change("message", no)
+            values["no"] = no = self._state.number()
+            self._state.change("message", no)
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
             self._index(no, values["chat"], values["text"])
         self._rows += rows
@@ -119,7 +126,7 @@ class Ledger:
         if same and not anyway:
             return
         self._tx.run("save_message", values)
-        self._head.change("message", row.no)
+        self._state.change("message", row.no)
         if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
             self._uncount(row)
             self._count(row.phone, values["chat"], values["sent_at"], values["flags"])
@@ -137,14 +144,14 @@ class Ledger:
     def remove(self, row: MessageRow) -> None:
         """Take a row out, with all that counted it."""
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
-        self._head.change("gone", row.no)
+        self._state.change("gone", row.no)
         self._uncount(row)
         self._unindex(row)
 
     # ------------------------------------------------------------------ counters and the search index
 
     def _count(self, phone: int, chat: int, sent_at: int, flags: int) -> None:
-        self._tally.add(phone, chat, sent_at, flags)
+        self._counters.add(phone, chat, sent_at, flags)
         last_at = None if flags & NOTICE else sent_at
         self._touch((phone, chat), last_at, int(bool(flags & MEDIA)), 0)
 
@@ -156,9 +163,9 @@ class Ledger:
         touched[2] = exported or touched[2]
 
     def _uncount(self, row: MessageRow) -> None:
-        self._tally.add(row.phone, row.chat, row.sent_at, row.flags, -1)
+        self._counters.add(row.phone, row.chat, row.sent_at, row.flags, -1)
         # A row under a merged chat counts for the one that it is shown in, too.
-        self._shrunk |= {(row.phone, row.chat), (row.phone, self._parties.resolve(row.chat))}
+        self._shrunk |= {(row.phone, row.chat), (row.phone, self._resolver.resolve(row.chat))}
 
     def _index(self, no: int, chat: int, text: str | None) -> None:
         if text:
@@ -194,11 +201,11 @@ class Ledger:
         registers = decode_registers(facts)
         if change(registers) or row is None:
             params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": self.now}
-            self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._head.seq + 1})
-            self._head.change("chat", chat)
+            self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._state.seq + 1})
+            self._state.change("chat", chat)
 
     def join_chats(self, loser: int, winner: int) -> None:
-        """Show the chats of a merged party under the winner at once, before any row is moved."""
+        """Show the chats of a merged contact under the winner at once, before any row is moved."""
         self._flush_chats()
         for (phone,) in self._tx.all("phones_with_chat", {"org": self._org, "chat": loser}):
             row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": loser})
@@ -216,7 +223,7 @@ class Ledger:
 
     def finish(self) -> None:
         """A batch is over; ``flush`` writes what was gathered."""
-        base = {"org": self._org, "seq": self._head.seq + 1, "now": self.now}
+        base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
             self._chats.append(params | {"has_media": has_media, "exported": exported})
@@ -225,7 +232,7 @@ class Ledger:
         self._touched.clear()
         for phone, chat in sorted(self._shrunk):
             params = {"org": self._org, "phone": phone, "chat": chat}
-            chats = self._parties.standing_under(chat)
+            chats = self._resolver.numbers_of(chat)
             last_at, has_media = self._last_at(phone, chats), self._has_media(phone, chats)
             self._tx.run("set_chat_last", params | {"last_at": last_at, "has_media": has_media})
         self._shrunk.clear()
@@ -233,7 +240,7 @@ class Ledger:
     def flush(self) -> None:
         """Write what was held back, so that it can be read."""
         self.flush_rows()
-        self._tally.write(self._tx, self._org)
+        self._counters.write(self._tx, self._org)
         self._flush_chats()
 
     def _flush_chats(self) -> None:
@@ -247,13 +254,13 @@ class Ledger:
 
     def _has_media(self, phone: int, chats: tuple[int, ...]) -> int:
         params = {"org": self._org, "phones": (phone,), "chats": chats, "level": MONTH}
-        months = self._tx.all("sum_tallies", params | {"low": -(2**31), "high": 2**31})
+        months = self._tx.all("sum_counters", params | {"low": -(2**31), "high": 2**31})
         return int(any(month[column] for month in months for column in _MEDIA_COLUMNS))
 
 
-def _flags(id: str, folded: Folded) -> int:
-    flags = kind_flags(folded.message.kind)
-    flags |= FROM_ME if folded.message.from_me else 0
-    flags |= ADDONS if folded.has_addons else 0
-    flags |= DELETED if folded.deleted else 0
-    return flags | (EXPORTED if id.startswith(EXPORT_PREFIX) and folded.source == "export" else 0)
+def _flags(id: str, resolved: Resolved) -> int:
+    flags = kind_flags(resolved.message.kind)
+    flags |= FROM_ME if resolved.message.from_me else 0
+    flags |= ANNOTATED if resolved.has_annotations else 0
+    flags |= DELETED if resolved.deleted else 0
+    return flags | (EXPORTED if id.startswith(EXPORT_PREFIX) and resolved.source == "export" else 0)

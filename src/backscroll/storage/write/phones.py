@@ -5,17 +5,17 @@ from __future__ import annotations
 from backscroll.core import events, ids
 from backscroll.core.errors import BadField, NotFound
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.identity import Head, Parties, canonical
+from backscroll.storage.records.identity import ContactResolver, OrgState, canonical
 
 PhoneRow = tuple[int, str, str, str | None, str | None, int, int]
-"""Number, JID, phone id, device id, name, when made, number of its party."""
+"""Number, JID, phone id, device id, name, when made, number of its contact."""
 
 
 class OwnPhones:
-    def __init__(self, tx: Txn, head: Head, parties: Parties, now: int) -> None:
+    def __init__(self, tx: Txn, state: OrgState, resolver: ContactResolver, now: int) -> None:
         self._tx = tx
-        self._head = head
-        self._parties = parties
+        self._state = state
+        self._resolver = resolver
         self.now = now
         self._rows: dict[str, PhoneRow] = {}
         self._phones: dict[int, int] = {}
@@ -23,8 +23,8 @@ class OwnPhones:
         self._load()
 
     def _load(self) -> None:
-        for row in self._tx.all("list_phones", {"org": self._head.org}):
-            contact = self._parties.resolve(row[6])
+        for row in self._tx.all("list_phones", {"org": self._state.org}):
+            contact = self._resolver.resolve(row[6])
             self._rows[row[1]] = row
             self._phones[contact] = row[0]
             self._contacts[row[0]] = contact
@@ -33,15 +33,15 @@ class OwnPhones:
         return sorted(self._contacts)
 
     def contact_of(self, phone: int) -> int:
-        """The party that a phone is."""
+        """The contact that a phone is."""
         return self._contacts[phone]
 
     def find(self, jid: str) -> tuple[int, int]:
-        """Number of an own phone and of its party. Its LID will do too."""
+        """Number of an own phone and of its contact. Its LID will do too."""
         row = self._rows.get(jid) or self._rows.get(canonical(jid))
         if row is not None:
             return row[0], self._contacts[row[0]]
-        contact = self._parties.number(jid)
+        contact = self._resolver.number(jid)
         phone = self._phones.get(contact)
         if phone is None:
             raise NotFound("phone", f"{ids.user_part(jid)[:80]}; add it with `backscroll phone add`")
@@ -58,18 +58,18 @@ class OwnPhones:
             number = self._add(event, jid, device, phone_id)
         elif (row[3] is None and device) or (row[4] is None and event.name):
             number = row[0]
-            params = {"org": self._head.org, "phone": number, "device_id": device, "name": event.name}
+            params = {"org": self._state.org, "phone": number, "device_id": device, "name": event.name}
             self._tx.run("update_phone", params)
         else:
             return row[0]
-        self._head.change("phone", number)
-        self._head.named = -1
+        self._state.change("phone", number)
+        self._state.named = -1
         self._load()
         return number
 
     def _add(self, event: events.PhoneSeen, jid: str, device: str | None, phone_id: str) -> int:
-        number = self._head.number()
-        params = {"org": self._head.org, "phone": number, "jid": jid, "contact": self._parties.number(jid)}
+        number = self._state.number()
+        params = {"org": self._state.org, "phone": number, "jid": jid, "contact": self._resolver.number(jid)}
         params |= {"phone_id": self._free_phone_id(event.phone_id) or phone_id, "device_id": device}
         self._tx.run("add_phone", params | {"name": event.name, "created_at": event.created_at or self.now})
         return number

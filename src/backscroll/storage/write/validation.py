@@ -13,7 +13,7 @@ from backscroll.core.errors import BadField
 from backscroll.storage.records.counters import EARLIEST, LATEST
 from backscroll.storage.records.resolve import ACK_ORDER
 
-LONGEST_ID = 512
+MAX_ID = 512
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -78,8 +78,8 @@ def _check(event: events.Event) -> None:
 
 
 def _check_id(id: str) -> None:
-    if not id or len(id) > LONGEST_ID:
-        raise BadField("id", id[:80], f"must be a WhatsApp message id of 1 to {LONGEST_ID} characters")
+    if not id or len(id) > MAX_ID:
+        raise BadField("id", id[:80], f"must be a WhatsApp message id of 1 to {MAX_ID} characters")
 
 
 def _check_time(field: str, at: int | None) -> None:

@@ -47,7 +47,7 @@ class ExportArchive(Struct, frozen=True, kw_only=True):
 
 
 _FREE_OF_RATIO = 8 * 2**20
-_LONGEST_NAME = 1024
+_MAX_NAME = 1024
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError, ValueError)
 _TITLES = re.compile(
@@ -205,7 +205,7 @@ def _check_entry(info: zipfile.ZipInfo, caps: Caps) -> None:
 def _check_name(name: str) -> None:
     bad = (
         not name
-        or len(name) > _LONGEST_NAME
+        or len(name) > _MAX_NAME
         or name.startswith("/")
         or "\\" in name
         or re.match(r"[A-Za-z]:", name) is not None

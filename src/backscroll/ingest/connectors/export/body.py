@@ -69,7 +69,7 @@ class Context(Struct, frozen=True):
     """Authors of at least one ordinary text."""
 
 
-LONGEST_PHRASE = 120
+MAX_PHRASE = 120
 _IOS_FILE = re.compile(r"<([^<>:：\n]{1,40})[:：]\s?([^<>:\n]{1,255})>")
 _ANDROID_FILE = re.compile(r"([^\n]{1,255}) \(([^()\n]{1,60})\)")
 _WHATSAPP_FILE = re.compile(r"(?:(?:IMG|VID|PTT|AUD|STK|DOC)-\d{8}-WA\d+|\d{8}-\S.*)\.\w{1,8}", re.ASCII)
@@ -80,7 +80,7 @@ _MAP = re.compile(
 )
 _POLL_OPTION = re.compile(r"([^\s:：]{1,40})\s?[:：]\s?(.*)\s\(\D{0,40}(\d+)\D{0,40}\)")
 _MENTION = re.compile("@\u2068([^\u2068\u2069\n]{1,100})\u2069")
-_LONGEST_POLL = 80
+_MAX_POLL = 80
 _DURATION = re.compile(r"(\d+)\s*(\S+)")
 _UNITS = {"s": 1, "с": 1, "m": 60, "м": 60, "d": 60, "h": 3600, "u": 3600, "ч": 3600}
 
@@ -122,7 +122,7 @@ def read(author: str | None, body: str, marked: bool, context: Context) -> Conte
 def _content(author: str, body: str, marked: bool, context: Context) -> Content:
     plain = unmark(body).strip()
     found = _file(body, plain, context) or _omitted(plain, marked, context)
-    if not found and len(plain) <= LONGEST_PHRASE:
+    if not found and len(plain) <= MAX_PHRASE:
         phrase = fold(plain)
         found = _phrase(phrase) if phrase in _PHRASES else _deleted_by_admin(phrase) or _call(plain, marked)
     found = found or _poll(plain) or _location(plain, marked)
@@ -153,7 +153,7 @@ def frequent_phrases(bodies: Iterable[str]) -> frozenset[str]:
     for body in bodies:
         if ">" not in body:
             continue
-        for line in {body.partition("\n")[0], body[-LONGEST_PHRASE:].rpartition("\n")[2]}:
+        for line in {body.partition("\n")[0], body[-MAX_PHRASE:].rpartition("\n")[2]}:
             if phrase := _bracketed(line.strip()):
                 counts[phrase] += 1
     return frozenset(phrase for phrase, count in counts.items() if count >= 3 and _is_prose(phrase))
@@ -162,7 +162,7 @@ def frequent_phrases(bodies: Iterable[str]) -> frozenset[str]:
 def _bracketed(line: str) -> str | None:
     """The folded phrase in angle brackets that ends a line."""
     line = line.rstrip(MARKS)
-    start = line.rfind("<", -LONGEST_PHRASE)
+    start = line.rfind("<", -MAX_PHRASE)
     return fold(line[start + 1 : -1]) if line.endswith(">") and start >= 0 else None
 
 
@@ -175,7 +175,7 @@ def _without_edit(body: str, context: Context) -> tuple[str, bool]:
     tail = body.rstrip(MARKS + " ") if body[-1:] in MARKS + " " else body
     if not tail.endswith(">"):
         return body, False
-    start = tail.rfind("<", -LONGEST_PHRASE)
+    start = tail.rfind("<", -MAX_PHRASE)
     phrase = fold(tail[start + 1 : -1]) if start >= 0 else ""
     by_mark = start > 1 and tail[start - 1] in MARKS and context.ios and not set(phrase) & set(":：")
     known = phrase in EDITED or (start > 0 and (by_mark or phrase in context.frequent) and not _is_omission(phrase))
@@ -290,12 +290,12 @@ def _left_out(phrase: str, caption: str) -> Content:
 
 
 def deleted_by_owner(body: str) -> bool:
-    return len(body) <= LONGEST_PHRASE and fold(body) in YOU_DELETED
+    return len(body) <= MAX_PHRASE and fold(body) in YOU_DELETED
 
 
 def _call(plain: str, marked: bool) -> Content | None:
     """Calls that were missed are known by their words alone, others only where WhatsApp's sign stands before them."""
-    if len(plain) > LONGEST_PHRASE:
+    if len(plain) > MAX_PHRASE:
         return None
     what, _, how = plain.replace("，", ",").replace("、", ",").partition(",")
     phrase, detail = fold(what), fold(how)
@@ -324,7 +324,7 @@ def _seconds(detail: str) -> float | None:
 def _poll(plain: str) -> Content | None:
     """A poll is told by its build in any language: ``WORD:``, the question, then ``WORD: choice (3 votes)``."""
     head, _, _ = plain[:60].partition("\n")
-    if head[-1:] not in (":", "：") or len(head) > 40 or plain.count("\n") > _LONGEST_POLL:
+    if head[-1:] not in (":", "：") or len(head) > 40 or plain.count("\n") > _MAX_POLL:
         return None
     lines = [line.strip() for line in plain.split("\n")[1:] if line.strip()]
     options = []

@@ -32,7 +32,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _GROUP_NOTICES = frozenset(("create", "add", "remove", "leave", "invite", "subject", "picture", "desc", "promote"))
 _QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')
 _MARKS = tuple(MARKS)
-LONGEST_AUTHOR = 150
+MAX_AUTHOR = 150
 
 
 class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -240,9 +240,9 @@ def _find_authors(blocks: list[_Block], ios: bool) -> None:
 
 def split_author(rest: str) -> tuple[str | None, str]:
     """``Mara: hello`` in two; no author where what stands before the colon is hardly a name."""
-    at = rest.find(": ", 0, LONGEST_AUTHOR)
+    at = rest.find(": ", 0, MAX_AUTHOR)
     name, said = (rest[:at], rest[at + 2 :]) if at > 0 else (rest[:-1], "") if rest[-1:] == ":" else ("", rest)
-    if not name.strip() or len(name) > LONGEST_AUTHOR or sum(c in _QUOTES for c in name) % 2:
+    if not name.strip() or len(name) > MAX_AUTHOR or sum(c in _QUOTES for c in name) % 2:
         return None, rest
     return name, said
 

@@ -22,7 +22,7 @@ from backscroll.ingest.connectors.export.meridiems import AFTERNOON, MORNING
 MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 """Invisible signs of writing direction, which WhatsApp puts around what it writes itself."""
 
-LONGEST_STAMP = 64
+MAX_STAMP = 64
 _SPACES = "\u00a0\u202f\u2007\u2009\u3000"
 _SAME_LENGTH = {ord(c): " " for c in _SPACES} | {ord(c): "\u200e" for c in MARKS}
 _ERAS = {"令和": 2018, "平成": 1988, "r": 2018, "h": 1988, "民國": 1911, "民国": 1911, "พศ": -543}
@@ -113,7 +113,7 @@ class HeadReader:
 
     def read(self, line: str) -> Head | None:
         """The head of ``line``, if it has one; looks at its first characters only."""
-        text = line[: LONGEST_STAMP + 8]
+        text = line[: MAX_STAMP + 8]
         if not text.isascii():
             text = text.translate(_SAME_LENGTH)
         start = len(text) - len(text.lstrip("\u200e"))

@@ -419,10 +419,10 @@ _NOTICES: dict[str, str] = {
 _NOTICE_PATTERNS = {
     kind: re.compile("|".join(line.strip() for line in text.strip().splitlines())) for kind, text in _NOTICES.items()
 }
-LONGEST_NOTICE = 1000
+MAX_NOTICE = 1000
 
 
 def notice_type(text: str) -> str | None:
     """The kind of a system line, where its wording is known."""
-    folded = fold(text[:LONGEST_NOTICE])
+    folded = fold(text[:MAX_NOTICE])
     return next((kind for kind, pattern in _NOTICE_PATTERNS.items() if pattern.search(folded)), None)

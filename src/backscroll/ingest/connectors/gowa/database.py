@@ -550,7 +550,7 @@ class _Reading:
 
     def _reaction(self, row: _Row) -> ReactionSet:
         phone = self._account(row)
-        by = phone if row.flag("is_from_me") else self.accounts.party(row.key("reactor_jid"))
+        by = phone if row.flag("is_from_me") else self.accounts.jid_of(row.key("reactor_jid"))
         if by is None:
             raise _Unusable("reactor_jid", "names no person")
         target = Target(phone, ids.canonical(row.key("chat_jid")), row.key("message_id"))
@@ -562,7 +562,7 @@ class _Reading:
             raise _Unusable("edited_at", "is unknown")
         phone, editor = self._account(row), row.text("editor")
         target = Target(phone, ids.canonical(row.key("chat_jid")), row.key("original_message_id"))
-        by = self.accounts.party(editor) if editor else None
+        by = self.accounts.jid_of(editor) if editor else None
         return MessageEdited(target=target, text=row.text("new_content"), at=at, id=row.text("edit_event_id"), by=by)
 
     def _belonging(self, table: str, key: str, numbers: str) -> dict[int, list[_Row]]:
@@ -636,7 +636,7 @@ class _Accounts:
         jid = row.text("jid") or row.text("ad_jid")
         return self._number_of(ids.canonical(jid)) if jid else None
 
-    def party(self, text: str, chat: str | None = None) -> str | None:
+    def jid_of(self, text: str, chat: str | None = None) -> str | None:
         """The person that a sender column means; None when it is none (a group, a channel).
 
         Rows of v7 hold the user part alone, without saying whether it is a number or a LID.
@@ -709,8 +709,8 @@ class _Accounts:
             return set()
         mine = "AND trim(device_id) = ?" if "device_id" in columns else "AND ? = ''"
         sql = f"SELECT DISTINCT sender FROM messages WHERE is_from_me {mine}"  # noqa: S608
-        parties = {self.party(name) for (name,) in self._reading.store.rows(sql, partition) if isinstance(name, str)}
-        return {number for jid in parties if jid and (number := self._number_of(jid))}
+        jids = {self.jid_of(name) for (name,) in self._reading.store.rows(sql, partition) if isinstance(name, str)}
+        return {number for jid in jids if jid and (number := self._number_of(jid))}
 
     def _question(self, undecided: list[str]) -> str:
         file = self._reading.store.path.name
@@ -868,8 +868,8 @@ def _sender(row: _Row, chat: str, accounts: _Accounts) -> str | None:
     sender = row.values.get("sender")
     if sender is not None and not isinstance(sender, str):
         raise _Unusable("sender", _what_it_is(sender))
-    party = accounts.party(sender, chat) if sender and "\0" not in sender else None
-    return party or (chat if ids.is_person(chat) else None)
+    jid = accounts.jid_of(sender, chat) if sender and "\0" not in sender else None
+    return jid or (chat if ids.is_person(chat) else None)
 
 
 def _sent_at(row: _Row, created_at: int | None) -> int:

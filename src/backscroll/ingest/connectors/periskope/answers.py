@@ -46,7 +46,7 @@ _PHONE_ID = re.compile(r"phone-[a-z0-9]+")
 _AT = re.compile(r" - at `\$\.?(.*)`$")
 _SERIALIZED = re.compile(r"(true|false)_([^@_]*@[a-z.]+|[^_]+)_(.+)", re.S)
 _PARTICIPANT = re.compile(r"(.+)_([^_@]*@[a-z.]+)", re.S)
-_LAST_MOMENT = 253_402_300_800_000_000
+_LAST_TIMESTAMP = 253_402_300_800_000_000
 """The end of the year 9999."""
 
 T = TypeVar("T")
@@ -283,7 +283,7 @@ _CHAT_HELD = frozenset(_WireChat.__struct_encode_fields__) | {
 }
 _CONTACT_HELD = frozenset(_WireContact.__struct_encode_fields__) | {"org_id", "chat_ids"}
 
-Told = tuple[list[Event], int | None]
+Observed = tuple[list[Event], int | None]
 """What a row tells, and when it happened."""
 
 
@@ -322,7 +322,7 @@ def phones(body: bytes) -> PulledPage:
 # Pages and rows
 
 
-def _page(body: bytes, keys: tuple[str, ...], tell: Callable[[bytes, bool], Told]) -> PulledPage:
+def _page(body: bytes, keys: tuple[str, ...], tell: Callable[[bytes, bool], Observed]) -> PulledPage:
     name, rows, count = _rows(body, keys)
     events: list[Event] = []
     times: list[int] = []
@@ -438,7 +438,7 @@ def _named(error: Exception, row: str) -> Unreadable:
 # Messages
 
 
-def _tell_message(wire: _WireMessage, altered: bool) -> Told:
+def _tell_message(wire: _WireMessage, altered: bool) -> Observed:
     parts = _parts(wire.message_id, wire.unique_id, wire.id, wire.chat_id)
     phone = _jid(wire.org_phone)
     from_me = bool(_first_known(wire.from_me, parts.from_me))
@@ -633,7 +633,7 @@ def _receipts(wire: _WireDelivery | None, target: Target) -> Iterator[Event]:
 # Everything else
 
 
-def _tell_notification(wire: _WireNotification) -> Told:
+def _tell_notification(wire: _WireNotification) -> Observed:
     parts = _parts(wire.notification_id, wire.unique_id, wire.id, wire.chat_id)
     phone = _jid(wire.org_phone)
     author = _jid_or_none(wire.author)
@@ -661,7 +661,7 @@ def _call(metadata: dict[str, Any]) -> Call:
     )
 
 
-def _tell_chat(wire: _WireChat, extras: dict[str, Any] | None) -> Told:
+def _tell_chat(wire: _WireChat, extras: dict[str, Any] | None) -> Observed:
     phones = dict.fromkeys(_jid(phone) for phone in (wire.org_phone, *(wire.chat_org_phones or ())) if phone)
     if not phones:
         raise Unreadable(SOURCE, "org_phone", "the chat names no phone that sees it")
@@ -723,7 +723,7 @@ def _labels(wire: _WireChat) -> tuple[str, ...] | None:
     return None
 
 
-def _tell_contact(wire: _WireContact, extras: dict[str, Any] | None) -> Told:
+def _tell_contact(wire: _WireContact, extras: dict[str, Any] | None) -> Observed:
     jid = _jid(wire.contact_id)
     contact = ContactSeen(
         jid=jid,
@@ -742,7 +742,7 @@ def _tell_contact(wire: _WireContact, extras: dict[str, Any] | None) -> Told:
     return [*mapped, contact], None
 
 
-def _tell_reaction(wire: _WireReaction) -> Told:
+def _tell_reaction(wire: _WireReaction) -> Observed:
     from_me, told_chat, id, participant = split_message_id(wire.message_id, wire.chat_id)
     chat, phone = wire.chat_id or told_chat, _jid(wire.org_phone)
     if not chat:
@@ -759,7 +759,7 @@ def _tell_reaction(wire: _WireReaction) -> Told:
     return [PhoneSeen(jid=phone), reaction], at
 
 
-def _tell_phone(wire: _WirePhone) -> Told:
+def _tell_phone(wire: _WirePhone) -> Observed:
     ours = wire.phone_id if wire.phone_id and _PHONE_ID.fullmatch(wire.phone_id) else None
     created_at = None if wire.created_at is None else _time(wire.created_at, "created_at")
     name = wire.phone_name or None
@@ -781,11 +781,11 @@ def _time(value: Number, name: str) -> int:
     """Microseconds of an ISO or PostgreSQL text (no zone means UTC), or of epoch seconds or milliseconds."""
     try:
         if isinstance(value, str) and not value.lstrip("-").isdecimal():
-            moment = datetime.fromisoformat(value)
-            return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+            timestamp = datetime.fromisoformat(value)
+            return ((timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
         number = int(value) if isinstance(value, str) else value
         micros = round(number * (1_000_000 if abs(number) < _LAST_SECONDS else 1_000))
-        if abs(micros) >= _LAST_MOMENT:
+        if abs(micros) >= _LAST_TIMESTAMP:
             raise ValueError
         return micros
     except (ValueError, OverflowError):
