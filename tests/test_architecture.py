@@ -208,7 +208,7 @@ def plant(source: Path, files: dict[str, str]) -> Path:
         ("ingest/pipeline.py", "from backscroll import dialects"),
         ("jobs/runner.py", "from backscroll.http.app import build_app"),
         ("storage/read/messages.py", "from backscroll.storage.write.batch import Writer"),
-        ("storage/write/batch.py", "from backscroll.storage.read.messages import Names"),
+        ("storage/write/batch.py", "from backscroll.storage.read.names import Names"),
         ("storage/records/rows.py", "from backscroll.storage.search import substring"),
         ("storage/accounts/accounts.py", "from backscroll.storage.store import Store"),
         ("storage/store.py", "from backscroll.dialects.gowa import objects"),

@@ -11,17 +11,19 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 from psycopg.conninfo import conninfo_to_dict
 
 from backscroll.cli.main import main
 from backscroll.core.errors import Conflict, StorageError
-from backscroll.core.events import Batch, MessageSeen
+from backscroll.core.events import Batch, Event, MessageSeen
 from backscroll.core.model import Message, MessageKey
 from backscroll.core.query import MessageQuery
 from backscroll.database.postgres import engine as postgres
@@ -268,6 +270,45 @@ def test_on_citus_each_setting_is_a_message_of_its_own(plain: str, tmp_path: Pat
     together = messages_to_server(plain, False, tmp_path / "trace")
     assert [line for line in together if "SET LOCAL" in line and ";" in line]
     assert not [line for line in together if "citus" in line]
+
+
+def round_trips(store: Store, query: MessageQuery, log: Path) -> int:
+    """How often a page waits for the server: each wait ends with a Sync. What contacts are called is known already."""
+    engine = store._engine
+    assert isinstance(engine, PostgresEngine)
+    store.list_messages(query)
+    with log.open("w") as file:
+        with engine._pool.connection() as connection:
+            connection.is_citus = True
+            connection.pgconn.trace(file.fileno())
+        store.list_messages(query)
+        with engine._pool.connection() as connection:
+            connection.is_citus = False
+            connection.pgconn.untrace()
+    return len(re.findall(r"\tF\t\d+\tSync", log.read_text()))
+
+
+def test_on_citus_a_page_waits_for_few_answers(plain: str, tmp_path: Path) -> None:
+    with closing(open_store(plain, tmp_path)) as store:
+        org = store.create_org("Trips")
+        phone = store.add_phone(org.no, "4915550001001")
+        texts: list[Event] = [
+            said("4915550001001", "4915550001002", f"3EB0{n:04}", 1_700_000_000_000_000 + n) for n in range(5)
+        ]
+        store.apply(org.no, Batch(source="linked", events=texts))
+        chat = MessageQuery(org=org.no, phones=(phone.no,), chat="4915550001002", limit=2)
+        across = MessageQuery(org=org.no, phones=(phone.no,), limit=2)
+        waits = {
+            "a chat": round_trips(store, chat, tmp_path / "trace"),
+            "a chat, by offset": round_trips(store, structs.replace(chat, offset=2), tmp_path / "trace"),
+            "a chat, in a span": round_trips(store, structs.replace(chat, since=1, until=2**50), tmp_path / "trace"),
+            "across chats": round_trips(store, across, tmp_path / "trace"),
+        }
+        assert waits == {"a chat": 2, "a chat, by offset": 5, "a chat, in a span": 2, "across chats": 2}
+
+
+def said(phone: str, chat: str, id: str, at: int) -> MessageSeen:
+    return MessageSeen(Message(key=MessageKey(phone, chat, id), sent_at=at, from_me=False, kind="text", text="x"))
 
 
 def test_on_citus_each_statement_of_a_migration_goes_by_itself(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import ChatPage, Details, Member, Message, MessageKey, Org, Phone, Quote, ReactionRow
 from backscroll.core.query import ChatQuery, MessageQuery, ReactionQuery
-from backscroll.database.protocol import Row, Txn, expand, load_statements
+from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
 from backscroll.storage.read.listings import Lists
-from backscroll.storage.read.messages import ContactCache, Names
+from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.rows import NOTIFICATION
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.batch import apply_batch
@@ -118,6 +118,10 @@ class Counting:
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         self.asked.append(name)
         return self._tx.one(name, params)
+
+    def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
+        self.asked += [name for name, _ in asks]
+        return self._tx.several(asks)
 
     def run(self, name: str, params: Mapping[str, Any]) -> None:
         raise AssertionError(name)

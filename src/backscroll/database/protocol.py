@@ -17,6 +17,8 @@ from backscroll.database.tables import copying_statements
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Ask = tuple[str, Mapping[str, Any]]
+"""A statement's name and its parameters."""
 
 _HEAD = re.compile(r"^-- name: (\w+)$", re.M)
 _LIST = re.compile(r"\(:(\w+)\*\)")
@@ -31,6 +33,10 @@ class Txn(Protocol):
 
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         """The first row, None when there is none."""
+        ...
+
+    def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
+        """The rows of several reads that do not depend on each other, in one round trip where that is what costs."""
         ...
 
     def run(self, name: str, params: Mapping[str, Any]) -> None:

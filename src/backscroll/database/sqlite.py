@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import apsw
 
 from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
-from backscroll.database.protocol import Row, Txn, expand, load_statements
+from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
 
 T = TypeVar("T")
 
@@ -39,6 +39,9 @@ class SqliteTxn:
     def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
         sql, flat = expand(self._statements[name], params)
         return self._connection.execute(sql, flat).fetchall()
+
+    def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
+        return [self.all(name, params) for name, params in asks]
 
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         sql, flat = expand(self._statements[name], params)

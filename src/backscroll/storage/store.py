@@ -37,7 +37,9 @@ from backscroll.storage.accounts.accounts import NewToken, TokenInfo
 from backscroll.storage.files.keys import Sealer, load_or_make_key
 from backscroll.storage.read.export_lines import StoredLines, lines_between
 from backscroll.storage.read.listings import Lists
-from backscroll.storage.read.messages import Assembler, ContactCache, Names, list_rows
+from backscroll.storage.read.messages import Assembler
+from backscroll.storage.read.names import ContactCache, Names
+from backscroll.storage.read.pages import read_page
 from backscroll.storage.records.rows import FROM_ME, row_of
 from backscroll.storage.transfer import check
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
@@ -122,10 +124,10 @@ class Store:
         self._engine = engine
         self._data = data
         self._clock = clock
-        self._resolver = ContactCache()
+        self._contact_cache = ContactCache()
         self._sealer: Sealer | None = None
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
-        self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-aside")
+        self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
 
     def migrate(self) -> list[migrate.Migration]:
         """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
@@ -134,7 +136,7 @@ class Store:
         return ran
 
     def close(self) -> None:
-        """Wait for what is being written aside, then let go of the database."""
+        """Wait for uses of tokens that are being written, then let go of the database."""
         self._token_uses.shutdown()
         self._engine.close()
 
@@ -227,21 +229,7 @@ class Store:
     def list_messages(self, query: MessageQuery) -> Page:
         """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
 
-        def work(tx: Txn) -> Page:
-            names = Names(tx, query.org, self._resolver)
-            chats: tuple[int, ...] | None = None
-            chat: Chat | None = None
-            if query.chat is not None:
-                contact_row = names.find(query.chat)
-                if contact_row is None:
-                    return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
-                chats = names.numbers_of(contact_row.contact)
-                chat = Lists(tx, query.org, names).chat(query.phones, query.chat, brief=True)
-            listing = list_rows(tx, query, chats)
-            messages = Assembler(tx, query.org, names).messages(listing.rows)
-            return Page(messages=messages, total=listing.total, offset=query.offset, limit=query.limit, chat=chat)
-
-        return self._engine.read(work, query.org)
+        return self._engine.read(lambda tx: read_page(tx, query, Names(tx, query.org, self._contact_cache)), query.org)
 
     def find_message(
         self,
@@ -256,7 +244,7 @@ class Store:
         wanted = clean_text(message_id)[0]
 
         def work(tx: Txn) -> ArchivedMessage | None:
-            names = Names(tx, org, self._resolver)
+            names = Names(tx, org, self._contact_cache)
             rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": wanted, "phones": phones})]
             if chat is not None:
                 contact_row = names.find(chat)
@@ -283,7 +271,7 @@ class Store:
         wanted = clean_text(ref)[0]
 
         def work(tx: Txn) -> ArchivedMessage | None:
-            names = Names(tx, org, self._resolver)
+            names = Names(tx, org, self._contact_cache)
             rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": wanted, "phones": phones})]
             return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
 
@@ -292,7 +280,7 @@ class Store:
     def lines_of_exports(self, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
         """What exported chats told of a chat, also where it became one with what others told."""
         return self._engine.read(
-            lambda tx: lines_between(tx, Names(tx, org, self._resolver), org, phone, chat, since, until), org
+            lambda tx: lines_between(tx, Names(tx, org, self._contact_cache), org, phone, chat, since, until), org
         )
 
     # ------------------------------------------------------------------ chats, contacts, reactions
@@ -323,7 +311,7 @@ class Store:
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
-        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._resolver))), org)
+        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._contact_cache))), org)
 
     # ------------------------------------------------------------------ changes and positions
 

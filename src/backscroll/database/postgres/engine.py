@@ -23,7 +23,7 @@ from backscroll.database.postgres.connection import Connection
 from backscroll.database.postgres.index_builds import build
 from backscroll.database.postgres.parameters import apart, prepared, rows_of, written_out
 from backscroll.database.postgres.pool import Exhausted, Pool
-from backscroll.database.protocol import Row, Txn, load_statements
+from backscroll.database.protocol import Ask, Row, Txn, load_statements
 
 T = TypeVar("T")
 
@@ -88,6 +88,19 @@ class PostgresTxn:
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         rows = self._ask(name, params)
         return rows[0] if rows else None
+
+    def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
+        # Only Citus, with workers behind a coordinator, takes long enough for a pipeline to be cheaper.
+        if not self._connection.is_citus or len(asks) < 2:
+            return [self._ask(name, params) for name, params in asks]
+        self.flush()
+        self._open()
+        with self._connection.pipeline():
+            cursors = []
+            for name, params in asks:
+                statement = prepared(self._statements[name], params)
+                cursors.append(self._connection.execute(statement.text, statement.values(params)))
+        return [cursor.fetchall() for cursor in cursors]
 
     def run(self, name: str, params: Mapping[str, Any]) -> None:
         statement = prepared(self._statements[name], params)

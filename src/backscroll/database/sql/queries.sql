@@ -188,7 +188,7 @@ SELECT phone FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*
 
 -- name: chat_of_phones
 -- As the first of the phones that has it sees it.
-SELECT phone, last_at, facts, stored_at, changed_at
+SELECT phone, chat, last_at, facts, stored_at, changed_at
 FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone LIMIT 1;
 
 -- name: with_chat

@@ -12,7 +12,7 @@ from msgspec import Struct
 from backscroll.core.ids import canonical
 from backscroll.core.model import Message
 from backscroll.database.protocol import Txn
-from backscroll.storage.read.messages import Names
+from backscroll.storage.read.names import Names
 from backscroll.storage.records.resolve import Observation, merged
 from backscroll.storage.records.rows import DELETED, EXPORT_PREFIX, MessageRow, observation_of, row_of
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core import ids
 from backscroll.core.model import (
@@ -21,8 +22,9 @@ from backscroll.core.model import (
     ReactionRow,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, ReactionQuery
-from backscroll.database.protocol import Row, Txn
-from backscroll.storage.read.messages import Assembler, Names, Place
+from backscroll.database.protocol import Ask, Txn
+from backscroll.storage.read.messages import Assembler, Place
+from backscroll.storage.read.names import Names
 from backscroll.storage.records.identity import ContactRow, Registers, decode_registers, value_of
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
@@ -43,7 +45,7 @@ _JID_KINDS = {
     "status": ("status",),
     "unknown": ("unknown",),
 }
-_TOLD = (
+_SHOWN_FACTS = (
     "image",
     "unread",
     "archived",
@@ -70,7 +72,36 @@ _CHUNK = 500
 """Contacts that one statement is asked about."""
 
 
-class _Glance(Struct):
+class ChatRow(Struct, gc=False):
+    """A row of chats, in the order of the statements that list them. Times in microseconds UTC."""
+
+    phone: int
+    chat: int
+    last_at: int | None
+    facts: str | None
+    stored_at: int
+    changed_at: int
+
+
+class ReactionEntry(Struct, gc=False):
+    """A row of ``list_reactions``: where the message is, and the annotation. ``target`` 0: its sender was not told."""
+
+    phone: int
+    chat: int
+    id: str
+    actor: int
+    target: int
+    ref: str
+    at: int | None
+    value: str | None
+
+
+def ask_for_chat(org: int, chat: int, phones: Sequence[int]) -> Ask:
+    """The row of a chat as the first of ``phones`` that has it sees it."""
+    return "chat_of_phones", {"org": org, "chat": chat, "phones": phones}
+
+
+class _ChatCount(Struct):
     """What counters and an index tell of one contact's rows with one phone."""
 
     total: int
@@ -108,86 +139,92 @@ class Lists:
         if query.search or query.label is not None or query.archived is not None:
             return self._filtered(query, params)
         row = self._tx.one("count_chats", params)
-        rows = self._tx.all("list_chats", params | {"limit": query.limit, "offset": query.offset})
+        rows = self._list_chats(params | {"limit": query.limit, "offset": query.offset})
         return ChatPage(chats=self._chats(rows), total=row[0] if row else 0, offset=query.offset, limit=query.limit)
 
+    def _list_chats(self, params: dict[str, Any]) -> list[ChatRow]:
+        return list(starmap(ChatRow, self._tx.all("list_chats", params)))
+
     def _filtered(self, query: ChatQuery, params: dict[str, Any]) -> ChatPage:
-        rows = self._tx.all("list_chats", params | {"limit": EVERYTHING, "offset": 0})
-        self._names.load(row[1] for row in rows)
+        rows = self._list_chats(params | {"limit": EVERYTHING, "offset": 0})
+        self._names.load(row.chat for row in rows)
         found = [row for row in rows if self._fits(row, query)]
         page = self._chats(found[query.offset : query.offset + query.limit])
         return ChatPage(chats=page, total=len(found), offset=query.offset, limit=query.limit)
 
-    def _fits(self, row: Row, query: ChatQuery) -> bool:
-        registers = decode_registers(row[3])
+    def _fits(self, row: ChatRow, query: ChatQuery) -> bool:
+        registers = decode_registers(row.facts)
         if query.archived is not None and bool(value_of(registers, "archived")) != query.archived:
             return False
         if query.label is not None and not _has_label(registers, query.label):
             return False
-        name = self._chat_name(self._names.contact_row(row[1]), registers)
+        name = self._chat_name(self._names.contact_row(row.chat), registers)
         return not query.search or ids.fold(query.search) in ids.fold(name or "")
 
-    def chat(self, phones: Sequence[int], jid: str, brief: bool = False) -> Chat | None:
-        """One chat as the first of ``phones`` that has it sees it; ``brief`` leaves messages and members out."""
+    def chat(self, phones: Sequence[int], jid: str) -> Chat | None:
+        """One chat as the first of ``phones`` that has it sees it."""
         contact_row = self._names.find(jid)
         if contact_row is None:
             return None
         for contact in self._names.numbers_of(contact_row.contact):
-            row = self._tx.one("chat_of_phones", {"org": self._org, "chat": contact, "phones": phones})
+            row = self._tx.one(*ask_for_chat(self._org, contact, phones))
             if row is not None:
-                return self._chats([(row[0], contact_row.contact, *row[1:])], brief)[0]
+                return self._chats([structs.replace(ChatRow(*row), chat=contact_row.contact)])[0]
         return None
+
+    def chat_of(self, row: ChatRow, contact: int) -> Chat:
+        """The chat without its members and messages. ``contact`` is what it goes by now, after merges."""
+        self._names.load([contact])
+        return self._chat(structs.replace(row, chat=contact), decode_registers(row.facts), {})
 
     def _chat_name(self, contact_row: ContactRow, registers: Registers) -> str | None:
         return value_of(registers, "name") or contact_row.display_name
 
-    def _chats(self, rows: Sequence[Row], brief: bool = False) -> list[Chat]:
+    def _chats(self, rows: Sequence[ChatRow]) -> list[Chat]:
         """By as many statements for many chats as for few."""
-        self._names.load(row[1] for row in rows)
-        registers = [decode_registers(row[3]) for row in rows]
-        more = [{} for _ in rows] if brief else self._more(rows, registers)
-        return list(map(self._chat, rows, registers, more))
+        self._names.load(row.chat for row in rows)
+        registers = [decode_registers(row.facts) for row in rows]
+        return list(map(self._chat, rows, registers, self._more(rows, registers)))
 
-    def _chat(self, row: Row, registers: Registers, more: dict[str, Any]) -> Chat:
-        phone_no, contact, last_at, _, stored_at, changed_at = row
-        contact_row = self._names.contact_row(contact)
-        observed: dict[str, Any] = {name: value_of(registers, name) for name in _TOLD if name in registers}
+    def _chat(self, row: ChatRow, registers: Registers, more: dict[str, Any]) -> Chat:
+        contact_row = self._names.contact_row(row.chat)
+        observed: dict[str, Any] = {name: value_of(registers, name) for name in _SHOWN_FACTS if name in registers}
         return Chat(
             jid=contact_row.jid,
-            phone=self._names.phones[phone_no][0],
+            phone=self._names.phones[row.phone][0],
             kind=_KINDS.get(contact_row.kind, "user"),
             name=self._chat_name(contact_row, registers),
             lid=contact_row.lid,
-            last_message_at=last_at,
+            last_message_at=row.last_at,
             labels=tuple(value_of(registers, "labels") or ()),
-            stored_at=stored_at,
-            changed_at=changed_at,
+            stored_at=row.stored_at,
+            changed_at=row.changed_at,
             **observed,
             **more,
         )
 
-    def _more(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[dict[str, Any]]:
+    def _more(self, rows: Sequence[ChatRow], registers: Sequence[Registers]) -> list[dict[str, Any]]:
         """Members, the number of messages, and the last of them."""
-        self._names.load(self._names.phones[row[0]][1] for row in rows)
+        self._names.load(self._names.phones[row.phone][1] for row in rows)
         members = self._members(rows, registers)
-        places = [[(row[0], chat) for chat in self._names.numbers_of(row[1])] for row in rows]
-        glances = self._glances({place for standing in places for place in standing})
-        totals = [sum(glances[place].total for place in standing if place in glances) for standing in places]
-        newest = [[glances[place].newest for place in standing if place in glances] for standing in places]
+        places = [[(row.phone, chat) for chat in self._names.numbers_of(row.chat)] for row in rows]
+        counts = self._counts({place for standing in places for place in standing})
+        totals = [sum(counts[place].total for place in standing if place in counts) for standing in places]
+        newest = [[counts[place].newest for place in standing if place in counts] for standing in places]
         last = self._last_messages(newest)
         return [
             {"members": m, "messages": total, "last_message": message}
             for m, total, message in zip(members, totals, last, strict=True)
         ]
 
-    def _glances(self, places: set[Place]) -> dict[Place, _Glance]:
+    def _counts(self, places: set[Place]) -> dict[Place, _ChatCount]:
         """Those of the places where something was said; others may be among them."""
         phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
-        found: dict[Place, _Glance] = {}
+        found: dict[Place, _ChatCount] = {}
         for start in range(0, len(chats), _CHUNK):
             params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK], "mask": NOTIFICATION}
             for phone, chat, total, newest in self._tx.all("glance_at_chats", params):
-                found[(phone, chat)] = _Glance(total, newest)
+                found[(phone, chat)] = _ChatCount(total, newest)
         return found
 
     def _last_messages(self, newest: Sequence[Sequence[int | None]]) -> list[ArchivedMessage | None]:
@@ -200,15 +237,15 @@ class Lists:
     def _rows(self, nos: Sequence[int]) -> dict[int, MessageRow]:
         found = {}
         for start in range(0, len(nos), _CHUNK):
-            for row in self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]}):
-                found[row[0]] = row_of(row)
+            for row in map(row_of, self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]})):
+                found[row.no] = row
         return found
 
-    def _members(self, rows: Sequence[Row], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
+    def _members(self, rows: Sequence[ChatRow], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
         observed = [msgspec.convert(value_of(known, "members"), tuple[Member, ...] | None) for known in registers]
         self._names.meet(member.jid for members in observed for member in members or ())
         for row, members in zip(rows, observed, strict=True):
-            self._assembler.know_size(row[0], row[1], len(members or ()))
+            self._assembler.know_size(row.phone, row.chat, len(members or ()))
         return [
             self._both_sides(row) if members is None else tuple(map(self._member, members))
             for row, members in zip(rows, observed, strict=True)
@@ -223,11 +260,11 @@ class Lists:
         )
         return Member(jid=jid, is_admin=member.is_admin, is_super_admin=member.is_super_admin, name=name)
 
-    def _both_sides(self, row: Row) -> tuple[Member, ...]:
-        contact_row = self._names.contact_row(row[1])
+    def _both_sides(self, row: ChatRow) -> tuple[Member, ...]:
+        contact_row = self._names.contact_row(row.chat)
         if contact_row.kind not in _JID_KINDS["user"]:
             return ()
-        own, contact = self._names.phones[row[0]]
+        own, contact = self._names.phones[row.phone]
         mine = self._names.contact_row(contact)
         return (
             Member(jid=contact_row.jid, is_admin=True, name=contact_row.display_name),
@@ -262,13 +299,13 @@ class Lists:
         """Whether these are all phones of the organisation, to whom nobody is a stranger."""
         return set(self._names.phones) <= set(phones)
 
-    def _contacts(self, resolver: Sequence[ContactRow], phones: Sequence[int]) -> list[Contact]:
-        numbers = [contact_row.contact for contact_row in resolver]
+    def _contacts(self, rows: Sequence[ContactRow], phones: Sequence[int]) -> list[Contact]:
+        numbers = [contact_row.contact for contact_row in rows]
         chatting: set[int] = set()
         for start in range(0, len(numbers), _CHUNK):
             params = {"org": self._org, "phones": phones, "chats": numbers[start : start + _CHUNK]}
             chatting.update(chat for (chat,) in self._tx.all("with_chat", params))
-        return [_contact(contact_row, contact_row.contact in chatting) for contact_row in resolver]
+        return [_contact(contact_row, contact_row.contact in chatting) for contact_row in rows]
 
     # ------------------------------------------------------------------ reactions
 
@@ -290,42 +327,49 @@ class Lists:
             "until": query.until,
         }
         count = self._tx.one("count_reactions", params)
-        rows = self._tx.all("list_reactions", params | {"limit": query.limit, "offset": query.offset})
+        found = self._tx.all("list_reactions", params | {"limit": query.limit, "offset": query.offset})
+        rows = list(starmap(ReactionEntry, found))
         total = count[0] if count else 0
         return ReactionPage(reactions=self._reactions(rows), total=total, offset=query.offset, limit=query.limit)
 
-    def _reactions(self, rows: Sequence[Row]) -> list[ReactionRow]:
+    def _reactions(self, rows: Sequence[ReactionEntry]) -> list[ReactionRow]:
         """By as many statements for many as for few. Those whose message never came are left out."""
-        observed = self._told_about(rows)
-        meant = [(row, message) for row in rows if (message := self._meant(row, observed)) is not None]
+        known = self._messages_of(rows)
+        meant = [(row, message) for row in rows if (message := self._meant(row, known)) is not None]
         messages = self._assembler.messages([message for _, message in meant])
         return [
             ReactionRow(
-                reaction=self._assembler.reaction(Annotation("reaction", *row[3:]), self._names.phones[row[0]][1]),
+                reaction=self._assembler.reaction(
+                    Annotation("reaction", row.actor, row.target, row.ref, row.at, row.value),
+                    self._names.phones[row.phone][1],
+                ),
                 message=message,
             )
             for (row, _), message in zip(meant, messages, strict=True)
         ]
 
-    def _told_about(self, rows: Sequence[Row]) -> dict[tuple[int, int, str], list[MessageRow]]:
+    def _messages_of(self, rows: Sequence[ReactionEntry]) -> dict[tuple[int, int, str], list[MessageRow]]:
         """The messages with the phone, chat and id of reactions; several may share an id."""
-        wanted = sorted({row[2] for row in rows})
+        wanted = sorted({row.id for row in rows})
         params = {
             "org": self._org,
-            "phones": sorted({row[0] for row in rows}),
-            "chats": sorted({row[1] for row in rows}),
+            "phones": sorted({row.phone for row in rows}),
+            "chats": sorted({row.chat for row in rows}),
         }
         found: dict[tuple[int, int, str], list[MessageRow]] = defaultdict(list)
         for start in range(0, len(wanted), _CHUNK):
-            for row in map(row_of, self._tx.all("rows_by_id", params | {"ids": wanted[start : start + _CHUNK]})):
-                found[(row.phone, row.chat, row.id)].append(row)
-        self._names.load(row.sender for same in found.values() for row in same)
-        self._names.load(contact for row in rows for contact in row[3:5])
+            for message in map(row_of, self._tx.all("rows_by_id", params | {"ids": wanted[start : start + _CHUNK]})):
+                found[(message.phone, message.chat, message.id)].append(message)
+        self._names.load(message.sender for same in found.values() for message in same)
+        self._names.load(contact for row in rows for contact in (row.actor, row.target))
         return found
 
-    def _meant(self, reaction: Row, observed: dict[tuple[int, int, str], list[MessageRow]]) -> MessageRow | None:
-        phone, chat, id, _, target, *_ = reaction
-        meant = [row for row in observed.get((phone, chat, id), ()) if not target or self._same(row.sender, target)]
+    def _meant(
+        self, reaction: ReactionEntry, messages: dict[tuple[int, int, str], list[MessageRow]]
+    ) -> MessageRow | None:
+        target = reaction.target
+        same_id = messages.get((reaction.phone, reaction.chat, reaction.id), ())
+        meant = [row for row in same_id if not target or self._same(row.sender, target)]
         # Told without a sender it may mean several; which of them is shown does not depend on what came in first.
         return min(
             meant, key=lambda r: (r.sent_at, self._names.contact_row(r.sender).jid if r.sender else ""), default=None

@@ -1,14 +1,13 @@
-"""Reading: rows become messages as they are shown, with contacts resolved and annotations gathered."""
+"""Rows become messages as they are shown, with contacts resolved and annotations gathered."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import starmap
 from typing import Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
 from backscroll.core import ids
 from backscroll.core.model import (
@@ -18,29 +17,21 @@ from backscroll.core.model import (
     Edit,
     Message,
     MessageKey,
-    Phone,
     Reaction,
     Receipt,
     Vote,
 )
-from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Row, Txn
-from backscroll.storage.accounts.accounts import phones_of
-from backscroll.storage.records.counters import EARLIEST, LATEST, Counter, Scope
+from backscroll.storage.read.names import Names
 from backscroll.storage.records.identity import ContactRow
 from backscroll.storage.records.resolve import ACK_ORDER, Annotation, Observation, edits_of, merged, original_text
 from backscroll.storage.records.rows import (
     ANNOTATED,
     DELETED,
     FROM_ME,
-    MEDIA,
-    NOTICE,
-    NOTIFICATION,
     MessageRow,
     decode_details,
-    row_of,
 )
-from backscroll.storage.search import substring
 
 _OPTIONS = msgspec.json.Decoder(tuple[str, ...])
 _BY_NUMBER = f"@{ids.USER}"
@@ -49,172 +40,6 @@ _CHUNK = 500
 """Values that one statement is asked about."""
 Place = tuple[int, int]
 """Phone and chat."""
-
-
-class Names:
-    """Contacts and phones of one organisation, as one reading transaction needs them."""
-
-    def __init__(self, tx: Txn, org: int, cache: ContactCache) -> None:
-        row = tx.one("read_org_state", {"org": org})
-        self._tx = tx
-        self._org = org
-        self.seq: int = row[0] if row else 0
-        self._known = cache.of(org, row[2] if row else 0)
-        self._resolver = self._known.resolver
-        self._strangers: set[str] = set()
-        """JIDs that this transaction has looked for in vain."""
-
-    @property
-    def phones(self) -> dict[int, tuple[Phone, int]]:
-        """Own phones by number, each with the number of its contact."""
-        if self._known.phones is None:
-            self._known.phones = phones_of(self._tx, self._org)
-        return self._known.phones
-
-    def load(self, contacts: Iterable[int]) -> None:
-        missing = {c for c in contacts if c and c not in self._resolver}
-        while missing:
-            wanted = sorted(missing)
-            missing = set()
-            for start in range(0, len(wanted), _CHUNK):
-                params = {"org": self._org, "contacts": wanted[start : start + _CHUNK]}
-                for row in self._tx.all("read_contacts", params):
-                    contact_row = self._resolver[row[0]] = ContactRow(*row)
-                    if contact_row.merged_into is not None and contact_row.merged_into not in self._resolver:
-                        missing.add(contact_row.merged_into)
-
-    def contact_row(self, contact: int) -> ContactRow:
-        if contact not in self._resolver:
-            self.load([contact])
-        contact_row = self._resolver[contact]
-        return contact_row if contact_row.merged_into is None else self.contact_row(contact_row.merged_into)
-
-    def find(self, jid: str) -> ContactRow | None:
-        """The contact of a JID in any spelling."""
-        jid = ids.canonical(jid)
-        if jid not in self._known.aliases:
-            self._look_up({jid})
-        contact = self._known.aliases.get(jid)
-        return None if contact is None else self.contact_row(contact)
-
-    def meet(self, jids: Iterable[str]) -> None:
-        """Look up many contacts together, so that ``find`` knows each of them without a statement of its own."""
-        wanted = {ids.canonical(jid) for jid in jids}
-        self._look_up(wanted)
-        self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
-
-    def _look_up(self, jids: set[str]) -> None:
-        missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self._strangers)
-        for start in range(0, len(missing), _CHUNK):
-            params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
-            self._known.aliases.update((row[0], row[1]) for row in self._tx.all("find_aliases", params))
-        self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
-
-    def numbers_of(self, contact: int) -> tuple[int, ...]:
-        """``contact`` and those merged into it whose rows have not all been moved yet."""
-        if self._known.pending is None:
-            self._known.pending = self._tx.all("pending_merges", {"org": self._org})
-        return (contact, *(loser for loser, winner in self._known.pending if winner == contact))
-
-
-class Known(Struct):
-    """What may be kept of an organisation while ``named`` stands in its head row."""
-
-    named: int
-    resolver: dict[int, ContactRow] = {}
-    aliases: dict[str, int] = {}
-    phones: dict[int, tuple[Phone, int]] | None = None
-    pending: list[Row] | None = None
-
-
-class ContactCache:
-    """What is known of contacts, by organisation; forgotten when any contact or phone of it changed."""
-
-    def __init__(self, most: int = 50_000) -> None:
-        self._most = most
-        self._known: dict[int, Known] = {}
-
-    def of(self, org: int, named: int) -> Known:
-        known = self._known.get(org)
-        if known is None or known.named != named or len(known.resolver) + len(known.aliases) > self._most:
-            known = self._known[org] = Known(named)
-        return known
-
-
-def class_filter(query: MessageQuery) -> tuple[int, int]:
-    """Mask and wanted bits of the flags."""
-    mask, want = {
-        "messages": (NOTIFICATION, 0),
-        "messages_and_calls": (NOTICE, 0),
-        "notices": (NOTIFICATION, NOTIFICATION),
-    }[query.shows]
-    if query.media_only:
-        mask, want = mask | MEDIA, want | MEDIA
-    if query.from_me is not None:
-        mask, want = mask | FROM_ME, want | (FROM_ME if query.from_me else 0)
-    return mask, want
-
-
-class Listing(Struct):
-    rows: list[MessageRow]
-    total: int
-
-
-def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
-    """A page of rows and the number of all that match. ``chats`` None is all chats."""
-    if not query.phones:
-        return Listing([], 0)
-    mask, want = class_filter(query)
-    scope = Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
-    if query.search:
-        return _search(tx, query, scope)
-    counter = Counter(tx, scope)
-    if query.offset:
-        counter.read_months()
-    total = counter.total(query.since, query.until)
-    window = counter.window(query.since, query.until, query.offset, query.limit, total)
-    if window is None:
-        return Listing([], total)
-    params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
-    found = tx.all(_statement(scope), params | {"phone": query.phones[0]})
-    return Listing(list(starmap(MessageRow, found)), total)
-
-
-def _statement(scope: Scope) -> str:
-    if scope.by_chat:
-        return "list_media_in_chats" if scope.mask & scope.want & MEDIA else "list_in_chats"
-    return "list_in_phone" if len(scope.phones) == 1 else "list_in_phones"
-
-
-def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
-    """Literal substrings of one chat's texts; the index narrows, the folded text decides."""
-    wanted = ids.fold(ids.clean_text(query.search or "")[0])
-    params = scope.params | {
-        "low": EARLIEST if query.since is None else query.since,
-        "high": LATEST if query.until is None else query.until,
-    }
-    found = sorted(
-        ((*row[1:6], row[0]) for row in _candidates(tx, scope, wanted, params) if wanted in ids.fold(row[6])),
-        reverse=True,
-    )
-    page = [row[-1] for row in found[query.offset : query.offset + query.limit]]
-    rows = {row[0]: row_of(row) for row in tx.all("rows_by_no", {"org": query.org, "nos": page})}
-    return Listing([rows[no] for no in page], len(found))
-
-
-def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterator[Row]:
-    """Rows that may hold the words, a few hundred texts in memory at a time where the index can tell."""
-    if len(wanted) < 3:
-        yield from tx.all("texts_in_chats", params)
-        return
-    nos = sorted({row[0] for chat in scope.chats for row in tx.all("search_rows", _words(scope.org, chat, wanted))})
-    for start in range(0, len(nos), 500):
-        yield from tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
-
-
-def _words(org: int, chat: int, wanted: str) -> dict[str, Any]:
-    match, pattern = substring.match_expression(org, chat, wanted), substring.like_pattern(wanted)
-    return {"org": org, "chat": chat, "match": match, "pattern": pattern}
 
 
 class Assembler:
@@ -235,9 +60,9 @@ class Assembler:
         """In the rows' order. ``full`` adds edits and original texts."""
         met = {row.sender for row in rows} | {row.chat for row in rows}
         self._names.load(met)
-        resolver = {contact: self._names.contact_row(contact) for contact in met if contact}
-        jids: dict[int, str | None] = {contact: contact_row.jid for contact, contact_row in resolver.items()}
-        names = {contact: contact_row.display_name for contact, contact_row in resolver.items()}
+        contacts = {contact: self._names.contact_row(contact) for contact in met if contact}
+        jids: dict[int, str | None] = {contact: contact_row.jid for contact, contact_row in contacts.items()}
+        names = {contact: contact_row.display_name for contact, contact_row in contacts.items()}
         jids[0] = names[0] = None
         details = self._details(rows)
         messages = [self._message(row, observed, jids, names) for row, observed in zip(rows, details, strict=True)]

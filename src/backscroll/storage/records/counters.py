@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from backscroll.database.protocol import Txn
+from backscroll.database.protocol import Ask, Row, Txn
 from backscroll.storage.records.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE, NOTIFICATION
 
 MONTH, DAY, HOUR = 0, 1, 2
@@ -154,35 +155,59 @@ class Counter:
         """Messages between two inclusive times."""
         if since is not None and until is not None and since > until:
             return 0
-        upto = self.up_to(until)
-        return upto - (self.up_to(since - 1) if since is not None else 0)
+        before = None if since is None else since - 1
+        self.look_up([until] if before is None else [until, before])
+        return self._known[until] - (0 if before is None else self._known[before])
 
     def up_to(self, at: int | None) -> int:
         """Messages sent at ``at`` or earlier."""
-        if at not in self._known:
-            self._known[at] = self._up_to(at)
+        self.look_up([at])
         return self._known[at]
 
-    def _up_to(self, at: int | None) -> int:
+    def look_up(self, times: Sequence[int | None], besides: Sequence[Ask] = ()) -> list[list[Row]]:
+        """Read what ``up_to`` will be asked for, and the rows of other reads together with it."""
+        wanted = {at: self._parts(at) for at in times if at not in self._known}
+        asks = [ask for parts in wanted.values() for ask in parts]
+        rows = self._tx.several([*asks, *besides])
+        answers = iter(rows)
+        for at, parts in wanted.items():
+            self._known[at] = sum((next(answers)[0][0] or 0) for _ in parts) + self._summed(at)
+        return rows[len(asks) :]
+
+    def _parts(self, at: int | None) -> list[Ask]:
+        """Reads whose numbers add up to ``up_to``, but for what is ``_summed`` already."""
         if at is None or at >= LATEST:
-            return self._sum(*_ALL)
+            return [] if _ALL in self._buckets else self._sums(*_ALL)
         if at < EARLIEST:
-            return 0
+            return []
         month, day, hour = buckets_of(at)
-        total = self._sum(MONTH, -(2**31), month - 1)
-        total += self._sum(DAY, start_of(MONTH, month) // DAY_US, day - 1)
+        asks = self._sums(MONTH, -(2**31), month - 1) + self._sums(DAY, start_of(MONTH, month) // DAY_US, day - 1)
         low = day * DAY_US
         if self._finest == HOUR:
-            total += self._sum(HOUR, low // HOUR_US, hour - 1)
+            asks += self._sums(HOUR, low // HOUR_US, hour - 1)
             low = hour * HOUR_US
-        return total + self._count_rows(low, at)
+        name = "count_in_chats" if self._scope.by_chat else "count_in_phones"
+        return [*asks, (name, self._scope.params | {"low": low, "high": at})]
+
+    def _summed(self, at: int | None) -> int:
+        months = self._buckets.get(_ALL) if at is None or at >= LATEST else None
+        return sum(n for _, n in months or ())
+
+    def _sums(self, level: int, low: int, high: int) -> list[Ask]:
+        return [] if low > high else [("total_counters", self._params | {"level": level, "low": low, "high": high})]
+
+    def first_window(self, since: int | None, until: int | None) -> Window | None:
+        """Where the first page lies, when one index yields the rows in order: no total is needed to tell."""
+        if not self._scope.in_order:
+            return None
+        return Window(EARLIEST if since is None else since, LATEST if until is None else until, 0)
 
     def window(self, since: int | None, until: int | None, offset: int, limit: int, total: int) -> Window | None:
         """Where the page of ``limit`` rows at ``offset`` lies; None when it is empty."""
         if offset >= total or limit == 0:
             return None
-        if offset == 0 and self._scope.in_order:
-            return Window(EARLIEST if since is None else since, LATEST if until is None else until, 0)
+        if offset == 0 and (newest := self.first_window(since, until)) is not None:
+            return newest
         top = self.up_to(until)
         first = top - offset
         level, bucket, before_end = self._find(first)
@@ -219,17 +244,3 @@ class Counter:
             params = self._params | {"level": level, "low": low, "high": high}
             self._buckets[asked] = [(bucket, n) for bucket, n in self._tx.all("count_buckets", params)]
         return self._buckets[asked]
-
-    def _sum(self, level: int, low: int, high: int) -> int:
-        if low > high:
-            return 0
-        known = self._buckets.get((level, low, high))
-        if known is not None:
-            return sum(n for _, n in known)
-        row = self._tx.one("total_counters", self._params | {"level": level, "low": low, "high": high})
-        return (row[0] or 0) if row else 0
-
-    def _count_rows(self, low: int, high: int) -> int:
-        name = "count_in_chats" if self._scope.by_chat else "count_in_phones"
-        row = self._tx.one(name, self._scope.params | {"low": low, "high": high})
-        return int(row[0]) if row else 0

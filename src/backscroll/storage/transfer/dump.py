@@ -20,7 +20,7 @@ from backscroll.core.errors import NotFound
 from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey, Org, Phone, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.accounts import accounts
-from backscroll.storage.read.messages import ContactCache, Names
+from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.identity import ContactResolver, OrgState, decode_registers
 from backscroll.storage.records.resolve import (
     Annotation,

@@ -1,0 +1,106 @@
+"""Contacts and own phones as a reading transaction needs them, kept while nothing about them changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from backscroll.core import ids
+from backscroll.core.model import Phone
+from backscroll.database.protocol import Row, Txn
+from backscroll.storage.accounts.accounts import phones_of
+from backscroll.storage.records.identity import ContactRow
+
+_CHUNK = 500
+"""Values that one statement is asked about."""
+
+
+class Names:
+    """Contacts and phones of one organisation, as one reading transaction needs them."""
+
+    def __init__(self, tx: Txn, org: int, cache: ContactCache) -> None:
+        row = tx.one("read_org_state", {"org": org})
+        self._tx = tx
+        self._org = org
+        self.seq: int = row[0] if row else 0
+        self._known = cache.of(org, row[2] if row else 0)
+        self._contacts = self._known.contacts
+        self._strangers: set[str] = set()
+        """JIDs that this transaction has looked for in vain."""
+
+    @property
+    def phones(self) -> dict[int, tuple[Phone, int]]:
+        """Own phones by number, each with the number of its contact."""
+        if self._known.phones is None:
+            self._known.phones = phones_of(self._tx, self._org)
+        return self._known.phones
+
+    def load(self, contacts: Iterable[int]) -> None:
+        missing = {c for c in contacts if c and c not in self._contacts}
+        while missing:
+            wanted = sorted(missing)
+            missing = set()
+            for start in range(0, len(wanted), _CHUNK):
+                params = {"org": self._org, "contacts": wanted[start : start + _CHUNK]}
+                for row in self._tx.all("read_contacts", params):
+                    contact_row = self._contacts[row[0]] = ContactRow(*row)
+                    if contact_row.merged_into is not None and contact_row.merged_into not in self._contacts:
+                        missing.add(contact_row.merged_into)
+
+    def contact_row(self, contact: int) -> ContactRow:
+        if contact not in self._contacts:
+            self.load([contact])
+        contact_row = self._contacts[contact]
+        return contact_row if contact_row.merged_into is None else self.contact_row(contact_row.merged_into)
+
+    def find(self, jid: str) -> ContactRow | None:
+        """The contact of a JID in any spelling."""
+        jid = ids.canonical(jid)
+        if jid not in self._known.aliases:
+            self._look_up({jid})
+        contact = self._known.aliases.get(jid)
+        return None if contact is None else self.contact_row(contact)
+
+    def meet(self, jids: Iterable[str]) -> None:
+        """Look up many contacts together, so that ``find`` knows each of them without a statement of its own."""
+        wanted = {ids.canonical(jid) for jid in jids}
+        self._look_up(wanted)
+        self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
+
+    def _look_up(self, jids: set[str]) -> None:
+        missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self._strangers)
+        for start in range(0, len(missing), _CHUNK):
+            params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
+            self._known.aliases.update((row[0], row[1]) for row in self._tx.all("find_aliases", params))
+        self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
+
+    def numbers_of(self, contact: int) -> tuple[int, ...]:
+        """``contact`` and those merged into it whose rows have not all been moved yet."""
+        if self._known.pending is None:
+            self._known.pending = self._tx.all("pending_merges", {"org": self._org})
+        return (contact, *(loser for loser, winner in self._known.pending if winner == contact))
+
+
+class Known(Struct):
+    """What may be kept of an organisation while ``named`` stands in its head row."""
+
+    named: int
+    contacts: dict[int, ContactRow] = {}
+    aliases: dict[str, int] = {}
+    phones: dict[int, tuple[Phone, int]] | None = None
+    pending: list[Row] | None = None
+
+
+class ContactCache:
+    """What is known of contacts, by organisation; forgotten when any contact or phone of it changed."""
+
+    def __init__(self, most: int = 50_000) -> None:
+        self._most = most
+        self._known: dict[int, Known] = {}
+
+    def of(self, org: int, named: int) -> Known:
+        known = self._known.get(org)
+        if known is None or known.named != named or len(known.contacts) + len(known.aliases) > self._most:
+            known = self._known[org] = Known(named)
+        return known

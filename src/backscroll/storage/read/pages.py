@@ -1,0 +1,133 @@
+"""A page of messages: which rows it holds, and how many there are in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import starmap
+from typing import Any
+
+from msgspec import Struct
+
+from backscroll.core import ids
+from backscroll.core.model import Page
+from backscroll.core.query import MessageQuery
+from backscroll.database.protocol import Ask, Row, Txn
+from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
+from backscroll.storage.read.messages import Assembler
+from backscroll.storage.read.names import Names
+from backscroll.storage.records.counters import EARLIEST, LATEST, Counter, Scope, Window
+from backscroll.storage.records.rows import FROM_ME, MEDIA, NOTICE, NOTIFICATION, MessageRow, row_of
+from backscroll.storage.search import substring
+
+
+def class_filter(query: MessageQuery) -> tuple[int, int]:
+    """Mask and wanted bits of the flags."""
+    mask, want = {
+        "messages": (NOTIFICATION, 0),
+        "messages_and_calls": (NOTICE, 0),
+        "notices": (NOTIFICATION, NOTIFICATION),
+    }[query.shows]
+    if query.media_only:
+        mask, want = mask | MEDIA, want | MEDIA
+    if query.from_me is not None:
+        mask, want = mask | FROM_ME, want | (FROM_ME if query.from_me else 0)
+    return mask, want
+
+
+class Listing(Struct):
+    """Rows of a page, how many match in all, and the chat's row where one chat was asked for."""
+
+    rows: list[MessageRow]
+    total: int
+    chat: ChatRow | None = None
+
+
+def read_page(tx: Txn, query: MessageQuery, names: Names) -> Page:
+    """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
+    found = None if query.chat is None else names.find(query.chat)
+    if query.chat is not None and found is None:
+        return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
+    chats = None if found is None else names.numbers_of(found.contact)
+    listing = list_rows(tx, query, chats)
+    lists = Lists(tx, query.org, names)
+    return Page(
+        messages=Assembler(tx, query.org, names).messages(listing.rows),
+        total=listing.total,
+        offset=query.offset,
+        limit=query.limit,
+        chat=None if listing.chat is None or found is None else lists.chat_of(listing.chat, found.contact),
+    )
+
+
+def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
+    """A page of rows and the number of all that match. ``chats`` None is all chats."""
+    if not query.phones:
+        return Listing([], 0)
+    mask, want = class_filter(query)
+    scope = Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
+    besides = [ask_for_chat(query.org, chat, query.phones) for chat in chats or ()]
+    if query.search:
+        return _with_chat(_search(tx, query, scope), tx.several(besides))
+    counter = Counter(tx, scope)
+    if query.offset:
+        counter.read_months()
+    # The first page needs no total to know where it lies: both are read in one round trip.
+    window = counter.first_window(query.since, query.until) if query.limit > 0 and not query.offset else None
+    if window is not None:
+        besides.append(_ask_for_rows(scope, query, window))
+    times = [query.until] if query.since is None else [query.until, query.since - 1]
+    found = counter.look_up(times, besides)
+    rows = found.pop() if window is not None else []
+    total = counter.total(query.since, query.until)
+    if window is None:
+        window = counter.window(query.since, query.until, query.offset, query.limit, total)
+        rows = [] if window is None else tx.all(*_ask_for_rows(scope, query, window))
+    return _with_chat(Listing(list(starmap(MessageRow, rows)), total), found)
+
+
+def _with_chat(listing: Listing, rows: Sequence[Sequence[Row]]) -> Listing:
+    """The listing with the row of the first number of the chat that has one."""
+    first = next((found[0] for found in rows if found), None)
+    return Listing(listing.rows, listing.total, None if first is None else ChatRow(*first))
+
+
+def _ask_for_rows(scope: Scope, query: MessageQuery, window: Window) -> Ask:
+    params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
+    return _statement(scope), params | {"phone": query.phones[0]}
+
+
+def _statement(scope: Scope) -> str:
+    if scope.by_chat:
+        return "list_media_in_chats" if scope.mask & scope.want & MEDIA else "list_in_chats"
+    return "list_in_phone" if len(scope.phones) == 1 else "list_in_phones"
+
+
+def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
+    """Literal substrings of one chat's texts; the index narrows, the folded text decides."""
+    wanted = ids.fold(ids.clean_text(query.search or "")[0])
+    params = scope.params | {
+        "low": EARLIEST if query.since is None else query.since,
+        "high": LATEST if query.until is None else query.until,
+    }
+    found = sorted(
+        ((*row[1:6], row[0]) for row in _candidates(tx, scope, wanted, params) if wanted in ids.fold(row[6])),
+        reverse=True,
+    )
+    page = [row[-1] for row in found[query.offset : query.offset + query.limit]]
+    rows = {row[0]: row_of(row) for row in tx.all("rows_by_no", {"org": query.org, "nos": page})}
+    return Listing([rows[no] for no in page], len(found))
+
+
+def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterator[Row]:
+    """Rows that may hold the words, a few hundred texts in memory at a time where the index can tell."""
+    if len(wanted) < 3:
+        yield from tx.all("texts_in_chats", params)
+        return
+    nos = sorted({row[0] for chat in scope.chats for row in tx.all("search_rows", _words(scope.org, chat, wanted))})
+    for start in range(0, len(nos), 500):
+        yield from tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
+
+
+def _words(org: int, chat: int, wanted: str) -> dict[str, Any]:
+    match, pattern = substring.match_expression(org, chat, wanted), substring.like_pattern(wanted)
+    return {"org": org, "chat": chat, "match": match, "pattern": pattern}
