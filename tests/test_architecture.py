@@ -193,7 +193,7 @@ def plant(source: Path, files: dict[str, str]) -> Path:
         ("formats/jsontext.py", "from backscroll.dialects.gowa import objects"),
         ("database/sqlite.py", "from backscroll.storage.records import rows"),
         ("dialects/gowa/objects.py", "from backscroll.storage.store import Store"),
-        ("dialects/gowa/objects.py", "def parse():\n    from backscroll.http import wire"),
+        ("dialects/gowa/objects.py", "def parse():\n    from backscroll.http import limits"),
         (
             "dialects/gowa/objects.py",
             "from __future__ import annotations\nif TYPE_CHECKING:\n    from ...storage.store import Store",
@@ -204,7 +204,7 @@ def plant(source: Path, files: dict[str, str]) -> Path:
         ("ingest/connectors/export/lines.py", "from backscroll.ingest import pipeline"),
         ("ingest/connectors/export/lines.py", "from ...pipeline import run"),
         ("ingest/connectors/gowa/database.py", "import httpx"),
-        ("ingest/pipeline.py", "from backscroll.http.wire import Header"),
+        ("ingest/pipeline.py", "from backscroll.http.messages import Header"),
         ("ingest/pipeline.py", "from backscroll import dialects"),
         ("jobs/runner.py", "from backscroll.http.app import build_app"),
         ("storage/read/messages.py", "from backscroll.storage.write.batch import Writer"),

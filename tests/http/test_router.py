@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backscroll.http.router import BadPath, Dialect, Reply, Request, Route, Router
+from backscroll.http.messages import Reply, Request
+from backscroll.http.router import BadPath, Dialect, Route, Router
 
 
 async def handler(request: Request) -> Reply:

@@ -14,9 +14,9 @@ from backscroll.concurrency import greenlets
 from backscroll.http import workers
 from backscroll.http.app import Server
 from backscroll.http.dialect_http import DIALECT_HTTP
+from backscroll.http.messages import Reply
 from backscroll.http.page_cache import Packed
 from backscroll.http.responses import LARGE_BODY, Exchange, deliver
-from backscroll.http.router import Reply
 from backscroll.http.workers import Workers
 
 

@@ -16,25 +16,17 @@ from backscroll.config import Settings
 from backscroll.core.errors import Error, StorageBusy, StorageError, story_of
 from backscroll.core.model import Access
 from backscroll.http.auth import Admission, Authenticator
+from backscroll.http.body import ClientGone, Incoming, drain, read_body
 from backscroll.http.dialect_http import DIALECT_HTTP, Refused, as_refusal
+from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, RateLimit
+from backscroll.http.messages import AppState, Reply, Request, headers_of, parse_query
 from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
-from backscroll.http.router import AppState, BadPath, Match, Reply, Request, Route, Router
+from backscroll.http.router import BadPath, Match, Route, Router
 from backscroll.http.routes import gowa, ops, periskope, unsupported
 from backscroll.http.routes.media import MediaApp
+from backscroll.http.trace_ids import TraceIds
 from backscroll.http.versions import Versions
-from backscroll.http.wire import (
-    MAX_HEADER_BYTES,
-    MAX_URL_BYTES,
-    ClientGone,
-    Incoming,
-    RateLimit,
-    TraceIds,
-    drain,
-    headers_of,
-    parse_query,
-    read_body,
-)
 from backscroll.http.workers import Workers
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store

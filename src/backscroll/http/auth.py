@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from backscroll.core.errors import Unauthorised
 from backscroll.core.model import Access
-from backscroll.http.wire import FailedLogins, is_loopback
+from backscroll.http.limits import FailedLogins, is_loopback
 from backscroll.storage.accounts.accounts import org_of_token
 from backscroll.storage.store import Store
 

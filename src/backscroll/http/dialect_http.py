@@ -25,8 +25,9 @@ from backscroll.core.errors import (
 from backscroll.dialects.gowa.errors import render_error as gowa_render_error
 from backscroll.dialects.periskope.errors import render_error as periskope_render_error
 from backscroll.http.auth import MalformedCredential
-from backscroll.http.router import BadPath, Dialect, Reply
-from backscroll.http.wire import BodyTooLarge, BodyTooSlow
+from backscroll.http.body import BodyTooLarge, BodyTooSlow
+from backscroll.http.messages import Reply
+from backscroll.http.router import BadPath, Dialect
 
 Dressed = tuple[int, bytes, dict[str, str]]
 """Status, body and headers of an error."""

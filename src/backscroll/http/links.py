@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backscroll.core.model import Media
 from backscroll.dialects.links import Links, NoLinks
-from backscroll.http.router import Request
+from backscroll.http.messages import Request
 from backscroll.storage.files.media import MediaStore
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from backscroll.http.router import Reply
-from backscroll.http.wire import MIN_COMPRESSED, Encoding, Header, compress, etag_of, is_compressible
+from backscroll.http.encoding import MIN_COMPRESSED, Encoding, compress, etag_of, is_compressible
+from backscroll.http.messages import Header, Reply
 
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _OVERHEAD = 1024

@@ -9,9 +9,9 @@ from starlette.types import Send
 
 from backscroll.core.errors import StorageBusy
 from backscroll.http.dialect_http import DialectHttp
+from backscroll.http.encoding import Encoding, choose_encoding, is_fresh
+from backscroll.http.messages import Header, Reply
 from backscroll.http.page_cache import Packed
-from backscroll.http.router import Reply
-from backscroll.http.wire import Encoding, Header, choose_encoding, is_fresh
 from backscroll.http.workers import Workers
 
 LARGE_BODY = 128 * 1024

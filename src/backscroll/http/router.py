@@ -1,35 +1,23 @@
-"""A route is data; the router, the OpenAPI document and the reference page are read from the same table.
-
-Also what travels through a route: ``Request`` in, ``Reply`` out, ``AppState`` alongside.
-"""
+"""A route is data; the router, the OpenAPI document and the reference page are read from the same table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
-from starlette.types import Receive
 
-from backscroll.config import Settings
 from backscroll.core.ids import clean_text
-from backscroll.core.model import Access
-from backscroll.storage.files.media import MediaStore
-from backscroll.storage.store import Store
-
-if TYPE_CHECKING:
-    from backscroll.http.workers import Workers
+from backscroll.http.messages import Reply, Request
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
-MAX_REMEMBERED, MAX_REMEMBERED = 4096, 200
-"""Paths whose route is remembered, and their letters: clients ask for the same few again and again."""
-
-JSON = "application/json; charset=utf-8"
-TEXT = "text/plain; charset=utf-8"
-HTML = "text/html; charset=utf-8"
+MAX_REMEMBERED = 4096
+"""Paths whose route is remembered: clients ask for the same few again and again."""
+MAX_REMEMBERED_LENGTH = 200
+"""Characters of the longest path that is remembered."""
 
 Dialect = Literal["periskope", "gowa", "backscroll"]
 
@@ -56,66 +44,6 @@ class Answer(Struct, frozen=True, kw_only=True):
     schema: Mapping[str, Any] | str | None = None
     content_type: str = "application/json"
     example: Any = None
-
-
-class AppState(Struct, frozen=True, kw_only=True):
-    """What every handler may use."""
-
-    store: Store
-    media: MediaStore | None
-    settings: Settings
-    workers: Workers
-    routes: tuple[Route, ...] = ()
-    documents: dict[str, bytes] = {}
-    """The OpenAPI document and the reference page, once somebody has asked for them."""
-
-
-class Request(Struct, frozen=True, kw_only=True):
-    """A request whose path and query are decoded, once, and whose credential has been checked."""
-
-    method: str
-    path: str
-    """As sent, still percent-encoded."""
-    path_params: dict[str, str]
-    query: list[tuple[str, str]]
-    headers: dict[str, str]
-    """Names in lower case; the last value of a repeated header."""
-    body: bytes = b""
-    access: Access | None = None
-    app: AppState
-    scheme: str = "http"
-    client: str | None = None
-    """The address that the connection comes from."""
-    trace_id: str = ""
-    receive: Receive | None = None
-    """The rest of the body, for routes with ``body="stream"``."""
-
-    def first(self, name: str) -> str | None:
-        """The first value of a query parameter, as GOWA and Periskope read repeated ones."""
-        return next((value for key, value in self.query if key == name), None)
-
-    @property
-    def granted(self) -> Access:
-        """The access of a route that asks for a credential."""
-        assert self.access is not None, "this route is open: nobody has been authenticated"
-        return self.access
-
-    @property
-    def base_url(self) -> str:
-        """Where this server is reached from outside, without a slash at the end."""
-        public = self.app.settings.public_url
-        return public.rstrip("/") if public else f"{self.scheme}://{self.headers.get('host', 'localhost')}"
-
-
-class Reply(Struct, frozen=True):
-    """``chunks`` replaces ``body`` for long answers; ``length`` is then their sum where it is known."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Sequence[tuple[str, str]] = ()
-    content_type: str = JSON
-    chunks: AsyncIterator[bytes] | None = None
-    length: int | None = None
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
@@ -192,7 +120,7 @@ class Router:
         return match
 
     def _remember(self, method: str, path: str, match: Match) -> None:
-        if len(path) > MAX_REMEMBERED:
+        if len(path) > MAX_REMEMBERED_LENGTH:
             return
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()

@@ -11,7 +11,7 @@ from starlette.types import Receive
 
 from backscroll.concurrency import greenlets
 from backscroll.core.errors import StorageBusy
-from backscroll.http.wire import ClientGone
+from backscroll.http.body import ClientGone
 
 T = TypeVar("T")
 

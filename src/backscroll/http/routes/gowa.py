@@ -30,7 +30,8 @@ from backscroll.dialects.gowa.requests import (
 )
 from backscroll.dialects.links import first_values
 from backscroll.http.links import links_of
-from backscroll.http.router import Answer, Handler, Param, Reply, Request, Route
+from backscroll.http.messages import Reply, Request
+from backscroll.http.router import Answer, Handler, Param, Route
 
 DEVICE = "x-device-id"
 

@@ -9,7 +9,8 @@ import msgspec
 
 from backscroll.core.errors import Error
 from backscroll.http import openapi
-from backscroll.http.router import HTML, TEXT, Answer, Dialect, Handler, Reply, Request, Route
+from backscroll.http.messages import HTML, TEXT, Reply, Request
+from backscroll.http.router import Answer, Dialect, Handler, Route
 
 HEALTH_SECONDS = 5.0
 NO_STORE = (("cache-control", "no-store"),)

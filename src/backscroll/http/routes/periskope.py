@@ -37,7 +37,8 @@ from backscroll.dialects.periskope.requests import (
 )
 from backscroll.formats.periskope_ids import decode_message_id
 from backscroll.http.links import links_of
-from backscroll.http.router import Answer, Handler, Param, Reply, Request, Route
+from backscroll.http.messages import Reply, Request
+from backscroll.http.router import Answer, Handler, Param, Route
 from backscroll.http.workers import HEAVY_ROWS
 
 PHONE = "x-phone"

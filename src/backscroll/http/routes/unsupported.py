@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from backscroll.core.errors import Unsupported
-from backscroll.http.router import Answer, Dialect, Handler, Param, Reply, Request, Route
+from backscroll.http.messages import Reply, Request
+from backscroll.http.router import Answer, Dialect, Handler, Param, Route
 
 REMEDY = (
     "it needs a phone that is connected to WhatsApp, and this server is an archive. "

@@ -15,25 +15,12 @@ import pytest
 import zstandard
 
 from backscroll.core.errors import RateLimited
+from backscroll.http.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
+from backscroll.http.encoding import choose_encoding, compress, etag_of, is_fresh
+from backscroll.http.limits import FailedLogins, RateLimit, TooManyFailures, network_of
+from backscroll.http.messages import Header, Reply, parse_query
 from backscroll.http.page_cache import Packed, PageCache
-from backscroll.http.router import Reply
-from backscroll.http.wire import (
-    BodyTooLarge,
-    BodyTooSlow,
-    ClientGone,
-    FailedLogins,
-    Header,
-    RateLimit,
-    TooManyFailures,
-    TraceIds,
-    choose_encoding,
-    compress,
-    etag_of,
-    is_fresh,
-    network_of,
-    parse_query,
-    read_body,
-)
+from backscroll.http.trace_ids import TraceIds
 
 # The vendor's published example of a refused limit, to the byte, and the ETag printed beside it.
 GOLDEN = (

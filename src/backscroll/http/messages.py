@@ -1,0 +1,104 @@
+"""What travels through a route: a ``Request`` in, a ``Reply`` out, the ``AppState`` alongside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from msgspec import Struct
+from starlette.types import Receive
+
+from backscroll.config import Settings
+from backscroll.core.ids import clean_text
+from backscroll.core.model import Access
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+
+if TYPE_CHECKING:
+    from backscroll.http.router import Route
+    from backscroll.http.workers import Workers
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+Header = tuple[bytes, bytes]
+
+
+class AppState(Struct, frozen=True, kw_only=True):
+    """What every handler may use."""
+
+    store: Store
+    media: MediaStore | None
+    settings: Settings
+    workers: Workers
+    routes: tuple[Route, ...] = ()
+    documents: dict[str, bytes] = {}
+    """The OpenAPI document and the reference page, once somebody has asked for them."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """A request whose path and query are decoded, once, and whose credential has been checked."""
+
+    method: str
+    path: str
+    """As sent, still percent-encoded."""
+    path_params: dict[str, str]
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    """Names in lower case; the last value of a repeated header."""
+    body: bytes = b""
+    access: Access | None = None
+    app: AppState
+    scheme: str = "http"
+    client: str | None = None
+    """The address that the connection comes from."""
+    trace_id: str = ""
+    receive: Receive | None = None
+    """The rest of the body, for routes with ``body="stream"``."""
+
+    def first(self, name: str) -> str | None:
+        """The first value of a query parameter, as GOWA and Periskope read repeated ones."""
+        return next((value for key, value in self.query if key == name), None)
+
+    @property
+    def granted(self) -> Access:
+        """The access of a route that asks for a credential."""
+        assert self.access is not None, "this route is open: nobody has been authenticated"
+        return self.access
+
+    @property
+    def base_url(self) -> str:
+        """Where this server is reached from outside, without a slash at the end."""
+        public = self.app.settings.public_url
+        return public.rstrip("/") if public else f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+
+
+class Reply(Struct, frozen=True):
+    """``chunks`` replaces ``body`` for long answers; ``length`` is then their sum where it is known."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = ()
+    content_type: str = JSON
+    chunks: AsyncIterator[bytes] | None = None
+    length: int | None = None
+
+
+def parse_query(raw: bytes) -> list[tuple[str, str]]:
+    """Names and values in their order, repeats kept. ``+`` is a space, bytes that are not UTF-8 are replaced."""
+    if not raw:
+        return []
+    pairs = (part.partition("=") for part in raw.decode("utf-8", "replace").split("&") if part)
+    return [(_plain(name), _plain(value)) for name, _, value in pairs]
+
+
+def _plain(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
+    return clean_text(unquote_plus(text, errors="replace"))[0]
+
+
+def headers_of(raw: list[Header]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
