@@ -23,7 +23,9 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Call, Location, Media, Message, MessageKey, Quote
-from backscroll.ingest.connectors.gowa.database import Skipped, count, instant, read
+from backscroll.ingest.connectors.gowa.database import count, read
+from backscroll.ingest.connectors.gowa.rows import Skipped
+from backscroll.ingest.connectors.gowa.times import instant
 
 ME = "628111@s.whatsapp.net"
 OTHER_ME = "628999@s.whatsapp.net"

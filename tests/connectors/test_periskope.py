@@ -24,15 +24,15 @@ from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import NoLinks
 from backscroll.dialects.periskope.objects import Options, render_messages
 from backscroll.ingest.connectors.periskope.answers import (
-    PulledPage,
     chats,
     contacts,
     messages,
     notifications,
     phones,
     reactions,
-    split_message_id,
 )
+from backscroll.ingest.connectors.periskope.ids import split_message_id
+from backscroll.ingest.connectors.periskope.pages import PulledPage
 from backscroll.storage.store import Store, open_store
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "list-all-messages-200.json"

@@ -138,9 +138,10 @@ def take_gowa(
     archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
 ) -> Imported:
     from backscroll.ingest.connectors.gowa import database
+    from backscroll.ingest.connectors.gowa.rows import Skipped
     from backscroll.ingest.pipeline import apply_with_retry
 
-    skipped: list[database.Skipped] = []
+    skipped: list[Skipped] = []
     messages = changed = 0
     phones: dict[str, None] = {}
     whole = database.count(chatstorage)

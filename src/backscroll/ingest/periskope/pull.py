@@ -30,7 +30,7 @@ from backscroll.core.events import ContactSeen as _ContactSeen
 from backscroll.core.ids import bare_number, canonical
 from backscroll.core.model import Media, Message
 from backscroll.ingest.connectors.periskope import answers
-from backscroll.ingest.connectors.periskope.answers import PulledPage
+from backscroll.ingest.connectors.periskope.pages import PulledPage
 from backscroll.ingest.fetch import Fetcher, NotFetched
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.storage.files.media import MediaStore
