@@ -11,7 +11,7 @@ import httpx
 from starlette.types import ASGIApp, Receive, Send
 
 from backscroll.config import load
-from backscroll.core.errors import NotFound, Unauthorised
+from backscroll.core.errors import Unauthorised
 from backscroll.core.model import (
     Access,
     ArchivedMessage,
@@ -99,7 +99,7 @@ class SmallArchive:
 
     def access_of_token(self, token_id: str) -> Access:
         if token_id != "bsk1xsample":
-            raise NotFound("token", token_id)
+            raise Unauthorised
         return Access(org=ORG, phones=self.phones)
 
     def list_phones(self, org: int) -> tuple[Phone, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hmac
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from backscroll.core.errors import BadField, NotFound, Unauthorised
+from backscroll.core.errors import BadField, Conflict, NotFound, Unauthorised
 from backscroll.core.model import Org, Phone
 from backscroll.database.protocol import Txn
 from backscroll.storage.accounts import accounts
@@ -131,6 +133,23 @@ def test_an_expired_token_is_refused_from_that_moment_on(tmp_path: Path, databas
     store.close()
 
 
+def test_a_token_opens_without_its_secret_only_while_it_is_valid(tmp_path: Path, database_url: str | None) -> None:
+    clock = Clock()
+    store = open_store(database_url, tmp_path, clock)
+    org = store.create_org("Sample").no
+    phone = store.add_phone(org, "918527184400")
+    expiring = store.create_token(org, phones=(phone.no,), expires_at=MORNING + 10)
+    revoked = store.create_token(org)
+    access = store.access_of_token(expiring.id)
+    assert access == store.authenticate(expiring.secret)
+    store.revoke_token(org, revoked.id)
+    clock.now = MORNING + 10
+    for refused in (expiring.id, revoked.id, "bsk1xnothing", f"bsk{org + 1}xnothing", "nothing", ""):
+        with pytest.raises(Unauthorised):
+            store.access_of_token(refused)
+    store.close()
+
+
 def test_a_revoked_token_is_refused_at_once_also_by_another_process(
     store: Store, org: Org, tmp_path: Path, database_url: str | None
 ) -> None:
@@ -145,6 +164,26 @@ def test_a_revoked_token_is_refused_at_once_also_by_another_process(
         store.revoke_token(org.no, "bsk1xnothing")
     assert [t.revoked_at is not None for t in store.list_tokens(org.no)] == [True]
     other.close()
+
+
+def test_organisations_that_several_create_at_once_are_all_made(tmp_path: Path, database_url: str | None) -> None:
+    stores = [open_store(database_url, tmp_path) for _ in range(4)]
+    begin = threading.Barrier(len(stores))
+
+    def create(store: Store, name: str) -> int:
+        begin.wait()
+        return store.create_org(name).no
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        for round in range(4):
+            names = [f"Organisation {round}-{at}" for at in range(len(stores))]
+            numbers = list(threads.map(create, stores, names))
+            assert len(set(numbers)) == len(stores)
+    assert [org.no for org in stores[0].list_orgs()] == list(range(1, 17))
+    with pytest.raises(Conflict, match=r"Organisation 0-0 .* choose another name"):
+        stores[0].create_org("Organisation 0-0")
+    for store in stores:
+        store.close()
 
 
 def test_last_use_is_noted_once_a_minute_and_nobody_waits_for_it(tmp_path: Path, database_url: str | None) -> None:

@@ -16,10 +16,12 @@ import click
 
 from backscroll.cli.common import open_archive, settings_of, shared_options
 from backscroll.config import Settings, environment, load
-from backscroll.core.errors import Conflict
+from backscroll.core.errors import BadField, Conflict, Unauthorised
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from backscroll.storage.store import Store
 
 BACKLOG = 2048
 READY_SECONDS = 60
@@ -48,13 +50,26 @@ def serve(
     with open_archive(settings) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is told here.
         if settings.open_access:
-            archive.store.access_of_token(settings.open_access)
+            check_open_access(archive.store, settings.open_access)
         if sample:
             from backscroll.cli.sample import fill, is_wanted
 
             if is_wanted(archive.store):
                 click.echo(fill(archive))
     run(settings)
+
+
+def check_open_access(store: Store, token: str) -> None:
+    """Raise BadField when the setting names no token that is valid now."""
+    try:
+        store.access_of_token(token)
+    except Unauthorised:
+        raise BadField(
+            "open_access",
+            token,
+            f"{token} is no valid token; name the id of one that `backscroll token list` shows as neither revoked nor "
+            "expired, or leave open_access out",
+        ) from None
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from backscroll.core.errors import BadField
+
 MAX_OFFSET = 2**53
 """Larger offsets are refused: they cannot be meant, and do not fit every reader's numbers."""
 
@@ -28,10 +30,14 @@ class MessageQuery(Struct, frozen=True, kw_only=True):
     media_only: bool = False
     from_me: bool | None = None
     search: str | None = None
-    """A literal substring; case and accents do not matter."""
+    """A literal substring; case and accents do not matter. Needs a ``chat``."""
     shows: Shows = "messages"
     offset: int = 0
     limit: int = 50
+
+    def __post_init__(self) -> None:
+        if self.search is not None and self.chat is None:
+            raise BadField("search", self.search, "name the chat that is to be searched")
 
 
 class ChatQuery(Struct, frozen=True, kw_only=True):

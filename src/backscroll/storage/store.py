@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
-from backscroll.core.errors import BadField, NotFound, StorageBusy, StorageError
+from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy, StorageError
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.model import (
     Access,
@@ -334,8 +335,19 @@ class Store:
 
     def create_org(self, name: str, id: str | None = None) -> Org:
         """``BadField`` for its name or id (a UUID, chosen when None), ``Conflict`` when either is taken."""
-        no = max((org.no for org in self.list_orgs()), default=0) + 1
-        return self._engine.write(lambda tx: accounts.create_org(tx, no, name, id, self._clock()), no)
+        return self._create_org(name, id, self._clock())
+
+    def _create_org(self, name: str, id: str | None, created_at: int) -> Org:
+        """With the next number. Whoever is overtaken there by another process takes the one after it."""
+        while True:
+            no = max((org.no for org in self.list_orgs()), default=0) + 1
+            try:
+                return self._engine.write(partial(accounts.create_org, no=no, name=name, id=id, now=created_at), no)
+            except accounts.NameTaken:
+                raise
+            except Conflict:
+                if all(org.no != no for org in self.list_orgs()):
+                    raise
 
     def list_orgs(self) -> list[Org]:
         """All organisations, in the order of their numbers."""
@@ -415,14 +427,14 @@ class Store:
         return self._authenticate(secret, token_id)
 
     def access_of_token(self, token_id: str) -> Access:
-        """What a token opens without its secret: for the open mode that an operator sets on loopback."""
-        org = accounts.org_of_token(token_id)
-        infos = [] if org is None else [t for t in self.list_tokens(org) if t.id == token_id and t.revoked_at is None]
-        if org is None or not infos:
-            raise NotFound("token", token_id)
-        phones = None if infos[0].phones is None else [self.find_phone(org, n).no for n in infos[0].phones]
-        scopes = frozenset(infos[0].scopes)
-        return self._engine.read(lambda tx: accounts.access_of(tx, org, phones, scopes, token_id), org)
+        """What a token opens without its secret: for the open mode that an operator sets on loopback.
+
+        ``Unauthorised`` when there is no such token, or it is no longer valid.
+        """
+        now = self._clock()
+        return self._engine.read(
+            lambda tx: accounts.access_of_token(tx, token_id, now), accounts.org_of_token(token_id)
+        )
 
     def _authenticate(self, secret: str, token: str | None) -> Access:
         now = self._clock()
@@ -475,8 +487,7 @@ class Store:
 
     def restore_org(self, org: Org) -> Org:
         """Make an organisation as another archive has it; its number here may be another."""
-        no = max((known.no for known in self.list_orgs()), default=0) + 1
-        return self._engine.write(lambda tx: accounts.create_org(tx, no, org.name, org.id, org.created_at), no)
+        return self._create_org(org.name, org.id, org.created_at)
 
     # ------------------------------------------------------------------ invariants
 

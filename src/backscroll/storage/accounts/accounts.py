@@ -10,13 +10,13 @@ import secrets
 import string
 import uuid
 import zlib
-from typing import Any
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from backscroll.core.errors import BadField, Conflict, NotFound, Unauthorised
 from backscroll.core.model import Access, Org, Phone
-from backscroll.database.protocol import Txn
+from backscroll.database.protocol import Row, Txn
 
 PREFIX = "bsk"
 """First letters of every secret, for scanners that look for leaked ones."""
@@ -53,8 +53,31 @@ class Found(Struct, frozen=True):
     touch: bool
 
 
+class NameTaken(Conflict):
+    """An organisation has this name or id already, so that another number would not help."""
+
+
+class _StoredToken(NamedTuple):
+    """A row of ``find_token``."""
+
+    hash: bytes
+    phones: str | None
+    """The numbers of its phones as JSON, None for all."""
+    scopes: str
+    expires_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+
+    def is_valid(self, now: int) -> bool:
+        """Neither revoked nor expired. Whatever opens an archive with a token asks this."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
 def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
-    """Make an organisation. ``BadField`` for its name or id (a UUID), ``Conflict`` when either is taken."""
+    """Make an organisation with the number ``no``.
+
+    ``BadField`` for its name or id (a UUID), ``NameTaken`` when either is taken, ``Conflict`` when the number is.
+    """
     name = name.strip()
     if not name or len(name) > 200:
         raise BadField("name", name[:200], "must have 1 to 200 characters")
@@ -64,7 +87,7 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
         raise BadField("id", id, "must be a UUID such as 2997dd64-89bf-48d3-9a22-b314fca017e5") from None
     orgs = list_orgs(tx)
     if any(name == org.name or id == org.id for org in orgs):
-        raise Conflict(f"An organisation called {name} or with this id exists already")
+        raise NameTaken(f"An organisation called {name} or with this id exists already; choose another name")
     tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
     tx.run("add_org_state", {"org": no})
     return Org(no=no, id=id, name=name, created_at=now)
@@ -72,7 +95,8 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
 
 def list_orgs(tx: Txn) -> list[Org]:
     """All organisations, in the order of their numbers."""
-    return [Org(no=r[0], id=r[1], name=r[2], created_at=r[3]) for r in tx.all("list_orgs", {})]
+    rows = tx.all("list_orgs", {})
+    return [Org(no=no, id=id, name=name, created_at=created_at) for no, id, name, created_at in rows]
 
 
 def find_org(tx: Txn, name_or_id: str) -> Org:
@@ -85,9 +109,10 @@ def find_org(tx: Txn, name_or_id: str) -> Org:
 
 def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
     """Own phones by number, each with the number of its contact; oldest first."""
+    rows = tx.all("list_phones", {"org": org})
     return {
-        r[0]: (Phone(no=r[0], jid=r[1], phone_id=r[2], device_id=r[3], name=r[4], created_at=r[5]), r[6])
-        for r in tx.all("list_phones", {"org": org})
+        no: (Phone(no=no, jid=jid, phone_id=phone_id, device_id=device_id, name=name, created_at=created_at), contact)
+        for no, jid, phone_id, device_id, name, created_at, contact in rows
     }
 
 
@@ -128,17 +153,18 @@ def list_tokens(tx: Txn, org: int) -> list[TokenInfo]:
     return [_info(row, phones) for row in tx.all("list_tokens", {"org": org})]
 
 
-def _info(row: tuple[Any, ...], phones: dict[int, tuple[Phone, int]]) -> TokenInfo:
-    listed = None if row[2] is None else tuple(phones[no][0].number for no in json.loads(row[2]) if no in phones)
+def _info(row: Row, phones: dict[int, tuple[Phone, int]]) -> TokenInfo:
+    id, name, numbers, scopes, created_at, expires_at, revoked_at, last_used_at = row
+    listed = None if numbers is None else tuple(phones[no][0].number for no in json.loads(numbers) if no in phones)
     return TokenInfo(
-        id=row[0],
-        name=row[1],
+        id=id,
+        name=name,
         phones=listed,
-        scopes=tuple(row[3].split()),
-        created_at=row[4],
-        expires_at=row[5],
-        revoked_at=row[6],
-        last_used_at=row[7],
+        scopes=tuple(scopes.split()),
+        created_at=created_at,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+        last_used_at=last_used_at,
     )
 
 
@@ -155,32 +181,46 @@ def org_of_token(token_or_secret: str) -> int | None:
     return int(head) if ours else None
 
 
+def id_of_secret(secret: str) -> str | None:
+    """The id of the token that a secret says it is, None unless its checksum fits: most guesses need no database."""
+    id, _, rest = secret.partition("_")
+    body, _, checksum = secret.rpartition("_")
+    well_formed = org_of_token(id) is not None and rest and secret.isascii()
+    return id if well_formed and hmac.compare_digest(checksum, _checksum(body)) else None
+
+
 def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Found:
     """What ``secret`` opens. ``token`` must be its id when given. One error for all that can be wrong."""
-    id, _, rest = secret.partition("_")
-    org = org_of_token(id)
-    body, _, checksum = secret.rpartition("_")
-    well_formed = org is not None and rest and secret.isascii() and hmac.compare_digest(checksum, _checksum(body))
-    if not well_formed or org is None:
+    id = id_of_secret(secret)
+    if id is None or (token is not None and not hmac.compare_digest(token.encode("utf-8", "replace"), id.encode())):
         raise Unauthorised
-    if token is not None and not hmac.compare_digest(token.encode("utf-8", "replace"), id.encode()):
+    stored = _valid_token(tx, id, now)
+    if not hmac.compare_digest(bytes(stored.hash), _hash(secret)):
         raise Unauthorised
-    row = tx.one("find_token", {"org": org, "token": id})
-    if row is None or not hmac.compare_digest(bytes(row[0]), _hash(secret)):
-        raise Unauthorised
-    _, phones, scopes, expires_at, revoked_at, last_used_at = row
-    if revoked_at is not None or (expires_at is not None and expires_at <= now):
-        raise Unauthorised
-    access = access_of(tx, org, None if phones is None else json.loads(phones), frozenset(scopes.split()), id)
-    return Found(access, last_used_at is None or now - last_used_at >= TOUCH_EVERY)
+    is_due = stored.last_used_at is None or now - stored.last_used_at >= TOUCH_EVERY
+    return Found(_access_of(tx, id, stored), is_due)
 
 
-def access_of(tx: Txn, org: int, phones: list[int] | None, scopes: frozenset[str], token: str | None) -> Access:
-    """What a token that names these phones (None: all) may read; the organisation must exist."""
-    found = next(o for o in list_orgs(tx) if o.no == org)
-    all_phones = [phone for phone, _ in phones_of(tx, org).values()]
-    visible = tuple(p for p in all_phones if phones is None or p.no in phones)
-    return Access(org=found, phones=visible, scoped=phones is not None, scopes=scopes, token_id=token)
+def access_of_token(tx: Txn, token: str, now: int) -> Access:
+    """What a token opens for somebody who need not know its secret; ``Unauthorised`` unless it is valid."""
+    return _access_of(tx, token, _valid_token(tx, token, now))
+
+
+def _valid_token(tx: Txn, token: str, now: int) -> _StoredToken:
+    row = tx.one("find_token", {"org": org_of_token(token), "token": token})
+    stored = None if row is None else _StoredToken(*row)
+    if stored is None or not stored.is_valid(now):
+        raise Unauthorised
+    return stored
+
+
+def _access_of(tx: Txn, token: str, stored: _StoredToken) -> Access:
+    org = org_of_token(token)
+    found = next(known for known in list_orgs(tx) if known.no == org)
+    named = None if stored.phones is None else frozenset(json.loads(stored.phones))
+    visible = tuple(phone for phone, _ in phones_of(tx, found.no).values() if named is None or phone.no in named)
+    scopes = frozenset(stored.scopes.split())
+    return Access(org=found, phones=visible, scoped=named is not None, scopes=scopes, token_id=token)
 
 
 def _hash(secret: str) -> bytes:
