@@ -26,7 +26,7 @@ from backscroll.database.postgres.connection import Connection
 from backscroll.database.postgres.engine import PostgresEngine
 from backscroll.database.postgres.parameters import prepared
 from backscroll.database.postgres.pool import Exhausted, Pool
-from backscroll.database.protocol import Row, load_statements
+from backscroll.database.protocol import Row, Txn, load_statements
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.storage.store import Store, open_store
 from postgres_server import Cluster, Databases, running_cluster
@@ -125,6 +125,27 @@ def test_writing_the_same_key_twice_is_a_conflict(pg: Store) -> None:
     with pytest.raises(Conflict):
         pg.create_org("Two", ORG_ID)
     assert [org.name for org in pg.list_orgs()] == ["One"]
+
+
+def test_a_connection_goes_on_after_writes_that_were_refused_in_the_middle(pg: Store, postgres_url: str) -> None:
+    """What a refused transaction prepared on the server is gone with it, the second time and later too."""
+    org = an_org(pg)
+    engine = PostgresEngine(postgres_url, size=1)
+    engine.use_app_role()
+    try:
+        place = {"org": org, "stream": "s", "place": "p"}
+
+        def refused(tx: Txn) -> None:
+            tx.run("add_org_state", {"org": org})
+            tx.run("save_position", place)
+
+        # The first time nothing is prepared yet, the second time its second statement would be.
+        for _ in range(3):
+            with pytest.raises(Conflict):
+                engine.write(refused, org)
+            engine.write(lambda tx: tx.run("save_position", place), org)
+    finally:
+        engine.close()
 
 
 def test_all_connections_dead_at_once_cost_no_request(pg: Store) -> None:

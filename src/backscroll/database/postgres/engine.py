@@ -436,7 +436,8 @@ def _roll_back(connection: Connection) -> None:
     """What went wrong already is worth more than what goes wrong here; a broken connection is not used again."""
     try:
         if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
-            connection.execute("ROLLBACK", prepare=False)
+            # Not as a statement: psycopg would go on to believe in statements whose preparation was undone.
+            connection.rollback()
     except psycopg.Error:
         connection.close()
 
