@@ -51,8 +51,12 @@ class ChatQuery(Struct, frozen=True, kw_only=True):
     label: str | None = None
     search: str | None = None
     """A literal part of the name."""
+    by_number: bool = False
+    """``search`` may also be a part of the number."""
     has_media: bool = False
     archived: bool | None = None
+    after: tuple[int, int, int] | None = None
+    """``ChatPage.place`` of the page before; instead of an offset."""
     offset: int = 0
     limit: int = 25
 
@@ -63,6 +67,8 @@ class ContactQuery(Struct, frozen=True, kw_only=True):
     org: int
     phones: tuple[int, ...]
     saved_only: bool = False
+    search: str | None = None
+    """A literal part of a name or number."""
     offset: int = 0
     limit: int | None = 2000
 
@@ -79,3 +85,42 @@ class ReactionQuery(Struct, frozen=True, kw_only=True):
     until: int | None = None
     offset: int = 0
     limit: int = 2000
+
+
+class Position(Struct, frozen=True):
+    """A place in the order of one chat's messages, whether one is there or not. ``sender``: a contact's number."""
+
+    sent_at: int
+    id: str = ""
+    sender: int = -1
+
+
+class ThreadQuery(Struct, frozen=True, kw_only=True):
+    """A stretch of one chat of one own phone, with calls and notices. Without a place it is the newest one.
+
+    ``around`` is the number of a message, ``at`` a moment in microseconds; ``before`` and ``after`` are places that
+    are not part of the answer.
+    """
+
+    org: int
+    phone: int
+    chat: str
+    """A JID in any spelling."""
+    around: int | None = None
+    at: int | None = None
+    before: Position | None = None
+    after: Position | None = None
+    limit: int = 50
+
+
+class MediaQuery(Struct, frozen=True, kw_only=True):
+    """Messages with files, newest first: of some phones, or of one chat of the first of them."""
+
+    org: int
+    phones: tuple[int, ...]
+    kinds: tuple[str, ...]
+    chat: str | None = None
+    until: int | None = None
+    before: tuple[int, int] | None = None
+    """Time and number of the message that the answer goes on after."""
+    limit: int = 60

@@ -65,7 +65,9 @@ SEARCH = "search"
 """A tenant table on PostgreSQL, a full-text index of its own kind on SQLite."""
 LEASES = "leases"
 """Belongs to the processes at work, and is not copied either."""
-TENANT: tuple[str, ...] = (*(table.name for table in TABLES), SEARCH, LEASES)
+SESSIONS = "sessions"
+"""Whoever signed in to the archive that was copied signs in to the copy again."""
+TENANT: tuple[str, ...] = (*(table.name for table in TABLES), SEARCH, LEASES, SESSIONS)
 REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
 
 

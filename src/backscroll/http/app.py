@@ -15,15 +15,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backscroll.config import Settings
 from backscroll.core.errors import Error, StorageBusy, StorageError, story_of
 from backscroll.core.model import Access
-from backscroll.http.auth import Admission, Authenticator
+from backscroll.http.auth import Admission, Authenticator, sent_credential
 from backscroll.http.body import ClientGone, Incoming, drain, read_body
+from backscroll.http.cookies import is_same_origin, session_of
 from backscroll.http.dialect_http import DIALECT_HTTP, Refused, as_refusal
-from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, RateLimit
+from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, FailedLogins, RateLimit
+from backscroll.http.live import Feeds
 from backscroll.http.messages import AppState, Reply, Request, headers_of, parse_query
 from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
-from backscroll.http.routes import gowa, ops, periskope, unsupported
+from backscroll.http.routes import gowa, live, native, ops, periskope, session, unsupported
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.trace_ids import TraceIds
 from backscroll.http.versions import Versions
@@ -37,10 +39,19 @@ BODY_SECONDS = 60.0
 MAX_UNWANTED = 8 * 2**20
 UNWANTED_SECONDS = 10.0
 """So much of a body that nobody wanted is read all the same, and for so long."""
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
 Lifespan = Callable[[AppState], AbstractAsyncContextManager[None]]
-ROUTES: tuple[Route, ...] = (*ops.ROUTES, *periskope.ROUTES, *gowa.ROUTES, *unsupported.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *ops.ROUTES,
+    *session.ROUTES,
+    *native.ROUTES,
+    *live.ROUTES,
+    *periskope.ROUTES,
+    *gowa.ROUTES,
+    *unsupported.ROUTES,
+)
 
 
 def build_app(
@@ -58,7 +69,15 @@ def build_app(
     """
     mounted: dict[str, ASGIApp] = {"/media": MediaApp(media)} if media is not None else {}
     workers = Workers(local=not settings.database.startswith("postgres"))
-    app = AppState(store=store, media=media, settings=settings, workers=workers, routes=tuple(routes))
+    app = AppState(
+        store=store,
+        media=media,
+        settings=settings,
+        workers=workers,
+        failed_logins=FailedLogins(),
+        feeds=Feeds(store, workers),
+        routes=tuple(routes),
+    )
     return Server(app, mounted | dict(mounts or {}), tuple(lifespans))
 
 
@@ -69,7 +88,7 @@ class Server:
         self._mounts = [(prefix.rstrip("/"), mounted) for prefix, mounted in mounts.items()]
         self._lifespans = lifespans
         self._router = Router(app.routes, settings.gowa_base_path)
-        self._authenticator = Authenticator(app.store, settings.open_access)
+        self._authenticator = Authenticator(app.store, settings.open_access, app.failed_logins)
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
@@ -94,6 +113,7 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._app.workers.close)
+            stack.push_async_callback(self._app.feeds.close)
             await receive()
             try:
                 for lifespan in self._lifespans:
@@ -162,6 +182,8 @@ class Server:
         access, exchange.version = admission.access, admission.version
         exchange.org_id = access.org.id.encode()
         self._limit.count(access.token_id or access.org.id, exchange.head)
+        if is_forged(exchange):
+            raise Refused(403, "CROSS_SITE", "another site's page may not do this with your session")
         if needed is not None and needed not in access.scopes:
             raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
         return access
@@ -170,7 +192,7 @@ class Server:
         workers = self._app.workers
         if workers.local:
             return await workers.run(lambda: self._authenticator.admit(exchange.headers, exchange.client))
-        known = self._authenticator.remembered(exchange.headers.get("authorization"))
+        known = self._authenticator.remembered(sent_credential(exchange.headers))
         if known is not None and await self._versions.of(known.access.org.no) == known.version:
             return known
         anew = known is not None
@@ -251,6 +273,13 @@ class Server:
         elif isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
             log.error("%s %s: %s", exchange.trace_id, exchange.method, story_of(error))
         return exchange.dialect.dress(error)
+
+
+def is_forged(exchange: Exchange) -> bool:
+    """Whether another site's page may have made a browser change something with its session."""
+    headers = exchange.headers
+    by_cookie = "authorization" not in headers and session_of(headers) is not None
+    return by_cookie and exchange.method not in SAFE_METHODS and not is_same_origin(headers)
 
 
 def has_body(headers: Mapping[str, str]) -> bool:

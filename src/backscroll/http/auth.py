@@ -14,8 +14,10 @@ from msgspec import Struct
 
 from backscroll.core.errors import Unauthorised
 from backscroll.core.model import Access
+from backscroll.http.cookies import session_of
 from backscroll.http.limits import FailedLogins, is_loopback
 from backscroll.storage.accounts.accounts import org_of_token
+from backscroll.storage.accounts.sessions import org_of_session
 from backscroll.storage.store import Store
 
 Credential = tuple[str | None, str]
@@ -82,10 +84,10 @@ class Authenticator:
 
         ``anew``: what is remembered is known to be out of date.
         """
-        authorization = headers.get("authorization")
-        if authorization is not None:
-            recalled = None if anew else self._recall(authorization)
-            return recalled or self._look_up(authorization, client)
+        credential = sent_credential(headers)
+        if credential is not None:
+            recalled = None if anew else self._recall(credential)
+            return recalled or self._look_up(credential, client)
         if self._open_access and is_local_program(headers, client):
             access = self._store.access_of_token(self._open_access)
             return Admission(access, self._store.version(access.org.no))
@@ -106,21 +108,42 @@ class Authenticator:
         if digest not in self._known:
             self._failed.check(client)
         try:
-            token, secret = credential_of(authorization)
-            # The version first: a token that is revoked in between is looked up again.
-            version = self._store.version(org_of_token(secret) or 0)
-            access = (
-                self._store.authenticate(secret) if token is None else self._store.authenticate_basic(token, secret)
-            )
+            admission = admission_of(self._store, authorization)
         except Unauthorised:
             self._known.pop(digest, None)
             self._failed.failed(client)
             raise
-        admission = Admission(access, version)
         self._known[digest] = (self._now() + self.MEMORY_SECONDS, admission)
         if len(self._known) > self.MAX_KNOWN:
             self._known.popitem(last=False)
         return admission
+
+
+def admission_of(store: Store, credential: str) -> Admission:
+    """What a credential opens now; ``Unauthorised``. The version is read first, so that a revocation is noticed."""
+    if credential.startswith(_SESSION):
+        secret = credential.removeprefix(_SESSION)
+        version = store.version(org_of_session(secret) or 0)
+        return Admission(store.open_session(secret).access, version)
+    token, secret = credential_of(credential)
+    version = store.version(org_of_token(secret) or 0)
+    if token is None:
+        return Admission(store.authenticate(secret), version)
+    return Admission(store.authenticate_basic(token, secret), version)
+
+
+_SESSION = "Cookie "
+"""Stands before a session's secret where other credentials have the name of their scheme."""
+
+
+def sent_credential(headers: Mapping[str, str]) -> str | None:
+    """What a request shows: its Authorization header, else the session of a browser."""
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        # A cookie's secret counts only as a cookie, which other sites' pages cannot send.
+        return " " + authorization if authorization.startswith(_SESSION) else authorization
+    session = session_of(headers)
+    return None if session is None else _SESSION + session
 
 
 def _digest(authorization: str) -> bytes:

@@ -72,3 +72,12 @@ async def drain(incoming: Incoming, limit: int, seconds: float) -> bool:
     except TimeoutError:
         return False
     return incoming.is_over
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return when the client has left. ``receive`` must have no body left to give."""
+    # First comes the end of the empty body, then nothing until the client leaves.
+    for _ in range(2):
+        if (await receive())["type"] == "http.disconnect":
+            return
+    await asyncio.Event().wait()

@@ -8,21 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import (
-    BadField,
-    Conflict,
-    Error,
-    NotFound,
-    PhoneNotInScope,
-    PhoneRequired,
     RateLimited,
     StorageBusy,
-    StorageError,
-    StorageFull,
-    Unauthorised,
-    Unreadable,
-    Unsupported,
 )
 from backscroll.dialects.gowa.errors import render_error as gowa_render_error
+from backscroll.dialects.native.errors import render_error as native_render_error
+from backscroll.dialects.native.errors import render_refusal as native_render_refusal
 from backscroll.dialects.periskope.errors import render_error as periskope_render_error
 from backscroll.http.auth import MalformedCredential
 from backscroll.http.body import BodyTooLarge, BodyTooSlow
@@ -90,34 +81,12 @@ def _periskope_refusal(refused: Refused) -> bytes:
     return msgspec.json.encode({"name": name, "code": code, "message": refused.message, "status": refused.status})
 
 
-def _plain_refusal(refused: Refused) -> bytes:
+def _gowa_refusal(refused: Refused) -> bytes:
     return msgspec.json.encode({"code": refused.code, "message": refused.message})
 
 
-_PLAIN: tuple[tuple[type[Exception], int, str], ...] = (
-    (BadField, 422, "BAD_FIELD"),
-    (NotFound, 404, "NOT_FOUND"),
-    (Unauthorised, 401, "UNAUTHORIZED"),
-    (PhoneNotInScope, 401, "UNAUTHORIZED"),
-    (PhoneRequired, 422, "PHONE_REQUIRED"),
-    (RateLimited, 429, "RATE_LIMITED"),
-    (Unsupported, 501, "NOT_IMPLEMENTED"),
-    (Conflict, 409, "CONFLICT"),
-    (Unreadable, 422, "UNREADABLE"),
-    (StorageFull, 507, "STORAGE_FULL"),
-    (StorageBusy, 503, "STORAGE_BUSY"),
-    (StorageError, 503, "STORAGE_ERROR"),
-)
-
-
-def render_plain_error(error: Exception) -> Dressed:
-    """Errors of routes that belong to no dialect: ``{"code": …, "message": …}``."""
-    for kind, status, code in _PLAIN:
-        if isinstance(error, kind):
-            headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-            return status, msgspec.json.encode({"code": code, "message": str(error)}), headers
-    message = str(error) if isinstance(error, Error) else "Internal server error"
-    return 500, msgspec.json.encode({"code": "INTERNAL_ERROR", "message": message}), {}
+def _native_refusal(refused: Refused) -> bytes:
+    return native_render_refusal(refused.code, refused.message)
 
 
 _GOWA_HEADERS = "Origin, Content-Type, Accept, Authorization, X-Device-Id"
@@ -136,7 +105,7 @@ DIALECT_HTTP: dict[Dialect, DialectHttp] = {
     "gowa": DialectHttp(
         name="gowa",
         render_error=gowa_render_error,
-        render_refusal=_plain_refusal,
+        render_refusal=_gowa_refusal,
         allow_headers=_GOWA_HEADERS,
         org_header=None,
         trace_header=b"x-request-id",
@@ -144,8 +113,8 @@ DIALECT_HTTP: dict[Dialect, DialectHttp] = {
     ),
     "backscroll": DialectHttp(
         name="backscroll",
-        render_error=render_plain_error,
-        render_refusal=_plain_refusal,
+        render_error=native_render_error,
+        render_refusal=_native_refusal,
         allow_headers=f"{_GOWA_HEADERS}, x-phone",
         org_header=None,
         trace_header=b"x-request-id",

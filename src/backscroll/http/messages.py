@@ -16,6 +16,8 @@ from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
 if TYPE_CHECKING:
+    from backscroll.http.limits import FailedLogins
+    from backscroll.http.live import Feeds
     from backscroll.http.router import Route
     from backscroll.http.workers import Workers
 
@@ -33,6 +35,8 @@ class AppState(Struct, frozen=True, kw_only=True):
     media: MediaStore | None
     settings: Settings
     workers: Workers
+    failed_logins: FailedLogins
+    feeds: Feeds
     routes: tuple[Route, ...] = ()
     documents: dict[str, bytes] = {}
     """The OpenAPI document and the reference page, once somebody has asked for them."""

@@ -20,6 +20,7 @@ REASONS = {
     401: "No valid credential, or a phone outside its scope",
     403: "The credential may not do this",
     404: "Not found",
+    410: "The place is not there any more; begin anew",
     405: "This address answers other methods",
     413: "The body is too large",
     422: "A value cannot be used",

@@ -101,11 +101,64 @@ _GOWA = {
 }
 
 
+_CHANGE = "seq:int type:string phone:string? chat_id:string? key:string?"
+_CHAT = """
+    phone:string chat_id:string lid:string? kind:string name:string? image:string? unread:int? archived:bool?
+    pinned:bool? muted:bool? messages:int last_message_at:time? last:object?
+"""
+_CONTACT = """
+    jid:string lid:string? number:string? name:string? push_name:string? business_name:string? display_name:string?
+    is_business:bool? is_saved:bool? image:string? labels:string[]
+"""
+_LIST = "next:string? total:int?"
+_NATIVE_MESSAGE = f"""{_MESSAGE}
+    key:string phone:string kind:string sender:@Person? precision:string edited_at:time? edits:int deleted_at:time?
+    deleted_by:@Person? forwarded:bool starred:bool view_once:bool gif:bool expires_at:time? mentions:object[]
+    quoted:object? reactions:object[] receipts:object? file:@File? place:object? contacts:object[] poll:object?
+    call:object? notice:object?
+"""
+_BACKSCROLL = {
+    "Media": _PERISKOPE["Media"],
+    "DeliveryInfo": _PERISKOPE["DeliveryInfo"],
+    "Error": "code:string message:string field:string?",
+    "Session": """
+        org:object token:object phones:object[] messages:int chats:int version:string seq:int expires_at:time?
+    """,
+    "Chats": f"items:@Chat[] {_LIST}",
+    "Chat": _CHAT,
+    "ChatDetails": f"""{_CHAT}
+        description:string? created_at:time? ephemeral_seconds:int? is_exited:bool? invite_link:string? members:object[]
+        members_total:int first_message_at:time? labels:string[]
+    """,
+    "Person": "jid:string name:string?",
+    "File": """
+        state:string url:string? thumbnail:string? width:int? height:int? duration:number? waveform:any pages:int?
+        size:int? filename:string? mimetype:string? animated:bool
+    """,
+    "Message": _NATIVE_MESSAGE,
+    "Thread": """
+        items:@Message[] found_oldest:bool found_newest:bool target:string? seq:int older:string? newer:string?
+    """,
+    "MessageDetails": f"""{_NATIVE_MESSAGE}
+        chat:object versions:object[] receipt_list:object[] tellings:object[] has_original:bool
+    """,
+    "Originals": "items:object[]",
+    "Spine": "months*:any[] days*:any[] month*:string before*:int first_at*:time? last_at*:time? total*:int",
+    "Files": f"items:object[] {_LIST}",
+    "Contacts": f"items:@Contact[] {_LIST}",
+    "Contact": _CONTACT,
+    "ContactDetails": f"{_CONTACT} names:object[] jids:string[] shared:@Chat[]",
+    "Phones": f"items:object[] {_LIST}",
+    "Changes": "items:@Change[] next:int more:bool",
+    "Change": _CHANGE,
+}
+
+
 def components() -> dict[str, Schema]:
     """All schemas, as ``periskope.Message``, ``gowa.Chat`` …"""
     schemas = {f"periskope.{name}": fields(words, "periskope") for name, words in _PERISKOPE.items()}
     schemas |= {f"gowa.{name}": fields(words, "gowa") for name, words in _GOWA.items()}
     schemas["periskope.Phones"] = {"type": "array", "items": {"$ref": "#/components/schemas/periskope.Phone"}}
     schemas["periskope.Webhooks"] = {"type": "array", "items": {"type": "object"}}
-    schemas["backscroll.Error"] = fields("code:string message:string", "backscroll")
+    schemas |= {f"backscroll.{name}": fields(words, "backscroll") for name, words in _BACKSCROLL.items()}
     return schemas

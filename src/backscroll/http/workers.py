@@ -11,7 +11,7 @@ from starlette.types import Receive
 
 from backscroll.concurrency import greenlets
 from backscroll.core.errors import StorageBusy
-from backscroll.http.body import ClientGone
+from backscroll.http.body import ClientGone, hung_up
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class Workers:
         if receive is None:
             return await future
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        gone = asyncio.ensure_future(_hung_up(receive))
+        gone = asyncio.ensure_future(hung_up(receive))
         try:
             await asyncio.wait((future, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -92,11 +92,3 @@ class Workers:
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         while self._waiting or self._begun:
             await asyncio.sleep(0.01)
-
-
-async def _hung_up(receive: Receive) -> None:
-    # First comes the end of the empty body, then nothing until the client leaves.
-    for _ in range(2):
-        if (await receive())["type"] == "http.disconnect":
-            return
-    await asyncio.Event().wait()

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
-from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy, StorageError
+from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy, StorageError, Unauthorised
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.model import (
     Access,
@@ -33,15 +33,17 @@ from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, Reactio
 from backscroll.database import migrate
 from backscroll.database.protocol import Engine, Txn
 from backscroll.database.sqlite import SqliteEngine
-from backscroll.storage.accounts import accounts, leases
+from backscroll.storage.accounts import accounts, leases, sessions
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
+from backscroll.storage.accounts.sessions import NewSession
 from backscroll.storage.files.keys import Sealer, load_or_make_key
 from backscroll.storage.read.export_lines import StoredLines, lines_between
+from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.messages import Assembler
-from backscroll.storage.read.names import ContactCache, Names
+from backscroll.storage.read.names import ContactCache, Names, Reading
 from backscroll.storage.read.pages import read_page
-from backscroll.storage.records.rows import FROM_ME, row_of
+from backscroll.storage.records.rows import row_of
 from backscroll.storage.transfer import check
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
@@ -60,7 +62,8 @@ MERGE_ROWS = 400
 
 
 class Change(Struct, frozen=True):
-    """One line of the change feed. ``what`` is message, gone, chat, contact, phone or token; ``no`` its number or 0."""
+    """One line of the change feed. ``what`` is message, update, gone, chat, contact, phone or token; ``no`` its number
+    or 0. In feeds of older programs ``message`` may also be an update."""
 
     seq: int
     what: str
@@ -229,7 +232,6 @@ class Store:
 
     def list_messages(self, query: MessageQuery) -> Page:
         """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
-
         return self._engine.read(lambda tx: read_page(tx, query, Names(tx, query.org, self._contact_cache)), query.org)
 
     def find_message(
@@ -242,30 +244,8 @@ class Store:
         from_me: bool | None = None,
     ) -> ArchivedMessage | None:
         """The message with this bare WhatsApp id; the narrower the better when several share it."""
-        wanted = clean_text(message_id)[0]
-
-        def work(tx: Txn) -> ArchivedMessage | None:
-            names = Names(tx, org, self._contact_cache)
-            rows = [row_of(r) for r in tx.all("rows_by_bare_id", {"org": org, "id": wanted, "phones": phones})]
-            if chat is not None:
-                contact_row = names.find(chat)
-                rows = [
-                    r
-                    for r in rows
-                    if contact_row is not None and names.contact_row(r.chat).contact == contact_row.contact
-                ]
-            if sender is not None:
-                contact_row = names.find(sender)
-                rows = [
-                    r
-                    for r in rows
-                    if contact_row is not None and r.sender and names.contact_row(r.sender) == contact_row
-                ]
-            if from_me is not None:
-                rows = [r for r in rows if bool(r.flags & FROM_ME) == from_me]
-            return Assembler(tx, org, names).messages(rows[:1], full=True)[0] if rows else None
-
-        return self._engine.read(work, org)
+        wanted = Wanted(id=message_id, chat=chat, sender=sender, from_me=from_me)
+        return self.ask(org, lambda reading: Finder(reading, phones).message(wanted))
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
         """The message that was sent with this reference of the sender's own; None when there is none."""
@@ -312,7 +292,13 @@ class Store:
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
-        return self._engine.read(lambda tx: question(Lists(tx, org, Names(tx, org, self._contact_cache))), org)
+        return self.ask(org, lambda reading: question(Lists(reading.tx, org, reading.names)))
+
+    def ask(self, org: int, question: Callable[[Reading], T]) -> T:
+        """The answer to a question of ``storage/read``, from one snapshot. The question may be asked again."""
+        return self._engine.read(
+            lambda tx: question(Reading(tx=tx, org=org, names=Names(tx, org, self._contact_cache))), org
+        )
 
     # ------------------------------------------------------------------ changes and positions
 
@@ -444,6 +430,49 @@ class Store:
         if found.touch:
             self._touch(found.access, now)
         return found.access
+
+    # ------------------------------------------------------------------ sessions of browsers
+
+    def sign_in(self, secret: str) -> NewSession:
+        """A session for a browser that showed a token's secret; ``Unauthorised``."""
+        access = self.authenticate(secret)
+        token = access.token_id or ""
+        return self._engine.write(lambda tx: sessions.create_session(tx, token, self._clock()), access.org.no)
+
+    def invite_once(self, token_id: str) -> NewSession:
+        """The secret of a link that signs in a single time, as this token; ``NotFound`` for an unknown token."""
+        org = accounts.org_of_token(token_id)
+        if org is None:
+            raise NotFound("token", token_id)
+        return self._engine.write(lambda tx: sessions.create_once(tx, token_id, self._clock()), org)
+
+    def sign_in_once(self, secret: str) -> NewSession:
+        """A session for whoever followed such a link first; ``Unauthorised`` for all others."""
+        org = sessions.org_of_session(secret)
+        if org is None:
+            raise Unauthorised
+        return self._engine.write(lambda tx: sessions.redeem_once(tx, secret, self._clock()), org)
+
+    def open_session(self, secret: str) -> sessions.Opened:
+        """What a session opens and until when; ``Unauthorised`` whatever is wrong with it."""
+        org = sessions.org_of_session(secret)
+        if org is None:
+            raise Unauthorised
+        return self._engine.read(lambda tx: sessions.open_session(tx, secret, self._clock()), org)
+
+    def end_session(self, secret: str) -> None:
+        """Sign out; known to every process before this returns."""
+        org = sessions.org_of_session(secret)
+        if org is None:
+            return
+
+        def work(tx: Txn) -> None:
+            state = lock_org_state(tx, org)
+            sessions.end_session(tx, secret)
+            state.change("token", 0)
+            save_org_state(tx, state)
+
+        self._engine.write(work, org)
 
     def _touch(self, access: Access, now: int) -> None:
         """Note the time of use. A reader does not wait for a long write, nor fail where nothing can be written."""

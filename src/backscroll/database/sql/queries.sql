@@ -62,6 +62,19 @@ VALUES (:org, :token, :hash, :name, :phones, :scopes, :now, :expires_at);
 -- name: find_token
 SELECT hash, phones, scopes, expires_at, revoked_at, last_used_at FROM tokens WHERE org = :org AND token = :token;
 
+-- name: add_session
+INSERT INTO sessions (org, session, hash, token, once, created_at, expires_at)
+VALUES (:org, :session, :hash, :token, :once, :now, :expires_at);
+
+-- name: find_session
+SELECT hash, token, once, expires_at FROM sessions WHERE org = :org AND session = :session;
+
+-- name: delete_session
+DELETE FROM sessions WHERE org = :org AND session = :session RETURNING token;
+
+-- name: delete_old_sessions
+DELETE FROM sessions WHERE org = :org AND expires_at <= :now;
+
 -- name: list_tokens
 SELECT token, name, phones, scopes, created_at, expires_at, revoked_at, last_used_at
 FROM tokens WHERE org = :org ORDER BY created_at, token;
@@ -202,7 +215,15 @@ WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into 
     AND (:any_kind = 1 OR k.kind IN (:kinds*))
     AND (:has_media = 0 OR c.has_media = 1)
     AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until)
+    AND (COALESCE(c.last_at, -4611686018427387904), c.chat, c.phone) < (:after_at, :after_chat, :after_phone)
 ORDER BY c.last_at IS NULL, c.last_at DESC, c.chat DESC, c.phone DESC LIMIT :limit OFFSET :offset;
+
+-- name: aliases_of
+SELECT jid FROM aliases WHERE org = :org AND contact IN (:contacts*) ORDER BY jid;
+
+-- name: facts_of_all_chats
+SELECT phone, chat, last_at, facts, stored_at, changed_at FROM chats WHERE org = :org AND phone IN (:phones*)
+ORDER BY last_at IS NULL, last_at DESC, chat DESC, phone DESC;
 
 -- name: count_chats
 SELECT COUNT(*) FROM chats c JOIN contacts k ON k.org = c.org AND k.contact = c.chat
@@ -259,6 +280,57 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
 FROM messages
 WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: thread_older
+-- Of one chat: what comes before a place. Ties of one moment are few, so that the index by time bounds the work.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at <= :at
+    AND (sent_at < :at OR id < :id OR (id = :id AND sender < :sender))
+ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit;
+
+-- name: thread_newer
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at
+    AND (sent_at > :at OR id > :id OR (id = :id AND sender > :sender))
+ORDER BY sent_at, id, chat, sender LIMIT :limit;
+
+-- name: media_in_chats
+-- Newest first, by the index of files of a chat; a page goes on after the time and number of a row.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND (flags & 8) = 8
+    AND kind IN (:kinds*) AND sent_at <= :at AND (sent_at < :at OR no < :no)
+ORDER BY sent_at DESC, no DESC LIMIT :limit;
+
+-- name: media_in_phones
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone IN (:phones*) AND (flags & 8) = 8
+    AND kind IN (:kinds*) AND sent_at <= :at AND (sent_at < :at OR no < :no)
+ORDER BY sent_at DESC, no DESC LIMIT :limit;
+
+-- name: read_raw
+SELECT source, type, size, payload, stored_at FROM raws WHERE org = :org AND raw = :raw;
+
+-- name: ends_of_chats
+SELECT
+    (SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*) ORDER BY sent_at LIMIT 1),
+    (SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*)
+        ORDER BY sent_at DESC LIMIT 1);
+
+-- name: ends_of_phone
+SELECT
+    (SELECT sent_at FROM messages WHERE org = :org AND phone = :phone ORDER BY sent_at LIMIT 1),
+    (SELECT sent_at FROM messages WHERE org = :org AND phone = :phone ORDER BY sent_at DESC LIMIT 1);
+
+-- name: phones_stored
+SELECT phone, COUNT(*) FROM chats WHERE org = :org GROUP BY phone;
 
 -- name: count_in_chats
 SELECT COUNT(*) FROM messages

@@ -141,7 +141,7 @@ def create_token(
     id = f"{PREFIX}{org}x" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
     body = f"{id}_{base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b'=').decode()}"
     secret = f"{body}_{_checksum(body)}"
-    params = {"org": org, "token": id, "hash": _hash(secret), "name": name, "now": now, "expires_at": expires}
+    params = {"org": org, "token": id, "hash": hash_of(secret), "name": name, "now": now, "expires_at": expires}
     listed = None if phones is None else json.dumps(sorted(phones))
     tx.run("add_token", params | {"phones": listed, "scopes": " ".join(sorted(scopes))})
     return NewToken(id, secret)
@@ -195,7 +195,7 @@ def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Fo
     if id is None or (token is not None and not hmac.compare_digest(token.encode("utf-8", "replace"), id.encode())):
         raise Unauthorised
     stored = _valid_token(tx, id, now)
-    if not hmac.compare_digest(bytes(stored.hash), _hash(secret)):
+    if not hmac.compare_digest(bytes(stored.hash), hash_of(secret)):
         raise Unauthorised
     is_due = stored.last_used_at is None or now - stored.last_used_at >= TOUCH_EVERY
     return Found(_access_of(tx, id, stored), is_due)
@@ -223,7 +223,8 @@ def _access_of(tx: Txn, token: str, stored: _StoredToken) -> Access:
     return Access(org=found, phones=visible, scoped=named is not None, scopes=scopes, token_id=token)
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """What is stored of a secret."""
     # 256 random bits need no slow hash.
     return hashlib.sha256(secret.encode()).digest()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import starmap
+from collections.abc import Iterator, Sequence
+from itertools import islice, starmap
 from typing import Any, Literal
 
 import msgspec
@@ -12,19 +13,26 @@ from msgspec import Struct, structs
 
 from backscroll.core import ids
 from backscroll.core.model import (
+    SOURCE_RANK,
     ArchivedMessage,
     Chat,
     ChatPage,
     Contact,
+    ContactCard,
     ContactPage,
     Member,
+    NameKnown,
+    Phone,
+    PhoneSummary,
     ReactionPage,
     ReactionRow,
+    Source,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, ReactionQuery
 from backscroll.database.protocol import Ask, Txn
 from backscroll.storage.read.messages import Assembler, Place
-from backscroll.storage.read.names import Names
+from backscroll.storage.read.names import Names, Reading
+from backscroll.storage.records.counters import Counter, Scope
 from backscroll.storage.records.identity import ContactRow, Registers, decode_registers, value_of
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
@@ -60,6 +68,27 @@ _SHOWN_FACTS = (
     "extras",
 )
 EVERYTHING = 1_000_000
+MAX_SHARED = 100
+"""Chats that the card of a contact lists."""
+_NAME_KINDS: dict[str, Literal["saved", "chosen", "business"]] = {
+    "name": "saved",
+    "push_name": "chosen",
+    "business_name": "business",
+}
+_SOURCE_OF: dict[int, Source] = {rank: source for source, rank in SOURCE_RANK.items()}
+_NEVER = -(2**62)
+"""Stands for the latest time of a chat without messages; queries.sql has it too."""
+_FIRST = (2**62, 0, 0)
+
+
+def _place_of(row: ChatRow) -> tuple[int, int, int]:
+    return (_NEVER if row.last_at is None else row.last_at, row.chat, row.phone)
+
+
+def _is_part_of_number(wanted: str, jid: str) -> bool:
+    """Whether somebody who types a part of a phone number, with or without spaces, means this contact."""
+    digits = re.sub(r"[\s()+./-]", "", wanted)
+    return len(digits) >= 3 and digits.isdigit() and digits in jid.partition("@")[0]
 
 
 def _has_label(registers: Registers, label: str) -> bool:
@@ -122,6 +151,11 @@ class Lists:
         self._names = names
         self._assembler = Assembler(tx, org, names)
 
+    @classmethod
+    def of(cls, reading: Reading) -> Lists:
+        """Those of a reading transaction."""
+        return cls(reading.tx, reading.org, reading.names)
+
     # ------------------------------------------------------------------ chats
 
     def chats(self, query: ChatQuery) -> ChatPage:
@@ -135,12 +169,12 @@ class Lists:
             "has_media": int(query.has_media),
             "since": query.since,
             "until": query.until,
-        }
+        } | dict(zip(("after_at", "after_chat", "after_phone"), query.after or _FIRST, strict=True))
         if query.search or query.label is not None or query.archived is not None:
             return self._filtered(query, params)
         row = self._tx.one("count_chats", params)
         rows = self._list_chats(params | {"limit": query.limit, "offset": query.offset})
-        return ChatPage(chats=self._chats(rows), total=row[0] if row else 0, offset=query.offset, limit=query.limit)
+        return self._chat_page(query, rows, row[0] if row else 0)
 
     def _list_chats(self, params: dict[str, Any]) -> list[ChatRow]:
         return list(starmap(ChatRow, self._tx.all("list_chats", params)))
@@ -149,8 +183,16 @@ class Lists:
         rows = self._list_chats(params | {"limit": EVERYTHING, "offset": 0})
         self._names.load(row.chat for row in rows)
         found = [row for row in rows if self._fits(row, query)]
-        page = self._chats(found[query.offset : query.offset + query.limit])
-        return ChatPage(chats=page, total=len(found), offset=query.offset, limit=query.limit)
+        return self._chat_page(query, found[query.offset : query.offset + query.limit], len(found))
+
+    def _chat_page(self, query: ChatQuery, rows: Sequence[ChatRow], total: int) -> ChatPage:
+        return ChatPage(
+            chats=self._chats(rows),
+            total=total,
+            offset=query.offset,
+            limit=query.limit,
+            place=_place_of(rows[-1]) if rows else None,
+        )
 
     def _fits(self, row: ChatRow, query: ChatQuery) -> bool:
         registers = decode_registers(row.facts)
@@ -158,8 +200,9 @@ class Lists:
             return False
         if query.label is not None and not _has_label(registers, query.label):
             return False
-        name = self._chat_name(self._names.contact_row(row.chat), registers)
-        return not query.search or ids.fold(query.search) in ids.fold(name or "")
+        contact_row = self._names.contact_row(row.chat)
+        wanted, name = ids.fold(query.search or ""), self._chat_name(contact_row, registers) or ""
+        return wanted in ids.fold(name) or (query.by_number and _is_part_of_number(wanted, contact_row.jid))
 
     def chat(self, phones: Sequence[int], jid: str) -> Chat | None:
         """One chat as the first of ``phones`` that has it sees it."""
@@ -241,6 +284,25 @@ class Lists:
                 found[row.no] = row
         return found
 
+    def sizes(self, places: set[tuple[int, str]]) -> dict[tuple[str, str], int]:
+        """How many members groups have, by the JIDs of phone and chat; those that no source listed are left out."""
+        numbers = {
+            (phone, row.contact): jid for phone, jid in places if (row := self._names.find(jid)) and row.kind == "group"
+        }
+        if not numbers:
+            return {}
+        params = {
+            "org": self._org,
+            "phones": sorted({phone for phone, _ in numbers}),
+            "chats": sorted({chat for _, chat in numbers}),
+        }
+        found = {}
+        for phone, chat, facts in self._tx.all("facts_of_chats", params):
+            members = value_of(decode_registers(facts), "members")
+            if members and (phone, chat) in numbers:
+                found[(self._names.phones[phone][0].jid, numbers[(phone, chat)])] = len(members)
+        return found
+
     def _members(self, rows: Sequence[ChatRow], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
         observed = [msgspec.convert(value_of(known, "members"), tuple[Member, ...] | None) for known in registers]
         self._names.meet(member.jid for members in observed for member in members or ())
@@ -280,11 +342,60 @@ class Lists:
             "everybody": int(self._are_all(query.phones)),
             "phones": query.phones,
         }
-        count = self._tx.one("count_contacts", params)
         limit = EVERYTHING if query.limit is None else query.limit
+        if query.search:
+            return self._contacts_by_name(query, query.search, params, limit)
+        count = self._tx.one("count_contacts", params)
         rows = self._tx.all("list_contacts", params | {"limit": limit, "offset": query.offset})
         contacts = self._contacts([ContactRow(*row) for row in rows], query.phones)
         return ContactPage(contacts=contacts, total=count[0] if count else 0, offset=query.offset, limit=limit)
+
+    def _contacts_by_name(self, query: ContactQuery, search: str, params: dict[str, Any], limit: int) -> ContactPage:
+        """Reads every contact of the phones: names are compared as people write them."""
+        wanted = ids.fold(search)
+        rows = [ContactRow(*row) for row in self._tx.all("list_contacts", params | {"limit": EVERYTHING, "offset": 0})]
+        found = [row for row in rows if _is_called(row, wanted)]
+        page = found[query.offset : query.offset + limit]
+        contacts = self._contacts(page, query.phones)
+        return ContactPage(contacts=contacts, total=len(found), offset=query.offset, limit=limit)
+
+    def card(self, phones: Sequence[int], jid: str) -> ContactCard | None:
+        """All that these phones know of a contact; None when they do not know the JID. Reads every chat's members."""
+        contact = self.contact(phones, jid)
+        contact_row = self._names.find(jid)
+        if contact is None or contact_row is None:
+            return None
+        numbers = self._names.numbers_of(contact_row.contact)
+        aliases = self._tx.all("aliases_of", {"org": self._org, "contacts": numbers})
+        return ContactCard(
+            contact=contact,
+            names=tuple(_names_known(decode_registers(contact_row.facts))),
+            jids=tuple(alias for (alias,) in aliases),
+            shared=self._shared(phones, numbers, {alias for (alias,) in aliases}),
+        )
+
+    def _shared(self, phones: Sequence[int], numbers: Sequence[int], jids: set[str]) -> list[Chat]:
+        """The latest chats that the contact is, or is a member of."""
+        rows = starmap(ChatRow, self._tx.all("facts_of_all_chats", {"org": self._org, "phones": phones}))
+        meant = (row for row in rows if row.chat in numbers or _has_member(row.facts, jids))
+        return self._chats(list(islice(meant, MAX_SHARED)))
+
+    def phone_summaries(self, phones: Sequence[int]) -> list[PhoneSummary]:
+        """What is held of some own phones, oldest phone first."""
+        chats: dict[int, int] = dict(self._tx.all("phones_stored", {"org": self._org}))
+        return [
+            self._phone_summary(no, phone, chats.get(no, 0))
+            for no, (phone, _) in self._names.phones.items()
+            if no in phones
+        ]
+
+    def _phone_summary(self, no: int, phone: Phone, chats: int) -> PhoneSummary:
+        counter = Counter(self._tx, Scope(org=self._org, phones=(no,), chats=(0,), mask=NOTIFICATION, want=0))
+        ends = self._tx.one("ends_of_phone", {"org": self._org, "phone": no}) or (None, None)
+        first_at, last_at = ends
+        return PhoneSummary(
+            phone=phone, messages=counter.total(None, None), chats=chats, first_at=first_at, last_at=last_at
+        )
 
     def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
         contact_row = self._names.find(jid)
@@ -379,6 +490,26 @@ class Lists:
         if 0 in (one, other):
             return False
         return self._names.contact_row(one).contact == self._names.contact_row(other).contact
+
+
+def _is_called(row: ContactRow, wanted: str) -> bool:
+    names = (row.name, row.push_name, row.business_name)
+    return any(name and wanted in ids.fold(name) for name in names) or _is_part_of_number(wanted, row.jid)
+
+
+def _names_known(registers: Registers) -> Iterator[NameKnown]:
+    for field, kind in _NAME_KINDS.items():
+        if (register := registers.get(field)) is not None and register[2]:
+            at, rank, name = register
+            yield NameKnown(kind=kind, name=name, source=_SOURCE_OF.get(rank), at=None if at < 0 else at)
+
+
+def _has_member(facts: str | None, jids: set[str]) -> bool:
+    """Whether the members that a source listed are among these JIDs. The text is looked at before it is decoded."""
+    if facts is None or not any(jid in facts for jid in jids):
+        return False
+    members = value_of(decode_registers(facts), "members") or ()
+    return any(ids.canonical(member["jid"]) in jids for member in members)
 
 
 def _contact(contact_row: ContactRow, has_chat: bool) -> Contact:

@@ -188,11 +188,17 @@ class Assembler:
             "votes": self._votes([a for a in annotations if a.kind == "vote"]),
             "ack": self._ack(row, annotations, chat) if row.flags & FROM_ME else row.ack,
         }
+        edits = edits_of(annotations, sender)
+        changes["edits"] = tuple(edits)
+        changes["deleted_by"] = self._deleted_by(annotations)
         if full:
-            edits = edits_of(annotations, sender)
-            changes["edits"] = tuple(edits)
             changes["original_text"] = self._original(row, edits)
         return structs.replace(shown, **changes)
+
+    def _deleted_by(self, annotations: list[Annotation]) -> str | None:
+        """The first who did: later revokes found nothing to delete."""
+        revokes = sorted((a.at or 0, a.actor) for a in annotations if a.kind == "revoke" and a.actor)
+        return self._names.contact_row(revokes[0][1]).jid if revokes else None
 
     def _reactions(self, annotations: list[Annotation], own: int) -> tuple[Reaction, ...]:
         latest = _latest_by_actor(annotations)

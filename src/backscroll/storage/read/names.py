@@ -104,3 +104,11 @@ class ContactCache:
         if known is None or known.named != named or len(known.contacts) + len(known.aliases) > self._most:
             known = self._known[org] = Known(named)
         return known
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One reading transaction of an organisation, for the questions of this folder."""
+
+    tx: Txn
+    org: int
+    names: Names

@@ -151,6 +151,15 @@ class Counter:
         """Numbers of all months at once, where both the sum and the place of an offset will be asked for."""
         self._counts(*_ALL)
 
+    def months(self) -> list[tuple[int, int]]:
+        """Months since year 0 (12 a year, in UTC) that have messages, with how many."""
+        return [(bucket, n) for bucket, n in self._counts(*_ALL) if n]
+
+    def days(self, month: int) -> list[tuple[int, int]]:
+        """Days since 1970 (UTC) of a month that have messages, with how many."""
+        first, last = start_of(MONTH, month) // DAY_US, start_of(MONTH, month + 1) // DAY_US - 1
+        return [(bucket, n) for bucket, n in self._counts(DAY, first, last) if n]
+
     def total(self, since: int | None, until: int | None) -> int:
         """Messages between two inclusive times."""
         if since is not None and until is not None and since > until:

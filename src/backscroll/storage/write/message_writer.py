@@ -126,7 +126,7 @@ class MessageWriter:
         if same and not anyway:
             return
         self._tx.run("save_message", values)
-        self._state.change("message", row.no)
+        self._state.change("update", row.no)
         if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
             self._uncount(row)
             self._count(row.phone, values["chat"], values["sent_at"], values["flags"])

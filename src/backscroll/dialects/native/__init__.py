@@ -1,0 +1,1 @@
+"""Backscroll's own API below ``/api``: parse, render, render errors."""

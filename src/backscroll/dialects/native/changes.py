@@ -1,0 +1,85 @@
+"""The change feed in the native API's words, for those who ask and for those who listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from backscroll.core.model import Access, ChangeLine, Changes
+from backscroll.dialects.links import Links
+from backscroll.dialects.native.messages import key_of, message_renderer
+from backscroll.formats.jsontext import encode
+from backscroll.formats.periskope_ids import shown_jid
+
+_TYPES = {
+    "gone": "message.erased",
+    "chat": "chat.updated",
+    "contact": "contact.updated",
+    "phone": "phone.updated",
+}
+
+
+class Lines(Struct, frozen=True):
+    """Rendered lines of the feed with their places; ``upto`` is where to go on from."""
+
+    lines: list[tuple[int, bytes]]
+    upto: int
+    more: bool
+    touches_tokens: bool
+    """Whether credentials changed: whoever listens is to be asked for theirs again."""
+
+
+def render_changes(changes: Changes) -> bytes:
+    """Lines of the feed without the messages, and where to go on from."""
+    return encode({"items": [_line(line) for line in changes.lines], "next": changes.upto, "more": changes.more})
+
+
+def changes_seen(changes: Changes, access: Access, links: Links) -> Lines:
+    """Each line with its message as it stands now."""
+    render = message_renderer(access, links, changes.around)
+    lines = []
+    for line in changes.lines:
+        body = encode(_line(line))
+        if line.message is not None:
+            body = body[:-1] + b',"message":' + render(line.message) + b"}"
+        lines.append((line.seq, body))
+    return Lines(lines, changes.upto, changes.more, changes.touches_tokens)
+
+
+def _line(line: ChangeLine) -> dict[str, Any]:
+    message = line.message
+    phone = line.phone or (message.phone if message else None)
+    jid = line.jid if message is None else message.message.key.chat
+    return {
+        "seq": line.seq,
+        "type": _type(line),
+        "phone": None if phone is None else phone.number,
+        "chat_id": None if jid is None else shown_jid(jid),
+        "key": None if message is None else key_of(message),
+    }
+
+
+def _type(line: ChangeLine) -> str:
+    if line.message is None:
+        return _TYPES[line.what]
+    if line.what == "message":
+        return "message.created"
+    return "message.deleted" if line.message.deleted else "message.updated"
+
+
+def server_sent(event: str, data: bytes, seq: int | None = None) -> bytes:
+    """An event of an event stream; ``seq`` is the place that a listener goes on from."""
+    place = b"" if seq is None else b"id: %d\n" % seq
+    return place + b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def server_sent_lines(lines: Iterable[tuple[int, bytes]]) -> bytes:
+    """Changes as events, each with its place. A place that has several lines is given with the last of them."""
+    found = list(lines)
+    following = [seq for seq, _ in found[1:]] + [None]
+    return b"".join(
+        server_sent("change", body, None if seq == after else seq)
+        for (seq, body), after in zip(found, following, strict=True)
+    )

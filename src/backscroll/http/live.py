@@ -1,0 +1,129 @@
+"""Followers of the change feed: every open stream of a process shares one look at each organisation's version.
+
+A stream holds no more than its place in the feed, so that a thousand of them cost little, and what many of them ask for
+at the same place is read and rendered once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from functools import partial
+
+from msgspec import Struct
+
+from backscroll.core.errors import StorageError
+from backscroll.core.model import Access
+from backscroll.dialects.links import Links
+from backscroll.dialects.native.changes import Lines, changes_seen
+from backscroll.http.workers import Workers
+from backscroll.storage.read.changes import changes_after
+from backscroll.storage.read.names import Reading
+from backscroll.storage.store import Store
+
+LOOK_SECONDS = 0.5
+"""Between two looks at an organisation's version."""
+PAGE = 200
+"""Lines of the feed that are read at a time."""
+MAX_SHARED = 64
+"""Answers that are kept for those who ask for the same."""
+
+
+class _Organisation(Struct):
+    """An organisation that somebody follows: its version, and who waits for the next one."""
+
+    followers: int = 0
+    seq: int = -1
+    changed: asyncio.Event = asyncio.Event()
+
+
+class Feeds:
+    """Belongs to one event loop."""
+
+    def __init__(self, store: Store, workers: Workers, look_seconds: float = LOOK_SECONDS) -> None:
+        self._store = store
+        self._workers = workers
+        self._look_seconds = look_seconds
+        self._orgs: dict[int, _Organisation] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._shared: OrderedDict[tuple[int, tuple[int, ...], int], asyncio.Future[Lines]] = OrderedDict()
+        self._closed = asyncio.Event()
+
+    def follow(self, org: int) -> None:
+        """Count a follower; the first one starts the looking."""
+        known = self._orgs.setdefault(org, _Organisation(changed=asyncio.Event()))
+        known.followers += 1
+        if org not in self._tasks:
+            self._tasks[org] = asyncio.ensure_future(self._look(org, known))
+
+    def leave(self, org: int) -> None:
+        """Count one less; after the last one nobody looks any more."""
+        known = self._orgs[org]
+        known.followers -= 1
+        if not known.followers:
+            del self._orgs[org]
+            self._tasks.pop(org).cancel()
+
+    async def news(self, org: int, after: int, seconds: float) -> bool:
+        """Wait until there is something after a place; False when nothing came for so many seconds."""
+        known = self._orgs[org]
+        if known.seq > after:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                while known.seq <= after and not self.is_closed:
+                    await known.changed.wait()
+        except TimeoutError:
+            return False
+        return known.seq > after
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server is stopping."""
+        return self._closed.is_set()
+
+    async def read(self, access: Access, links: Links, after: int) -> Lines:
+        """What these phones' readers see after a place. Those who ask for the same share the answer."""
+        phones = tuple(phone.no for phone in access.phones)
+        key = (access.org.no, phones, after)
+        found = self._shared.get(key)
+        if found is None:
+            work = partial(self._store.ask, access.org.no, partial(_lines, access=access, links=links, after=after))
+            found = self._shared[key] = asyncio.ensure_future(self._workers.run(work, heavy=True))
+            found.add_done_callback(lambda done: done.cancelled() or done.exception())
+            while len(self._shared) > MAX_SHARED:
+                self._shared.popitem(last=False)
+        try:
+            lines = await asyncio.shield(found)
+        except BaseException:
+            self._shared.pop(key, None)
+            raise
+        if not lines.upto > after:
+            # There was nothing yet: whoever asks next is to look again.
+            self._shared.pop(key, None)
+        return lines
+
+    async def _look(self, org: int, known: _Organisation) -> None:
+        while True:
+            try:
+                seq = await self._workers.run(partial(self._store.version, org), prompt=True)
+            except StorageError:
+                seq = known.seq
+            if seq != known.seq:
+                known.seq = seq
+                waiting, known.changed = known.changed, asyncio.Event()
+                waiting.set()
+            await asyncio.sleep(self._look_seconds)
+
+    async def close(self) -> None:
+        """Let every stream end."""
+        self._closed.set()
+        for known in self._orgs.values():
+            known.changed.set()
+        for task in self._tasks.values():
+            task.cancel()
+
+
+def _lines(reading: Reading, access: Access, links: Links, after: int) -> Lines:
+    phones = [phone.no for phone in access.phones]
+    return changes_seen(changes_after(reading, phones, after, PAGE), access, links)

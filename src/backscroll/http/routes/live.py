@@ -1,0 +1,151 @@
+"""Following the archive: the change feed by request, and as a stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+from backscroll.core.errors import NotFound, StorageError, Unauthorised
+from backscroll.core.model import Access
+from backscroll.dialects.links import first_values
+from backscroll.dialects.native.changes import Lines, render_changes, server_sent, server_sent_lines
+from backscroll.dialects.native.errors import Gone
+from backscroll.dialects.native.requests import parse_after, parse_limit
+from backscroll.formats.jsontext import encode
+from backscroll.http.auth import admission_of, sent_credential
+from backscroll.http.body import hung_up
+from backscroll.http.live import Feeds
+from backscroll.http.messages import Reply, Request
+from backscroll.http.router import Answer, Param, Route
+from backscroll.http.routes.native import answer, get, limit, links_of
+from backscroll.storage.read.changes import changes_after
+from backscroll.storage.read.names import Reading
+
+HEARTBEAT_SECONDS = 15.0
+BUSY_SECONDS = 1.0
+"""Before a stream asks again while the database is away."""
+HEADERS = (("cache-control", "no-store"), ("x-accel-buffering", "no"))
+
+
+async def list_changes(request: Request) -> Reply:
+    values, phones = first_values(request.query), [phone.no for phone in request.granted.phones]
+    after, most = parse_after(values) or 0, parse_limit(values, 200, 1000)
+
+    def question(reading: Reading) -> bytes:
+        if after > reading.names.seq:
+            raise Gone("This place in the feed is not there; read the archive anew and follow from its seq")
+        return render_changes(changes_after(reading, phones, after, most))
+
+    return await answer(request, question, heavy=True)
+
+
+async def follow(request: Request) -> Reply:
+    """Without a place it begins now. A place of the future, as of another archive, begins with ``reset``."""
+    values = first_values(request.query)
+    header = request.headers.get("last-event-id")
+    after = parse_after(values if header is None else {"after": header})
+    store, org = request.app.store, request.granted.org.no
+    head = await request.app.workers.run(partial(store.version, org), prompt=True)
+    return Reply(200, headers=HEADERS, content_type="text/event-stream", chunks=_stream(request, after, head))
+
+
+async def _stream(request: Request, after: int | None, head: int) -> AsyncIterator[bytes]:
+    feeds, org = request.app.feeds, request.granted.org.no
+    assert request.receive is not None
+    gone = asyncio.ensure_future(hung_up(request.receive))
+    feeds.follow(org)
+    try:
+        place = head if after is None else after
+        yield server_sent("hello", encode({"seq": place}), place)
+        if place > head:
+            yield server_sent("reset", encode({"seq": head}), head)
+            place = head
+        while not gone.done() and not feeds.is_closed:
+            coming = asyncio.ensure_future(_next(request, feeds, place))
+            try:
+                await asyncio.wait((coming, gone), return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    return
+                reason, lines = coming.result()
+            finally:
+                coming.cancel()
+            if reason is not None:
+                yield server_sent("bye", encode({"reason": reason}))
+                return
+            if lines is None:
+                yield b": still here\n\n"
+                continue
+            place = lines.upto
+            if lines.lines:
+                yield server_sent_lines(lines.lines)
+    finally:
+        gone.cancel()
+        feeds.leave(org)
+
+
+async def _next(request: Request, feeds: Feeds, place: int) -> tuple[str | None, Lines | None]:
+    """Why the stream ends, or what comes next; neither when nothing came for a while."""
+    org = request.granted.org.no
+    if not await feeds.news(org, place, HEARTBEAT_SECONDS):
+        return await _ended(request), None
+    try:
+        lines = await feeds.read(request.granted, links_of(request), place)
+    except StorageError:
+        await asyncio.sleep(BUSY_SECONDS)
+        return None, None
+    return (await _ended(request) if lines.touches_tokens else None), lines
+
+
+async def _ended(request: Request) -> str | None:
+    """``revoked`` when the credential is no longer good, ``changed`` when it reaches other phones than it did."""
+    credential = sent_credential(request.headers)
+    if credential is None:
+        return None
+    try:
+        admission = await request.app.workers.run(partial(admission_of, request.app.store, credential))
+    except (Unauthorised, NotFound):
+        return "revoked"
+    except StorageError:
+        return None
+    return None if _reach(admission.access) == _reach(request.granted) else "changed"
+
+
+def _reach(access: Access) -> tuple[int, ...]:
+    return tuple(phone.no for phone in access.phones)
+
+
+AFTER = Param(name="after", type="integer", minimum=0, description="The seq of the last change that is known.")
+ROUTES: tuple[Route, ...] = (
+    get(
+        "/api/changes",
+        "List what changed",
+        list_changes,
+        "Changes",
+        (AFTER, limit(200, 1000)),
+        description=(
+            "In the order of commits, and none is missed: go on with `after` = `next`. A message that changed again "
+            "since then is shown as it is now. 410 says that the place is not there and a follower is to begin anew."
+        ),
+        errors=(401, 410, 422, 429),
+    ),
+    Route(
+        method="GET",
+        path="/api/events",
+        dialect="backscroll",
+        summary="Listen to what changes",
+        description=(
+            "Server-sent events: `hello` with the place, then `change` for each change, messages among them whole; "
+            "`reset` when the place is not there, `bye` when the credential ends (`revoked`) or reaches other phones "
+            "than before (`changed`). A browser goes on by itself from where it was cut (`Last-Event-ID`)."
+        ),
+        handler=follow,
+        params=(
+            AFTER,
+            Param(name="Last-Event-ID", where="header", description="The same, as browsers send it."),
+        ),
+        answers={200: Answer(description="Events, until either side ends", content_type="text/event-stream")},
+        errors=(401, 422, 429),
+        tag="backscroll: archive",
+    ),
+)

@@ -1,0 +1,83 @@
+"""The change feed as a reader may see it: lines with the messages, chats and contacts that they are about."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from backscroll.core.model import ArchivedMessage, ChangeLine, Changes, Phone
+from backscroll.storage.read.messages import Assembler
+from backscroll.storage.read.names import Reading
+from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.rows import row_of
+
+_CHUNK = 500
+"""Numbers that one statement is asked about."""
+
+
+def changes_after(reading: Reading, phones: Sequence[int], after: int, limit: int) -> Changes:
+    """At most ``limit`` lines of the feed, of which those that are about ``phones`` are given."""
+    rows = reading.tx.all("changes_since", {"org": reading.org, "seq": after, "limit": limit + 1})
+    page = rows[:limit]
+    meant: dict[str, set[int]] = defaultdict(set)
+    for _, what, no in page:
+        meant[what].add(no)
+    messages = _messages(reading, phones, meant["message"] | meant["update"])
+    chats = _chats(reading, phones, meant["chat"])
+    contacts = _contacts(reading, phones, meant["contact"])
+    lines: list[ChangeLine] = []
+    for seq, what, no in page:
+        if what in ("message", "update") and no in messages:
+            lines.append(ChangeLine(seq=seq, what=what, message=messages[no]))
+        elif what == "gone":
+            lines.append(ChangeLine(seq=seq, what="gone"))
+        elif what == "chat":
+            lines += [ChangeLine(seq=seq, what="chat", phone=phone, jid=jid) for phone, jid in chats.get(no, ())]
+        elif what == "contact" and no in contacts:
+            lines.append(ChangeLine(seq=seq, what="contact", jid=contacts[no]))
+        elif what == "phone" and no in phones:
+            lines.append(ChangeLine(seq=seq, what="phone", phone=reading.names.phones[no][0]))
+    return Changes(
+        lines=lines,
+        upto=page[-1][0] if page else after,
+        more=len(rows) > limit,
+        touches_tokens="token" in meant or "phone" in meant,
+        around=surroundings_of(reading, list(messages.values())),
+    )
+
+
+def _messages(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[int, ArchivedMessage]:
+    """Those that still stand, of these phones."""
+    rows = [
+        row
+        for chunk in _chunks(nos)
+        for row in map(row_of, reading.tx.all("rows_by_no", {"org": reading.org, "nos": chunk}))
+        if row.phone in phones
+    ]
+    assembled = Assembler(reading.tx, reading.org, reading.names).messages(rows)
+    return {message.no: message for message in assembled}
+
+
+def _chats(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[int, list[tuple[Phone, str]]]:
+    """The phones that have each chat, with the JID that it goes by now."""
+    found: dict[int, list[tuple[Phone, str]]] = defaultdict(list)
+    for chunk in _chunks(contacts):
+        params = {"org": reading.org, "phones": phones, "chats": chunk}
+        for phone, chat, _ in reading.tx.all("facts_of_chats", params):
+            found[chat].append((reading.names.phones[phone][0], reading.names.contact_row(chat).jid))
+    return found
+
+
+def _contacts(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[int, str]:
+    """JIDs of the contacts whom these phones have a chat with; of all phones' readers everybody's."""
+    known = set(contacts) if set(reading.names.phones) <= set(phones) else set()
+    for chunk in _chunks(contacts - known):
+        params = {"org": reading.org, "phones": phones, "chats": chunk}
+        known.update(chat for (chat,) in reading.tx.all("with_chat", params))
+    reading.names.load(known)
+    return {contact: reading.names.contact_row(contact).jid for contact in known}
+
+
+def _chunks(nos: set[int]) -> Iterator[list[int]]:
+    ordered = sorted(nos)
+    return (ordered[start : start + _CHUNK] for start in range(0, len(ordered), _CHUNK))

@@ -1,0 +1,110 @@
+"""Single messages: by the id that WhatsApp gave them, with all that is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import zstandard
+from msgspec import Struct
+
+from backscroll.core.ids import clean_text
+from backscroll.core.model import ArchivedMessage, Chat, Message, MessageCard, Original
+from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
+from backscroll.storage.read.messages import Assembler
+from backscroll.storage.read.names import Reading
+from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.resolve import Observation
+from backscroll.storage.records.rows import FROM_ME, OBSERVED, MessageRow, observation_of, row_of
+
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A message as a client names it: the bare id, and what else tells it from others with that id."""
+
+    id: str
+    chat: str | None = None
+    sender: str | None = None
+    from_me: bool | None = None
+
+
+class Finder:
+    """Answers within one reading transaction."""
+
+    def __init__(self, reading: Reading, phones: Sequence[int]) -> None:
+        self._reading = reading
+        self._tx, self._org, self._names = reading.tx, reading.org, reading.names
+        self._phones = phones
+
+    def message(self, wanted: Wanted) -> ArchivedMessage | None:
+        """With its edits; of several that fit the latest."""
+        row = self.row(wanted)
+        return None if row is None else self._assembled(row)
+
+    def card(self, wanted: Wanted) -> MessageCard | None:
+        """With what each source told."""
+        row = self.row(wanted)
+        if row is None:
+            return None
+        message = self._assembled(row)
+        return MessageCard(
+            message=message,
+            chat=self._chat(row),
+            observations=[(o.source, o.message) for o in self._observations(row)],
+            raw=row.raw,
+            around=surroundings_of(self._reading, [message]),
+        )
+
+    def original(self, wanted: Wanted) -> Original | None:
+        """The payload that the message came in first; None when there is none."""
+        row = self.row(wanted)
+        if row is None or row.raw is None:
+            return None
+        found = self._tx.one("read_raw", {"org": self._org, "raw": row.raw})
+        if found is None:
+            return None
+        source, type, size, payload, stored_at = found
+        plain = zstandard.ZstdDecompressor().decompress(bytes(payload), max_output_size=max(size, 1))
+        return Original(source=source, type=type, payload=plain, stored_at=stored_at)
+
+    def row(self, wanted: Wanted) -> MessageRow | None:
+        """Of several that fit the latest."""
+        params = {"org": self._org, "id": clean_text(wanted.id)[0], "phones": self._phones}
+        rows = map(row_of, self._tx.all("rows_by_bare_id", params))
+        return next((row for row in rows if self._fits(row, wanted)), None)
+
+    def _fits(self, row: MessageRow, wanted: Wanted) -> bool:
+        return (
+            (wanted.chat is None or self._is_contact(row.chat, wanted.chat))
+            and (wanted.sender is None or self._is_contact(row.sender, wanted.sender))
+            and (wanted.from_me is None or bool(row.flags & FROM_ME) == wanted.from_me)
+        )
+
+    def _is_contact(self, contact: int, jid: str) -> bool:
+        found = self._names.find(jid)
+        return found is not None and contact != 0 and self._names.contact_row(contact).contact == found.contact
+
+    def _assembled(self, row: MessageRow) -> ArchivedMessage:
+        return Assembler(self._tx, self._org, self._names).messages([row], full=True)[0]
+
+    def _chat(self, row: MessageRow) -> Chat | None:
+        found = self._tx.one(*ask_for_chat(self._org, row.chat, (row.phone,)))
+        contact = self._names.contact_row(row.chat).contact
+        return None if found is None else Lists(self._tx, self._org, self._names).chat_of(ChatRow(*found), contact)
+
+    def _observations(self, row: MessageRow) -> list[Observation]:
+        """The best source first. A message that was told once is its own observation."""
+        if not row.flags & OBSERVED:
+            return [Observation(row.sender, row.source, observation_of(row), "")]
+        chats = self._names.numbers_of(self._names.contact_row(row.chat).contact)
+        params = {"org": self._org, "phone": row.phone, "chats": chats, "ids": (row.id,)}
+        told = [
+            Observation(sender, source, _MESSAGE.decode(text), digest)
+            for _, _, sender, source, digest, text in self._tx.all("read_observations", params)
+            if not sender or self._same(sender, row.sender)
+        ]
+        return sorted(told, key=lambda o: o.priority, reverse=True)
+
+    def _same(self, one: int, other: int) -> bool:
+        return bool(other) and self._names.contact_row(one).contact == self._names.contact_row(other).contact

@@ -1,0 +1,125 @@
+"""A stretch of one chat around a place, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import starmap
+
+from msgspec import Struct, structs
+
+from backscroll.core.errors import NotFound
+from backscroll.core.model import Thread
+from backscroll.core.query import Position, ThreadQuery
+from backscroll.database.protocol import Ask, Row
+from backscroll.storage.read.messages import Assembler
+from backscroll.storage.read.names import Reading
+from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.counters import LATEST
+from backscroll.storage.records.rows import MessageRow, row_of
+
+NEWEST = Position(LATEST + 1)
+
+
+def place_of_message(query: ThreadQuery, side: str, row: MessageRow) -> ThreadQuery:
+    """The query placed ``around``, ``before`` or ``after`` a message."""
+    if side == "around":
+        return structs.replace(query, around=row.no)
+    place = Position(row.sent_at, row.id, row.sender)
+    return structs.replace(query, before=place) if side == "before" else structs.replace(query, after=place)
+
+
+class _Stretch(Struct):
+    """Rows oldest first, and whether the chat ends there on either side."""
+
+    rows: list[MessageRow]
+    found_oldest: bool
+    found_newest: bool
+    target: int | None = None
+
+
+class Threads:
+    """Answers about one chat within one reading transaction."""
+
+    def __init__(self, reading: Reading, query: ThreadQuery) -> None:
+        self._reading = reading
+        self._tx, self._names = reading.tx, reading.names
+        self._query = query
+        contact = reading.names.find(query.chat)
+        self._chats = () if contact is None else reading.names.numbers_of(contact.contact)
+
+    def read(self) -> Thread:
+        """The stretch; an empty one when the phone has no such chat. ``NotFound`` for a message that is not in it."""
+        stretch = self._stretch() if self._chats else _Stretch([], True, True)
+        org = self._query.org
+        messages = Assembler(self._tx, org, self._names).messages(stretch.rows)
+        return Thread(
+            messages=messages,
+            found_oldest=stretch.found_oldest,
+            found_newest=stretch.found_newest,
+            target=stretch.target,
+            seq=self._names.seq,
+            senders=[row.sender for row in stretch.rows],
+            around=surroundings_of(self._reading, messages),
+        )
+
+    def _stretch(self) -> _Stretch:
+        query = self._query
+        if query.before is not None:
+            return self._older(query.before)
+        if query.after is not None:
+            return self._newer(query.after)
+        if query.around is not None:
+            return self._around(query.around)
+        if query.at is not None:
+            return self._from(query.at)
+        return self._older(NEWEST)
+
+    def _older(self, place: Position) -> _Stretch:
+        rows, more = self._cut(self._tx.all(*self._ask("thread_older", place)))
+        is_newest = place == NEWEST or not self._tx.all(*self._ask("thread_newer", place, 1))
+        return _Stretch(rows[::-1], not more, is_newest)
+
+    def _newer(self, place: Position) -> _Stretch:
+        rows, more = self._cut(self._tx.all(*self._ask("thread_newer", place)))
+        return _Stretch(rows, not self._tx.all(*self._ask("thread_older", place, 1)), not more)
+
+    def _around(self, no: int) -> _Stretch:
+        row = self._tx.one("rows_by_no", {"org": self._query.org, "nos": [no]})
+        target = None if row is None else row_of(row)
+        if target is None or target.phone != self._query.phone or target.chat not in self._chats:
+            raise NotFound("message", "in this chat")
+        return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
+
+    def _from(self, at: int) -> _Stretch:
+        """Around the first message at or after a moment; after the last one, the newest stretch."""
+        first = self._tx.all(*self._ask("thread_newer", Position(at), 1))
+        if not first:
+            return self._older(NEWEST)
+        target = row_of(first[0])
+        return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
+
+    def _both_sides(self, place: Position, middle: list[MessageRow]) -> _Stretch:
+        """About half on each side; what one side lacks, the other fills."""
+        older, newer = self._tx.several([self._ask("thread_older", place), self._ask("thread_newer", place)])
+        room = self._query.limit - len(middle)
+        before = max(room // 2, room - len(newer))
+        kept_older = older[: min(before, len(older))]
+        kept_newer = newer[: room - len(kept_older)]
+        rows = [*map(row_of, reversed(kept_older)), *middle, *map(row_of, kept_newer)]
+        return _Stretch(rows, len(kept_older) == len(older), len(kept_newer) == len(newer), middle[0].no)
+
+    def _cut(self, rows: Sequence[Row]) -> tuple[list[MessageRow], bool]:
+        """The rows of a page, and whether there was one more."""
+        limit = self._query.limit
+        return list(starmap(MessageRow, rows[:limit])), len(rows) > limit
+
+    def _ask(self, name: str, place: Position, limit: int | None = None) -> Ask:
+        return name, {
+            "org": self._query.org,
+            "phone": self._query.phone,
+            "chats": self._chats,
+            "at": place.sent_at,
+            "id": place.id,
+            "sender": place.sender,
+            "limit": self._query.limit + 1 if limit is None else limit,
+        }

@@ -1,0 +1,227 @@
+"""Following the archive: the change feed by request, and streams of events, cut at random."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import pytest
+from starlette.types import Message, Scope
+
+from backscroll.core.events import MessageEdited, MessageRevoked
+from contract.world import SECOND, Teller, World, known_as, micros, user
+
+NOON = micros("2026-03-01T12:00:00+00:00")
+CHAT = user("4915550002001")
+
+
+def walk(client: Any, after: int = 0, limit: int = 7) -> list[dict[str, Any]]:
+    """The whole feed, page by page."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = client.json(f"/api/changes?after={after}&limit={limit}")
+        found += page["items"]
+        after = page["next"]
+        if not page["more"]:
+            return found
+
+
+def test_the_feed_says_what_came_changed_and_was_deleted(world: World) -> None:
+    phone = world.phone("4915550001001")
+    teller, client = Teller(phone), world.client()
+    begin = client.json("/api/changes")["next"]
+    world.tell(teller.message(CHAT, "A", NOON, "one"), teller.message(CHAT, "B", NOON + SECOND, "two"))
+    world.tell(MessageEdited(target=teller.target(CHAT, "A"), text="uno", at=NOON + 2 * SECOND))
+    world.tell(MessageRevoked(target=teller.target(CHAT, "B"), at=NOON + 3 * SECOND))
+    world.tell(known_as(CHAT, "Ana"))
+    changes = [(line["type"], line["chat_id"], line["key"]) for line in walk(client, begin)]
+    key = "4915550001001:false_4915550002001@c.us_"
+    told = [change for change in changes if change[0].startswith("message")]
+    assert told == [
+        ("message.created", "4915550002001@c.us", f"{key}A"),
+        ("message.created", "4915550002001@c.us", f"{key}B"),
+        ("message.updated", "4915550002001@c.us", f"{key}A"),
+        ("message.deleted", "4915550002001@c.us", f"{key}B"),
+    ]
+    assert ("contact.updated", "4915550002001@c.us", None) in changes
+
+
+def test_the_feed_of_a_scoped_token_holds_nothing_of_other_phones(world: World) -> None:
+    one, two = world.phone("4915550001001"), world.phone("4915550001003")
+    other = user("4915550002002")
+    world.tell(Teller(one).message(CHAT, "A", NOON, "mine"), Teller(two).message(other, "B", NOON, "theirs"))
+    world.tell(known_as(other, "Secret name"))
+    seen = walk(world.client([one]))
+    assert {line["phone"] for line in seen} == {one.number, None}
+    assert {line["chat_id"] for line in seen} <= {"4915550002001@c.us", None}
+
+
+def test_a_place_of_the_future_is_gone(world: World) -> None:
+    answer = world.client().ask("/api/changes?after=999999")
+    assert (answer.status_code, answer.json()["code"]) == (410, "RESET")
+    assert world.client().ask("/api/changes?after=x").status_code == 422
+
+
+class Stream:
+    """One open stream of events, read in process."""
+
+    def __init__(self, world: World, headers: dict[str, str], query: str = "") -> None:
+        self._sent: asyncio.Queue[Message] = asyncio.Queue()
+        self._left = asyncio.Event()
+        self._begun = False
+        self._text = ""
+        scope: Scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/api/events",
+            "raw_path": b"/api/events",
+            "query_string": query.encode(),
+            "headers": [(b"host", b"archive.test"), *((n.encode(), v.encode()) for n, v in headers.items())],
+            "client": ("10.2.2.2", 5000),
+        }
+        self._task = asyncio.ensure_future(world.app(scope, self._receive, self._sent.put))
+
+    async def _receive(self) -> Message:
+        if not self._begun:
+            self._begun = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def events(self) -> AsyncIterator[dict[str, str]]:
+        """Fields of each event as they come; ends with the stream."""
+        while True:
+            message = await asyncio.wait_for(self._sent.get(), 20)
+            self._text += message.get("body", b"").decode()
+            while "\n\n" in self._text:
+                block, _, self._text = self._text.partition("\n\n")
+                fields = dict(line.partition(": ")[::2] for line in block.splitlines() if not line.startswith(":"))
+                if fields:
+                    yield fields
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                return
+
+    async def leave(self) -> None:
+        """Hang up."""
+        self._left.set()
+        await asyncio.wait_for(self._task, 20)
+
+
+def run(world: World, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await work()
+
+    world.runner.run(bounded())
+
+
+def test_a_message_arrives_whole_and_by_itself(world: World) -> None:
+    phone = world.phone("4915550001001")
+    secret = world.store.create_token(world.org.no, "live").secret
+
+    async def work() -> None:
+        stream = Stream(world, {"authorization": f"Bearer {secret}"})
+        events = stream.events()
+        assert (await anext(events))["event"] == "hello"
+        await asyncio.to_thread(world.tell, Teller(phone).message(CHAT, "A", NOON, "hello there"))
+        async for event in events:
+            line = json.loads(event["data"])
+            if line["type"] == "message.created":
+                break
+        assert (line["key"], line["message"]["body"]) == ("4915550001001:false_4915550002001@c.us_A", "hello there")
+        await stream.leave()
+
+    run(world, work)
+
+
+def test_a_follower_that_is_cut_at_random_sees_every_change_once_and_in_order(world: World) -> None:
+    phone = world.phone("4915550001001")
+    teller, dice = Teller(phone), random.Random(7)
+    secret = world.store.create_token(world.org.no, "live").secret
+    begin = world.store.version(world.org.no)
+
+    def write() -> None:
+        for n in range(60):
+            world.tell(teller.message(user(f"49155500020{n % 7:02}"), f"M{n:03}", NOON + n * SECOND, f"line {n}"))
+
+    async def work() -> None:
+        writing = asyncio.ensure_future(asyncio.to_thread(write))
+        seen: list[tuple[int, str]] = []
+        place = begin
+        while sum(type == "message.created" for _, type in seen) < 60:
+            stream = Stream(world, {"authorization": f"Bearer {secret}", "last-event-id": str(place)})
+            left = dice.randint(1, 25)
+            unfinished: list[tuple[int, str]] = []
+            async for event in stream.events():
+                if event["event"] != "change":
+                    continue
+                line = json.loads(event["data"])
+                unfinished.append((line["seq"], line["type"]))
+                if "id" in event:
+                    place = int(event["id"])
+                    seen += unfinished
+                    unfinished = []
+                left -= 1
+                done = sum(type == "message.created" for _, type in seen) == 60
+                if left <= 0 or done:
+                    break
+            await stream.leave()
+        await writing
+        assert seen == sorted(seen, key=lambda line: line[0])
+        assert len(set(seen)) == len(seen)
+
+    run(world, work)
+
+
+def test_a_revoked_token_is_told_and_disconnected(world: World) -> None:
+    world.phone("4915550001001")
+    token = world.store.create_token(world.org.no, "live")
+
+    async def work() -> None:
+        stream = Stream(world, {"authorization": f"Bearer {token.secret}"})
+        events = stream.events()
+        await anext(events)
+        await asyncio.to_thread(world.store.revoke_token, world.org.no, token.id)
+        last = [event async for event in events][-1]
+        assert (last["event"], json.loads(last["data"])) == ("bye", {"reason": "revoked"})
+        await stream.leave()
+
+    run(world, work)
+
+
+def test_a_stream_at_a_place_that_is_not_there_begins_with_reset(world: World) -> None:
+    secret = world.store.create_token(world.org.no, "live").secret
+
+    async def work() -> None:
+        stream = Stream(world, {"authorization": f"Bearer {secret}"}, "after=999999")
+        events = stream.events()
+        assert [(await anext(events))["event"], (await anext(events))["event"]] == ["hello", "reset"]
+        await stream.leave()
+
+    run(world, work)
+
+
+@pytest.mark.full
+def test_a_thousand_streams_all_hear_the_same(world: World) -> None:
+    phone = world.phone("4915550001001")
+    secret = world.store.create_token(world.org.no, "live").secret
+
+    async def work() -> None:
+        streams = []
+        for _ in range(1000):
+            stream = Stream(world, {"authorization": f"Bearer {secret}"})
+            streams.append((stream, stream.events()))
+            await anext(streams[-1][1])
+        await asyncio.to_thread(world.tell, Teller(phone).message(CHAT, "A", NOON, "to all"))
+        for _, events in streams:
+            async for event in events:
+                if json.loads(event["data"]).get("type") == "message.created":
+                    break
+        await asyncio.gather(*(stream.leave() for stream, _ in streams))
+
+    run(world, work)
