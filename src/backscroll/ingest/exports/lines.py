@@ -1,0 +1,264 @@
+"""The lines of an export on their way into the archive: which are new, and what each is as a message."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped
+from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message, MessageKey, Notice, Phone
+from backscroll.core.query import MessageQuery
+from backscroll.ingest.alignment import OBSERVATION, Utterance, align, shift_of, utterance
+from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine
+from backscroll.ingest.exports.files import Files
+from backscroll.ingest.exports.names import is_by_name
+from backscroll.ingest.exports.people import People
+from backscroll.ingest.exports.zones import zone_question
+from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.storage.read.export_lines import StoredLine, StoredLines
+from backscroll.storage.records.rows import EXPORT_PREFIX
+from backscroll.storage.store import Store
+from backscroll.storage.write.export_matching import MINUTE_US, words_of
+
+BATCH = 1000
+DAY_US = 86_400_000_000
+SAMPLE = 2000
+"""Messages that the time zone is told by."""
+PROOFS = 3
+"""Messages of one author that make two names one person."""
+
+Progress = Callable[[int, int | None], None]
+
+
+class LineImport:
+    """Line by line into the archive, in batches of whole minutes."""
+
+    def __init__(
+        self,
+        store: Store,
+        org: int,
+        phone: Phone,
+        text: bytes,
+        parsed: ExportedChat,
+        people: People,
+        files: Files,
+    ) -> None:
+        self._store = store
+        self._org = org
+        self._phone = phone
+        self._text = text
+        self._parsed = parsed
+        self._people = people
+        self._files = files
+        self._first = min(line.sent_at for line in parsed.lines)
+        self._last = max(line.sent_at for line in parsed.lines)
+        self._aliases: dict[str, Counter[str]] = defaultdict(Counter)
+        self.added = 0
+
+    def run(self, progress: Progress) -> None:
+        # People first: what an earlier import kept under a made-up JID must stand in the chat before lines are aligned.
+        apply_with_retry(self._store, self._org, Batch(source="export", events=self._people.known()))
+        raw: bytes | None = self._text
+        done = 0
+        for lines in _by_whole_minutes(self._parsed.lines):
+            self._take(lines, raw)
+            raw = None
+            done += len(lines)
+            progress(done, len(self._parsed.lines))
+        self._join_names()
+
+    def _take(self, lines: list[ExportedLine], raw: bytes | None) -> None:
+        """Lines that were told before keep their ids; the store finds out which messages all of them are."""
+        there = self._known(lines)
+        known = there.lines
+        matches = align(
+            [self._utterance(i, line) for i, line in enumerate(lines)],
+            [self._known_utterance(i, line) for i, line in enumerate(known)],
+        )
+        taken = {line.id for line in known}
+        new: set[str] = set()
+        events: list[Event] = []
+        for i, (line, nth) in enumerate(zip(lines, _places(lines), strict=True)):
+            if i in matches:
+                before = known[matches[i]]
+                self._note_alias(self._author(line), before.sender, line.text)
+                events.append(self._seen(line, before.id, before))
+            else:
+                id = self._made_up_id(line, nth, taken)
+                taken.add(id)
+                new.add(id)
+                events.append(self._seen(line, id, None))
+        batch = Batch(source="export", events=events, raw=raw, raw_type="text/plain; charset=utf-8")
+        self._store.apply(self._org, batch)
+        met = [told for told in self._known(lines).lines if told.is_matched] if there.meet_others else []
+        self.added += len(new - {told.id for told in met})
+        for told in met:
+            self._note_alias(told.sender, told.host, told.message.text)
+
+    def _known(self, lines: Sequence[ExportedLine]) -> StoredLines:
+        times = [line.sent_at // MINUTE_US for line in lines]
+        low, high = min(times) * MINUTE_US, max(times) * MINUTE_US + MINUTE_US - 1
+        return self._store.lines_of_exports(self._org, self._phone.no, self._people.chat, low, high)
+
+    def _stored(self, low: int, high: int, limit: int) -> list[ArchivedMessage]:
+        """Messages of the chat, oldest first; the latest ``limit`` of them."""
+        query = MessageQuery(
+            org=self._org,
+            phones=(self._phone.no,),
+            chat=self._people.chat,
+            since=low,
+            until=high,
+            shows="messages",
+            limit=limit,
+        )
+        return self._store.list_messages(query).messages[::-1]
+
+    def _utterance(self, place: int, line: ExportedLine) -> Utterance:
+        author = self._author(line)
+        return utterance(
+            place,
+            line.sent_at,
+            author,
+            line.kind,
+            line.text,
+            notice=line.notice_type,
+            is_exact=self._parsed.precision == "second",
+            by_name=self._people.is_group and is_by_name(author),
+            is_changed=bool(line.is_edited or line.is_deleted),
+            is_omitted=line.media_omitted,
+            at_edge=line.sent_at // MINUTE_US in (self._first // MINUTE_US, self._last // MINUTE_US),
+        )
+
+    def _author(self, line: ExportedLine) -> str | None:
+        jid = self._people.authors.get(line.author) if line.author else None
+        return "" if jid == self._phone.jid else jid
+
+    def _known_utterance(self, place: int, line: StoredLine) -> Utterance:
+        details = line.message.details
+        media = details.media
+        author = "" if line.sender == self._phone.jid else line.sender
+        if line.message.kind in ("notice", "call") and author == self._people.chat:
+            author = None
+        return utterance(
+            place,
+            line.message.sent_at,
+            author,
+            line.message.kind,
+            line.message.text,
+            earlier=line.prev_text,
+            notice=details.notice.type if details.notice else None,
+            is_exact=details.precision != "minute",
+            by_name=self._people.is_group and (author is None or is_by_name(author)),
+            is_changed=bool(details.is_edited or line.is_deleted),
+            is_omitted=bool(media and media.omitted and not media.file),
+        )
+
+    def _made_up_id(self, line: ExportedLine, nth: int, taken: Collection[str]) -> str:
+        """An id that sorts lines of one minute as they stand in the file."""
+        author = self._people.authors.get(line.author or "", line.author or "")
+        words = line.text or line.filename or line.kind
+        while True:
+            parts = (self._phone.jid, self._people.chat, line.local, author, words, str(nth))
+            digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+            id = f"{EXPORT_PREFIX}{nth:04x}{digest[:20]}"
+            if id not in taken:
+                return id
+            nth += 1
+
+    # ------------------------------------------------------------------ a wrong time zone
+
+    def check_zone(self, given: str | None) -> None:
+        """Ask when most of what is said here stands in the archive at another hour: it would all be doubled."""
+        stored = self._stored(self._first - DAY_US, self._last + DAY_US, SAMPLE)
+        if not stored:
+            return
+        low, high = (at.message.sent_at for at in (stored[0], stored[-1]))
+        lines = [line for line in self._parsed.lines if low - DAY_US <= line.sent_at <= high + DAY_US][-2 * SAMPLE :]
+        shift = shift_of(
+            [self._utterance(i, line) for i, line in enumerate(lines)],
+            [utterance(i, m.message.sent_at, None, m.message.kind, m.message.text) for i, m in enumerate(stored)],
+        )
+        if shift is not None:
+            raise zone_question(given, shift, lines[-1])
+
+    # ------------------------------------------------------------------ names that turn out to be somebody
+
+    def _note_alias(self, by_name: str | None, jid: str | None, text: str | None) -> None:
+        """Somebody known by name said what the archive knows of somebody else."""
+        if by_name and jid and is_by_name(by_name) and by_name != jid and len(text or "") >= OBSERVATION:
+            self._aliases[by_name][jid] += 1
+
+    def _join_names(self) -> None:
+        """A name and a number are one person where several messages say so, and none speaks against it."""
+        authors = self._people.authors
+        sure = {name: next(iter(found)) for name, found in self._aliases.items() if len(found) == 1}
+        claims = Counter([*sure.values(), *authors.values()])
+        for by_name, jid in sure.items():
+            if self._aliases[by_name][jid] >= PROOFS and claims[jid] == 1:
+                mapped = NumberMapped(lid=by_name, jid=jid)
+                self._store.apply(self._org, Batch(source="export", events=[mapped]))
+                authors |= {name: jid for name, known in authors.items() if known == by_name}
+
+    # ------------------------------------------------------------------ a line as a message
+
+    def _seen(self, line: ExportedLine, id: str, before: StoredLine | None) -> MessageSeen:
+        author = self._people.authors.get(line.author) if line.author else None
+        if before is not None and (author is None or is_by_name(author)):
+            author = before.sender
+        from_me = author == self._phone.jid
+        prev_text, updated_at = self._versions(line, before)
+        details = Details(
+            media=self._files.media_of(line),
+            has_media=line.kind in MEDIA_KINDS or line.media_omitted,
+            is_gif=line.is_gif,
+            is_edited=line.is_edited or None,
+            prev_text=prev_text,
+            updated_at=updated_at,
+            is_deleted=line.is_deleted or None,
+            poll=line.poll,
+            location=line.location,
+            call=line.call,
+            notice=Notice(type=line.notice_type) if line.kind == "notice" else None,
+            vcards=self._files.vcards_of(line),
+            push_name=line.author if line.is_push_name and not from_me else None,
+            precision=self._parsed.precision,
+        )
+        key = MessageKey(self._phone.jid, self._people.chat, id, None if from_me else author)
+        return MessageSeen(
+            Message(key=key, sent_at=line.sent_at, from_me=from_me, kind=line.kind, text=line.text, details=details)
+        )
+
+    def _versions(self, line: ExportedLine, before: StoredLine | None) -> tuple[str | None, int | None]:
+        """The earlier text, and how late the line's own text is known to stand: until its export ended.
+
+        Of two edited versions that tells the later one.
+        """
+        if before is None:
+            return None, self._last if line.is_edited else None
+        shown, told_at = before.message.text, before.message.details.updated_at
+        if shown is None or line.text is None or words_of(shown) == words_of(line.text):
+            return None, told_at if line.is_edited else None
+        if not line.is_edited:
+            return line.text, None
+        return (shown if (told_at or 0) < self._last else line.text), self._last
+
+
+def _by_whole_minutes(lines: Sequence[ExportedLine]) -> Iterator[list[ExportedLine]]:
+    """Batches that never cut a minute in two, so that each can be aligned by itself. Lines may jump back in time."""
+    batch: list[ExportedLine] = []
+    for line in sorted(lines, key=lambda line: line.sent_at // MINUTE_US):
+        if len(batch) >= BATCH and line.sent_at // MINUTE_US != batch[-1].sent_at // MINUTE_US:
+            yield batch
+            batch = []
+        batch.append(line)
+    if batch:
+        yield batch
+
+
+def _places(lines: Iterable[ExportedLine]) -> Iterator[int]:
+    """Of each line its place in its minute, from 0."""
+    minute, nth = -1, 0
+    for line in lines:
+        minute, nth = (minute, nth + 1) if line.sent_at // MINUTE_US == minute else (line.sent_at // MINUTE_US, 0)
+        yield nth
