@@ -17,7 +17,7 @@ from typing import IO, BinaryIO
 from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
-from backscroll.ingest.connectors.export.chat import looks_like_export
+from backscroll.ingest.connectors.export.blocks import looks_like_export
 from backscroll.ingest.connectors.export.wording import unmark
 
 Opener = Callable[[], BinaryIO]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -12,25 +11,22 @@ from typing import TypedDict
 from msgspec import Struct
 
 from backscroll.core.model import Call, Kind, Location, Poll
+from backscroll.ingest.connectors.export import attachments
+from backscroll.ingest.connectors.export.attachments import FileNames
+from backscroll.ingest.connectors.export.calls import read_call
 from backscroll.ingest.connectors.export.header import MARKS
 from backscroll.ingest.connectors.export.wording import (
-    ATTACHED,
     DELETED,
-    DELETED_BY_ADMIN,
     EDITED,
-    FILE_ATTACHED,
     GIF_OMITTED,
     LIVE_LOCATION,
     LOCATION,
     MEDIA_OMITTED,
-    MISSED_VIDEO_CALL,
-    MISSED_VOICE_CALL,
-    NO_ANSWER,
     OMITTED,
-    VIDEO_CALL,
-    VOICE_CALL,
+    VIEW_ONCE,
     WAITING,
     YOU_DELETED,
+    deleting_admin,
     fold,
     notice_type,
     unmark,
@@ -46,9 +42,10 @@ class Content(TypedDict, total=False):
     filename: str | None
     media_omitted: bool
     is_gif: bool | None
+    is_view_once: bool | None
     is_edited: bool | None
     is_deleted: bool | None
-    deleted_by_admin: bool | None
+    deleted_by: str | None
     mentions: tuple[str, ...]
     poll: Poll | None
     location: Location | None
@@ -57,61 +54,54 @@ class Content(TypedDict, total=False):
     notice_type: str | None
 
 
+class Body(Struct, frozen=True, gc=False):
+    """What one line says, and how it is marked."""
+
+    author: str | None
+    text: str
+    is_marked: bool = False
+    """WhatsApp's own mark stands before it, in a file where that tells something."""
+    is_marked_twice: bool = False
+    """Before the head too, or it is one of the lines before anybody wrote anything."""
+
+
 class Context(Struct, frozen=True):
     """What is known of the whole file."""
 
     ios: bool
-    names: dict[str, str] | None
-    """The files that came along, by ``file_key``; None when that is not known."""
+    names: FileNames | None
+    """The files that came along; None when that is not known."""
     frequent: frozenset[str]
     """Phrases in angle brackets that come again and again: WhatsApp's, in a language unknown here."""
     writers: frozenset[str]
     """Authors of at least one ordinary text."""
+    claimed: frozenset[str] = frozenset()
+    """Files that some line names as WhatsApp does."""
+    mentioned_once: frozenset[str] = frozenset()
+    """Files that no line names so, and that stand in the words of exactly one."""
 
 
 MAX_PHRASE = 120
-_IOS_FILE = re.compile(r"<([^<>:：\n]{1,40})[:：]\s?([^<>:\n]{1,255})>")
-_ANDROID_FILE = re.compile(r"([^\n]{1,255}) \(([^()\n]{1,60})\)")
-_WHATSAPP_FILE = re.compile(r"(?:(?:IMG|VID|PTT|AUD|STK|DOC)-\d{8}-WA\d+|\d{8}-\S.*)\.\w{1,8}", re.ASCII)
-_IOS_NUMBER = re.compile(r"^\d{8}-")
+_MAX_DELETED = 200
 _FILE_NAME = re.compile(r"[^\n/\\]{1,200}\.\w{2,5}")
 _MAP = re.compile(
-    r"(?:(.{1,300}?)\s*[:：]\s*)?https://maps\.google\.com/(?:maps)?\?q=(-?\d{1,3}(?:\.\d+)?),(-?\d{1,3}(?:\.\d+)?)\s*"
+    r"(?:(.{1,300}?)\s*[:：]\s*)?https?://(?:maps\.google\.com|(?:www\.)?google\.com/maps)/?(?:maps)?/?"
+    r"\?q=(-?\d{1,3}(?:\.\d+)?),(-?\d{1,3}(?:\.\d+)?)\S*\s*"
 )
+_FOURSQUARE = re.compile(r"([^\n]{1,300}?)\s*[:：]\s*https?://(?:www\.)?foursquare\.com/v/(?:[^\s/]+/)?[0-9a-f]{24}\s*")
 _POLL_OPTION = re.compile(r"([^\s:：]{1,40})\s?[:：]\s?(.*)\s\(\D{0,40}(\d+)\D{0,40}\)")
 _MENTION = re.compile("@\u2068([^\u2068\u2069\n]{1,100})\u2069")
 _MAX_POLL = 80
-_DURATION = re.compile(r"(\d+)\s*(\S+)")
-_UNITS = {"s": 1, "с": 1, "m": 60, "м": 60, "d": 60, "h": 3600, "u": 3600, "ч": 3600}
-
-_BY_EXTENSION: dict[str, Kind] = {
-    **dict.fromkeys(("jpg", "jpeg", "png", "heic", "gif", "bmp"), "image"),
-    **dict.fromkeys(("mp4", "3gp", "mov", "mkv", "m4v", "avi"), "video"),
-    **dict.fromkeys(("m4a", "mp3", "aac", "amr", "ogg", "wav", "flac"), "audio"),
-    "opus": "voice",
-    "webp": "sticker",
-    "vcf": "contact",
-}
-_BY_NAME: tuple[tuple[re.Pattern[str], Kind], ...] = (
-    (re.compile(r"^PTT-|-PTT-"), "voice"),
-    (re.compile(r"^STK-|^\d{8}-STICKER-"), "sticker"),
-    (re.compile(r"^DOC-"), "document"),
-    (re.compile(r"^\d{8}-GIF-"), "video"),
-)
 
 
-def file_key(name: str) -> str:
-    """A file's name for comparing: the text and the archive may spell accents in two ways."""
-    return unicodedata.normalize("NFC", unmark(name)).strip()
-
-
-def read(author: str | None, body: str, marked: bool, context: Context) -> Content:
-    """What a body says. ``marked`` is whether WhatsApp's own sign stands before it."""
-    plain = unmark(body).strip()
-    if author is None:
-        return _call(plain, marked=True) or {"kind": "notice", "text": plain, "notice_type": notice_type(plain)}
-    rest, edited = _without_edit(body, context)
-    content = _content(author, rest, marked, context)
+def read(body: Body, context: Context) -> Content:
+    """The message, call or notice that a body is."""
+    if body.author is None:
+        plain = unmark(body.text).strip()
+        call = read_call(body.text, plain, is_marked=True, has_author=False)
+        return _call(plain, call) if call else _notice(plain)
+    rest, edited = _without_edit(body.text, context)
+    content = _content(body, body.author, rest, context)
     if edited:
         content["is_edited"] = True
     if (text := content.get("text")) and "@\u2068" in text:
@@ -119,32 +109,54 @@ def read(author: str | None, body: str, marked: bool, context: Context) -> Conte
     return content
 
 
-def _content(author: str, body: str, marked: bool, context: Context) -> Content:
-    plain = unmark(body).strip()
-    found = _file(body, plain, context) or _omitted(plain, marked, context)
-    if not found and len(plain) <= MAX_PHRASE:
-        phrase = fold(plain)
-        found = _phrase(phrase) if phrase in _PHRASES else _deleted_by_admin(phrase) or _call(plain, marked)
-    found = found or _poll(plain) or _location(plain, marked)
+def _content(body: Body, author: str, rest: str, context: Context) -> Content:
+    plain = unmark(rest).strip()
+    found = _file(rest, context) or _omitted(plain, body.is_marked, context)
+    if not found and len(plain) <= _MAX_DELETED:
+        found = _phrase(plain)
+    if not found and _is_about_its_author(body, author, plain, context):
+        return _notice(plain)
+    if not found and (call := read_call(rest, plain, body.is_marked)):
+        found = _call(plain, call)
+    found = found or _poll(plain) or _location(plain, body.is_marked, context.ios)
     if found:
         return found
-    if marked and context.ios and (author not in context.writers or notice_type(plain)):
-        return {"kind": "notice", "text": plain, "notice_type": notice_type(plain)}
-    text = body.lstrip("\u200e") if marked else body
+    if body.is_marked and context.ios and (author not in context.writers or notice_type(plain)):
+        return _notice(plain)
+    text = rest.lstrip("\u200e") if body.is_marked else rest
     return {"text": text} if text else {}
 
 
-_PHRASES = DELETED | YOU_DELETED | WAITING | LIVE_LOCATION
+def _notice(plain: str) -> Content:
+    return {"kind": "notice", "text": plain, "notice_type": notice_type(plain)}
 
 
-def _phrase(phrase: str) -> Content:
+def _call(plain: str, call: Call) -> Content:
+    return {"kind": "call", "text": plain, "call": call}
+
+
+def _is_about_its_author(body: Body, author: str, plain: str, context: Context) -> bool:
+    """``Cansu: Cansu grup adını değiştirdi``: what iOS marks twice and begins with its author's name is a notice."""
+    return context.ios and body.is_marked_twice and (plain.startswith(author) or f" {author}" in plain)
+
+
+def _phrase(plain: str) -> Content | None:
+    if admin := deleting_admin(plain):
+        return {"is_deleted": True, "deleted_by": admin}
+    phrase = fold(plain) if len(plain) <= MAX_PHRASE else ""
     if phrase in WAITING:
         return {"kind": "ciphertext"}
-    return {"kind": "live_location"} if phrase in LIVE_LOCATION else {"is_deleted": True}
+    if phrase in LIVE_LOCATION:
+        return {"kind": "live_location"}
+    return {"is_deleted": True} if phrase in DELETED or phrase in YOU_DELETED else None
 
 
-def _deleted_by_admin(phrase: str) -> Content | None:
-    return {"is_deleted": True, "deleted_by_admin": True} if DELETED_BY_ADMIN.match(phrase) else None
+def deleted_by_owner(body: str) -> bool:
+    """Whether a body is what only the phone's owner sees of a message that they deleted."""
+    return len(body) <= MAX_PHRASE and fold(body) in YOU_DELETED
+
+
+# ---------------------------------------------------------------------- phrases in angle brackets
 
 
 def frequent_phrases(bodies: Iterable[str]) -> frozenset[str]:
@@ -177,79 +189,68 @@ def _without_edit(body: str, context: Context) -> tuple[str, bool]:
         return body, False
     start = tail.rfind("<", -MAX_PHRASE)
     phrase = fold(tail[start + 1 : -1]) if start >= 0 else ""
+    if not phrase or _is_omission(phrase) or _is_about_a_file(tail[start:], context):
+        return body, False
     by_mark = start > 1 and tail[start - 1] in MARKS and context.ios and not set(phrase) & set(":：")
-    known = phrase in EDITED or (start > 0 and (by_mark or phrase in context.frequent) and not _is_omission(phrase))
-    return (tail[:start].rstrip(MARKS + " "), True) if known and phrase else (body, False)
+    known = phrase in EDITED or (start > 0 and (by_mark or phrase in context.frequent))
+    return (tail[:start].rstrip(MARKS + " "), True) if known else (body, False)
 
 
 def _is_omission(phrase: str) -> bool:
-    return phrase in MEDIA_OMITTED or phrase in OMITTED or phrase in GIF_OMITTED
+    return phrase in MEDIA_OMITTED or phrase in OMITTED or phrase in GIF_OMITTED or phrase in VIEW_ONCE
 
 
-def _file(body: str, plain: str, context: Context) -> Content | None:
-    if "<" in body and (match := _ios_file(body, context)):
-        around = [unmark(body[: match.start()]).strip(), unmark(body[match.end() :]).strip()]
-        return _attached(unmark(match[2]).strip(), around, context)
-    first, _, caption = plain.partition("\n")
-    if first.endswith(")") and (match := _ANDROID_FILE.fullmatch(first)) and _is_file(match, FILE_ATTACHED, context):
-        return _attached(match[1].strip(), [caption], context)
-    return None
+def _is_about_a_file(phrase: str, context: Context) -> bool:
+    if attachments.holds_file(phrase):
+        return True
+    names = context.names
+    return names is not None and names.may_hold(phrase) and any(True for _ in names.spans(phrase))
 
 
-def _ios_file(body: str, context: Context) -> re.Match[str] | None:
-    for match in _IOS_FILE.finditer(body):
-        name = unmark(match[2]).strip()
-        known = _is_listed(name, context) or fold(match[1]) in ATTACHED
-        if known or (body[max(0, match.start() - 1)] in MARKS and _WHATSAPP_FILE.fullmatch(name)):
-            return match
-    return None
+# ---------------------------------------------------------------------- files
 
 
-def _is_file(match: re.Match[str], words: frozenset[str], context: Context) -> bool:
-    name = match[1].strip()
-    return fold(match[2]) in words or _is_listed(name, context) or bool(_WHATSAPP_FILE.fullmatch(name))
+def files_named(bodies: Iterable[str], names: FileNames) -> tuple[frozenset[str], frozenset[str]]:
+    """Which files are named as WhatsApp does, and which stand in the words of one message only."""
+    claimed: set[str] = set()
+    mentioned: Counter[str] = Counter()
+    for body in bodies:
+        if names.may_hold(body) and (found := attachments.find(body, names)) and found.key:
+            if found.strength == "sure":
+                claimed.add(found.key)
+            else:
+                mentioned[found.key] += 1
+    once = {name for name, count in mentioned.items() if count == 1}
+    return frozenset(claimed), frozenset(once - claimed)
 
 
-def _is_listed(name: str, context: Context) -> bool:
-    return context.names is not None and file_key(name) in context.names
-
-
-def _attached(name: str, around: list[str], context: Context) -> Content:
-    key = name if context.names is None else context.names.get(file_key(name))
-    bare = _IOS_NUMBER.sub("", name)
-    caption = "\n".join(part for part in around if part and not _describes(part, bare))
-    content = _of_file(name)
-    content["filename"] = bare
-    if key is None:
+def _file(body: str, context: Context) -> Content | None:
+    found = attachments.find(body, context.names)
+    if found is None:
+        return None
+    if found.strength == "alone" and found.key in context.claimed:
+        return None
+    if found.strength == "mentioned" and found.key not in context.mentioned_once:
+        return None
+    content = _of_file(found.name)
+    content["filename"] = attachments.bare_name(found.name)
+    if found.key is None:
         content["media_omitted"] = True
     else:
-        content["attachment"] = key
-    if caption:
-        content["text"] = caption
+        content["attachment"] = found.key
+    if text := body if found.strength == "mentioned" else attachments.caption(found):
+        content["text"] = text
     return content
-
-
-def _describes(part: str, name: str) -> bool:
-    """``Invoice.pdf • 3 pages`` before a document says nothing new."""
-    return part == name or part.startswith((f"{name} •", f"{PurePosixPath(name).stem} •"))
 
 
 def _of_file(name: str) -> Content:
-    kind = kind_of_file(name)
+    kind = attachments.kind_of_file(name)
     content: Content = {"kind": kind}
     if kind == "contact":
-        content["contact_name"] = PurePosixPath(_IOS_NUMBER.sub("", name)).stem
+        content["contact_name"] = PurePosixPath(attachments.bare_name(name)).stem
     if re.match(r"\d{8}-GIF-", name):
         content["is_gif"] = True
     return content
-
-
-def kind_of_file(name: str) -> Kind:
-    """What a file is by the name that WhatsApp gave it; everything unheard of is a document."""
-    for pattern, kind in _BY_NAME:
-        if pattern.search(name):
-            return kind
-    return _BY_EXTENSION.get(name.rpartition(".")[2].lower(), "document")
 
 
 def _omitted(plain: str, marked: bool, context: Context) -> Content | None:
@@ -257,6 +258,8 @@ def _omitted(plain: str, marked: bool, context: Context) -> Content | None:
     if first.startswith("<") and (phrase := _bracketed(first)) and first.count("<") == 1:
         known = _is_omission(phrase) or (phrase in context.frequent and phrase not in EDITED)
         return _left_out(phrase, caption.strip()) if known else None
+    if len(plain) <= MAX_PHRASE and fold(plain) in VIEW_ONCE:
+        return _left_out(fold(plain), "")
     if not (marked or context.ios):
         return None
     before, dot, phrase = plain[-400:].rpartition("•")
@@ -281,6 +284,8 @@ def _left_out(phrase: str, caption: str) -> Content:
     content: Content = {"kind": OMITTED.get(phrase, "unknown"), "media_omitted": True}
     if phrase in GIF_OMITTED:
         content["kind"], content["is_gif"] = "video", True
+    if phrase in VIEW_ONCE:
+        content["is_view_once"] = True
     if caption and _FILE_NAME.fullmatch(caption):
         content |= _of_file(caption)
         content["filename"] = caption
@@ -289,36 +294,7 @@ def _left_out(phrase: str, caption: str) -> Content:
     return content
 
 
-def deleted_by_owner(body: str) -> bool:
-    return len(body) <= MAX_PHRASE and fold(body) in YOU_DELETED
-
-
-def _call(plain: str, marked: bool) -> Content | None:
-    """Calls that were missed are known by their words alone, others only where WhatsApp's sign stands before them."""
-    if len(plain) > MAX_PHRASE:
-        return None
-    what, _, how = plain.replace("，", ",").replace("、", ",").partition(",")
-    phrase, detail = fold(what), fold(how)
-    if phrase in MISSED_VOICE_CALL or phrase in MISSED_VIDEO_CALL:
-        call = Call(video=phrase in MISSED_VIDEO_CALL, result="missed")
-    elif marked and (phrase in VOICE_CALL or phrase in VIDEO_CALL):
-        call = Call(video=phrase in VIDEO_CALL, result=_result(detail), duration=_seconds(detail))
-    else:
-        return None
-    return {"kind": "call", "text": plain, "call": call}
-
-
-def _result(detail: str) -> str | None:
-    if detail in NO_ANSWER:
-        return "unanswered"
-    return "connected" if _seconds(detail) is not None else None
-
-
-def _seconds(detail: str) -> float | None:
-    """``1 hr 3 min`` in seconds; None when there is no such thing or the unit is unknown."""
-    parts = [(int(number), _UNITS.get(unit[0])) for number, unit in _DURATION.findall(detail)]
-    known = [number * unit for number, unit in parts if unit]
-    return float(sum(known)) if known and len(known) == len(parts) else None
+# ---------------------------------------------------------------------- polls and places
 
 
 def _poll(plain: str) -> Content | None:
@@ -334,15 +310,19 @@ def _poll(plain: str) -> Content | None:
     if not options or not lines or len({match[1] for match in options}) > 1:
         return None
     options.reverse()
-    tally = {match[2].strip(): int(match[3]) for match in options}
+    counts = {match[2].strip(): int(match[3]) for match in options}
     question = "\n".join(lines)
-    poll = Poll(name=question, options=tuple(match[2].strip() for match in options), tally=tally)
+    poll = Poll(name=question, options=tuple(match[2].strip() for match in options), tally=counts)
     return {"kind": "poll", "text": question, "poll": poll}
 
 
-def _location(plain: str, marked: bool) -> Content | None:
-    if len(plain) > 500 or "https://maps.google.com/" not in plain:
+def _location(plain: str, marked: bool, ios: bool) -> Content | None:
+    if len(plain) > 500 or "://" not in plain:
         return None
+    if match := _FOURSQUARE.fullmatch(plain):
+        # ``Pimlico Gardens (London): https://foursquare.com/v/…``: coordinates are not told.
+        is_place = marked or fold(match[1]) in LOCATION or (ios and match[1].endswith(")"))
+        return {"kind": "location", "text": plain} if is_place else None
     match = _MAP.fullmatch(plain)
     if match is None or match[1] is None:
         return None
@@ -353,5 +333,5 @@ def _location(plain: str, marked: bool) -> Content | None:
     if abs(latitude) > 90 or abs(longitude) > 180:
         return None
     place = None if known else match[1].strip()
-    url = plain[plain.index("https://") :]
+    url = plain[plain.index("http") :]
     return {"kind": "location", "location": Location(latitude=latitude, longitude=longitude, name=place, url=url)}

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import groupby
 from typing import Literal
 
 from msgspec import Struct
 
-from backscroll.core.errors import Unreadable
 from backscroll.core.model import Call, Kind, Location, Poll
 from backscroll.ingest.connectors.export import body as bodies
-from backscroll.ingest.connectors.export.body import Context, file_key
-from backscroll.ingest.connectors.export.header import (
-    MARKS,
-    Date,
-    DateOrder,
-    Head,
-    HeadReader,
-    choose_order,
-    choose_shape,
-    to_ordinal,
-)
-from backscroll.ingest.connectors.export.wording import YOU, fold, notice_type, unmark
+from backscroll.ingest.connectors.export.attachments import FileNames
+from backscroll.ingest.connectors.export.authors import split_authors
+from backscroll.ingest.connectors.export.blocks import Block, Doubt, read_blocks
+from backscroll.ingest.connectors.export.body import Body, Context
+from backscroll.ingest.connectors.export.dates import DateOrder, to_ordinal
+from backscroll.ingest.connectors.export.header import MARKS
+from backscroll.ingest.connectors.export.wording import YOU, fold, unmark
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = date(1970, 1, 1).toordinal()
 _GROUP_NOTICES = frozenset(("create", "add", "remove", "leave", "invite", "subject", "picture", "desc", "promote"))
-_QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')
 _MARKS = tuple(MARKS)
-MAX_AUTHOR = 150
 
 
 class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -56,9 +46,11 @@ class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """The file's own name, also of files that are not there."""
     media_omitted: bool = False
     is_gif: bool | None = None
+    is_view_once: bool | None = None
     is_edited: bool | None = None
     is_deleted: bool | None = None
-    deleted_by_admin: bool | None = None
+    deleted_by: str | None = None
+    """The admin who deleted it, as the line names them."""
     mentions: tuple[str, ...] = ()
     """Names as they stand in the text."""
     poll: Poll | None = None
@@ -77,7 +69,7 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     day_first: bool | None = None
     """None when years come first."""
     title: str | None = None
-    """On iOS, the group or contact in whose name the notices stand."""
+    """On iOS, the group or contact in whose name the notices stand; never somebody who writes in the chat."""
     authors: tuple[str, ...] = ()
     """Whoever wrote something, in order of appearance."""
     own_names: tuple[str, ...] = ()
@@ -86,20 +78,8 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when notices or a third author say so; None when nothing tells."""
     preamble: str | None = None
     """Text before the first message."""
-
-
-class _Block(Struct, gc=False):
-    """A head with all that belongs to it."""
-
-    line_no: int
-    head: Head
-    day: Date
-    clock: tuple[int, int, int]
-    lines: list[str]
-    author: str | None = None
-    is_push_name: bool = False
-    body: str = ""
-    marked: bool = False
+    doubts: tuple[Doubt, ...] = ()
+    """Lines that may have been meant otherwise than they were read; the import tells their numbers."""
 
 
 def parse(
@@ -107,167 +87,74 @@ def parse(
 ) -> ExportedChat:
     """Read an export. ``timezone`` is the exporting phone's; ``names`` are the files that came along, if known.
 
-    Raises Unreadable for what is no export, Question when only a person can tell days from months.
+    Every line of the text that is not empty is in the ``raw`` of one of the lines, or in ``preamble``. Raises
+    Unreadable for what is no export, Question when only a person can tell days from months.
     """
-    lines = decode(text).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    blocks, preamble = _blocks([line.removesuffix("\r") for line in lines])
-    order = _order(blocks, day_first)
-    blocks, preamble = _settle(blocks, order, preamble)
-    ios = blocks[0].head.layout.shape.startswith("[]")
+    cut = read_blocks(text, day_first)
+    blocks = cut.blocks
+    layout = blocks[0].head.layout
+    ios = layout.shape.startswith("[]")
     _find_authors(blocks, ios)
-    context = _context(blocks, names, ios)
+    said = _bodies(blocks)
+    context = _context(said, names, ios)
     clock = _Clock(timezone)
-    parsed = tuple(_exported(block, order, context, clock) for block in blocks)
+    parsed = tuple(_exported(*pair, cut.order, context, clock) for pair in zip(blocks, said, strict=True))
+    authors = tuple(dict.fromkeys(line.author for line in parsed if line.author and line.kind != "notice"))
+    title = _title(blocks, parsed, authors) if ios else None
     return ExportedChat(
         lines=parsed,
-        precision="second" if blocks[0].head.layout.seconds else "minute",
+        precision="second" if layout.seconds else "minute",
         system="ios" if ios else "android",
-        day_first=None if order == "ymd" else order == "dmy",
-        title=_title(blocks, parsed) if ios else None,
-        authors=tuple(dict.fromkeys(line.author for line in parsed if line.author and line.kind != "notice")),
+        day_first=None if cut.order == "ymd" else cut.order == "dmy",
+        title=title,
+        authors=authors,
         own_names=_own_names(blocks, parsed),
-        is_group=_is_group(parsed) or None,
-        preamble=preamble,
+        is_group=_is_group(parsed, authors, title) or None,
+        preamble=cut.preamble,
+        doubts=cut.doubts,
     )
 
 
-def decode(text: bytes) -> str:
-    """UTF-8, or UTF-16 with its mark. Raises Unreadable for anything else."""
-    encoding = "utf-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return text.decode(encoding)
-    except UnicodeDecodeError as error:
-        problem = "this is no text in UTF-8; save the export unchanged, as WhatsApp sent it"
-        raise Unreadable("export", f"byte {error.start}", problem) from None
+def _find_authors(blocks: list[Block], ios: bool) -> None:
+    rests = [block.lines[0][block.head.end :] for block in blocks]
+    splits = split_authors(rests, [len(block.lines) == 1 for block in blocks], ios)
+    for block, split in zip(blocks, splits, strict=True):
+        block.author, block.is_push_name = split.author, split.is_push_name
+        block.body = "\n".join([split.said, *block.lines[1:]])
 
 
-def looks_like_export(start: bytes) -> bool:
-    """Whether a file that begins so is the text of a chat."""
-    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    lines = start.decode(encoding, errors="replace").split("\n", 20)[:20]
-    reader = HeadReader()
-    return any(reader.read(line) for line in lines)
+def _bodies(blocks: list[Block]) -> list[Body]:
+    """What was said, and whether WhatsApp marked it; a mark that all lines of a file carry tells nothing."""
+    by_head = [block.lines[0].startswith(_MARKS) for block in blocks]
+    by_body = [block.body.startswith(_MARKS) for block in blocks]
+    marked_within = sum(head and "\u200e" in block.body for block, head in zip(blocks, by_head, strict=True))
+    if marked_within * 2 < sum(by_head):
+        by_head = [False] * len(blocks)
+    made = []
+    anybody_wrote = False
+    for block, head, body in zip(blocks, by_head, by_body, strict=True):
+        made.append(Body(block.author, block.body, body, body and (head or not anybody_wrote)))
+        anybody_wrote = anybody_wrote or (block.author is not None and not body)
+    return made
 
 
-def _blocks(lines: list[str]) -> tuple[list[_Block], str | None]:
-    blocks = _headed(lines)
-    if not blocks:
-        problem = "no line begins with a date and a time as WhatsApp writes them"
-        raise Unreadable("export", "line 1", problem)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-        block.lines = lines[block.line_no - 1 : following.line_no - 1 if following else len(lines)]
-    preamble = "\n".join(lines[: blocks[0].line_no - 1]).strip()
-    if preamble and len(blocks) < 3:
-        raise Unreadable("export", "line 1", "this does not begin like an exported chat")
-    return blocks, preamble or None
-
-
-def _headed(lines: list[str]) -> list[_Block]:
-    """The lines that begin a message, still without what follows them."""
-    reader = HeadReader()
-    found = [(number, head) for number, line in enumerate(lines, 1) if (head := reader.read(line))]
-    if not found:
-        return []
-    plain = [head.layout.shape for _, head in found if head.layout.unknown is None]
-    shape = choose_shape(plain or [head.layout.shape for _, head in found])
-    chosen = [
-        _Block(number, head, *head.layout.numbers(head.stamp), [])
-        for number, head in found
-        if head.layout.shape == shape
-    ]
-    blocks = [block for block in chosen if _on_the_clock(block.clock)]
-    if blocks:
-        _refuse_unknown_words([head for _, head in found], blocks)
-    return blocks
-
-
-def _on_the_clock(clock: tuple[int, int, int]) -> bool:
-    hour, minute, second = clock
-    return hour < 24 and minute < 60 and second < 61
-
-
-def _refuse_unknown_words(found: list[Head], chosen: list[_Block]) -> None:
-    """A word beside the time that is not known here may mean am or pm, unless the clock has twenty-four hours."""
-    layout = chosen[0].head.layout
-    strange = [head for head in found if head.layout.build == layout.build and head.layout.unknown]
-    words = {head.layout.unknown for head in strange}
-    if layout.unknown is not None:
-        whole_day = len(words) == 1 and any(block.clock[0] > 12 for block in chosen)
-        refused = not whole_day
-    else:
-        refused = layout.half is not None and len(strange) * 10 > len(chosen)
-    if refused:
-        word = strange[0].layout.unknown
-        raise Unreadable("export", "line 1", f"the word {word!r} beside the time is not known here; please report it")
-
-
-def _order(blocks: list[_Block], day_first: bool | None) -> DateOrder:
-    days = [day for day, _ in groupby(block.day for block in blocks)]
-    return choose_order(days, blocks[0].head.layout, day_first)
-
-
-def _settle(blocks: list[_Block], order: DateOrder, preamble: str | None) -> tuple[list[_Block], str | None]:
-    """Lines whose date does not exist belong to the message before them."""
-    kept: list[_Block] = []
-    for block in blocks:
-        if to_ordinal(block.day, order, block.head.layout.era) is not None:
-            kept.append(block)
-        elif kept:
-            kept[-1].lines += block.lines
-        else:
-            preamble = "\n".join(filter(None, [preamble, *block.lines]))
-    return kept, preamble
-
-
-def _find_authors(blocks: list[_Block], ios: bool) -> None:
-    seen: Counter[str] = Counter()
-    for block in blocks:
-        first = block.lines[0]
-        rest = first[block.head.end :]
-        name, said = split_author(rest)
-        block.marked = first.startswith(_MARKS) or said.startswith(_MARKS)
-        block.body = "\n".join([said, *block.lines[1:]])
-        if name is not None:
-            block.author, block.is_push_name = clean_author(name)
-            seen[block.author] += 1
-    if not ios:
-        for block in blocks:
-            if block.author and seen[block.author] == 1 and _is_notice_with_colon(block):
-                block.author, block.body = None, block.lines[0][block.head.end :]
-
-
-def split_author(rest: str) -> tuple[str | None, str]:
-    """``Mara: hello`` in two; no author where what stands before the colon is hardly a name."""
-    at = rest.find(": ", 0, MAX_AUTHOR)
-    name, said = (rest[:at], rest[at + 2 :]) if at > 0 else (rest[:-1], "") if rest[-1:] == ":" else ("", rest)
-    if not name.strip() or len(name) > MAX_AUTHOR or sum(c in _QUOTES for c in name) % 2:
-        return None, rest
-    return name, said
-
-
-def _is_notice_with_colon(block: _Block) -> bool:
-    """``Your security code with Mara: Shop changed``: a name of that many words never writes but once."""
-    words = (block.author or "").count(" ")
-    return words >= 3 and len(block.lines) == 1 and notice_type(f"{block.author}: {block.body}") is not None
-
-
-@lru_cache(maxsize=4096)
-def clean_author(name: str) -> tuple[str, bool]:
-    """The name without marks, and whether its owner chose it (``~ Mara``)."""
-    name = unmark(name).replace("\u00a0", " ").replace("\u202f", " ").strip()
-    bare = name.removeprefix("~").strip()
-    return (bare, True) if bare and bare != name else (name, False)
-
-
-def _context(blocks: list[_Block], names: Collection[str] | None, ios: bool) -> Context:
-    known = None if names is None else {file_key(name): name for name in names}
+def _context(said: list[Body], names: Collection[str] | None, ios: bool) -> Context:
+    files = None if names is None else FileNames(names)
+    written = [body for body in said if body.author is not None]
+    unmarked = frozenset(body.author for body in written if body.author and not body.is_marked)
+    if not unmarked and len(written) > 2:
+        # Every line is marked: that tells nobody's words from WhatsApp's.
+        unmarked = frozenset(body.author for body in written if body.author)
+    claimed, mentioned = (
+        bodies.files_named((body.text for body in written), files) if files else (frozenset(), frozenset())
+    )
     return Context(
         ios=ios,
-        names=known,
-        frequent=bodies.frequent_phrases(block.body for block in blocks if block.author is not None),
-        writers=frozenset(block.author for block in blocks if block.author and not block.marked),
+        names=files,
+        frequent=bodies.frequent_phrases(body.text for body in written),
+        writers=unmarked,
+        claimed=claimed,
+        mentioned_once=mentioned,
     )
 
 
@@ -299,10 +186,10 @@ class _Clock:
         return self._offsets[ordinal, hour, minute]
 
 
-def _exported(block: _Block, order: DateOrder, context: Context, clock: _Clock) -> ExportedLine:
+def _exported(block: Block, body: Body, order: DateOrder, context: Context, clock: _Clock) -> ExportedLine:
     layout = block.head.layout
     ordinal = to_ordinal(block.day, order, layout.era) or _EPOCH
-    content = bodies.read(block.author, block.body, block.marked, context)
+    content = bodies.read(body, context)
     by_nobody = content.get("kind") == "notice"
     return ExportedLine(
         line_no=block.line_no,
@@ -326,15 +213,18 @@ def _iso(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
 
 
-def _title(blocks: list[_Block], lines: tuple[ExportedLine, ...]) -> str | None:
-    """iOS writes notices in the name of the group, or of the contact."""
-    for block, line in zip(blocks, lines, strict=True):
-        if line.kind == "notice" and block.author:
-            return block.author
-    return None
+def _title(blocks: list[Block], lines: tuple[ExportedLine, ...], authors: Collection[str]) -> str | None:
+    """The group or contact in whose name iOS writes notices: somebody who writes nothing, and does nothing either."""
+    titles = [
+        (line.notice_type == "e2e", block.author)
+        for block, line in zip(blocks, lines, strict=True)
+        if line.kind == "notice" and block.author and block.author not in authors
+        if not unmark(line.text or "").startswith(block.author)
+    ]
+    return next((name for is_first, name in titles if is_first), titles[0][1] if titles else None)
 
 
-def _own_names(blocks: list[_Block], lines: tuple[ExportedLine, ...]) -> tuple[str, ...]:
+def _own_names(blocks: list[Block], lines: tuple[ExportedLine, ...]) -> tuple[str, ...]:
     own = (
         line.author
         for block, line in zip(blocks, lines, strict=True)
@@ -343,6 +233,7 @@ def _own_names(blocks: list[_Block], lines: tuple[ExportedLine, ...]) -> tuple[s
     return tuple(dict.fromkeys(own))
 
 
-def _is_group(lines: tuple[ExportedLine, ...]) -> bool:
-    authors = {line.author for line in lines if line.author}
-    return len(authors) > 2 or any(line.notice_type in _GROUP_NOTICES for line in lines)
+def _is_group(lines: tuple[ExportedLine, ...], authors: Collection[str], title: str | None) -> bool:
+    """More than two people write, or two and the title is neither; or a notice tells what only groups have."""
+    with_title = len(authors) + (title is not None and title not in authors)
+    return with_title > 2 or any(line.notice_type in _GROUP_NOTICES for line in lines)

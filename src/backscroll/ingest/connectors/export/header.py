@@ -1,4 +1,4 @@
-"""The head of an exported line: where it ends, and what its date and time mean.
+"""The head of an exported line: where it ends, and which of its numbers are a date and a time.
 
 A stamp is read through its skeleton: each run of digits becomes ``0`` (``0/0/0, 0:0 pm``), whatever the script. A
 skeleton is understood once; a file's lines share very few of them.
@@ -9,14 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from datetime import date
-from functools import lru_cache
-from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
 
-from backscroll.core.errors import Question, Unreadable
 from backscroll.ingest.connectors.export.meridiems import AFTERNOON, MORNING
 
 MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
@@ -38,7 +34,9 @@ _DATE_GAPS = frozenset(
 _TIME_GAPS = frozenset([":", ".", "h", "時", "时", "點", "点", "시", "시간", "：", "分", "분", "min", "mn"])
 _NUMBER = re.compile(r"\d+")
 _HANGUL = re.compile("[가-힣]")
-_SEPARATORS = (" - ", ": ", ", ")
+_DASH = " - "
+_SEPARATORS = ((_DASH, _DASH), (" – ", _DASH), (" — ", _DASH), (": ", ": "), (", ", ", "), (" -", _DASH), ("- ", _DASH))
+"""What stands between head and author on Android, and the one that each counts as; people lose a space at times."""
 
 Half = Literal["am", "pm", "noon", "night"]
 _EXTRA_HALVES: dict[str, Half] = {
@@ -67,7 +65,6 @@ _EXTRA_HALVES: dict[str, Half] = {
     "ch": "pm",
 }
 
-DateOrder = Literal["ymd", "dmy", "mdy"]
 Date = tuple[int, int, int]
 """Three numbers as they stand in the line, not yet known which is what."""
 
@@ -135,14 +132,14 @@ class HeadReader:
 
     def _open(self, text: str, start: int) -> Head | None:
         doubtful = None
-        for separator in _SEPARATORS:
+        for separator, frame in _SEPARATORS:
             at = start
             for _ in range(2):
                 at = text.find(separator, at + 1)
                 if at < 0:
                     break
                 stamp = text[start:at].replace("\u200e", "")
-                if layout := self._layout(separator, stamp):
+                if layout := self._layout(frame, stamp):
                     head = Head(layout, stamp, at + len(separator))
                     if layout.unknown is None:
                         return head
@@ -245,129 +242,3 @@ def choose_shape(shapes: list[str]) -> str:
     counts = Counter(shapes)
     first = shapes[0]
     return first if counts[first] * 20 >= len(shapes) else counts.most_common(1)[0][0]
-
-
-@lru_cache(maxsize=8192)
-def to_ordinal(day: Date, order: DateOrder, era: int | None = None) -> int | None:
-    """The day's number in the proleptic Gregorian calendar, None when there is no such day.
-
-    Understands Buddhist years (also short: 67 is 2567), Iranian ones and Japanese eras. WhatsApp began in 2009.
-    """
-    year, month, number = _arrange(day, order)
-    if era is not None:
-        year += era
-    elif 9 <= year < 100:
-        year += 2000 if year < 52 else 2500
-    if 2500 <= year < 2700:
-        year -= 543
-    try:
-        if 1380 <= year <= 1428:
-            return _iranian(year, month, number)
-        return date(year, month, number).toordinal() if 2000 <= year < 2100 else None
-    except ValueError:
-        return None
-
-
-def _arrange(day: Date, order: DateOrder) -> Date:
-    first, second, third = day
-    match order:
-        case "ymd":
-            return first, second, third
-        case "dmy":
-            return third, second, first
-        case "mdy":
-            return third, first, second
-
-
-def _iranian(year: int, month: int, day: int) -> int | None:
-    """New year is 20 March after a leap day, and from 1408 also in the year after that; else 21 March."""
-    length = 31 if month <= 6 else 30
-    if not (1 <= month <= 12 and 1 <= day <= length):
-        return None
-    spring = year + 621
-    new_year = date(spring, 3, 20 if spring % 4 == 0 or (year >= 1408 and spring % 4 == 1) else 21).toordinal()
-    return new_year + (month - 1) * 31 - max(0, month - 7) + day - 1
-
-
-def choose_order(days: list[Date], layout: Layout, day_first: bool | None) -> DateOrder:
-    """How all dates of a file are to be read; ``days`` in the file's order, each day once in a row.
-
-    The reading with fewest impossible dates wins, then the one with fewest steps back in time. Raises Question where
-    that does not tell: a chat on the fifth of each month reads well both ways.
-    """
-    readings = {order: _read(days, order, layout.era) for order in _possible(days, layout)}
-    wrong = {order: len(days) - len(ordinals) for order, ordinals in readings.items()}
-    fewest = min(wrong.values())
-    if fewest * 20 > len(days):
-        raise Unreadable("export", _show(days[0], layout), "this is no date of a calendar that is known here")
-    valid = {order: ordinals for order, ordinals in readings.items() if wrong[order] == fewest}
-    if day_first is not None:
-        return _as_told(valid, "dmy" if day_first else "mdy")
-    return _likeliest(valid) or _ask(days, valid, layout)
-
-
-def _possible(days: list[Date], layout: Layout) -> tuple[DateOrder, ...]:
-    long_last = any(third > 99 for _, _, third in days)
-    if all(first > 31 for first, _, _ in days) or (layout.year_first and not long_last):
-        return ("ymd",)
-    # Of all languages in CLDR none writes the month first but with strokes.
-    orders: tuple[DateOrder, ...] = ("dmy", "mdy") if layout.separator in ("/", "") else ("dmy",)
-    return orders if long_last else (*orders, "ymd")
-
-
-def _read(days: list[Date], order: DateOrder, era: int | None) -> list[int]:
-    known = {day: to_ordinal(day, order, era) for day in set(days)}
-    return [ordinal for day in days if (ordinal := known[day]) is not None]
-
-
-def _as_told(valid: dict[DateOrder, list[int]], told: DateOrder) -> DateOrder:
-    if told in valid:
-        return told
-    if set(valid) == {"ymd"}:
-        return "ymd"
-    other = "--month-first" if told == "dmy" else "--day-first"
-    raise Question("Read that way, some dates of this export do not exist.", other)
-
-
-def _likeliest(valid: dict[DateOrder, list[int]]) -> DateOrder | None:
-    back = {order: _steps_back(ordinals) for order, ordinals in valid.items()}
-    left = [order for order in valid if back[order] == min(back.values())]
-    if "ymd" in left and len(left) > 1:
-        # Few languages write a short year first; it shows, as it varies less than a day.
-        span = {order: max(valid[order]) - min(valid[order]) for order in left}
-        if span.pop("ymd") + 300 < min(span.values()):
-            return "ymd"
-        left.remove("ymd")
-    if len(left) == 1 or valid[left[0]] == valid[left[1]]:
-        return left[0]
-    return None
-
-
-def _steps_back(ordinals: list[int]) -> int:
-    return sum(later < earlier for earlier, later in pairwise(ordinals))
-
-
-def _ask(days: list[Date], valid: dict[DateOrder, list[int]], layout: Layout) -> DateOrder:
-    orders: list[DateOrder] = [order for order in valid if order != "ymd"]
-    for day in days:
-        read = {to_ordinal(day, order, layout.era) for order in orders} - {None}
-        if len(read) > 1:
-            shown = " or ".join(_spell(ordinal) for ordinal in sorted(o for o in read if o is not None))
-            question = f"The dates of this export can be read in two ways: is {_show(day, layout)} {shown}?"
-            raise Question(question, "--day-first or --month-first")
-    return orders[0]
-
-
-def _spell(ordinal: int) -> str:
-    day = date.fromordinal(ordinal)
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
-
-
-def _show(day: Date, layout: Layout) -> str:
-    return (layout.separator or " ").join(f"{n:02}" for n in day)

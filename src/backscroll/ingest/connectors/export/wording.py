@@ -49,7 +49,7 @@ MEDIA_OMITTED = _phrases(
     ஊடகங்கள் நீக்கப்பட்டது|కోప్పు విస్మరించబడింది|మాధ్యమం విస్మరించబడింది|ไม่รวมไฟล์สื่อ|ไม่รวมสื่อ|ไฟล์สื่อถูกลบ
     สื่อถูกลบ|Medya dahil edilmedi|Medya atlanmış|Без медіафайлів|Медіа пропущено|Медіафайли відсутні
     میڈیا چھوڑ دیا گیا|Fayl o'tkazib yuborildi|Bỏ qua Media|Bỏ qua tệp phương tiện|忽略多媒體檔|省略多媒體檔
-    省略多媒体文件|媒体文件已省略|View once message omitted|Video note omitted|View once voice message omitted
+    省略多媒体文件|媒体文件已省略|Video note omitted
     """
 )
 
@@ -119,6 +119,13 @@ _OMITTED_BY_KIND: dict[Kind, str] = {
     Kontaktkort udeladt|Vizitka vynechána|Targeta de contacte omesa
     """,
 }
+VIEW_ONCE = _phrases(
+    """
+    View once message omitted|View once voice message omitted|View once photo omitted|View once video omitted
+    View once image omitted|File not revealed
+    """
+)
+"""Also without brackets around it."""
 GIF_OMITTED = _phrases(
     """
     GIF omitted|GIF הושמט|GIF отсутствует|GIF retiré|GIF esclusa|GIF não revelada|GIF omitido|Παράληψη GIF
@@ -206,11 +213,27 @@ YOU_DELETED = _phrases(
 )
 """Only the phone's owner sees these, so the author of such a line is the owner."""
 
-DELETED_BY_ADMIN = re.compile(
-    r"^(this message was deleted by admin .{1,100}|diese nachricht wurde von admin .{1,100} gelöscht"
-    r"|el admin\. .{1,100} eliminó este mensaje|l'admin .{1,100} a supprimé ce message"
-    r"|mensagem apagada pelo admin .{1,100}|.{1,100} admin(?:i)? tarafından silindi)$"
+_DELETED_BY_ADMIN = re.compile(
+    r"(?:this message was deleted by (?:group )?admin (.{1,100})"
+    r"|diese nachricht wurde (?:vom|von) admin (.{1,100}) gelöscht"
+    r"|(?:el|la) admin\.? (.{1,100}) eliminó este mensaje"
+    r"|l['’]admin (.{1,100}) a supprimé ce message|ce message a été supprimé par l['’]admin (.{1,100})"
+    r"|mensagem apagada pelo admin (.{1,100})|(?:esta|essa) mensagem foi apagada pelo admin (.{1,100})"
+    r"|questo messaggio è stato eliminato dall['’]amministratore (.{1,100})"
+    r"|dit bericht is verwijderd door (?:beheerder|admin) (.{1,100})"
+    r"|(?:bu mesaj )?(.{1,100}?) (?:adlı )?(?:admin|yönetici)i? tarafından silindi"
+    r"|(?:данное )?сообщение удалено админ(?:истратор)?ом (.{1,100})"
+    r"|pesan ini telah dihapus oleh admin (.{1,100}))",
+    re.IGNORECASE,
 )
+
+
+def deleting_admin(text: str) -> str | None:
+    """The admin whom a line names as the one who deleted the message; None where the line says no such thing."""
+    plain = unmark(text).replace("\u00a0", " ").replace("\u202f", " ").strip()
+    match = _DELETED_BY_ADMIN.fullmatch(plain.rstrip(".。। "))
+    return next(name for name in match.groups() if name).strip() if match else None
+
 
 EDITED = _phrases(
     """
@@ -298,6 +321,30 @@ VIDEO_CALL = _phrases(
     視訊通話|ビデオ通話|영상통화|مكالمة فيديو|Panggilan video|Videosamtal|Videoopkald|Videosamtale|Videopuhelu
     """
 )
+CALL_FAILED = _phrases(
+    """
+    Call failed|Voice call failed|Video call failed|Anruf fehlgeschlagen|Llamada fallida|Error en la llamada
+    Échec de l'appel|L'appel a échoué|Falha na chamada|Falha na ligação|Chiamata non riuscita|Oproep mislukt
+    Не удалось позвонить|Сбой звонка|Arama başarısız|Połączenie nie powiodło się|通话失败|通話失敗|通話に失敗しました
+    통화 실패|فشلت المكالمة|Panggilan gagal|Samtalet misslyckades|Opkald mislykkedes|Puhelu epäonnistui
+    """
+)
+CALL = (
+    "call", "anruf", "llamada", "appel", "chamada", "ligação", "chiamata", "oproep", "gesprek", "звонок", "дзвінок",
+    "обаждане", "arama", "połączenie", "hovor", "通话", "通話", "통화", "مكالمة", "تماس", "panggilan", "samtal",
+    "opkald", "anrop", "puhelu", "κλήση", "cuộc gọi", "สาย", "कॉल", "কল", "שיחה", "שיחת", "trucada", "poziv", "apel",
+    "hívás",
+)  # fmt: skip
+"""Words for a call. Tried only on short lines that carry WhatsApp's own mark."""
+VIDEO = ("video", "vídeo", "vidéo", "vidéo", "видео", "відео", "görüntülü", "视频", "視訊", "視像", "ビデオ", "영상",
+         "فيديو", "تصویری", "וידאו", "wideo", "βίντεο", "วิดีโอ", "वीडियो", "व्हिडिओ", "ভিডিও")  # fmt: skip
+MISSED = (
+    "missed", "silenced", "verpasst", "stummgeschaltet", "perdida", "perdido", "manqué", "persa", "perso", "gemist",
+    "пропущ", "cevapsız", "nieodebran", "zmeškan", "未接", "不在着信", "부재중", "فائتة", "tak terjawab", "terlepas",
+    "missat", "ubesvaret", "mistet", "tapt", "vastaamaton", "αναπάντητ", "nhỡ", "ไม่ได้รับ", "मिस्ड", "מיס", "שלא נענתה",
+    "ratat", "nepreluat", "nem fogadott", "propušten", "perduda",
+)  # fmt: skip
+
 NO_ANSWER = _phrases(
     """
     No answer|Keine Antwort|Sin respuesta|Pas de réponse|Aucune réponse|Sem resposta|Nessuna risposta|Geen antwoord
@@ -404,7 +451,9 @@ _NOTICES: dict[str, str] = {
     edit this group's|group's settings|gruppeninfo|gruppeneinstellungen|ajustes de(?:l| este) grupo
     """,
     "business": r"""
-    business account|official business|unternehmenskonto|unternehmensaccount|cuenta de empresa|conta comercial
+    business account|official business|this business (?:uses|is now|chose)|secure service from|unternehmenskonto
+    unternehmensaccount|dieses unternehmen|cuenta de empresa|esta empresa|conta comercial|cette entreprise
+    questa azienda|dit bedrijf|эта компания|компания использует|bu işletme|ta firma|此商家|此企業|このビジネス
     """,
     "pin": r"""
     \bpinned a message|nachricht angeheftet|fij(?:ó|aste) un mensaje|fixou uma mensagem
@@ -424,5 +473,19 @@ MAX_NOTICE = 1000
 
 def notice_type(text: str) -> str | None:
     """The kind of a system line, where its wording is known."""
+    found = _notice(text)
+    return found[0] if found else None
+
+
+def notice_start(text: str) -> int | None:
+    """Where the known wording of a notice begins in the folded ``text``; None where there is none."""
+    found = _notice(text)
+    return found[1] if found else None
+
+
+def _notice(text: str) -> tuple[str, int] | None:
     folded = fold(text[:MAX_NOTICE])
-    return next((kind for kind, pattern in _NOTICE_PATTERNS.items() if pattern.search(folded)), None)
+    for kind, pattern in _NOTICE_PATTERNS.items():
+        if match := pattern.search(folded):
+            return kind, match.start()
+    return None
