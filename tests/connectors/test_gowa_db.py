@@ -102,6 +102,7 @@ def test_every_version_in_the_wild_tells_the_same_chat(path: Path, version: Vers
         ephemeral_seconds=86400,
         created_at=TEN_THIRTY,
         updated_at=TEN_THIRTY + 60 * SECOND,
+        last_message_at=TEN_THIRTY,
     )
     assert isinstance(first, MessageSeen)
     assert first.message.key == MessageKey(phone=ME, chat=BOB, id="A1", sender=BOB)
@@ -433,6 +434,7 @@ def test_whatsapp_db_tells_people_numbers_and_settings(store: ChatStorage, whats
             muted_until=253_402_300_799_000_000,
             created_at=TEN_THIRTY,
             updated_at=TEN_THIRTY,
+            last_message_at=TEN_THIRTY,
         ),
         ChatSeen(phone=ME, chat=GROUP, archived=True, pinned=False, muted_until=TEN_THIRTY),
     ]

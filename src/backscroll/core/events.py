@@ -101,6 +101,8 @@ class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True
     is_exited: bool | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    last_message_at: int | None = None
+    """When the chat's newest message was sent; shown while the archive holds none of its messages."""
     labels: tuple[str, ...] | None = None
     extras: dict[str, Any] | None = None
 

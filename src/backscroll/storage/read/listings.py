@@ -238,7 +238,7 @@ class Lists:
             kind=_KINDS.get(contact_row.kind, "user"),
             name=self._chat_name(contact_row, registers),
             lid=contact_row.lid,
-            last_message_at=row.last_at,
+            last_message_at=value_of(registers, "last_message_at") if row.last_at is None else row.last_at,
             labels=tuple(value_of(registers, "labels") or ()),
             stored_at=row.stored_at,
             changed_at=row.changed_at,

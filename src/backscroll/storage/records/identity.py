@@ -266,6 +266,8 @@ class ContactResolver:
         contact_row.name = value_of(registers, "name")
         contact_row.push_name = value_of(registers, "push_name")
         contact_row.business_name = value_of(registers, "business_name")
+        if contact_row.display_name is None:
+            contact_row.name = value_of(registers, "chat_name")
 
     def map_number(self, lid: str, jid: str) -> None:
         """Two JIDs are one contact. Nothing happens to two phone numbers, two groups, or a person and a group."""

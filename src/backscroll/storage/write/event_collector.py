@@ -119,5 +119,6 @@ class EventCollector:
         chat = self._resolver.number(event.chat)
         facts = {name: getattr(event, name) for name in _CHAT_FACTS}
         self._message_writer.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank))
-        if event.name and ids.kind_of(canonical(event.chat)) in _NAMED:
-            self._resolver.tell(chat, {"name": event.name}, event.at, self._rank)
+        if event.name:
+            field = "name" if ids.kind_of(canonical(event.chat)) in _NAMED else "chat_name"
+            self._resolver.tell(chat, {field: event.name}, event.at, self._rank)

@@ -62,7 +62,10 @@ def _check(event: events.Event) -> None:
             _check_id(message.key.id)
             _check_time("timestamp", message.sent_at)
             _check_ack(message.ack)
-        case events.ChatSeen() | events.ContactSeen():
+        case events.ChatSeen():
+            _check_time("at", event.at)
+            _check_time("last_message_at", event.last_message_at)
+        case events.ContactSeen():
             _check_time("at", event.at)
         case events.PhoneSeen():
             _check_time("created_at", event.created_at)

@@ -63,6 +63,7 @@ def chat_of(row: Row, phone: str, chat: str, settings: Row | None) -> ChatSeen:
         ephemeral_seconds=row.number("ephemeral_expiration"),
         created_at=row.time("created_at"),
         updated_at=updated_at,
+        last_message_at=_since_1970(row.time("last_message_time")),
     )
 
 
@@ -77,6 +78,11 @@ def chat_of_settings(settings: Row) -> ChatSeen | None:
         pinned=settings.flag("pinned"),
         muted_until=_muted_until(settings),
     )
+
+
+def _since_1970(at: int | None) -> int | None:
+    """GOWA writes the year 1 where it knows no time."""
+    return at if at is not None and at > 0 else None
 
 
 def _made_up_names(chat: str) -> tuple[str, ...]:
