@@ -158,11 +158,8 @@ class Shelf:
             chat=jid,
             timezone="UTC",
             day_first=True,
-            me=self._me(chat, cut),
+            me="Mara",
         )
-
-    def _me(self, chat: TrueChat, cut: Cut) -> str | None:
-        return "Mara" if "Mara" in {said.author for said in chat.said[cut.start : cut.stop]} else None
 
     def tell(self, org: int, event: Event) -> None:
         self.store.apply(org, Batch(source="linked", events=[event]))

@@ -40,6 +40,8 @@ class Utterance(Struct, frozen=True, kw_only=True):
     """Seconds are known."""
     by_name: bool = False
     """The author is known by name only, and names change in the phone's address book."""
+    still_writes: bool = False
+    """Of a stored one: its author writes in the export too, so that nobody there is them under a new name."""
     is_changed: bool = False
     """Edited or deleted: its words need not be those of the other side."""
     is_omitted: bool = False
@@ -81,6 +83,7 @@ def utterance(
     notice: str | None = None,
     is_exact: bool = False,
     by_name: bool = False,
+    still_writes: bool = False,
     is_changed: bool = False,
     is_omitted: bool = False,
     at_edge: bool = False,
@@ -96,6 +99,7 @@ def utterance(
         notice=notice,
         is_exact=is_exact,
         by_name=by_name,
+        still_writes=still_writes,
         is_changed=is_changed,
         is_omitted=is_omitted,
         at_edge=at_edge,
@@ -159,8 +163,12 @@ def _said_before(line: Utterance, message: Utterance) -> bool:
     return line.words == message.earlier or line.earlier == message.words
 
 
+def _may_be_renamed(line: Utterance, message: Utterance) -> bool:
+    return (line.by_name or message.by_name) and not message.still_writes
+
+
 def _renamed(line: Utterance, message: Utterance) -> bool:
-    return (line.by_name or message.by_name) and bool(line.words or line.sort == "media")
+    return _may_be_renamed(line, message) and bool(line.words or line.sort == "media")
 
 
 def _is_changed(line: Utterance, message: Utterance) -> bool:
@@ -176,7 +184,7 @@ def _emptied(line: Utterance, message: Utterance) -> bool:
 
 
 def _emptied_by_name(line: Utterance, message: Utterance) -> bool:
-    return (line.by_name or message.by_name) and _emptied(line, message)
+    return _may_be_renamed(line, message) and _emptied(line, message)
 
 
 def _written_anew(line: Utterance, message: Utterance) -> bool:
@@ -203,8 +211,9 @@ _ROUNDS: tuple[tuple[Key, Fits], ...] = (
     (lambda u: (u.sort, u.notice), _is_notification),
 )
 """Surest first: the same words by the same author; what one of them said before it was edited; the same words by
-another name; the same author with words that changed a little, are gone, or are others; somebody's words that are
-gone; a file that one side tells as something else; calls, and notices of one type in other words."""
+another name, if the old one is nowhere in the export; the same author with words that changed a little, are gone, or
+are others; somebody's words that are gone; a file that one side tells as something else; calls, and notices of one
+type in other words."""
 
 
 def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | None:

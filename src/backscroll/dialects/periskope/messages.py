@@ -199,7 +199,7 @@ def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Observed:
         told = _flags_as_told(message.kind, message.from_me, deleted, _flags_of(details))
     else:
         told = _told_in_full(message.kind, message.from_me, deleted, details)
-    if archived.votes or details.poll_results is not None:
+    if archived.votes or details.poll_results is not None or (details.poll is not None and details.poll.tally):
         told = replace(told, end=_end(details, _poll_results(archived)))
     if archived.receipts or details.pending:
         told = replace(told, delivery=_delivery(archived))
@@ -382,10 +382,13 @@ def _poll_info(details: Details) -> Any:
 
 
 def _poll_results(archived: ArchivedMessage) -> Any:
-    """Who chose an option and when, from the votes that are known; else as the source gave it."""
+    """Who chose an option and when, from the votes that are known; else as the source gave it.
+
+    Where only numbers are known (exported chats), an option's votes are a number.
+    """
     details = archived.message.details
     if not archived.votes:
-        return details.poll_results
+        return details.poll.tally if details.poll_results is None and details.poll else details.poll_results
     results: dict[str, dict[str, str]] = {name: {} for name in (details.poll.options if details.poll else ())}
     for vote in archived.votes:
         for option in vote.options:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField, Unreadable
 from backscroll.core.model import Media
 from backscroll.ingest.connectors.export.archive import Opener
+from backscroll.ingest.connectors.export.attachments import holds_file
 from backscroll.ingest.connectors.export.chat import ExportedLine
+from backscroll.ingest.exports.doubts import counted
 from backscroll.storage.files.media import MediaStore
 
 MAX_VCARD = 256 * 1024
@@ -57,6 +59,20 @@ class Files:
             height=kept.height,
             duration=kept.duration,
         )
+
+    def keep_unnamed(self, named: Iterable[str | None], only_whatsapps: bool) -> None:
+        """Keep the files that no line names, attached to no message, and report them.
+
+        ``only_whatsapps`` leaves out those that WhatsApp gave no name: a folder may hold anything.
+        """
+        left = sorted(self._attachments.keys() - set(named))
+        kept = [name for name in left if not only_whatsapps or holds_file(name)]
+        for name in kept:
+            self._kept(name, None)
+        for names, what in ((kept, "kept without a message"), ([n for n in left if n not in kept], "left alone")):
+            if names:
+                shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+                self._warnings.append(f"{counted(len(names), 'file')} that no line names, {what}: {shown}")
 
     def vcards_of(self, line: ExportedLine) -> tuple[str, ...] | None:
         if line.kind not in ("contact", "contacts") or line.attachment is None:

@@ -10,6 +10,7 @@ from backscroll.core.errors import Unreadable
 from backscroll.core.model import Phone
 from backscroll.ingest.connectors.export.archive import open_export
 from backscroll.ingest.connectors.export.chat import parse
+from backscroll.ingest.exports.doubts import doubts_of
 from backscroll.ingest.exports.files import Files
 from backscroll.ingest.exports.lines import LineImport, Progress
 from backscroll.ingest.exports.people import People
@@ -61,6 +62,7 @@ def import_export(
     if not parsed.lines:
         raise Unreadable("export", path.name, "there is no message in it")
     people = People(store, org, phone, archive, parsed, chat, me)
+    people.warnings += doubts_of(parsed)
     files = Files(media, org, archive.attachments, max_media_bytes, people.warnings)
     work = LineImport(store, org, phone, archive.text, parsed, people, files)
     work.check_zone(timezone)
@@ -69,6 +71,7 @@ def import_export(
             "times were read as UTC; give --timezone, such as Europe/Berlin, if the phone was elsewhere"
         )
     work.run(progress)
+    files.keep_unnamed((line.attachment for line in parsed.lines), only_whatsapps=archive.is_folder)
     if phone.jid not in people.authors.values() and people.is_group:
         people.warnings.append(
             "nothing tells which author is the phone's owner; import again with --me NAME to mark your own messages"

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped
+from backscroll.core.events import Batch, Event, MessageRevoked, MessageSeen, NumberMapped, Target
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message, MessageKey, Notice, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.alignment import OBSERVATION, Utterance, align, shift_of, utterance
@@ -53,12 +53,15 @@ class LineImport:
         self._files = files
         self._first = min(line.sent_at for line in parsed.lines)
         self._last = max(line.sent_at for line in parsed.lines)
+        self._writers: set[str] = set()
         self._aliases: dict[str, Counter[str]] = defaultdict(Counter)
         self.added = 0
 
     def run(self, progress: Progress) -> None:
         # People first: what an earlier import kept under a made-up JID must stand in the chat before lines are aligned.
         apply_with_retry(self._store, self._org, Batch(source="export", events=self._people.known()))
+        self._people.learn()
+        self._writers = set(self._people.authors.values())
         raw: bytes | None = self._text
         done = 0
         for lines in _by_whole_minutes(self._parsed.lines):
@@ -80,15 +83,18 @@ class LineImport:
         new: set[str] = set()
         events: list[Event] = []
         for i, (line, nth) in enumerate(zip(lines, _places(lines), strict=True)):
-            if i in matches:
-                before = known[matches[i]]
+            before = known[matches[i]] if i in matches else None
+            if before is not None:
                 self._note_alias(self._author(line), before.sender, line.text)
-                events.append(self._seen(line, before.id, before))
+                id = before.id
             else:
                 id = self._made_up_id(line, nth, taken)
                 taken.add(id)
                 new.add(id)
-                events.append(self._seen(line, id, None))
+            seen = self._seen(line, id, before)
+            events.append(seen)
+            if line.deleted_by is not None:
+                events.append(self._revoked(line.deleted_by, seen.message.key))
         batch = Batch(source="export", events=events, raw=raw, raw_type="text/plain; charset=utf-8")
         self._store.apply(self._org, batch)
         met = [told for told in self._known(lines).lines if told.is_matched] if there.meet_others else []
@@ -150,6 +156,7 @@ class LineImport:
             notice=details.notice.type if details.notice else None,
             is_exact=details.precision != "minute",
             by_name=self._people.is_group and (author is None or is_by_name(author)),
+            still_writes=line.sender in self._writers,
             is_changed=bool(details.is_edited or line.is_deleted),
             is_omitted=bool(media and media.omitted and not media.file),
         )
@@ -212,6 +219,7 @@ class LineImport:
             media=self._files.media_of(line),
             has_media=line.kind in MEDIA_KINDS or line.media_omitted,
             is_gif=line.is_gif,
+            is_view_once=line.is_view_once,
             is_edited=line.is_edited or None,
             prev_text=prev_text,
             updated_at=updated_at,
@@ -225,9 +233,14 @@ class LineImport:
             precision=self._parsed.precision,
         )
         key = MessageKey(self._phone.jid, self._people.chat, id, None if from_me else author)
+        text = line.text or line.contact_name
         return MessageSeen(
-            Message(key=key, sent_at=line.sent_at, from_me=from_me, kind=line.kind, text=line.text, details=details)
+            Message(key=key, sent_at=line.sent_at, from_me=from_me, kind=line.kind, text=text, details=details)
         )
+
+    def _revoked(self, admin: str, key: MessageKey) -> MessageRevoked:
+        target = Target(key.phone, key.chat, key.id, key.sender or self._phone.jid)
+        return MessageRevoked(target=target, by=self._people.jid_of(admin), by_admin=True)
 
     def _versions(self, line: ExportedLine, before: StoredLine | None) -> tuple[str | None, int | None]:
         """The earlier text, and how late the line's own text is known to stand: until its export ended.

@@ -1,21 +1,29 @@
-"""Which chat an export is of, and who its authors are."""
+"""Who the authors of an export are, in the chat that it is of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from msgspec import structs
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField, Question
 from backscroll.core.events import ContactSeen, Event, NumberMapped
-from backscroll.core.model import Phone
+from backscroll.core.model import ArchivedMessage, Contact, Phone
+from backscroll.core.query import MessageQuery
 from backscroll.ingest.connectors.export.archive import ExportArchive
 from backscroll.ingest.connectors.export.chat import ExportedChat
-from backscroll.ingest.exports.names import is_numbered, made_up_jid
+from backscroll.ingest.exports.identity import ChatFinder, Identity, Signs, identify
+from backscroll.ingest.exports.names import is_numbered, jid_of_number, made_up_jid, number_of
 from backscroll.storage.store import Store
+from backscroll.storage.write.export_matching import MINUTE_US, words_of
+
+SAMPLE = 1000
+"""Messages of a chat by which its people are told."""
+ENOUGH = 3
+"""Equal lines that make two chats one, if they are most of those that could be."""
 
 
 class People:
-    """Which chat the export is of, and who its authors are."""
+    """The chat of an export and its authors. Raises Question where only a person can tell."""
 
     def __init__(
         self,
@@ -32,118 +40,17 @@ class People:
         self._phone = phone
         self._parsed = parsed
         self.warnings: list[str] = []
-        self.title = archive.title or parsed.title
         self.events: list[Event] = []
-        self.is_group = False
-        self.chat = self._find_chat(chat)
-        self.authors = self._find_authors(me)
-
-    # ------------------------------------------------------------------ the chat
-
-    def _find_chat(self, given: str | None) -> str:
-        if given is not None and ("@" in given or ids.bare_number(given)):
-            jid = ids.canonical(given)
-            self.is_group = ids.kind_of(jid) == "group"
-            self._rename(jid)
-            return jid
-        name = given or self.title
-        if given is not None:
-            self.title = given
-        self.is_group = bool(self._parsed.is_group) or len(self._parsed.authors) > 2
-        if name is None:
-            name = self._only_other()
-        if ids.bare_number(name):
-            return ids.canonical(name)
-        return self._by_name(name) or self._made_up_chat(name)
-
-    def _by_name(self, name: str) -> str | None:
-        found = [jid for jid in self._store.find_by_name(self._org, name) if self._may_be_chat(jid)]
-        if len(found) > 1:
-            raise Question(f"Several chats are called {name}: {', '.join(found[:5])}. Which one is it?", "--chat JID")
-        return found[0] if found else None
-
-    def _may_be_chat(self, jid: str) -> bool:
-        """Names are the phone's own, so only whom this phone knows may be meant."""
-        phones = (self._phone.no,)
-        if self.is_group:
-            return ids.kind_of(jid) == "group" and self._store.find_chat(self._org, phones, jid) is not None
-        return is_numbered(jid) and self._store.find_contact(self._org, phones, jid) is not None
-
-    def _made_up_chat(self, name: str) -> str:
-        self.title = name
-        jid = made_up_jid(self._phone.jid, name, self.is_group)
-        self.warnings.append(
-            f"the number of {name} is not known yet; the chat is kept as {jid}. "
-            "Import again with --chat NUMBER to join them"
-        )
-        return jid
-
-    def _rename(self, jid: str) -> None:
-        """An earlier import may have known this chat by its name only."""
-        if self.title and not ids.bare_number(self.title):
-            earlier = made_up_jid(self._phone.jid, self.title, self.is_group)
-            self.events.append(NumberMapped(lid=earlier, jid=jid))
-
-    def _only_other(self) -> str:
-        others = [name for name in self._parsed.authors if not self._is_me(name, None)]
-        if len(others) != 1:
-            raise Question("The file's name does not tell which chat this is.", "--chat JID or --chat NAME")
-        return others[0]
-
-    # ------------------------------------------------------------------ its authors
-
-    def _find_authors(self, me: str | None) -> dict[str, str]:
-        names = self._parsed.authors
-        mine = [name for name in names if self._is_me(name, me)]
-        if me is not None and not mine:
-            raise BadField("me", me, f"is none of the authors: {', '.join(names[:20])}")
-        if not self.is_group:
-            return self._two_sides(names, mine)
-        return {name: self._phone.jid if name in mine else self._someone(name) for name in names}
-
-    def _is_me(self, name: str, me: str | None) -> bool:
-        if me is not None:
-            return name == me
-        number = ids.bare_number(name)
-        return name in self._parsed.own_names or name == self._phone.name or number == self._phone.number
-
-    def _two_sides(self, names: Sequence[str], mine: list[str]) -> dict[str, str]:
-        """In a chat of two, whoever is not the other one is the phone's owner."""
-        others = [name for name in names if name not in mine]
-        if len(others) > 1:
-            known = [name for name in others if self._is_other(name)]
-            if len(known) != 1:
-                raise Question(f"Which of {', '.join(others[:5])} is the phone's owner?", "--me NAME")
-            others = known
-        elif not mine and len(others) == 1 and len(names) == 1 and not self._is_other(others[0]) and self.title:
-            others = []
-        result = {name: self.chat if name in others else self._phone.jid for name in names}
-        self._tell_name(self.chat, others[0] if others else self.title)
-        return result
-
-    def _is_other(self, name: str) -> bool:
-        number = ids.bare_number(name)
-        contact = self._store.find_contact(self._org, (self._phone.no,), self.chat)
-        known = {contact.name, contact.push_name, contact.business_name} if contact else set()
-        return name == self.title or name in known or (bool(number) and ids.canonical(number) == self.chat)
-
-    def _someone(self, name: str) -> str:
-        if ids.bare_number(name):
-            return ids.canonical(name)
-        made_up = made_up_jid(self.chat, name)
-        found = [jid for jid in self._store.find_by_name(self._org, name) if is_numbered(jid)]
-        known = [contact for jid in found if (contact := self._store.find_contact(self._org, (self._phone.no,), jid))]
-        if len(known) != 1:
-            self._tell_name(made_up, name)
-            return made_up
-        if known[0].name == name:
-            # As this phone's owner saved it; a name that people chose themselves is no proof.
-            self.events.append(NumberMapped(lid=made_up, jid=known[0].jid))
-        return known[0].jid
-
-    def _tell_name(self, jid: str, name: str | None) -> None:
-        if name and not ids.bare_number(name):
-            self.events.append(ContactSeen(jid=jid, name=name))
+        self._me = self._spelled(me)
+        self._mine = [name for name in parsed.authors if self._is_me(name)]
+        self._finder = ChatFinder(store, org, phone)
+        self._signs = Signs(parsed, archive.signs, self._mine, me)
+        identity = identify(self._signs, chat, self._finder)
+        self.is_group = identity.is_group
+        self.title = identity.title
+        self.chat = identity.jid or self._chat_by_title(identity, chat)
+        self.authors = self._find_authors(identity, me)
+        self._join_placeholders()
 
     def known(self) -> list[Event]:
         """What is learned of people, told before the lines."""
@@ -152,3 +59,185 @@ class People:
         if self.is_group and self.title:
             self.events.append(ContactSeen(jid=self.chat, name=self.title))
         return [*self.events, *(known_before if self.is_group else [])]
+
+    def learn(self) -> None:
+        """Call the authors by the JIDs that the archive knows them by, once it was told all of them."""
+        phones = (self._phone.no,)
+        for name, jid in self.authors.items():
+            if jid != self._phone.jid and (known := self._store.find_contact(self._org, phones, jid)):
+                self.authors[name] = known.jid
+
+    # ------------------------------------------------------------------ the phone's owner
+
+    def _spelled(self, me: str | None) -> str | None:
+        """The author that ``--me`` means: spelled exactly so, or else but for case and spaces."""
+        if me is None or me in self._parsed.authors:
+            return me
+        alike = [name for name in self._parsed.authors if _letters(name) == _letters(me)]
+        return alike[0] if len(alike) == 1 else me
+
+    def _is_me(self, name: str) -> bool:
+        if self._me is not None:
+            return name == self._me
+        return name in self._parsed.own_names or name == self._phone.name or number_of(name) == self._phone.number
+
+    # ------------------------------------------------------------------ the chat
+
+    def _chat_by_title(self, identity: Identity, given: str | None) -> str:
+        title = identity.title or ""
+        found = self._finder.find(title, self.is_group)
+        made_up = made_up_jid(self._phone.jid, title, self.is_group)
+        if found is None and self.is_group and given is None and (copied := self._copied_title(title)):
+            self.title, found = copied, self._finder.find(copied, True)
+        if found is not None and self.is_group:
+            self._check_people(found)
+        if found is None:
+            id = "JID" if self.is_group else "NUMBER"
+            self.warnings.append(
+                f"the {id} of {title} is not known yet; the chat is kept as {made_up}. "
+                f"Import again with --chat {id} to join them"
+            )
+        return found or made_up
+
+    def _copied_title(self, title: str) -> str | None:
+        """``Family 2`` may be a copy of the file of Family: it is where lines are equal; asks where people are."""
+        short = next((sign.shorter for sign in self._signs.signs if sign.title == title and sign.shorter), None)
+        known = short and self._signs.by_lines is None and self._finder.find(short, True)
+        if not known:
+            return None
+        if self._shares_lines(known):
+            return short
+        if self._shares_people(known):
+            raise Question(
+                f"Is this the chat {short}, from a copy of its file, or one called {title}?",
+                f'--chat "{short}" or --chat "{title}"',
+            )
+        return None
+
+    def _check_people(self, jid: str) -> None:
+        """Two groups may have one title: ask where nobody who wrote in the one writes in the other."""
+        if not self._shares_people(jid) and not self._shares_lines(jid):
+            raise Question(
+                f"A group called {self.title} is in the archive, but nobody who writes there writes here. "
+                "Is it the same?",
+                f"--chat {jid} if it is, or --chat with another name, "
+                f'such as --chat "{self.title} (2)", to keep them apart',
+            )
+
+    def _shares_people(self, jid: str) -> bool:
+        """Whether anybody but the owner writes both there and here; True too where nobody else writes on one side."""
+        there = {m.message.key.sender for m in self._sample(jid) if not m.message.from_me and m.message.key.sender}
+        names = {m.sender_name for m in self._sample(jid)} - {None}
+        here = [name for name in self._parsed.authors if name not in self._mine]
+        if not there or not here:
+            return True
+        jids = {jid_of_number(name) or made_up_jid(jid, name) for name in here}
+        jids.update(contact.jid for name in here for contact in self._known_as(name))
+        return bool(jids & there or names & set(here))
+
+    def _shares_lines(self, jid: str) -> bool:
+        """Whether most of what was said here in the time that both know stands there too, by whomever."""
+        there = {(m.message.sent_at // MINUTE_US, words_of(m.message.text)) for m in self._sample(jid)}
+        minutes = [minute for minute, _ in there]
+        here = [
+            (line.sent_at // MINUTE_US, words_of(line.text))
+            for line in self._parsed.lines
+            if line.text and line.kind != "notice" and minutes
+        ]
+        both = [said for said in here if min(minutes) <= said[0] <= max(minutes)]
+        equal = sum(said in there for said in both)
+        return equal >= ENOUGH and equal * 2 >= len(both)
+
+    def _sample(self, jid: str) -> list[ArchivedMessage]:
+        """Messages of a chat: the newest ones, and those of the time that the export tells of."""
+        first, last = (pick(line.sent_at for line in self._parsed.lines) for pick in (min, max))
+        query = MessageQuery(org=self._org, phones=(self._phone.no,), chat=jid, shows="messages", limit=SAMPLE)
+        spans = (query, structs.replace(query, since=first, until=last))
+        return [message for span in spans for message in self._store.list_messages(span).messages]
+
+    def _join_placeholders(self) -> None:
+        """Earlier imports may have known this chat, and people in it, by their names only."""
+        titles = [title for sign in self._signs.signs for title in (sign.title, sign.shorter) if title]
+        titles += [title for title in (self._signs.by_lines, self.title) if title]
+        for earlier in self._finder.placeholders([t for t in titles if not number_of(t)], self.is_group):
+            if earlier == self.chat:
+                continue
+            if self.is_group and not (self._shares_people(earlier) or self._shares_lines(earlier)):
+                self.warnings.append(f"{earlier} has the same title but other people, and was left as it is")
+                continue
+            self.events.append(NumberMapped(lid=earlier, jid=self.chat))
+            if self.is_group:
+                self.events += [
+                    NumberMapped(lid=made_up_jid(earlier, name), jid=jid) for name, jid in self.authors.items()
+                ]
+
+    # ------------------------------------------------------------------ the authors
+
+    def _find_authors(self, identity: Identity, me: str | None) -> dict[str, str]:
+        names = self._parsed.authors
+        if me is not None and not self._mine:
+            self._wrote_nothing(me)
+        if self.is_group:
+            return {name: self._phone.jid if name in self._mine else self._someone(name) for name in names}
+        other = identity.other or self._other_side()
+        self._tell_name(self.chat, other or self.title)
+        return {name: self.chat if name == other else self._phone.jid for name in names}
+
+    def _wrote_nothing(self, me: str) -> None:
+        names = self._parsed.authors
+        if not self.is_group and len(names) > 1:
+            raise BadField("me", me, f"is none of the authors: {', '.join(names)}")
+        self.warnings.append(f"{me} wrote nothing in this chat; its authors are {', '.join(names[:20])}")
+
+    def _other_side(self) -> str | None:
+        """In a chat of two, whoever is not the phone's owner is the other one."""
+        others = [name for name in self._parsed.authors if name not in self._mine]
+        if len(others) > 1:
+            known = [name for name in others if self._is_other(name)]
+            if len(known) != 1:
+                raise Question(f"Which of {', '.join(others[:5])} is the phone's owner?", "--me NAME")
+            return known[0]
+        if not others:
+            return None
+        if self._signs.knows_owner or self._is_other(others[0]):
+            return others[0]
+        raise Question(f"Only {others[0]} writes here. Is that you?", f'--me "{others[0]}" if it is, or your own name')
+
+    def _is_other(self, name: str) -> bool:
+        contact = self._store.find_contact(self._org, (self._phone.no,), self.chat)
+        known = {contact.name, contact.push_name, contact.business_name} if contact else set()
+        return name == self.title or name in known or jid_of_number(name) == self.chat
+
+    def jid_of(self, name: str) -> str:
+        """The JID of somebody whom a line names, also if they wrote nothing in this chat."""
+        if name == self._me or name in self._mine:
+            return self._phone.jid
+        return self.authors.get(name) or jid_of_number(name) or made_up_jid(self.chat, name)
+
+    def _someone(self, name: str) -> str:
+        """The JID of somebody in a group: their number, whom the phone's owner saved so, or one made up."""
+        if number := jid_of_number(name):
+            return number
+        made_up = made_up_jid(self.chat, name)
+        known = self._known_as(name)
+        if len(known) != 1:
+            self._tell_name(made_up, name)
+            return made_up
+        if known[0].name == name:
+            # As this phone's owner saved it; a name that people chose themselves is no proof.
+            self.events.append(NumberMapped(lid=made_up, jid=known[0].jid))
+        return known[0].jid
+
+    def _known_as(self, name: str) -> list[Contact]:
+        """Contacts of this phone, with a number or LID, that go by a name."""
+        found = [jid for jid in self._store.find_by_name(self._org, name) if is_numbered(jid)]
+        phones = (self._phone.no,)
+        return [contact for jid in found if (contact := self._store.find_contact(self._org, phones, jid))]
+
+    def _tell_name(self, jid: str, name: str | None) -> None:
+        if name and not number_of(name):
+            self.events.append(ContactSeen(jid=jid, name=name))
+
+
+def _letters(name: str) -> str:
+    return "".join(ids.fold(name).split())

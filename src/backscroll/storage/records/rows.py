@@ -10,7 +10,7 @@ from msgspec import Struct
 from backscroll.core.model import MEDIA_KINDS, NO_DETAILS, Details, Kind, Message, MessageKey, Source
 
 EXPORT_PREFIX = "exp_"
-"""Ids that exported chats were given, because they have none (ingest/exports/importer.py)."""
+"""Ids that exported chats were given, because they have none (ingest/exports/lines.py)."""
 
 CLASS = 3
 """Bits of the class: 0 message, 1 call, 2 notice."""

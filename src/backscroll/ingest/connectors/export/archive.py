@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core.errors import Unreadable
 from backscroll.ingest.connectors.export.blocks import looks_like_export
-from backscroll.ingest.connectors.export.wording import unmark
+from backscroll.ingest.connectors.export.titles import Sign, is_generic, signs_of, title_of
 
 Opener = Callable[[], BinaryIO]
 """Opens one attachment for reading from its start; the caller closes it."""
@@ -40,41 +40,24 @@ class Caps(Struct, frozen=True, kw_only=True):
 
 class ExportArchive(Struct, frozen=True, kw_only=True):
     text: bytes
-    title: str | None = None
-    """The chat's name by the name of the file: a contact or a group."""
+    signs: tuple[Sign, ...] = ()
+    """What the names of files and folders tell of the chat, the one closest to its text first."""
     attachments: dict[str, Opener] = {}
     """By name. Reading raises Unreadable where the file is damaged or larger than allowed."""
+
+    is_folder: bool = False
+    """Then files that have nothing to do with the chat may lie in it."""
+
+    @property
+    def title(self) -> str | None:
+        """The chat's name by a file's or folder's name of the form that WhatsApp gives."""
+        return next((sign.title for sign in self.signs if sign.is_whatsapps), None)
 
 
 _FREE_OF_RATIO = 8 * 2**20
 _MAX_NAME = 1024
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError, ValueError)
-_TITLES = re.compile(
-    r"""^(?:
-      WhatsApp[ -]Chat\ with | WhatsApp[ -]Chat\ mit | WhatsApp[ -]?Chat\ met | WhatsApp[ -]Chat\ -
-    | Chat\ de\ WhatsApp\ con | Chat\ de\ WhatsApp\ amb | Chat\ do\ WhatsApp\ com | Conversa\ do\ WhatsApp\ com
-    | Conversa\ de\ WhatsApp\ amb | Xat\ de\ WhatsApp\ amb | Discussion\ WhatsApp\ avec | Chat\ WhatsApp\ con
-    | Chat\ WhatsApp\ dengan | Sembang\ WhatsApp\ dengan | Chat\ WhatsApp\ s\ uživatelem | Chat\ WhatsApp\ s
-    | Chat\ WhatsApp\ cu | Conversație\ WhatsApp\ cu | Czat\ WhatsApp\ z | Chat\ (?:na\ )?WhatsAppu?\ z
-    | WhatsApp[ -]chatt\ med | WhatsApp[ -]chat\ med | WhatsApp[ -]samtale\ med | WhatsApp-beszélgetés:?
-    | WhatsApp[ -]keskustelu[:]? | Чат\ WhatsApp\ с\ контактом | Чат\ WhatsApp\ с | Чат\ WhatsApp\ з(?:\ контактом)?
-    | Чат\ в\ WhatsApp\ с | Συνομιλία\ WhatsApp\ με | Συζήτηση\ WhatsApp\ με | Đoạn\ chat\ WhatsApp\ với
-    | Cuộc\ trò\ chuyện\ WhatsApp\ với | Trò\ chuyện\ WhatsApp\ với | แชท\ WhatsApp\ กับ | แชต\ WhatsApp\ กับ
-    | محادثة\ واتساب\ مع | دردشة\ واتساب\ مع | دردشة\ WhatsApp\ مع | گفتگوی\ واتساپ\ با | چت\ واتساپ\ با
-    | צ['׳’]אט\ WhatsApp\ עם | צ['׳’]אט\ וואטסאפ\ עם | שיחת\ WhatsApp\ עם
-    | WhatsApp\ 聊天\ - | WhatsApp\ Chat\ -
-    )\ *(?P<title>.+)$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_TITLES_BEHIND = re.compile(
-    r"""^[与與和]?(?P<title>.+?)(?:
-      \ ile\ WhatsApp\ Sohbeti | ['’](?:ile|yle|la|le)\ WhatsApp\ Sohbeti | とのWhatsAppトーク | とのトーク履歴
-    | 님과의\ WhatsApp\ 대화 | 님과\ 나눈\ WhatsApp\ 대화 | 的\ ?WhatsApp\ ?(?:聊天|对话|對話)(?:记录|記錄)?
-    | \ के\ साथ\ WhatsApp\ चैट
-    )$""",
-    re.VERBOSE | re.IGNORECASE,
-)
 
 
 def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
@@ -92,15 +75,8 @@ def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
             text = _read_text(file, path.name, caps)
     except OSError as error:
         raise Unreadable("export", path.name, f"this cannot be read: {error.strerror or 'input error'}") from None
-    return ExportArchive(text=text, title=title_of(path.name))
-
-
-def title_of(name: str) -> str | None:
-    """``WhatsApp Chat with Mara.txt`` is about Mara; None for names of no known form (``_chat.txt``)."""
-    stem = unicodedata.normalize("NFC", unmark(name)).replace("\u00a0", " ").strip()
-    stem = re.sub(r"\.(?:txt|zip)$", "", stem, flags=re.IGNORECASE)
-    match = _TITLES_BEHIND.match(stem) or _TITLES.match(stem)
-    return match["title"].strip(' “”"「」') or None if match else None
+    place = path.absolute().parent.name if is_generic(path.name) else path.name
+    return ExportArchive(text=text, signs=signs_of(place))
 
 
 def _open_folder(folder: Path, caps: Caps) -> ExportArchive:
@@ -113,7 +89,7 @@ def _open_folder(folder: Path, caps: Caps) -> ExportArchive:
             files[unicodedata.normalize("NFC", entry.name)] = _file_opener(Path(entry.path), caps)
         if len(files) > caps.entries:
             raise _too_many(folder.name, caps)
-    return _assemble(files, folder.name, caps)
+    return structs.replace(_assemble(files, folder.absolute().name, caps), is_folder=True)
 
 
 def _file_opener(path: Path, caps: Caps) -> Opener:
@@ -292,7 +268,8 @@ def _assemble(files: dict[str, Opener], container: str, caps: Caps) -> ExportArc
         for name, opener in files.items()
         if name != chosen and name.rpartition("/")[0] == folder and not name.rpartition("/")[2].startswith(".")
     }
-    return ExportArchive(text=text, title=title_of(_base(chosen)) or title_of(container), attachments=beside)
+    inner = (_base(chosen), *reversed(folder.split("/")), container)
+    return ExportArchive(text=text, signs=signs_of(*inner), attachments=beside)
 
 
 def _base(name: str) -> str:

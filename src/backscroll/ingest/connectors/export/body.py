@@ -89,7 +89,7 @@ _MAP = re.compile(
     r"\?q=(-?\d{1,3}(?:\.\d+)?),(-?\d{1,3}(?:\.\d+)?)\S*\s*"
 )
 _FOURSQUARE = re.compile(r"([^\n]{1,300}?)\s*[:：]\s*https?://(?:www\.)?foursquare\.com/v/(?:[^\s/]+/)?[0-9a-f]{24}\s*")
-_POLL_OPTION = re.compile(r"([^\s:：]{1,40})\s?[:：]\s?(.*)\s\(\D{0,40}(\d+)\D{0,40}\)")
+_POLL_OPTION = re.compile(r"([^\s:：]{1,40})\s?[:：]\s?(.*)\s\(\D{0,40}(\d{1,9})\D{0,40}\)")
 _MENTION = re.compile("@\u2068([^\u2068\u2069\n]{1,100})\u2069")
 _MAX_POLL = 80
 

@@ -65,10 +65,10 @@ def choose_order(days: list[Date], layout: Layout, day_first: bool | None, unpad
     readings = {order: _read(days, order, layout.era) for order in _possible(days, layout)}
     wrong = {order: len(days) - len(ordinals) for order, ordinals in readings.items()}
     fewest = min(wrong.values())
-    if fewest * 20 > len(days):
+    if fewest * 2 > len(days):
         raise Unreadable("export", _show(days[0], layout), "this is no date of a calendar that is known here")
     if day_first is not None:
-        sensible = [order for order in readings if wrong[order] * 20 <= len(days)]
+        sensible = [order for order in readings if wrong[order] in (fewest, 0) or wrong[order] * 20 <= len(days)]
         return _as_told(sensible, "dmy" if day_first else "mdy")
     valid = {order: ordinals for order, ordinals in readings.items() if wrong[order] == fewest}
     if found := _likeliest(valid):

@@ -1,0 +1,43 @@
+"""What the report says of lines that may have been meant otherwise than they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from backscroll.ingest.connectors.export.blocks import Doubt
+from backscroll.ingest.connectors.export.chat import ExportedChat
+
+MAX_SHOWN = 10
+_SENTENCES = {
+    "preamble": "{lines} {come} before the first message and {are} in none; the file as it was is kept",
+    "other_format": "{lines} {begin} with a date of another form and {were} read as part of the message above; "
+    "if they are of another export, cut the file there and import the two",
+    "impossible_date": "{lines} {begin} with a date that does not exist and {were} read as part of the message above",
+}
+
+
+def doubts_of(parsed: ExportedChat) -> list[str]:
+    """A sentence for each kind of doubt, with the numbers of its lines."""
+    return [
+        _sentence(why, [doubt for doubt in parsed.doubts if doubt.why == why])
+        for why in _SENTENCES
+        if any(doubt.why == why for doubt in parsed.doubts)
+    ]
+
+
+def _sentence(why: str, doubts: list[Doubt]) -> str:
+    is_one = len(doubts) == 1 and doubts[0].first == doubts[0].last
+    verbs = {"come": "comes", "are": "is", "begin": "begins", "were": "was"}
+    words = verbs if is_one else {verb: verb for verb in verbs}
+    return _SENTENCES[why].format(lines=f"line{'' if is_one else 's'} {_ranges(doubts)}", **words)
+
+
+def _ranges(doubts: Iterable[Doubt]) -> str:
+    shown = [str(d.first) if d.first == d.last else f"{d.first}-{d.last}" for d in doubts]
+    more = f" and {len(shown) - MAX_SHOWN} more places" if len(shown) > MAX_SHOWN else ""
+    return ", ".join(shown[:MAX_SHOWN]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
