@@ -15,6 +15,7 @@ from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from export_desk import BEN, GROUP, NINE, Desk, Shell, jpeg
 
+CASES = Path(__file__).parent.parent / "fixtures" / "export" / "cases"
 GROUP_TALK = ("09:00 - Ana: a", "09:01 - Rob: b", "09:02 - Ida: c")
 PICTURE = "IMG-20260314-WA0001.jpg"
 
@@ -156,7 +157,7 @@ def test_lines_that_may_have_been_meant_otherwise_are_named(desk: Desk) -> None:
 
 
 def test_pictures_of_a_turkish_iphone_are_served_by_both(shell: Shell) -> None:
-    case = Path(__file__).parent.parent / "fixtures/export/cases/attachment-line-shapes/WhatsApp Chat - Deniz.zip"
+    case = CASES / "attachment-line-shapes" / "WhatsApp Chat - Deniz.zip"
     taken = shell.json("import", "export", str(case), "--phone", "4915550001001", "--me", "Ece", "--timezone", "UTC")
     assert (taken["files"], taken["added"], taken["chat"].endswith("@export")) == (3, 6, True)
     periskope, gowa = asked(shell, taken["chat"])
@@ -164,3 +165,28 @@ def test_pictures_of_a_turkish_iphone_are_served_by_both(shell: Shell) -> None:
     assert shown == [("image", None), ("image", "bak"), ("ptt", None)]
     assert [row["media_type"] for row in gowa] == [None, "image", "image", "audio", None]
     assert [row["is_from_me"] for row in gowa] == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("case", "chat", "options", "said"),
+    [
+        ("odd-quote-in-name/WhatsApp Chat with Family.txt", GROUP, (), 6),
+        ("odd-quote-in-name/ios/_chat.txt", GROUP, (), 4),
+        ("every-line-marked/ar1.txt", GROUP, ("--me", "Ali"), 5),
+        ("every-line-marked/ar3.txt", GROUP, ("--me", "Ali"), 5),
+        ("no-space-after-author/all/_chat.txt", BEN, ("--me", "Alice"), 4),
+        ("no-space-after-author/some/_chat.txt", BEN, ("--me", "Alice"), 5),
+        ("ios-call-lines-full-stop/WhatsApp Chat - Bea", BEN, ("--me", "Me"), 3),
+        ("ios-system-lines-other-words/_chat.txt", GROUP, (), 7),
+    ],
+)
+def test_what_people_said_is_shown_by_both(
+    shell: Shell, case: str, chat: str, options: tuple[str, ...], said: int
+) -> None:
+    place = ("--phone", "4915550001001", "--chat", chat, "--timezone", "UTC")
+    shell.json("import", "export", str(CASES / case), *place, *options)
+    periskope, gowa = asked(shell, chat)
+    texts = [message for message in periskope if message["message_type"] in ("chat", "image")]
+    assert len(texts) == said
+    assert len([row for row in gowa if row["media_type"] != "call"]) == said
+    assert not any("\u200e" in (message["body"] or "") for message in texts)

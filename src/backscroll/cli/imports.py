@@ -47,7 +47,7 @@ def import_() -> None:
 @click.argument("path", metavar="FILE|DIR", type=EXISTING)
 @org_option
 @click.option("--phone", metavar="NUMBER", required=True, help="The own number that the chat was exported from.")
-@click.option("--chat", metavar="JID|NAME", help="The chat, where the file's name does not tell it.")
+@click.option("--chat", metavar="JID|NUMBER|TITLE", help="The chat, where the file's name does not tell it.")
 @click.option("--timezone", metavar="ZONE", help="The phone's time zone, such as Europe/Berlin; UTC unless given.")
 @click.option("--day-first/--month-first", default=None, help="How to read 03/04, where the file does not tell.")
 @click.option("--me", metavar="NAME", help="Your own name in the export.")

@@ -92,10 +92,10 @@ class People:
         if found is not None and self.is_group:
             self._check_people(found)
         if found is None:
-            id = "JID" if self.is_group else "NUMBER"
+            id, option = ("JID", "JID") if self.is_group else ("number", "NUMBER")
             self.warnings.append(
                 f"the {id} of {title} is not known yet; the chat is kept as {made_up}. "
-                f"Import again with --chat {id} to join them"
+                f"Import again with --chat {option} to join them"
             )
         return found or made_up
 

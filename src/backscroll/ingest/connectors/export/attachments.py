@@ -16,7 +16,8 @@ from msgspec import Struct, structs
 
 from backscroll.core.model import Kind
 from backscroll.ingest.connectors.export.header import MARKS
-from backscroll.ingest.connectors.export.wording import ATTACHED, FILE_ATTACHED, fold, unmark
+from backscroll.ingest.connectors.export.phrases import ATTACHED, FILE_ATTACHED
+from backscroll.ingest.connectors.export.wording import fold, unmark
 
 Strength = Literal["sure", "alone", "mentioned"]
 """How a line names a file: as WhatsApp does; by nothing but its name; or within other words."""
@@ -32,8 +33,9 @@ _LABELLED = re.compile(r"([^<>:：\n]{1,40})[:：]\s?(.{1,255})")
 _PHRASE = re.compile(r"[(<\[（][^()<>\[\]（）]{1,60}[)>\]）]|[^\s:：][^:：]{0,30}[:：]")
 _EXTENSION = re.compile(r"\.(\w{1,8})")
 _IOS_NUMBER = re.compile(r"^\d{8}-")
-_START = frozenset("<([{（【「:：\"'“« ")
-_END = frozenset(">)]}）】」\"'”» <([（,;!?،")
+_STARTS = re.compile(f"[<(\\[{{（【「:：\"'“« {MARKS}]+")
+_ENDS = re.compile(f"[>)\\]}}）】」\"'”» <(\\[（,;!?،{MARKS}]")
+_BRACKETS = frozenset("<([（")
 _ATTACHED = FILE_ATTACHED | ATTACHED
 _CLOSING = {"<": ">", "[": "]"}
 
@@ -84,19 +86,17 @@ class FileNames:
 
     def spans(self, line: str) -> Iterator[tuple[int, int, str]]:
         """Where names stand in a line, the longest first at each end; ``line`` is at most ``MAX_LINE`` long."""
-        starts = [i for i in range(len(line)) if line[i] not in _START and (i == 0 or _is_edge(line[i - 1], _START))]
-        ends = [i for i in range(1, len(line) + 1) if i == len(line) or _is_edge(line[i], _END)]
+        starts = [0, *(match.end() for match in _STARTS.finditer(line))]
+        ends = [*(match.start() for match in _ENDS.finditer(line)), len(line)]
         for end in ends[:_MAX_EDGES]:
+            if not (self._has_bare or line[:end].rpartition(".")[2].lower() in self._extensions):
+                continue
             for start in starts[:_MAX_EDGES]:
                 if start >= end:
                     break
                 if (name := self._by_key.get(file_key(line[start:end]))) is not None:
                     yield start, end, name
                     break
-
-
-def _is_edge(char: str, edges: frozenset[str]) -> bool:
-    return char in edges or char in MARKS
 
 
 def file_key(name: str) -> str:
@@ -109,6 +109,8 @@ def find(body: str, names: FileNames | None) -> Attachment | None:
     """The file that a message names, if it names one: in its first line or, behind a caption, in its last."""
     for start, end in _lines_at_the_ends(body):
         line = body[start:end]
+        if "." not in line and _BRACKETS.isdisjoint(line) and not (names and names.may_hold(line)):
+            continue
         found = _listed(line, names) if names and names.may_hold(line) else None
         found = found or _by_wording(line, names)
         if found:
@@ -152,7 +154,7 @@ def _enclosed(before: str, after: str, name: str) -> Attachment | None:
 
 def _by_wording(line: str, names: FileNames | None) -> Attachment | None:
     """A file that did not come along, or of which no list is there."""
-    for match in _IN_BRACKETS.finditer(line):
+    for match in _IN_BRACKETS.finditer(line) if "<" in line or "[" in line else ():
         inner = unmark(match[1] or match[2]).strip()
         is_marked = line[max(0, match.start() - 1)] in MARKS
         if name := _name_in_brackets(inner, is_marked or match[1] is not None):

@@ -10,7 +10,8 @@ from functools import lru_cache
 from msgspec import Struct
 
 from backscroll.ingest.connectors.export.header import MARKS
-from backscroll.ingest.connectors.export.wording import fold, notice_start, notice_type, unmark
+from backscroll.ingest.connectors.export.notices import notice_start, notice_type
+from backscroll.ingest.connectors.export.wording import fold, unmark
 
 MAX_AUTHOR = 150
 _QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')

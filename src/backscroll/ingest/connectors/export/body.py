@@ -15,7 +15,8 @@ from backscroll.ingest.connectors.export import attachments
 from backscroll.ingest.connectors.export.attachments import FileNames
 from backscroll.ingest.connectors.export.calls import read_call
 from backscroll.ingest.connectors.export.header import MARKS
-from backscroll.ingest.connectors.export.wording import (
+from backscroll.ingest.connectors.export.notices import notice_type
+from backscroll.ingest.connectors.export.phrases import (
     DELETED,
     EDITED,
     GIF_OMITTED,
@@ -27,10 +28,8 @@ from backscroll.ingest.connectors.export.wording import (
     WAITING,
     YOU_DELETED,
     deleting_admin,
-    fold,
-    notice_type,
-    unmark,
 )
+from backscroll.ingest.connectors.export.wording import fold, unmark
 
 
 class Content(TypedDict, total=False):

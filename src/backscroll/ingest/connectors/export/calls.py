@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from backscroll.core.model import Call
-from backscroll.ingest.connectors.export.header import MARKS
-from backscroll.ingest.connectors.export.wording import (
+from backscroll.ingest.connectors.export.call_words import (
     CALL,
     CALL_FAILED,
     MISSED,
@@ -16,9 +15,10 @@ from backscroll.ingest.connectors.export.wording import (
     VIDEO,
     VIDEO_CALL,
     VOICE_CALL,
-    fold,
-    notice_type,
 )
+from backscroll.ingest.connectors.export.header import MARKS
+from backscroll.ingest.connectors.export.notices import notice_type
+from backscroll.ingest.connectors.export.wording import fold
 
 MAX_CALL = 120
 _MAX_PHRASE = 40

@@ -17,7 +17,8 @@ from backscroll.ingest.connectors.export.blocks import Block, Doubt, read_blocks
 from backscroll.ingest.connectors.export.body import Body, Context
 from backscroll.ingest.connectors.export.dates import DateOrder, to_ordinal
 from backscroll.ingest.connectors.export.header import MARKS
-from backscroll.ingest.connectors.export.wording import YOU, fold, unmark
+from backscroll.ingest.connectors.export.phrases import YOU
+from backscroll.ingest.connectors.export.wording import fold, unmark
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = date(1970, 1, 1).toordinal()
