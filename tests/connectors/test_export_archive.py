@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from backscroll.core.errors import Unreadable
-from backscroll.ingest.connectors.export.archive import Caps, open_export, title_of
+from backscroll.ingest.connectors.export.archive import Caps, open_export
 from backscroll.ingest.connectors.export.chat import parse
+from backscroll.ingest.connectors.export.titles import title_of
 
 CHAT = b"31/12/2025, 14:05 - Mara: IMG-20251231-WA0001.jpg (file attached)\n31/12/2025, 14:06 - Shop: thanks\n"
 NAME = "WhatsApp Chat with Mara.txt"
