@@ -34,7 +34,7 @@ from backscroll.storage.records.resolve import (
 from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, row_of
 from backscroll.storage.write.batch import Applied, Writer, keep_raw, lock_org_state, save_org_state
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
-from backscroll.storage.write.export_matching import MATCHED
+from backscroll.storage.write.export_matching import MATCHED, MOVED
 from backscroll.storage.write.message_writer import MessageWriter, Values
 from backscroll.storage.write.validation import cleaned
 
@@ -324,7 +324,7 @@ class _Dumper:
             if annotation.kind != MATCHED:
                 line, slash, _ = annotation.ref.partition("/")
                 target = events.Target(
-                    own, jid, line if slash and annotation.kind == "media" else id, self._jid(annotation.target)
+                    own, jid, line if slash and annotation.kind in MOVED else id, self._jid(annotation.target)
                 )
                 yield Line(_event_of(annotation, target, self._jid(annotation.actor), chat))
 

@@ -40,7 +40,7 @@ _WORDLESS: dict[Kind, str] = {
     "contacts": "contact",
 }
 """Kinds that sources put into words of their own, or none."""
-_MOVED = ("media", "revoke")
+MOVED = ("media", "revoke")
 """Kinds of annotations that go with a line to the message that it is."""
 MATCHED = "line"
 """Kind of the annotation that stands under an adopted line's id and tells by its time where the line went."""
@@ -129,7 +129,7 @@ def _apart(known: Mapping[str, Held], items: Mapping[str, Observed]) -> dict[str
 
 def _put_apart(outcomes: dict[str, Outcome], id: str, annotation: Annotation) -> None:
     line, _, ref = annotation.ref.partition("/")
-    if annotation.kind in _MOVED and line.startswith(EXPORT_PREFIX) and line in outcomes:
+    if annotation.kind in MOVED and line.startswith(EXPORT_PREFIX) and line in outcomes:
         put_latest(outcomes[line].annotations, structs.replace(annotation, ref=ref))
     elif annotation.kind != MATCHED:
         put_latest(outcomes[id].annotations, annotation)
@@ -138,12 +138,12 @@ def _put_apart(outcomes: dict[str, Outcome], id: str, annotation: Annotation) ->
 def _move(line: _Saying, outcome: Outcome) -> None:
     """Put a line's observation, its files and who deleted it under the message that it is."""
     outcome.observations = prune([*outcome.observations, *line.outcome.observations])
-    moved = [a for a in line.outcome.annotations.values() if a.kind in _MOVED]
+    moved = [a for a in line.outcome.annotations.values() if a.kind in MOVED]
     for annotation in moved:
         put_latest(outcome.annotations, structs.replace(annotation, target=0, ref=f"{line.id}/{annotation.ref}"))
     mark = Annotation(MATCHED, 0, 0, "", line.resolved.message.sent_at, None)
     line.outcome.observations = []
-    line.outcome.annotations = {a.key: a for a in line.outcome.annotations.values() if a.kind not in _MOVED} | {
+    line.outcome.annotations = {a.key: a for a in line.outcome.annotations.values() if a.kind not in MOVED} | {
         mark.key: mark
     }
 

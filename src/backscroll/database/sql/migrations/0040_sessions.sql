@@ -1,4 +1,4 @@
--- compatible from: 6
+-- compatible from: 5
 -- Browsers that signed in with a token, and links that sign in once (storage/accounts/sessions.py). Of the secret only
 -- the hash is kept. Of no use to a copy of the archive.
 CREATE TABLE sessions (
