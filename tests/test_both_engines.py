@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 TESTS = Path(__file__).parent
-FOLDERS = ("concurrency", "connectors", "contract", "database", "dialects", "ingest", "npm", "storage")
+FOLDERS = ("cli", "concurrency", "connectors", "contract", "database", "dialects", "ingest", "npm", "storage")
 PARAMETERS = {"database_url", "own_database", "other_database_url", "spare_database_url"}
 """The fixtures that give every test that asks for them one run on each engine."""
 OPENERS = {"Store", "open_store", "make_engine", "SqliteEngine", "PostgresEngine", "open_archive", "CliRunner", "serve"}
@@ -21,7 +21,14 @@ BOTH_AT_ONCE = "compares or joins the two engines, or has a parameter of its own
 POSTGRES = "a matter of PostgreSQL alone"
 SQLITE = "a matter of SQLite alone: its file, its one writer, its pragmas, its plans"
 ONE_ENGINE: dict[str, str] = {
+    "cli/test_endings.py": "how commands end does not depend on the engine",
+    "cli/test_guards.py::test_a_mistyped_directory_is_an_error_and_stays_absent": (
+        f"{SQLITE}; the next test is PostgreSQL's"
+    ),
+    "cli/test_guards.py::test_an_empty_database_on_postgres_is_not_made_an_archive_by_reading": POSTGRES,
+    "cli/test_guards.py::test_a_file_that_is_no_archive_is_neither_taken_for_one_nor_changed": SQLITE,
     "contract/test_engines.py": BOTH_AT_ONCE,
+    "storage/test_backup.py": BOTH_AT_ONCE,
     "storage/test_copy.py": BOTH_AT_ONCE,
     "storage/test_engines_agree.py": BOTH_AT_ONCE,
     "database/test_one_version_apart.py": BOTH_AT_ONCE,

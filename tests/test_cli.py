@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from gowa_files import ChatStorage
 
 from backscroll.cli.common import bar, expiry
@@ -29,38 +29,10 @@ from backscroll.cli.main import main
 from backscroll.cli.orgs import digits_of
 from backscroll.core.errors import BadField
 from backscroll.storage.store import open_store
+from shell import Shell, place
 from standin_periskope import TOKEN, StandIn, wire_message
 
 DAY = 86_400_000_000
-
-
-class Shell:
-    """Runs commands on an archive of its own."""
-
-    def __init__(self, data: Path, database: str | None = None) -> None:
-        self.data = data
-        self.database = database
-
-    def run(self, *arguments: str, stdin: str | None = None) -> Result:
-        environ: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BACKSCROLL_")}
-        return CliRunner().invoke(main, arguments, input=stdin, env=environ | place(self.data, self.database))
-
-    def json(self, *arguments: str) -> Any:
-        result = self.run(*arguments, "--json")
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
-
-    def refusal(self, *arguments: str, code: int, stdin: str | None = None) -> str:
-        """The one sentence on standard error of a command that ends with ``code``."""
-        result = self.run(*arguments, stdin=stdin)
-        assert result.exit_code == code, result.output
-        assert result.stdout == ""
-        assert "Traceback" not in result.stderr
-        return result.stderr
-
-
-def place(data: Path, database: str | None) -> dict[str, str]:
-    return {"BACKSCROLL_DATA": str(data)} | ({"BACKSCROLL_DATABASE": database} if database else {})
 
 
 @pytest.fixture
@@ -140,6 +112,7 @@ def test_an_organisation_needs_a_name_and_a_real_id(shell: Shell, arguments: tup
 
 
 def test_empty_lists_say_what_to_do_next(shell: Shell) -> None:
+    open_store(shell.database, shell.data).close()
     assert shell.json("org", "list") == shell.json("phone", "list") == shell.json("token", "list") == []
     assert "backscroll org create NAME" in shell.run("org", "list").stdout
     assert "backscroll phone add" in shell.run("phone", "list").stdout

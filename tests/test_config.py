@@ -151,3 +151,22 @@ def test_every_setting_is_data_and_a_field_and_its_example_is_another_value_that
 def test_settings_do_not_change(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
         load({}, directory=tmp_path).port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("variable", "suggestion"),
+    [("BACKSCROLL_DATABSE", "did you mean BACKSCROLL_DATABASE?"), ("BACKSCROLL_QQQQQQQQQQQQ", "docs/settings.md")],
+)
+def test_an_unknown_variable_is_refused_as_it_is_in_the_file(variable: str, suggestion: str, tmp_path: Path) -> None:
+    with pytest.raises(BadField, match=suggestion.replace("?", r"\?")) as raised:
+        load({variable: "1"}, directory=tmp_path)
+    assert raised.value.field == variable
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["BACKSCROLL_CONFIG", "BACKSCROLL_PERISKOPE_TOKEN", "BACKSCROLL_PUBLISHED_PORT", "BACKSCROLL_SERVICE_HOST"],
+)
+def test_variables_that_others_read_are_no_error(variable: str, tmp_path: Path) -> None:
+    (tmp_path / "1").write_text("")
+    load({variable: "1"}, directory=tmp_path)

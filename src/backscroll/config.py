@@ -211,7 +211,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Address under which clients reach the server; links to media begin with it. Set it behind a proxy.",
         "https://archive.example.org",
-        "`http://`, host and port",
+        "`http://`, host and port; `127.0.0.1` where host is `0.0.0.0` or `::`",
     ),
     Setting(
         "rate_limit", whole(0, 1_000_000), 100, "Requests per second that one token may make; 0 is no limit.", "10"
@@ -342,7 +342,23 @@ def _nearest(key: str) -> str:
     return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(BY_NAME)}"
 
 
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "BACKSCROLL_PERISKOPE_TOKEN", "BACKSCROLL_PUBLISHED_PORT"})
+"""Variables that are no settings: ``backscroll import periskope`` reads the token, docker-compose.yml the port."""
+_FOREIGN = re.compile(r"BACKSCROLL_TEST_\w+|BACKSCROLL_SERVICE_(HOST|PORT\w*)|BACKSCROLL_PORT_\d+_\w+")
+"""Those of the tests, and those that Kubernetes sets in every container beside a service called backscroll."""
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {setting.variable for setting in SETTINGS} | OTHER_VARIABLES
+    for variable in sorted(environ):
+        if variable.startswith(PREFIX) and variable not in known and not _FOREIGN.fullmatch(variable):
+            near = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.6)
+            remedy = f"did you mean {near[0]}?" if near else "docs/settings.md lists the variables"
+            raise BadField(variable, None, f"there is no such variable of Backscroll; {remedy}")
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    _refuse_unknown(environ)
     # Compose files and unit files hand over empty variables for "not set".
     return {setting.name: value for setting in SETTINGS if (value := environ.get(setting.variable))}
 

@@ -176,12 +176,12 @@ def test_every_row_comes_over_as_it_was_and_both_archives_answer_the_same(shelf:
     assert (copied.orgs, copied.found) == (3, "empty")
     stores = [open_store(url, shelf.data) for url in (shelf.source, shelf.target)]
     assert [list(store.check()) for store in stores] == [[], []]
-    assert _answers(stores[0], shelf.known) == _answers(stores[1], shelf.known)
+    assert answers_of(stores[0], shelf.known) == answers_of(stores[1], shelf.known)
     for store in stores:
         store.close()
 
 
-def _answers(store: Store, known: Known) -> list[Any]:
+def answers_of(store: Store, known: Known) -> list[Any]:
     answers: list[Any] = [store.list_orgs()]
     for org, phones in known.orgs.items():
         answers += [store.version(org), store.changes_since(org, 0, 9999), store.position(org, "stream")]

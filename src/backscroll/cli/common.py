@@ -24,24 +24,41 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 SECOND = 1_000_000
 
 
 class Failure(click.ClickException):
-    """An error on purpose, shown as one sentence."""
+    """An error on purpose, shown as one sentence. ``code`` names its kind for programs."""
 
     exit_code = FAILED
+    code = "failed"
+    field: str | None = None
 
 
 class Misuse(Failure):
     """One that another command line or another setting mends."""
 
     exit_code = USAGE
+    code = "usage"
 
 
-def told(error: Error) -> Failure:
-    return (Misuse if isinstance(error, BadField | Question) else Failure)(str(error))
+def failure_of(error: Error) -> Failure:
+    """The archive's own error as one of the command line."""
+    failure = (Misuse if isinstance(error, BadField | Question) else Failure)(str(error))
+    failure.code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    failure.field = getattr(error, "field", None)
+    return failure
+
+
+def failure_of_system(error: OSError) -> Failure:
+    """The system's error with what to do about it."""
+    from backscroll.storage.files.durable_files import remedy_of
+
+    where = f"{error.filename}: " if error.filename else ""
+    failure = Failure(f"{where}{error.strerror or error}; {remedy_of(error)}")
+    failure.code = "system"
+    return failure
 
 
 class Commands(click.Group):
@@ -51,12 +68,44 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Error as error:
-            raise told(error) from error
+            raise failure_of(error) from error
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            raise Failure(f"{where}{error.strerror or error}") from error
+            raise failure_of_system(error) from error
+
+
+class RootCommands(Commands):
+    """The command itself: how a run ends, for people and, with ``--json``, for programs."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run and exit. Errors go to standard error, as one JSON object when ``--json`` was given."""
+        given = sys.argv[1:] if args is None else list(args)
+        try:
+            code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            if "--json" in given:
+                click.echo(_as_json(error), err=True)
+            else:
+                error.show()
+            code = error.exit_code
+        except click.Abort as abort:
+            code = INTERRUPTED if isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt) else FAILED
+            click.echo("Stopped." if code == INTERRUPTED else "Nothing was done.", err=True)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _as_json(error: click.ClickException) -> str:
+    code = getattr(error, "code", "usage" if isinstance(error, click.UsageError) else "failed")
+    row = {"code": code, "message": error.format_message(), "field": getattr(error, "field", None)}
+    return msgspec.json.encode({"error": row}).decode()
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> object:
@@ -101,16 +150,22 @@ class Archive(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def open_archive(settings: Settings) -> Iterator[Archive]:
-    """Open the store and the media; the directory of the archive is made when it is not there."""
-    from backscroll.storage.files.keys import load_or_make_key
+def open_archive(settings: Settings, create: bool = True) -> Iterator[Archive]:
+    """Open the store and the media. ``create`` makes an archive where there is none; without it that is an error."""
     from backscroll.storage.files.media import MediaStore
+
+    with opened_store(settings, create) as store:
+        yield Archive(store, MediaStore(settings.data / "media", store.key()), settings)
+
+
+@contextmanager
+def opened_store(settings: Settings, create: bool = False) -> Iterator[Store]:
+    """Open the store alone, for what needs neither media nor the key."""
     from backscroll.storage.store import open_store
 
-    store = open_store(settings.database, settings.data)
+    store = open_store(settings.database, settings.data, create=create)
     try:
-        media = MediaStore(settings.data / "media", load_or_make_key(settings.data / "secret.key"))
-        yield Archive(store, media, settings)
+        yield store
     finally:
         store.close()
 
@@ -143,6 +198,15 @@ def phone_of(store: Store, org: Org, name: str) -> Phone:
     except NotFound as error:
         remedy = f'add it with: backscroll phone add --org "{org.name}" --number {name}'
         raise NotFound("phone", f"{name}; {remedy}") from error
+
+
+def confirmed(yes: bool, question: str) -> None:
+    """Ask before something is changed, unless ``--yes`` was given. ``Misuse`` where nobody can answer."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misuse("Nothing was changed: say --yes to do this without being asked.")
+    click.confirm(question, abort=True, err=True)
 
 
 def show(rows: object, as_json: bool, text: Callable[[], str]) -> None:

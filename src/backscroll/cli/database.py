@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
 import click
 
-from backscroll.cli.common import Commands, Misuse, json_option, progress, settings_of, shared_options, show
+from backscroll.cli.common import Commands, confirmed, json_option, progress, settings_of, shared_options, show
 from backscroll.core.errors import BadField
 
 
@@ -68,10 +67,10 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
 
 def _key_of(data: Path) -> str | None:
     """The public name of the key in a data directory; None when there is none."""
-    from backscroll.storage.files.keys import Sealer, load_or_make_key
+    from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key
 
-    file = data / "secret.key"
-    return Sealer(load_or_make_key(file)).key_id if file.exists() else None
+    file = data / KEY_FILE
+    return Sealer(load_key(file)).key_id if file.exists() else None
 
 
 def _what_stays(data: Path) -> str:
@@ -131,7 +130,7 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
         if steps and not as_json:
             click.echo("\n".join(step.sentence for step in steps))
         if steps and not dry_run:
-            _ask(yes, len(steps))
+            confirmed(yes, f"Do these {len(steps)} steps now?")
             with progress("Spreading") as report:
                 spreading.carry_out(connection, steps, report)
     done = not dry_run
@@ -140,14 +139,6 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
         as_json,
         lambda: _outcome(len(steps), done),
     )
-
-
-def _ask(yes: bool, steps: int) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise Misuse("Nothing was changed: say --yes to do this without being asked.")
-    click.confirm(f"Do these {steps} steps now?", abort=True, err=True)
 
 
 def _outcome(steps: int, done: bool) -> str:

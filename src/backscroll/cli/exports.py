@@ -13,7 +13,7 @@ import click
 from backscroll.cli.common import (
     Commands,
     json_option,
-    open_archive,
+    opened_store,
     org_of,
     org_option,
     progress,
@@ -22,7 +22,7 @@ from backscroll.cli.common import (
     show,
 )
 from backscroll.core.errors import BadField
-from backscroll.storage.files.compressed_files import packed_file
+from backscroll.storage.files.compressed_files import packed_file, written_through
 
 
 @click.group(cls=Commands)
@@ -41,7 +41,8 @@ def export() -> None:
 def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bool, output: str, as_json: bool) -> None:
     """Write an organisation as JSON lines: messages with their edits, reactions and receipts, chats, contacts, phones.
 
-    The file appears when it is whole; the endings .gz and .zst compress it. Tokens stay behind; media files are copied
+    The file appears when it is whole; the endings .gz and .zst compress it. A link keeps being a link: the file that it
+    points to is written. Pipes and devices are written to as they are. Tokens stay behind; media files are copied
     apart, with the media folder.
 
     \b
@@ -51,21 +52,24 @@ def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bo
     """
     from backscroll.ingest import jsonl
 
-    with open_archive(settings_of(ctx)) as archive, progress("Exporting") as report, _whole(output) as out:
-        owner = org_of(archive.store, org)
-        summary = jsonl.export_jsonl(archive.store, out, org=owner, chat=chat, raws=raws, progress=report)
+    with opened_store(settings_of(ctx)) as store, progress("Exporting") as report, _whole(output) as out:
+        owner = org_of(store, org)
+        summary = jsonl.export_jsonl(store, out, org=owner, chat=chat, raws=raws, progress=report)
     if output != "-":
         show(summary, as_json, lambda: str(summary))
 
 
 @contextmanager
 def _whole(output: str) -> Iterator[BinaryIO]:
-    """A file that takes its name when all of it is written; what a cut leaves behind never looks complete."""
+    """A file that takes its name when all of it is written; what a cut leaves behind never looks complete.
+
+    A symbolic link is followed. What is no regular file (a pipe, a device) is written to and never replaced.
+    """
     if output == "-":
         yield sys.stdout.buffer
         return
-    target = Path(output)
+    target = Path(output).resolve()
     if target.is_dir() or not target.parent.is_dir():
         raise BadField("output", output, "must be a file in a folder that exists")
-    with packed_file(target) as out:
+    with written_through(target) if target.exists() and not target.is_file() else packed_file(target) as out:
         yield out

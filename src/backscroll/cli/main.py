@@ -6,16 +6,19 @@ from importlib.metadata import version
 
 import click
 
-from backscroll.cli.common import Commands, shared_options
+from backscroll.cli.backups import backup, restore
+from backscroll.cli.common import RootCommands, shared_options
 from backscroll.cli.database import copy, db
 from backscroll.cli.exports import export
 from backscroll.cli.imports import import_
+from backscroll.cli.keys import key
 from backscroll.cli.maintenance import check, migrate
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.serve import serve
+from backscroll.cli.status import status
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=RootCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @shared_options
 @click.version_option(version("backscroll"), message="%(prog)s %(version)s")
 def main() -> None:
@@ -24,9 +27,11 @@ def main() -> None:
     Settings come from a file (backscroll.toml here, or --config), then from BACKSCROLL_… variables, then from flags.
 
     \b
-    Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong.
+    Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 stopped with Ctrl-C. With --json an
+    error is a JSON object on standard error.
     """
 
 
-for command in (serve, org, phone, token, import_, export, check, migrate, copy, db):
+COMMANDS = (serve, status, org, phone, token, import_, export, backup, restore, check, migrate, copy, db, key)
+for command in COMMANDS:
     main.add_command(command)

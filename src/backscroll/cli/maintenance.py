@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from backscroll.cli.common import FAILED, json_option, open_archive, settings_of, shared_options, show
+from backscroll.cli.common import FAILED, json_option, opened_store, settings_of, shared_options, show
+
+if TYPE_CHECKING:
+    from backscroll.database.migrate import Migration
 
 
 @click.command()
@@ -18,8 +24,8 @@ def check(ctx: click.Context, as_json: bool) -> None:
     Example:
       backscroll check
     """
-    with open_archive(settings_of(ctx)) as archive:
-        findings = list(archive.store.check())
+    with opened_store(settings_of(ctx)) as store:
+        findings = list(store.check())
     show(findings, as_json, lambda: "\n".join(map(str, findings)) or "The archive is whole.")
     if findings:
         ctx.exit(FAILED)
@@ -30,7 +36,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @shared_options
 @click.pass_context
 def migrate(ctx: click.Context, as_json: bool) -> None:
-    """Bring the database up to this version. Every other command does so too; this one does only that.
+    """Bring the database up to this version and name what was run. Other commands do so too, without a word.
 
     \b
     Example:
@@ -39,5 +45,13 @@ def migrate(ctx: click.Context, as_json: bool) -> None:
     from backscroll.storage.store import bring_up_to_date
 
     settings = settings_of(ctx)
-    bring_up_to_date(settings.database, settings.data)
-    show({"migrated": True}, as_json, lambda: "The database is up to date.")
+    ran = bring_up_to_date(settings.database, settings.data)
+    rows = [{"version": migration.version, "name": migration.name} for migration in ran]
+    show({"migrated": rows}, as_json, lambda: _migrated(ran))
+
+
+def _migrated(ran: Sequence[Migration]) -> str:
+    if not ran:
+        return "The database was up to date; nothing was run."
+    lines = [f"Ran {migration.version:04} {migration.name.replace('_', ' ')}" for migration in ran]
+    return "\n".join([*lines, "The database is up to date."])

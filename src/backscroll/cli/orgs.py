@@ -12,7 +12,7 @@ from backscroll.cli.common import (
     Commands,
     expiry,
     json_option,
-    open_archive,
+    opened_store,
     org_of,
     org_option,
     phone_of,
@@ -52,8 +52,8 @@ def create_org(ctx: click.Context, name: str, org_id: str | None, as_json: bool)
     """
     if not name.strip():
         raise BadField("NAME", name, "an organisation needs a name that can be read")
-    with open_archive(settings_of(ctx)) as archive:
-        created = archive.store.create_org(name, _uuid(org_id))
+    with opened_store(settings_of(ctx), create=True) as store:
+        created = store.create_org(name, _uuid(org_id))
     show(org_row(created), as_json, lambda: f'Created organisation "{created.name}" ({created.id}).')
 
 
@@ -77,8 +77,8 @@ def list_orgs(ctx: click.Context, as_json: bool) -> None:
     Example:
       backscroll org list --json
     """
-    with open_archive(settings_of(ctx)) as archive:
-        rows = [org_row(found) for found in archive.store.list_orgs()]
+    with opened_store(settings_of(ctx)) as store:
+        rows = [org_row(found) for found in store.list_orgs()]
     show(rows, as_json, lambda: _rows(rows, "There is no organisation yet; make one with: backscroll org create NAME"))
 
 
@@ -105,10 +105,20 @@ def add_phone(
       backscroll phone add --org "Hill Street Bakery" --number 919876543210 --device-id bench
     """
     digits = digits_of(number)
-    with open_archive(settings_of(ctx)) as archive:
-        owner = org_of(archive.store, org)
-        added = archive.store.add_phone(owner.no, digits, device_id=device_id, name=name)
-    show(phone_row(added, owner), as_json, lambda: f'Added phone {added.number} ({added.phone_id}) to "{owner.name}".')
+    with opened_store(settings_of(ctx)) as store:
+        owner = org_of(store, org)
+        known = {phone.number: phone for phone in store.list_phones(owner.no)}.get(digits)
+        added = store.add_phone(owner.no, digits, device_id=device_id, name=name)
+    show(phone_row(added, owner), as_json, lambda: _added(known, added, owner))
+
+
+def _added(known: Phone | None, added: Phone, owner: Org) -> str:
+    what = f"phone {added.number} ({added.phone_id})"
+    if known is None:
+        return f'Added {what} to "{owner.name}".'
+    if known == added:
+        return f'"{owner.name}" has {what} already; nothing was changed.'
+    return f'"{owner.name}" has {what} already; it now has the name {added.name} and the device id {added.device_id}.'
 
 
 def digits_of(number: str) -> str:
@@ -131,12 +141,8 @@ def list_phones(ctx: click.Context, org: str | None, as_json: bool) -> None:
     Example:
       backscroll phone list --org "Hill Street Bakery"
     """
-    with open_archive(settings_of(ctx)) as archive:
-        rows = [
-            phone_row(found, owner)
-            for owner in _owners(archive.store, org)
-            for found in archive.store.list_phones(owner.no)
-        ]
+    with opened_store(settings_of(ctx)) as store:
+        rows = [phone_row(found, owner) for owner in _owners(store, org) for found in store.list_phones(owner.no)]
     show(
         rows, as_json, lambda: _rows(rows, "There is no phone yet; add one with: backscroll phone add --number DIGITS")
     )
@@ -174,12 +180,12 @@ def create_token(
       backscroll token create --org "Hill Street Bakery" --phone 919876543210 --expires 90d --json
     """
     expires_at = expiry(expires, time.time_ns() // 1000) if expires else None
-    with open_archive(settings_of(ctx)) as archive:
-        owner = org_of(archive.store, org)
-        chosen = tuple(phone_of(archive.store, owner, number) for number in dict.fromkeys(phones))
+    with opened_store(settings_of(ctx)) as store:
+        owner = org_of(store, org)
+        chosen = tuple(phone_of(store, owner, number) for number in dict.fromkeys(phones))
         numbers = tuple(dict.fromkeys(found.no for found in chosen)) or None
         granted = frozenset(scopes) or frozenset({"read"})
-        made = archive.store.create_token(owner.no, name, numbers, granted, expires_at)
+        made = store.create_token(owner.no, name, numbers, granted, expires_at)
     row = {
         "id": made.id,
         "secret": made.secret,
@@ -206,9 +212,9 @@ def list_tokens(ctx: click.Context, org: str | None, as_json: bool) -> None:
     Example:
       backscroll token list --json
     """
-    with open_archive(settings_of(ctx)) as archive:
-        rows = [row for owner in _owners(archive.store, org) for row in _token_rows(archive.store, owner)]
-    show(rows, as_json, lambda: _rows(rows, "There is no token yet; make one with: backscroll token create"))
+    with opened_store(settings_of(ctx)) as store:
+        rows = [row for owner in _owners(store, org) for row in _token_rows(store, owner)]
+    show(rows, as_json, lambda: _token_table(rows, time.time_ns() // 1000))
 
 
 @token.command("revoke")
@@ -226,13 +232,13 @@ def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bo
     """
     from backscroll.storage.accounts.accounts import org_of_token
 
-    with open_archive(settings_of(ctx)) as archive:
+    with opened_store(settings_of(ctx)) as store:
         # The id names its organisation; --org is a check on top.
         named = org_of_token(token_id)
-        owners = [owner for owner in _owners(archive.store, org) if owner.no == named]
+        owners = [owner for owner in _owners(store, org) if owner.no == named]
         if not owners:
             raise NotFound("token", token_id)
-        archive.store.revoke_token(owners[0].no, token_id)
+        store.revoke_token(owners[0].no, token_id)
     show({"id": token_id, "revoked": True}, as_json, lambda: f"Revoked token {token_id}.")
 
 
@@ -271,6 +277,38 @@ def _token_rows(store: Store, org: Org) -> list[dict[str, Any]]:
         }
         for found in store.list_tokens(org.no)
     ]
+
+
+def _token_table(rows: list[dict[str, Any]], now: int) -> str:
+    """What a person looks for, within 100 columns; ``--json`` has the rest."""
+    if not rows:
+        return "There is no token yet; make one with: backscroll token create"
+    shown = [
+        (
+            row["id"],
+            shortened(row["name"] or "", 16),
+            shortened(row["org"], 16),
+            shortened(", ".join(row["phones"]) if row["phones"] else "all", 18),
+            _state(row, now),
+            (row["last_used_at"] or "never")[:10],
+        )
+        for row in rows
+    ]
+    return table(("id", "name", "org", "phones", "state", "last used"), shown)
+
+
+def _state(row: dict[str, Any], now: int) -> str:
+    if row["revoked_at"]:
+        return "revoked"
+    expires_at = row["expires_at"]
+    if expires_at is None:
+        return "valid"
+    return "expired" if expires_at <= (timestamp(now) or "") else f"to {expires_at[:10]}"
+
+
+def shortened(text: str, width: int) -> str:
+    """At most ``width`` characters; an ellipsis stands for what is left out."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _rows(rows: list[dict[str, Any]], otherwise: str) -> str:

@@ -161,6 +161,12 @@ def _settle(engine: Engine, copying: bool) -> None:
         )
 
 
+def holds_archive(engine: Engine) -> bool:
+    """Whether an archive was made in this database, of whatever version."""
+    made = engine.read(lambda tx: tx.one("count_directory", {})) == (2,)
+    return made and read_meta(engine, "archive") is not None
+
+
 def read_meta(engine: Engine, key: str) -> str | None:
     """What holds for the database as a whole under this key; None when nothing does."""
     row = engine.read(lambda tx: tx.one("read_meta", {"key": key}))

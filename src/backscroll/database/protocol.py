@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from backscroll.database.tables import copying_statements
@@ -73,6 +74,13 @@ class Engine(Protocol):
         """Run a migration's index builds without holding up writers, where the engine can.
 
         ``record`` is committed when all are done; who writes it is alone meanwhile, ``Conflict`` for whoever waited.
+        """
+        ...
+
+    def save_file(self, path: Path, report: Callable[[int, int], None]) -> bool:
+        """Write one consistent state of the whole database to a new SQLite file, while others write.
+
+        False where the engine cannot: then rows are copied. ``report`` gets pages written so far and of how many.
         """
         ...
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ MINIMUM = 3_045_000
 """Contentless FTS5 tables that can delete came with 3.43; 3.45 mended them."""
 
 BUSY_MS = 30_000
+SAVED_PAGES = 4096
+"""Pages that a backup copies between two reports."""
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -134,6 +137,20 @@ class SqliteEngine:
     def build(self, record: str, statements: Sequence[str]) -> None:
         self.script(";\n".join([record, *(s.replace(" CONCURRENTLY", "") for s in statements)]))
 
+    def save_file(self, path: Path, report: Callable[[int, int], None]) -> bool:
+        _make_private(path)
+        with _translated(), closing(self._connect()) as source, closing(apsw.Connection(str(path))) as target:
+            # An open reader keeps its state, so that writers in between do not make the copy begin again.
+            source.execute("BEGIN")
+            source.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
+            with target.backup("main", source, "main") as pages:
+                while not pages.done:
+                    pages.step(SAVED_PAGES)
+                    report(pages.page_count - pages.remaining, pages.page_count)
+            source.execute("COMMIT")
+            self._connections.remove(source)
+        return True
+
     def use_app_role(self) -> None:
         """SQLite has no roles."""
 
@@ -143,6 +160,21 @@ class SqliteEngine:
             with contextlib.suppress(apsw.Error):
                 connection.close()
         self._connections.clear()
+
+
+def holds_archive(path: Path) -> bool:
+    """Whether the file is an archive's database, found out without changing it. True also when it cannot be told:
+    whoever opens it then learns why."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            found = connection.execute(load_statements("sqlite")["count_directory"]).fetchone()
+    except apsw.NotADBError:
+        return False
+    except apsw.Error:
+        return True
+    return found == (2,)
 
 
 def _make_private(path: Path) -> None:
@@ -170,10 +202,20 @@ class _translated:  # noqa: N801 -- a context manager, and a class because every
                 raise StorageFull(told) from error
             case apsw.ConstraintError():
                 raise Conflict("This clashes with what is stored already") from error
-            case (
-                apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.CorruptError() | apsw.NotADBError()
-            ):
-                raise StorageError(f"The database cannot be used: {error}") from error
+            case apsw.ReadOnlyError() | apsw.CantOpenError():
+                raise StorageError(
+                    f"The database cannot be opened for writing ({error}): its file or folder belongs to another "
+                    "user, or the disk is mounted read-only; run the command as the owner of the archive, or change "
+                    "the owner with chown"
+                ) from error
+            case apsw.CorruptError() | apsw.NotADBError():
+                raise StorageError(
+                    f"The database is damaged ({error}); restore the backup with: backscroll restore DIR"
+                ) from error
+            case apsw.IOError():
+                raise StorageError(
+                    f"The disk refused to read or write the database ({error}); look at the disk and the system's log"
+                ) from error
             case apsw.Error():
                 raise StorageError(f"The database refused a statement: {error}") from error
             case _:

@@ -3,6 +3,7 @@ writes in one transaction; a write is on disk when its method returns."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,13 +31,14 @@ from backscroll.core.model import (
     ReactionPage,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
-from backscroll.database import migrate
+from backscroll.database import migrate, sqlite
 from backscroll.database.protocol import Engine, Txn
 from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.accounts import accounts, leases, sessions
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
 from backscroll.storage.accounts.sessions import NewSession
-from backscroll.storage.files.keys import Sealer, load_or_make_key
+from backscroll.storage.files.durable_files import make_folder, writing
+from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key, load_or_make_key
 from backscroll.storage.read.export_lines import StoredLines, lines_between
 from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
@@ -46,11 +48,14 @@ from backscroll.storage.read.pages import read_page
 from backscroll.storage.records.rows import row_of
 from backscroll.storage.transfer import check
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
+from backscroll.storage.transfer.restoring import refuse_unfinished
 from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.merge import merge_step
 
 T = TypeVar("T")
+
+SQLITE_FILE = "backscroll.db"
 
 TOUCH_SECONDS = 0.02
 """So long a reader waits at most for its token's time of use to be written."""
@@ -70,6 +75,13 @@ class Change(Struct, frozen=True):
     no: int
 
 
+class LastStored(Struct, frozen=True):
+    """When the newest row of an organisation was stored, in microseconds UTC, and which kind of source told it."""
+
+    at: int
+    source: str
+
+
 class Quarantined(Struct, frozen=True):
     """Input that could not be understood, as it was received. ``stored_at`` in microseconds UTC."""
 
@@ -85,13 +97,12 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us) -> Store:
-    """Open the archive, making and migrating it when needed.
+def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us, create: bool = True) -> Store:
+    """Open the archive and migrate it when needed. ``create`` makes one where there is none; else ``NotFound``.
 
     ``url`` None is the file ``backscroll.db`` in ``data``; ``sqlite:PATH`` another file.
     """
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = Store(make_engine(url, data), data, clock)
+    store = Store(open_engine(url, data, create), data, clock)
     try:
         store.migrate()
     except BaseException:
@@ -100,21 +111,55 @@ def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us) -
     return store
 
 
-def bring_up_to_date(url: str | None, data: Path, clock: Callable[[], int] = now_us) -> None:
-    """Make or migrate the archive and leave it closed, as a user who may not read it perhaps."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with closing(make_engine(url, data)) as engine:
-        migrate.migrate(engine, clock())
+def bring_up_to_date(url: str | None, data: Path, clock: Callable[[], int] = now_us) -> list[migrate.Migration]:
+    """Migrate the archive and leave it closed, as a user who may not read it perhaps. Returns what was run."""
+    with closing(open_engine(url, data, create=False)) as engine:
+        return migrate.migrate(engine, clock())
+
+
+def open_engine(url: str | None, data: Path, create: bool) -> Engine:
+    """The archive's database, not migrated. ``NotFound`` where there is none and ``create`` is not set.
+
+    Nothing is written before it is known that an archive is there, or is to be made.
+    """
+    refuse_unfinished(data)
+    file = sqlite_file(url, data)
+    if not create and file is not None and not sqlite.holds_archive(file):
+        raise _no_archive(file)
+    if create:
+        with writing(f"The data directory {data}"):
+            make_folder(data)
+    engine = make_engine(url, data)
+    if not create and not migrate.holds_archive(engine):
+        engine.close()
+        raise _no_archive(file)
+    return engine
+
+
+def _no_archive(file: Path | None) -> NotFound:
+    return NotFound(
+        "archive",
+        f"{file or 'the database of that URL'}; check --data and --database (BACKSCROLL_DATA, BACKSCROLL_DATABASE), or "
+        "begin a new archive there with: backscroll org create NAME",
+    )
+
+
+def sqlite_file(url: str | None, data: Path) -> Path | None:
+    """The file of an archive on SQLite; None for one on PostgreSQL."""
+    if not url:
+        return data / SQLITE_FILE
+    scheme, _, rest = url.partition(":")
+    # Three slashes and four lead to the same absolute path.
+    return Path(re.sub("^//+", "/", rest.removeprefix("//"))) if scheme == "sqlite" else None
 
 
 def make_engine(url: str | None, data: Path) -> Engine:
     """The engine that a URL names; see ``open_store``. ``BadField`` for another scheme."""
-    if not url:
-        return SqliteEngine(data / "backscroll.db")
-    scheme, _, rest = url.partition(":")
-    if scheme == "sqlite":
-        return SqliteEngine(Path(rest.removeprefix("//")))
-    if scheme in ("postgresql", "postgres"):
+    file = sqlite_file(url, data)
+    if file is not None:
+        return SqliteEngine(file)
+    scheme = url.partition(":")[0] if url else ""
+    if url and scheme in ("postgresql", "postgres"):
         from backscroll.database.postgres.engine import PostgresEngine
 
         return PostgresEngine(url)
@@ -225,7 +270,7 @@ class Store:
 
     def _seal(self) -> Sealer:
         if self._sealer is None:
-            self._sealer = Sealer(load_or_make_key(self._data / "secret.key"))
+            self._sealer = Sealer(self.key())
         return self._sealer
 
     # ------------------------------------------------------------------ messages
@@ -325,6 +370,9 @@ class Store:
 
     def _create_org(self, name: str, id: str | None, created_at: int) -> Org:
         """With the next number. Whoever is overtaken there by another process takes the one after it."""
+        if not self.list_orgs():
+            # The key is as old as the archive. Later on a missing one is an error, never a reason to make another.
+            load_or_make_key(self._data / KEY_FILE)
         while True:
             no = max((org.no for org in self.list_orgs()), default=0) + 1
             try:
@@ -335,6 +383,11 @@ class Store:
                 if all(org.no != no for org in self.list_orgs()):
                     raise
 
+    def key(self) -> bytes:
+        """The archive's key; ``StorageError`` when its file is missing beside an archive that is in use."""
+        path = self._data / KEY_FILE
+        return load_key(path) if self.list_orgs() else load_or_make_key(path)
+
     def list_orgs(self) -> list[Org]:
         """All organisations, in the order of their numbers."""
         return self._engine.read(accounts.list_orgs)
@@ -344,7 +397,7 @@ class Store:
         return self._engine.read(lambda tx: accounts.find_org(tx, name_or_id))
 
     def add_phone(self, org: int, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
-        """Make an own phone, or complete one that is there."""
+        """Make an own phone, or say anew what one that is there is called."""
         digits = bare_number(number.partition("@")[0])
         if not 5 <= len(digits) <= 15:
             raise BadField("number", number, "must be digits with the country code, such as 919876543210")
@@ -356,7 +409,7 @@ class Store:
         def work(tx: Txn) -> None:
             state = lock_org_state(tx, org)
             writer = Writer(tx, state, self._clock(), "linked")
-            writer.see_phone(event, accounts.make_phone_id())
+            writer.phones.correct(writer.see_phone(event, accounts.make_phone_id()), device_id, name)
             writer.finish()
             save_org_state(tx, state)
 
@@ -480,6 +533,21 @@ class Store:
         touched = self._token_uses.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
         with suppress(TimeoutError, StorageError):
             greenlets.wait(touched, TOUCH_SECONDS)
+
+    # ------------------------------------------------------------------ the archive itself
+
+    def archive_id(self) -> str:
+        """The archive's own id, which copies and backups of it share."""
+        return migrate.read_meta(self._engine, "archive") or ""
+
+    def schema(self) -> int:
+        """The number of the newest migration that was run here."""
+        return max(migrate.applied(self._engine), default=0)
+
+    def last_stored(self, org: int) -> LastStored | None:
+        """The message that was stored last; None while there is none."""
+        row = self._engine.read(lambda tx: tx.one("last_stored", {"org": org}), org)
+        return None if row is None else LastStored(*row)
 
     # ------------------------------------------------------------------ dumps
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -187,6 +188,9 @@ class PostgresEngine:
             connection.close()
             raise
         return connection
+
+    def save_file(self, path: Path, report: Callable[[int, int], None]) -> bool:
+        return False
 
     def use_app_role(self) -> None:
         """Give up, in every transaction, a right to bypass row level security."""

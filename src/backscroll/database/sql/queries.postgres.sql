@@ -71,3 +71,6 @@ SELECT no, sent_at, id, phone, chat, sender, text FROM messages
 WHERE org = :org AND no IN (:nos*) AND CASE WHEN phone IN (:phones*) AND chat IN (:chats*) THEN TRUE END
     AND sent_at BETWEEN :low AND :high
     AND (flags & :mask) = :want AND text IS NOT NULL;
+
+-- name: refresh_statistics
+ANALYZE heads, phones, contacts, aliases, chats, messages, tellings, addons, tallies, changes, files, raws, search;

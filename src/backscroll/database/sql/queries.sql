@@ -52,6 +52,11 @@ VALUES (:org, :phone, :jid, :contact, :phone_id, :device_id, :name, :created_at)
 UPDATE phones SET device_id = coalesce(device_id, :device_id), name = coalesce(name, :name)
 WHERE org = :org AND phone = :phone;
 
+-- name: correct_phone
+-- What an operator says replaces what is known.
+UPDATE phones SET device_id = coalesce(:device_id, device_id), name = coalesce(:name, name)
+WHERE org = :org AND phone = :phone;
+
 -- name: list_phones
 SELECT phone, jid, phone_id, device_id, name, created_at, contact FROM phones WHERE org = :org ORDER BY phone;
 
@@ -663,3 +668,7 @@ SELECT digest, source, type, payload FROM raws WHERE org = :org AND digest > :af
 -- name: keep_position
 -- An archive's own place in a stream is newer than a file's.
 INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place) ON CONFLICT (org, stream) DO NOTHING;
+
+-- name: last_stored
+-- Numbers rise, so the highest is the newest row.
+SELECT stored_at, source FROM messages WHERE org = :org ORDER BY no DESC LIMIT 1;

@@ -86,8 +86,12 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
     except ValueError:
         raise BadField("id", id, "must be a UUID such as 2997dd64-89bf-48d3-9a22-b314fca017e5") from None
     orgs = list_orgs(tx)
-    if any(name == org.name or id == org.id for org in orgs):
-        raise NameTaken(f"An organisation called {name} or with this id exists already; choose another name")
+    for org in orgs:
+        if name.casefold() == org.name.casefold():
+            same = "" if name == org.name else "; names that differ only in case are the same name"
+            raise NameTaken(f"There is an organisation called {org.name} already{same}; choose another name")
+        if id == org.id:
+            raise NameTaken(f"The organisation {org.name} has the id {id} already; choose another id")
     tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
     tx.run("add_org_state", {"org": no})
     return Org(no=no, id=id, name=name, created_at=now)
@@ -100,10 +104,15 @@ def list_orgs(tx: Txn) -> list[Org]:
 
 
 def find_org(tx: Txn, name_or_id: str) -> Org:
-    """By its exact name or its id; ``NotFound``."""
-    for org in list_orgs(tx):
-        if name_or_id in (org.name, org.id) or name_or_id.lower() == org.id:
+    """By its name or its id, in any case; ``NotFound``. An exact name wins over others that older versions allowed."""
+    orgs = list_orgs(tx)
+    wanted = name_or_id.casefold()
+    for org in orgs:
+        if name_or_id == org.name or wanted == org.id:
             return org
+    alike = [org for org in orgs if org.name.casefold() == wanted]
+    if len(alike) == 1:
+        return alike[0]
     raise NotFound("organisation", name_or_id)
 
 

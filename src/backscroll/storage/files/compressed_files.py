@@ -43,6 +43,13 @@ def packed_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def written_through(path: Path) -> Iterator[BinaryIO]:
+    """A pipe or device that is there, for writing; it stays what it is. Endings compress as for ``packed_file``."""
+    with path.open("wb") as file, _packing(cast(BinaryIO, file), path.suffix) as out:
+        yield out
+
+
+@contextmanager
 def _packing(file: BinaryIO, ending: str) -> Iterator[BinaryIO]:
     if ending == ".gz":
         with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:

@@ -12,6 +12,24 @@ from backscroll.core.errors import StorageError, StorageFull
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
+_REMEDIES = {
+    errno.EACCES: "run the command as the owner of the archive, or change the owner with chown",
+    errno.EPERM: "run the command as the owner of the archive, or change the owner with chown",
+    errno.EROFS: "that disk is mounted read-only; name another place",
+    errno.ENOSPC: "free some space and run the command again",
+    errno.EDQUOT: "free some space and run the command again",
+    errno.EEXIST: "a file stands where a directory is needed; name another place, or move the file away",
+    errno.ENOTDIR: "a file stands where a directory is needed; name another place, or move the file away",
+    errno.EISDIR: "a directory stands where a file is needed; name a file",
+    errno.ENOENT: "check the name; the folder that it is in must exist",
+    errno.EIO: "the disk failed to read or write; look at the disk and the system's log",
+}
+
+
+def remedy_of(error: OSError) -> str:
+    """What a person can do about an error of the system."""
+    return _REMEDIES.get(error.errno or 0, "look at the system's log, then try again")
+
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
@@ -21,7 +39,7 @@ def writing(what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in NO_SPACE:
             raise StorageFull(f"{what} cannot be written, the disk is full: free some space and send again") from error
-        raise StorageError(f"{what} cannot be written: {error.strerror or error}") from error
+        raise StorageError(f"{what} cannot be written ({error.strerror or error}); {remedy_of(error)}") from error
 
 
 def make_folder(folder: Path) -> None:

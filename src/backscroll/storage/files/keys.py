@@ -15,12 +15,28 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from backscroll.core.errors import StorageError
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
 
+KEY_FILE = "secret.key"
+"""Its name in the data directory."""
 KEY_BYTES = 32
 
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 4
 _HEADER_BYTES = len(_VERSION) + _KEY_ID_BYTES
 _NONCE_BYTES = 12
+
+
+def load_key(path: Path) -> bytes:
+    """Return the 32 bytes in the file; ``StorageError`` with the way back when there is none.
+
+    Never makes one: links that were given out and sealed input need the key that the archive began with.
+    """
+    try:
+        return _read_key(path)
+    except FileNotFoundError:
+        raise StorageError(
+            f"The archive's key is missing: there is no file {path}. Put back secret.key from the backup, or from the "
+            "other servers of this archive; if it is lost for good, make another with: backscroll key create"
+        ) from None
 
 
 def load_or_make_key(path: Path) -> bytes:

@@ -56,7 +56,7 @@ class MediaStore:
     """The files of all orgs under ``root``. Orgs never share a file: none learns what another holds."""
 
     def __init__(self, root: Path, key: bytes) -> None:
-        """Open the folder, make it if need be, and sweep what crashes left behind more than a day ago."""
+        """Sweep what crashes left behind more than a day ago. The folder itself is made when the first file comes."""
         self.root = root
         self._link_key = derive_key(key, "media link")
         self._incoming = root / ".incoming"
@@ -64,9 +64,10 @@ class MediaStore:
         self._named: set[Path] = set()
         # A hostile picture may take 120 MB while it is decoded; two at a time bound the sum.
         self._decoders = threading.BoundedSemaphore(2)
-        with writing("media"):
-            make_folder(self._incoming)
-        _sweep(self._incoming, time.time() - LEFTOVER_SECONDS)
+        if root.is_dir():
+            with writing("media"):
+                make_folder(self._incoming)
+            _sweep(self._incoming, time.time() - LEFTOVER_SECONDS)
 
     def put(
         self,
@@ -82,6 +83,7 @@ class MediaStore:
         Raises ``BadField`` above ``max_bytes`` and ``StorageFull`` without space; neither leaves anything behind.
         """
         with writing("media"):
+            make_folder(self._incoming)
             descriptor, name = tempfile.mkstemp(dir=self._incoming)
         temporary = Path(name)
         try:
@@ -128,7 +130,7 @@ class MediaStore:
 
     def orgs(self) -> Iterator[int]:
         """The orgs that have a folder here, in order."""
-        names = (folder.name for folder in self.root.iterdir())
+        names = (folder.name for folder in self.root.iterdir()) if self.root.is_dir() else ()
         yield from sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def files(self, org: int) -> Iterator[str]:

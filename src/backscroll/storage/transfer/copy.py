@@ -8,7 +8,7 @@ to the source meanwhile; that is looked at, not taken on trust.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core import ids
-from backscroll.core.errors import Conflict, StorageError
-from backscroll.database.migrate import migrate, read_meta
+from backscroll.core.errors import Conflict, StorageBusy, StorageError
+from backscroll.database.migrate import holds_archive, migrate, read_meta
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.database.tables import TABLES, Table
 from backscroll.storage.search import substring
@@ -144,7 +144,7 @@ class Copy:
         if begun and not table.key:
             return
         copied = 0
-        for rows in _pages(self._source, org, table, after):
+        for rows in _pages(_separate_reads(self._source, org), org, table, after):
             place = Place(org, table.name, list(rows[-1][1 : 1 + len(table.key)]))
 
             def work(tx: Txn, rows: list[Row] = rows, place: Place = place) -> None:
@@ -168,6 +168,8 @@ class Copy:
             )
         digest = hashlib.sha256()
         done = 0
+        # Without statistics PostgreSQL plans the comparison of the search index as if the tables were empty.
+        self._target.write(lambda tx: tx.run("refresh_statistics", {}))
         for org in self._heads:
             for table in TABLES:
                 for rows in self._same_pages(org, table):
@@ -184,7 +186,7 @@ class Copy:
         tx.run("forget_meta", {"key": "copying"})
 
     def _same_pages(self, org: int, table: Table) -> Iterator[list[Row]]:
-        pages = (_pages(engine, org, table, None) for engine in (self._source, self._target))
+        pages = (_pages(_separate_reads(engine, org), org, table, None) for engine in (self._source, self._target))
         for ours, theirs in zip_longest(*pages, fillvalue=[]):
             if ours != theirs:
                 raise StorageError(f"{_difference(table, ours, theirs)}; begin again with an empty database")
@@ -213,6 +215,72 @@ def _named(table: Table, row: Row) -> str:
     return f"{table.name}, {key}"
 
 
+def is_in_use(engine: Engine) -> bool:
+    """Whether the database holds an archive with organisations, or part of a copy."""
+    if not holds_archive(engine):
+        return False
+    return bool(engine.read(lambda tx: tx.all("list_orgs", {}))) or read_meta(engine, "copying") is not None
+
+
+def snapshot_rows(source: Engine, target: Engine, now: int, report: Report) -> None:
+    """Copy an archive that is in use to an empty database: each organisation as one moment left it.
+
+    Every row is read back and compared. ``StorageBusy`` when the source goes away meanwhile: begin again.
+    """
+    migrate(target, now)
+    target.write(lambda tx: tx.run("save_meta", {"key": "archive", "value": read_meta(source, "archive") or ""}))
+    for row in source.read(lambda tx: tx.all("list_orgs", {})):
+        org, id, name, created_at = row
+        target.write(lambda tx, row=(org, id, name, created_at): _add_org(tx, row))  # type: ignore[misc]
+        _Snapshot(target, int(org), report).take(source)
+
+
+def _add_org(tx: Txn, row: Row) -> None:
+    org, id, name, created_at = row
+    tx.run("add_org", {"org": org, "id": id, "name": name, "now": created_at})
+
+
+class _Snapshot:
+    """One organisation's rows, read in one transaction of the source."""
+
+    def __init__(self, target: Engine, org: int, report: Report) -> None:
+        self._target = target
+        self._org = org
+        self._report = report
+        self._begun = False
+
+    def take(self, source: Engine) -> None:
+        source.read(self._all, self._org)
+
+    def _all(self, tx: Txn) -> None:
+        if self._begun:
+            raise StorageBusy("The database went away while it was backed up; start the backup again")
+        self._begun = True
+        counts = {table.name: tx.one(f"copy_count_{table.name}", {"org": self._org}) for table in TABLES}
+        whole = sum(int(count[0]) for count in counts.values() if count)
+        done = 0
+        for table in TABLES:
+            read = hashlib.sha256()
+            for rows in _pages(tx.all, self._org, table, None):
+                read.update(msgspec.msgpack.encode(rows))
+                self._target.write(lambda target, table=table, rows=rows: self._put(target, table, rows))  # type: ignore[misc]
+                done += len(rows)
+                self._report(done, whole)
+            self._compare(table, read.hexdigest())
+
+    def _put(self, tx: Txn, table: Table, rows: list[Row]) -> None:
+        tx.many(f"copy_put_{table.name}", (dict(zip(table.columns, row, strict=True)) for row in rows))
+        if table.name == "messages":
+            tx.many("add_search", _search_rows(self._org, rows))
+
+    def _compare(self, table: Table, expected: str) -> None:
+        written = hashlib.sha256()
+        for rows in _pages(_separate_reads(self._target, self._org), self._org, table, None):
+            written.update(msgspec.msgpack.encode(rows))
+        if written.hexdigest() != expected:
+            raise StorageError(f"The rows of {table.name} read back different from what was written; look at that disk")
+
+
 def _state(text: str | None) -> State | None:
     return None if text is None else msgspec.json.decode(text, type=State)
 
@@ -231,12 +299,21 @@ def _count(engine: Engine, org: int, table: Table) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _pages(engine: Engine, org: int, table: Table, after: Key | None) -> Iterator[list[Row]]:
+Fetch = Callable[[str, Mapping[str, Any]], list[Row]]
+"""Runs a named statement."""
+
+
+def _separate_reads(engine: Engine, org: int) -> Fetch:
+    """Each statement in a transaction of its own, so that a long copy holds none open."""
+    return lambda name, params: engine.read(lambda tx: tx.all(name, params), org)
+
+
+def _pages(fetch: Fetch, org: int, table: Table, after: Key | None) -> Iterator[list[Row]]:
     """A table's rows in the order of its key, after a key."""
     while True:
         name = f"copy_first_{table.name}" if after is None else f"copy_next_{table.name}"
         params: dict[str, Any] = {"org": org, "limit": table.page} | dict(zip(table.key, after or (), strict=False))
-        rows = engine.read(lambda tx, name=name, params=params: tx.all(name, params), org)  # type: ignore[misc]
+        rows = fetch(name, params)
         if rows:
             yield rows
         if len(rows) < table.page or not table.key:

@@ -62,10 +62,21 @@ class OwnPhones:
             self._tx.run("update_phone", params)
         else:
             return row[0]
+        self._changed(number)
+        return number
+
+    def correct(self, number: int, device_id: str | None, name: str | None) -> None:
+        """Replace what is known of a phone by what its owner says; None leaves it as it is."""
+        device, title = next((row[3], row[4]) for row in self._rows.values() if row[0] == number)
+        if (device_id or device, name or title) != (device, title):
+            params = {"org": self._state.org, "phone": number, "device_id": device_id, "name": name}
+            self._tx.run("correct_phone", params)
+            self._changed(number)
+
+    def _changed(self, number: int) -> None:
         self._state.change("phone", number)
         self._state.named = -1
         self._load()
-        return number
 
     def _add(self, event: events.PhoneSeen, jid: str, device: str | None, phone_id: str) -> int:
         number = self._state.number()

@@ -1,0 +1,98 @@
+"""Backing up the archive, and putting a backup back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from msgspec import to_builtins
+
+from backscroll.cli.common import json_option, progress, settings_of, shared_options, show
+
+if TYPE_CHECKING:
+    from backscroll.storage.transfer.backup_files import Manifest
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@json_option
+@shared_options
+@click.pass_context
+def backup(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Back up the whole archive to DIR: database, media and key, while servers go on.
+
+    Everything is read back before the backup counts. A later backup to the same DIR writes only media that are new, and
+    until it is whole the earlier one stays. Whoever has the backup can read all messages.
+
+    \b
+    Examples:
+      backscroll backup /backup/archive
+      backscroll backup /backup/archive --database postgresql://backscroll@db/archive
+    """
+    from backscroll.storage.store import open_engine
+    from backscroll.storage.transfer.backup import Backup, Stages
+
+    settings = settings_of(ctx)
+    with closing(open_engine(settings.database, settings.data, create=False)) as engine, ExitStack() as stack:
+        stages = Stages(*(stack.enter_context(progress(label)) for label in ("Database", "Media", "Verifying")))
+        manifest = Backup(engine, settings.data, folder.absolute(), time.time_ns() // 1000).take(stages)
+    show({"folder": str(folder), **to_builtins(manifest)}, as_json, lambda: _taken(folder, manifest))
+
+
+def _taken(folder: Path, manifest: Manifest) -> str:
+    lines = [
+        f"Backed up to {folder}: {manifest.orgs} organisations, {manifest.messages:,} messages, {manifest.media:,} "
+        f"media files, {manifest.bytes:,} bytes; every byte was read back."
+    ]
+    if manifest.media_missing:
+        lines.append(f"{manifest.media_missing:,} media files that the database names are not in the archive.")
+    if manifest.media_damaged:
+        lines.append(
+            f"{manifest.media_damaged:,} media files are damaged in the archive and were taken as they are; "
+            "name them with: backscroll check --media"
+        )
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@json_option
+@shared_options
+@click.pass_context
+def restore(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Restore the backup in DIR into an empty data directory, and an empty database where PostgreSQL is used.
+
+    The whole backup is verified before anything is written. A restore that was cut serves nobody; run the command
+    again, it goes on. A backup of either engine may be restored to either.
+
+    \b
+    Examples:
+      backscroll restore /backup/archive --data /srv/restored
+      backscroll restore /backup/archive --data /srv/restored --database postgresql://backscroll@db/restored
+    """
+    from backscroll.storage.store import make_engine, sqlite_file
+    from backscroll.storage.transfer.restoring import Restore, RestoreStages
+
+    settings = settings_of(ctx)
+    work = Restore(folder.absolute(), settings.data, time.time_ns() // 1000)
+    file = sqlite_file(settings.database, settings.data)
+    with ExitStack() as stack:
+        stages = RestoreStages(*(stack.enter_context(progress(label)) for label in ("Verifying", "Files", "Database")))
+        if file is not None:
+            work.to_file(file, stages)
+        else:
+            work.to_engine(stack.enter_context(closing(make_engine(settings.database, settings.data))), stages)
+    row = {"data": str(settings.data), "resumed": work.resumed, **to_builtins(work.manifest)}
+    show(row, as_json, lambda: _restored(settings.data, work.manifest))
+
+
+def _restored(data: Path, manifest: Manifest) -> str:
+    return (
+        f"Restored the backup of {manifest.taken_at} to {data}: {manifest.orgs} organisations, {manifest.messages:,} "
+        f"messages, {manifest.media:,} media files.\nCheck it with: backscroll check --data {data}"
+    )

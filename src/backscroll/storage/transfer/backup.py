@@ -1,0 +1,269 @@
+"""Backing up an archive that is in use, from either engine, to a folder that is verified before it counts."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from backscroll.core.errors import BadField, Conflict, StorageError
+from backscroll.database.migrate import applied, migrations, read_meta
+from backscroll.database.protocol import Engine
+from backscroll.database.sqlite import SqliteEngine
+from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
+from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.transfer.backup_files import (
+    FORMAT,
+    MANIFEST,
+    MEDIA,
+    Manifest,
+    Report,
+    copy_file,
+    digest_of,
+    read_manifest,
+    sync_file,
+    whole_file,
+    write_manifest,
+)
+from backscroll.storage.transfer.copy import snapshot_rows
+
+SECOND = 1_000_000
+LOCK = ".lock"
+_OURS = re.compile(r"manifest\.json|media|\.lock|\.?(database|SHA256SUMS|secret)-\S+|\.manifest\.json\.part")
+
+
+class Stages(Struct, frozen=True):
+    """Who is told how far each part of the work is."""
+
+    database: Report
+    media: Report
+    verifying: Report
+
+
+class Backup:
+    """One run of ``backscroll backup``. ``data`` is the archive's data directory, ``folder`` where the backup goes.
+
+    ``BadField`` when the folder holds anything else than a backup of this archive, ``Conflict`` while another backup
+    writes to it. Whatever cuts or refuses a run, the backup that was in the folder stays whole.
+    """
+
+    def __init__(self, engine: Engine, data: Path, folder: Path, now: int) -> None:
+        self._engine = engine
+        self._data = data
+        self._folder = folder
+        self._now = now
+        moment = datetime.datetime.fromtimestamp(now // SECOND, datetime.UTC)
+        self._id = f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._taken_at = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        self._sums: dict[str, str] = {}
+        self._written: list[str] = []
+        """Paths of ``_sums`` that this run wrote and has not read back yet."""
+
+    def take(self, stages: Stages) -> Manifest:
+        """Write the backup, read it back, and let it count."""
+        key = load_key(self._data / KEY_FILE)
+        _prepare(self._folder, read_meta(self._engine, "archive") or "")
+        with _alone(self._folder):
+            try:
+                facts = self._save_database(stages.database)
+                self._save_key()
+                media = self._save_media(facts.files, stages.media)
+                self._verify(stages.verifying)
+                manifest = self._finish(facts, media, Sealer(key).key_id)
+            except BaseException:
+                self._sweep(self._id)
+                raise
+            self._sweep_others(manifest)
+        return manifest
+
+    # ------------------------------------------------------------------ the three parts
+
+    def _save_database(self, report: Report) -> _Facts:
+        name = f"database-{self._id}.db"
+        path = self._folder / name
+        with writing(f"The backup in {self._folder}"):
+            if not self._engine.save_file(path, report):
+                _copy_rows(self._engine, path, self._now, report)
+            facts = _facts_of(path)
+            sync_file(path)
+        self._sums[name] = digest_of(path)
+        return facts
+
+    def _save_key(self) -> None:
+        self._copy(self._data / KEY_FILE, f"secret-{self._id}.key")
+
+    def _copy(self, source: Path, place: str) -> str:
+        self._sums[place] = copy_file(source, self._folder / place)
+        self._written.append(place)
+        return self._sums[place]
+
+    def _save_media(self, named: dict[int, set[str]], report: Report) -> _Media:
+        """Copy what the folder does not have yet. The database is saved already, so what it names is here or gone."""
+        source, target = (MediaStore(root / MEDIA, bytes(32)) for root in (self._data, self._folder))
+        files = [(org, file) for org in source.orgs() for file in source.files(org)]
+        damaged, gone = 0, 0
+        for at, (org, file) in enumerate(files, 1):
+            final = target.path(org, file)
+            place = final.relative_to(self._folder).as_posix()
+            try:
+                if final.is_file() and digest_of(final) == file:
+                    self._sums[place] = file
+                else:
+                    damaged += self._copy(source.path(org, file), place) != file
+            except FileNotFoundError:
+                # Deleted from the archive while this ran; the next backup does not name it any more.
+                gone += 1
+            report(at, len(files))
+        missing = sum(len(wanted - set(source.files(org))) for org, wanted in named.items())
+        return _Media(len(files) - gone, missing, damaged)
+
+    # ------------------------------------------------------------------ the end
+
+    def _verify(self, report: Report) -> None:
+        """Read back what was written and compare it with what was read from the archive."""
+        for at, place in enumerate(self._written, 1):
+            path = self._folder / place
+            if digest_of(path) != self._sums[place]:
+                raise StorageError(f"{path} reads back different from what was written; look at that disk")
+            report(at, len(self._written))
+
+    def _bytes(self) -> int:
+        return sum((self._folder / place).stat().st_size for place in self._sums)
+
+    def _finish(self, facts: _Facts, media: _Media, key: str) -> Manifest:
+        sums = self._folder / f"SHA256SUMS-{self._id}"
+        with writing(f"The backup in {self._folder}"):
+            with whole_file(sums) as part:
+                part.write_text("".join(f"{sha256}  {place}\n" for place, sha256 in self._sums.items()), "ascii")
+            manifest = Manifest(
+                format=FORMAT,
+                id=self._id,
+                archive=facts.archive,
+                schema=facts.schema,
+                taken_at=self._taken_at,
+                engine=self._engine.name,
+                key=key,
+                database=f"database-{self._id}.db",
+                key_file=f"secret-{self._id}.key",
+                sums=sums.name,
+                sums_sha256=digest_of(sums),
+                files=len(self._sums),
+                bytes=self._bytes(),
+                orgs=facts.orgs,
+                messages=facts.messages,
+                media=media.files,
+                media_missing=media.missing,
+                media_damaged=media.damaged,
+            )
+            write_manifest(self._folder, manifest)
+        return manifest
+
+    def _sweep(self, id: str) -> None:
+        for leftover in self._folder.glob(f"*-{id}*"):
+            leftover.unlink(missing_ok=True)
+
+    def _sweep_others(self, manifest: Manifest) -> None:
+        """Remove what earlier backups, whole or cut, left behind, media that the archive no longer has among it."""
+        own = {manifest.database, manifest.key_file, manifest.sums, MANIFEST, MEDIA, LOCK}
+        for entry in self._folder.iterdir():
+            if entry.name not in own and _OURS.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
+        for path in (self._folder / MEDIA).rglob("*"):
+            if path.is_file() and path.relative_to(self._folder).as_posix() not in self._sums:
+                path.unlink(missing_ok=True)
+        sync_folder(self._folder)
+
+
+class _Facts(Struct, frozen=True):
+    """What the saved database says of itself. ``files`` are the media that it names, by organisation."""
+
+    archive: str
+    schema: int
+    orgs: int
+    messages: int
+    files: dict[int, set[str]]
+
+
+class _Media(Struct, frozen=True):
+    files: int
+    missing: int
+    damaged: int
+
+
+def _facts_of(path: Path) -> _Facts:
+    """Read the saved database, after SQLite has looked through it; ``StorageError`` when it is damaged."""
+    with closing(SqliteEngine(path)) as saved:
+        problems = saved.read(lambda tx: tx.all("quick_check", {}))
+        if problems != [("ok",)]:
+            raise StorageError(
+                f"The archive's database is damaged ({problems[0][0]}), so the earlier backup is kept and no other is "
+                "made; look closer with: backscroll check"
+            )
+        orgs = [int(row[0]) for row in saved.read(lambda tx: tx.all("list_orgs", {}))]
+        counts = [saved.read(lambda tx, org=org: tx.one("copy_count_messages", {"org": org})) for org in orgs]  # type: ignore[misc]
+        return _Facts(
+            read_meta(saved, "archive") or "",
+            max(applied(saved), default=0),
+            len(orgs),
+            sum(int(count[0]) for count in counts if count),
+            {org: set(_files_of(saved, org)) for org in orgs},
+        )
+
+
+def _files_of(engine: Engine, org: int) -> Iterator[str]:
+    after = ""
+    while page := engine.read(
+        lambda tx, after=after: tx.all("dump_files", {"org": org, "after": after, "limit": 1000})  # type: ignore[misc]
+    ):
+        after = page[-1][0]
+        yield from (row[0] for row in page)
+
+
+def _copy_rows(engine: Engine, path: Path, now: int, report: Report) -> None:
+    newest = max(migration.version for migration in migrations(engine.name))
+    if max(applied(engine), default=0) != newest:
+        raise StorageError(
+            "The database is of another version than this program: back up with the Backscroll that wrote it, or bring "
+            "it up to date first with: backscroll migrate"
+        )
+    with closing(SqliteEngine(path)) as target:
+        snapshot_rows(engine, target, now, report)
+
+
+def _prepare(folder: Path, archive: str) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadField("DIR", str(folder), f"{folder} is a file; name a folder")
+    previous = read_manifest(folder)
+    if previous is not None and previous.archive != archive:
+        raise BadField("DIR", str(folder), f"{folder} holds a backup of another archive; name another folder")
+    foreign = sorted(e.name for e in folder.iterdir() if not _OURS.fullmatch(e.name)) if folder.is_dir() else []
+    if foreign:
+        raise BadField(
+            "DIR",
+            str(folder),
+            f"{folder} holds other things ({foreign[0]}); name an empty folder, or that of an earlier backup",
+        )
+    with writing(f"The folder {folder}"):
+        make_folder(folder)
+        folder.chmod(0o700)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two backups never write to one folder; the lock goes with the process, however that ends."""
+    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Conflict(f"Another backup is being written to {folder}; wait for it, or name another folder") from None
+    finally:
+        os.close(descriptor)

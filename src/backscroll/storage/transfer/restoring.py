@@ -1,0 +1,142 @@
+"""Putting a backup back: into an empty place, all of it or nothing that serves.
+
+A mark in the data directory comes first and goes last. While it is there, no command opens the archive, and the same
+restore may be run again: it goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from msgspec import Struct
+
+from backscroll.core.errors import BadField, Conflict, StorageError, Unreadable
+from backscroll.database.protocol import Engine
+from backscroll.database.sqlite import SqliteEngine
+from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
+from backscroll.storage.files.keys import KEY_FILE
+from backscroll.storage.transfer.backup_files import (
+    MEDIA,
+    Manifest,
+    Report,
+    checked,
+    copy_file,
+    digest_of,
+    read_sums,
+    verify,
+    whole_file,
+)
+from backscroll.storage.transfer.copy import Copy, is_in_use
+
+MARK = "restore-unfinished"
+_DATABASE = ".restoring.db"
+
+
+def refuse_unfinished(data: Path) -> None:
+    """``StorageError`` while the data directory holds a restore that was cut or goes on."""
+    if (data / MARK).exists():
+        raise StorageError(
+            f"{data} holds a restore that is not finished; run the same backscroll restore again, it goes on where it "
+            "was cut, or empty the directory"
+        )
+
+
+class RestoreStages(Struct, frozen=True):
+    """Who is told how far each part of the work is."""
+
+    verifying: Report
+    files: Report
+    database: Report
+
+
+class Restore:
+    """One run of ``backscroll restore``. Nothing is written before every byte of the backup was verified.
+
+    ``BadField`` when the target is in use, ``Unreadable`` for an altered backup, ``StorageError`` for half a backup.
+    """
+
+    def __init__(self, folder: Path, data: Path, now: int) -> None:
+        self._folder = folder
+        self._data = data
+        self._now = now
+        self.manifest: Manifest = checked(folder)
+        mark = data / MARK
+        self.resumed = mark.exists()
+        if self.resumed and mark.read_text("utf-8").strip() != self.manifest.sums_sha256:
+            raise BadField(
+                "DIR", str(folder), f"{data} holds an unfinished restore of another backup; empty that directory first"
+            )
+
+    def to_file(self, database: Path, stages: RestoreStages) -> None:
+        """Restore an archive on SQLite, whose database will be the file ``database``."""
+        if not self.resumed:
+            self._refuse_used(database)
+        verify(self._folder, self.manifest, stages.verifying)
+        sha256 = self._sum_of_database()
+        if database.exists() and digest_of(database) != sha256:
+            raise Conflict(f"{database} was changed since the restore began; empty the directory and begin again")
+        self._begin()
+        self._place_files(stages.files)
+        if not database.exists():
+            self._copy(self.manifest.database, database, sha256)
+        stages.database(1, 1)
+        self._end()
+
+    def to_engine(self, target: Engine, stages: RestoreStages) -> None:
+        """Restore an archive on another engine, row by row; every row is compared with the backup's."""
+        if not self.resumed:
+            self._refuse_used(None)
+            if is_in_use(target):
+                raise BadField("database", None, "holds an archive already; name an empty database")
+        verify(self._folder, self.manifest, stages.verifying)
+        self._begin()
+        self._place_files(stages.files)
+        copy = self._data / _DATABASE
+        self._copy(self.manifest.database, copy, self._sum_of_database())
+        with closing(SqliteEngine(copy)) as source:
+            work = Copy(source, target, self._now)
+            work.run(stages.database)
+            work.verify(stages.database)
+        for leftover in (copy, *(copy.with_name(copy.name + ending) for ending in ("-wal", "-shm"))):
+            leftover.unlink(missing_ok=True)
+        self._end()
+
+    # ------------------------------------------------------------------ steps
+
+    def _refuse_used(self, database: Path | None) -> None:
+        taken = [self._data / KEY_FILE, *([database] if database else [])]
+        media = self._data / MEDIA
+        for path in (*(path for path in taken if path.exists()), *(media.rglob("*") if media.is_dir() else ())):
+            if path.is_file():
+                raise BadField("data", str(self._data), f"{path} is there already; restore into an empty directory")
+
+    def _begin(self) -> None:
+        with writing(f"The data directory {self._data}"):
+            make_folder(self._data)
+            with whole_file(self._data / MARK) as part:
+                part.write_text(self.manifest.sums_sha256 + "\n", "utf-8")
+
+    def _place_files(self, report: Report) -> None:
+        """The key and the media; what an earlier run placed is not written again."""
+        done = 0
+        for file in read_sums(self._folder, self.manifest):
+            if file.path == self.manifest.database:
+                continue
+            final = self._data / (KEY_FILE if file.path == self.manifest.key_file else file.path)
+            if not (final.is_file() and digest_of(final) == file.sha256):
+                self._copy(file.path, final, file.sha256)
+            done += final.stat().st_size
+            report(done, self.manifest.bytes)
+
+    def _copy(self, name: str, final: Path, sha256: str) -> None:
+        if copy_file(self._folder / name, final) != sha256 or digest_of(final) != sha256:
+            raise Unreadable("backup", str(self._folder / name), "changed while it was restored; use another backup")
+
+    def _sum_of_database(self) -> str:
+        name = self.manifest.database
+        return next(file.sha256 for file in read_sums(self._folder, self.manifest) if file.path == name)
+
+    def _end(self) -> None:
+        (self._data / MARK).unlink()
+        sync_folder(self._data)

@@ -1,0 +1,144 @@
+"""What never happens by mistake: an archive in a mistyped directory, a new key, a file in place of a device or link."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from backscroll.storage.store import open_store
+from postgres_server import Databases
+from shell import Shell
+
+READERS = [
+    ("status",),
+    ("org", "list"),
+    ("phone", "list"),
+    ("phone", "add", "--number", "919876543210"),
+    ("token", "list"),
+    ("token", "create"),
+    ("token", "revoke", "bsk1x0123456789"),
+    ("check",),
+    ("migrate",),
+    ("export", "jsonl", "-o", "-"),
+    ("key", "create", "--yes"),
+    ("backup", "kept"),
+]
+"""Every command that has no reason to begin an archive."""
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+def test_a_mistyped_directory_is_an_error_and_stays_absent(tmp_path: Path, command: tuple[str, ...]) -> None:
+    told = Shell(tmp_path / "mistyped").refusal(*command, code=1)
+    assert f"archive not found: {tmp_path}/mistyped/backscroll.db" in told
+    assert "check --data" in told
+    assert "backscroll org create NAME" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+def test_an_empty_database_on_postgres_is_not_made_an_archive_by_reading(
+    tmp_path: Path, databases: Databases, command: tuple[str, ...]
+) -> None:
+    name = databases.create()
+    url = databases.url(name)
+    told = Shell(tmp_path / "data", url).refusal(*command, code=1)
+    assert "archive not found: the database of that URL" in told
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+    databases.drop(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_archive_is_neither_taken_for_one_nor_changed(tmp_path: Path) -> None:
+    for text in (b"", b"some notes of mine, and no database at all"):
+        (tmp_path / "backscroll.db").write_bytes(text)
+        assert "archive not found" in Shell(tmp_path).refusal("status", code=1)
+        assert (tmp_path / "backscroll.db").read_bytes() == text
+        assert [p.name for p in tmp_path.iterdir()] == ["backscroll.db"]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, database_url: str | None) -> Shell:
+    shell = Shell(tmp_path / "data", database_url)
+    shell.json("org", "create", "Bakery")
+    shell.json("phone", "add", "--number", "919876543210")
+    return shell
+
+
+def test_a_missing_key_is_named_with_the_remedy_and_never_made_anew(shell: Shell, tmp_path: Path) -> None:
+    (shell.data / "secret.key").unlink()
+    for command in (("serve", "--port", "1"), ("backup", str(tmp_path / "kept"))):
+        told = shell.refusal(*command, code=1)
+        assert f"there is no file {shell.data}/secret.key" in told
+        assert "from the backup" in told
+        assert "backscroll key create" in told
+    assert shell.json("status")["key"] == "missing"
+    assert shell.json("org", "list")[0]["name"] == "Bakery"
+    assert not (shell.data / "secret.key").exists()
+
+
+def test_a_store_never_makes_a_key_beside_an_archive_that_is_in_use(shell: Shell) -> None:
+    (shell.data / "secret.key").unlink()
+    store = open_store(shell.database, shell.data)
+    with pytest.raises(Exception, match=r"secret\.key"):
+        store.quarantine(1, "webhook", b"{", "no JSON")
+    store.create_org("Garage")
+    store.close()
+    assert not (shell.data / "secret.key").exists()
+
+
+def test_a_key_that_is_lost_for_good_is_replaced_only_when_asked(shell: Shell) -> None:
+    assert "There is a key already" in shell.refusal("key", "create", "--yes", code=1)
+    (shell.data / "secret.key").unlink()
+    assert "say --yes" in shell.refusal("key", "create", code=2)
+    assert shell.json("key", "create", "--yes")["file"] == f"{shell.data}/secret.key"
+    assert stat.S_IMODE((shell.data / "secret.key").stat().st_mode) == 0o600
+    assert shell.json("status")["key"] == "present"
+
+
+# ------------------------------------------------------------------ export -o
+
+
+def test_an_export_goes_through_a_link_to_its_file(shell: Shell, tmp_path: Path) -> None:
+    link, real = tmp_path / "link.jsonl", tmp_path / "elsewhere" / "real.jsonl"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    for _ in range(2):
+        shell.json("export", "jsonl", "-o", str(link))
+        assert link.is_symlink()
+        assert real.is_file()
+        assert not real.is_symlink()
+    assert json.loads(real.read_text().splitlines()[0])
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_an_export_writes_into_a_pipe_and_leaves_it_a_pipe(shell: Shell, tmp_path: Path, ending: str) -> None:
+    pipe = tmp_path / f"pipe{ending}"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    shell.json("export", "jsonl", "-o", str(pipe))
+    reader.join(timeout=10)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    text = gzip.decompress(read[0]) if ending else read[0]
+    assert json.loads(text.splitlines()[0])
+
+
+def test_an_export_leaves_a_device_a_device(shell: Shell, tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        device.open("wb").close()
+    except PermissionError:
+        # Without the right to make a device the system's own must do; it is only root who could replace that.
+        device = Path("/dev/null")
+    shell.json("export", "jsonl", "-o", str(device))
+    assert stat.S_ISCHR(device.lstat().st_mode)
