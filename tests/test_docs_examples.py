@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import json
 import re
 import shlex
@@ -27,7 +28,7 @@ from backscroll.http.app import ROUTES, build_app
 from backscroll.http.router import Route
 
 ROOT = Path(__file__).parent.parent
-SQL = ROOT / "src" / "backscroll" / "storage" / "sql"
+SQL = ROOT / "src" / "backscroll" / "database" / "sql"
 WRITTEN_BY_THE_PROGRAM = {"cli.md", "settings.md", "routes.md"}
 PAGES = [
     ROOT / "README.md",
@@ -76,7 +77,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
         yield Sample(build_app(archive.store, archive.media, settings), variables)
 
 
-def ask(sample: Sample, command: str) -> Any:
+def ask(sample: Sample, command: str) -> httpx.Response:
     """Run a curl command against the app; flags that are not known here are an error in the documentation."""
     words = iter(shlex.split(re.sub(r"\$(\w+)", lambda found: sample.variables[found[1]], command))[1:])
     method, url, headers = "GET", "", {}
@@ -97,7 +98,7 @@ def ask(sample: Sample, command: str) -> Any:
         async with httpx.AsyncClient(transport=transport) as client:
             return await client.request(method, url, headers=headers)
 
-    return asyncio.run(send()).json()
+    return asyncio.run(send())
 
 
 def difference(shown: Any, real: Any, where: str = "") -> str | None:
@@ -120,7 +121,16 @@ def difference(shown: Any, real: Any, where: str = "") -> str | None:
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: f"{example.page}: {example.command[-60:]}")
 def test_an_answer_that_is_shown_is_the_answer(sample: Sample, example: Example) -> None:
-    assert difference(json.loads(example.answer), ask(sample, example.command)) is None
+    assert difference(json.loads(example.answer), ask(sample, example.command).json()) is None
+
+
+def test_every_request_of_the_reference_page_succeeds_on_the_sample(sample: Sample) -> None:
+    page = ask(sample, 'curl "$URL/docs"').text
+    requests = [html.unescape(found) for found in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.S)]
+    shown = [route for route in ROUTES if route.listed and ":" not in (route.tag or route.dialect)]
+    assert len(requests) == len(shown)
+    answers = {request: ask(sample, request).status_code for request in requests}
+    assert {request: status for request, status in answers.items() if status != 200} == {}
 
 
 def test_both_apis_are_shown_in_the_readme() -> None:

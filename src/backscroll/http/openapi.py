@@ -230,6 +230,7 @@ def _example(route: Route, server: str, gowa_base: str) -> str:
     )
     line = f"curl '{server}{path}{'?' + query if query else ''}'"
     if route.scope:
-        line += ' -u "$TOKEN_ID:$TOKEN"' if route.dialect == "gowa" else ' -H "Authorization: Bearer $TOKEN"'
-    needed = [param for param in route.params if param.where == "header" and param.required]
-    return line + "".join(f" -H '{param.name}: {param.example}'" for param in needed)
+        line += ' -u "$ID:$SECRET"' if route.dialect == "gowa" else ' -H "Authorization: Bearer $SECRET"'
+    # GOWA's routes need a device as soon as a token reaches two; what else is optional stays out of the example.
+    headers = [p for p in route.params if p.where == "header" and (p.required or route.dialect == "gowa")]
+    return line + "".join(f" -H '{param.name}: {param.example}'" for param in headers)

@@ -113,7 +113,7 @@ async def download(request: Request) -> Reply:
 X_DEVICE = Param(
     name="X-Device-Id",
     where="header",
-    example="my-device",
+    example="mara",
     description="Which device: its id, its JID or its number. Needed when the credential reaches several.",
 )
 DEVICE_QUERY = Param(name="device_id", description="The same as X-Device-Id, which wins over it.")
@@ -122,10 +122,10 @@ CHAT_JID = Param(
     name="chat_jid",
     where="path",
     required=True,
-    example="6289685028129@s.whatsapp.net",
+    example="4915550001002@s.whatsapp.net",
     description="A chat; bare numbers, @c.us and @lid are understood too.",
 )
-DEVICE_ID = Param(name="device_id", where="path", required=True, example="my-device")
+DEVICE_ID = Param(name="device_id", where="path", required=True, example="mara")
 SCOPED = (X_DEVICE, DEVICE_QUERY)
 
 
@@ -171,7 +171,7 @@ ROUTES: tuple[Route, ...] = (
             *SCOPED,
             _limit(50),
             OFFSET,
-            Param(name="start_time", example="2024-01-01T00:00:00Z", description="From this moment on (ISO 8601)."),
+            Param(name="start_time", example="2026-01-01T00:00:00Z", description="From this moment on (ISO 8601)."),
             Param(name="end_time", description="Up to this moment, which is included (ISO 8601)."),
             Param(
                 name="media_only",
@@ -219,8 +219,8 @@ ROUTES: tuple[Route, ...] = (
         download,
         "Download",
         (
-            Param(name="message_id", where="path", required=True, example="3EB0B430B6F8F1D0E053AC120E0A9E5C"),
-            Param(name="phone", required=True, description="The chat that the message is in.", example="6289685028129"),
+            Param(name="message_id", where="path", required=True, example="exp_00008413aaaf5335c1aa42f4"),
+            Param(name="phone", required=True, description="The chat that the message is in.", example="4915550001002"),
             *SCOPED,
         ),
     ),

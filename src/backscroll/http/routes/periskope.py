@@ -227,18 +227,18 @@ LIMIT = Param(
 )
 START = Param(
     name="start_time",
-    example="2025-04-25T00:00:00Z",
+    example="2026-08-01T00:00:00Z",
     description="From this moment on: an ISO 8601 time, or a date for its whole day; UTC unless it says otherwise.",
 )
 END = Param(
     name="end_time",
-    example="2025-04-30",
+    example="2026-09-30",
     description="Up to this moment, which is included; a date is its whole day.",
 )
 X_PHONE = Param(
     name=PHONE,
     where="header",
-    example="919876543210",
+    example="4915550001001",
     description="Only this phone: its number with country code, or its phone_id. Without it, all in the token's scope.",
 )
 X_PHONE_REQUIRED = msgspec.structs.replace(
@@ -248,18 +248,18 @@ CHAT_ID = Param(
     name="chat_id",
     where="path",
     required=True,
-    example="919537851844@c.us",
+    example="4915550001002@c.us",
     description="A chat; any spelling will do.",
 )
 MESSAGE_ID = Param(
     name="message_id",
     where="path",
     required=True,
-    example="true_919537851844@c.us_3EB0C62861626B2D8BD4A386E48976EC85CB009C",
+    example="3EB0C0FFEE0000000066",
     description="The serialized id, the bare WhatsApp id, or the id that sending it returned.",
 )
 CONTACT_ID = Param(
-    name="contact_id", where="path", required=True, example="919537851844", description="A number, or a JID."
+    name="contact_id", where="path", required=True, example="4915550001003", description="A number, or a JID."
 )
 ID = Param(name="id", where="path", required=True)
 PAGE = (OFFSET, LIMIT)
