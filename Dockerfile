@@ -1,17 +1,21 @@
 # Backscroll in a container. docker build --tag backscroll . ; docs/deploying.md says how to run it.
 
-FROM python:3.13-slim-bookworm AS build
+# The digest pins the image; the tag before it only says what it is. Both stages need the same one.
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS build
 
 WORKDIR /build
-COPY requirements.lock pyproject.toml README.md LICENSE ./
-# What the lock pins, checked by its hashes; then nothing else is fetched.
-RUN python -m pip download --no-cache-dir --no-deps --require-hashes --requirement requirements.lock --dest /wheels
-COPY src ./src
+# First what changes least. Everything from the network is here, checked by the hashes of the lock file.
+COPY requirements.lock ./
 RUN python -m venv /opt/backscroll \
-    && /opt/backscroll/bin/python -m pip install --no-cache-dir --no-index --find-links /wheels . \
+    && /opt/backscroll/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
+# A change of these, the README among them, repeats only the step below, which fetches nothing.
+COPY pyproject.toml README.md LICENSE ./
+COPY examples ./examples
+COPY src ./src
+RUN /opt/backscroll/bin/python -m pip install --no-cache-dir --no-index --no-deps --no-build-isolation . \
     && /opt/backscroll/bin/python -m pip check
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8
 
 RUN groupadd --system --gid 10001 backscroll \
     && useradd --system --uid 10001 --gid backscroll --no-create-home --home-dir /data --shell /usr/sbin/nologin backscroll \

@@ -59,7 +59,7 @@ def image_faults(text: str) -> list[str]:
         faults.append("is built in one stage")
     for stage in built:
         base = stage[0].text.split()[0]
-        if ":" not in base or base.endswith(":latest") or "/" in base:
+        if not re.fullmatch(r"[a-z]+:[0-9][\w.-]*@sha256:[0-9a-f]{64}", base):
             faults.append(f"stands on {base}")
     if not any(i.word == "HEALTHCHECK" for i in last):
         faults.append("has no healthcheck")
@@ -76,6 +76,7 @@ def image_faults(text: str) -> list[str]:
 
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+BASE = instructions(DOCKERFILE)[0].text.split()[0]
 
 
 def test_the_image_runs_as_nobody_special_and_is_built_apart_from_what_runs() -> None:
@@ -88,8 +89,9 @@ def test_the_image_runs_as_nobody_special_and_is_built_apart_from_what_runs() ->
         ("USER 10001:10001", "USER root", "runs as root"),
         ("USER 10001:10001\n", "", "runs as root"),
         ("USER 10001:10001", "USER 0", "runs as root"),
-        ("python:3.13-slim-bookworm\n\nRUN", "python:latest\n\nRUN", "stands on python:latest"),
-        ("python:3.13-slim-bookworm AS", "registry.example.org/python:3.13 AS", "stands on registry.example.org"),
+        (f"{BASE}\n\nRUN", "python:latest\n\nRUN", "stands on python:latest"),
+        (f"{BASE}\n\nRUN", "python:3.13.14-slim-bookworm\n\nRUN", "stands on python:3.13.14-slim-bookworm"),
+        (f"{BASE} AS", "registry.example.org/python:3.13 AS", "stands on registry.example.org"),
         ("HEALTHCHECK", "LABEL", "has no healthcheck"),
         ('CMD ["serve"]', "CMD serve", "CMD goes through a shell"),
         ("COPY src", "ADD src", "ADD may fetch"),
@@ -101,6 +103,19 @@ def test_the_image_runs_as_nobody_special_and_is_built_apart_from_what_runs() ->
 def test_a_planted_fault_of_the_image_is_found(ours: str, theirs: str, fault: str) -> None:
     assert ours in DOCKERFILE
     assert [found for found in image_faults(DOCKERFILE.replace(ours, theirs, 1)) if fault in found] != []
+
+
+def test_both_stages_stand_on_the_same_image_and_so_does_the_database_on_a_digest() -> None:
+    assert {stage[0].text.split()[0] for stage in stages(DOCKERFILE)} == {BASE}
+    assert re.search(r"@sha256:[0-9a-f]{64}$", COMPOSITION["services"]["db"]["image"])
+
+
+def test_a_change_of_the_readme_does_not_fetch_everything_again() -> None:
+    build = stages(DOCKERFILE)[0]
+    fetching = next(at for at, i in enumerate(build) if i.word == "RUN" and "requirements.lock" in i.text)
+    copied_before = [i.text for i in build[:fetching] if i.word == "COPY"]
+    assert copied_before == ["requirements.lock ./"]
+    assert all("--no-index" in i.text for i in build[fetching + 1 :] if i.word == "RUN")
 
 
 def test_what_the_image_copies_is_there_and_is_not_kept_out_of_the_build() -> None:

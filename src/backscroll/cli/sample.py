@@ -1,4 +1,4 @@
-"""The made-up sample that an empty archive is filled with on request: all that lies under ``examples/``."""
+"""The made-up sample that an empty archive is filled with on request: everything in the folder ``examples``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from backscroll.storage.accounts.accounts import NewToken
     from backscroll.storage.store import Store
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+PACKAGED = Path(__file__).parents[1] / "examples"
+"""Where a wheel has the sample; in a checkout it is at the top."""
+EXAMPLES = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "examples"
 NAME = "Sample"
 TIMEZONE = "Europe/Berlin"
 
@@ -56,12 +58,12 @@ def is_wanted(store: Store) -> bool:
 
 
 def fill(archive: Archive) -> str:
-    """Import the sample and return what to tell: a token and a command for each API."""
+    """Import the sample and return what to print: a token and a command for each API."""
     from backscroll.ingest.exports.importer import import_export
     from backscroll.ingest.jsonl import import_jsonl
 
     if not EXAMPLES.is_dir():
-        raise NotFound("sample", f"{EXAMPLES}; it comes with a checkout, so start without --sample")
+        raise NotFound("sample", f"{EXAMPLES}; this installation came without it, so start without --sample")
     store = archive.store
     org = next(iter(store.list_orgs()), None) or store.create_org(NAME)
     phones = {p.number: store.add_phone(org.no, p.number, device_id=p.device_id, name=p.name) for p in PHONES}
