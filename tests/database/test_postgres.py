@@ -504,3 +504,41 @@ def test_a_server_that_falls_silent_is_given_up(
     engine._patience = 8.0
     monkeypatch.setattr(postgres, "SILENCE_SECONDS", 65.0)
     assert on(lambda: pg.version(1)) == 0
+
+
+def waits(store: Store, query: MessageQuery, log: Path) -> int:
+    """How often one page waits for PostgreSQL: each wait ends with ReadyForQuery. Contacts are known already."""
+    engine = store._engine
+    assert isinstance(engine, PostgresEngine)
+    store.list_messages(query)
+    with log.open("w") as file:
+        with engine._pool.connection() as connection:
+            connection.pgconn.trace(file.fileno())
+        store.list_messages(query)
+        with engine._pool.connection() as connection:
+            connection.pgconn.untrace()
+    return len(re.findall(r"\tB\t\d+\tReadyForQuery", log.read_text()))
+
+
+def test_a_page_waits_for_few_answers(pg: Store, tmp_path: Path) -> None:
+    """A page of the Citus tests in ``test_citus.py``, on a server that is near; the last wait is nobody's."""
+    org = pg.create_org("Trips")
+    phone = pg.add_phone(org.no, "4915550001001")
+    seen = [
+        MessageSeen(
+            Message(
+                key=MessageKey(phone.jid, "4915550001002@s.whatsapp.net", f"3EB0{n:04}"),
+                sent_at=1_700_000_000_000_000 + n,
+                from_me=False,
+                kind="text",
+                text="x",
+            )
+        )
+        for n in range(60)
+    ]
+    pg.apply(org.no, Batch(source="linked", events=tuple(seen)))
+    chat = MessageQuery(org=org.no, phones=(phone.no,), chat="4915550001002@s.whatsapp.net")
+    across = MessageQuery(org=org.no, phones=(phone.no,))
+    found = {"a chat": waits(pg, chat, tmp_path / "trace"), "across chats": waits(pg, across, tmp_path / "trace")}
+    assert found["a chat"] <= 8
+    assert found["across chats"] <= 5
