@@ -73,7 +73,7 @@ bench: install-for-tests  ## Measure the read path beside nginx
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs
-docs: install-for-tests  ## Write the pages that the program can tell itself: docs/settings.md, docs/cli.md
+docs: install-for-tests  ## Generate docs/settings.md, docs/cli.md and docs/routes.md from the program
 	@$(BIN)/python tools/generate_docs.py
 
 .PHONY: lock

@@ -1,4 +1,4 @@
-"""Writes the pages that the program can tell itself. ``--check`` changes nothing and exits 1 when one is stale."""
+"""Writes the pages that are generated from the program. ``--check`` changes nothing and exits 1 when one is stale."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def settings_page() -> str:
 
 Each setting has one name. It stands in a TOML file (`{FILE_NAME}` in the working directory, or the file that
 `{FILE_VARIABLE}` or the flag `--config` names), in an environment variable, or in a flag of a command. Flags win over
-variables, variables over the file. Relative paths in the file are those of its directory. A key in the file that is no
-setting is an error; an empty variable counts as not set.
+variables, variables over the file. Relative paths in the file start at its directory. A key in the file that is no
+setting is an error, and so is an unknown variable that begins with `BACKSCROLL_`; an empty variable counts as not set.
 
 Sizes may carry a unit: `1048576`, `64MiB`, `1.5GB`.
 
@@ -66,8 +66,10 @@ def cli_page() -> str:
 # The command line
 
 `--data`, `--database`, `--config` may stand before or after the command. Every command that prints data takes `--json`;
-times are then ISO 8601 in UTC, and what is absent is `null`. Errors go to standard error as one sentence with a remedy.
-Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. Long work shows a progress bar on a terminal.
+times are then ISO 8601 in UTC, and what is absent is `null`. Errors go to standard error: one sentence with a remedy,
+or with `--json` one object such as `{{"error":{{"code":"not_found","message":"…","field":null}}}}`. Exit codes: 0 done,
+1 failed, 2 the command line or a setting is wrong, 130 stopped with Ctrl-C. Long work shows a progress bar on a terminal.
+[Getting started](getting-started.md#completion-in-the-shell) shows how the shell completes commands.
 
 {sections}"""
 

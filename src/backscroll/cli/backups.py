@@ -67,8 +67,8 @@ def _taken(folder: Path, manifest: Manifest) -> str:
 def restore(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Restore the backup in DIR into an empty data directory, and an empty database where PostgreSQL is used.
 
-    The whole backup is verified before anything is written. A restore that was cut serves nobody; run the command
-    again, it goes on. A backup of either engine may be restored to either.
+    The whole backup is verified before anything is written. An interrupted restore cannot be
+    served; run the command again, it goes on. A backup of either engine may be restored to either.
 
     \b
     Examples:

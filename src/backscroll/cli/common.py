@@ -201,7 +201,7 @@ def phone_of(store: Store, org: Org, name: str) -> Phone:
 
 
 def confirmed(yes: bool, question: str) -> None:
-    """Ask before something is changed, unless ``--yes`` was given. ``Misuse`` where nobody can answer."""
+    """Ask before something is changed, unless ``--yes`` was given. ``Misuse`` when standard input is not a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -227,7 +227,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 Report = Callable[[int, int | None], None]
-"""(done so far, of how many; None where nobody can know)"""
+"""(done so far, of how many; None where that is unknown)"""
 
 BAR = 30
 REDRAW_SECONDS = 0.1
@@ -237,7 +237,7 @@ REDRAW_SECONDS = 0.1
 def progress(label: str) -> Iterator[Report]:
     """A bar on standard error while long work goes on, a growing number where the whole is unknown.
 
-    Nothing where nobody watches.
+    Nothing when standard error is not a terminal.
     """
     if not sys.stderr.isatty():
         yield lambda done, whole: None

@@ -41,8 +41,8 @@ def export() -> None:
 def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bool, output: str, as_json: bool) -> None:
     """Write an organisation as JSON lines: messages with their edits, reactions and receipts, chats, contacts, phones.
 
-    The file appears when it is whole; the endings .gz and .zst compress it. A link keeps being a link: the file that it
-    points to is written. Pipes and devices are written to as they are. Tokens stay behind; media files are copied
+    The file appears when it is complete; the endings .gz and .zst compress it. A symbolic link is followed; pipes and
+    devices are written to as they are. Tokens stay behind; media files are copied
     apart, with the media folder.
 
     \b

@@ -36,7 +36,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @shared_options
 @click.pass_context
 def migrate(ctx: click.Context, as_json: bool) -> None:
-    """Bring the database up to this version and name what was run. Other commands do so too, without a word.
+    """Bring the database up to this version and name what was run. Other commands do so too, silently.
 
     \b
     Example:

@@ -34,7 +34,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 
 def status_row(store: Store, settings: Settings) -> dict[str, Any]:
-    """All that ``status`` tells. Reads counters and newest rows, so a large archive answers as fast as a small one."""
+    """All that ``status`` shows. Reads counters and newest rows only, so its time does not grow with the archive."""
     from backscroll.storage.files.keys import KEY_FILE
     from backscroll.storage.store import sqlite_file
 
