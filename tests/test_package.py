@@ -71,7 +71,7 @@ def test_the_installed_command_serves_its_sample(command: Path, tmp_path: Path) 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    arguments = [command, "serve", "--sample", "--port", str(port), "--data", str(tmp_path / "data")]
+    arguments = [str(command), "serve", "--sample", "--port", str(port), "--data", str(tmp_path / "data")]
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
     ) as server:
