@@ -280,7 +280,6 @@ def test_every_spelling_of_a_time_is_the_same_moment(text: Any) -> None:
         ("ack", "6", "messages[1].ack"),
         ("ack", "read", "messages[1].ack"),
         ("body", 7, "messages[1].body"),
-        ("media", {"size": "large"}, "messages[1].media.size"),
         ("delivery_info", {"read": {"1@c.us": "soon"}}, "messages[1].delivery_info.1@c.us"),
         ("org_phone", None, "messages[1].org_phone"),
         ("unique_id", 5, "messages[1].unique_id"),
@@ -295,6 +294,23 @@ def test_a_wrong_field_is_named_and_costs_only_its_row(field: str, value: Any, w
     assert [row.error.where for row in page.unreadable] == [where]
     assert json.loads(page.unreadable[0].payload)[field] == value
     assert page.rows == 3
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [("1024", 1024), (" 1024 ", 1024), (1024.0, 1024), ("large", None), (-1, None), ("nan", None)]
+)
+def test_a_message_is_kept_whatever_its_medium_says_of_its_size_and_the_field_is_named(size: Any, kept: Any) -> None:
+    page = messages(page_of(PLAIN | {"media": {"size": size, "mimetype": "image/png"}}))
+    (message,) = [event.message for event in page.events if isinstance(event, MessageSeen)]
+    assert message.details.media is not None
+    assert (message.details.media.size, message.details.media.mimetype) == (kept, "image/png")
+    wrong = [] if kept else ["messages[0].media.size"]
+    assert [row.error.where for row in page.unreadable] == wrong
+
+
+def test_an_empty_list_may_be_null() -> None:
+    page = messages(b'{"messages":null,"count":0}')
+    assert (page.rows, page.events, page.unreadable, page.count) == (0, [], [], 0)
 
 
 @pytest.mark.parametrize(

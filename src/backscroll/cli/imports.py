@@ -204,7 +204,7 @@ def _pulled(summary: PullSummary) -> str:
     rows = ", ".join(f"{count} {what}" for what, count in summary.rows.items()) or "nothing"
     lines = [f"Read {rows}; {summary.changed} rows changed, {summary.media_held} media files kept."]
     if summary.quarantined:
-        lines.append(f"{summary.quarantined} unreadable rows were put aside in quarantine.")
+        lines.append(f"{summary.quarantined} rows that could not be read, or not in full, are in quarantine.")
     lines += [f"{count} media files could not be had: {why}." for why, count in summary.media_failed.items()]
     lines += [f"The server did not give {what}: {why}" for what, why in summary.skipped.items()]
     return "\n".join(lines)

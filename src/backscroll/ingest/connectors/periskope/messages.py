@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
     Event,
     MessageSeen,
@@ -18,9 +19,11 @@ from backscroll.core.kinds import periskope_kind, periskope_type_name
 from backscroll.core.model import Details, Location, Media, Message, MessageKey, Notice, Poll, Quote
 from backscroll.ingest.connectors.periskope.ids import Parts, parts_of, split_message_id
 from backscroll.ingest.connectors.periskope.listings import tell_reaction
-from backscroll.ingest.connectors.periskope.pages import Observed
+from backscroll.ingest.connectors.periskope.pages import Observed, ReadInPart
 from backscroll.ingest.connectors.periskope.values import (
+    SOURCE,
     ack_of,
+    cut,
     finite,
     first_known,
     jid_of,
@@ -29,6 +32,7 @@ from backscroll.ingest.connectors.periskope.values import (
     rounded,
     score_of,
     seconds_of,
+    size_of,
     time_of,
 )
 from backscroll.ingest.connectors.periskope.wire import (
@@ -62,6 +66,9 @@ def tell_message(wire: WireMessage, altered: bool) -> Observed:
     events += _receipts(wire.delivery_info, Target(key.phone, key.chat, key.id, key.sender))
     for reaction in wire.reactions or ():
         events += tell_reaction(reaction)[0]
+    if wire.media is not None and wire.media.size is not None and size_of(wire.media.size) is None:
+        problem = f"{cut(wire.media.size)} is not a size; the message was kept without it"
+        raise ReadInPart((events, sent_at), Unreadable(SOURCE, "media.size", problem))
     return events, sent_at
 
 
@@ -131,7 +138,7 @@ def _media(wire: WireMedia | None, seconds: float | None) -> Media | None:
     linked = wire.thumbnail is not None and wire.thumbnail.startswith(("http://", "https://", "/"))
     return Media(
         mimetype=wire.mimetype,
-        size=rounded(wire.size),
+        size=size_of(wire.size),
         filename=wire.filename,
         width=rounded(size.width),
         height=rounded(size.height),

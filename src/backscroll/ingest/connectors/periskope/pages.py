@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class UnreadableRow(Struct, frozen=True):
-    """A row that was left out of the page, for quarantine."""
+    """A row that was left out of the page, or read without one of its fields; for quarantine."""
 
     error: Unreadable
     payload: bytes
@@ -66,6 +66,15 @@ Observed = tuple[list[Event], int | None]
 """What a row tells, and when it happened."""
 
 
+class ReadInPart(Exception):
+    """A row that can be used without one of its fields, which is named for quarantine."""
+
+    def __init__(self, observed: Observed, error: Unreadable) -> None:
+        super().__init__(str(error))
+        self.observed = observed
+        self.error = error
+
+
 def page_of(body: bytes, keys: tuple[str, ...], tell: Callable[[bytes, bool], Observed]) -> PulledPage:
     name, rows, count = _rows(body, keys)
     events: list[Event] = []
@@ -74,6 +83,9 @@ def page_of(body: bytes, keys: tuple[str, ...], tell: Callable[[bytes, bool], Ob
     for number, raw in enumerate(rows):
         try:
             told, at = tell(*_storable(raw))
+        except ReadInPart as part:
+            told, at = part.observed
+            unreadable.append(UnreadableRow(_named(part.error, f"{name}[{number}]"), raw))
         except (msgspec.MsgspecError, UnicodeError, RecursionError, Unreadable) as error:
             unreadable.append(UnreadableRow(_named(error, f"{name}[{number}]"), raw))
             continue
@@ -105,7 +117,8 @@ def _rows(body: bytes, keys: tuple[str, ...]) -> tuple[str, list[bytes], int | N
 
 def _list(raw: Raw, key: str) -> list[bytes]:
     try:
-        return [bytes(row) for row in msgspec.json.decode(raw, type=list[Raw])]
+        # An empty list is null at some servers.
+        return [bytes(row) for row in msgspec.json.decode(raw, type=list[Raw] | None) or ()]
     except msgspec.DecodeError:
         raise Unreadable(SOURCE, key, "this is not a list") from None
 

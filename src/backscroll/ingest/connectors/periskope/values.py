@@ -43,7 +43,7 @@ def time_of(value: Number, name: str) -> int:
             raise ValueError
         return micros
     except (ValueError, OverflowError):
-        raise Unreadable(SOURCE, name, f"{_cut(value)} is not a time") from None
+        raise Unreadable(SOURCE, name, f"{cut(value)} is not a time") from None
 
 
 def ack_of(value: int | str | None) -> int | None:
@@ -54,7 +54,7 @@ def ack_of(value: int | str | None) -> int | None:
     except ValueError:
         ack = 99
     if not -1 <= ack <= 5:
-        raise Unreadable(SOURCE, "ack", f"{_cut(value)} is not a number from -1 to 5")
+        raise Unreadable(SOURCE, "ack", f"{cut(value)} is not a number from -1 to 5")
     return ack
 
 
@@ -62,7 +62,7 @@ def number_of(value: Number | None, name: str) -> float | None:
     try:
         return None if value is None else finite(value)
     except (ValueError, OverflowError):
-        raise Unreadable(SOURCE, name, f"{_cut(value)} is not a number") from None
+        raise Unreadable(SOURCE, name, f"{cut(value)} is not a number") from None
 
 
 def finite(value: Number) -> float:
@@ -72,9 +72,18 @@ def finite(value: Number) -> float:
     return number
 
 
-def _cut(value: object) -> str:
+def cut(value: object) -> str:
     """Enough of a wrong value to find it by, and no more: it may be anything."""
     return repr(value)[:40]
+
+
+def size_of(value: Number | None) -> int | None:
+    """Bytes of a file, which some servers write as text; None for what is no number."""
+    try:
+        size = None if value is None else rounded(finite(value))
+    except (ValueError, OverflowError):
+        return None
+    return size if size is not None and size >= 0 else None
 
 
 def seconds_of(value: Number | None) -> float | None:

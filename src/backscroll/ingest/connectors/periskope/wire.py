@@ -27,7 +27,7 @@ class WireDimensions(Struct):
 
 class WireMedia(Struct):
     path: str | None = None
-    size: int | float | None = None
+    size: Number | None = None
     filename: str | None = None
     mimetype: str | None = None
     thumbnail: str | None = None
