@@ -91,6 +91,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def text(wanted: str = "a text") -> Kind:
+    """Any text that is not blank."""
+
     def read(value: object) -> str:
         if not isinstance(value, str) or not value.strip():
             raise ValueError
@@ -100,6 +102,8 @@ def text(wanted: str = "a text") -> Kind:
 
 
 def whole(lowest: int, highest: int) -> Kind:
+    """A whole number between bounds that are both allowed."""
+
     def read(value: object) -> int:
         number = _integer(value)
         if not lowest <= number <= highest:
@@ -110,6 +114,8 @@ def whole(lowest: int, highest: int) -> Kind:
 
 
 def size(lowest: int) -> Kind:
+    """A number of bytes, plain or with a unit."""
+
     def read(value: object) -> int:
         number = bytes_of(value) if isinstance(value, str) else _integer(value)
         if number < lowest:
@@ -120,6 +126,8 @@ def size(lowest: int) -> Kind:
 
 
 def choice(*words: str) -> Kind:
+    """One of these words, in any case."""
+
     def read(value: object) -> str:
         if not isinstance(value, str) or value.lower() not in words:
             raise ValueError

@@ -24,10 +24,11 @@ from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Message, MessageKey
 from backscroll.core.query import MessageQuery
 from backscroll.storage.files.media import MediaStore
-from backscroll.storage.store import Store, make_engine, open_engine, open_store
+from backscroll.storage.files.opening import RESTORE_MARK, make_engine, open_engine
+from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.backup import Backup, Stages
 from backscroll.storage.transfer.backup_files import Manifest, read_manifest, verify
-from backscroll.storage.transfer.restoring import MARK, Restore, RestoreStages
+from backscroll.storage.transfer.restoring import Restore, RestoreStages
 from crash_points import MAX_POINTS, crashes
 from postgres_server import Databases
 
@@ -347,7 +348,7 @@ def test_half_a_restore_opens_for_nobody_and_the_next_run_completes_it(plain: Ho
     killed = 0
     for _ in crashes(plain.other, "restore", str(plain.backup), points=range(MAX_POINTS)):
         killed += 1
-        if (plain.other / MARK).exists():
+        if (plain.other / RESTORE_MARK).exists():
             for command in (["serve"], ["org", "create", "New"], ["check"], ["status"]):
                 done = run(plain.other, *command)
                 assert done.exit_code == 1, done.output
@@ -382,7 +383,7 @@ def test_a_cut_restore_to_postgres_opens_for_nobody_and_goes_on(house: House, sp
 def test_a_cut_restore_does_not_go_on_with_another_backup(plain: House) -> None:
     plain.back_up()
     next(iter(crashes(plain.other, "restore", str(plain.backup), points=range(4, MAX_POINTS))))
-    assert (plain.other / MARK).exists()
+    assert (plain.other / RESTORE_MARK).exists()
     plain.tell("SECOND")
     plain.back_up()
     with pytest.raises(BadField, match="unfinished restore of another backup"):

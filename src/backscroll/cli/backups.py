@@ -34,7 +34,7 @@ def backup(ctx: click.Context, folder: Path, as_json: bool) -> None:
       backscroll backup /backup/archive
       backscroll backup /backup/archive --database postgresql://backscroll@db/archive
     """
-    from backscroll.storage.store import open_engine
+    from backscroll.storage.files.opening import open_engine
     from backscroll.storage.transfer.backup import Backup, Stages
 
     settings = settings_of(ctx)
@@ -75,7 +75,7 @@ def restore(ctx: click.Context, folder: Path, as_json: bool) -> None:
       backscroll restore /backup/archive --data /srv/restored
       backscroll restore /backup/archive --data /srv/restored --database postgresql://backscroll@db/restored
     """
-    from backscroll.storage.store import make_engine, sqlite_file
+    from backscroll.storage.files.opening import make_engine, sqlite_file
     from backscroll.storage.transfer.restoring import Restore, RestoreStages
 
     settings = settings_of(ctx)

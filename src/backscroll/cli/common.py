@@ -258,6 +258,7 @@ def progress(label: str) -> Iterator[Report]:
 
 
 def bar(done: int, whole: int | None) -> str:
+    """A line of progress: a bar with a percentage, or the number alone where the whole is unknown."""
     if not whole:
         return f"{done:,}"
     full = BAR * min(done, whole) // whole

@@ -30,7 +30,7 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
       backscroll copy --from sqlite:backscroll-data/backscroll.db --to postgresql://backscroll@db/archive
       backscroll copy --from postgresql://backscroll@db/archive --to sqlite:back.db
     """
-    from backscroll.storage.store import make_engine
+    from backscroll.storage.files.opening import make_engine
     from backscroll.storage.transfer.copy import Copy
 
     settings = settings_of(ctx)
@@ -119,12 +119,12 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
       backscroll db distribute --database postgresql://backscroll@coordinator/archive --dry-run
     """
     from backscroll.database.postgres import citus as spreading
-    from backscroll.storage.store import bring_up_to_date
+    from backscroll.storage.files.opening import bring_up_to_date
 
     settings = settings_of(ctx)
     if not settings.database.startswith(("postgresql:", "postgres:")):
         raise BadField("database", None, "must be a postgresql: URL of a Citus coordinator")
-    bring_up_to_date(settings.database, settings.data)
+    bring_up_to_date(settings.database, settings.data, time.time_ns() // 1000)
     with spreading.connect(settings.database) as connection:
         steps = spreading.plan(connection)
         if steps and not as_json:

@@ -137,6 +137,7 @@ class Imported(Struct, frozen=True):
 def take_gowa(
     archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
 ) -> Imported:
+    """Read GOWA's databases into an organisation, batch by batch; what could not be read is in ``problems``."""
     from backscroll.ingest.connectors.gowa import database
     from backscroll.ingest.connectors.gowa.rows import Skipped
     from backscroll.ingest.pipeline import apply_with_retry

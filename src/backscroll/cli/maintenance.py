@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,10 @@ def migrate(ctx: click.Context, as_json: bool) -> None:
     Example:
       backscroll migrate --database postgresql://backscroll@db/archive
     """
-    from backscroll.storage.store import bring_up_to_date
+    from backscroll.storage.files.opening import bring_up_to_date
 
     settings = settings_of(ctx)
-    ran = bring_up_to_date(settings.database, settings.data)
+    ran = bring_up_to_date(settings.database, settings.data, time.time_ns() // 1000)
     rows = [{"version": migration.version, "name": migration.name} for migration in ran]
     show({"migrated": rows}, as_json, lambda: _migrated(ran))
 

@@ -76,6 +76,7 @@ def fill(archive: Archive) -> str:
 
 
 def greeting(archive: Archive, org: Org, phones: list[Phone], made: NewToken) -> str:
+    """What the sample holds, its token, and a command for each API."""
     total = archive.store.list_messages(MessageQuery(org=org.no, phones=tuple(p.no for p in phones), limit=1)).total
     url = archive.settings.url
     periskope = f"{url}/v1/chats/messages?limit=3"

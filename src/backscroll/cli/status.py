@@ -36,7 +36,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def status_row(store: Store, settings: Settings) -> dict[str, Any]:
     """All that ``status`` shows. Reads counters and newest rows only, so its time does not grow with the archive."""
     from backscroll.storage.files.keys import KEY_FILE
-    from backscroll.storage.store import sqlite_file
+    from backscroll.storage.files.opening import sqlite_file
 
     file = sqlite_file(settings.database, settings.data)
     orgs = [_org_row(store, org) for org in store.list_orgs()]

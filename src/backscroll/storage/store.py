@@ -3,11 +3,10 @@ writes in one transaction; a write is on disk when its method returns."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -31,14 +30,13 @@ from backscroll.core.model import (
     ReactionPage,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
-from backscroll.database import migrate, sqlite
+from backscroll.database import migrate
 from backscroll.database.protocol import Engine, Txn
-from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.accounts import accounts, leases, sessions
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
 from backscroll.storage.accounts.sessions import NewSession
-from backscroll.storage.files.durable_files import make_folder, writing
 from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key, load_or_make_key
+from backscroll.storage.files.opening import make_engine, open_engine
 from backscroll.storage.read.export_lines import StoredLines, lines_between
 from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
@@ -48,14 +46,13 @@ from backscroll.storage.read.pages import read_page
 from backscroll.storage.records.rows import row_of
 from backscroll.storage.transfer import check
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
-from backscroll.storage.transfer.restoring import refuse_unfinished
 from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.merge import merge_step
 
-T = TypeVar("T")
+__all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
 
-SQLITE_FILE = "backscroll.db"
+T = TypeVar("T")
 
 TOUCH_SECONDS = 0.02
 """So long a reader waits at most for its token's time of use to be written."""
@@ -109,61 +106,6 @@ def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us, c
         store.close()
         raise
     return store
-
-
-def bring_up_to_date(url: str | None, data: Path, clock: Callable[[], int] = now_us) -> list[migrate.Migration]:
-    """Migrate the archive and leave it closed, as a user who may not read it perhaps. Returns what was run."""
-    with closing(open_engine(url, data, create=False)) as engine:
-        return migrate.migrate(engine, clock())
-
-
-def open_engine(url: str | None, data: Path, create: bool) -> Engine:
-    """The archive's database, not migrated. ``NotFound`` where there is none and ``create`` is not set.
-
-    Nothing is written before it is known that an archive is there, or is to be made.
-    """
-    refuse_unfinished(data)
-    file = sqlite_file(url, data)
-    if not create and file is not None and not sqlite.holds_archive(file):
-        raise _no_archive(file)
-    if create:
-        with writing(f"The data directory {data}"):
-            make_folder(data)
-    engine = make_engine(url, data)
-    if not create and not migrate.holds_archive(engine):
-        engine.close()
-        raise _no_archive(file)
-    return engine
-
-
-def _no_archive(file: Path | None) -> NotFound:
-    return NotFound(
-        "archive",
-        f"{file or 'the database of that URL'}; check --data and --database (BACKSCROLL_DATA, BACKSCROLL_DATABASE), or "
-        "begin a new archive there with: backscroll org create NAME",
-    )
-
-
-def sqlite_file(url: str | None, data: Path) -> Path | None:
-    """The file of an archive on SQLite; None for one on PostgreSQL."""
-    if not url:
-        return data / SQLITE_FILE
-    scheme, _, rest = url.partition(":")
-    # Three slashes and four lead to the same absolute path.
-    return Path(re.sub("^//+", "/", rest.removeprefix("//"))) if scheme == "sqlite" else None
-
-
-def make_engine(url: str | None, data: Path) -> Engine:
-    """The engine that a URL names; see ``open_store``. ``BadField`` for another scheme."""
-    file = sqlite_file(url, data)
-    if file is not None:
-        return SqliteEngine(file)
-    scheme = url.partition(":")[0] if url else ""
-    if url and scheme in ("postgresql", "postgres"):
-        from backscroll.database.postgres.engine import PostgresEngine
-
-        return PostgresEngine(url)
-    raise BadField("database", scheme, "must begin with sqlite: or postgresql:")
 
 
 class Store:

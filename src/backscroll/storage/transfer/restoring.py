@@ -11,11 +11,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backscroll.core.errors import BadField, Conflict, StorageError, Unreadable
+from backscroll.core.errors import BadField, Conflict, Unreadable
 from backscroll.database.protocol import Engine
 from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
 from backscroll.storage.files.keys import KEY_FILE
+from backscroll.storage.files.opening import RESTORE_MARK
 from backscroll.storage.transfer.backup_files import (
     MEDIA,
     Manifest,
@@ -29,17 +30,7 @@ from backscroll.storage.transfer.backup_files import (
 )
 from backscroll.storage.transfer.copy import Copy, is_in_use
 
-MARK = "restore-unfinished"
 _DATABASE = ".restoring.db"
-
-
-def refuse_unfinished(data: Path) -> None:
-    """``StorageError`` while the data directory holds a restore that was cut or goes on."""
-    if (data / MARK).exists():
-        raise StorageError(
-            f"{data} holds a restore that is not finished; run the same backscroll restore again, it goes on where it "
-            "was cut, or empty the directory"
-        )
 
 
 class RestoreStages(Struct, frozen=True):
@@ -61,7 +52,7 @@ class Restore:
         self._data = data
         self._now = now
         self.manifest: Manifest = checked(folder)
-        mark = data / MARK
+        mark = data / RESTORE_MARK
         self.resumed = mark.exists()
         if self.resumed and mark.read_text("utf-8").strip() != self.manifest.sums_sha256:
             raise BadField(
@@ -114,7 +105,7 @@ class Restore:
     def _begin(self) -> None:
         with writing(f"The data directory {self._data}"):
             make_folder(self._data)
-            with whole_file(self._data / MARK) as part:
+            with whole_file(self._data / RESTORE_MARK) as part:
                 part.write_text(self.manifest.sums_sha256 + "\n", "utf-8")
 
     def _place_files(self, report: Report) -> None:
@@ -138,5 +129,5 @@ class Restore:
         return next(file.sha256 for file in read_sums(self._folder, self.manifest) if file.path == name)
 
     def _end(self) -> None:
-        (self._data / MARK).unlink()
+        (self._data / RESTORE_MARK).unlink()
         sync_folder(self._data)

@@ -1,0 +1,81 @@
+"""Where an archive's database is, and opening it: never by mistake a new one, never one that is half restored."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+from backscroll.core.errors import BadField, NotFound, StorageError
+from backscroll.database import migrate, sqlite
+from backscroll.database.protocol import Engine
+from backscroll.database.sqlite import SqliteEngine
+from backscroll.storage.files.durable_files import make_folder, writing
+
+SQLITE_FILE = "backscroll.db"
+RESTORE_MARK = "restore-unfinished"
+"""A file in the data directory while a restore goes on, or after it was cut."""
+
+
+def refuse_unfinished(data: Path) -> None:
+    """``StorageError`` while the data directory holds a restore that was cut or goes on."""
+    if (data / RESTORE_MARK).exists():
+        raise StorageError(
+            f"{data} holds a restore that is not finished; run the same backscroll restore again, it goes on where it "
+            "was cut, or empty the directory"
+        )
+
+
+def bring_up_to_date(url: str | None, data: Path, now: int) -> list[migrate.Migration]:
+    """Migrate the archive and leave it closed, as a user who may not read it perhaps. Returns what was run."""
+    with closing(open_engine(url, data, create=False)) as engine:
+        return migrate.migrate(engine, now)
+
+
+def open_engine(url: str | None, data: Path, create: bool) -> Engine:
+    """The archive's database, not migrated. ``NotFound`` where there is none and ``create`` is not set.
+
+    Nothing is written before it is known that an archive is there, or is to be made.
+    """
+    refuse_unfinished(data)
+    file = sqlite_file(url, data)
+    if not create and file is not None and not sqlite.holds_archive(file):
+        raise _no_archive(file)
+    if create:
+        with writing(f"The data directory {data}"):
+            make_folder(data)
+    engine = make_engine(url, data)
+    if not create and not migrate.holds_archive(engine):
+        engine.close()
+        raise _no_archive(file)
+    return engine
+
+
+def _no_archive(file: Path | None) -> NotFound:
+    return NotFound(
+        "archive",
+        f"{file or 'the database of that URL'}; check --data and --database (BACKSCROLL_DATA, BACKSCROLL_DATABASE), or "
+        "begin a new archive there with: backscroll org create NAME",
+    )
+
+
+def sqlite_file(url: str | None, data: Path) -> Path | None:
+    """The file of an archive on SQLite; None for one on PostgreSQL."""
+    if not url:
+        return data / SQLITE_FILE
+    scheme, _, rest = url.partition(":")
+    # Three slashes and four lead to the same absolute path.
+    return Path(re.sub("^//+", "/", rest.removeprefix("//"))) if scheme == "sqlite" else None
+
+
+def make_engine(url: str | None, data: Path) -> Engine:
+    """The engine that a URL names; see ``open_store``. ``BadField`` for another scheme."""
+    file = sqlite_file(url, data)
+    if file is not None:
+        return SqliteEngine(file)
+    scheme = url.partition(":")[0] if url else ""
+    if url and scheme in ("postgresql", "postgres"):
+        from backscroll.database.postgres.engine import PostgresEngine
+
+        return PostgresEngine(url)
+    raise BadField("database", scheme, "must begin with sqlite: or postgresql:")
