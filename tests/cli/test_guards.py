@@ -84,6 +84,15 @@ def test_a_missing_key_is_named_with_the_remedy_and_never_made_anew(shell: Shell
     assert not (shell.data / "secret.key").exists()
 
 
+def test_a_check_names_the_missing_key_and_goes_on(shell: Shell) -> None:
+    assert shell.run("check").exit_code == 0
+    (shell.data / "secret.key").unlink()
+    done = shell.run("check")
+    assert done.exit_code == 1
+    assert f"{shell.data}/secret.key is missing" in done.stdout
+    assert not (shell.data / "secret.key").exists()
+
+
 def test_a_store_never_makes_a_key_beside_an_archive_that_is_in_use(shell: Shell) -> None:
     (shell.data / "secret.key").unlink()
     store = open_store(shell.database, shell.data)

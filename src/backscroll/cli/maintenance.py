@@ -11,7 +11,10 @@ import click
 from backscroll.cli.common import FAILED, json_option, opened_store, settings_of, shared_options, show
 
 if TYPE_CHECKING:
+    from backscroll.config import Settings
     from backscroll.database.migrate import Migration
+    from backscroll.storage.store import Store
+    from backscroll.storage.transfer.check import Finding
 
 
 @click.command()
@@ -25,11 +28,23 @@ def check(ctx: click.Context, as_json: bool) -> None:
     Example:
       backscroll check
     """
-    with opened_store(settings_of(ctx)) as store:
-        findings = list(store.check())
+    settings = settings_of(ctx)
+    with opened_store(settings) as store:
+        findings = [*store.check(), *_key_findings(settings, store)]
     show(findings, as_json, lambda: "\n".join(map(str, findings)) or "The archive is whole.")
     if findings:
         ctx.exit(FAILED)
+
+
+def _key_findings(settings: Settings, store: Store) -> list[Finding]:
+    """A key that is missing beside an archive in use. The check itself goes on without it."""
+    from backscroll.storage.files.keys import KEY_FILE
+    from backscroll.storage.transfer.check import Finding
+
+    path = settings.data / KEY_FILE
+    if path.is_file() or not store.list_orgs():
+        return []
+    return [Finding(0, "the archive's key is there", f"{path} is missing; put it back from the backup")]
 
 
 @click.command()
