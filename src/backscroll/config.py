@@ -219,7 +219,8 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Address under which clients reach the server; links to media begin with it. Set it behind a proxy.",
         "https://archive.example.org",
-        "`http://`, host and port; `127.0.0.1` where host is `0.0.0.0` or `::`",
+        "none: links begin with the address that each request was sent to; the address that is printed, and that of "
+        "`/openapi.json`, is made of host and port, with `127.0.0.1` for `0.0.0.0` and `::`",
     ),
     Setting(
         "rate_limit", whole(0, 1_000_000), 100, "Requests per second that one token may make; 0 is no limit.", "10"
