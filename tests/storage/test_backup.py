@@ -401,7 +401,7 @@ def run(data: Path, *arguments: str) -> Result:
 def test_the_commands_say_what_they_did(plain: House) -> None:
     done = run(plain.data, "backup", str(plain.backup))
     assert done.exit_code == 0, done.output
-    assert "1 organisations, 1 messages, 2 media files" in done.stdout
+    assert "1 organisation, 1 message, 2 media files" in done.stdout
     told: Any = json.loads(run(plain.data, "backup", str(plain.backup), "--json").stdout)
     assert (told["messages"], told["media"], told["engine"]) == (1, 2, "sqlite")
     done = run(plain.other, "restore", str(plain.backup))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import to_builtins
 
-from backscroll.cli.common import json_option, progress, settings_of, shared_options, show
+from backscroll.cli.common import counted, json_option, progress, settings_of, shared_options, show
 
 if TYPE_CHECKING:
     from backscroll.storage.transfer.backup_files import Manifest
@@ -46,15 +46,15 @@ def backup(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 def _taken(folder: Path, manifest: Manifest) -> str:
     lines = [
-        f"Backed up to {folder}: {manifest.orgs} organisations, {manifest.messages:,} messages, {manifest.media:,} "
-        f"media files, {manifest.bytes:,} bytes; every byte was read back."
+        f"Backed up to {folder}: {_contents(manifest)}, {counted(manifest.bytes, 'byte')}; every byte was read back."
     ]
     if manifest.media_missing:
-        lines.append(f"{manifest.media_missing:,} media files that the database names are not in the archive.")
+        missing = counted(manifest.media_missing, "media file")
+        lines.append(f"Not in the archive, although the database names them: {missing}.")
     if manifest.media_damaged:
         lines.append(
-            f"{manifest.media_damaged:,} media files are damaged in the archive and were taken as they are; "
-            "name them with: backscroll check --media"
+            f"Damaged in the archive, and backed up as they are: {counted(manifest.media_damaged, 'media file')}; "
+            "backscroll check --media names them."
         )
     return "\n".join(lines)
 
@@ -93,6 +93,11 @@ def restore(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 def _restored(data: Path, manifest: Manifest) -> str:
     return (
-        f"Restored the backup of {manifest.taken_at} to {data}: {manifest.orgs} organisations, {manifest.messages:,} "
-        f"messages, {manifest.media:,} media files.\nCheck it with: backscroll check --data {data}"
+        f"Restored the backup of {manifest.taken_at} to {data}: {_contents(manifest)}.\n"
+        f"Check it with: backscroll check --data {data}"
     )
+
+
+def _contents(manifest: Manifest) -> str:
+    kinds = ((manifest.orgs, "organisation"), (manifest.messages, "message"), (manifest.media, "media file"))
+    return ", ".join(counted(number, noun) for number, noun in kinds)

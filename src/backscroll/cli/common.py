@@ -209,6 +209,11 @@ def confirmed(yes: bool, question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 message``, ``1,200 messages``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def show(rows: object, as_json: bool, text: Callable[[], str]) -> None:
     """Print a result: JSON for programs, else the lines that ``text`` makes of it."""
     if as_json:

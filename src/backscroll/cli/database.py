@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from backscroll.cli.common import Commands, confirmed, json_option, progress, settings_of, shared_options, show
+from backscroll.cli.common import Commands, confirmed, counted, json_option, progress, settings_of, shared_options, show
 from backscroll.core.errors import BadField
 
 
@@ -58,8 +58,9 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
         row,
         as_json,
         lambda: (
-            f"{'Was copied already' if copied.found == 'whole' else 'Copied'}: {copied.orgs} organisations, "
-            f"{copied.rows['messages']:,} messages, {sum(copied.rows.values()):,} rows in all; every row is the same.\n"
+            f"{'Was copied already' if copied.found == 'whole' else 'Copied'}: {counted(copied.orgs, 'organisation')}, "
+            f"{counted(copied.rows['messages'], 'message')}, {sum(copied.rows.values()):,} rows in all; "
+            "every row is the same.\n"
             f"{_what_stays(settings.data)}"
         ),
     )

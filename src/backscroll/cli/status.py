@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backscroll.cli.common import json_option, opened_store, settings_of, shared_options, show, table, timestamp
+from backscroll.cli.common import (
+    counted,
+    json_option,
+    opened_store,
+    settings_of,
+    shared_options,
+    show,
+    table,
+    timestamp,
+)
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import ChatQuery, MessageQuery
 
@@ -95,7 +104,7 @@ def _lines(row: dict[str, Any]) -> str:
     ]
     for org in row["orgs"]:
         last = f"last stored {org['last_stored_at']} from {org['last_source']}" if org["last_stored_at"] else "empty"
-        lines += ["", f'Organisation "{org["name"]}": {org["messages"]:,} messages, {last}']
+        lines += ["", f'Organisation "{org["name"]}": {counted(org["messages"], "message")}, {last}']
         if org["phones"]:
             lines.append(table([*org["phones"][0]], [[*phone.values()] for phone in org["phones"]]))
         else:
