@@ -144,7 +144,7 @@ class Shell:
 
     def ask(self, *requests: tuple[str, dict[str, str]]) -> list[httpx.Response]:
         settings = load(self._settings)
-        with open_archive(settings) as archive:
+        with open_archive(settings, create=True) as archive:
             app = build_app(archive.store, archive.media, settings)
             return asyncio.run(self._ask(app, requests))
 

@@ -70,7 +70,7 @@ class Sample(Struct, frozen=True):
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     settings = load({}, {"data": str(tmp_path_factory.mktemp("sample"))})
-    with open_archive(settings) as archive:
+    with open_archive(settings, create=True) as archive:
         told = fill(archive)
         credential = dict(re.findall(r"^Token (id|secret) +(\S+)$", told, re.M))
         variables = {"ID": credential["id"], "SECRET": credential["secret"], "URL": settings.url}

@@ -7,35 +7,57 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import psycopg
 import pytest
 
+from backscroll.cli.main import main
 from backscroll.storage.store import open_store
 from postgres_server import Databases
 from shell import Shell
 
-READERS = [
-    ("status",),
-    ("org", "list"),
-    ("phone", "list"),
-    ("phone", "add", "--number", "919876543210"),
-    ("token", "list"),
-    ("token", "create"),
-    ("token", "revoke", "bsk1x0123456789"),
-    ("check",),
-    ("migrate",),
-    ("export", "jsonl", "-o", "-"),
-    ("key", "create", "--yes"),
-    ("backup", "kept"),
-]
+CREATORS = {("serve",), ("org", "create"), ("import", "jsonl"), ("copy",), ("restore",)}
+"""The only commands that may begin an archive; the last two say where by an argument of their own."""
+VALUES = {
+    "number": "919876543210",
+    "phone": "919876543210",
+    "output": "-",
+    "yes": "--yes",
+    "url": "https://127.0.0.1:1",
+}
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            yield from leaves(sub, (*path, name))
+    else:
+        yield path, command
+
+
+def command_line(path: tuple[str, ...], command: click.Command) -> tuple[str, ...]:
+    """The command with something in the place of all that it requires."""
+    words = list(path)
+    for param in command.params:
+        if param.required:
+            options = [max(param.opts, key=len)] if isinstance(param, click.Option) else []
+            existing = isinstance(param.type, click.Path) and param.type.exists
+            words += [*options, __file__ if existing else VALUES.get(param.name or "", "1")]
+        elif param.name == "yes":
+            words.append("--yes")
+    return tuple(words)
+
+
+READERS = [command_line(path, command) for path, command in leaves(main) if path not in CREATORS]
 """Every command that has no reason to begin an archive."""
 
 
-@pytest.mark.parametrize("command", READERS, ids=" ".join)
+@pytest.mark.parametrize("command", [words for words in READERS if words[0] != "db"], ids=" ".join)
 def test_a_mistyped_directory_is_an_error_and_stays_absent(tmp_path: Path, command: tuple[str, ...]) -> None:
-    told = Shell(tmp_path / "mistyped").refusal(*command, code=1)
+    told = Shell(tmp_path / "mistyped").refusal(*command, code=1, stdin="token")
     assert f"archive not found: {tmp_path}/mistyped/backscroll.db" in told
     assert "check --data" in told
     assert "backscroll org create NAME" in told
@@ -48,7 +70,7 @@ def test_an_empty_database_on_postgres_is_not_made_an_archive_by_reading(
 ) -> None:
     name = databases.create()
     url = databases.url(name)
-    told = Shell(tmp_path / "data", url).refusal(*command, code=1)
+    told = Shell(tmp_path / "data", url).refusal(*command, code=1, stdin="token")
     assert "archive not found: the database of that URL" in told
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)

@@ -598,7 +598,7 @@ def test_a_question_and_an_unreadable_file_are_one_sentence_each(shell: Shell, t
 
 def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path, database_url: str | None) -> None:
     where = {"data": str(tmp_path / "data")} | ({"database": database_url} if database_url else {})
-    with open_archive(load({}, where)) as archive:
+    with open_archive(load({}, where), create=True) as archive:
         assert sample.is_wanted(archive.store)
         observed = sample.fill(archive)
         assert not sample.is_wanted(archive.store)

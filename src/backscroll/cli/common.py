@@ -150,7 +150,7 @@ class Archive(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def open_archive(settings: Settings, create: bool = True) -> Iterator[Archive]:
+def open_archive(settings: Settings, create: bool = False) -> Iterator[Archive]:
     """Open the store and the media. ``create`` makes an archive where there is none; without it that is an error."""
     from backscroll.storage.files.media import MediaStore
 

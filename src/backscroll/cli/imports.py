@@ -75,7 +75,7 @@ def import_chat_export(
     from backscroll.ingest.exports.importer import import_export
 
     settings = settings_of(ctx)
-    with open_archive(settings, create=False) as archive, progress("Importing") as report:
+    with open_archive(settings) as archive, progress("Importing") as report:
         owner = org_of(archive.store, org)
         result = import_export(
             archive.store,
@@ -110,7 +110,7 @@ def import_gowa(
     Example:
       backscroll import gowa storages/chatstorage.db --whatsapp-db storages/whatsapp.db
     """
-    with open_archive(settings_of(ctx), create=False) as archive, progress("Importing") as report:
+    with open_archive(settings_of(ctx)) as archive, progress("Importing") as report:
         owner = org_of(archive.store, org)
         taken = take_gowa(archive, owner, chatstorage, whatsapp_db, account, report)
     for row in taken.problems:
@@ -185,7 +185,7 @@ def import_periskope(
 
     secret = token or os.environ.get(TOKEN_VARIABLE) or _asked_for_token()
     settings = settings_of(ctx)
-    with open_archive(settings, create=False) as archive, progress("Importing") as report:
+    with open_archive(settings) as archive, progress("Importing") as report:
         owner = org_of(archive.store, org)
         summary = pull(
             archive.store,

@@ -47,7 +47,7 @@ def serve(
     """
     settings = settings_of(ctx, host=host, port=port, workers=workers, public_url=public_url)
     refuse_a_taken_port(settings.host, settings.port)
-    with open_archive(settings) as archive:
+    with open_archive(settings, create=True) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is reported here.
         if settings.open_access:
             check_open_access(archive.store, settings.open_access)
