@@ -237,7 +237,7 @@ def import_jsonl(ctx: click.Context, path: str, org: str | None, as_json: bool) 
     """
     from backscroll.ingest import jsonl
 
-    with open_archive(settings_of(ctx)) as archive, progress("Importing") as report:
+    with open_archive(settings_of(ctx), create=True) as archive, progress("Importing") as report:
         source = sys.stdin.buffer if path == "-" else Path(path)
         summary = jsonl.import_jsonl(archive.store, archive.media, source, org=org, progress=report)
     show(summary, as_json, lambda: str(summary))
