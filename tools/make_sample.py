@@ -28,10 +28,19 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.core.model import Call, Details, Kind, Location, Member, Message, MessageKey, Notice, Poll, Quote
+from backscroll.core.model import Call, Details, Kind, Location, Media, Member, Message, MessageKey, Notice, Poll, Quote
 from backscroll.ingest.jsonl import export_jsonl
 from backscroll.storage.store import open_store
 
+PICTURE = Media(
+    mimetype="image/png",
+    size=560,
+    filename="IMG-20260910-WA0001.png",
+    file="e93c927a50f573f63e1b349abed2b09f095bbd156eb323fce83318f0e034955f",
+    width=160,
+    height=120,
+)
+"""A file that comes with the exported chats of the sample."""
 BERLIN = ZoneInfo("Europe/Berlin")
 ORG_ID = "5f0c3a52-7d1e-4c39-9a63-0f6b1d2e8c47"
 MADE_AT = 1_789_900_000_000_000
@@ -144,6 +153,7 @@ def allotment_talk() -> list[Event]:
             ReactionSet(target=group_target(104, BEN), by=by, emoji=emoji, at=at(f"2026-09-10 17:2{n}:30"))
             for n, (by, emoji) in enumerate(((OWNER, "😂"), (IRA_LID, "😂"), (JUN, "🧄")), 3)
         ),
+        in_group(107, "2026-09-10 17:30:00", BEN, "Plot 14, before the alliums", kind="image", media=PICTURE),
         in_group(105, "2026-09-12 09:00:00", IRA_LID, soup.name, kind="poll", poll=soup),
         *(
             PollVoted(target=group_target(105, IRA_LID), by=by, options=(choice,), at=at(f"2026-09-12 09:1{n}:00"))

@@ -219,8 +219,13 @@ ROUTES: tuple[Route, ...] = (
         download,
         "Download",
         (
-            Param(name="message_id", where="path", required=True, example="exp_00008413aaaf5335c1aa42f4"),
-            Param(name="phone", required=True, description="The chat that the message is in.", example="4915550001002"),
+            Param(name="message_id", where="path", required=True, example="3EB0C0FFEE000000006B"),
+            Param(
+                name="phone",
+                required=True,
+                description="The chat that the message is in.",
+                example="120363299999999999@g.us",
+            ),
             *SCOPED,
         ),
     ),
