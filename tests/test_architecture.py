@@ -62,7 +62,7 @@ OUTSIDE: dict[str, set[str]] = {
     "storage.read": {"msgspec", "zstandard"},
     "storage.transfer": {"msgspec", "zstandard"},
     "storage.store": {"msgspec"},
-    "ingest": {"msgspec", "httpx"},
+    "ingest": {"msgspec", "httpx", "httpcore"},
     "jobs": set(),
     "http": {"msgspec", "starlette", "brotli", "zstandard"},
     "web": {"msgspec", "starlette"},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import random
@@ -16,7 +17,8 @@ from backscroll.core.events import Batch, ChatSeen, ContactSeen, MediaHeld, Mess
 from backscroll.core.model import ArchivedMessage
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.fetch import Fetcher, NotFetched, is_public
-from backscroll.ingest.periskope.pull import PullStopped, PullSummary, pull
+from backscroll.ingest.periskope.pull import PullSummary, pull
+from backscroll.ingest.periskope.server import PullStopped
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, make_engine
 from backscroll.storage.write.batch import Applied
@@ -270,6 +272,26 @@ def test_a_used_up_rate_limit_is_waited_out_instead_of_run_into(archive: Archive
     assert all(0 < wait <= 3 for wait in clock.waits)
 
 
+@pytest.mark.parametrize("reset", ["9" * 5000, "-5", "soon", "1e9"])
+def test_a_reset_time_that_is_no_number_is_passed_over(archive: Archive, reset: str) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+    page = b'{"messages":[]}'
+    with StandIn(history(3)) as server:
+        server.faults = [lambda handler: handler.send(200, page, **headers), None, busy("9" * 5000)]
+        take(archive, server)
+        assert archive.ids == expected(server)
+
+
+def test_pages_that_never_end_stop_the_run(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backscroll.ingest.periskope.server._LARGEST_ANSWER", 1 << 20)
+    packed = gzip.compress(bytes(16 << 20))
+    with StandIn([]) as server:
+        server.lists["messages"] = history(3)
+        server.faults = [None] + [lambda handler: handler.send(200, packed, **{"Content-Encoding": "gzip"})] * 8
+        with pytest.raises(PullStopped, match="larger"):
+            take(archive, server)
+
+
 def test_a_server_that_never_recovers_stops_the_run_with_what_it_has(archive: Archive) -> None:
     with StandIn(history(300)) as server:
         server.faults = [None, None, *[broken()] * 50]
@@ -515,7 +537,7 @@ def test_a_redirect_into_the_private_network_is_not_followed() -> None:
         to = f"http://inner.example:{httpx.URL(inner.origin).port}/secret"
         server.faults = [lambda handler: handler.send(302, b"", Location=to)]
         url = f"http://files.example:{httpx.URL(server.origin).port}/x"
-        fetcher = Fetcher(trusted_host="files.example", resolve=lambda host, port: ["127.0.0.1"])
+        fetcher = Fetcher(trusted=httpx.URL(url), resolve=lambda host, port: ["127.0.0.1"])
         with fetcher, pytest.raises(NotFetched, match="private"), fetcher.get(url):
             raise AssertionError
         assert inner.requests == []

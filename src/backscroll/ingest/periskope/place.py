@@ -1,0 +1,69 @@
+"""How far a list was walked, and where to go on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct, structs
+
+from backscroll.ingest.connectors.periskope.pages import PulledPage
+
+SECOND = 1_000_000
+
+
+FAR_END = 253_402_300_799 * SECOND
+"""The last second of the year 9999."""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """How far a list was walked: saved with every page."""
+
+    top: int
+    """The pass takes what is not newer than this, and at its end what came meanwhile."""
+    floor: int | None = None
+    """The pass goes down to here; None is to the very first message."""
+    end: int
+    offset: int = 0
+    by_offset: bool = False
+    """The server does not honour end_time, or does not sort: only offsets are left."""
+    done: int | None = None
+    """The top of the last complete pass."""
+    walking: bool = True
+
+    def after(self, page: PulledPage) -> Place:
+        """Where to go on after ``page``, which is not empty."""
+        further = structs.replace(self, offset=self.offset + page.rows)
+        if page.oldest is None or page.newest is None or self.by_offset:
+            return further
+        if page.newest >= self.end + SECOND or not page.newest_first:
+            return structs.replace(further, by_offset=True)
+        # One second more than was seen: whether the server's bound is inclusive is nowhere written.
+        end = (page.oldest // SECOND + 1) * SECOND
+        return structs.replace(self, end=end, offset=0) if end < self.end else further
+
+    def below_floor(self, page: PulledPage) -> bool:
+        """Whether the server ignores start_time and has gone past what was asked for."""
+        if self.floor is None or page.oldest is None:
+            return False
+        return page.newest_first and page.oldest < self.floor - 2 * SECOND
+
+    def finished(self) -> Place:
+        return structs.replace(self, walking=False, done=self.top, offset=0, by_offset=False)
+
+
+def window_of(place: Place) -> dict[str, str | int]:
+    params: dict[str, str | int] = {"offset": place.offset}
+    if place.floor is not None:
+        params["start_time"] = _iso(place.floor - SECOND)
+    if place.end < FAR_END:
+        params["end_time"] = _iso(place.end)
+    return params
+
+
+def _iso(micros: int) -> str:
+    return datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def saved(place: Place) -> str:
+    return msgspec.json.encode(place).decode()
