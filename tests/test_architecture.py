@@ -236,7 +236,7 @@ def test_a_planted_import_is_found(tmp_path: Path, path: str, content: str) -> N
         ("dialects/gowa/objects.py", "from urllib.parse import quote\nfrom backscroll.formats.timestamps import iso"),
         ("ingest/connectors/gowa/database.py", "import sqlite3\nfrom backscroll.core.events import Batch"),
         ("ingest/pipeline.py", "from backscroll.ingest.connectors import gowa\nfrom .connectors import periskope"),
-        ("storage/transfer/check.py", "from backscroll.storage.read import messages\nfrom ..write import batch"),
+        ("storage/transfer/copy.py", "from backscroll.storage.read import messages\nfrom ..write import batch"),
         ("cli/serve.py", "from granian import Granian\nfrom backscroll.http.app import build_app"),
     ],
 )

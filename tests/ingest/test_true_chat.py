@@ -18,7 +18,7 @@ from backscroll.core.query import ChatQuery, MessageQuery
 from backscroll.ingest.exports.importer import import_export
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 
 ME = "4915550001001@s.whatsapp.net"
@@ -208,7 +208,7 @@ def test_each_true_message_stands_there_once(shelf: Shelf, data: st.DataObject) 
         else:
             shelf.tell(org, step)
     store = shelf.store
-    assert store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
+    assert store._engine.read(lambda tx: findings_of_org(tx, org), org) == []
     phones = tuple(phone.no for phone in store.list_phones(org))
     page = store.list_messages(MessageQuery(org=org, phones=phones, limit=1000))
     covered = chat.covered()

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backscroll.core.events import Batch, Event, MessageSeen
+from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import Details, Kind, Message, MessageKey, Org, Phone
 from backscroll.core.query import MessageQuery, Shows
-from backscroll.storage.records.counters import DAY, EARLIEST, HOUR, LATEST, MONTH, buckets_of, start_of
+from backscroll.storage.records.counters import DAY, HOUR, MONTH, buckets_of, start_of
 from backscroll.storage.store import Store, open_store
 from conftest import CHAT, MORNING, MakeMessage, OwnDatabase, Tell
 from plain_model import PlainArchive

@@ -16,7 +16,7 @@ from backscroll.core.events import Batch
 from backscroll.core.model import Org
 from backscroll.ingest.jsonl import export_jsonl
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.run import findings_of_org
 from plain_model import _shown
 from postgres_server import Databases
 
@@ -41,7 +41,7 @@ def told_and_shown(store: Store, name: str, history: list[tuple[Any, list[Any]]]
         store.add_phone(org.no, jid)
     for source, events in history:
         store.apply(org.no, Batch(source=source, events=events, raw=b"the same"))
-    assert store._engine.read(lambda tx: list(check.findings(tx, org.no)), org.no) == []
+    assert store._engine.read(lambda tx: findings_of_org(tx, org.no), org.no) == []
     out = io.BytesIO()
     export_jsonl(store, out, org=org, raws=True)
     lines = [line for line in out.getvalue().splitlines()[1:-1] if b'"phone_id"' not in line]

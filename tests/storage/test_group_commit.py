@@ -28,7 +28,7 @@ from backscroll.database.protocol import Txn
 from backscroll.database.tables import SEARCH, TENANT
 from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.run import findings_of_org
 from backscroll.storage.write import group_commit
 from backscroll.storage.write.batch import Applied, Session, apply_batch
 from backscroll.storage.write.group_commit import GroupCommit
@@ -399,7 +399,7 @@ def test_a_group_leaves_what_its_batches_would_leave_one_by_one(
         heard_together += engine.write(lambda tx, group=group: write_group(tx, grouped, group, now), grouped)  # type: ignore[misc]
     assert heard_together == heard
     assert pair.contents(grouped) == pair.contents(alone)
-    assert engine.read(lambda tx: list(check.findings(tx, grouped)), grouped) == []
+    assert engine.read(lambda tx: findings_of_org(tx, grouped), grouped) == []
 
 
 def write_group(tx: Txn, org: int, group: list[Batch], now: Iterator[int]) -> list[Applied]:

@@ -29,7 +29,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Details, Kind, Media, Member, Message, MessageKey, Quote, Source
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 from plain_model import canonical
 from plain_sql import PlainSql
@@ -231,7 +231,7 @@ class Shelf:
             self.store.add_phone(org, jid)
         for source, events in history:
             self.store.apply(org, Batch(source=source, events=events))
-        assert self.store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
+        assert self.store._engine.read(lambda tx: findings_of_org(tx, org), org) == []
         return canonical(self.store, self._sql, org)
 
 

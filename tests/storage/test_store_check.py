@@ -1,80 +1,274 @@
-"""``check`` finds each kind of damage, and nothing in a sound archive."""
+"""``check`` finds each kind of damage, and nothing in a sound archive; ``repair`` makes anew what can be."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
-from backscroll.core.model import Message, MessageKey
-from backscroll.storage.store import open_store
+from backscroll.core.errors import NotFound, StorageError
+from backscroll.core.events import (
+    Batch,
+    Event,
+    MediaHeld,
+    MessageEdited,
+    MessageSeen,
+    NumberMapped,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
+from backscroll.core.model import Details, Media, Message, MessageKey, Poll
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store, open_store
+from backscroll.storage.transfer.check.findings import Finding
 from conftest import CHAT, MORNING
 from plain_sql import PlainSql
 
 LID, BEN = "22222222222@lid", "4915112345678@s.whatsapp.net"
 
+TOLD = "message is what was told of it"
+DERIVED = "columns of a message that follow from others"
+COUNTER = "counter"
+ALIAS = "contact is found by its JID"
+MERGE = "merge that goes on has its contacts"
+ROW = "row can be decoded"
+GAPS = "change feed without gaps"
+
 DAMAGES: list[tuple[str, str]] = [
-    ("UPDATE tallies SET plain_in = plain_in + 1 WHERE chat <> 0 AND level = 1", "counter"),
-    ("UPDATE tallies SET media_in = 0 WHERE chat = 0 AND level = 2", "counter"),
-    ("DELETE FROM tallies WHERE level = 0", "counter"),
-    ("DELETE FROM messages WHERE id = 'M1'", "counter"),
-    ("UPDATE messages SET sent_at = sent_at + 86400000000 WHERE id = 'M1'", "counter"),
+    ("UPDATE tallies SET plain_in = plain_in + 1 WHERE chat <> 0 AND level = 1", COUNTER),
+    ("UPDATE tallies SET media_in = 0 WHERE chat = 0 AND level = 2", COUNTER),
+    ("DELETE FROM tallies WHERE level = 0", COUNTER),
+    (
+        "INSERT INTO tallies SELECT org, phone, chat, level, bucket + 90000, 1, 0, 0, 0, 0, 0, 0, 0 FROM tallies",
+        "counter",
+    ),
+    ("DELETE FROM messages WHERE id = 'M1'", COUNTER),
+    ("UPDATE messages SET sent_at = sent_at + 86400000000 WHERE id = 'M1'", COUNTER),
     ("DELETE FROM search WHERE {search_no} = (SELECT no FROM messages WHERE id = 'M1')", "text can be searched"),
+    ("UPDATE messages SET text = NULL, fts = NULL WHERE id = 'M1'", "text can be searched"),
     (
         "DROP INDEX messages_key; CREATE TEMP TABLE t AS SELECT * FROM messages WHERE id = 'M1';"
         "UPDATE t SET no = 999; INSERT INTO messages SELECT * FROM t",
         "message stored once",
     ),
-    ("DELETE FROM changes WHERE seq = 2", "change feed without gaps"),
-    ("DELETE FROM changes WHERE seq = (SELECT max(seq) FROM changes)", "change feed without gaps"),
-    ("UPDATE heads SET seq = seq + 1", "change feed without gaps"),
+    ("DROP INDEX messages_media", "index is there"),
+    ("DROP TABLE positions", "table is there"),
+    ("DELETE FROM changes WHERE seq = 2", GAPS),
+    ("DELETE FROM changes WHERE seq = (SELECT max(seq) FROM changes)", GAPS),
+    ("UPDATE heads SET seq = seq + 1", GAPS),
+    ("UPDATE heads SET named = seq + 1", GAPS),
+    ("UPDATE changes SET what = 'nonsense' WHERE seq = 2", "change can be decoded"),
+    ("UPDATE heads SET next_no = 2", "numbers are given once"),
+    ("DELETE FROM heads", "numbers are given once"),
+    ("UPDATE orgs SET id = 'nobody'", "organisation can be decoded"),
     (
         "UPDATE aliases SET contact = (SELECT contact FROM contacts WHERE merged_into > 0) WHERE jid LIKE '%@lid'",
-        "JID leads to a standing party",
+        "JID leads to a contact",
     ),
-    ("UPDATE aliases SET contact = 4242 WHERE jid LIKE '4915%'", "JID leads to a standing party"),
+    ("UPDATE aliases SET contact = 4242 WHERE jid LIKE '4915%'", "JID leads to a contact"),
+    ("UPDATE aliases SET jid = '+49 151 12345678' WHERE jid LIKE '4915%'", "JID leads to a contact"),
+    ("DELETE FROM aliases WHERE jid LIKE '9195%'", ALIAS),
+    (
+        "UPDATE aliases SET contact = (SELECT min(contact) FROM contacts) WHERE jid LIKE '4915%'",
+        "contact is found by its JID",
+    ),
+    ("UPDATE contacts SET facts = '{\"name\":[1' WHERE merged_into IS NULL", "contact can be decoded"),
+    ("UPDATE contacts SET kind = 'group' WHERE kind = 'user'", "contact can be decoded"),
+    ("UPDATE contacts SET push_name = 'Somebody' WHERE merged_into IS NULL", "names of a contact are what was told"),
+    ("UPDATE contacts SET merged_into = 4242 WHERE merged_into IS NOT NULL", "merged contact has a successor"),
+    (
+        "INSERT INTO merges SELECT org, contact, 4242, 1 FROM contacts WHERE merged_into > 0",
+        "merge that goes on has its contacts",
+    ),
+    ("UPDATE phones SET jid = 'nonsense'", "phone can be decoded"),
+    ("UPDATE phones SET contact = 4242", "phone has a contact"),
+    ("UPDATE tokens SET phones = '[4242]'", "token can be decoded"),
+    ("UPDATE tokens SET scopes = 'everything'", "token can be decoded"),
+    ("UPDATE tokens SET hash = {blob}", "token can be decoded"),
     ("UPDATE chats SET last_at = last_at - 1", "latest message of a chat"),
     ("UPDATE chats SET has_media = 1 - has_media", "chat has media"),
+    ("UPDATE chats SET facts = '[]'", "chat can be decoded"),
+    ("UPDATE chats SET seq = 1000000", "chat can be decoded"),
+    ("UPDATE chats SET chat = 4242 WHERE last_at > 0 AND has_media = 1", "chat has a contact and a phone"),
     ("DELETE FROM chats", "chat has a row"),
     ("UPDATE messages SET phone = 4242", "message has a chat and a phone"),
     ("UPDATE messages SET chat = 4242", "message has a chat and a phone"),
+    ("UPDATE messages SET sender = 4242", "message has a chat and a phone"),
     (
         "UPDATE messages SET sender = (SELECT contact FROM contacts WHERE merged_into > 0) WHERE id = 'M2'",
-        "merged parties hold nothing",
+        "merged contacts hold nothing",
+    ),
+    ("UPDATE messages SET details = '{\"media\":' WHERE id = 'M2'", ROW),
+    ('UPDATE messages SET details = \'{"media":{"size":"many"}}\' WHERE id = \'M2\'', ROW),
+    ("UPDATE messages SET kind = 'nonsense' WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET source = 'nobody' WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET sent_at = 9000000000000000000 WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET edited_at = -9000000000000000000 WHERE id = 'M3'", ROW),
+    ("UPDATE messages SET ack = 77 WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET text = 'hello world' WHERE id = 'M1'", DERIVED),
+    ("UPDATE messages SET fts = '''hello'':2' WHERE id = 'M1'", DERIVED),
+    ("UPDATE messages SET kind = 'text' WHERE id = 'M2'", DERIVED),
+    ("UPDATE messages SET flags = flags - 4 WHERE id = 'OUT'", DERIVED),
+    ("UPDATE messages SET client_ref = 'another' WHERE id = 'OUT'", DERIVED),
+    ("UPDATE messages SET text = 'third', fts = '''third'':1' WHERE id = 'M3'", TOLD),
+    ("UPDATE messages SET prev_text = 'never said' WHERE id = 'M3'", TOLD),
+    ("UPDATE messages SET deleted_at = 5 WHERE id = 'M3'", TOLD),
+    ("UPDATE messages SET flags = flags - 16 WHERE id = 'M1'", TOLD),
+    ("UPDATE messages SET flags = flags - 32 WHERE id = 'M3'", TOLD),
+    ("DELETE FROM tellings", TOLD),
+    ("DELETE FROM messages WHERE id = 'M3'", "observation has its message"),
+    ("UPDATE tellings SET message = '{\"key\":' ", "observation can be decoded"),
+    ("UPDATE tellings SET message = replace(message, 'first', 'fiRst')", "observation can be decoded"),
+    ("UPDATE addons SET kind = 'nonsense' WHERE kind = 'reaction'", "annotation can be decoded"),
+    ("UPDATE addons SET ref = 'seen' WHERE kind = 'receipt'", "annotation can be decoded"),
+    ("UPDATE addons SET value = '[1' WHERE kind = 'vote'", "annotation can be decoded"),
+    ("UPDATE addons SET value = '{\"file\":4}' WHERE kind = 'media'", "annotation can be decoded"),
+    ("UPDATE addons SET at = 9000000000000000000 WHERE kind = 'receipt'", "annotation can be decoded"),
+    ("UPDATE addons SET value = 'edited otherwise' WHERE kind = 'edit'", TOLD),
+    ("DELETE FROM files", "file of a message is listed"),
+    ("DELETE FROM raws", "payload of a message is kept"),
+    ("UPDATE raws SET payload = {blob}", "payload is what was received"),
+    ("UPDATE raws SET size = size + 1", "payload is what was received"),
+    ("UPDATE raws SET digest = 'other'", "payload is what was received"),
+    ("UPDATE quarantine SET payload = {blob}", "quarantine opens with the key"),
+    ("UPDATE quarantine SET digest = 'other'", "quarantine is what was received"),
+    ("UPDATE files SET size = size + 1", "file of a message is whole"),
+]
+
+SQLITE_ONLY: list[tuple[str, str]] = [
+    ("UPDATE messages SET text = CAST(x'ff68' AS TEXT) WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET id = x'ff' WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET text = x'00' WHERE id = 'M1'", ROW),
+    ("UPDATE messages SET sent_at = 'noon' WHERE id = 'M1'", ROW),
+    ("UPDATE contacts SET name = CAST(x'ff' AS TEXT) WHERE merged_into IS NULL", "contact can be decoded"),
+    ("UPDATE aliases SET jid = x'ff' WHERE jid LIKE '4915%'", "JID leads to a contact"),
+    ("UPDATE addons SET value = x'ff' WHERE kind = 'reaction'", "annotation can be decoded"),
+    ("UPDATE tellings SET message = CAST(x'ff' AS TEXT)", "observation can be decoded"),
+    ("UPDATE chats SET seq = 'many'", "table can be read"),
+    (
+        "INSERT INTO search (rowid, text, scope) SELECT rowid + 900, 'other', 'abc' FROM search LIMIT 1",
+        "text can be searched",
     ),
 ]
 
-
 SEARCH_NO = {"sqlite": "rowid % 1099511627776", "postgres": "no"}
 """The number of the message that a row of the search index belongs to."""
+BLOB = {"sqlite": "x'00ff'", "postgres": "'\\x00ff'"}
+
+
+def seen(phone: str, chat: str, id: str, sent_at: int, from_me: bool = False, **about: object) -> MessageSeen:
+    return MessageSeen(Message(key=MessageKey(phone, chat, id), sent_at=sent_at, from_me=from_me, **about))  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def archive(tmp_path: Path, spare_database_url: str | None) -> str | None:
-    """A sound archive with a bit of everything."""
-    store = open_store(spare_database_url, tmp_path)
+    """The database of a sound archive with a bit of everything."""
+    fill(spare_database_url, tmp_path)
+    return spare_database_url
+
+
+def fill(database: str | None, tmp_path: Path) -> None:
+    store = open_store(database, tmp_path)
     org = store.create_org("Sample").no
     phone = store.add_phone(org, "918527184400").jid
+    store.create_token(org, phones=(store.list_phones(org)[0].no,))
+    store.quarantine(org, "periskope", b"what nobody understands", "it is no JSON")
+    kept = media_of(tmp_path).put(org, b"a picture", max_bytes=100, declared_mimetype=None, filename=None)
+    poll = Details(poll=Poll(name="Lunch?", options=("yes", "no")))
     events: list[Event] = [
-        MessageSeen(Message(key=MessageKey(phone, CHAT, "M1"), sent_at=MORNING, from_me=False, text="hello there")),
-        MessageSeen(Message(key=MessageKey(phone, LID, "M2"), sent_at=MORNING, from_me=False, kind="image")),
+        seen(phone, CHAT, "M1", MORNING, text="hello there"),
+        seen(phone, LID, "M2", MORNING, kind="image"),
+        MediaHeld(target=Target(phone, LID, "M2"), media=Media(file=kept.sha256, size=kept.size)),
+        seen(phone, CHAT, "M3", MORNING + 1, text="first"),
+        MessageEdited(target=Target(phone, CHAT, "M3"), text="second", at=MORNING + 5),
+        seen(phone, CHAT, "M4", MORNING + 2, kind="poll", details=poll),
+        PollVoted(target=Target(phone, CHAT, "M4"), by=BEN, options=("yes",), at=MORNING),
+        seen(phone, CHAT, "OUT", MORNING + 3, from_me=True, text="mine", details=Details(client_ref="mine-1")),
+        ReceiptSet(target=Target(phone, CHAT, "M1"), ack=4, participant=BEN, at=MORNING),
         ReactionSet(target=Target(phone, CHAT, "M1"), by=LID, emoji="👍"),
         ReactionSet(target=Target(phone, CHAT, "M1"), by=BEN, emoji="👍"),
     ]
-    store.apply(org, Batch(source="webhook", events=events))
+    store.apply(org, Batch(source="webhook", events=events, raw=b'{"what":"came"}'))
     store.apply(org, Batch(source="webhook", events=[NumberMapped(lid=LID, jid=BEN), *events]))
-    assert list(store.check()) == []
+    assert found_in(store, tmp_path) == []
     store.close()
-    return spare_database_url
+
+
+def media_of(folder: Path) -> MediaStore:
+    return MediaStore(folder / "media", b"k" * 32)
+
+
+def found_in(store: Store, folder: Path, read_files: bool = True) -> list[Finding]:
+    return list(store.check(folder / "media", read_files))
+
+
+def plant(database: str | None, folder: Path, damage: str, engine: str) -> None:
+    sql = PlainSql(database, folder)
+    changed = sql.change(damage.replace("{search_no}", SEARCH_NO[engine]).replace("{blob}", BLOB[engine]))
+    assert changed > 0 or "DROP" in damage
+    sql.close()
 
 
 @pytest.mark.parametrize(("damage", "what"), DAMAGES, ids=range(len(DAMAGES)))
 def test_a_planted_damage_is_found(archive: str | None, tmp_path: Path, damage: str, what: str) -> None:
     store = open_store(archive, tmp_path)
-    sql = PlainSql(archive, tmp_path)
-    changed = sql.change(damage.replace("{search_no}", SEARCH_NO[store._engine.name]))
-    assert changed > 0 or "DROP" in damage
-    sql.close()
-    assert what in {finding.what for finding in store.check()}
+    plant(archive, tmp_path, damage, store._engine.name)
+    assert what in {finding.what for finding in found_in(store, tmp_path)}
+    store.close()
+
+
+@pytest.mark.parametrize(("damage", "what"), DAMAGES, ids=range(len(DAMAGES)))
+def test_a_repair_makes_anew_what_follows_from_the_rest_and_says_what_it_cannot(
+    archive: str | None, tmp_path: Path, damage: str, what: str
+) -> None:
+    store = open_store(archive, tmp_path)
+    plant(archive, tmp_path, damage, store._engine.name)
+    before = found_in(store, tmp_path)
+    try:
+        store.repair()
+    except (NotFound, StorageError):
+        # Without a table or the organisation's own row there is nothing to build on.
+        assert "DROP TABLE" in damage or "DELETE FROM heads" in damage
+        store.close()
+        return
+    left = found_in(store, tmp_path)
+    assert [finding for finding in left if finding.repairable] == []
+    assert {finding.what for finding in left} <= {finding.what for finding in before if not finding.repairable}
+    store.close()
+
+
+@pytest.mark.parametrize(("damage", "what"), SQLITE_ONLY, ids=range(len(SQLITE_ONLY)))
+def test_a_damage_that_only_sqlite_can_hold_is_found(tmp_path: Path, damage: str, what: str) -> None:
+    fill(None, tmp_path)
+    store = open_store(None, tmp_path)
+    plant(None, tmp_path, damage, "sqlite")
+    assert what in {finding.what for finding in found_in(store, tmp_path)}
+    store.close()
+
+
+def test_a_file_that_is_gone_or_changed_is_found(archive: str | None, tmp_path: Path) -> None:
+    store = open_store(archive, tmp_path)
+    media = media_of(tmp_path)
+    (name,) = media.files(1)
+    media.path(1, name).write_bytes(b"a pictur_")
+    assert found_in(store, tmp_path, read_files=False) == []
+    assert {finding.what for finding in found_in(store, tmp_path)} == {"file of a message is whole"}
+    shutil.rmtree(tmp_path / "media")
+    assert {finding.what for finding in found_in(store, tmp_path)} == {"file of a message is there"}
+    store.close()
+
+
+def test_another_key_is_found(archive: str | None, tmp_path: Path) -> None:
+    store = open_store(archive, tmp_path)
+    (tmp_path / "secret.key").write_bytes(b"x" * 32)
+    (finding,) = found_in(store, tmp_path)
+    assert finding.what == "quarantine opens with the key"
+    assert "put back the key file" in finding.detail
+    (tmp_path / "secret.key").unlink()
+    (finding,) = found_in(store, tmp_path)
+    assert "there is no key file" in finding.detail
+    assert not (tmp_path / "secret.key").exists()
     store.close()

@@ -96,7 +96,9 @@ class Engine(Protocol):
 def load_statements(engine: str) -> dict[str, str]:
     """All statements that ``engine`` runs, by name."""
     folder = files("backscroll.database") / "sql"
-    statements = _parse((folder / "queries.sql").read_text("utf-8")) | copying_statements()
+    statements = copying_statements()
+    for name in ("queries.sql", "checks.sql"):
+        statements |= _parse((folder / name).read_text("utf-8"))
     twin = folder / f"queries.{engine}.sql"
     if twin.is_file():
         statements |= _parse(twin.read_text("utf-8"))

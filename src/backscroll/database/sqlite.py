@@ -41,7 +41,22 @@ class SqliteTxn:
 
     def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
         sql, flat = expand(self._statements[name], params)
-        return self._connection.execute(sql, flat).fetchall()
+        try:
+            return self._connection.execute(sql, flat).fetchall()
+        except UnicodeDecodeError:
+            return self._as_far_as_it_is_text(sql, flat)
+
+    def _as_far_as_it_is_text(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        """The rows of a read with damaged text among them: such values come as bytes, and no other row is lost."""
+        columns = [f"c{number}" for number in range(len(self._connection.execute(sql, params).get_description()))]
+        shown = ", ".join(
+            f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END, typeof({c})" for c in columns
+        )
+        wrapped = f"WITH damaged ({', '.join(columns)}) AS ({sql}) SELECT {shown} FROM damaged"  # noqa: S608
+        return [
+            tuple(_text_of(value) if kind == "text" else value for value, kind in zip(row[::2], row[1::2], strict=True))
+            for row in self._connection.execute(wrapped, params)
+        ]
 
     def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
         return [self.all(name, params) for name, params in asks]
@@ -49,7 +64,10 @@ class SqliteTxn:
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         sql, flat = expand(self._statements[name], params)
         cursor = self._connection.execute(sql, flat)
-        row: Row | None = cursor.fetchone()
+        try:
+            row: Row | None = cursor.fetchone()
+        except UnicodeDecodeError:
+            row = next(iter(self._as_far_as_it_is_text(sql, flat)), None)
         cursor.close()
         return row
 
@@ -175,6 +193,13 @@ def holds_archive(path: Path) -> bool:
     except apsw.Error:
         return True
     return found == (2,)
+
+
+def _text_of(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def _make_private(path: Path) -> None:

@@ -64,9 +64,17 @@ class ExportSummary(Struct, frozen=True):
     messages: int
     """As the archive shows them; one that several sources told has several lines."""
     sha256: str
+    left_out: list[str] = []
+    """What could not be read any more."""
 
     def __str__(self) -> str:
-        return f'Wrote {self.messages} messages of "{self.org}", {self.lines} lines in all.'
+        told = f'Wrote {self.messages} messages of "{self.org}", {self.lines} lines in all.'
+        if self.left_out:
+            told += (
+                f"\n{len(self.left_out)} rows could not be read and are not in it, such as {self.left_out[0]}. "
+                "`backscroll check` names them all; a backup may still have them."
+            )
+        return told
 
 
 class ImportSummary(Struct, frozen=True):
@@ -137,7 +145,7 @@ def _write(dump: Dump, out: BinaryIO, progress: Progress) -> ExportSummary:
     end = End(lines, told, digest.hexdigest())
     out.write(_ENCODER.encode(end) + b"\n")
     progress(messages, dump.messages)
-    return ExportSummary(dump.org.name, lines + 1, messages, end.sha256)
+    return ExportSummary(dump.org.name, lines + 1, messages, end.sha256, dump.left_out)
 
 
 def _encoded(dump: Dump) -> Iterator[tuple[bytes, Line | None]]:

@@ -43,8 +43,11 @@ from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import ContactCache, Names, Reading
 from backscroll.storage.read.pages import read_page
+from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.findings import Finding
+from backscroll.storage.transfer.check.repair import repair_org, repair_structure
+from backscroll.storage.transfer.check.run import findings
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
 from backscroll.storage.write.group_commit import GroupCommit
@@ -240,7 +243,9 @@ class Store:
 
         def work(tx: Txn) -> ArchivedMessage | None:
             names = Names(tx, org, self._contact_cache)
-            rows = [row_of(r) for r in tx.all("rows_by_client_ref", {"org": org, "ref": wanted, "phones": phones})]
+            rows = readable(
+                org, map(row_of, tx.all("rows_by_client_ref", {"org": org, "ref": wanted, "phones": phones}))
+            )
             return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
 
         return self._engine.read(work, org)
@@ -530,7 +535,19 @@ class Store:
 
     # ------------------------------------------------------------------ invariants
 
-    def check(self) -> Iterator[check.Finding]:
-        """Compare counters, indexes and identities with the rows; nothing is found in a sound archive."""
+    def check(self, media: Path | None = None, read_files: bool = False) -> Iterator[Finding]:
+        """Compare the archive with itself; nothing is found in a sound one.
+
+        ``media`` is the folder where files are looked for too; ``read_files`` compares the SHA-256 of each.
+        """
+        key = self._data / "secret.key"
+        sealer = Sealer(load_or_make_key(key)) if key.exists() else None
+        return findings(self._engine, sealer, media, read_files)
+
+    def repair(self) -> None:
+        """Make anew what follows from what is whole: indexes, counters, search rows. ``check`` tells what is left."""
+        repair_structure(self._engine)
         for org in self.list_orgs():
-            yield from self._engine.read(lambda tx, org=org: check.findings(tx, org.no), org.no)  # type: ignore[misc]
+            self._engine.write(lambda tx, org=org: repair_org(tx, org.no, self._clock()), org.no)  # type: ignore[misc]
+        # Once more: rows that were stored twice may be so no longer.
+        repair_structure(self._engine)

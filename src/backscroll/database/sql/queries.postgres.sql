@@ -74,3 +74,18 @@ WHERE org = :org AND no IN (:nos*) AND CASE WHEN phone IN (:phones*) AND chat IN
 
 -- name: refresh_statistics
 ANALYZE heads, phones, contacts, aliases, chats, messages, tellings, addons, tallies, changes, files, raws, search;
+
+-- name: integrity_check
+-- An index that a build left behind half made is no index.
+SELECT 'index ' || c.relname || ' is not valid' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready);
+
+-- name: list_tables
+SELECT tablename FROM pg_tables WHERE schemaname = current_schema();
+
+-- name: list_indexes
+SELECT indexname FROM pg_indexes WHERE schemaname = current_schema();
+
+-- name: search_rows_after
+SELECT s.no, s.chat, s.text, m.chat, m.text FROM search s LEFT JOIN messages m ON m.org = s.org AND m.no = s.no
+WHERE s.org = :org AND s.no > :after ORDER BY s.no LIMIT :limit;

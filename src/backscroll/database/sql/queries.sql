@@ -579,38 +579,11 @@ SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
 
 -- ------------------------------------------------------------------ invariants
 
--- name: every_chat
-SELECT phone, chat, last_at, has_media FROM chats WHERE org = :org ORDER BY phone, chat;
-
--- name: every_counter
-SELECT phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
-    notices_in, notices_out
-FROM tallies WHERE org = :org;
-
 -- name: count_changes
 SELECT COUNT(*), MAX(seq) FROM changes WHERE org = :org;
 
--- name: astray_aliases
-SELECT a.jid, a.contact FROM aliases a LEFT JOIN contacts c ON c.org = a.org AND c.contact = a.contact
-WHERE a.org = :org AND (c.contact IS NULL OR c.merged_into IS NOT NULL);
-
 -- name: stored_twice
 SELECT phone, chat, id, sender FROM messages WHERE org = :org GROUP BY id, phone, chat, sender HAVING COUNT(*) > 1;
-
--- name: left_behind
--- Messages that stand under a party which was merged into another long ago.
-SELECT m.no FROM messages m JOIN contacts c ON c.org = m.org AND c.contact = m.chat
-LEFT JOIN merges g ON g.org = m.org AND g.contact = m.chat
-WHERE m.org = :org AND c.merged_into IS NOT NULL AND g.contact IS NULL
-UNION SELECT m.no FROM messages m JOIN contacts c ON c.org = m.org AND c.contact = m.sender
-LEFT JOIN merges g ON g.org = m.org AND g.contact = m.sender
-WHERE m.org = :org AND c.merged_into IS NOT NULL AND g.contact IS NULL;
-
--- name: astray_messages
-SELECT m.no FROM messages m
-LEFT JOIN contacts c ON c.org = m.org AND c.contact = m.chat
-LEFT JOIN phones p ON p.org = m.org AND p.phone = m.phone
-WHERE m.org = :org AND (c.contact IS NULL OR p.phone IS NULL);
 
 -- ------------------------------------------------------------------ dumping everything that was told (storage/transfer/dump.py)
 

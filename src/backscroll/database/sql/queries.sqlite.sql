@@ -28,3 +28,21 @@ PRAGMA quick_check(1);
 -- name: refresh_statistics
 -- Nothing: plans are chosen without statistics here, so that they never change by themselves.
 SELECT 1;
+
+-- name: integrity_check
+PRAGMA integrity_check(50);
+
+-- name: list_tables
+SELECT name FROM sqlite_master WHERE type = 'table';
+
+-- name: list_indexes
+SELECT name FROM sqlite_master WHERE type = 'index';
+
+-- name: search_rows_after
+-- The index keeps no text; a row of it whose message has none, or is gone, is one too many.
+SELECT s.rowid & 1099511627775, NULL, NULL, m.chat, m.text FROM search s
+LEFT JOIN messages m ON m.org = :org AND m.no = (s.rowid & 1099511627775)
+WHERE s.rowid > :base + :after AND s.rowid <= :high ORDER BY s.rowid LIMIT :limit;
+
+-- name: rebuild_indexes
+REINDEX;

@@ -9,6 +9,7 @@ from backscroll.core.model import ArchivedMessage, ChangeLine, Changes, Phone
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
 
 _CHUNK = 500
@@ -51,7 +52,7 @@ def _messages(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[in
     rows = [
         row
         for chunk in _chunks(nos)
-        for row in map(row_of, reading.tx.all("rows_by_no", {"org": reading.org, "nos": chunk}))
+        for row in readable(reading.org, map(row_of, reading.tx.all("rows_by_no", {"org": reading.org, "nos": chunk})))
         if row.phone in phones
     ]
     assembled = Assembler(reading.tx, reading.org, reading.names).messages(rows)

@@ -14,6 +14,7 @@ from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.damage import readable
 from backscroll.storage.records.resolve import Observation
 from backscroll.storage.records.rows import FROM_ME, OBSERVED, MessageRow, observation_of, row_of
 
@@ -71,7 +72,7 @@ class Finder:
     def row(self, wanted: Wanted) -> MessageRow | None:
         """Of several that fit the latest."""
         params = {"org": self._org, "id": clean_text(wanted.id)[0], "phones": self._phones}
-        rows = map(row_of, self._tx.all("rows_by_bare_id", params))
+        rows = readable(self._org, map(row_of, self._tx.all("rows_by_bare_id", params)))
         return next((row for row in rows if self._fits(row, wanted)), None)
 
     def _fits(self, row: MessageRow, wanted: Wanted) -> bool:

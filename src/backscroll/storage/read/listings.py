@@ -33,7 +33,8 @@ from backscroll.database.protocol import Ask, Txn
 from backscroll.storage.read.messages import Assembler, Place
 from backscroll.storage.read.names import Names, Reading
 from backscroll.storage.records.counters import Counter, Scope
-from backscroll.storage.records.identity import ContactRow, Registers, decode_registers, value_of
+from backscroll.storage.records.damage import readable, registers_of
+from backscroll.storage.records.identity import ContactRow, Registers, value_of
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
 
@@ -195,7 +196,7 @@ class Lists:
         )
 
     def _fits(self, row: ChatRow, query: ChatQuery) -> bool:
-        registers = decode_registers(row.facts)
+        registers = self._registers(row)
         if query.archived is not None and bool(value_of(registers, "archived")) != query.archived:
             return False
         if query.label is not None and not _has_label(registers, query.label):
@@ -218,7 +219,10 @@ class Lists:
     def chat_of(self, row: ChatRow, contact: int) -> Chat:
         """The chat without its members and messages. ``contact`` is what it goes by now, after merges."""
         self._names.load([contact])
-        return self._chat(structs.replace(row, chat=contact), decode_registers(row.facts), {})
+        return self._chat(structs.replace(row, chat=contact), self._registers(row), {})
+
+    def _registers(self, row: ChatRow) -> Registers:
+        return registers_of(row.facts, "chat", self._org, row.chat)
 
     def _chat_name(self, contact_row: ContactRow, registers: Registers) -> str | None:
         return value_of(registers, "name") or contact_row.display_name
@@ -226,7 +230,7 @@ class Lists:
     def _chats(self, rows: Sequence[ChatRow]) -> list[Chat]:
         """By as many statements for many chats as for few."""
         self._names.load(row.chat for row in rows)
-        registers = [decode_registers(row.facts) for row in rows]
+        registers = [self._registers(row) for row in rows]
         return list(map(self._chat, rows, registers, self._more(rows, registers)))
 
     def _chat(self, row: ChatRow, registers: Registers, more: dict[str, Any]) -> Chat:
@@ -273,15 +277,15 @@ class Lists:
     def _last_messages(self, newest: Sequence[Sequence[int | None]]) -> list[ArchivedMessage | None]:
         """The last of each chat; ``newest`` are the numbers of those that may be."""
         rows = self._rows(sorted(no for nos in newest for no in nos if no is not None))
-        last = [max((rows[no] for no in nos if no is not None), key=_age, default=None) for nos in newest]
+        last = [max((rows[no] for no in nos if no in rows), key=_age, default=None) for nos in newest]
         messages = iter(self._assembler.messages([row for row in last if row is not None]))
         return [None if row is None else next(messages) for row in last]
 
-    def _rows(self, nos: Sequence[int]) -> dict[int, MessageRow]:
-        found = {}
+    def _rows(self, nos: Sequence[int]) -> dict[int | None, MessageRow]:
+        found: dict[int | None, MessageRow] = {}
         for start in range(0, len(nos), _CHUNK):
-            for row in map(row_of, self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]})):
-                found[row.no] = row
+            values = self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]})
+            found.update((row.no, row) for row in readable(self._org, map(row_of, values)))
         return found
 
     def sizes(self, places: set[tuple[int, str]]) -> dict[tuple[str, str], int]:
@@ -298,7 +302,7 @@ class Lists:
         }
         found = {}
         for phone, chat, facts in self._tx.all("facts_of_chats", params):
-            members = value_of(decode_registers(facts), "members")
+            members = value_of(registers_of(facts, "chat", self._org, chat), "members")
             if members and (phone, chat) in numbers:
                 found[(self._names.phones[phone][0].jid, numbers[(phone, chat)])] = len(members)
         return found
@@ -369,7 +373,7 @@ class Lists:
         aliases = self._tx.all("aliases_of", {"org": self._org, "contacts": numbers})
         return ContactCard(
             contact=contact,
-            names=tuple(_names_known(decode_registers(contact_row.facts))),
+            names=tuple(_names_known(registers_of(contact_row.facts, "contact", self._org, contact_row.contact))),
             jids=tuple(alias for (alias,) in aliases),
             shared=self._shared(phones, numbers, {alias for (alias,) in aliases}),
         )
@@ -377,8 +381,15 @@ class Lists:
     def _shared(self, phones: Sequence[int], numbers: Sequence[int], jids: set[str]) -> list[Chat]:
         """The latest chats that the contact is, or is a member of."""
         rows = starmap(ChatRow, self._tx.all("facts_of_all_chats", {"org": self._org, "phones": phones}))
-        meant = (row for row in rows if row.chat in numbers or _has_member(row.facts, jids))
+        meant = (row for row in rows if row.chat in numbers or self._has_member(row, jids))
         return self._chats(list(islice(meant, MAX_SHARED)))
+
+    def _has_member(self, row: ChatRow, jids: set[str]) -> bool:
+        """Whether the members that a source listed are among these JIDs. The text is looked at before it is decoded."""
+        if row.facts is None or not any(jid in row.facts for jid in jids):
+            return False
+        members = value_of(self._registers(row), "members") or ()
+        return any(ids.canonical(member["jid"]) in jids for member in members)
 
     def phone_summaries(self, phones: Sequence[int]) -> list[PhoneSummary]:
         """What is held of some own phones, oldest phone first."""
@@ -416,7 +427,7 @@ class Lists:
         for start in range(0, len(numbers), _CHUNK):
             params = {"org": self._org, "phones": phones, "chats": numbers[start : start + _CHUNK]}
             chatting.update(chat for (chat,) in self._tx.all("with_chat", params))
-        return [_contact(contact_row, contact_row.contact in chatting) for contact_row in rows]
+        return [_contact(self._org, contact_row, contact_row.contact in chatting) for contact_row in rows]
 
     # ------------------------------------------------------------------ reactions
 
@@ -469,7 +480,8 @@ class Lists:
         }
         found: dict[tuple[int, int, str], list[MessageRow]] = defaultdict(list)
         for start in range(0, len(wanted), _CHUNK):
-            for message in map(row_of, self._tx.all("rows_by_id", params | {"ids": wanted[start : start + _CHUNK]})):
+            values = self._tx.all("rows_by_id", params | {"ids": wanted[start : start + _CHUNK]})
+            for message in readable(self._org, map(row_of, values)):
                 found[(message.phone, message.chat, message.id)].append(message)
         self._names.load(message.sender for same in found.values() for message in same)
         self._names.load(contact for row in rows for contact in (row.actor, row.target))
@@ -504,16 +516,8 @@ def _names_known(registers: Registers) -> Iterator[NameKnown]:
             yield NameKnown(kind=kind, name=name, source=_SOURCE_OF.get(rank), at=None if at < 0 else at)
 
 
-def _has_member(facts: str | None, jids: set[str]) -> bool:
-    """Whether the members that a source listed are among these JIDs. The text is looked at before it is decoded."""
-    if facts is None or not any(jid in facts for jid in jids):
-        return False
-    members = value_of(decode_registers(facts), "members") or ()
-    return any(ids.canonical(member["jid"]) in jids for member in members)
-
-
-def _contact(contact_row: ContactRow, has_chat: bool) -> Contact:
-    registers = decode_registers(contact_row.facts)
+def _contact(org: int, contact_row: ContactRow, has_chat: bool) -> Contact:
+    registers = registers_of(contact_row.facts, "contact", org, contact_row.contact)
     return Contact(
         jid=contact_row.jid,
         lid=contact_row.lid,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from backscroll.core.limits import LATEST
 from backscroll.core.model import MediaPage
 from backscroll.core.query import MediaQuery
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
-from backscroll.storage.records.counters import LATEST
+from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
 
 
@@ -30,8 +31,9 @@ def list_media(reading: Reading, query: MediaQuery) -> MediaPage:
         "no": no,
         "limit": query.limit + 1,
     }
-    rows = [row_of(row) for row in reading.tx.all("media_in_chats" if chats else "media_in_phones", params)]
-    messages = Assembler(reading.tx, query.org, reading.names).messages(rows[: query.limit])
+    rows = reading.tx.all("media_in_chats" if chats else "media_in_phones", params)
+    shown = readable(reading.org, map(row_of, rows[: query.limit]))
+    messages = Assembler(reading.tx, query.org, reading.names).messages(shown)
     jids = {message.message.key.chat for message in messages}
     reading.names.meet(jids)
     called = {jid: None if (row := reading.names.find(jid)) is None else row.display_name for jid in jids}

@@ -23,6 +23,7 @@ from backscroll.core.model import (
 )
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.names import Names
+from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
 from backscroll.storage.records.identity import ContactRow
 from backscroll.storage.records.resolve import ACK_ORDER, Annotation, Observation, edits_of, merged, original_text
 from backscroll.storage.records.rows import (
@@ -57,14 +58,19 @@ class Assembler:
         self._sizes[(phone, chat)] = members
 
     def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
-        """In the rows' order. ``full`` adds edits and original texts."""
+        """In the rows' order, without those that cannot be read. ``full`` adds edits and original texts."""
+        try:
+            told = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
+        except UNREADABLE:
+            rows = readable(self._org, rows)
+            told = [decode_details(row.details) for row in rows]
         met = {row.sender for row in rows} | {row.chat for row in rows}
         self._names.load(met)
         contacts = {contact: self._names.contact_row(contact) for contact in met if contact}
         jids: dict[int, str | None] = {contact: contact_row.jid for contact, contact_row in contacts.items()}
         names = {contact: contact_row.display_name for contact, contact_row in contacts.items()}
         jids[0] = names[0] = None
-        details = self._details(rows)
+        details = self._with_known_names(told)
         messages = [self._message(row, observed, jids, names) for row, observed in zip(rows, details, strict=True)]
         if touched := [row for row in rows if row.flags & ANNOTATED]:
             annotations = self._annotations(touched)
@@ -81,6 +87,9 @@ class Assembler:
         self._names.load(contact_row for _, annotation in observed for contact_row in annotation[1:3])
         found: dict[tuple[int, int, str], list[Annotation]] = defaultdict(list)
         for place, (kind, actor, target, ref, at, value) in observed:
+            if problem := annotation_problem(kind, ref, at, value):
+                leave_out("annotation of message", self._org, place, problem)
+                continue
             found[place].append(Annotation(kind, self._resolve(actor), self._resolve(target), ref, at, value))
         return found
 
@@ -151,9 +160,8 @@ class Assembler:
             changed_at=row.changed_at,
         )
 
-    def _details(self, rows: Sequence[MessageRow]) -> list[Details]:
-        """What the rows tell; mentions and quoted senders by number where the LID's number is known."""
-        found = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
+    def _with_known_names(self, found: list[Details]) -> list[Details]:
+        """What rows tell, mentions and quoted senders by number where the LID's number is known."""
         odd = [
             at
             for at, observed in enumerate(found)

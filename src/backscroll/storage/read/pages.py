@@ -9,13 +9,15 @@ from typing import Any
 from msgspec import Struct
 
 from backscroll.core import ids
+from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import Page
 from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Ask, Row, Txn
 from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Names
-from backscroll.storage.records.counters import EARLIEST, LATEST, Counter, Scope, Window
+from backscroll.storage.records.counters import Counter, Scope, Window
+from backscroll.storage.records.damage import sound
 from backscroll.storage.records.rows import FROM_ME, MEDIA, NOTICE, NOTIFICATION, MessageRow, row_of
 from backscroll.storage.search import substring
 
@@ -82,7 +84,7 @@ def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Li
     if window is None:
         window = counter.window(query.since, query.until, query.offset, query.limit, total)
         rows = [] if window is None else tx.all(*_ask_for_rows(scope, query, window))
-    return _with_chat(Listing(list(starmap(MessageRow, rows)), total), found)
+    return _with_chat(Listing(sound(query.org, list(starmap(MessageRow, rows))), total), found)
 
 
 def _with_chat(listing: Listing, rows: Sequence[Sequence[Row]]) -> Listing:
@@ -110,12 +112,17 @@ def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
         "high": LATEST if query.until is None else query.until,
     }
     found = sorted(
-        ((*row[1:6], row[0]) for row in _candidates(tx, scope, wanted, params) if wanted in ids.fold(row[6])),
+        (
+            (*row[1:6], row[0])
+            for row in _candidates(tx, scope, wanted, params)
+            if type(row[6]) is str and wanted in ids.fold(row[6])
+        ),
         reverse=True,
     )
     page = [row[-1] for row in found[query.offset : query.offset + query.limit]]
-    rows = {row[0]: row_of(row) for row in tx.all("rows_by_no", {"org": query.org, "nos": page})}
-    return Listing([rows[no] for no in page], len(found))
+    found_rows = map(row_of, tx.all("rows_by_no", {"org": query.org, "nos": page}))
+    rows = {row.no: row for row in sound(query.org, list(found_rows))}
+    return Listing([rows[no] for no in page if no in rows], len(found))
 
 
 def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterator[Row]:

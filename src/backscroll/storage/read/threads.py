@@ -8,13 +8,14 @@ from itertools import starmap
 from msgspec import Struct, structs
 
 from backscroll.core.errors import NotFound
+from backscroll.core.limits import LATEST
 from backscroll.core.model import Thread
 from backscroll.core.query import Position, ThreadQuery
 from backscroll.database.protocol import Ask, Row
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of
-from backscroll.storage.records.counters import LATEST
+from backscroll.storage.records.damage import sound
 from backscroll.storage.records.rows import MessageRow, row_of
 
 NEWEST = Position(LATEST + 1)
@@ -51,7 +52,7 @@ class Threads:
         """The stretch; an empty one when the phone has no such chat. ``NotFound`` for a message that is not in it."""
         stretch = self._stretch() if self._chats else _Stretch([], True, True)
         org = self._query.org
-        messages = Assembler(self._tx, org, self._names).messages(stretch.rows)
+        messages = Assembler(self._tx, org, self._names).messages(sound(org, stretch.rows))
         return Thread(
             messages=messages,
             found_oldest=stretch.found_oldest,

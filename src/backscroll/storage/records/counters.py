@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.database.protocol import Ask, Row, Txn
 from backscroll.storage.records.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE, NOTIFICATION
 
@@ -20,9 +21,6 @@ MONTH, DAY, HOUR = 0, 1, 2
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
-EARLIEST = (1 - _EPOCH_DAY) * DAY_US
-LATEST = (datetime.date.max.toordinal() - _EPOCH_DAY + 1) * DAY_US - 1
-"""Times outside the years 1 to 9999 are nobody's message."""
 _ALL = (MONTH, -(2**31), 2**31)
 
 COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")

@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField
+from backscroll.core.limits import MAX_JID
 from backscroll.database.protocol import Txn
 
 Registers = dict[str, list[Any]]
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Registers)
-MAX_JID = 512
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
 _PERSONS = ("user", "lid", "export")

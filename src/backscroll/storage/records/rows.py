@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
-from backscroll.core.model import MEDIA_KINDS, NO_DETAILS, Details, Kind, Message, MessageKey, Source
+from backscroll.core.limits import EARLIEST, LATEST
+from backscroll.core.model import MEDIA_KINDS, NO_DETAILS, SOURCE_RANK, Details, Kind, Message, MessageKey, Source
 
 EXPORT_PREFIX = "exp_"
 """Ids that exported chats were given, because they have none (ingest/exports/lines.py)."""
@@ -68,6 +70,62 @@ def encode_details(details: Details) -> str | None:
 
 def decode_details(text: str | None) -> Details:
     return NO_DETAILS if text is None else _DETAILS.decode(text)
+
+
+_TYPES = {
+    "no": (int,),
+    "phone": (int,),
+    "chat": (int,),
+    "sender": (int,),
+    "id": (str,),
+    "sent_at": (int,),
+    "flags": (int,),
+    "kind": (str,),
+    "text": (str, NoneType),
+    "details": (str, NoneType),
+    "ack": (int, NoneType),
+    "deleted_at": (int, NoneType),
+    "edited_at": (int, NoneType),
+    "prev_text": (str, NoneType),
+    "fts": (str, NoneType),
+    "source": (str,),
+    "raw": (int, NoneType),
+    "stored_at": (int,),
+    "changed_at": (int,),
+}
+_KINDS = frozenset(get_args(Kind))
+_SOUND = frozenset((text, fts, prev) for text in (str, NoneType) for fts in (str, NoneType) for prev in (str, NoneType))
+
+
+def is_sound(row: MessageRow) -> bool:
+    """Whether the row can be shown, as far as a quick look tells: every row of every page gets one."""
+    return (
+        (type(row.text), type(row.fts), type(row.prev_text)) in _SOUND
+        and type(row.id) is str
+        and row.kind in _KINDS
+        and type(row.sent_at) is int
+        and EARLIEST <= row.sent_at <= LATEST
+    )
+
+
+def problem_of(row: MessageRow) -> str | None:
+    """What makes a row unreadable; None for a sound one."""
+    for column, types in _TYPES.items():
+        if type(getattr(row, column)) not in types:
+            return f"{column} holds no {' or '.join(kind.__name__ for kind in types)}"
+    if row.kind not in _KINDS:
+        return f"kind {row.kind[:40]!r} is unknown"
+    if row.source not in SOURCE_RANK:
+        return f"source {row.source[:40]!r} is unknown"
+    for name in ("sent_at", "deleted_at", "edited_at", "stored_at", "changed_at"):
+        at = getattr(row, name)
+        if at is not None and not EARLIEST <= at <= LATEST:
+            return f"{name} lies outside the years 1 to 9999"
+    try:
+        decode_details(row.details)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        return f"details cannot be decoded ({error})"
+    return None
 
 
 def kind_flags(kind: Kind) -> int:

@@ -21,7 +21,8 @@ from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey,
 from backscroll.database.protocol import Txn
 from backscroll.storage.accounts import accounts
 from backscroll.storage.read.names import ContactCache, Names
-from backscroll.storage.records.identity import ContactResolver, OrgState, decode_registers
+from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
+from backscroll.storage.records.identity import ContactResolver, OrgState, Registers, decode_registers
 from backscroll.storage.records.resolve import (
     Annotation,
     AnnotationKey,
@@ -31,7 +32,7 @@ from backscroll.storage.records.resolve import (
     prune,
     put_latest,
 )
-from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, row_of
+from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, problem_of, row_of
 from backscroll.storage.write.batch import Applied, Writer, keep_raw, lock_org_state, save_org_state
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MOVED
@@ -118,6 +119,8 @@ class Dump(Struct):
     messages: int
     chat: str | None
     lines: Iterator[Line]
+    left_out: list[str]
+    """Rows that could not be read any more, as they are met."""
 
 
 def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump | None:
@@ -126,7 +129,14 @@ def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump
         return None
     dumper = _Dumper(tx, org, chat, raws)
     found = next(o for o in accounts.list_orgs(tx) if o.no == org)
-    return Dump(org=found, created_at=now, messages=dumper.count(), chat=dumper.chat_jid, lines=dumper.lines())
+    return Dump(
+        org=found,
+        created_at=now,
+        messages=dumper.count(),
+        chat=dumper.chat_jid,
+        lines=dumper.lines(),
+        left_out=dumper.left_out,
+    )
 
 
 class _Dumper:
@@ -142,6 +152,7 @@ class _Dumper:
         self._only: set[int] | None = None
         self._chat: int | None = None
         self.chat_jid: str | None = None
+        self.left_out: list[str] = []
         if chat is not None:
             self._narrow(chat)
 
@@ -185,6 +196,25 @@ class _Dumper:
             for stream, place in self._tx.all("list_positions", {"org": self._org}):
                 yield Line(PositionKept(stream, place))
 
+    # ------------------------------------------------------------------ damage
+
+    def _leave_out(self, what: str, key: object, problem: str) -> None:
+        leave_out(what, self._org, key, problem)
+        self.left_out.append(f"{what} {key}: {problem}")
+
+    def _readable(self, rows: Sequence[MessageRow]) -> list[MessageRow]:
+        found = readable(self._org, rows)
+        kept = {row.no for row in found}
+        self.left_out += [f"message {row.no}: {problem_of(row)}" for row in rows if row.no not in kept]
+        return found
+
+    def _facts(self, facts: str | None, what: str, key: object) -> Registers:
+        try:
+            return decode_registers(facts)
+        except UNREADABLE:
+            self._leave_out(what, key, "its facts cannot be decoded")
+            return {}
+
     # ------------------------------------------------------------------ contacts
 
     def _contact_pages(self) -> Iterator[list[tuple[int, str, str | None]]]:
@@ -203,7 +233,7 @@ class _Dumper:
             for alias in aliases[contact]:
                 if alias != jid:
                     yield Line(events.NumberMapped(lid=alias, jid=jid))
-            yield from _observed(facts, events.ContactSeen(jid=jid))
+            yield from _observed(self._facts(facts, "contact", contact), events.ContactSeen(jid=jid))
 
     def _number(self, contact: int) -> int:
         return self._names.contact_row(contact).contact if contact else 0
@@ -227,7 +257,7 @@ class _Dumper:
             bare = events.ChatSeen(phone=self._phones[phone][0].jid, chat=contacts[chat])
             facts = known[(phone, chat)]
             if facts is not ...:
-                yield from _observed(facts, bare)
+                yield from _observed(self._facts(facts, "chat", (phone, chat)), bare)
             yield from self._messages(phone, chat)
             yield from self._waiting(phone, chat)
 
@@ -235,9 +265,9 @@ class _Dumper:
         at, id = FIRST, ""
         base = {"org": self._org, "phone": phone, "chat": chat, "limit": PAGE}
         while values := self._tx.all("dump_messages", base | {"at": at, "id": id}):
-            rows = [row_of(v) for v in values]
-            at, id = rows[-1].sent_at, rows[-1].id
-            yield from self._page(phone, chat, rows)
+            last = row_of(values[-1])
+            at, id = last.sent_at, last.id
+            yield from self._page(phone, chat, self._readable([row_of(row) for row in values]))
 
     def _page(self, phone: int, chat: int, rows: list[MessageRow]) -> Iterator[Line]:
         """Lines of these rows' ids. An id that several senders chose comes once, with its first row.
@@ -248,11 +278,16 @@ class _Dumper:
         base = {"org": self._org, "phone": phone, "phones": (phone,), "chats": (chat,)}
         told_of = sorted({row.id for row in rows if row.flags & OBSERVED})
         groups: dict[str, list[MessageRow]] = defaultdict(list)
-        for values in self._tx.all("rows_by_id", base | {"ids": told_of}):
-            groups[values[4]].append(row_of(values))
+        for row in readable(self._org, map(row_of, self._tx.all("rows_by_id", base | {"ids": told_of}))):
+            groups[row.id].append(row)
         observations: dict[str, list[Observation]] = defaultdict(list)
         for _, id, sender, source, digest, text in self._tx.all("read_observations", base | {"ids": told_of}):
-            observations[id].append(Observation(self._number(sender), source, _MESSAGE.decode(text), digest))
+            try:
+                message = _MESSAGE.decode(text)
+            except UNREADABLE:
+                self._leave_out("observation of message", (phone, chat, id), "it cannot be decoded")
+                continue
+            observations[id].append(Observation(self._number(sender), source, message, digest))
         annotations = self._annotations(phone, chat, [row.id for row in rows])
         self._names.load({row.sender for row in rows} | {a.actor for some in annotations.values() for a in some})
         digests = self._digests(rows)
@@ -311,7 +346,9 @@ class _Dumper:
         params = {"org": self._org, "phone": phone, "chats": (chat,), "ids": wanted}
         found: dict[str, dict[AnnotationKey, Annotation]] = defaultdict(dict)
         for _, id, kind, actor, target, ref, at, value in self._tx.all("read_annotations", params):
-            if kind != MATCHED:
+            if problem := annotation_problem(kind, ref, at, value):
+                self._leave_out("annotation of message", (phone, chat, id), problem)
+            elif kind != MATCHED:
                 put_latest(found[id], Annotation(kind, self._number(actor), self._number(target), ref, at, value))
         return {id: sorted(some.values(), key=self._annotation_place) for id, some in found.items()}
 
@@ -353,20 +390,25 @@ class _Dumper:
         # One at a time: a payload may have many megabytes.
         while row := self._tx.one("dump_raws", {"org": self._org, "after": after, "limit": 1}):
             after, source, media_type, payload = row
-            yield Line(RawKept(after, media_type, unpack.decompress(bytes(payload))), About(source=source))
+            try:
+                plain = unpack.decompress(bytes(payload))
+            except zstandard.ZstdError:
+                self._leave_out("payload", after, "it cannot be unpacked")
+                continue
+            yield Line(RawKept(after, media_type, plain), About(source=source))
 
 
 def _same(kind: Kind) -> Kind:
     return cast(Kind, sys.intern(kind))
 
 
-def _observed(facts: str | None, bare: T) -> Iterator[Line]:
+def _observed(facts: Registers, bare: T) -> Iterator[Line]:
     """Registers as the events that told them: one for each source and time; ``bare`` where nothing was told."""
-    if facts is None:
+    if not facts:
         yield Line(bare)
         return
     observations: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
-    for field, (at, rank, value) in decode_registers(facts).items():
+    for field, (at, rank, value) in facts.items():
         observations[(at, rank)][field] = value
     for (at, rank), fields in sorted(observations.items(), key=lambda observed: observed[0]):
         event = msgspec.convert(structs.asdict(bare) | fields | {"at": None if at == -1 else at}, type(bare))

@@ -384,11 +384,20 @@ class Writer:
     ) -> None:
         """Make the archive hold exactly this about an id."""
         resolved = self._resolve(phone, chat, observations, annotations)
-        observed = len(observations) > 1 or (
-            bool(observations) and any(a.kind in ALTERING for a in annotations.values())
-        )
+        observed = _kept_beside(observations, annotations)
         self._write_told(phone, chat, id, known, observations if observed else [], annotations)
         self._write_rows(phone, chat, id, known, resolved, observed, touched=annotations != known.annotations)
+
+    def expected(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Values]]:
+        """The rows that what is known of some ids makes, as they would be written; ``no`` is 0 where there is none."""
+        found: dict[str, list[Values]] = {}
+        for id, known in self.known(phone, chat, wanted).items():
+            observations = prune(known.observations)
+            resolved = self._resolve(phone, chat, observations, known.annotations)
+            observed = _kept_beside(observations, known.annotations)
+            pairs, _ = self._paired(chat, resolved, known.rows)
+            found[id] = [self.message_writer.row_for(phone, chat, id, m, row, observed) for m, row in pairs]
+        return found
 
     def _resolve(
         self, phone: int, chat: int, observations: Sequence[Observation], annotations: Annotations
@@ -460,6 +469,11 @@ class Writer:
                     left.remove(row)
                     found[message.sender] = row
         return [(message, found.get(message.sender)) for message in resolved], left
+
+
+def _kept_beside(observations: Sequence[Observation], annotations: Annotations) -> bool:
+    """Whether observations are kept beside the row, because the row alone would not tell them."""
+    return len(observations) > 1 or (bool(observations) and any(a.kind in ALTERING for a in annotations.values()))
 
 
 def _said_at(what: Observed) -> int:

@@ -10,10 +10,9 @@ from msgspec import Struct, structs
 
 from backscroll.core import events, ids
 from backscroll.core.errors import BadField
-from backscroll.storage.records.counters import EARLIEST, LATEST
+from backscroll.core.limits import EARLIEST, LATEST, MAX_ID
 from backscroll.storage.records.resolve import ACK_ORDER
 
-MAX_ID = 512
 _ENCODER = msgspec.json.Encoder()
 
 

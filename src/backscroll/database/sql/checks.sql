@@ -1,0 +1,114 @@
+-- What `backscroll check` reads and `check --repair` writes (storage/transfer/check). Whole tables, a page at a time.
+
+-- ------------------------------------------------------------------ counters and chats
+
+-- name: places_of_messages
+SELECT DISTINCT phone, chat FROM messages WHERE org = :org;
+
+-- name: places_of_counters
+SELECT DISTINCT phone, chat FROM tallies WHERE org = :org;
+
+-- name: counts_of_chat
+-- Messages of a chat by the first microsecond of their day, and the latest of each.
+SELECT sent_at - ((sent_at % 86400000000) + 86400000000) % 86400000000, flags & 15, COUNT(*), MAX(sent_at)
+FROM messages WHERE org = :org AND phone = :phone AND chat = :chat GROUP BY 1, 2;
+
+-- name: counts_of_phone
+-- Messages of a phone by the first microsecond of their hour.
+SELECT sent_at - ((sent_at % 3600000000) + 3600000000) % 3600000000, flags & 15, COUNT(*)
+FROM messages WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high GROUP BY 1, 2;
+
+-- name: next_time
+SELECT MIN(sent_at) FROM messages WHERE org = :org AND phone = :phone AND sent_at >= :since;
+
+-- name: counters_between
+SELECT bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices_in, notices_out
+FROM tallies WHERE org = :org AND phone = :phone AND chat = :chat AND level = :level AND bucket BETWEEN :low AND :high;
+
+-- name: sums_of_counters
+SELECT level, CAST(SUM(plain_in) AS BIGINT), CAST(SUM(plain_out) AS BIGINT), CAST(SUM(media_in) AS BIGINT),
+    CAST(SUM(media_out) AS BIGINT), CAST(SUM(calls_in) AS BIGINT), CAST(SUM(calls_out) AS BIGINT),
+    CAST(SUM(notices_in) AS BIGINT), CAST(SUM(notices_out) AS BIGINT)
+FROM tallies WHERE org = :org AND phone = :phone AND chat = :chat GROUP BY level;
+
+-- name: chats_after
+SELECT phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at FROM chats
+WHERE org = :org AND (phone, chat) > (:phone, :chat) ORDER BY phone, chat LIMIT :limit;
+
+-- name: delete_counters
+DELETE FROM tallies WHERE org = :org;
+
+-- ------------------------------------------------------------------ messages and what was told of them
+
+-- name: rows_of_contacts
+-- Which of these chats and senders are there, and what they were merged into.
+SELECT contact, merged_into FROM contacts WHERE org = :org AND contact IN (:contacts*);
+
+-- name: files_named
+SELECT file FROM files WHERE org = :org AND file IN (:files*);
+
+-- name: raws_named
+SELECT raw FROM raws WHERE org = :org AND raw IN (:raws*);
+
+-- name: refs_after
+-- The reference that is looked up stands in the details too.
+SELECT no, client_ref, details FROM messages
+WHERE org = :org AND no > :after AND (client_ref IS NOT NULL OR details LIKE '%"client_ref"%') ORDER BY no LIMIT :limit;
+
+-- name: observations_after
+SELECT phone, chat, id, sender, source, digest, message FROM tellings
+WHERE org = :org AND (phone, chat, id, sender, source, digest) > (:phone, :chat, :id, :sender, :source, :digest)
+ORDER BY phone, chat, id, sender, source, digest LIMIT :limit;
+
+-- name: annotations_after
+SELECT phone, chat, id, kind, actor, target, ref, at, value FROM addons
+WHERE org = :org AND (phone, chat, id, kind, actor, target, ref) > (:phone, :chat, :id, :kind, :actor, :target, :ref)
+ORDER BY phone, chat, id, kind, actor, target, ref LIMIT :limit;
+
+-- name: marks_of_messages
+-- Flags of the messages that these ids stand for.
+SELECT phone, chat, id, sender, flags FROM messages WHERE org = :org AND id IN (:ids*);
+
+-- name: save_derived
+-- What a row holds only because of what else it holds.
+UPDATE messages SET flags = :flags, fts = :fts, client_ref = :client_ref WHERE org = :org AND no = :no;
+
+-- ------------------------------------------------------------------ contacts, phones, tokens
+
+-- name: contacts_after
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
+FROM contacts WHERE org = :org AND contact > :after ORDER BY contact LIMIT :limit;
+
+-- name: aliases_after
+SELECT jid, contact FROM aliases WHERE org = :org AND jid > :after ORDER BY jid LIMIT :limit;
+
+-- name: set_alias
+INSERT INTO aliases (org, jid, contact) VALUES (:org, :jid, :contact)
+ON CONFLICT (org, jid) DO UPDATE SET contact = excluded.contact;
+
+-- name: every_token
+SELECT token, hash, name, phones, scopes, created_at, expires_at, revoked_at, last_used_at
+FROM tokens WHERE org = :org ORDER BY token;
+
+-- ------------------------------------------------------------------ numbers, changes, payloads, files
+
+-- name: highest_numbers
+SELECT 'messages', MAX(no) FROM messages WHERE org = :org
+UNION ALL SELECT 'contacts', MAX(contact) FROM contacts WHERE org = :org
+UNION ALL SELECT 'phones', MAX(phone) FROM phones WHERE org = :org
+UNION ALL SELECT 'raws', MAX(raw) FROM raws WHERE org = :org
+UNION ALL SELECT 'quarantine', MAX(no) FROM quarantine WHERE org = :org;
+
+-- name: odd_changes
+SELECT seq, what, no FROM changes
+WHERE org = :org AND (what NOT IN ('message', 'gone', 'chat', 'contact', 'phone', 'token') OR no < 0 OR no >= :next_no)
+ORDER BY seq LIMIT :limit;
+
+-- name: raws_after
+SELECT raw, digest, source, size, payload FROM raws WHERE org = :org AND raw > :after ORDER BY raw LIMIT :limit;
+
+-- name: quarantined_after
+SELECT no, source, digest, payload FROM quarantine WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
+
+-- name: set_next_no
+UPDATE heads SET next_no = :next_no WHERE org = :org;

@@ -1,0 +1,86 @@
+"""Rows that cannot be read any more: they are left out of what is shown, and named once in the log.
+
+Reading goes on without them; ``backscroll check`` finds them all. Totals are counters and still count them, so that
+pages by offset stay where they are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from backscroll.core.limits import EARLIEST, LATEST
+from backscroll.core.model import Media
+from backscroll.storage.records.identity import Registers, decode_registers
+from backscroll.storage.records.resolve import ACK_ORDER
+from backscroll.storage.records.rows import MessageRow, is_sound, problem_of
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError)
+"""What decoding a damaged value raises."""
+
+_log = logging.getLogger(__name__)
+_MAX_NAMED = 10_000
+_named: set[tuple[str, int, object]] = set()
+_ACKS = frozenset(str(ack) for ack in ACK_ORDER)
+_OPTIONS = msgspec.json.Decoder(tuple[str, ...])
+_MEDIA = msgspec.json.Decoder(Media)
+
+
+def leave_out(what: str, org: int, key: object, problem: str) -> None:
+    """Name a damaged row in the log, the first time that it is met. ``problem`` must not quote the row."""
+    if len(_named) < _MAX_NAMED and (what, org, key) not in _named:
+        _named.add((what, org, key))
+        _log.warning(
+            "%s %s of organisation %d is left out: %s; run `backscroll check`, and restore it from a backup",
+            what,
+            key,
+            org,
+            problem,
+        )
+
+
+def readable(org: int, rows: Iterable[MessageRow]) -> list[MessageRow]:
+    """The rows that can be shown as messages."""
+    found = []
+    for row in rows:
+        problem = problem_of(row)
+        if problem is None:
+            found.append(row)
+        else:
+            leave_out("message", org, row.no, problem.partition(" (")[0])
+    return found
+
+
+def sound(org: int, rows: list[MessageRow]) -> list[MessageRow]:
+    """The same without decoding what the rows tell besides; nearly always the very list."""
+    return rows if all(map(is_sound, rows)) else readable(org, rows)
+
+
+def registers_of(text: Any, what: str, org: int, key: object) -> Registers:
+    """Facts of a chat or contact; none where they cannot be read."""
+    try:
+        return decode_registers(text)
+    except UNREADABLE:
+        leave_out(what, org, key, "its facts cannot be decoded")
+        return {}
+
+
+def annotation_problem(kind: Any, ref: Any, at: Any, value: Any) -> str | None:
+    """What makes an annotation unreadable; None for a sound one."""
+    if type(kind) is not str or type(ref) is not str or not (value is None or type(value) is str):
+        return "it is no text"
+    if at is not None and not (type(at) is int and EARLIEST <= at <= LATEST):
+        return "its time lies outside the years 1 to 9999"
+    if kind == "receipt":
+        return None if ref in _ACKS else f"its ack {ref!r:.40} is unknown"
+    try:
+        if kind == "vote":
+            _OPTIONS.decode(value or "[]")
+        elif kind == "media":
+            _MEDIA.decode(value or "{}")
+    except UNREADABLE:
+        return "its value cannot be decoded"
+    return None

@@ -1,0 +1,130 @@
+"""Who is who: contacts, their JIDs, merges that go on, and the organisation's own phones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import structs
+
+from backscroll.core import ids
+from backscroll.core.limits import MAX_JID
+from backscroll.storage.records.identity import ContactRow, decode_registers, value_of
+from backscroll.storage.transfer.check.counters import problem_of_registers
+from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
+
+NAMES = "names of a contact are what was told"
+ALIAS = "contact is found by its JID"
+
+
+def contacts(scan: Scan) -> Iterator[Finding]:
+    """Rows of contacts, and that their own JIDs lead to them."""
+    after = -(2**63)
+    while rows := scan.tx.all("contacts_after", {"org": scan.org, "after": after, "limit": PAGE}):
+        found = [ContactRow(*row) for row in rows]
+        after = found[-1].contact
+        sound = []
+        for contact in found:
+            if problem := problem_of_contact(contact):
+                yield scan.finding("contact can be decoded", f"contact {contact.contact}: {problem}")
+            else:
+                sound.append(contact)
+        for contact in sound:
+            if contact.merged_into is None and named(contact) != contact:
+                yield scan.finding(NAMES, f"contact {contact.contact}", key=(contact.contact,))
+        yield from _unfound(scan, [contact for contact in sound if contact.merged_into is None])
+        yield from _merged_nowhere(scan, [contact for contact in found if contact.merged_into is not None])
+
+
+def problem_of_contact(contact: ContactRow) -> str | None:
+    """What makes a contact's row unreadable; None for a sound one."""
+    if type(contact.jid) is not str or not contact.jid or len(contact.jid) > MAX_JID:
+        return "its JID is none"
+    names = (contact.lid, contact.name, contact.push_name, contact.business_name)
+    if not all(value is None or type(value) is str for value in names):
+        return "one of its names is no text"
+    if contact.kind != ids.kind_of(contact.jid) or contact.jid != ids.canonical(contact.jid):
+        return f"its kind or JID is not in the canonical form ({contact.kind!r:.40})"
+    return problem_of_registers(contact.facts)
+
+
+def named(contact: ContactRow) -> ContactRow:
+    """The contact with the names that its facts tell."""
+    registers = decode_registers(contact.facts)
+    told = {name: value_of(registers, name) for name in ("name", "push_name", "business_name")}
+    return structs.replace(contact, **told)
+
+
+def _unfound(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Finding]:
+    meant = {jid: contact.contact for contact in contacts for jid in (contact.jid, contact.lid) if jid}
+    wanted = sorted(meant)
+    for start in range(0, len(wanted), 500):
+        # A JID that leads to a number which no contact has is not found at all.
+        params = {"org": scan.org, "jids": wanted[start : start + 500]}
+        found = {row[0]: row[1] for row in scan.tx.all("find_aliases", params)}
+        for jid in wanted[start : start + 500]:
+            if jid not in found:
+                yield scan.finding(ALIAS, f"contact {meant[jid]}: its JID leads nowhere", key=(meant[jid], jid))
+            elif found[jid] != meant[jid]:
+                yield scan.finding(ALIAS, f"contact {meant[jid]}: its JID leads to {found[jid]}")
+
+
+def _merged_nowhere(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Finding]:
+    wanted = sorted({contact.merged_into for contact in contacts if contact.merged_into is not None})
+    winners: dict[int, int | None] = {}
+    for start in range(0, len(wanted), 500):
+        params = {"org": scan.org, "contacts": wanted[start : start + 500]}
+        winners.update((contact, into) for contact, into in scan.tx.all("rows_of_contacts", params))
+    for contact in contacts:
+        if contact.merged_into not in winners or winners[contact.merged_into] is not None:
+            detail = f"contact {contact.contact} was merged into {contact.merged_into}"
+            yield scan.finding("merged contact has a successor", detail)
+
+
+def aliases(scan: Scan) -> Iterator[Finding]:
+    """Every JID leads to a contact that stands for itself."""
+    after = ""
+    while rows := scan.tx.all("aliases_after", {"org": scan.org, "after": after, "limit": PAGE}):
+        wanted = sorted({contact for _, contact in rows})
+        known: dict[int, int | None] = {}
+        for start in range(0, len(wanted), 500):
+            params = {"org": scan.org, "contacts": wanted[start : start + 500]}
+            known.update((contact, into) for contact, into in scan.tx.all("rows_of_contacts", params))
+        for jid, contact in rows:
+            if contact not in known or known[contact] is not None:
+                yield scan.finding("JID leads to a contact", f"{jid!r:.60} leads to {contact}")
+            elif type(jid) is not str or jid != ids.canonical(jid):
+                yield scan.finding("JID leads to a contact", f"{jid!r:.60} is not in the canonical form")
+        texts = [jid for jid, _ in rows if type(jid) is str]
+        if not texts:
+            return
+        after = texts[-1]
+
+
+def merges(scan: Scan) -> Iterator[Finding]:
+    """What is still to be moved: from a merged contact to its successor."""
+    for contact, into in scan.tx.all("pending_merges", {"org": scan.org}):
+        params = {"org": scan.org, "contacts": (contact, into)}
+        known = {row[0]: row[1] for row in scan.tx.all("rows_of_contacts", params)}
+        if known.get(contact) != into or into not in known or known[into] is not None:
+            yield scan.finding("merge that goes on has its contacts", f"{contact} into {into}")
+
+
+def phones(scan: Scan) -> Iterator[Finding]:
+    """Own phones are numbers with a contact of their own."""
+    for row in scan.tx.all("list_phones", {"org": scan.org}):
+        phone, jid, phone_id, device_id, name, _, contact = row
+        params = {"org": scan.org, "contacts": (contact,)}
+        texts = all(value is None or type(value) is str for value in (device_id, name))
+        if type(jid) is not str or ids.kind_of(jid) != "user" or jid != ids.canonical(jid) or not phone_id or not texts:
+            yield scan.finding("phone can be decoded", f"phone {phone}")
+        elif not scan.tx.all("rows_of_contacts", params):
+            yield scan.finding("phone has a contact", f"phone {phone} leads to {contact}")
+        elif [row[1] for row in scan.tx.all("find_aliases", {"org": scan.org, "jids": (jid,)})] != [
+            _today(scan, contact)
+        ]:
+            yield scan.finding("phone has a contact", f"phone {phone}: its number leads elsewhere")
+
+
+def _today(scan: Scan, contact: int) -> int:
+    found = scan.tx.all("rows_of_contacts", {"org": scan.org, "contacts": (contact,)})
+    return int(found[0][1]) if found and found[0][1] is not None else contact

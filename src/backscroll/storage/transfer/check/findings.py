@@ -1,0 +1,67 @@
+"""What a check finds, and what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from msgspec import Struct
+
+from backscroll.database.protocol import Txn
+from backscroll.storage.files.keys import Sealer
+
+PAGE = 1000
+"""Rows in memory at a time."""
+MAX_FINDINGS = 1000
+"""Of one subject in one organisation; the rest is only said to be there."""
+
+_REBUILD = "`backscroll check --repair` puts it right"
+_RESTORE = "restore a backup, or export to JSONL and import it into a new archive"
+
+
+class Finding(Struct, frozen=True):
+    """Something that does not hold. ``what`` names the invariant."""
+
+    org: int
+    """0 is the whole database."""
+    what: str
+    detail: str
+    repairable: bool = False
+    """Whether it follows from what is whole, so that ``check --repair`` can make it anew."""
+    key: tuple[int | str, ...] = ()
+    """What is to be made anew: the number of a message or contact, or phone, chat and id."""
+
+    def __str__(self) -> str:
+        where = f" in organisation {self.org}" if self.org else ""
+        return f"{self.what} does not hold{where}: {self.detail}; {_REBUILD if self.repairable else _RESTORE}"
+
+
+class Scan(Struct, frozen=True, kw_only=True):
+    """One organisation in one reading transaction, with what lies beside the database."""
+
+    tx: Txn
+    org: int
+    media: Path | None = None
+    """The media folder; files are looked for only where it is given."""
+    read_files: bool = False
+    """Whether to read every file and compare its SHA-256."""
+    sealer: Sealer | None = None
+
+    def finding(self, what: str, detail: str, *, repairable: bool = False, key: tuple[int | str, ...] = ()) -> Finding:
+        """Something that does not hold here. With a ``key`` it can be repaired."""
+        return Finding(self.org, what, detail, repairable or bool(key), key)
+
+
+Subject = Callable[[Scan], Iterable[Finding]]
+
+
+def bounded(found: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings of one subject, so many that a person may read them."""
+    several = iter(found)
+    last: Finding | None = None
+    for finding in islice(several, MAX_FINDINGS):
+        yield finding
+        last = finding
+    if last is not None and next(several, None) is not None:
+        yield Finding(last.org, last.what, f"and more than {MAX_FINDINGS} of the kind", last.repairable)

@@ -1,0 +1,288 @@
+"""Every message's row: that it can be read, and that it is what was told of the message."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import starmap
+from typing import Any
+
+import msgspec
+
+from backscroll.core.model import SOURCE_RANK, Message
+from backscroll.core.pgtext.tsvector import tsvector
+from backscroll.database.protocol import Row
+from backscroll.storage.records.damage import UNREADABLE, annotation_problem
+from backscroll.storage.records.identity import OrgState
+from backscroll.storage.records.resolve import ACK_ORDER, observation
+from backscroll.storage.records.rows import (
+    ANNOTATED,
+    CLASS,
+    DELETED,
+    EXPORT_PREFIX,
+    EXPORTED,
+    FROM_ME,
+    MEDIA,
+    NOTIFICATION,
+    OBSERVED,
+    MessageRow,
+    decode_details,
+    kind_flags,
+    problem_of,
+)
+from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
+from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.export_matching import MATCHED
+from backscroll.storage.write.message_writer import Values
+
+_MESSAGE = msgspec.json.Decoder(Message)
+_ANNOTATIONS = frozenset({"edit", "revoke", "reaction", "receipt", "vote", "media", MATCHED})
+_SHOWN = (
+    "sender",
+    "sent_at",
+    "flags",
+    "kind",
+    "text",
+    "details",
+    "ack",
+    "deleted_at",
+    "edited_at",
+    "prev_text",
+    "source",
+)
+"""Columns that follow from what was told."""
+TOLD = "message is what was told of it"
+DERIVED = "columns of a message that follow from others"
+
+
+def messages(scan: Scan) -> Iterator[Finding]:
+    """Rows that cannot be read, that belong nowhere, or that say something else than was told."""
+    merging = {row[0] for row in scan.tx.all("pending_merges", {"org": scan.org})}
+    for rows in pages_of_messages(scan):
+        sound = []
+        for row in rows:
+            if problem := unreadable(row):
+                yield scan.finding("row can be decoded", f"message {row.no} ({row.id!r:.60}): {problem}")
+            else:
+                sound.append(row)
+        lost = yield from _homeless(scan, sound)
+        there = [row for row in sound if row.no not in lost]
+        own = {row[0]: row[6] for row in scan.tx.all("list_phones", {"org": scan.org})}
+        for row in there:
+            if wrong := wrong_columns(row, own[row.phone]):
+                yield scan.finding(DERIVED, f"message {row.no}: {', '.join(wrong)}", key=(row.no,))
+        settled = [row for row in there if row.chat not in merging and row.sender not in merging]
+        yield from _told_otherwise(scan, settled)
+        yield from _lost_files(scan, there)
+        yield from _lost_raws(scan, there)
+    yield from _references(scan)
+    for phone, chat, id, sender in scan.tx.all("stored_twice", {"org": scan.org}):
+        yield scan.finding("message stored once", f"phone {phone} chat {chat} sender {sender}: {id!r:.60}")
+
+
+def pages_of_messages(scan: Scan) -> Iterator[list[MessageRow]]:
+    """All rows, a page at a time, in the order of their numbers."""
+    after = -(2**63)
+    while rows := scan.tx.all("rows_after", {"org": scan.org, "after": after, "limit": PAGE}):
+        yield list(starmap(MessageRow, rows))
+        after = rows[-1][0]
+
+
+def unreadable(row: MessageRow) -> str | None:
+    """What keeps a row from being shown; None when nothing does."""
+    if problem := problem_of(row):
+        return problem
+    if row.ack is not None and row.ack not in ACK_ORDER:
+        return f"ack {row.ack} is unknown"
+    return None
+
+
+def derived(row: MessageRow, own: int) -> Values:
+    """Flags, search words and reference as the rest of the row has them; ``own`` is the phone's contact."""
+    details = decode_details(row.details)
+    flags = row.flags & ~(CLASS | MEDIA | NOTIFICATION) | kind_flags(row.kind)
+    if not row.flags & (OBSERVED | ANNOTATED):
+        told = {
+            FROM_ME: row.sender == own,
+            DELETED: bool(details.is_deleted),
+            EXPORTED: row.id.startswith(EXPORT_PREFIX) and row.source == "export",
+        }
+        for flag, is_set in told.items():
+            flags = flags | flag if is_set else flags & ~flag
+    fts = None if row.text is None else tsvector(row.text)
+    return {"flags": flags, "fts": fts, "client_ref": details.client_ref}
+
+
+def wrong_columns(row: MessageRow, own: int) -> list[str]:
+    """Those of ``derived`` that the row has otherwise; the reference is compared elsewhere."""
+    values = derived(row, own)
+    return [name for name in ("flags", "fts") if values[name] != getattr(row, name)]
+
+
+def _homeless(scan: Scan, rows: Sequence[MessageRow]) -> Generator[Finding, None, set[int]]:
+    """Rows without chat, sender or phone; returned so that no more is asked about them."""
+    phones = {row[0] for row in scan.tx.all("list_phones", {"org": scan.org})}
+    wanted = sorted({row.chat for row in rows} | {row.sender for row in rows if row.sender})
+    known: dict[int, int | None] = {}
+    for start in range(0, len(wanted), 500):
+        params = {"org": scan.org, "contacts": wanted[start : start + 500]}
+        known.update((contact, into) for contact, into in scan.tx.all("rows_of_contacts", params))
+    pending = {row[0] for row in scan.tx.all("pending_merges", {"org": scan.org})}
+    lost: set[int] = set()
+    for row in rows:
+        contacts = {row.chat, row.sender} - {0} if row.sender else {row.chat}
+        if row.phone not in phones or not contacts <= known.keys():
+            lost.add(row.no)
+            yield scan.finding("message has a chat and a phone", f"message {row.no}")
+        elif any(known[contact] is not None and contact not in pending for contact in contacts):
+            lost.add(row.no)
+            yield scan.finding("merged contacts hold nothing", f"message {row.no}")
+    return lost
+
+
+def _told_otherwise(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]:
+    """Rows of several observations, or with annotations, that are not what these make."""
+    marked: dict[tuple[int, int], dict[str, list[MessageRow]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row.flags & (OBSERVED | ANNOTATED):
+            marked[row.phone, row.chat][row.id].append(row)
+    writer = Writer(scan.tx, OrgState(scan.org, 0, 0, 0), 0, "linked")
+    for (phone, chat), wanted in marked.items():
+        try:
+            expected = writer.expected(phone, chat, sorted(wanted))
+        except (*UNREADABLE, KeyError, ValueError) as error:
+            detail = f"phone {phone} chat {chat}: what was told cannot be read ({type(error).__name__})"
+            yield scan.finding(TOLD, detail)
+            continue
+        for id, found in wanted.items():
+            for row in found:
+                values = next((v for v in expected[id] if v["no"] == row.no), None)
+                if values is None:
+                    yield scan.finding(TOLD, f"message {row.no} ({id}): nothing tells of it")
+                elif wrong := [name for name in _SHOWN if not _same(name, values[name], getattr(row, name))]:
+                    yield scan.finding(TOLD, f"message {row.no} ({id}): {', '.join(wrong)}", key=(phone, chat, id))
+
+
+def _same(name: str, one: Any, other: Any) -> bool:
+    return bool(one == other) or (name == "details" and decode_details(one) == decode_details(other))
+
+
+def _lost_files(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]:
+    """Messages with a file that the archive does not list."""
+    named = {}
+    for row in rows:
+        media = decode_details(row.details).media
+        if media is not None and media.file is not None:
+            named[media.file] = row.no
+    yield from _not_listed(scan, named, "files_named", "files", "file of a message is listed")
+
+
+def _lost_raws(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]:
+    named = {row.raw: row.no for row in rows if row.raw is not None}
+    yield from _not_listed(scan, named, "raws_named", "raws", "payload of a message is kept")
+
+
+def _not_listed(scan: Scan, named: dict[Any, int], statement: str, list: str, what: str) -> Iterator[Finding]:
+    wanted = sorted(named)
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        known = {row[0] for row in scan.tx.all(statement, {"org": scan.org, list: some})}
+        for name in some:
+            if name not in known:
+                yield scan.finding(what, f"message {named[name]}: {name}")
+
+
+def _references(scan: Scan) -> Iterator[Finding]:
+    """The column by which senders find their messages again."""
+    after = -(2**63)
+    while rows := scan.tx.all("refs_after", {"org": scan.org, "after": after, "limit": PAGE}):
+        for no, client_ref, details in rows:
+            try:
+                told = decode_details(details).client_ref
+            except UNREADABLE:
+                continue
+            if told != client_ref:
+                yield scan.finding(DERIVED, f"message {no}: client_ref", key=(no,))
+        after = rows[-1][0]
+
+
+# What was told
+
+
+def observation_rows(scan: Scan) -> Iterator[Finding]:
+    """What sources told: that it can be read, is what it was, and has its message."""
+    place: dict[str, Any] = {"phone": -1, "chat": -1, "id": "", "sender": -1, "source": "", "digest": ""}
+    while rows := scan.tx.all("observations_after", {"org": scan.org, "limit": PAGE} | place):
+        last: Row | None = None
+        for row in rows:
+            if not all(
+                isinstance(value, kind) for value, kind in zip(row, (int, int, str, int, str, str), strict=False)
+            ):
+                yield scan.finding("observation can be decoded", f"one of chat {row[1]}")
+                continue
+            last = row
+            if problem := _problem_of_observation(*row[2:]):
+                yield scan.finding("observation can be decoded", f"{row[2]} in chat {row[1]}: {problem}")
+        yield from _unmarked(scan, {row[:3] for row in rows}, OBSERVED)
+        if last is None:
+            return
+        place = dict(zip(place, last, strict=False))
+
+
+def _has_types(row: Row, types: Sequence[type]) -> bool:
+    return all(isinstance(value, kind) for value, kind in zip(row, types, strict=False))
+
+
+def _problem_of_observation(id: str, sender: int, source: Any, digest: str, text: Any) -> str | None:
+    if source not in SOURCE_RANK:
+        return "its source is unknown"
+    try:
+        message = _MESSAGE.decode(text)
+    except UNREADABLE as error:
+        return str(error)
+    return None if observation(sender, source, message).digest == digest else "it has another digest than it had"
+
+
+def annotation_rows(scan: Scan) -> Iterator[Finding]:
+    """Edits, receipts, reactions and their like: that they can be read, and that their message knows of them."""
+    place: dict[str, Any] = {"phone": -1, "chat": -1, "id": "", "kind": "", "actor": -1, "target": -1, "ref": ""}
+    while rows := scan.tx.all("annotations_after", {"org": scan.org, "limit": PAGE} | place):
+        last: Row | None = None
+        for row in rows:
+            if problem := _problem_of_annotation(*row[2:]):
+                yield scan.finding("annotation can be decoded", f"{row[2]!r:.60} in chat {row[1]}: {problem}")
+            if all(
+                isinstance(value, kind) for value, kind in zip(row, (int, int, str, str, int, int, str), strict=False)
+            ):
+                last = row
+        yield from _unmarked(scan, {row[:3] for row in rows if row[3] != MATCHED}, ANNOTATED)
+        if last is None:
+            return
+        place = dict(zip(place, last, strict=False))
+
+
+def _problem_of_annotation(id: Any, kind: Any, actor: Any, target: Any, ref: Any, at: Any, value: Any) -> str | None:
+    if kind not in _ANNOTATIONS or type(id) is not str:
+        return f"its kind {kind!r:.40} is unknown" if type(id) is str else "its id is no text"
+    return annotation_problem(kind, ref, at, value)
+
+
+def _unmarked(scan: Scan, places: set[tuple[Any, ...]], mark: int) -> Iterator[Finding]:
+    """Messages whose flags do not say that more is known of them, so that nobody would look for it.
+
+    An observation stands under the id of a message; an annotation may wait for its message.
+    """
+    wanted = sorted({place[2] for place in places if isinstance(place[2], str)})
+    flags: dict[tuple[int, int, str], list[int]] = defaultdict(list)
+    for start in range(0, len(wanted), 500):
+        for phone, chat, id, _, some in scan.tx.all(
+            "marks_of_messages", {"org": scan.org, "ids": wanted[start : start + 500]}
+        ):
+            flags[phone, chat, id].append(some)
+    for place in sorted(places, key=repr):
+        found = flags.get((place[0], place[1], place[2]), [])
+        if mark == OBSERVED and not found and not str(place[2]).startswith(EXPORT_PREFIX):
+            yield scan.finding("observation has its message", f"{place[2]} in chat {place[1]}", key=place)
+        # Several senders of one id: which of them an annotation is meant for, it says itself or nobody knows.
+        elif len(found) == 1 and not found[0] & mark:
+            yield scan.finding(TOLD, f"{place[2]} in chat {place[1]}: flags", key=place)

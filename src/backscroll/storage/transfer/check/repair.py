@@ -1,0 +1,185 @@
+"""Making anew what follows from what is whole: indexes, counters, search rows, and columns kept for speed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import starmap
+from typing import Any
+
+from msgspec import structs
+
+from backscroll.core import ids
+from backscroll.core.errors import Conflict, StorageError
+from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.records.counters import COLUMNS
+from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow
+from backscroll.storage.search import substring
+from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, named
+from backscroll.storage.transfer.check.counters import (
+    Buckets,
+    ChatState,
+    Place,
+    both,
+    contacts_there,
+    counts_of_chat,
+    months_of_phone,
+)
+from backscroll.storage.transfer.check.findings import Finding, Scan
+from backscroll.storage.transfer.check.messages import DERIVED, annotation_rows, derived, messages, observation_rows
+from backscroll.storage.transfer.check.search import search
+from backscroll.storage.transfer.check.structure import INDEX, index_statement, structure
+from backscroll.storage.write.batch import Writer, lock_org_state, save_org_state
+
+_CHUNK = 400
+
+
+def repair_structure(engine: Engine) -> None:
+    """Make missing indexes, and all of them anew where the database says that one is damaged."""
+    # By the writer, so that it hears of what another process dropped before it makes that anew.
+    for finding in engine.write(lambda tx: list(structure(tx, engine.name))):
+        # What the data does not allow, such as a unique index over rows stored twice, stays a finding.
+        with suppress(StorageError, Conflict):
+            if finding.what == INDEX:
+                engine.script(index_statement(engine.name, str(finding.key[0])))
+            elif finding.repairable and engine.name == "sqlite":
+                engine.script("REINDEX")
+
+
+def repair_org(tx: Txn, org: int, now: int) -> None:
+    """Make anew whatever can be in one organisation, in one transaction; the rest is left as it is."""
+    state = lock_org_state(tx, org)
+    scan = Scan(tx=tx, org=org)
+    highest = [number for _, number in tx.all("highest_numbers", {"org": org}) if number is not None]
+    state.next_no = max(state.next_no, max(highest, default=0) + 1)
+    _repair_contacts(tx, org, list(contacts(scan)), now)
+    state.named = -1
+    writer = Writer(tx, state, now, "linked")
+    _remove_doubles(tx, org, writer)
+    _repair_rows(tx, org, [finding for finding in messages(scan) if finding.what == DERIVED])
+    found = [*messages(scan), *observation_rows(scan), *annotation_rows(scan)]
+    for (phone, chat), some in _places(found):
+        _resettle(tx, org, writer, phone, chat, some)
+    writer.finish()
+    _rebuild_counters(tx, org, now, state.seq + 1)
+    _reindex(tx, org, list(search(scan)))
+    state.change("contact", 0)
+    save_org_state(tx, state)
+
+
+def _remove_doubles(tx: Txn, org: int, writer: Writer) -> None:
+    """Of rows that are the same but for their number, the first stays."""
+    for phone, chat, id, sender in tx.all("stored_twice", {"org": org}):
+        params = {"org": org, "phones": (phone,), "chats": (chat,), "ids": (id,)}
+        rows = sorted(starmap(MessageRow, tx.all("rows_by_id", params)), key=lambda row: row.no)
+        first, *others = [row for row in rows if row.sender == sender]
+        for row in others:
+            if structs.replace(row, no=first.no) == first:
+                writer.message_writer.remove(row)
+    writer.flush()
+
+
+def _repair_contacts(tx: Txn, org: int, found: Iterable[Finding], now: int) -> None:
+    for finding in found:
+        if finding.what == ALIAS and finding.key:
+            tx.run("set_alias", {"org": org, "contact": finding.key[0], "jid": finding.key[1]})
+        elif finding.what == NAMES:
+            row = ContactRow(*tx.all("read_contacts", {"org": org, "contacts": (finding.key[0],)})[0])
+            tx.run("save_contact", structs.asdict(named(row)) | {"org": org, "now": now})
+
+
+def _repair_rows(tx: Txn, org: int, found: Iterable[Finding]) -> None:
+    nos = sorted({int(finding.key[0]) for finding in found})
+    own = {row[0]: row[6] for row in tx.all("list_phones", {"org": org})}
+    for start in range(0, len(nos), _CHUNK):
+        for row in starmap(MessageRow, tx.all("rows_by_no", {"org": org, "nos": nos[start : start + _CHUNK]})):
+            tx.run("save_derived", derived(row, own[row.phone]) | {"org": org, "no": row.no})
+
+
+def _places(found: Iterable[Finding]) -> Iterator[tuple[Place, list[str]]]:
+    by_place: dict[Place, set[str]] = defaultdict(set)
+    for finding in found:
+        if len(finding.key) == 3:
+            phone, chat, id = finding.key
+            by_place[int(phone), int(chat)].add(str(id))
+    for place, some in sorted(by_place.items()):
+        wanted = sorted(some)
+        for start in range(0, len(wanted), _CHUNK):
+            yield place, wanted[start : start + _CHUNK]
+
+
+def _resettle(tx: Txn, org: int, writer: Writer, phone: int, chat: int, wanted: list[str]) -> None:
+    """Write messages anew from what was told of them. Flags first: without them nobody looks for it."""
+    params: dict[str, Any] = {"org": org, "phone": phone, "phones": (phone,), "chats": (chat,), "ids": wanted}
+    told = {row[1] for row in tx.all("read_observations", params)}
+    added = {row[1] for row in tx.all("read_annotations", params)}
+    for row in starmap(MessageRow, tx.all("rows_by_id", params)):
+        values = structs.asdict(row) | {"org": org, "client_ref": None}
+        flags = row.flags | (OBSERVED if row.id in told else 0) | (ANNOTATED if row.id in added else 0)
+        if flags != row.flags:
+            tx.run("save_derived", values | {"flags": flags})
+    writer.resettle(phone, chat, wanted)
+    writer.flush()
+
+
+def _rebuild_counters(tx: Txn, org: int, now: int, seq: int) -> None:
+    tx.run("delete_counters", {"org": org})
+    merging = {row[0]: row[1] for row in tx.all("pending_merges", {"org": org})}
+    places = sorted((row[0], row[1]) for row in tx.all("places_of_messages", {"org": org}))
+    states: dict[Place, ChatState] = {}
+    for phone, chat in places:
+        counted, state = counts_of_chat(tx, org, phone, chat)
+        _add_counts(tx, org, phone, chat, counted)
+        for shown in {chat, merging.get(chat, chat)}:
+            states[phone, shown] = both(state, states.get((phone, shown)))
+    for phone in sorted({phone for phone, _ in places}):
+        for _, counted in months_of_phone(tx, org, phone):
+            _add_counts(tx, org, phone, 0, counted)
+    phones = {row[0] for row in tx.all("list_phones", {"org": org})}
+    known = contacts_there(tx, org, {chat for _, chat in states})
+    for (phone, chat), (last_at, has_media) in sorted(states.items()):
+        if phone not in phones or chat not in known:
+            continue
+        params = {"org": org, "phone": phone, "chat": chat, "last_at": last_at, "has_media": int(has_media)}
+        tx.run("touch_chat", params | {"exported": 0, "seq": seq, "now": now})
+        tx.run("set_chat_last", params)
+    for phone, chat in _chats_without(tx, org, states):
+        tx.run("set_chat_last", {"org": org, "phone": phone, "chat": chat, "last_at": None, "has_media": 0})
+
+
+def _chats_without(tx: Txn, org: int, states: dict[Place, ChatState]) -> list[Place]:
+    """Chats that have no messages, but a row that says otherwise."""
+    found: list[Place] = []
+    place: Place = (-1, -1)
+    while rows := tx.all("chats_after", {"org": org, "phone": place[0], "chat": place[1], "limit": _CHUNK}):
+        place = (rows[-1][0], rows[-1][1])
+        found += [row[:2] for row in rows if row[:2] not in states and (row[2] is not None or row[3])]
+    return found
+
+
+def _add_counts(tx: Txn, org: int, phone: int, chat: int, counted: Buckets) -> None:
+    rows: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0] * len(COLUMNS))
+    for (level, bucket, column), n in counted.items():
+        rows[level, bucket][column] = n
+    base = {"org": org, "phone": phone, "chat": chat}
+    tx.many(
+        "add_counts",
+        (
+            base | {"level": level, "bucket": bucket} | dict(zip(COLUMNS, numbers, strict=True))
+            for (level, bucket), numbers in sorted(rows.items())
+        ),
+    )
+
+
+def _reindex(tx: Txn, org: int, found: Iterable[Finding]) -> None:
+    nos = sorted({int(finding.key[0]) for finding in found if finding.key})
+    for no in nos:
+        tx.run("delete_search", {"org": org, "no": no, "rowid": substring.rowid(org, no)})
+    for start in range(0, len(nos), _CHUNK):
+        for row in starmap(MessageRow, tx.all("rows_by_no", {"org": org, "nos": nos[start : start + _CHUNK]})):
+            if isinstance(row.text, str) and row.text:
+                values = {"org": org, "no": row.no, "chat": row.chat, "text": ids.fold(row.text)}
+                values |= {"rowid": substring.rowid(org, row.no), "scope": substring.scope(org, row.chat)}
+                tx.run("add_search", values)

@@ -1,0 +1,70 @@
+"""A check from end to end: every subject in a reading transaction of its own. For operators, not for requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from backscroll.core.errors import StorageBusy, StorageError
+from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.accounts import accounts
+from backscroll.storage.files.keys import Sealer
+from backscroll.storage.transfer.check.contacts import aliases, contacts, merges, phones
+from backscroll.storage.transfer.check.counters import counters
+from backscroll.storage.transfer.check.findings import Finding, Scan, Subject, bounded
+from backscroll.storage.transfer.check.kept import files, organisation, payloads, quarantine, tokens
+from backscroll.storage.transfer.check.messages import annotation_rows, messages, observation_rows
+from backscroll.storage.transfer.check.search import search
+from backscroll.storage.transfer.check.structure import structure
+
+SUBJECTS: tuple[Subject, ...] = (
+    organisation,
+    tokens,
+    phones,
+    contacts,
+    aliases,
+    merges,
+    messages,
+    observation_rows,
+    annotation_rows,
+    counters,
+    search,
+    payloads,
+    quarantine,
+    files,
+)
+"""Each reads its own tables with bounded memory, whatever the size of the archive."""
+
+_ODD_VALUES = (TypeError, ValueError, KeyError, ArithmeticError, AttributeError)
+"""What a value of another type than its column's leads to where nobody looked at it by itself."""
+
+
+def findings(engine: Engine, sealer: Sealer | None, media: Path | None, read_files: bool) -> Iterator[Finding]:
+    """All that does not hold; nothing in a sound archive. ``media`` None leaves files alone."""
+    yield from _looked_at(engine, None, "structure", lambda tx: structure(tx, engine.name))
+    for org in engine.read(accounts.list_orgs):
+        for subject in SUBJECTS:
+
+            def look(tx: Txn, subject: Subject = subject, org: int = org.no) -> Iterable[Finding]:
+                return subject(Scan(tx=tx, org=org, media=media, read_files=read_files, sealer=sealer))
+
+            yield from _looked_at(engine, org.no, subject.__name__, look)
+
+
+def findings_of_org(tx: Txn, org: int) -> list[Finding]:
+    """What does not hold in one organisation's rows, all in one transaction."""
+    scan = Scan(tx=tx, org=org)
+    return [finding for subject in SUBJECTS for finding in subject(scan)]
+
+
+def _looked_at(
+    engine: Engine, org: int | None, name: str, look: Callable[[Txn], Iterable[Finding]]
+) -> Iterable[Finding]:
+    try:
+        return engine.read(lambda tx: list(bounded(look(tx))), org)
+    except StorageBusy:
+        raise
+    except StorageError as error:
+        return [Finding(org or 0, "table can be read", f"{name}: {error}")]
+    except _ODD_VALUES as error:
+        return [Finding(org or 0, "table can be read", f"{name}: a value of another type ({type(error).__name__})")]

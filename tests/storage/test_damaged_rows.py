@@ -1,0 +1,137 @@
+"""One row that cannot be read any more costs that row: lists, exports and everything beside it go on."""
+
+from __future__ import annotations
+
+import io
+import logging
+from pathlib import Path
+
+import pytest
+
+from backscroll.core.events import Batch, ChatSeen, ContactSeen, Event, PollVoted, ReactionSet, ReceiptSet
+from backscroll.core.model import ArchivedMessage, Poll
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.ingest.jsonl import export_jsonl, import_jsonl
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.records import damage
+from backscroll.storage.store import Store, open_store
+from conftest import CHAT, MORNING, MakeMessage, MakeTarget
+from plain_sql import PlainSql
+
+BEN = "4915112345678@s.whatsapp.net"
+
+DAMAGES = [
+    "UPDATE messages SET details = '{\"media\":' WHERE id = 'BAD'",
+    "UPDATE messages SET kind = 'nonsense' WHERE id = 'BAD'",
+    "UPDATE messages SET sent_at = 9000000000000000000 WHERE id = 'BAD'",
+]
+SQLITE_ONLY = [
+    "UPDATE messages SET text = CAST(x'ff68' AS TEXT) WHERE id = 'BAD'",
+    "UPDATE messages SET text = x'00ff' WHERE id = 'BAD'",
+    "UPDATE messages SET prev_text = x'00ff' WHERE id = 'BAD'",
+]
+BESIDE = [
+    "UPDATE chats SET facts = '{\"name\":'",
+    "UPDATE contacts SET facts = '{\"name\":' WHERE kind = 'user'",
+    "UPDATE addons SET value = '[1' WHERE kind = 'vote'",
+    "UPDATE addons SET ref = 'seen' WHERE kind = 'receipt'",
+    "UPDATE addons SET at = 9000000000000000000",
+]
+
+
+@pytest.fixture(autouse=True)
+def forget_what_was_named() -> None:
+    damage._named.clear()
+
+
+def fill(store: Store, make_message: MakeMessage, target: MakeTarget) -> int:
+    org = store.list_orgs()[0].no
+    poll = Poll(name="Lunch?", options=("yes", "no"))
+    events: list[Event] = [
+        make_message("FIRST", at=MORNING, text="the first"),
+        make_message("BAD", at=MORNING + 1, text="the bad", is_forwarded=True),
+        make_message("LAST", at=MORNING + 2, text="the last", poll=poll),
+        ReceiptSet(target=target("LAST"), ack=4, participant=CHAT, at=MORNING),
+        PollVoted(target=target("LAST"), by=BEN, options=("yes",), at=MORNING),
+        ReactionSet(target=target("FIRST"), by=BEN, emoji="👍", at=MORNING),
+        ContactSeen(jid=CHAT, name="Ana", at=MORNING),
+        ChatSeen(phone=target("LAST").phone, chat=CHAT, archived=True, at=MORNING),
+    ]
+    store.apply(org, Batch(source="webhook", events=events, raw=b"{}"))
+    return org
+
+
+def plant(store: Store, database: str | None, folder: Path, damage: str) -> None:
+    sql = PlainSql(database, folder)
+    assert sql.change(damage) > 0
+    sql.close()
+
+
+def everything_is_answered(store: Store, org: int, tmp_path: Path) -> tuple[list[str], int, str]:
+    """Ids of a page of the chat, its total, and the ids of an export; every other list is asked for too."""
+    phones = tuple(phone.no for phone in store.list_phones(org))
+    page = store.list_messages(MessageQuery(org=org, phones=phones, chat=CHAT, limit=10))
+    everywhere = store.list_messages(MessageQuery(org=org, phones=phones, limit=10))
+    assert [m.message.key.id for m in everywhere.messages] == [m.message.key.id for m in page.messages]
+    store.list_messages(MessageQuery(org=org, phones=phones, chat=CHAT, search="the", limit=10))
+    store.list_chats(ChatQuery(org=org, phones=phones))
+    store.list_contacts(ContactQuery(org=org, phones=phones))
+    store.list_reactions(ReactionQuery(org=org, phones=phones))
+    for id in ("FIRST", "BAD", "LAST"):
+        store.find_message(org, phones, id)
+    out = io.BytesIO()
+    summary = export_jsonl(store, out, org=store.list_orgs()[0], raws=True)
+    out.seek(0)
+    other = open_store(None, tmp_path / "other")
+    import_jsonl(other, MediaStore(tmp_path / "other/media", b"k" * 32), out)
+    other_phones = tuple(phone.no for phone in other.list_phones(1))
+    taken = other.list_messages(MessageQuery(org=1, phones=other_phones, limit=10))
+    other.close()
+    assert bool(summary.left_out) == ("could not be read" in str(summary))
+    return [m.message.key.id for m in page.messages], page.total, " ".join(m.message.key.id for m in taken.messages)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, *SQLITE_ONLY], ids=range(len(DAMAGES) + len(SQLITE_ONLY)))
+def test_a_row_that_cannot_be_read_is_left_out_and_named_once(
+    store: Store,
+    database_url: str | None,
+    tmp_path: Path,
+    make_message: MakeMessage,
+    target: MakeTarget,
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if damage in SQLITE_ONLY and database_url is not None:
+        return
+    org = fill(store, make_message, target)
+    (number,) = {m.no for m in _page(store, org) if m.message.key.id == "BAD"}
+    plant(store, database_url, tmp_path, damage)
+    with caplog.at_level(logging.WARNING):
+        assert everything_is_answered(store, org, tmp_path) == (["LAST", "FIRST"], 3, "LAST FIRST")
+        everything_is_answered(store, org, tmp_path / "again")
+    told = [record.getMessage() for record in caplog.records if f"message {number} " in record.getMessage()]
+    assert len(told) == 1
+    assert "backscroll check" in told[0]
+    assert "the bad" not in caplog.text
+
+
+def _page(store: Store, org: int) -> list[ArchivedMessage]:
+    phones = tuple(phone.no for phone in store.list_phones(org))
+    return store.list_messages(MessageQuery(org=org, phones=phones, limit=10)).messages
+
+
+@pytest.mark.parametrize("damage", BESIDE, ids=range(len(BESIDE)))
+def test_damage_beside_a_message_does_not_cost_the_message(
+    store: Store,
+    database_url: str | None,
+    tmp_path: Path,
+    make_message: MakeMessage,
+    target: MakeTarget,
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    org = fill(store, make_message, target)
+    plant(store, database_url, tmp_path, damage)
+    ids, total, taken = everything_is_answered(store, org, tmp_path)
+    assert (ids, total, taken) == (["LAST", "BAD", "FIRST"], 3, "LAST BAD FIRST")
+    assert "left out" in caplog.text
