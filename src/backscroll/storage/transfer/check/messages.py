@@ -223,7 +223,7 @@ def observation_rows(scan: Scan) -> Iterator[Finding]:
             last = row
             if problem := _problem_of_observation(*row[2:]):
                 yield scan.finding("observation can be decoded", f"{row[2]} in chat {row[1]}: {problem}")
-        yield from _unmarked(scan, {row[:3] for row in rows}, OBSERVED)
+        yield from _unmarked(scan, {(*row[:3], 0) for row in rows}, OBSERVED)
         if last is None:
             return
         place = dict(zip(place, last, strict=False))
@@ -255,7 +255,7 @@ def annotation_rows(scan: Scan) -> Iterator[Finding]:
                 isinstance(value, kind) for value, kind in zip(row, (int, int, str, str, int, int, str), strict=False)
             ):
                 last = row
-        yield from _unmarked(scan, {row[:3] for row in rows if row[3] != MATCHED}, ANNOTATED)
+        yield from _unmarked(scan, {(*row[:3], row[5]) for row in rows if row[3] != MATCHED}, ANNOTATED)
         if last is None:
             return
         place = dict(zip(place, last, strict=False))
@@ -267,22 +267,22 @@ def _problem_of_annotation(id: Any, kind: Any, actor: Any, target: Any, ref: Any
     return annotation_problem(kind, ref, at, value)
 
 
-def _unmarked(scan: Scan, places: set[tuple[Any, ...]], mark: int) -> Iterator[Finding]:
+def _unmarked(scan: Scan, told: set[tuple[Any, ...]], mark: int) -> Iterator[Finding]:
     """Messages whose flags do not say that more is known of them, so that nobody would look for it.
 
-    An observation stands under the id of a message; an annotation may wait for its message.
+    ``told`` are phones, chats, ids and senders (0: whoever it is). An observation stands under the id of a message;
+    an annotation may wait for its message, or be meant for another sender's.
     """
-    wanted = sorted({place[2] for place in places if isinstance(place[2], str)})
-    flags: dict[tuple[int, int, str], list[int]] = defaultdict(list)
+    wanted = sorted({id for _, _, id, _ in told if isinstance(id, str)})
+    marks: dict[tuple[int, int, str], list[tuple[int, int]]] = defaultdict(list)
     for start in range(0, len(wanted), 500):
-        for phone, chat, id, _, some in scan.tx.all(
-            "marks_of_messages", {"org": scan.org, "ids": wanted[start : start + 500]}
-        ):
-            flags[phone, chat, id].append(some)
-    for place in sorted(places, key=repr):
-        found = flags.get((place[0], place[1], place[2]), [])
-        if mark == OBSERVED and not found and not str(place[2]).startswith(EXPORT_PREFIX):
-            yield scan.finding("observation has its message", f"{place[2]} in chat {place[1]}", key=place)
-        # Several senders of one id: which of them an annotation is meant for, it says itself or nobody knows.
-        elif len(found) == 1 and not found[0] & mark:
-            yield scan.finding(TOLD, f"{place[2]} in chat {place[1]}: flags", key=place)
+        params = {"org": scan.org, "ids": wanted[start : start + 500]}
+        for phone, chat, id, sender, flags in scan.tx.all("marks_of_messages", params):
+            marks[phone, chat, id].append((sender, flags))
+    for phone, chat, id, target in sorted(told, key=repr):
+        found = marks.get((phone, chat, id), [])
+        if mark == OBSERVED and not found and not str(id).startswith(EXPORT_PREFIX):
+            yield scan.finding("observation has its message", f"{id} in chat {chat}", key=(phone, chat, id))
+        # Of several senders of one id, nobody knows which of them is meant.
+        elif len(found) == 1 and target in (0, found[0][0]) and not found[0][1] & mark:
+            yield scan.finding(TOLD, f"{id} in chat {chat}: flags", key=(phone, chat, id))
