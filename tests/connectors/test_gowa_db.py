@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 from gowa_files import WITHOUT_DEVICES, ChatStorage, GowaFile, Version, WhatsAppDb
 
@@ -24,6 +25,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Call, Location, Media, Message, MessageKey, Quote
 from backscroll.ingest.connectors.gowa.database import count, read
+from backscroll.ingest.connectors.gowa.files import opened
 from backscroll.ingest.connectors.gowa.rows import Skipped
 from backscroll.ingest.connectors.gowa.times import instant
 
@@ -682,3 +684,97 @@ def test_a_damaged_page_is_named_after_what_could_be_read(store: ChatStorage) ->
     path.write_bytes(raw)
     with pytest.raises(Unreadable, match=r"chatstorage\.db: .*malformed; copy the file again"):
         told(path)
+
+
+# Rows and files that mean harm
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("id", "X" * 600, "1 to 512 characters"),
+        ("chat_jid", "1" * 600 + "@s.whatsapp.net", "at most 512 characters"),
+        ("timestamp", "9999-12-31 23:59:59-12:00", "years 1 and 9999"),
+    ],
+)
+def test_a_row_that_no_archive_could_keep_is_left_out_by_itself(
+    store: ChatStorage, path: Path, column: str, value: object, problem: str
+) -> None:
+    for number in range(3):
+        store.message(f"A{number}", BOB, BOB, "hello", AT)
+    db = sqlite3.connect(store.done())
+    db.execute(f"UPDATE messages SET {column} = ? WHERE id = 'A1'", (value,))
+    db.commit()
+    db.close()
+    events, skipped = told(path)
+    assert [event.message.key.id for event in events if isinstance(event, MessageSeen)] == ["A0", "A2"]
+    (row,) = skipped
+    assert (row.kept, row.table) == (False, "messages")
+    assert problem in str(row)
+    assert msgspec.json.decode(row.payload)["row"][column] == value
+
+
+def test_a_number_that_is_no_time_does_not_stop_the_others(store: ChatStorage, path: Path) -> None:
+    store.message("A0", BOB, BOB, "hello", AT).message("A1", BOB, BOB, "late", AT).done()
+    db = sqlite3.connect(path)
+    db.execute("UPDATE messages SET timestamp = 10000000000000000 WHERE id = 'A1'")
+    db.commit()
+    db.close()
+    events, skipped = told(path)
+    assert {event.message.key.id for event in events if isinstance(event, MessageSeen)} >= {"A0"}
+    assert skipped
+
+
+def test_a_row_of_many_megabytes_is_left_out_and_the_others_are_read(
+    store: ChatStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backscroll.ingest.connectors.gowa.files._MAX_ROW", 1 << 20)
+    for number in range(5):
+        store.message(f"A{number}", BOB, BOB, "hello", AT)
+    db = sqlite3.connect(store.done())
+    db.execute("UPDATE messages SET media_key = zeroblob(3000000) WHERE id IN ('A1', 'A4')")
+    db.commit()
+    db.close()
+    events, skipped = told(path)
+    assert [event.message.key.id for event in events if isinstance(event, MessageSeen)] == ["A0", "A2", "A3"]
+    assert [(row.column, row.problem, row.kept) for row in skipped] == [("row", "is too large", False)] * 2
+
+
+def test_a_time_too_large_to_sort_by_costs_its_row_alone(
+    store: ChatStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backscroll.ingest.connectors.gowa.files._MAX_ROW", 1 << 20)
+    store.message("A0", BOB, BOB, "hello", AT).message("A1", BOB, BOB, "hello", AT).done()
+    db = sqlite3.connect(path)
+    db.execute("UPDATE messages SET timestamp = zeroblob(3000000) WHERE id = 'A0'")
+    db.commit()
+    db.close()
+    events, skipped = told(path)
+    assert [event.message.key.id for event in events if isinstance(event, MessageSeen)] == ["A1"]
+    assert len(skipped) == 1
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+
+
+@pytest.mark.parametrize("table", ["messages", "message_reactions", "chats"])
+def test_a_view_is_no_table(store: ChatStorage, path: Path, table: str) -> None:
+    store.message("A0", BOB, BOB, "hello", AT).done()
+    db = sqlite3.connect(path)
+    names = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")] or ["message_id"]
+    db.execute(f"DROP TABLE IF EXISTS {table}")
+    db.execute(f"CREATE VIEW {table} AS {ENDLESS} SELECT {', '.join(f'x AS {name}' for name in names)} FROM n")
+    db.commit()
+    db.close()
+    if table == "messages":
+        with pytest.raises(Unreadable, match="no database of GOWA"):
+            told(path)
+    else:
+        assert [event.message.key.id for event in told(path)[0] if isinstance(event, MessageSeen)] == ["A0"]
+
+
+def test_a_statement_that_comes_to_no_row_is_given_up(store: ChatStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backscroll.ingest.connectors.gowa.files._MAX_SECONDS", 0.2)
+    path = store.message("A0", BOB, BOB, "hello", AT).done()
+    with opened(path, "chatstorage.db", needed="messages") as file, pytest.raises(Unreadable, match="without a row"):
+        file.one(f"{ENDLESS} SELECT count(*) FROM n")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 
 from backscroll.cli.common import (
     Archive,
@@ -143,15 +143,25 @@ def take_gowa(
     from backscroll.ingest.pipeline import apply_with_retry
 
     skipped: list[Skipped] = []
+    refused: list[str] = []
+
+    def put_aside(row: Skipped) -> None:
+        if row.payload:
+            archive.store.quarantine(org.no, "gowa", row.payload, str(row))
+        skipped.append(structs.replace(row, payload=b""))
+
     messages = changed = 0
     phones: dict[str, None] = {}
     whole = database.count(chatstorage)
-    for batch in database.read(chatstorage, whatsapp_db, account=account, on_skip=skipped.append):
-        changed += apply_with_retry(archive.store, org.no, batch).changed
+    for batch in database.read(chatstorage, whatsapp_db, account=account, on_skip=put_aside):
+        applied = apply_with_retry(archive.store, org.no, batch)
+        changed += applied.changed
+        refused += applied.refused
         messages += sum(isinstance(event, MessageSeen) for event in batch.events)
         phones |= {user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)}
         report(messages, whole)
-    problems = [f"{'Partly read' if row.kept else 'Left out'}: {row}" for row in skipped]
+    problems = [f"Put in quarantine: {named}" for named in refused]
+    problems += [f"{'Partly read' if row.kept else 'Left out'}: {row}" for row in skipped]
     return Imported([*phones], messages, changed, problems)
 
 
@@ -205,7 +215,8 @@ def _pulled(summary: PullSummary) -> str:
     rows = ", ".join(f"{count} {what}" for what, count in summary.rows.items()) or "nothing"
     lines = [f"Read {rows}; {summary.changed} rows changed, {summary.media_held} media files kept."]
     if summary.quarantined:
-        lines.append(f"{summary.quarantined} rows that could not be read, or not in full, are in quarantine.")
+        lines.append(f"{summary.quarantined} rows that could not be read, or not in full, are in quarantine:")
+        lines += [f"  {named}" for named in summary.refused]
     lines += [f"{count} media files could not be had: {why}." for why, count in summary.media_failed.items()]
     lines += [f"The server did not give {what}: {why}" for what, why in summary.skipped.items()]
     return "\n".join(lines)

@@ -34,6 +34,8 @@ from backscroll.storage.store import Store
 DEFAULT_URL = "https://api.periskope.app/v1"
 
 
+MAX_NAMED = 20
+"""Rows in quarantine that a summary names."""
 OVERLAP = 2 * 86_400 * SECOND
 """A later run looks this far behind the last complete one: acks, edits and deletions come late."""
 
@@ -56,6 +58,8 @@ class PullSummary(Struct, kw_only=True):
     rows: dict[str, int] = {}
     changed: int = 0
     quarantined: int = 0
+    refused: list[str] = []
+    """The first rows that went to quarantine, each with its reason."""
     media_held: int = 0
     media_failed: dict[str, int] = {}
     """Files that could not be had, by reason."""
@@ -238,7 +242,8 @@ class _Run:
         events = [event for event in page.events if self._wanted(event)]
         files = self._files
         batch = Batch(source="periskope", events=events, raw=body, position=None if files else position)
-        self.summary.changed += apply_with_retry(self._store, self._org, batch).changed
+        applied = apply_with_retry(self._store, self._org, batch)
+        self.summary.changed += applied.changed
         if files:
             failed = Counter(self.summary.media_failed)
             held = files.fetch(events, failed)
@@ -246,7 +251,9 @@ class _Run:
             self.summary.media_held += len(held)
             if held or position:
                 apply_with_retry(self._store, self._org, Batch(source="periskope", events=held, position=position))
-        self.summary.quarantined += len(page.unreadable)
+        refused = [*(str(row.error) for row in page.unreadable), *applied.refused]
+        self.summary.quarantined += len(refused)
+        self.summary.refused += refused[: MAX_NAMED - len(self.summary.refused)]
         self.summary.rows[what] = self.summary.rows.get(what, 0) + page.rows
         self._progress(PullProgress(what=what, rows=page.rows, reached=page.oldest, summary=self.summary))
 

@@ -62,6 +62,8 @@ class Applied(Struct, frozen=True):
 
     changed: int
     seq: int
+    refused: tuple[str, ...] = ()
+    """Events that could not be kept and went to quarantine (ingest/pipeline.py), each with its reason."""
 
 
 class Known(Struct):

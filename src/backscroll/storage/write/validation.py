@@ -8,11 +8,11 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct, structs
 
-from backscroll.core import events, ids
+from backscroll.core import events, ids, limits
 from backscroll.core.errors import BadField
-from backscroll.core.limits import EARLIEST, LATEST, MAX_ID
-from backscroll.storage.records.resolve import ACK_ORDER
 
+MAX_EVENT = 32 << 20
+"""Bytes of what one event tells, as JSON."""
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -26,7 +26,9 @@ def cleaned(event: events.Event) -> events.Event:
         encoded = b"\\u0000"
     if b"\\u0000" in encoded:
         event = cast(events.Event, _deep_cleaned(event))
-    _check(event)
+    if len(encoded) > MAX_EVENT:
+        raise BadField("event", None, f"must have at most {MAX_EVENT >> 20} MiB")
+    limits.check(event)
     return event
 
 
@@ -53,45 +55,6 @@ def _deep_cleaned(value: Any) -> Any:
     if isinstance(value, dict):
         return {_deep_cleaned(k): _deep_cleaned(v) for k, v in value.items()}
     return value
-
-
-def _check(event: events.Event) -> None:
-    match event:
-        case events.MessageSeen(message):
-            _check_id(message.key.id)
-            _check_time("timestamp", message.sent_at)
-            _check_ack(message.ack)
-        case events.ChatSeen():
-            _check_time("at", event.at)
-            _check_time("last_message_at", event.last_message_at)
-        case events.ContactSeen():
-            _check_time("at", event.at)
-        case events.PhoneSeen():
-            _check_time("created_at", event.created_at)
-        case events.NumberMapped():
-            pass
-        case events.MediaHeld():
-            _check_id(event.target.id)
-        case _:
-            _check_id(event.target.id)
-            _check_time("at", event.at)
-            if isinstance(event, events.ReceiptSet):
-                _check_ack(event.ack)
-
-
-def _check_id(id: str) -> None:
-    if not id or len(id) > MAX_ID:
-        raise BadField("id", id[:80], f"must be a WhatsApp message id of 1 to {MAX_ID} characters")
-
-
-def _check_time(field: str, at: int | None) -> None:
-    if at is not None and not EARLIEST <= at <= LATEST:
-        raise BadField(field, str(at)[:80], "must lie between the years 1 and 9999")
-
-
-def _check_ack(ack: int | None) -> None:
-    if ack is not None and ack not in ACK_ORDER:
-        raise BadField("ack", str(ack)[:80], "must be a number from -1 to 5")
 
 
 def jids_of(event: events.Event) -> Iterator[str]:

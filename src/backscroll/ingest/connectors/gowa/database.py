@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Message
 from backscroll.ingest.connectors.gowa.accounts import Accounts
-from backscroll.ingest.connectors.gowa.files import ForeignFile, opened
+from backscroll.ingest.connectors.gowa.files import ForeignFile, TooLarge, opened
 from backscroll.ingest.connectors.gowa.mapping import (
     aimed_at,
     chat_of,
@@ -42,13 +42,13 @@ from backscroll.ingest.connectors.gowa.rows import (
     Row,
     Skipped,
     Unusable,
-    quoted_columns,
     raw_lines,
     read_row,
     read_rows,
 )
 
 RAW_TYPE = "application/x-ndjson"
+_BATCH_BYTES = 32 << 20
 
 
 _log = logging.getLogger(__name__)
@@ -162,14 +162,36 @@ class _Reading:
         there = file.columns(table)
         shown = tuple(name for name in wanted if name in there) if wanted else there
         if shown:
-            sql = f"SELECT t.rowid, {quoted_columns(shown, 't')} FROM {table} AS t"  # noqa: S608
-            for no, *values in file.rows(sql):
-                yield Row(table, no, dict(zip(shown, values, strict=True)), self.on_skip)
+            yield from self._picked(file, table, shown, (no for (no,) in file.rows(f"SELECT rowid FROM {table}")))  # noqa: S608
+
+    def _picked(self, file: ForeignFile, table: str, columns: tuple[str, ...], numbers: Iterable[int]) -> Iterator[Row]:
+        """The rows with these rowids, but for those that are too large to be GOWA's."""
+        wanted = iter(numbers)
+        while chunk := list(islice(wanted, self.batch_size)):
+            for no, values in file.picked(table, columns, chunk):
+                row = Row(table, no, dict(zip(columns, values or (), strict=False)), self.on_skip)
+                if values is None:
+                    row.report("row", "is too large", kept=False)
+                else:
+                    yield row
+
+    def _chunks(self, rows: Iterator[Row]) -> Iterator[list[Row]]:
+        """As many rows as a batch takes, or fewer where they are large."""
+        chunk: list[Row] = []
+        size = 0
+        for row in rows:
+            chunk.append(row)
+            size += row.size
+            if len(chunk) >= self.batch_size or size >= _BATCH_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
 
     def _simple(self, rows: Iterator[Row], told: Callable[[Row], Event | None]) -> Iterator[Batch]:
         """Batches of a table whose rows stand each for itself."""
-        while chunk := list(islice(rows, self.batch_size)):
-            events = [event for row in chunk if (event := read_row(row, told)) is not None]
+        for chunk in self._chunks(rows):
+            events: list[Event] = [event for row in chunk if (event := read_row(row, told)) is not None]
             yield Batch(source="gowa", events=events, raw=raw_lines(chunk), raw_type=RAW_TYPE)
 
     def _account(self, row: Row) -> str:
@@ -202,19 +224,20 @@ class _Reading:
     # messages
 
     def _messages(self) -> Iterator[Batch]:
-        columns = self.store.columns("messages")
-        # The limit keeps SQLite from merging the two selects: only times and row numbers are sorted, not whole rows.
-        sql = f"""
-            SELECT m.rowid, {quoted_columns(columns, "m")}
-            FROM (SELECT rowid AS no FROM messages ORDER BY instant(CAST(timestamp AS BLOB)), rowid LIMIT -1) AS o
-            CROSS JOIN messages AS m ON m.rowid = o.no
-        """  # noqa: S608
-        rows = (
-            Row("messages", no, dict(zip(columns, values, strict=True)), self.on_skip)
-            for no, *values in self.store.rows(sql)
-        )
-        while chunk := list(islice(rows, self.batch_size)):
+        rows = self._picked(self.store, "messages", self.store.columns("messages"), self._in_order())
+        for chunk in self._chunks(rows):
             yield self._batch_of_messages(chunk)
+
+    def _in_order(self) -> Iterator[int]:
+        """Row numbers of messages, oldest first; as they were made where a time is too large to sort by."""
+        numbers = self.store.rows("SELECT rowid FROM messages ORDER BY instant(CAST(timestamp AS BLOB)), rowid")
+        try:
+            first = next(numbers, None)
+        except TooLarge:
+            numbers = self.store.rows("SELECT rowid FROM messages")
+            first = next(numbers, None)
+        if first is not None:
+            yield from (no for (no,) in chain([first], numbers))
 
     def _batch_of_messages(self, rows: list[Row]) -> Batch:
         numbers = msgspec.json.encode([row.no for row in rows]).decode()
@@ -256,13 +279,14 @@ class _Reading:
         columns = self.store.columns(table)
         if columns:
             sql = f"""
-                SELECT m.rowid, t.rowid, {quoted_columns(columns, "t")}
-                FROM messages AS m CROSS JOIN {table} AS t ON {self._joined(columns, key)}
+                SELECT m.rowid, t.rowid FROM messages AS m CROSS JOIN {table} AS t ON {self._joined(columns, key)}
                 WHERE m.rowid IN (SELECT value FROM json_each(?)) ORDER BY t.rowid
             """  # noqa: S608
-            for message, no, *values in self.store.rows(sql, numbers):
-                row = Row(table, no, dict(zip(columns, values, strict=True)), self.on_skip)
-                found.setdefault(message, []).append(row)
+            pairs = list(self.store.rows(sql, numbers))
+            rows = {row.no: row for row in self._picked(self.store, table, columns, [no for _, no in pairs])}
+            for message, no in pairs:
+                if no in rows:
+                    found.setdefault(message, []).append(rows[no])
         return found
 
     def _orphans(self, table: str, key: str) -> Iterator[Row]:
@@ -270,11 +294,10 @@ class _Reading:
         columns = self.store.columns(table)
         if columns:
             sql = f"""
-                SELECT t.rowid, {quoted_columns(columns, "t")} FROM {table} AS t
+                SELECT t.rowid FROM {table} AS t
                 WHERE NOT EXISTS (SELECT 1 FROM messages AS m WHERE {self._joined(columns, key)})
             """  # noqa: S608
-            for no, *values in self.store.rows(sql):
-                yield Row(table, no, dict(zip(columns, values, strict=True)), self.on_skip)
+            yield from self._picked(self.store, table, columns, (no for (no,) in self.store.rows(sql)))
 
     def _joined(self, columns: tuple[str, ...], key: str) -> str:
         both = "device_id" in columns and "device_id" in self.store.columns("messages")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,29 +27,90 @@ def _decoded(raw: bytes) -> str | BrokenText:
         return BrokenText(raw)
 
 
+Values = list[Any] | None
+
+
+def quoted_columns(columns: Iterable[str], alias: str) -> str:
+    """The columns of ``alias`` as SQL; a file may name them as it likes."""
+    return ", ".join(f'{alias}."{column.replace(chr(34), chr(34) * 2)}"' for column in columns)
+
+
+class TooLarge(Unreadable):
+    """A row that holds more bytes than any row of GOWA's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("GOWA database", name, f"a row holds more than {_MAX_ROW >> 20} MiB; no file of GOWA's does")
+
+
 class ForeignFile:
-    """A foreign SQLite file, seen as it was at the moment of opening."""
+    """A foreign SQLite file, seen as it was at the moment of opening. Only real tables of it are read."""
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path = path
         self.db = db
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._since = time.monotonic()
+        db.set_progress_handler(lambda: time.monotonic() - self._since > _MAX_SECONDS, 1_000_000)
 
     def one(self, sql: str, *values: Any) -> Any:
+        """The first value of the first row."""
         return next(self.rows(sql, *values))[0]
 
     def rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """``Unreadable`` where the file is damaged or asks for too much, ``TooLarge`` at a row that does."""
+        self._since = time.monotonic()
         try:
-            yield from self.db.execute(sql, values)
+            for row in self.db.execute(sql, values):
+                yield row
+                self._since = time.monotonic()
+        except sqlite3.DataError as error:
+            raise TooLarge(self.path.name) from error
         except sqlite3.DatabaseError as error:
+            if "interrupted" in str(error):
+                problem = f"reading it took longer than {_MAX_SECONDS} seconds without a row; it is no file of GOWA's"
+                raise Unreadable("GOWA database", self.path.name, problem) from error
             raise Unreadable("GOWA database", self.path.name, f"{error}; copy the file again") from error
 
     def columns(self, table: str) -> tuple[str, ...]:
-        return tuple(name for (name,) in self.rows("SELECT name FROM pragma_table_info(?)", table))
+        """The columns of a table; none of a view or a virtual table, which may do anything when they are read."""
+        if table not in self._columns:
+            real = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? AND sql NOT LIKE 'CREATE VIRTUAL%'"
+            names = self.rows("SELECT name FROM pragma_table_info(?)", table) if any(self.rows(real, table)) else ()
+            self._columns[table] = tuple(name for (name,) in names)
+        return self._columns[table]
 
     def has_rows(self, table: str) -> bool:
+        """Whether the table is there and not empty."""
         return bool(self.columns(table)) and bool(self.one(f"SELECT EXISTS (SELECT 1 FROM {table})"))  # noqa: S608
 
+    def picked(self, table: str, columns: tuple[str, ...], numbers: Sequence[int]) -> Iterator[tuple[int, Values]]:
+        """The rows with these rowids, in this order; None for a row that is too large."""
+        sql = f"""
+            SELECT o.value, {quoted_columns(columns, "t")}
+            FROM json_each(?) AS o CROSS JOIN {table} AS t ON t.rowid = o.value
+        """  # noqa: S608
+        done = 0
+        try:
+            for number, *values in self.rows(sql, json.dumps(list(numbers))):
+                done += 1
+                yield number, values
+        except TooLarge:
+            # The driver reads one row ahead, so which one it was is found out by asking for each.
+            for number in numbers[done:]:
+                yield from self._alone(sql, number)
 
+    def _alone(self, sql: str, number: int) -> Iterator[tuple[int, Values]]:
+        try:
+            for _, *values in list(self.rows(sql, json.dumps([number]))):
+                yield number, values
+        except TooLarge:
+            yield number, None
+
+
+_MAX_ROW = 16 << 20
+"""Bytes of a row. GOWA keeps texts and keys, no files."""
+_MAX_SECONDS = 600
+"""That one statement may work without coming to a row."""
 _NEEDED = {"messages": {"id", "chat_jid", "sender", "timestamp"}, "whatsmeow_device": {"jid"}}
 
 
@@ -106,8 +169,17 @@ def _connection(uri: str, stack: ExitStack) -> sqlite3.Connection:
         raise Unreadable("GOWA database", Path(uri.partition("?")[0]).name, f"{error}; copy the file again") from error
     stack.callback(db.close)
     db.text_factory = _decoded
+    _limit(db)
     db.create_function("instant", 1, sort_key, deterministic=True)
     return db
+
+
+def _limit(db: sqlite3.Connection) -> None:
+    """Nothing in the file may run code or hold a value beyond all measure."""
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA cell_size_check = ON")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_ROW)
+    db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
 
 
 def _copied(path: Path, logs: Iterable[Path], stack: ExitStack) -> sqlite3.Connection:

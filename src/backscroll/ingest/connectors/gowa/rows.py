@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
 
-from backscroll.core import ids
+from backscroll.core import events, ids, limits
+from backscroll.core.errors import BadField
+from backscroll.core.model import Message
 from backscroll.ingest.connectors.gowa.files import BrokenText
 from backscroll.ingest.connectors.gowa.times import instant, instant_of_unix
 
@@ -28,6 +30,8 @@ class Skipped(Struct, frozen=True, kw_only=True):
     problem: str
     kept: bool
     """True when the rest of the row was told."""
+    payload: bytes = b""
+    """The row as a line of JSON; empty where it is too large to be read."""
 
     def __str__(self) -> str:
         named = f" ({self.name})" if self.name else ""
@@ -67,6 +71,7 @@ class Row:
             column=column,
             problem=problem,
             kept=kept,
+            payload=b"" if kept or not self.values else self.raw(),
         )
         self._on_skip(skipped)
 
@@ -136,6 +141,11 @@ class Row:
             self.report(column, "is no JSON object", kept=True)
             return None
 
+    @property
+    def size(self) -> int:
+        """Bytes or letters of its texts and blobs."""
+        return sum(len(value) for value in self.values.values() if isinstance(value, str | bytes))
+
     def raw(self) -> bytes:
         """The row as a line of JSON. Bytes are ``{"base64": …}``, text that is not UTF-8 ``{"broken_text": …}``."""
         row = {name: _json_value(value) for name, value in self.values.items()}
@@ -157,21 +167,26 @@ def _json_value(value: object) -> object:
     return value
 
 
-def quoted_columns(columns: Iterable[str], alias: str) -> str:
-    return ", ".join(f'{alias}."{column.replace(chr(34), chr(34) * 2)}"' for column in columns)
-
-
 def read_row(row: Row, told: Callable[[Row], _T]) -> _T | None:
+    """What ``told`` makes of a row; None where it makes nothing, and where the row is reported as unusable."""
     try:
-        return told(row)
+        event = told(row)
+        if event is not None:
+            limits.check(events.MessageSeen(event) if isinstance(event, Message) else cast(events.Event, event))
     except Unusable as error:
         row.report(error.column, error.problem, kept=False)
-        return None
+    except BadField as error:
+        row.report(error.field, error.remedy, kept=False)
+    else:
+        return event
+    return None
 
 
 def read_rows(rows: Iterable[Row], told: Callable[[Row], _T]) -> list[tuple[Row, _T]]:
+    """The same of several rows, each beside what it tells."""
     return [(row, event) for row in rows if (event := read_row(row, told)) is not None]
 
 
 def raw_lines(rows: Iterable[Row]) -> bytes:
+    """Rows as a payload to keep: a line of JSON each."""
     return b"\n".join(row.raw() for row in rows)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from backscroll.core.errors import Unreadable
+from backscroll.core import limits
+from backscroll.core.errors import BadField, Unreadable
 from backscroll.core.events import (
     Event,
     PhoneSeen,
@@ -83,10 +84,12 @@ def page_of(body: bytes, keys: tuple[str, ...], tell: Callable[[bytes, bool], Ob
     for number, raw in enumerate(rows):
         try:
             told, at = tell(*_storable(raw))
+            for event in told:
+                limits.check(event)
         except ReadInPart as part:
             told, at = part.observed
             unreadable.append(UnreadableRow(_named(part.error, f"{name}[{number}]"), raw))
-        except (msgspec.MsgspecError, UnicodeError, RecursionError, Unreadable) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, Unreadable, BadField) as error:
             unreadable.append(UnreadableRow(_named(error, f"{name}[{number}]"), raw))
             continue
         events += told
@@ -185,6 +188,8 @@ def _named(error: Exception, row: str) -> Unreadable:
     """``error`` with the place of the row put before the field."""
     if isinstance(error, Unreadable):
         return Unreadable(SOURCE, f"{row}.{error.where}", error.problem)
+    if isinstance(error, BadField):
+        return Unreadable(SOURCE, f"{row}.{error.field}", error.remedy)
     problem = str(error)
     place = _AT.search(problem)
     if place is None:
