@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import random
 import re
 import tracemalloc
@@ -642,3 +643,18 @@ def test_a_line_of_an_exported_chat_stays_with_the_message_that_it_is(world: Wor
     other.take(data)
     assert other.picture() == world.picture()
     assert other.exported(other.store.find_org("Bakery")) == data
+
+
+def test_a_line_that_cannot_be_kept_goes_to_quarantine_and_the_others_come_in(other: World, small: bytes) -> None:
+    first, *lines, _ = small.splitlines(keepends=True)
+    bad = json.loads(next(line for line in lines if b'"type":"message"' in line))
+    bad["message"]["key"]["id"] = "X" * 600
+    lines.insert(len(lines) // 2, json.dumps(bad, separators=(",", ":")).encode() + b"\n")
+    taken = other.take(resealed([first, *lines]))
+    assert len(taken.refused) == 1
+    assert f"line {len(lines) // 2 + 2}: id: " in taken.refused[0]
+    (org,) = other.store.list_orgs()
+    (kept,) = other.store.quarantined(org.no)
+    assert b"X" * 600 in kept.payload
+    assert list(other.store.check()) == []
+    assert other.take(small).changed == 0

@@ -60,7 +60,7 @@ DAMAGES: list[tuple[str, str]] = [
     ("DELETE FROM changes WHERE seq = (SELECT max(seq) FROM changes)", GAPS),
     ("UPDATE heads SET seq = seq + 1", GAPS),
     ("UPDATE heads SET named = seq + 1", GAPS),
-    ("UPDATE changes SET what = 'nonsense' WHERE seq = 2", "change can be decoded"),
+    ("UPDATE changes SET what = 'MESS' WHERE seq = 2", "change can be decoded"),
     ("UPDATE heads SET next_no = 2", "numbers are given once"),
     ("DELETE FROM heads", "numbers are given once"),
     ("UPDATE orgs SET id = 'nobody'", "organisation can be decoded"),

@@ -88,6 +88,8 @@ class ImportSummary(Struct, frozen=True):
     missing: list[str]
     """The first of them."""
     media_folder: str
+    refused: list[str] = []
+    """Lines that could not be kept and went to quarantine, each with its reason."""
 
     def __str__(self) -> str:
         told = f'Read {self.lines} lines into "{self.org}"; {self.changed} rows changed.'
@@ -96,6 +98,9 @@ class ImportSummary(Struct, frozen=True):
                 f"\n{self.missing_files} media files are not here yet, such as {self.missing[0]}:"
                 f" copy the folder of the archive they come from into {self.media_folder}."
             )
+        if self.refused:
+            named = "".join(f"\n  {problem}" for problem in self.refused[:SHOWN])
+            told += f"\n{len(self.refused)} lines could not be kept and are in quarantine, such as:{named}"
         return told
 
 
@@ -184,24 +189,41 @@ def import_jsonl(
         target = _target(store, header, org)
         missing: dict[str, None] = {}
         changed = done = 0
+        refused: list[str] = []
         for batch in reader.batches(end.lines):
             missing |= {
                 sha256: None for sha256 in filter(None, map(_file_of, batch)) if not media.exists(target.no, sha256)
             }
-            changed += _apply(store, target, batch, name, done + 2)
+            changed += _apply(store, target, batch, name, done + 2, refused)
             done += len(batch)
             progress(done, end.lines - 1)
     folder = str(media.root / str(target.no))
     return ImportSummary(
-        target.name, end.lines + 1, end.messages, changed, len(missing), [*missing][:SHOWN], media_folder=folder
+        target.name,
+        end.lines + 1,
+        end.messages,
+        changed,
+        len(missing),
+        [*missing][:SHOWN],
+        media_folder=folder,
+        refused=refused,
     )
 
 
-def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int) -> int:
+def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int, refused: list[str]) -> int:
+    """How many rows changed. A line that cannot be kept goes to quarantine and is named in ``refused``."""
     try:
         return retry(lambda: store.restore(org.no, batch)).changed
-    except (BadField, NotFound) as error:
+    except NotFound as error:
         raise Unreadable(name, f"lines {first} to {first + len(batch) - 1}", str(error)) from error
+    except BadField as error:
+        if len(batch) > 1:
+            alone = ([line] for line in batch)
+            return sum(_apply(store, org, line, name, first + at, refused) for at, line in enumerate(alone))
+        problem = f"line {first}: {error}"
+        retry(lambda: store.quarantine(org.no, "jsonl", encode_line(batch[0]).rstrip(), problem))
+        refused.append(problem)
+        return 0
 
 
 def _target(store: Store, header: Header, name: str | None) -> Org:

@@ -100,8 +100,10 @@ UNION ALL SELECT 'raws', MAX(raw) FROM raws WHERE org = :org
 UNION ALL SELECT 'quarantine', MAX(no) FROM quarantine WHERE org = :org;
 
 -- name: odd_changes
+-- Words of the feed are short and in small letters, and numbers were given before they are spoken of.
 SELECT seq, what, no FROM changes
-WHERE org = :org AND (what NOT IN ('message', 'gone', 'chat', 'contact', 'phone', 'token') OR no < 0 OR no >= :next_no)
+WHERE org = :org
+    AND (LENGTH(what) NOT BETWEEN 3 AND 20 OR what <> LOWER(what) OR no < 0 OR no >= :next_no)
 ORDER BY seq LIMIT :limit;
 
 -- name: raws_after
