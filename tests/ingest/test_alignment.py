@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backscroll.ingest.alignment import Utterance, align, shift_of, utterance
-from backscroll.storage.write.export_matching import are_alike, words_of
+from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words_of
 
 MINUTE = 60_000_000
 ANNA, BEN = "anna@s.whatsapp.net", "ben@s.whatsapp.net"
@@ -112,3 +112,19 @@ def test_summer_time_within_an_export_is_one_shift() -> None:
     winter = [utterance(i, i * MINUTE, ANNA, "text", f"a winter tale of {i}") for i in range(5)]
     later = [utterance(i, said.sent_at + 60 * MINUTE, ANNA, "text", said.words) for i, said in enumerate(winter)]
     assert shift_of(hours(9, 0) + winter, summer + later) == 120
+
+
+def test_a_minute_of_very_many_lines_is_aligned_without_comparing_all_with_all() -> None:
+    """With pairs compared one by one, this would go on for hours."""
+    many = 30_000
+    lines = [utterance(n, MINUTE_US, "a", "text", f"line {n}") for n in range(many)]
+    others = [utterance(n, MINUTE_US, "a", "text", f"another {n}", is_changed=n == 0) for n in range(many)]
+    found = align(lines, others)
+    assert set(found.values()) == {0}
+    same = [utterance(n, MINUTE_US, "a", "text", "ok") for n in range(many)]
+    assert align(same, same) == {n: n for n in range(many)}
+    renamed = [utterance(n, MINUTE_US, "b", "text", "ok", by_name=True) for n in range(many)]
+    assert align(same, renamed) == {n: n for n in range(many)}
+    exact = [utterance(n, MINUTE_US + n % 60 * 1_000_000, "a", "text", "ok", is_exact=True) for n in range(many)]
+    later = [utterance(n, MINUTE_US + (n + 1) % 60 * 1_000_000, "a", "text", "ok", is_exact=True) for n in range(many)]
+    assert len(align(exact, later)) == many

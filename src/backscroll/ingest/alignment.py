@@ -8,15 +8,17 @@ Which messages of other sources the lines are is found out by the store (storage
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import islice
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core.model import MEDIA_KINDS, Kind
 from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words_of
 
 QUARTER = 15
+SECOND_US = 1_000_000
 MAX_SHIFT = 15 * 60
 """Minutes: no two time zones are further apart, hardly."""
 OBSERVATION = 8
@@ -112,9 +114,9 @@ def align(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> dict[int, 
     there = _by_minute(stored)
     for minute, some in _by_minute(lines).items():
         left, waiting = some, there.get(minute, [])
-        for key, fits in _ROUNDS:
+        for rule in _RULES:
             if left and waiting:
-                left, waiting = _pair(left, waiting, key, fits, matches)
+                left, waiting = _pair(left, waiting, rule, matches)
     return matches
 
 
@@ -129,38 +131,90 @@ Key = Callable[[Utterance], Hashable]
 Fits = Callable[[Utterance, Utterance], bool]
 
 
+class _Rule(Struct, frozen=True):
+    """Which lines of a minute may be one. The work grows with the lines, not with their pairs."""
+
+    key: Key
+    """Only those with the same key are compared."""
+    fits: Fits
+    """May look at a stored line's flags, sort and whether it has words, but not at which words or who said them."""
+    stored_key: Key | None = None
+    """Of stored lines, where it is another."""
+    alike: bool = False
+    """Words have to be alike too: then only the next few are compared."""
+
+
+_MAX_COMPARED = 50
+_FLAGS = tuple(field.name for field in structs.fields(Utterance) if field.type is bool)
+
+
+class _Waiting:
+    """Stored lines with one key, apart by all that a rule may ask of them; each of these groups in its order."""
+
+    def __init__(self, taken: set[int]) -> None:
+        self._taken = taken
+        self._groups: dict[Hashable, dict[int | None, deque[tuple[int, Utterance]]]] = {}
+        self._samples: dict[Hashable, Utterance] = {}
+
+    def add(self, rank: int, message: Utterance) -> None:
+        """Put one behind the others."""
+        traits = (*(getattr(message, flag) for flag in _FLAGS), bool(message.words), message.sort)
+        self._samples.setdefault(traits, message)
+        queues = self._groups.setdefault(traits, defaultdict(deque))
+        queues[None].append((rank, message))
+        if message.is_exact:
+            queues[message.sent_at // SECOND_US].append((rank, message))
+
+    def first(self, line: Utterance, rule: _Rule) -> Utterance | None:
+        """The first that fits and is not taken; where both know the second, they are of the same one."""
+        best: tuple[int, Utterance] | None = None
+        for traits, sample in self._samples.items():
+            if not rule.fits(line, sample):
+                continue
+            second = line.sent_at // SECOND_US if line.is_exact and sample.is_exact else None
+            found = self._next(self._groups[traits].get(second), line, rule)
+            if found is not None and (best is None or found[0] < best[0]):
+                best = found
+        return None if best is None else best[1]
+
+    def _next(
+        self, queue: deque[tuple[int, Utterance]] | None, line: Utterance, rule: _Rule
+    ) -> tuple[int, Utterance] | None:
+        while queue and queue[0][1].place in self._taken:
+            queue.popleft()
+        if not queue or not rule.alike:
+            return queue[0] if queue else None
+        few = islice((one for one in queue if one[1].place not in self._taken), _MAX_COMPARED)
+        return next((one for one in few if are_alike(line.words, one[1].words)), None)
+
+
 def _pair(
-    lines: list[Utterance], stored: list[Utterance], key: Key, fits: Fits, matches: dict[int, int]
+    lines: list[Utterance], stored: list[Utterance], rule: _Rule, matches: dict[int, int]
 ) -> tuple[list[Utterance], list[Utterance]]:
     """Pair those with the same key in their order; give back what is left of both sides."""
-    waiting: dict[Hashable, list[Utterance]] = defaultdict(list)
-    for message in stored:
-        waiting[key(message)].append(message)
-    left: list[Utterance] = []
     taken: set[int] = set()
+    waiting: dict[Hashable, _Waiting] = defaultdict(lambda: _Waiting(taken))
+    stored_key = rule.stored_key or rule.key
+    for rank, message in enumerate(stored):
+        waiting[stored_key(message)].add(rank, message)
+    left: list[Utterance] = []
     for line in lines:
-        candidates = waiting[key(line)]
-        partner = next((m for m in candidates if _same_second(line, m) and fits(line, m)), None)
+        key = rule.key(line)
+        partner = waiting[key].first(line, rule) if key in waiting else None
         if partner is None:
             left.append(line)
         else:
-            candidates.remove(partner)
             taken.add(partner.place)
             matches[line.place] = partner.place
     return left, [m for m in stored if m.place not in taken]
-
-
-def _same_second(line: Utterance, message: Utterance) -> bool:
-    both = line.is_exact and message.is_exact
-    return not both or line.sent_at // 1_000_000 == message.sent_at // 1_000_000
 
 
 def _anyway(line: Utterance, message: Utterance) -> bool:
     return True
 
 
-def _said_before(line: Utterance, message: Utterance) -> bool:
-    return line.words == message.earlier or line.earlier == message.words
+def _was_edited(line: Utterance, message: Utterance) -> bool:
+    return line.earlier is not None
 
 
 def _may_be_renamed(line: Utterance, message: Utterance) -> bool:
@@ -173,10 +227,6 @@ def _renamed(line: Utterance, message: Utterance) -> bool:
 
 def _is_changed(line: Utterance, message: Utterance) -> bool:
     return line.is_changed or message.is_changed
-
-
-def _reworded(line: Utterance, message: Utterance) -> bool:
-    return _is_changed(line, message) and are_alike(line.words, message.words)
 
 
 def _emptied(line: Utterance, message: Utterance) -> bool:
@@ -199,16 +249,17 @@ def _is_notification(line: Utterance, message: Utterance) -> bool:
     return line.sort == "call" or (line.sort == "notice" and line.notice is not None)
 
 
-_ROUNDS: tuple[tuple[Key, Fits], ...] = (
-    (lambda u: (u.sort, u.author, u.words), _anyway),
-    (lambda u: (u.sort, u.author), _said_before),
-    (lambda u: (u.sort, u.words), _renamed),
-    (lambda u: u.author, _reworded),
-    (lambda u: u.author, _emptied),
-    (lambda u: u.author, _written_anew),
-    (lambda u: None, _emptied_by_name),
-    (lambda u: (u.author, u.words), _told_as_file),
-    (lambda u: (u.sort, u.notice), _is_notification),
+_RULES = (
+    _Rule(lambda u: (u.sort, u.author, u.words), _anyway),
+    _Rule(lambda u: (u.sort, u.author, u.words), _anyway, lambda u: (u.sort, u.author, u.earlier)),
+    _Rule(lambda u: (u.sort, u.author, u.earlier), _was_edited, lambda u: (u.sort, u.author, u.words)),
+    _Rule(lambda u: (u.sort, u.words), _renamed),
+    _Rule(lambda u: u.author, _is_changed, alike=True),
+    _Rule(lambda u: u.author, _emptied),
+    _Rule(lambda u: u.author, _written_anew),
+    _Rule(lambda u: None, _emptied_by_name),
+    _Rule(lambda u: (u.author, u.words), _told_as_file),
+    _Rule(lambda u: (u.sort, u.notice), _is_notification),
 )
 """Surest first: the same words by the same author; what one of them said before it was edited; the same words by
 another name, if the old one is nowhere in the export; the same author with words that changed a little, are gone, or

@@ -8,9 +8,9 @@ for it, so that it can be told apart and go back.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import takewhile
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -101,14 +101,39 @@ def matched(
     names = by_name(said.resolved.sender for said in (*lines, *messages))
     free = sorted(messages, key=lambda m: m.order)
     left = sorted(lines, key=lambda m: m.order)
-    for is_one in _ROUNDS:
-        for line in list(left):
-            message = next((m for m in free if is_one(line.resolved, m.resolved, names)), None)
-            if message is not None:
-                free.remove(message)
-                left.remove(line)
-                _move(line, message.outcome)
+    for rule in _RULES:
+        left, free = _paired_up(rule, left, free, names)
     return outcomes
+
+
+def _paired_up(
+    rule: _Rule, lines: Sequence[_Saying], messages: Sequence[_Saying], names: Collection[int]
+) -> tuple[list[_Saying], list[_Saying]]:
+    """Move every line that is one of the messages to it, in their order; what is left of both comes back."""
+    waiting: dict[Hashable, deque[tuple[int, _Saying]]] = defaultdict(deque)
+    for rank, message in enumerate(messages):
+        for key in rule.offers(message.resolved, names):
+            waiting[key].append((rank, message))
+    taken: set[str] = set()
+    left: list[_Saying] = []
+    for line in lines:
+        found = [_first(waiting.get(key), line, rule, names, taken) for key in rule.asks(line.resolved, names)]
+        first = min((one for one in found if one is not None), key=lambda one: one[0], default=None)
+        if first is None:
+            left.append(line)
+        else:
+            taken.add(first[1].id)
+            _move(line, first[1].outcome)
+    return left, [message for message in messages if message.id not in taken]
+
+
+def _first(
+    queue: deque[tuple[int, _Saying]] | None, line: _Saying, rule: _Rule, names: Collection[int], taken: set[str]
+) -> tuple[int, _Saying] | None:
+    while queue and queue[0][1].id in taken:
+        queue.popleft()
+    few = islice((one for one in queue or () if one[1].id not in taken), _MAX_COMPARED)
+    return next((one for one in few if rule.is_one(line.resolved, one[1].resolved, names)), None)
 
 
 def _apart(known: Mapping[str, Held], items: Mapping[str, Observed]) -> dict[str, Outcome]:
@@ -196,13 +221,86 @@ def _tells_the_event(line: Resolved, message: Resolved, names: Collection[int]) 
     )
 
 
-_ROUNDS = (
-    _says_the_same,
-    _says_it_by_name,
-    _says_it_changed,
-    _says_it_changed_by_name,
-    _leaves_it_out,
-    _tells_the_event,
+Keys = Callable[[Resolved, Collection[int]], Iterable[Hashable]]
+
+
+class _Rule(Struct, frozen=True):
+    """When a line is a message. Only those are compared of which the line asks what the message offers, and of these
+    only the next few: the work grows with the lines of a minute, not with their pairs."""
+
+    is_one: Callable[[Resolved, Resolved, Collection[int]], bool]
+    asks: Keys
+    offers: Keys
+
+
+_MAX_COMPARED = 50
+
+
+def _times(resolved: Resolved, asks: bool) -> Iterable[Hashable]:
+    """Minutes, or seconds where both sides know them."""
+    at, is_exact = resolved.message.sent_at, resolved.message.details.precision != "minute"
+    minute, second = at // MINUTE_US, ("second", at // 1_000_000)
+    if asks:
+        return (second, ("loose", minute)) if is_exact else (("any", minute),)
+    return (("any", minute), second) if is_exact else (("any", minute), ("loose", minute))
+
+
+def _by_words(asks: bool) -> Keys:
+    def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        said = (_sort_of(resolved.message), resolved.sender)
+        return [(*said, time, words) for time in _times(resolved, asks) for words in _words(resolved)]
+
+    return keys
+
+
+def _by_words_and_name(asks: bool) -> Keys:
+    """One of two is known by name only: who asks looks for the other kind."""
+
+    def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        said = (_sort_of(resolved.message), (resolved.sender in names) != asks)
+        return [(*said, time, words) for time in _times(resolved, asks) for words in _words(resolved)]
+
+    return keys
+
+
+def _by_change(asks: bool, by_name: bool) -> Keys:
+    """What was changed may be anything; what was not can only be something that was."""
+
+    def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        who: Hashable = (resolved.sender in names) != asks if by_name else resolved.sender
+        changed = _is_changed(resolved)
+        states = ("all" if changed else "changed",) if asks else ("all", "changed") if changed else ("all",)
+        return [(who, time, state) for time in _times(resolved, asks) for state in states]
+
+    return keys
+
+
+def _by_sort(asks: bool) -> Keys:
+    def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        sort = _sort_of(resolved.message)
+        other = {"media": "contact", "contact": "media"}.get(sort)
+        return [(other if asks else sort, time, resolved.sender) for time in _times(resolved, asks)]
+
+    return keys
+
+
+def _by_event(asks: bool) -> Keys:
+    def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        message = resolved.message
+        type = message.details.notice.type if message.kind != "call" and message.details.notice else None
+        senders = {resolved.sender} if asks else {0, resolved.sender}
+        return [(message.kind, type, time, sender) for time in _times(resolved, asks) for sender in senders]
+
+    return keys
+
+
+_RULES = (
+    _Rule(_says_the_same, _by_words(True), _by_words(False)),
+    _Rule(_says_it_by_name, _by_words_and_name(True), _by_words_and_name(False)),
+    _Rule(_says_it_changed, _by_change(True, False), _by_change(False, False)),
+    _Rule(_says_it_changed_by_name, _by_change(True, True), _by_change(False, True)),
+    _Rule(_leaves_it_out, _by_sort(True), _by_sort(False)),
+    _Rule(_tells_the_event, _by_event(True), _by_event(False)),
 )
 """Surest first; each goes over all that the ones before it left."""
 

@@ -154,7 +154,7 @@ def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) 
                 yield scan.finding("chat has media", where, repairable=True)
             if phone not in phones or chat not in known:
                 yield scan.finding("chat has a contact and a phone", where)
-            if exported not in (0, 1) or head is None or not 0 <= seq <= head[0]:
+            if exported not in (0, 1) or head is None or not 0 <= seq <= head[0] + 1:
                 yield scan.finding("chat can be decoded", where)
             if problem := problem_of_registers(facts):
                 yield scan.finding("chat can be decoded", f"{where}: {problem}")
