@@ -1,0 +1,136 @@
+"""What the disk holds at any moment is an archive: with every acknowledged message, and synced before it was."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import apsw
+
+from backscroll.storage.store import open_store
+
+IMAGES = 25
+SYNCS = 100
+WRITER = """
+import os, sys
+from pathlib import Path
+from backscroll.core.events import Batch, MediaHeld, MessageSeen, Target
+from backscroll.core.model import Media, Message, MessageKey
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import open_store
+
+folder, count, with_files = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "files"
+store, media = open_store(None, folder), MediaStore(folder / "media", b"k" * 32)
+org, phone, chat = store.find_org("Sample").no, "918527184400", "919537851844"
+for n in range(count):
+    events = []
+    for i in range(3):
+        key = MessageKey(phone, chat, f"{n}-{i}")
+        events.append(MessageSeen(Message(key=key, sent_at=1741856400000000 + n, from_me=False, text=key.id)))
+    if with_files:
+        file = media.put(org, os.urandom(20000), max_bytes=10**6, declared_mimetype=None, filename=None)
+        events.append(MediaHeld(target=Target(phone, chat, f"{n}-0"), media=Media(file=file.sha256, size=file.size)))
+    store.apply(org, Batch(source="webhook", events=events))
+    print(n, flush=True)
+"""
+
+
+def make_archive(folder: Path) -> None:
+    store = open_store(None, folder)
+    org = store.create_org("Sample").no
+    store.add_phone(org, "918527184400")
+    store.close()
+
+
+def command(folder: Path, count: int, files: str) -> list[str]:
+    return [sys.executable, "-c", WRITER, str(folder), str(count), files]
+
+
+def test_a_copy_of_the_disk_at_any_moment_is_a_whole_archive_with_all_that_was_acknowledged(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    live = tmp_path / "live"
+    make_archive(live)
+    process = subprocess.Popen(command(live, 10**9, "files"), stdout=subprocess.PIPE, text=True)
+    acknowledged: list[int] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=lambda: acknowledged.extend(map(int, process.stdout or ())))
+    reader.start()
+    try:
+        while not acknowledged:
+            time.sleep(0.01)
+        for number in range(IMAGES):
+            time.sleep(chance.uniform(0.0, 0.08))
+            image, told = take_image(process, live, tmp_path / f"image{number}", acknowledged)
+            check_image(image, told, f"seed {seed}, image {number}", thorough=number % 8 == 0)
+            shutil.rmtree(image)
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stdout.close()
+
+
+def take_image(process: subprocess.Popen[str], live: Path, image: Path, acknowledged: list[int]) -> tuple[Path, int]:
+    """The files as they are while the writer stands still, and the last number that it had told by then."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(0.02)  # What it told before it was stopped is in the pipe; the reader takes it out.
+        told = acknowledged[-1]
+        # The -shm file is no part of what survives a crash.
+        shutil.copytree(live, image, ignore=shutil.ignore_patterns("*-shm"))
+    finally:
+        process.send_signal(signal.SIGCONT)
+    return image, told
+
+
+def check_image(image: Path, told: int, where: str, thorough: bool) -> None:
+    db = apsw.Connection(str(image / "backscroll.db"))
+    assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)], where
+    stored = db.execute("SELECT count(*) FROM messages WHERE CAST(id AS INTEGER) <= ?", (told,)).fetchall()
+    assert stored == [(3 * (told + 1),)], where
+    named = [file for (file,) in db.execute("SELECT file FROM files")]
+    db.close()
+    for file in (path for path in (image / "media").rglob("*") if path.is_file() and ".incoming" not in path.parts):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == file.name, where
+    assert all((image / "media" / "1" / file[:2] / file).is_file() for file in named), where
+    if thorough:
+        store = open_store(None, image)
+        assert list(store.check(image / "media", read_files=True)) == [], where
+        store.close()
+
+
+def test_a_batch_is_acknowledged_after_its_log_is_synced(tmp_path: Path) -> None:
+    """By the system calls themselves: killing a process proves nothing of what the disk was told."""
+    make_archive(tmp_path)
+    trace = tmp_path / "trace"
+    traced = [
+        "strace",
+        "-f",
+        "-y",
+        "-e",
+        "trace=write,fsync,fdatasync",
+        "-o",
+        str(trace),
+        *command(tmp_path, SYNCS, ""),
+    ]
+    told = subprocess.run(traced, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert len(told) == SYNCS
+    synced, acknowledged, unsynced = 0, 0, []
+    for line in trace.read_text(errors="replace").splitlines():
+        if re.search(r"f(?:data)?sync\(\d+<[^>]*backscroll\.db-wal>\)\s+= 0", line):
+            synced += 1
+        elif found := re.search(r'write\(1<[^>]*>, "(\d+)', line):
+            acknowledged += 1
+            if not synced:
+                unsynced.append(int(found[1]))
+            synced = 0
+    assert (acknowledged, unsynced) == (SYNCS, [])
