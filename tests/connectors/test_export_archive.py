@@ -191,7 +191,6 @@ HOSTILE: dict[str, Callable[[Path], Path]] = {
     "a false count of files": altered(claim_many_entries),
     "a directory longer than the file": altered(claim_long_directory),
     "a long directory that is nowhere": altered(point_nowhere_as_zip64),
-    "a file that is too large": with_chat(("a.mp4", os.urandom(250_000))),
     "files too large in all": with_chat(*((f"{n}.mp4", os.urandom(150_000)) for n in range(3))),
     "a chat that is too large": lambda path: zipped(path, (NAME, CHAT * 1500)),
     "a chat that lies about its size": lying_about_size,
@@ -212,8 +211,28 @@ def test_a_hostile_zip_is_refused_with_a_reason(case: str, tmp_path: Path) -> No
     assert caught.value.problem
 
 
-def test_a_bomb_is_refused_by_its_ratio_alone(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "bomb.zip", (NAME, CHAT), ("a.bin", b"\0" * 20_000_000))
+@pytest.mark.parametrize(
+    ("body", "caps", "problem"),
+    [
+        (b"\0" * 20_000_000, Caps(ratio=100), "far more"),
+        (os.urandom(250_000), SMALL, "larger than allowed"),
+    ],
+    ids=["packed too well", "too large"],
+)
+def test_an_attachment_that_claims_too_much_costs_itself_alone(
+    tmp_path: Path, body: bytes, caps: Caps, problem: str
+) -> None:
+    path = zipped(tmp_path / "bomb.zip", (NAME, CHAT), ("a.bin", body), ("b.jpg", b"a picture"))
+    archive = open_export(path, caps)
+    assert archive.text == CHAT
+    with pytest.raises(Unreadable, match=problem):
+        archive.attachments["a.bin"]()
+    with archive.attachments["b.jpg"]() as file:
+        assert file.read() == b"a picture"
+
+
+def test_a_chat_that_is_packed_too_well_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "bomb.zip", (NAME, CHAT + b"\0" * 20_000_000))
     with pytest.raises(Unreadable, match="far more"):
         open_export(path, Caps(ratio=100))
 

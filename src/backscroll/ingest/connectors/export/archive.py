@@ -116,7 +116,10 @@ def _open_zip(path: Path, caps: Caps) -> ExportArchive:
             _check_overlap(path, archive)
     except _DAMAGE as error:
         raise Unreadable("export", path.name, f"this zip is damaged ({type(error).__name__})") from None
-    if sum(info.file_size for info in infos) > caps.total:
+    if (
+        sum(info.file_size for info in infos if info.file_size <= caps.file and not _claims_too_much(info, caps))
+        > caps.total
+    ):
         raise Unreadable("export", path.name, "the files in this zip are larger than allowed in all")
     names = {_name_of(info): info for info in infos}
     _refuse_clashes([_name_of(info) for info in infos])
@@ -172,10 +175,6 @@ def _check_entry(info: zipfile.ZipInfo, caps: Caps) -> None:
         raise Unreadable("export", _shown(name), "this zip is encrypted; unpack it and import the folder")
     if info.compress_type not in _METHODS:
         raise Unreadable("export", _shown(name), "this way of packing is not one that phones use")
-    if info.file_size > caps.file:
-        raise _too_large(name)
-    if info.file_size > _FREE_OF_RATIO + info.compress_size * caps.ratio:
-        raise Unreadable("export", _shown(name), "this would unpack to far more than it was packed from")
 
 
 def _check_name(name: str) -> None:
@@ -217,9 +216,19 @@ def _refuse_clashes(names: list[str]) -> None:
         seen.add(folded)
 
 
+def _claims_too_much(info: zipfile.ZipInfo, caps: Caps) -> bool:
+    return info.file_size > _FREE_OF_RATIO + info.compress_size * caps.ratio
+
+
 def _zip_opener(path: Path, info: zipfile.ZipInfo, caps: Caps) -> Opener:
     def open_entry() -> BinaryIO:
-        limit = min(caps.file, info.file_size, _FREE_OF_RATIO + info.compress_size * caps.ratio)
+        # One file that claims too much costs itself, and not the chat.
+        if info.file_size > caps.file:
+            raise _too_large(info.filename)
+        if _claims_too_much(info, caps):
+            problem = "this would unpack to far more than it was packed from"
+            raise Unreadable("export", _shown(info.filename), problem)
+        limit = min(caps.file, info.file_size)
         try:
             with zipfile.ZipFile(path) as archive:
                 raw = archive.open(info)
