@@ -268,7 +268,10 @@ def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
     engine, loaded = large.engine, large.loaded
     say("Importing a GOWA database …")
     with passing(engine) as place:
-        yield imported(writing.import_gowa(place), targets.imported)
+        yield imported("import of GOWA's database, parsing to commit", writing.import_gowa(place), targets.imported)
+    say("Importing an exported chat …")
+    with passing(engine) as place:
+        yield imported("import of an exported chat's lines, parsing to commit", writing.import_export(place), None)
     yield stored(loaded, targets.stored)
     say(f"Writing single messages from {writing.WRITERS} threads …")
     with passing(engine, small) as place:
@@ -286,12 +289,12 @@ def to_rate(what: str, rate: float, reached: str, least: int | None, facts: dict
     return Line(what=what, reached=reached, target=target, met=met, facts={"per_second": rate} | facts)
 
 
-def imported(done: writing.Imported, least: int | None) -> Line:
+def imported(what: str, done: writing.Imported, least: int | None) -> Line:
     rate = done.messages / done.seconds
     cpu = done.cpu / done.messages * 1e6
     reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB at most"
     facts = {"cpu_us": cpu, "most_memory": done.most_memory}
-    return to_rate("import of GOWA's database, parsing to commit", rate, reached, least, facts)
+    return to_rate(what, rate, reached, least, facts)
 
 
 def stored(loaded: Loaded, least: int | None) -> Line:

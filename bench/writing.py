@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import os
 import resource
@@ -24,6 +25,7 @@ from bench.data import PHONES, events_of
 from bench.places import Place
 
 GOWA_MESSAGES = 60_000
+EXPORT_LINES = 60_000
 WRITERS = 16
 
 _GOWA = """
@@ -59,6 +61,29 @@ def import_gowa(place: Place) -> Imported:
         usage = _run(["import", "gowa", str(given)], place)
         seconds = time.perf_counter() - began
         return Imported(GOWA_MESSAGES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def import_export(place: Place) -> Imported:
+    """``backscroll import export`` of one chat's text file, from the start of the program to its end."""
+    with TemporaryDirectory(prefix="backscroll-bench-") as name:
+        given = Path(name) / "WhatsApp Chat with Ana.txt"
+        _write_export(given)
+        _run(["org", "create", "Bench"], place)
+        _run(["phone", "add", "918527184400"], place)
+        began = time.perf_counter()
+        told = ["--phone", "918527184400", "--chat", "4915112345678", "--me", "Rob", "--timezone", "UTC", "--day-first"]
+        usage = _run(["import", "export", str(given), *told], place)
+        seconds = time.perf_counter() - began
+        return Imported(EXPORT_LINES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def _write_export(path: Path) -> None:
+    """A conversation of two, seven lines a minute."""
+    began = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    with path.open("w", encoding="utf-8") as file:
+        for line in range(EXPORT_LINES):
+            at = began + datetime.timedelta(minutes=line // 7)
+            file.write(f"{at:%d/%m/%Y, %H:%M} - {'Ana' if line % 3 else 'Rob'}: line {line} of a long conversation\n")
 
 
 def _run(arguments: list[str], place: Place) -> resource.struct_rusage:

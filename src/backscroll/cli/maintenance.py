@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def check(ctx: click.Context, media: bool, repair: bool, as_json: bool) -> None:
     """Check that everything in the archive fits together. Exit code 1 when something does not.
 
-    Every row is read and compared with what was told; that takes about a minute for a million messages.
+    Every row is read and compared with what was told: a million messages take some minutes.
 
     \b
     Examples:

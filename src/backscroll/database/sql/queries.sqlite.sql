@@ -32,6 +32,9 @@ SELECT 1;
 -- name: integrity_check
 PRAGMA integrity_check(50);
 
+-- name: map_nothing
+PRAGMA mmap_size = 0;
+
 -- name: list_tables
 SELECT name FROM sqlite_master WHERE type = 'table';
 
