@@ -69,7 +69,7 @@ def import_export(place: Place) -> Imported:
         given = Path(name) / "WhatsApp Chat with Ana.txt"
         _write_export(given)
         _run(["org", "create", "Bench"], place)
-        _run(["phone", "add", "918527184400"], place)
+        _run(["phone", "add", "--number", "918527184400"], place)
         began = time.perf_counter()
         told = ["--phone", "918527184400", "--chat", "4915112345678", "--me", "Rob", "--timezone", "UTC", "--day-first"]
         usage = _run(["import", "export", str(given), *told], place)

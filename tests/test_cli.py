@@ -24,7 +24,7 @@ import pytest
 from click.testing import CliRunner
 from gowa_files import ChatStorage
 
-from backscroll.cli.common import bar, expiry
+from backscroll.cli.common import Commands, bar, expiry
 from backscroll.cli.main import main
 from backscroll.cli.orgs import digits_of
 from backscroll.core.errors import BadField
@@ -409,3 +409,18 @@ def fetched(curl: str) -> bytes:
     with urlopen(request, timeout=10) as answer:
         body: bytes = answer.read()
         return body
+
+
+def test_a_command_that_runs_out_of_memory_says_so_without_a_traceback() -> None:
+    @click.group(cls=Commands)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def devour() -> None:
+        bytearray(2**62)
+
+    result = CliRunner().invoke(group, ["devour"])
+    assert result.exit_code == 1
+    assert "more memory than there is" in result.output
+    assert "Traceback" not in result.output
