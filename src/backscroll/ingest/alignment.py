@@ -90,6 +90,7 @@ def utterance(
     is_omitted: bool = False,
     at_edge: bool = False,
 ) -> Utterance:
+    """A line as alignment looks at it; see ``Utterance`` for what the flags mean."""
     wordless = _SORTS.get(kind) in _WORDLESS or (filename is not None and text == filename)
     return Utterance(
         place=place,

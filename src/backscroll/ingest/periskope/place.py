@@ -53,6 +53,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 def window_of(place: Place) -> dict[str, str | int]:
+    """The parameters that ask for what comes next."""
     params: dict[str, str | int] = {"offset": place.offset}
     if place.floor is not None:
         params["start_time"] = _iso(place.floor - SECOND)

@@ -131,6 +131,7 @@ class _Run:
         self._now = now
 
     def everything(self, full: bool) -> None:
+        """All lists; those beside the messages are skipped where the server does not offer them."""
         self._optional("phones", self._phones)
         try:
             self._walk("messages", "/chats/messages", answers.messages, full)

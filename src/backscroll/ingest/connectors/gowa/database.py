@@ -116,6 +116,7 @@ class _Reading:
         self.accounts = Accounts(store, whatsapp, self.device_rows, self.linked_rows, account)
 
     def batches(self) -> Iterator[Batch]:
+        """Everything that the files tell, in the order in which it can be applied."""
         phones = [*self.device_rows, *self.linked_rows]
         yield Batch(source="gowa", events=self._phones(), raw=raw_lines(phones), raw_type=RAW_TYPE)
         yield from self._simple(self._rows(self.whatsapp, "whatsmeow_lid_map"), number_mapping)

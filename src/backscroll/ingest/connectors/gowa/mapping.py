@@ -27,11 +27,13 @@ MUTED_FOREVER = 253_402_300_799_000_000
 
 
 def number_mapping(row: Row) -> NumberMapped:
+    """The LID and the phone number of one person."""
     lid, number = row.key("lid"), row.key("pn")
     return NumberMapped(lid=ids.canonical(lid if "@" in lid else f"{lid}@lid"), jid=ids.canonical(number))
 
 
 def contact_of(row: Row) -> ContactSeen | None:
+    """A contact of the account; None when nothing is told of it."""
     name = row.text("full_name") or row.text("first_name")
     push_name, business_name = row.text("push_name"), row.text("business_name")
     redacted = row.text("redacted_phone")
@@ -114,6 +116,7 @@ _LOCATION = re.compile(r"(?:(.*) — )?(https://maps\.google\.com/\?q=(-?\d{1,2}
 
 
 def message_of(row: Row, phone: str, accounts: Accounts) -> Message:
+    """A message of the own number ``phone``. ``Unusable`` where what it needs is missing."""
     chat = ids.canonical(row.key("chat_jid"))
     from_me = row.flag("is_from_me") or False
     kind = _kind(row)

@@ -60,6 +60,7 @@ class Row:
         self._reported: set[str] = set()
 
     def report(self, column: str, problem: str, *, kept: bool) -> None:
+        """Name a value that cannot be read, once, or the row with ``kept`` False."""
         if kept and column in self._reported:
             return
         self._reported.add(column)
@@ -85,6 +86,7 @@ class Row:
         return value
 
     def text(self, column: str) -> str | None:
+        """Clean text; None where there is none. Damaged text is told as far as it can be read."""
         value = self.values.get(column)
         if value is None or value == "":
             return None
@@ -99,6 +101,7 @@ class Row:
         return cleaned
 
     def time(self, column: str) -> int | None:
+        """Microseconds UTC; None where there is none, or none that can be read."""
         value = self.values.get(column)
         if value is None or value == "":
             return None
@@ -113,16 +116,19 @@ class Row:
         return None
 
     def number(self, column: str) -> int | None:
+        """A whole number above 0; None for anything else."""
         value = self.values.get(column)
         return value if isinstance(value, int) and value > 0 else None
 
     def flag(self, column: str) -> bool | None:
+        """Whether it is set; None where the column is empty."""
         value = self.values.get(column)
         if isinstance(value, str):
             return value.strip().lower() in ("1", "t", "true")
         return None if value is None else bool(value)
 
     def blob(self, column: str) -> bytes | None:
+        """Bytes; None where there are none."""
         value = self.values.get(column)
         if value is None or value in ("", b""):
             return None
@@ -132,6 +138,7 @@ class Row:
         return None
 
     def object(self, column: str) -> dict[str, Any] | None:
+        """A JSON object; None where there is none, or none that can be read."""
         text = self.text(column)
         if text is None:
             return None
@@ -153,6 +160,7 @@ class Row:
 
 
 def what_it_is(value: object) -> str:
+    """What a value is that should have been text."""
     if value is None:
         return "is missing"
     if isinstance(value, BrokenText):

@@ -29,6 +29,7 @@ class Parts(Struct, frozen=True):
 
 
 def parts_of(serialized: str | None, bare: str | None, unpacked: WireId | str | None, chat: str | None) -> Parts:
+    """All spellings of a message's id taken together; ``Unreadable`` when they name no chat or no message."""
     wire_id = unpacked if isinstance(unpacked, WireId) else WireId(serialized=unpacked)
     serialized = serialized or wire_id.serialized or wire_id.underscored
     spoken, told_chat, told_id, participant = split_message_id(serialized or "", chat or wire_id.remote)

@@ -38,6 +38,7 @@ _PHONE_ID = re.compile(r"phone-[a-z0-9]+")
 
 
 def tell_notification(wire: WireNotification) -> Observed:
+    """A group event or a call as a message of its chat."""
     parts = parts_of(wire.notification_id, wire.unique_id, wire.id, wire.chat_id)
     phone = jid_of(wire.org_phone)
     author = jid_or_none(wire.author)
@@ -66,6 +67,7 @@ def _call(metadata: dict[str, Any]) -> Call:
 
 
 def tell_chat(wire: WireChat, extras: dict[str, Any] | None) -> Observed:
+    """A chat as each phone that has it sees it."""
     phones = dict.fromkeys(jid_of(phone) for phone in (wire.org_phone, *(wire.chat_org_phones or ())) if phone)
     if not phones:
         raise Unreadable(SOURCE, "org_phone", "the chat names no phone that sees it")
@@ -128,6 +130,7 @@ def _labels(wire: WireChat) -> tuple[str, ...] | None:
 
 
 def tell_contact(wire: WireContact, extras: dict[str, Any] | None) -> Observed:
+    """A contact, and its LID where one is told."""
     jid = jid_of(wire.contact_id)
     contact = ContactSeen(
         jid=jid,
@@ -147,6 +150,7 @@ def tell_contact(wire: WireContact, extras: dict[str, Any] | None) -> Observed:
 
 
 def tell_reaction(wire: WireReaction) -> Observed:
+    """A reaction, and when it was given."""
     from_me, told_chat, id, participant = split_message_id(wire.message_id, wire.chat_id)
     chat, phone = wire.chat_id or told_chat, jid_of(wire.org_phone)
     if not chat:
@@ -164,6 +168,7 @@ def tell_reaction(wire: WireReaction) -> Observed:
 
 
 def tell_phone(wire: WirePhone) -> Observed:
+    """An own phone."""
     ours = wire.phone_id if wire.phone_id and _PHONE_ID.fullmatch(wire.phone_id) else None
     created_at = None if wire.created_at is None else time_of(wire.created_at, "created_at")
     name = wire.phone_name or None

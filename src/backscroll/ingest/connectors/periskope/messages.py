@@ -46,6 +46,7 @@ from backscroll.ingest.connectors.periskope.wire import (
 
 
 def tell_message(wire: WireMessage, altered: bool) -> Observed:
+    """A message with its receipts and reactions, and when it was sent."""
     parts = parts_of(wire.message_id, wire.unique_id, wire.id, wire.chat_id)
     phone = jid_of(wire.org_phone)
     from_me = bool(first_known(wire.from_me, parts.from_me))

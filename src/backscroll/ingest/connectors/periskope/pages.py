@@ -77,6 +77,7 @@ class ReadInPart(Exception):
 
 
 def page_of(body: bytes, keys: tuple[str, ...], tell: Callable[[bytes, bool], Observed]) -> PulledPage:
+    """The rows of the first list of ``keys`` that the answer has, each told by itself; see ``PulledPage``."""
     name, rows, count = _rows(body, keys)
     events: list[Event] = []
     times: list[int] = []
@@ -180,6 +181,7 @@ def typed(raw: bytes, shape: type[T]) -> T:
 
 
 def others(raw: bytes, held: frozenset[str]) -> dict[str, Any] | None:
+    """What a row holds besides ``held``; None when that is nothing."""
     row: dict[str, Any] = msgspec.json.decode(raw)
     return {name: value for name, value in row.items() if name not in held and value is not None} or None
 

@@ -47,6 +47,7 @@ def time_of(value: Number, name: str) -> int:
 
 
 def ack_of(value: int | str | None) -> int | None:
+    """Periskope's number of a message's state, also as text; ``Unreadable`` outside -1 to 5."""
     if value is None:
         return None
     try:
@@ -66,6 +67,7 @@ def number_of(value: Number | None, name: str) -> float | None:
 
 
 def finite(value: Number) -> float:
+    """The number, also as text; ``ValueError`` for infinity and what is none."""
     number = float(value) if isinstance(value, str) else value
     if not math.isfinite(number):
         raise ValueError("not finite")
