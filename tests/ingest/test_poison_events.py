@@ -78,7 +78,7 @@ POISON: list[tuple[Event, str]] = [
     (ReceiptSet(target=AIM, ack=9), "ack"),
     (ReceiptSet(target=AIM, ack=3, participant=LONG), "participant"),
     (PollVoted(target=AIM, by=CHAT, options=("a",), at=LATE), "at"),
-    (MediaHeld(target=AIM, media=Media(file="x")), "file"),
+    (MediaHeld(target=AIM, media=Media(file="a/b")), "file"),
     (MediaHeld(target=Target(OWN, LONG, "M1"), media=Media()), "chat"),
 ]
 

@@ -25,7 +25,7 @@ MAX_TEXT = 4 << 20
 """Characters of a message. WhatsApp itself allows 65,536."""
 
 _ACKS = frozenset(range(-1, 6))
-_SHA256 = re.compile("[0-9a-f]{64}")
+_FILE = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _PHONE_ID = re.compile(r"[!-~]{1,256}")
 
 
@@ -136,5 +136,5 @@ def _check_text(field: str, text: str | None, most: int) -> None:
 
 
 def _check_file(file: str | None) -> None:
-    if file is not None and not _SHA256.fullmatch(file):
-        raise BadField("file", file[:80], "must be a SHA-256 in hexadecimal digits")
+    if file is not None and not _FILE.fullmatch(file):
+        raise BadField("file", file[:80], "must be the SHA-256 of a file that the archive keeps")

@@ -224,7 +224,10 @@ class Writer:
             by_chat[(phone, chat)][id] = what
         fresh: list[Values] = []
         for where, items in by_chat.items():
-            for chunk in _chunks(sorted(items, key=lambda id: (_said_at(items[id]), id))):
+            ordered = sorted(items, key=lambda id: (_said_at(items[id]), id))
+            # Lines are matched minute by minute: cut in two, a minute would be matched anew with each part of it.
+            parts = _by_minutes(ordered, items) if self._meets_export(where, items) else _chunks(ordered)
+            for chunk in parts:
                 some = {id: items[id] for id in chunk}
                 if self._meets_export(where, some):
                     # What is matched with lines must be there to be found.
@@ -241,7 +244,7 @@ class Writer:
             self.message_writer.flush_rows()
         chats = self.resolver.numbers_of(chat)
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
-        met = {row[0] for row in self.tx.all("known_ids", params)}
+        met = {row[0] for part in _chunks(list(items)) for row in self.tx.all("known_ids", params | {"ids": part})}
         own = self.phones.contact_of(phone)
         fresh = []
         rest: dict[str, Observed] = {}
@@ -276,10 +279,11 @@ class Writer:
         """What the archive holds about some ids, in words of today's contacts."""
         self.message_writer.flush_rows()
         chats = self.resolver.numbers_of(chat)
-        params: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats, "ids": wanted}
-        rows = [row_of(values) for values in self.tx.all("rows_by_id", params)]
-        observations = self.tx.all("read_observations", params)
-        annotations = self.tx.all("read_annotations", params)
+        base: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats}
+        parts = [base | {"ids": part} for part in _chunks(wanted)]
+        rows = [row_of(values) for params in parts for values in self.tx.all("rows_by_id", params)]
+        observations = [told for params in parts for told in self.tx.all("read_observations", params)]
+        annotations = [added for params in parts for added in self.tx.all("read_annotations", params)]
         self.resolver.load(
             {row.sender for row in rows}
             | {t[2] for t in observations}
@@ -510,6 +514,18 @@ def keep_raw(tx: Txn, state: OrgState, source: str, type: str, payload: bytes, n
     params = {"org": state.org, "raw": raw, "digest": digest, "source": source, "type": type}
     tx.run("add_raw", params | {"size": len(payload), "payload": packed, "now": now})
     return raw
+
+
+def _by_minutes(ordered: Sequence[str], items: Mapping[str, Observed]) -> Iterable[Sequence[str]]:
+    """Ids in chunks that end where a minute does."""
+    chunk: list[str] = []
+    for id in ordered:
+        if len(chunk) >= _CHUNK and _said_at(items[id]) // MINUTE_US != _said_at(items[chunk[-1]]) // MINUTE_US:
+            yield chunk
+            chunk = []
+        chunk.append(id)
+    if chunk:
+        yield chunk
 
 
 def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:

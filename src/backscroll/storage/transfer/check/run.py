@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from backscroll.core.errors import StorageBusy, StorageError
@@ -44,14 +46,17 @@ def findings(engine: Engine, sealer: Sealer | None, media: Path | None, read_fil
     if engine.name == "sqlite":
         # Every page is read once; mapped, the whole file would count as this process's memory.
         engine.read(lambda tx: tx.all("map_nothing", {}))
-    yield from _looked_at(engine, None, "structure", lambda tx: structure(tx, engine.name))
+    with ThreadPoolExecutor(1) as pool:
+        # On a connection of its own: what one remembers of a full-text index may be older than the file.
+        look = partial(_looked_at, engine, None, "structure", lambda tx: structure(tx, engine.name))
+        yield from pool.submit(look).result()
     for org in engine.read(accounts.list_orgs):
         for subject in SUBJECTS:
 
-            def look(tx: Txn, subject: Subject = subject, org: int = org.no) -> Iterable[Finding]:
+            def look_at(tx: Txn, subject: Subject = subject, org: int = org.no) -> Iterable[Finding]:
                 return subject(Scan(tx=tx, org=org, media=media, read_files=read_files, sealer=sealer))
 
-            yield from _looked_at(engine, org.no, subject.__name__, look)
+            yield from _looked_at(engine, org.no, subject.__name__, look_at)
 
 
 def findings_of_org(tx: Txn, org: int) -> list[Finding]:
