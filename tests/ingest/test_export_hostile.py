@@ -19,7 +19,7 @@ from backscroll.ingest.connectors.export.chat import parse
 from backscroll.ingest.exports.importer import import_export
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 from hostile_exports import FILES, lines_of_exports
 
@@ -89,4 +89,4 @@ def test_each_line_is_in_the_archive_once(shelf: Shelf, lines: list[str], names:
     before = shelf.store.version(org)
     assert take()[1] == 0
     assert shelf.store.version(org) == before
-    assert shelf.store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
+    assert shelf.store._engine.read(lambda tx: findings_of_org(tx, org), org) == []

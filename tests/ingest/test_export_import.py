@@ -590,7 +590,7 @@ def test_a_question_and_an_unreadable_file_are_one_sentence_each(shell: Shell, t
     result = shell.run("import", "export", str(asked), "--phone", "4915550001001")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "is 03/04/2026 4 March 2026 or 3 April 2026? Answer with --day-first or --month-first." in result.stderr
-    bomb = zipped(tmp_path / "bomb.zip", "14/03/2026, 10:00 - Ben: hello\n" * 1_000_000)
+    bomb = zipped(tmp_path / "bomb.zip", "14/03/2026, 10:00 - Ben: hello\n" * 1_000_000, {})
     result = shell.run("import", "export", str(bomb), "--phone", "4915550001001")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith(": this would unpack to far more than it was packed from\n")

@@ -77,6 +77,39 @@ class Commands(click.Group):
             raise Failure("This needs more memory than there is; give the program more, or smaller files") from error
 
 
+class RootCommands(Commands):
+    """The command itself: how a run ends, for people and, with ``--json``, for programs."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run and exit. Errors go to standard error, as one JSON object when ``--json`` was given."""
+        given = sys.argv[1:] if args is None else list(args)
+        try:
+            code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            if "--json" in given:
+                click.echo(_as_json(error), err=True)
+            else:
+                error.show()
+            code = error.exit_code
+        except click.Abort as abort:
+            code = INTERRUPTED if isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt) else FAILED
+            click.echo("Stopped." if code == INTERRUPTED else "Nothing was done.", err=True)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _as_json(error: click.ClickException) -> str:
+    code = getattr(error, "code", "usage" if isinstance(error, click.UsageError) else "failed")
+    row = {"code": code, "message": error.format_message(), "field": getattr(error, "field", None)}
+    return msgspec.json.encode({"error": row}).decode()
+
+
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> object:
     # The same option may stand before and after the subcommand; the later one, which is the inner one, wins.
     if value is not None:

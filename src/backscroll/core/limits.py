@@ -46,8 +46,8 @@ def check(event: events.Event) -> None:
             _check_message(message)
         case events.ChatSeen(phone=phone, chat=chat):
             _check_jids(phone=phone, chat=chat)
-            times = {name: getattr(event, name) for name in ("at", "created_at", "updated_at", "muted_until", "last_message_at")}
-            _check_times(**times)
+            names = ("at", "created_at", "updated_at", "muted_until", "last_message_at")
+            _check_times(**{name: getattr(event, name) for name in names})
         case events.ContactSeen(jid=jid, at=at):
             _check_jids(jid=jid)
             _check_times(at=at)

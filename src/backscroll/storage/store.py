@@ -540,8 +540,8 @@ class Store:
 
         ``media`` is the folder where files are looked for too; ``read_files`` compares the SHA-256 of each.
         """
-        key = self._data / "secret.key"
-        sealer = Sealer(load_or_make_key(key)) if key.exists() else None
+        key = self._data / KEY_FILE
+        sealer = Sealer(load_key(key)) if key.exists() else None
         return findings(self._engine, sealer, media, read_files)
 
     def repair(self) -> None:
