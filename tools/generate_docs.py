@@ -11,8 +11,9 @@ import click
 
 from backscroll.cli.main import main
 from backscroll.config import FILE_NAME, FILE_VARIABLE, SETTINGS, Setting
+from backscroll.dialects.parameters import Param
 from backscroll.http.app import ROUTES
-from backscroll.http.router import Param, Route
+from backscroll.http.router import Route
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -10,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from backscroll.core.events import MessageEdited
-from backscroll.core.model import Call
-from backscroll.http.routes.unsupported import WRITES
+from backscroll.core.model import Call, Member
+from backscroll.http.routes.unsupported import REMEDIES, UNSERVED
 from contract.bakery import (
     ANA,
     BEN,
@@ -25,15 +26,17 @@ from contract.bakery import (
     STRANGER,
     Bakery,
 )
-from contract.world import Client, Teller, World, basic, known_as, user
+from contract.world import Client, Teller, World, basic, known_as, micros, user
 
 TALK = f"/chat/{ANA}/messages"
+DAY_START = "2024-01-15T00:00:00+00:00"
 DEVICE_REQUIRED = {
     "code": "DEVICE_ID_REQUIRED",
     "message": "device_id is required via X-Device-Id header or device_id query",
 }
 READS = [
     *(TALK, "/chats", "/devices", "/devices/my-device", "/devices/my-device/status", "/app/devices", "/app/status"),
+    *("/user/my/groups", f"/group/info?group_id={GROUP}", "/devices/my-device/webhook"),
     *("/app/info", "/user/my/contacts", f"/message/M03/download?phone={ANA}"),
 ]
 
@@ -770,6 +773,137 @@ def test_a_device_that_knows_nobody_has_null_contacts(world: World) -> None:
     assert world.client().json("/user/my/contacts")["results"] == {"data": None}
 
 
+# groups and channels
+
+
+def test_groups_are_shown_as_gowa_shows_them(bakery: Bakery) -> None:
+    body = bakery.one.json("/user/my/groups")
+    assert (body["code"], body["message"]) == ("SUCCESS", "Success get list groups")
+    groups = {group["JID"]: group for group in body["results"]["data"]}
+    assert set(groups) == {GROUP, QUIET_GROUP}
+    shown = groups[GROUP]
+    assert (shown["Name"], shown["ParticipantCount"], shown["GroupCreated"]) == (
+        "Neighbours 100%",
+        2,
+        "0001-01-01T00:00:00Z",
+    )
+    ana = next(member for member in shown["Participants"] if member["JID"] == ANA)
+    assert (ana["PhoneNumber"], ana["IsAdmin"], ana["IsSuperAdmin"], ana["DisplayName"]) == (ANA, True, False, "Ana")
+    assert groups[QUIET_GROUP]["Participants"] == []
+    assert bakery.one.json(f"/group/info?group_id={GROUP}") == {
+        "code": "SUCCESS",
+        "message": "Success get group info",
+        "results": shown,
+    }
+
+
+@pytest.mark.parametrize("group", [GROUP, GROUP.partition("@")[0], f"%20{GROUP}%20"])
+def test_the_participants_of_a_group_are_listed_and_exported(bakery: Bakery, group: str) -> None:
+    body = bakery.one.json(f"/group/participants?group_id={group}")
+    assert body["message"] == "Success getting group participants"
+    assert body["results"] == {
+        "group_id": GROUP,
+        "name": "Neighbours 100%",
+        "participants": [
+            {
+                "jid": ANA,
+                "phone_number": "6289685028129",
+                "display_name": "Ana",
+                "is_admin": True,
+                "is_super_admin": False,
+            },
+            {
+                "jid": BEN,
+                "phone_number": "4915112345678",
+                "display_name": "ben ☕",
+                "is_admin": False,
+                "is_super_admin": False,
+            },
+        ],
+    }
+    table = bakery.one.ask(f"/group/participants/export?group_id={group}")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert table.headers["content-disposition"] == (
+        f'attachment; filename="group-{GROUP.replace("@", "_")}-participants.csv"'
+    )
+    assert table.text.splitlines() == [
+        "participant_jid,phone_number,lid,display_name,role",
+        f"{ANA},6289685028129,,Ana,admin",
+        f"{BEN},4915112345678,,ben ☕,member",
+    ]
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_exported_as_text(world: World) -> None:
+    phone = world.phone("628111111111")
+    world.tell(Teller(phone).chat(GROUP, members=(Member(jid=ANA), Member(jid=BEN, is_super_admin=True))))
+    world.tell(known_as(ANA, "=HYPERLINK(1)"), known_as(BEN, 'Ben, the "second"'))
+    table = world.client().ask(f"/group/participants/export?group_id={GROUP}").text
+    assert table.splitlines()[1:] == [
+        f"{ANA},6289685028129,,'=HYPERLINK(1),member",
+        f'{BEN},4915112345678,,"Ben, the ""second""",super_admin',
+    ]
+
+
+def test_a_group_that_was_left_is_not_among_the_groups_but_can_be_shown(world: World) -> None:
+    told = Teller(world.phone("628111111111"))
+    world.tell(told.chat(GROUP, name="Gone", is_exited=True, description="what it was", created_at=micros(DAY_START)))
+    client = world.client()
+    assert client.json("/user/my/groups")["results"] == {"data": None}
+    shown = client.json(f"/group/info?group_id={GROUP}")["results"]
+    assert (shown["Name"], shown["Topic"], shown["GroupCreated"]) == ("Gone", "what it was", "2024-01-15T00:00:00Z")
+
+
+@pytest.mark.parametrize("path", ["/group/info", "/group/participants", "/group/participants/export"])
+def test_a_group_that_cannot_be_shown_says_why(bakery: Bakery, path: str) -> None:
+    for nothing in ("", "?group_id=", "?group_id=%20"):
+        assert refusal(bakery.one, path + nothing) == (400, "INVALID_GROUP_ID", "Group ID cannot be empty")
+    for other in (ANA, "120363000000000000@g.us", "%00"):
+        assert refusal(bakery.one, f"{path}?group_id={other}") == (404, "NOT_FOUND", "group not found")
+    assert refusal(bakery.both, f"{path}?group_id={GROUP}")[:2] == (400, "DEVICE_ID_REQUIRED")
+    assert refusal(bakery.both, f"{path}?group_id={GROUP}&device_id=oven") == (404, "NOT_FOUND", "group not found")
+
+
+def test_an_invitation_is_shown_where_a_source_told_it(world: World) -> None:
+    told = Teller(world.phone("628111111111"))
+    world.tell(told.chat(GROUP, invite_link="https://chat.whatsapp.com/AbC"), told.chat(QUIET_GROUP))
+    client = world.client()
+    assert client.json(f"/group/invite-link?group_id={GROUP}") == {
+        "code": "SUCCESS",
+        "message": "Success get group invite link",
+        "results": {"invite_link": "https://chat.whatsapp.com/AbC", "group_id": GROUP},
+    }
+    for needs_whatsapp in (f"group_id={GROUP}&reset=true", f"group_id={QUIET_GROUP}"):
+        assert refusal(client, f"/group/invite-link?{needs_whatsapp}")[:2] == (501, "NOT_IMPLEMENTED")
+
+
+def test_channels_are_listed_by_name(bakery: Bakery) -> None:
+    body = bakery.one.json("/user/my/newsletters")
+    assert body["message"] == "Success get list newsletter"
+    assert [(row["id"], row["thread_metadata"]["name"]["text"]) for row in body["results"]["data"]] == [
+        ("120363111111111111@newsletter", "Newsletter 120363111111111111")
+    ]
+    assert bakery.both.json("/user/my/newsletters?device_id=oven")["results"] == {"data": None}
+
+
+def test_a_device_has_no_webhook(bakery: Bakery) -> None:
+    assert bakery.one.json("/devices/my-device/webhook")["results"] == {
+        "device_id": "my-device",
+        "webhook_url": "",
+        "webhook_secret": "",
+        "webhook_events": "",
+        "webhook_insecure_skip_verify": False,
+    }
+    assert refusal(bakery.one, "/devices/oven/webhook") == (404, "NOT_FOUND", "device not found")
+
+
+def test_only_what_needs_whatsapp_says_so() -> None:
+    said = {f"{route.method} {route.path}": route.reason for route in UNSERVED if route.dialect == "gowa"}
+    assert said["POST /send/message"] == said["POST /group/participants"] == "whatsapp"
+    assert (said["POST /devices"], said["GET /ws"], said["POST /chatwoot/sync"]) == ("phones", "events", "chatwoot")
+    for reason, remedy in REMEDIES.items():
+        assert ("WhatsApp" in remedy) == (reason == "whatsapp")
+
+
 # files
 
 
@@ -781,8 +915,23 @@ def test_a_held_file_can_be_fetched_where_download_says(bakery: Bakery, phone: s
     assert body["message"] == results["status"] == f"Media downloaded successfully to {results['file_path']}"
     assert (results["message_id"], results["media_type"], results["filename"]) == ("M03", "image", "cake.jpg")
     assert results["file_size"] == len(JPEG)
-    file = bakery.guest().ask(results["file_url"].removeprefix("http://archive.test"))
-    assert (file.status_code, file.content, file.headers["content-type"]) == (200, JPEG, "image/jpeg")
+    for address in (results["file_url"].removeprefix("http://archive.test"), "/" + results["file_path"]):
+        file = bakery.guest().ask(address)
+        assert (file.status_code, file.content, file.headers["content-type"]) == (200, JPEG, "image/jpeg")
+
+
+def test_a_files_path_opens_below_the_base_path_and_only_with_its_signature(bakery: Bakery) -> None:
+    app = bakery.make_app(gowa_base_path="/gowa")
+    client = bakery.client([bakery.shop], app=app)
+    path = client.json(f"/gowa/message/M03/download?phone={ANA}")["results"]["file_path"]
+    assert re.fullmatch(r"media/[0-9]+/[\w-]{43}/[0-9a-f]{64}\.jpg", path)
+    start, signature, name = path.rsplit("/", 2)
+    guest = bakery.guest(app=app)
+    assert guest.ask(f"/gowa/{path}").content == guest.ask(f"/{path}").content == JPEG
+    changed = "A" if signature[0] != "A" else "B"
+    wrong = (f"{start}/{name}", f"{start}/{changed}{signature[1:]}/{name}", f"{start}/{signature}/{name[:-3]}png")
+    assert [guest.ask(f"/gowa/{other}").status_code for other in wrong] == [404, 404, 404]
+    assert guest.ask(f"/{start}/{name}?s={signature}").content == JPEG
 
 
 def test_the_files_address_in_a_message_serves_it_too(rows: dict[str, dict[str, Any]], bakery: Bakery) -> None:
@@ -828,7 +977,8 @@ def test_fixed_words_match_in_any_case_and_with_a_slash_behind(bakery: Bakery, p
 
 
 WORDS = {
-    *["chat", "messages", "chats", "devices", "status", "app", "info", "user", "my", "contacts", "message", "download"]
+    *["chat", "messages", "chats", "devices", "status", "app", "info", "user", "my", "contacts", "message", "download"],
+    *["groups", "group", "webhook"],
 }
 
 
@@ -861,18 +1011,18 @@ def test_the_base_path_stands_before_all_routes_but_health(bakery: Bakery) -> No
     assert client.ask("/GOWA/chats").status_code == 200
 
 
-def test_every_route_that_needs_whatsapp_answers_501_in_gowas_envelope(bakery: Bakery) -> None:
-    lines = WRITES["gowa"].strip().splitlines()
-    assert len(lines) > 60
-    for line in lines:
-        method, path, action = line.split(maxsplit=2)
+def test_every_route_that_an_archive_does_not_have_answers_501_in_gowas_envelope(bakery: Bakery) -> None:
+    unserved = [route for route in UNSERVED if route.dialect == "gowa"]
+    assert len(unserved) > 60
+    for route in unserved:
+        method, path = route.method, route.path
         path = path.replace("{chat_jid}", quote(ANA)).replace("{message_id}", "M01").replace("{device_id}", "my-device")
         response = bakery.both.ask(
             path, method, **({} if method == "GET" else {"json": {"phone": ANA, "message": "hi"}})
         )
         body = response.json()
         assert (response.status_code, list(body), body["code"]) == (501, ["code", "message"], "NOT_IMPLEMENTED")
-        assert action in body["message"]
+        assert body["message"].endswith(f"({route.action}) is not available here: {REMEDIES[route.reason]}")
         assert bakery.guest().ask(path, method).status_code == 401
 
 

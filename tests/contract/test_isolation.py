@@ -90,6 +90,7 @@ def addresses(route: Route, of: Side) -> list[tuple[str, dict[str, str]]]:
         "phone": of.friend,
         "device_id": f"slot-{of.number}",
         "chat_id": of.friend,
+        "group_id": of.group,
         "message_id": of.id("1"),
         "label": of.canary,
         "search": of.canary,
@@ -132,7 +133,8 @@ def test_the_archive_does_show_each_side_its_own(sides: tuple[Side, Side, Side])
     for side in sides[:2]:
         for path in ("/v1/chats/messages", "/v1/chats", "/v1/contacts", "/v1/reactions", "/v1/chats/notifications"):
             assert side.canary in side.client.ask(path).text
-        for path in ("/chats", "/devices", "/user/my/contacts", f"/chat/{SHARED}/messages"):
+        groups = ("/user/my/groups", f"/group/info?group_id={side.group}", f"/group/participants?group_id={side.group}")
+        for path in ("/chats", "/devices", "/user/my/contacts", f"/chat/{SHARED}/messages", *groups):
             assert side.canary in side.client.ask(path).text
 
 

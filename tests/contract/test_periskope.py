@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from backscroll.core.events import MessageEdited, PhoneSeen
-from backscroll.http.routes.unsupported import WRITES
+from backscroll.http.routes.unsupported import REMEDIES, UNSERVED
 from contract.bakery import ANA, BEN, BEN_LID, GROUP, JPEG, OVEN, QUIET_GROUP, SHOP, Bakery
 from contract.world import Client, Teller, World, basic, user
 
@@ -551,17 +551,23 @@ def test_single_notes_tickets_and_webhooks_are_not_found(bakery: Bakery) -> None
     assert bakery.one.json("/v1/webhooks") == []
 
 
-def test_every_route_that_needs_whatsapp_answers_501_in_periskopes_shape(bakery: Bakery) -> None:
-    lines = WRITES["periskope"].strip().splitlines()
-    assert len(lines) > 45
-    for line in lines:
-        method, path, action = line.split(maxsplit=2)
+@pytest.mark.parametrize("path", ["/v1/knowledge-base/faq/1", "/v1/knowledge-base/document/1"])
+def test_what_the_archive_never_has_is_not_found(bakery: Bakery, path: str) -> None:
+    status, body = refusal(bakery.one, path)
+    assert (status, body["code"]) == (404, "NOT_FOUND_ERROR")
+
+
+def test_every_route_that_an_archive_does_not_have_answers_501_in_periskopes_shape(bakery: Bakery) -> None:
+    unserved = [route for route in UNSERVED if route.dialect == "periskope"]
+    assert len(unserved) > 45
+    for route in unserved:
+        method, path = route.method, route.path
         path = path.replace("{id}", "true_6289685028129%40c.us_M02")
         status, body = refusal(
             bakery.one, path, method=method, **({} if method == "GET" else {"json": {"message": "x"}})
         )
         assert (status, body["name"], body["code"]) == (501, "Not Implemented", "NOT_IMPLEMENTED_ERROR")
-        assert action in body["message"]
+        assert body["message"].endswith(f"({route.action}) is not available here: {REMEDIES[route.reason]}")
         assert bakery.guest().ask(path, method).status_code == 401
 
 

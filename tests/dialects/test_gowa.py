@@ -73,6 +73,9 @@ class HeldFiles:
     def media_url(self, org_no: int, media: Media) -> str | None:
         return None if media.file is None else f"https://archive.test/media/{media.file}?sig=1"
 
+    def media_path(self, org_no: int, media: Media) -> str | None:
+        return None if media.file is None else f"media/sig/{media.file}"
+
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:
         return None
 
@@ -414,8 +417,8 @@ def test_contacts_are_people_and_none_is_null() -> None:
 def test_a_held_file_can_be_downloaded_and_a_missing_one_is_not_found() -> None:
     held = make(kind="image", text=None, details=Details(media=Media(file="ab" * 32, size=5)))
     body = json.loads(render_download(held, ONE, HeldFiles()))
-    assert body["results"]["file_path"] == f"media/{'ab' * 32}"
-    assert body["message"] == body["results"]["status"] == f"Media downloaded successfully to media/{'ab' * 32}"
+    assert body["results"]["file_path"] == f"media/sig/{'ab' * 32}"
+    assert body["message"] == body["results"]["status"] == f"Media downloaded successfully to media/sig/{'ab' * 32}"
     with pytest.raises(errors.NotFound):
         render_download(held, ONE, NO_LINKS)
     assert parse_download({"phone": "+62 811"}) == "62811@s.whatsapp.net"

@@ -91,6 +91,9 @@ class HeldFiles:
     def media_url(self, org_no: int, media: Media) -> str | None:
         return None if media.file is None else f"https://archive.test/media/{org_no}/{media.file}?sig=1"
 
+    def media_path(self, org_no: int, media: Media) -> str | None:
+        return None if media.file is None else f"media/sig/{media.file}"
+
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:
         return None if media.file is None else f"https://archive.test/thumbnail/{org_no}/{media.file}?sig=1"
 

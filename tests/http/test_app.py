@@ -384,3 +384,31 @@ def test_the_app_starts_and_stops(client: Client) -> None:
 
     client.call({"type": "lifespan"}, receive, send)
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "word"),
+    [
+        ("/ws", 501, "no events"),
+        ("/v1/nothing", 404, "no WebSocket"),
+        ("/", 404, "no WebSocket"),
+        ("/media/1/x", 404, "no WebSocket"),
+    ],
+)
+def test_an_upgrade_is_refused_in_a_sentence(make_client: Make, path: str, status: int, word: str) -> None:
+    client = make_client("203.0.113.7", "archive.test")
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
+    client.call({**scope, "extensions": {"websocket.http.response": {}}}, receive, send)
+    assert [event["type"] for event in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
+    assert (sent[0]["status"], word in sent[1]["body"].decode()) == (status, True)
+    sent.clear()
+    client.call({**scope, "extensions": {}}, receive, send)
+    assert [event["type"] for event in sent] == ["websocket.close"]

@@ -8,6 +8,7 @@ import io
 import re
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -292,3 +293,18 @@ def test_a_disk_that_cannot_take_a_thumbnail_is_told_as_503_and_the_file_is_stil
     answer = client.get(store.sign(1, stored.sha256, thumbnail=True))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
     assert client.get(store.sign(1, stored.sha256, mimetype="image/png")).status_code == 200
+
+
+def test_an_upgrade_is_refused_without_a_traceback(tmp_path: Path) -> None:
+    app = MediaApp(MediaStore(tmp_path, b"k" * 32))
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "websocket", "path": "/media/1/x", "headers": [], "extensions": {"websocket.http.response": {}}}
+    asyncio.run(app(scope, receive, send))
+    assert (sent[0]["status"], sent[1]["body"]) == (404, b'{"error":"there is no WebSocket here"}')

@@ -14,6 +14,12 @@ class Links(Protocol):
     def media_url(self, org_no: int, media: Media) -> str | None:
         """The address of the file, None when the archive does not hold it."""
 
+    def media_path(self, org_no: int, media: Media) -> str | None:
+        """The path of the file below any base address of this server, without a slash before it and without a query.
+
+        GOWA's programs put an address and a slash in front of it, and take its ending for the file's.
+        """
+
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:
         """The address of its small picture, None when the archive holds none."""
 
@@ -22,6 +28,9 @@ class NoLinks:
     """An archive that serves no files: only the sources' own addresses are shown."""
 
     def media_url(self, org_no: int, media: Media) -> str | None:
+        return None
+
+    def media_path(self, org_no: int, media: Media) -> str | None:
         return None
 
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:

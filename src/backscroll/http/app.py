@@ -28,6 +28,7 @@ from backscroll.http.router import BadPath, Match, Route, Router
 from backscroll.http.routes import gowa, live, native, ops, periskope, session, unsupported
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.trace_ids import TraceIds
+from backscroll.http.upgrades import refuse_upgrade
 from backscroll.http.versions import Versions
 from backscroll.http.workers import Workers
 from backscroll.storage.files.media import MediaStore
@@ -67,7 +68,10 @@ def build_app(
 
     ``mounts`` gives the paths below a prefix, WebSockets too, to other ASGI apps; ``lifespans`` run around the serving.
     """
-    mounted: dict[str, ASGIApp] = {"/media": MediaApp(media)} if media is not None else {}
+    mounted: dict[str, ASGIApp] = {}
+    if media is not None:
+        # GOWA's programs look for files below the same base address as for its routes.
+        mounted = dict.fromkeys(("/media", f"{settings.gowa_base_path}/media"), MediaApp(media))
     workers = Workers(local=not settings.database.startswith("postgres"))
     app = AppState(
         store=store,
@@ -102,7 +106,7 @@ class Server:
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1000})
+            await refuse_upgrade(scope, send, self._no_websocket(scope))
 
     def _mounted(self, path: str) -> ASGIApp | None:
         for prefix, mounted in self._mounts:
@@ -265,6 +269,14 @@ class Server:
         if allow:
             return Refused(405, "METHOD_NOT_ALLOWED", f"this address answers {allow}", {"allow": allow})
         return Refused(404, "NOT_FOUND", "there is nothing at this address")
+
+    def _no_websocket(self, scope: Scope) -> Reply:
+        path = raw_path(scope)
+        match = self._router.find("GET", path)
+        dialect = DIALECT_HTTP[match.route.dialect if match else self._router.owner(path)]
+        if match is not None and 501 in match.route.answers:
+            return dialect.dress(Refused(501, "NOT_IMPLEMENTED", match.route.description))
+        return dialect.dress(Refused(404, "NOT_FOUND", "there is no WebSocket at this address"))
 
     def _explain(self, error: Exception, exchange: Exchange) -> Reply:
         """The error in the dialect's words; an unexpected one is logged."""

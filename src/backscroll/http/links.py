@@ -20,6 +20,12 @@ class SignedLinks:
             return None
         return self._base_url + self._media.sign(org_no, media.file, filename=media.filename, mimetype=media.mimetype)
 
+    def media_path(self, org_no: int, media: Media) -> str | None:
+        if media.file is None:
+            return None
+        signed = self._media.sign_path(org_no, media.file, filename=media.filename, mimetype=media.mimetype)
+        return signed.removeprefix("/")
+
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:
         if media.file is None or not (media.mimetype or "").startswith("image/"):
             return None

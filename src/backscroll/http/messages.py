@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
 
 Header = tuple[bytes, bytes]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from backscroll.http.router import Answer, Param, Route
+from backscroll.dialects.parameters import Param
+from backscroll.http.router import Answer, Route
 from backscroll.http.schemas import components
 
 REASONS = {

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 
 from backscroll.core.ids import clean_text
+from backscroll.dialects.parameters import Param
 from backscroll.http.messages import Reply, Request
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -20,21 +21,6 @@ MAX_REMEMBERED_LENGTH = 200
 """Characters of the longest path that is remembered."""
 
 Dialect = Literal["periskope", "gowa", "backscroll"]
-
-
-class Param(Struct, frozen=True, kw_only=True):
-    """One input of a route besides its body. Bounds and default are for the reader: dialects parse."""
-
-    name: str
-    where: Literal["query", "header", "path"] = "query"
-    type: Literal["string", "integer", "boolean"] = "string"
-    description: str = ""
-    example: str | int | bool | None = None
-    default: str | int | bool | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    choices: tuple[str, ...] = ()
-    required: bool = False
 
 
 class Answer(Struct, frozen=True, kw_only=True):

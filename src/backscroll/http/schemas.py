@@ -96,6 +96,22 @@ _GOWA = {
     "AppStatus": "code:string message:string results:object",
     "AppInfo": "code:string message:string results:object",
     "Contacts": "code:string message:string results:object",
+    "DeviceWebhook": "code:string message:string results:object",
+    "Groups": "code:string message:string results:@GroupList",
+    "GroupList": "data:@GroupInfo[]?",
+    "Group": "code:string message:string results:@GroupInfo",
+    "GroupInfo": """
+        JID:string OwnerJID:string Name:string Topic:string IsEphemeral:bool DisappearingTimer:int GroupCreated:time
+        Participants:@GoParticipant[] ParticipantCount:int
+    """,
+    "GoParticipant": "JID:string PhoneNumber:string LID:string IsAdmin:bool IsSuperAdmin:bool DisplayName:string",
+    "Participants": "code:string message:string results:@ParticipantList",
+    "ParticipantList": "group_id:string name:string participants:@Participant[]",
+    "Participant": """
+        jid:string phone_number:string lid*:string display_name*:string is_admin:bool is_super_admin:bool
+    """,
+    "InviteLink": "code:string message:string results:object",
+    "Newsletters": "code:string message:string results:object",
     "Download": "code:string message:string results:object",
     "Error": "code:string message:string results*:any",
 }

@@ -70,6 +70,8 @@ def _bad_field(error: BadField) -> Answer:
             return _answer(400, "VALIDATION_ERROR", f"invalid {error.field} format: {error.remedy}")
         case "chat_jid" if error.remedy.startswith(BAD_ESCAPE):
             return _answer(400, "BAD_REQUEST", f"invalid chat_jid path parameter: {error.remedy}")
+        case "group_id":
+            return _answer(400, "INVALID_GROUP_ID", "Group ID cannot be empty")
         case "body":
             return _answer(400, "BAD_REQUEST", str(error))
     return _answer(400, "VALIDATION_ERROR", str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from backscroll.core.errors import NotFound
-from backscroll.core.ids import clean_text, is_person, kind_of, user_part
+from backscroll.core.ids import clean_text, is_person, user_part
 from backscroll.core.kinds import gowa_media_type
 from backscroll.core.model import (
     NO_DETAILS,
@@ -24,12 +23,10 @@ from backscroll.core.model import (
     Reaction,
 )
 from backscroll.dialects.gowa.content import content_of, file_name
+from backscroll.dialects.gowa.envelope import NEVER, chat_label, success
 from backscroll.dialects.links import Links
 from backscroll.formats.jsontext import go_json
 from backscroll.formats.timestamps import go_text
-
-_NEVER = "0001-01-01T00:00:00Z"
-"""Go's zero time."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -72,7 +69,7 @@ def render_messages(page: Page, chat_jid: str, links: Links, options: Options, a
         "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
         "chat_info": _unknown_chat(chat_jid) if page.chat is None else _chat(page.chat),
     }
-    return _success("Success get chat messages", results)
+    return success("Success get chat messages", results)
 
 
 def _row_maker(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], _Row]:
@@ -143,7 +140,7 @@ def _reaction(reaction: Reaction, phone: Phone) -> dict[str, Any]:
         "sender_jid": reaction.sender,
         "sender_display_name": own_name or reaction.sender_name or user_part(reaction.sender),
         "is_from_me": reaction.from_me,
-        "timestamp": _NEVER if reaction.at is None else go_text(reaction.at),
+        "timestamp": NEVER if reaction.at is None else go_text(reaction.at),
     }
 
 
@@ -153,14 +150,14 @@ def render_chats(page: ChatPage) -> bytes:
         "data": [_chat(chat) for chat in page.chats],
         "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
     }
-    return _success("Success get chat list", results)
+    return success("Success get chat list", results)
 
 
 def _chat(chat: Chat) -> dict[str, Any]:
     return {
         "jid": chat.jid,
         "name": chat.name or chat_label(chat.jid),
-        "last_message_time": _NEVER if chat.last_message_at is None else go_text(chat.last_message_at),
+        "last_message_time": NEVER if chat.last_message_at is None else go_text(chat.last_message_at),
         "ephemeral_expiration": chat.ephemeral_seconds or 0,
         "created_at": go_text(chat.stored_at if chat.created_at is None else chat.created_at),
         "updated_at": go_text(chat.changed_at if chat.updated_at is None else chat.updated_at),
@@ -181,25 +178,13 @@ def _unknown_chat(asked_for: str) -> dict[str, Any]:
     }
 
 
-def chat_label(jid: str) -> str:
-    """What a chat without a name is called."""
-    match kind_of(jid):
-        case "group":
-            return f"Group {user_part(jid)}"
-        case "newsletter":
-            return f"Newsletter {user_part(jid)}"
-        case "status":
-            return "Status"
-    return user_part(jid) or jid
-
-
 def render_devices(phones: Iterable[Phone], connected: bool = False) -> bytes:
     """All devices, oldest first; ``results`` is null when there are none, as in GOWA."""
-    return _success("List devices", [_device(phone, connected) for phone in phones] or None)
+    return success("List devices", [_device(phone, connected) for phone in phones] or None)
 
 
 def render_device(phone: Phone, connected: bool = False) -> bytes:
-    return _success("Device info", _device(phone, connected))
+    return success("Device info", _device(phone, connected))
 
 
 def _device(phone: Phone, connected: bool) -> dict[str, Any]:
@@ -220,12 +205,24 @@ def device_id(phone: Phone) -> str:
 
 def render_device_status(phone: Phone, connected: bool = False) -> bytes:
     results = {"device_id": device_id(phone), "is_connected": connected, "is_logged_in": connected}
-    return _success("Device status", results)
+    return success("Device status", results)
+
+
+def render_device_webhook(phone: Phone) -> bytes:
+    """Where events of a device go: nowhere, as of a device of GOWA without a webhook."""
+    results = {
+        "device_id": device_id(phone),
+        "webhook_url": "",
+        "webhook_secret": "",
+        "webhook_events": "",
+        "webhook_insecure_skip_verify": False,
+    }
+    return success("Device webhook retrieved", results)
 
 
 def render_app_devices(phones: Iterable[Phone]) -> bytes:
     rows = [{"name": phone.name or phone.number, "device": device_id(phone), "jid": phone.jid} for phone in phones]
-    return _success("Fetch device success", rows or None)
+    return success("Fetch device success", rows or None)
 
 
 def render_app_status(phone: Phone, connected: bool = False) -> bytes:
@@ -235,7 +232,7 @@ def render_app_status(phone: Phone, connected: bool = False) -> bytes:
         "device_id": device_id(phone),
         "jid": phone.jid,
     }
-    return _success("Connection status retrieved", results)
+    return success("Connection status retrieved", results)
 
 
 def render_app_info(version: str, base_path: str = "", max_file_size: int = 0) -> bytes:
@@ -249,14 +246,14 @@ def render_app_info(version: str, base_path: str = "", max_file_size: int = 0) -
         "max_image_size": max_file_size,
         "chatwoot_enabled": False,
     }
-    return _success("Fetch app info success", results)
+    return success("Fetch app info success", results)
 
 
 def render_contacts(page: ContactPage) -> bytes:
     """People by name; ``data`` is null when there are none, as in GOWA."""
     people = [contact for contact in page.contacts if is_person(contact.jid)]
     rows = [{"jid": contact.jid, "name": contact.display_name or user_part(contact.jid)} for contact in people]
-    return _success("Success get list contacts", {"data": rows or None})
+    return success("Success get list contacts", {"data": rows or None})
 
 
 def render_download(archived: ArchivedMessage, access: Access, links: Links) -> bytes:
@@ -266,7 +263,7 @@ def render_download(archived: ArchivedMessage, access: Access, links: Links) -> 
     url = None if media is None else links.media_url(access.org.no, media)
     if media is None or url is None:
         raise NotFound("file of this message", message.key.id)
-    path = _path_of(url)
+    path = links.media_path(access.org.no, media) or url
     status = f"Media downloaded successfully to {path}"
     results = {
         "message_id": message.key.id,
@@ -277,13 +274,4 @@ def render_download(archived: ArchivedMessage, access: Access, links: Links) -> 
         "file_url": url,
         "file_size": media.size or 0,
     }
-    return _success(status, results)
-
-
-def _path_of(url: str) -> str:
-    """The address without host and signature."""
-    return re.sub(r"^[a-z]+://[^/]*/|^/|\?.*", "", url)
-
-
-def _success(message: str, results: Any) -> bytes:
-    return go_json({"code": "SUCCESS", "message": message, "results": results})
+    return success(status, results)

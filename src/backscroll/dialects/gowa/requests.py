@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 from urllib.parse import unquote, unquote_plus
 
 from backscroll.core.errors import BadField, NotFound, PhoneNotInScope, PhoneRequired
-from backscroll.core.ids import bare_number, canonical, clean_text, from_number
+from backscroll.core.ids import GROUP, bare_number, canonical, clean_text, from_number
 from backscroll.core.model import Access, Phone
-from backscroll.core.query import MAX_OFFSET, ChatQuery, ContactQuery, MessageQuery
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery
+from backscroll.dialects.gowa.parameters import CHATS_LIMIT, GROUP_ID, MESSAGES_LIMIT, OFFSET, RESET
+from backscroll.dialects.parameters import WholeNumber
 from backscroll.formats.timestamps import parse_timestamp
 
-MAX_LIMIT = 100
 BAD_ESCAPE = "invalid URL escape"
 """How the remedy of a wrongly encoded path begins."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _INT64 = 2**63
+MAX_GROUPS = 10_000
+"""More than WhatsApp lets anybody be in."""
 _TRUTHS = dict.fromkeys(("1", "t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
     ("0", "f", "F", "false", "False", "FALSE"), False
 )
@@ -69,7 +73,7 @@ def parse_messages(access: Access, device: str | None, params: Mapping[str, str]
     phone = parse_device(access, device, params)
     if not chat_jid.strip():
         raise BadField("chat_jid", chat_jid, "cannot be blank.")
-    limit, offset = _page(params, 50)
+    limit, offset = _page(params, MESSAGES_LIMIT)
     media_only = _truth(params, "media_only") or False
     from_me, search = _from_me(params), _search(params)
     since, until = _timestamp(params, "start_time", end=False), _timestamp(params, "end_time", end=True)
@@ -95,7 +99,7 @@ def parse_messages(access: Access, device: str | None, params: Mapping[str, str]
 def parse_chats(access: Access, device: str | None, params: Mapping[str, str]) -> ChatQuery:
     """Chats of one device; an ``archived`` that cannot be read means false, as GOWA has it."""
     phone = parse_device(access, device, params)
-    limit, offset = _page(params, 25)
+    limit, offset = _page(params, CHATS_LIMIT)
     return ChatQuery(
         org=access.org.no,
         phones=(phone.no,),
@@ -105,6 +109,27 @@ def parse_chats(access: Access, device: str | None, params: Mapping[str, str]) -
         offset=offset,
         limit=limit,
     )
+
+
+def parse_groups(
+    access: Access, device: str | None, params: Mapping[str, str], kind: Literal["group", "newsletter"] = "group"
+) -> ChatQuery:
+    """All groups, or all channels, that one device knows, unpaged."""
+    phone = parse_device(access, device, params)
+    return ChatQuery(org=access.org.no, phones=(phone.no,), kind=kind, limit=MAX_GROUPS)
+
+
+def parse_group_id(params: Mapping[str, str]) -> str:
+    """The group that ``group_id`` names: a JID, or what stands before its @."""
+    group = clean_text(params.get(GROUP_ID.name, ""))[0].strip()
+    if not group:
+        raise BadField(GROUP_ID.name, None, "cannot be blank.")
+    return canonical(group) if "@" in group else f"{group}@{GROUP}"
+
+
+def wants_new_link(params: Mapping[str, str]) -> bool:
+    """Whether a group's link is to be replaced by another, rather than shown."""
+    return _truth(params, RESET.name) or False
 
 
 def parse_contacts(access: Access, device: str | None, params: Mapping[str, str]) -> ContactQuery:
@@ -121,19 +146,26 @@ def parse_download(params: Mapping[str, str]) -> str:
     return from_number(phone) if bare_number(phone) else canonical(phone)
 
 
-def _page(params: Mapping[str, str], default: int) -> tuple[int, int]:
+def _page(params: Mapping[str, str], limits: WholeNumber) -> tuple[int, int]:
     """(limit, offset); what is wrong with both is told in one sentence, as GOWA does."""
-    limit, offset = _whole(params, "limit") or default, _whole(params, "offset") or 0
-    problems = []
-    if not 1 <= limit <= MAX_LIMIT:
-        problems.append(("limit", "must be no less than 1" if limit < 1 else f"must be no greater than {MAX_LIMIT}"))
-    if not 0 <= offset <= MAX_OFFSET:
-        problems.append(("offset", "must be no less than 0" if offset < 0 else f"must be no greater than {MAX_OFFSET}"))
+    limit, offset = _whole(params, limits.name) or limits.default, _whole(params, OFFSET.name) or OFFSET.default
+    problems = [
+        (param.name, problem)
+        for param, value in ((limits, limit), (OFFSET, offset))
+        if (problem := _problem(param, value))
+    ]
     if problems:
         field, problem = problems[0]
         rest = "".join(f"; {name}: {text}" for name, text in problems[1:])
         raise BadField(field, params.get(field), f"{problem}{rest}.")
     return limit, offset
+
+
+def _problem(param: WholeNumber, value: int) -> str | None:
+    """What is wrong with a number, in GOWA's words."""
+    if value < param.minimum:
+        return f"must be no less than {param.minimum}"
+    return f"must be no greater than {param.maximum}" if value > param.maximum else None
 
 
 def _whole(params: Mapping[str, str], field: str) -> int | None:

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from backscroll.core.errors import BadField, PhoneNotInScope, PhoneRequired
 from backscroll.core.ids import USER, bare_number, canonical, clean_text
 from backscroll.core.model import Access, Phone
-from backscroll.core.query import MAX_OFFSET, ChatQuery, ContactQuery, MessageQuery, ReactionQuery, Shows
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery, Shows
+from backscroll.dialects.parameters import WholeNumber
+from backscroll.dialects.periskope.parameters import CHAT_TYPE, LABEL, LIMIT, OFFSET
 from backscroll.formats.periskope_ids import decode_message_id
 from backscroll.formats.timestamps import parse_timestamp
 
-MAX_LIMIT = 2000
-TOO_MANY = f"Limit should be less than {MAX_LIMIT}"
+TOO_MANY = f"Limit should be less than {LIMIT.maximum}"
 """The remedy that Periskope's clients know; 2000 itself is allowed."""
 
-_CHAT_KINDS = {"user": "user", "individual": "user", "group": "group", "business": "business", "unknown": "unknown"}
+_OTHER_WORDS = {"individual": "user"}
 _WHOLE = re.compile(r"[0-9]+")
 _PHONE_ID = re.compile(r"phone-[a-z0-9]+")
 
@@ -54,8 +55,8 @@ def require_phone(access: Access, phone: str | None) -> Phone:
 
 def parse_page(params: Mapping[str, str]) -> tuple[int, int]:
     """(offset, limit); BadField for anything that is not a whole number within bounds."""
-    offset = _whole(params, "offset", 0, 0, MAX_OFFSET)
-    return offset, _whole(params, "limit", MAX_LIMIT, 1, MAX_LIMIT)
+    offset = _whole(params, OFFSET)
+    return offset, _whole(params, LIMIT)
 
 
 def parse_messages(
@@ -89,16 +90,16 @@ def parse_chats(access: Access, phone: str | None, params: Mapping[str, str]) ->
     phones = parse_phones(access, phone)
     offset, limit = parse_page(params)
     since, until = _window(params)
-    kind = params.get("chat_type") or None
-    if kind is not None and kind not in _CHAT_KINDS:
-        raise BadField("chat_type", kind, "chat_type should be one of user, group, business, unknown")
+    kind = params.get(CHAT_TYPE.name) or None
+    if kind is not None and kind not in CHAT_TYPE.choices:
+        raise BadField(CHAT_TYPE.name, kind, f"chat_type should be one of {', '.join(CHAT_TYPE.choices)}")
     return ChatQuery(
         org=access.org.no,
         phones=_numbers(phones),
         since=since,
         until=until,
-        kind=None if kind is None else _CHAT_KINDS[kind],
-        label=_clean(params.get("label")),
+        kind=None if kind is None else _OTHER_WORDS.get(kind, kind),
+        label=_clean(params.get(LABEL.name)),
         offset=offset,
         limit=limit,
     )
@@ -138,16 +139,18 @@ def _clean(text: str | None) -> str | None:
     return clean_text(text)[0] if text else None
 
 
-def _whole(params: Mapping[str, str], field: str, default: int, least: int, most: int) -> int:
-    raw = params.get(field, "")
+def _whole(params: Mapping[str, str], param: WholeNumber) -> int:
+    raw = params.get(param.name, "")
     text = raw.strip()
     if not text:
-        return default
+        return param.default
     digits = (text.lstrip("0") or "0") if _WHOLE.fullmatch(text) else ""
-    if field == "limit" and digits and (len(digits) > len(str(most)) or int(digits) > most):
-        raise BadField(field, raw, TOO_MANY)
-    if not digits or len(digits) > len(str(most)) or not least <= int(digits) <= most:
-        raise BadField(field, raw, f"{field.capitalize()} should be a whole number from {least} to {most}")
+    is_too_large = bool(digits) and (len(digits) > len(str(param.maximum)) or int(digits) > param.maximum)
+    if param is LIMIT and is_too_large:
+        raise BadField(param.name, raw, TOO_MANY)
+    if not digits or is_too_large or int(digits) < param.minimum:
+        name = param.name.capitalize()
+        raise BadField(param.name, raw, f"{name} should be a whole number from {param.minimum} to {param.maximum}")
     return int(digits)
 
 

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 
+import msgspec
+
 from backscroll.core.errors import NotFound
-from backscroll.core.model import Phone
+from backscroll.core.model import Chat, Phone
+from backscroll.dialects.gowa.groups import (
+    csv_name,
+    participants_csv,
+    render_group_info,
+    render_groups,
+    render_invite_link,
+    render_newsletters,
+    render_participants,
+)
 from backscroll.dialects.gowa.objects import (
     Options,
     render_app_devices,
@@ -16,9 +27,31 @@ from backscroll.dialects.gowa.objects import (
     render_contacts,
     render_device,
     render_device_status,
+    render_device_webhook,
     render_devices,
     render_download,
     render_messages,
+)
+from backscroll.dialects.gowa.parameters import (
+    ARCHIVED,
+    CHAT_JID,
+    CHATS_LIMIT,
+    DEVICE_ID,
+    END_TIME,
+    GROUP_ID,
+    HAS_MEDIA,
+    IS_FROM_ME,
+    MEDIA_ONLY,
+    MESSAGE_CHAT,
+    MESSAGE_ID,
+    MESSAGES_LIMIT,
+    OFFSET,
+    RESET,
+    SCOPED,
+    SEARCH_NAME,
+    SEARCH_TEXT,
+    START_TIME,
+    X_DEVICE,
 )
 from backscroll.dialects.gowa.requests import (
     find_device,
@@ -26,14 +59,19 @@ from backscroll.dialects.gowa.requests import (
     parse_contacts,
     parse_device,
     parse_download,
+    parse_group_id,
+    parse_groups,
     parse_messages,
+    wants_new_link,
 )
 from backscroll.dialects.links import first_values
+from backscroll.dialects.parameters import Param
 from backscroll.http.links import links_of
-from backscroll.http.messages import Reply, Request
-from backscroll.http.router import Answer, Handler, Param, Route
+from backscroll.http.messages import CSV, Reply, Request
+from backscroll.http.router import Answer, Handler, Route
+from backscroll.http.routes.unsupported import unsupported
 
-DEVICE = "x-device-id"
+DEVICE = X_DEVICE.name.lower()
 
 
 async def answer(request: Request, make: Callable[[], bytes], *, heavy: bool = False) -> Reply:
@@ -85,6 +123,10 @@ async def get_device_status(request: Request) -> Reply:
     return Reply(200, render_device_status(find_device(request.granted, request.path_params["device_id"])))
 
 
+async def get_device_webhook(request: Request) -> Reply:
+    return Reply(200, render_device_webhook(find_device(request.granted, request.path_params["device_id"])))
+
+
 async def list_app_devices(request: Request) -> Reply:
     return Reply(200, render_app_devices([device_of(request)]))
 
@@ -95,6 +137,62 @@ async def get_app_status(request: Request) -> Reply:
 
 async def get_app_info(request: Request) -> Reply:
     return Reply(200, render_app_info(version("backscroll"), request.app.settings.gowa_base_path))
+
+
+async def list_groups(request: Request) -> Reply:
+    query = parse_groups(request.granted, request.headers.get(DEVICE), first_values(request.query))
+    return await answer(request, lambda: render_groups(request.app.store.list_chats(query).chats), heavy=True)
+
+
+async def list_newsletters(request: Request) -> Reply:
+    query = parse_groups(request.granted, request.headers.get(DEVICE), first_values(request.query), "newsletter")
+    return await answer(request, lambda: render_newsletters(request.app.store.list_chats(query).chats), heavy=True)
+
+
+def find_group(request: Request, device: Phone, group: str) -> Chat:
+    """The group as the device knows it; raises NotFound."""
+    found = request.app.store.find_chat(request.granted.org.no, (device.no,), group)
+    if found is None or found.kind != "group":
+        raise NotFound("group", group)
+    return found
+
+
+async def answer_about_group(request: Request, render: Callable[[Chat], bytes]) -> Reply:
+    device, group = device_of(request), parse_group_id(first_values(request.query))
+    return await answer(request, lambda: render(find_group(request, device, group)))
+
+
+async def get_group(request: Request) -> Reply:
+    return await answer_about_group(request, render_group_info)
+
+
+async def list_participants(request: Request) -> Reply:
+    return await answer_about_group(request, render_participants)
+
+
+async def export_participants(request: Request) -> Reply:
+    device, group = device_of(request), parse_group_id(first_values(request.query))
+
+    def make() -> Reply:
+        found = find_group(request, device, group)
+        headers = (("content-disposition", f'attachment; filename="{csv_name(found)}"'),)
+        return Reply(200, participants_csv(found), headers, CSV)
+
+    return await request.app.workers.run(make, receive=request.receive)
+
+
+async def get_invite_link(request: Request) -> Reply:
+    """The link that a source told last. A new one only WhatsApp can make."""
+    action = "GET /group/invite-link (ask for an invitation)"
+    if wants_new_link(first_values(request.query)):
+        raise unsupported(action)
+
+    def render(group: Chat) -> bytes:
+        if group.invite_link is None:
+            raise unsupported(action)
+        return render_invite_link(group.jid, group.invite_link)
+
+    return await answer_about_group(request, render)
 
 
 async def download(request: Request) -> Reply:
@@ -108,31 +206,6 @@ async def download(request: Request) -> Reply:
         return render_download(found, access, links)
 
     return await answer(request, make)
-
-
-X_DEVICE = Param(
-    name="X-Device-Id",
-    where="header",
-    example="mara",
-    description="Which device: its id, its JID or its number. Needed when the credential reaches several.",
-)
-DEVICE_QUERY = Param(name="device_id", description="The same as X-Device-Id, which wins over it.")
-OFFSET = Param(name="offset", type="integer", default=0, minimum=0, description="How many to pass over.")
-CHAT_JID = Param(
-    name="chat_jid",
-    where="path",
-    required=True,
-    example="4915550001002@s.whatsapp.net",
-    description="A chat; bare numbers, @c.us and @lid are understood too.",
-)
-DEVICE_ID = Param(name="device_id", where="path", required=True, example="mara")
-SCOPED = (X_DEVICE, DEVICE_QUERY)
-
-
-def _limit(default: int) -> Param:
-    return Param(
-        name="limit", type="integer", default=default, minimum=1, maximum=100, description="The most to return."
-    )
 
 
 def _get(
@@ -169,18 +242,13 @@ ROUTES: tuple[Route, ...] = (
         (
             CHAT_JID,
             *SCOPED,
-            _limit(50),
+            MESSAGES_LIMIT,
             OFFSET,
-            Param(name="start_time", example="2026-01-01T00:00:00Z", description="From this moment on (ISO 8601)."),
-            Param(name="end_time", description="Up to this moment, which is included (ISO 8601)."),
-            Param(
-                name="media_only",
-                type="boolean",
-                default=False,
-                description="Only messages with media. Wins over is_from_me=false.",
-            ),
-            Param(name="is_from_me", type="boolean", description="true: sent by you; false: received; else both."),
-            Param(name="search", description="A part of the text; case and accents make no difference."),
+            START_TIME,
+            END_TIME,
+            MEDIA_ONLY,
+            IS_FROM_ME,
+            SEARCH_TEXT,
         ),
         cached=True,
     ),
@@ -191,11 +259,11 @@ ROUTES: tuple[Route, ...] = (
         "Chats",
         (
             *SCOPED,
-            _limit(25),
+            CHATS_LIMIT,
             OFFSET,
-            Param(name="search", description="A part of the name."),
-            Param(name="has_media", type="boolean", default=False, description="Only chats with media."),
-            Param(name="archived", type="boolean", description="true: only archived ones; false: only the others."),
+            SEARCH_NAME,
+            HAS_MEDIA,
+            ARCHIVED,
         ),
         cached=True,
     ),
@@ -209,23 +277,44 @@ ROUTES: tuple[Route, ...] = (
         (DEVICE_ID,),
         errors=(401, 404, 429),
     ),
+    _get(
+        "/devices/{device_id}/webhook",
+        "Show that a device has no webhook",
+        get_device_webhook,
+        "DeviceWebhook",
+        (DEVICE_ID,),
+        errors=(401, 404, 429),
+    ),
     _get("/app/devices", "Show the device asked for", list_app_devices, "AppDevices", SCOPED),
     _get("/app/status", "Show the status of the device asked for", get_app_status, "AppStatus", SCOPED),
     _get("/app/info", "Show what this server is", get_app_info, "AppInfo", errors=(401, 429)),
     _get("/user/my/contacts", "List contacts", list_contacts, "Contacts", SCOPED, cached=True),
+    _get("/user/my/groups", "List groups", list_groups, "Groups", SCOPED, cached=True),
+    _get("/user/my/newsletters", "List channels", list_newsletters, "Newsletters", SCOPED, cached=True),
+    _get("/group/info", "Show a group", get_group, "Group", (GROUP_ID, *SCOPED), cached=True),
+    _get(
+        "/group/participants", "List group members", list_participants, "Participants", (GROUP_ID, *SCOPED), cached=True
+    ),
+    msgspec.structs.replace(
+        _get("/group/participants/export", "List group members as CSV", export_participants, "", (GROUP_ID, *SCOPED)),
+        answers={200: Answer(description="OK", content_type="text/csv")},
+    ),
+    _get(
+        "/group/invite-link",
+        "Show the invitation to a group that is known",
+        get_invite_link,
+        "InviteLink",
+        (GROUP_ID, RESET, *SCOPED),
+        errors=(400, 401, 404, 429, 501),
+    ),
     _get(
         "/message/{message_id}/download",
         "Show where a message's file can be fetched",
         download,
         "Download",
         (
-            Param(name="message_id", where="path", required=True, example="3EB0C0FFEE000000006B"),
-            Param(
-                name="phone",
-                required=True,
-                description="The chat that the message is in.",
-                example="120363299999999999@g.us",
-            ),
+            MESSAGE_ID,
+            MESSAGE_CHAT,
             *SCOPED,
         ),
     ),

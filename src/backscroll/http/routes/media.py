@@ -17,6 +17,8 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from backscroll.core.errors import NotFound, StorageError
+from backscroll.http.messages import Reply
+from backscroll.http.upgrades import refuse_upgrade
 from backscroll.storage.files.media import THUMBNAIL, MediaStore
 from backscroll.storage.files.media_types import MIMETYPES, UNKNOWN
 
@@ -26,7 +28,10 @@ MAX_RANGES = 16
 # What a browser may show in place: it cannot run any of these. PDF can hold scripts and is saved instead.
 INLINE = frozenset({"jpg", "png", "gif", "webp", "mp4", "webm", "weba", "ogg", "opus", "mp3", "m4a", "3gp"})
 
-_PATH = re.compile(r"(?:/.*)?/media/(0|[1-9][0-9]{0,17})/([0-9a-f]{64})\.([a-z0-9]{1,9})")
+_PATH = re.compile(
+    r"(?:/.*)?/media/(?P<org>0|[1-9][0-9]{0,17})/(?:(?P<signature>[\w-]{43})/)?(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z0-9]{1,9})",
+    re.ASCII,
+)
 _RANGE = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 # Marks that turn the direction of writing: "photo\u202egpj.exe" would be shown as "photoexe.jpg".
@@ -75,6 +80,9 @@ class MediaApp:
         self._media = media
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await refuse_upgrade(scope, send, Reply(404, msgspec.json.encode({"error": "there is no WebSocket here"})))
+            return
         method = scope["method"]
         if method == "OPTIONS":
             await _answer(send, 204, _PREFLIGHT)
@@ -128,8 +136,10 @@ def read_link(path: str, query: bytes, check: Callable[[int, str, str, str | Non
         given = parse_qs(query.decode("ascii", "replace"), max_num_fields=8)
     except ValueError:
         return None
-    link = Link(int(match[1]), match[2], match[3], given.get("filename", [None])[0])
-    signature = given.get("s", [""])[0]
+    signature = match["signature"]
+    filename = None if signature else given.get("filename", [None])[0]
+    link = Link(int(match["org"]), match["sha256"], match["extension"], filename)
+    signature = signature or given.get("s", [""])[0]
     return link if check(link.org, link.sha256, link.extension, link.filename, signature) else None
 
 

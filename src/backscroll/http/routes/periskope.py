@@ -10,6 +10,7 @@ from backscroll.core.errors import NotFound
 from backscroll.core.model import ArchivedMessage
 from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import first_values
+from backscroll.dialects.parameters import Param
 from backscroll.dialects.periskope.objects import (
     Options,
     render_chat,
@@ -25,6 +26,20 @@ from backscroll.dialects.periskope.objects import (
     render_reactions,
     render_status,
 )
+from backscroll.dialects.periskope.parameters import (
+    CHAT_ID,
+    CHAT_TYPE,
+    CONTACT_ID,
+    ID,
+    IN_CHAT,
+    LABEL,
+    MESSAGE_ID,
+    OF_MESSAGE,
+    PAGE,
+    SPAN,
+    X_PHONE,
+    X_PHONE_REQUIRED,
+)
 from backscroll.dialects.periskope.requests import (
     parse_chats,
     parse_contacts,
@@ -38,10 +53,10 @@ from backscroll.dialects.periskope.requests import (
 from backscroll.formats.periskope_ids import decode_message_id
 from backscroll.http.links import links_of
 from backscroll.http.messages import Reply, Request
-from backscroll.http.router import Answer, Handler, Param, Route
+from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.workers import HEAVY_ROWS
 
-PHONE = "x-phone"
+PHONE = X_PHONE.name
 
 Made = tuple[tuple[int, ...], bytes]
 """The phones that were asked, and the body."""
@@ -221,51 +236,6 @@ async def no_webhooks(request: Request) -> Reply:
     return Reply(200, msgspec.json.encode([]))
 
 
-OFFSET = Param(name="offset", type="integer", default=0, minimum=0, description="How many to pass over.")
-LIMIT = Param(
-    name="limit", type="integer", default=2000, minimum=1, maximum=2000, example=10, description="The most to return."
-)
-START = Param(
-    name="start_time",
-    example="2026-08-01T00:00:00Z",
-    description="From this moment on: an ISO 8601 time, or a date for its whole day; UTC unless it says otherwise.",
-)
-END = Param(
-    name="end_time",
-    example="2026-09-30",
-    description="Up to this moment, which is included; a date is its whole day.",
-)
-X_PHONE = Param(
-    name=PHONE,
-    where="header",
-    example="4915550001001",
-    description="Only this phone: its number with country code, or its phone_id. Without it, all in the token's scope.",
-)
-X_PHONE_REQUIRED = msgspec.structs.replace(
-    X_PHONE, required=True, description="Which phone: its number with country code, or its phone_id."
-)
-CHAT_ID = Param(
-    name="chat_id",
-    where="path",
-    required=True,
-    example="4915550001002@c.us",
-    description="A chat; any spelling will do.",
-)
-MESSAGE_ID = Param(
-    name="message_id",
-    where="path",
-    required=True,
-    example="3EB0C0FFEE0000000066",
-    description="The serialized id, the bare WhatsApp id, or the id that sending it returned.",
-)
-CONTACT_ID = Param(
-    name="contact_id", where="path", required=True, example="4915550001003", description="A number, or a JID."
-)
-ID = Param(name="id", where="path", required=True)
-PAGE = (OFFSET, LIMIT)
-SPAN = (START, END)
-
-
 def _get(
     path: str,
     summary: str,
@@ -344,8 +314,8 @@ ROUTES: tuple[Route, ...] = (
             *PAGE,
             X_PHONE,
             *SPAN,
-            Param(name="chat_type", choices=("user", "individual", "group", "business")),
-            Param(name="label", description="A label's name or id."),
+            CHAT_TYPE,
+            LABEL,
         ),
     ),
     _get(
@@ -372,7 +342,7 @@ ROUTES: tuple[Route, ...] = (
         "List reactions",
         list_reactions,
         "Reactions",
-        (*PAGE, X_PHONE, *SPAN, Param(name="chat_id"), Param(name="message_id")),
+        (*PAGE, X_PHONE, *SPAN, IN_CHAT, OF_MESSAGE),
     ),
     _empty("/v1/note", "List notes", "notes"),
     _empty("/v1/chats/{id}/notes", "List a chat's notes", "notes", (ID, *PAGE)),
@@ -386,6 +356,8 @@ ROUTES: tuple[Route, ...] = (
     _empty("/v1/message/scheduled", "List scheduled messages", "messages"),
     _empty("/v1/chats/{id}/audit-logs", "List changes of a chat", "logs", (ID, *PAGE)),
     _empty("/v1/knowledge-base", "List the knowledge base", "knowledge_base"),
+    _missing("/v1/knowledge-base/faq/{id}", "Show a question of the knowledge base", "faq"),
+    _missing("/v1/knowledge-base/document/{id}", "Show a document of the knowledge base", "document"),
     _get(
         "/v1/webhooks",
         "List webhooks",

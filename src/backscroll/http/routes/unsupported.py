@@ -1,18 +1,45 @@
-"""Routes that need WhatsApp itself: known, so that a client learns why nothing happened, and answered with 501."""
+"""Routes that an archive does not have: known, so that a client learns why nothing happened, and answered with 501."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from msgspec import Struct
+
 from backscroll.core.errors import Unsupported
+from backscroll.dialects.parameters import Param
 from backscroll.http.messages import Reply, Request
-from backscroll.http.router import Answer, Dialect, Handler, Param, Route
+from backscroll.http.router import Answer, Dialect, Handler, Route
 
-REMEDY = (
-    "it needs a phone that is connected to WhatsApp, and this server is an archive. "
-    "Send the request to the gateway that feeds it"
-)
+Reason = Literal["whatsapp", "service", "phones", "events", "chatwoot"]
 
-WRITES: dict[Dialect, str] = {
-    "periskope": """
+REMEDIES: dict[Reason, str] = {
+    "whatsapp": (
+        "it needs a phone that is connected to WhatsApp, and this server is an archive. "
+        "Send the request to the gateway that feeds it"
+    ),
+    "service": (
+        "the archive shows what its sources told and changes none of it. "
+        "Send the request to the service that the history comes from"
+    ),
+    "phones": "phones are added and named on the server itself, with the command `backscroll phone add`",
+    "events": "this server sends no events. Ask it for what is new, or subscribe at the gateway that feeds it",
+    "chatwoot": "this server passes nothing to Chatwoot. Send the request to the gateway that feeds it",
+}
+
+
+class Unserved(Struct, frozen=True):
+    """A route of another server, what it does there, and why it does not do that here."""
+
+    dialect: Dialect
+    reason: Reason
+    method: str
+    path: str
+    action: str
+
+
+_LINES: dict[tuple[Dialect, Reason], str] = {
+    ("periskope", "whatsapp"): """
         POST /v1/message/send            send a message
         POST /v1/message/send-sync       send a message
         POST /v1/messages/send           send a message
@@ -29,10 +56,17 @@ WRITES: dict[Dialect, str] = {
         POST /v1/chats/{id}/settings     change a group's settings
         POST /v1/chats/{id}/invite       send an invitation
         POST /v1/chats/{id}/add          add to a group
-        POST /v1/chats/{id}/promote      make group members admins
-        POST /v1/chats/{id}/demote       make admins plain members
         POST /v1/chats/{id}/remove       remove from a group
         POST /v1/chats/{id}/leave        leave a group
+        GET /v1/phones/qr                show a QR code to link a phone
+        POST /v1/phones/resync           synchronise a phone
+        POST /v1/phones/restart          restart a phone
+        POST /v1/phones/reset            reset a phone
+    """,
+    ("periskope", "service"): """
+        POST /v1/chats/{id}/promote      make group members admins
+        POST /v1/chats/{id}/demote       make admins plain members
+        DELETE /v1/queue/purge           empty the queue of messages to send
         PATCH /v1/chats/labels           label chats
         PATCH /v1/chats/access           change who sees chats
         PATCH /v1/chats/{id}             change a chat
@@ -43,17 +77,6 @@ WRITES: dict[Dialect, str] = {
         POST /v1/note/create             write a private note
         POST /v1/tickets/create          open a ticket
         PATCH /v1/tickets/{id}           change a ticket
-        GET /v1/phones/qr                show a QR code to link a phone
-        POST /v1/phones/create           add a phone
-        PATCH /v1/phones/update          rename a phone
-        POST /v1/phones/resync           synchronise a phone
-        POST /v1/phones/restart          restart a phone
-        POST /v1/phones/reset            reset a phone
-        DELETE /v1/phones/delete         remove a phone
-        DELETE /v1/queue/purge           empty the queue of messages to send
-        POST /v1/webhooks                subscribe to events
-        PATCH /v1/webhooks/{id}          change a subscription
-        DELETE /v1/webhooks/{id}         end a subscription
         POST /v1/knowledge-base/faq/create              add to the knowledge base
         PATCH /v1/knowledge-base/faq/{id}               change the knowledge base
         DELETE /v1/knowledge-base/faq/{id}              remove from the knowledge base
@@ -63,19 +86,28 @@ WRITES: dict[Dialect, str] = {
         PATCH /v1/members/access         change what a member may do
         DELETE /v1/members/{id}          remove a member
     """,
-    "gowa": """
+    ("periskope", "phones"): """
+        POST /v1/phones/create           add a phone
+        PATCH /v1/phones/update          rename a phone
+        DELETE /v1/phones/delete         remove a phone
+    """,
+    ("periskope", "events"): """
+        POST /v1/webhooks                subscribe to events
+        PATCH /v1/webhooks/{id}          change a subscription
+        DELETE /v1/webhooks/{id}         end a subscription
+    """,
+    ("gowa", "whatsapp"): """
         GET /app/login                   link a phone
         GET /app/login-with-code         link a phone
         GET /app/logout                  unlink a phone
         GET /app/reconnect               reconnect a phone
-        POST /devices                    add a device
-        DELETE /devices/{device_id}      remove a device
+        GET /app/passkey                 show a passkey that is asked for
+        POST /app/passkey/response       answer with a passkey
+        POST /app/passkey/confirm        confirm a passkey
         GET /devices/{device_id}/login   link a phone
         POST /devices/{device_id}/login/code    link a phone
         POST /devices/{device_id}/logout        unlink a phone
         POST /devices/{device_id}/reconnect     reconnect a phone
-        GET /devices/{device_id}/webhook        show a device's webhook
-        PATCH /devices/{device_id}/webhook      change a device's webhook
         POST /send/message               send a message
         POST /send/image                 send an image
         POST /send/audio                 send audio
@@ -107,17 +139,11 @@ WRITES: dict[Dialect, str] = {
         POST /user/avatar                change the own picture
         POST /user/pushname              change the own name
         GET /user/my/privacy             show privacy settings
-        GET /user/my/groups              list groups
-        GET /user/my/newsletters         list channels
         GET /user/business-profile       show a business profile
         POST /group                      create a group
         POST /group/join-with-link       join a group
         GET /group/info-from-link        show a group
-        GET /group/info                  show a group
-        GET /group/invite-link           show an invitation
         POST /group/leave                leave a group
-        GET /group/participants          list group members
-        GET /group/participants/export   list group members
         POST /group/participants         add to a group
         POST /group/participants/remove  remove from a group
         POST /group/participants/promote make group members admins
@@ -134,33 +160,58 @@ WRITES: dict[Dialect, str] = {
         GET /newsletter/messages         fetch a channel's messages
         POST /call/reject                reject a call
     """,
+    ("gowa", "phones"): """
+        POST /devices                    add a device
+        DELETE /devices/{device_id}      remove a device
+    """,
+    ("gowa", "events"): """
+        PATCH /devices/{device_id}/webhook      change a device's webhook
+        GET /ws                          receive events as they happen
+    """,
+    ("gowa", "chatwoot"): """
+        POST /chatwoot/sync              copy history to Chatwoot
+        GET /chatwoot/sync/status        show how far copying to Chatwoot is
+        POST /chatwoot/webhook           take an event of Chatwoot
+        POST /chatwoot/webhook/{device_id}       take an event of Chatwoot
+        GET /chatwoot/configs            show the settings for Chatwoot
+        GET /devices/{device_id}/chatwoot/config        show a device's settings for Chatwoot
+        PUT /devices/{device_id}/chatwoot/config        change a device's settings for Chatwoot
+        DELETE /devices/{device_id}/chatwoot/config     remove a device's settings for Chatwoot
+    """,
 }
+UNSERVED: tuple[Unserved, ...] = tuple(
+    Unserved(dialect, reason, *line.split(maxsplit=2))
+    for (dialect, reason), lines in _LINES.items()
+    for line in lines.strip().splitlines()
+)
 
 
-def refusing(action: str) -> Handler:
+def unsupported(action: str, reason: Reason = "whatsapp") -> Unsupported:
+    """The error of something that an archive cannot do."""
+    return Unsupported(action, REMEDIES[reason])
+
+
+def _refusing(unserved: Unserved) -> Handler:
     async def refuse(request: Request) -> Reply:
-        raise Unsupported(action, REMEDY)
+        raise unsupported(f"{unserved.method} {unserved.path} ({unserved.action})", unserved.reason)
 
     return refuse
 
 
-def _route(dialect: Dialect, line: str) -> Route:
-    method, path, action = line.split(maxsplit=2)
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+def _route(unserved: Unserved) -> Route:
+    names = [part[1:-1] for part in unserved.path.split("/") if part.startswith("{")]
     return Route(
-        method=method,
-        path=path,
-        dialect=dialect,
-        summary=action[0].upper() + action[1:],
-        description="Needs WhatsApp itself; the archive answers 501.",
-        handler=refusing(f"{method} {path} ({action})"),
+        method=unserved.method,
+        path=unserved.path,
+        dialect=unserved.dialect,
+        summary=unserved.action[0].upper() + unserved.action[1:],
+        description=f"Not done here: {REMEDIES[unserved.reason]}.",
+        handler=_refusing(unserved),
         params=tuple(Param(name=name, where="path", required=True) for name in names),
-        answers={501: Answer(description="Not done: this server is an archive", schema=f"{dialect}.Error")},
+        answers={501: Answer(description="Not done: this server is an archive", schema=f"{unserved.dialect}.Error")},
         errors=(401, 429),
-        tag=f"{dialect}: needs WhatsApp",
+        tag=f"{unserved.dialect}: {'needs WhatsApp' if unserved.reason == 'whatsapp' else 'done elsewhere'}",
     )
 
 
-ROUTES: tuple[Route, ...] = tuple(
-    _route(dialect, line) for dialect, lines in WRITES.items() for line in lines.strip().splitlines()
-)
+ROUTES: tuple[Route, ...] = tuple(map(_route, UNSERVED))

@@ -180,6 +180,11 @@ class MediaStore:
         query = f"filename={quote(name, safe='')}&" if name else ""
         return f"/media/{org}/{sha256}.{extension}?{query}s={self._signature(org, sha256, extension, name)}"
 
+    def sign_path(self, org: int, sha256: str, *, filename: str | None = None, mimetype: str | None = None) -> str:
+        """The same without a query, for programs that take a path for a file's: ``/media/7/<signature>/9f86….jpg``."""
+        extension = extension_of(mimetype, filename)
+        return f"/media/{org}/{self._signature(org, sha256, extension, None)}/{sha256}.{extension}"
+
     def check_signature(self, org: int, sha256: str, extension: str, filename: str | None, signature: str) -> bool:
         """Whether ``sign`` made this very link. Takes the same time however much of the signature is right."""
         expected = self._signature(org, sha256, extension, filename or None)
