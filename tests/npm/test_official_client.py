@@ -1,15 +1,14 @@
-"""The official npm client ``@periskope/periskope-client``, unmodified, against the running server on port 8080."""
+"""The official npm client ``@periskope/periskope-client``, unmodified, against the running server.
+
+The client knows port 8080 only, which others may use: port.cjs leads it to the server's.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,46 +19,46 @@ from backscroll.core.events import Batch, ChatSeen, ContactSeen, MessageSeen, Re
 from backscroll.core.model import Call, Details, Member, Message, MessageKey, Notice
 from backscroll.storage.store import open_store
 from conftest import OwnDatabase
+from served import serving
 
 CLIENT = "@periskope/periskope-client@1.1.3"
-PORT = 8080
 PHONE, CHAT, GROUP = "918527184400", "919537851844", "120363231636311517@g.us"
 BEGIN = 1_745_539_200  # 2025-04-25
-pytestmark = pytest.mark.xdist_group("port 8080")
+pytestmark = pytest.mark.xdist_group("npm")
 
 Results = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the client as npm installs it, and calls.cjs."""
+    """A folder with the client as npm installs it, calls.cjs and port.cjs."""
     npm = shutil.which("npm")
     assert npm is not None, "npm is needed for the official client: apt-get install npm"
     folder = tmp_path_factory.mktemp("npm")
     install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT]
     subprocess.run(install, check=True, capture_output=True, timeout=240)
-    shutil.copy(Path(__file__).with_name("calls.cjs"), folder)
+    for script in ("calls.cjs", "port.cjs"):
+        shutil.copy(Path(__file__).with_name(script), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def results(client: Path, own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """What every call of calls.cjs came to, once on each engine; the lock keeps other processes off the port."""
+    """What every call of calls.cjs came to, once on each engine."""
     node = shutil.which("node")
     assert node is not None, "Node.js is needed for the official client: apt-get install nodejs npm"
     data, database = tmp_path_factory.mktemp("archive"), own_database()
-    with (Path("/tmp") / "backscroll-port-8080.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        (client / "config.json").write_text(json.dumps(an_archive(data, database)))
-        server = start(data, database)
-        try:
-            ran = subprocess.run(
-                [node, "calls.cjs", "config.json"], cwd=client, check=True, capture_output=True, timeout=120
-            )
-            yield json.loads(ran.stdout)
-        finally:
-            server.terminate()
-            server.wait(timeout=15)
+    (client / "config.json").write_text(json.dumps(an_archive(data, database)))
+    with serving(data, database) as served:
+        ran = subprocess.run(
+            [node, "--require", "./port.cjs", "calls.cjs", "config.json"],
+            cwd=client,
+            env=os.environ | {"PORT": str(served.port)},
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        yield json.loads(ran.stdout)
 
 
 def an_archive(data: Path, database: str | None) -> dict[str, str]:
@@ -100,22 +99,6 @@ def said(i: int, chat: str = CHAT) -> MessageSeen:
 
 def target(id: str) -> Target:
     return Target(PHONE, CHAT, id)
-
-
-def start(data: Path, database: str | None) -> subprocess.Popen[bytes]:
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken, and the client knows no other"
-    command = [sys.executable, "-m", "backscroll", "serve", "--port", str(PORT)]
-    place = {"BACKSCROLL_DATA": str(data)} | ({"BACKSCROLL_DATABASE": database} if database else {})
-    server = subprocess.Popen(command, env=os.environ | place)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", PORT)) == 0:
-                return server
-        time.sleep(0.1)
-    server.kill()
-    raise AssertionError("the server did not open its port within 30 s")
 
 
 def test_no_method_throws(results: Results) -> None:

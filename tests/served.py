@@ -1,0 +1,121 @@
+"""``backscroll serve`` as a process of its own, and clients that misbehave towards it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from msgspec import Struct
+
+READY_SECONDS = 60
+
+
+class Served(Struct, frozen=True):
+    """A server that answers."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self, source: str = "127.0.0.1", receive_buffer: int | None = None) -> socket.socket:
+        """A connection from one of this machine's own addresses."""
+        connection = socket.socket()
+        connection.settimeout(30)
+        if receive_buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        try:
+            connection.bind((source, 0))
+            connection.connect(("127.0.0.1", self.port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def resident_bytes(self) -> int:
+        """Memory of the server's processes together."""
+        family = [self.process.pid, *children(self.process.pid)]
+        pages = (Path(f"/proc/{pid}/statm").read_text("ascii").split()[1] for pid in family)
+        return sum(map(int, pages)) * resource.getpagesize()
+
+
+def children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return [found for child in map(int, listed) for found in (child, *children(child))]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(data: Path, database: str | None = None, **settings: object) -> Iterator[Served]:
+    """Serve the archive in ``data``; ended by SIGTERM, which must do, and within its time."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
+    # A machine that is busy with other tests takes its time.
+    given: dict[str, object] = {"data": data, "port": port, "shutdown_timeout": 30}
+    given |= {**({"database": database} if database else {}), **settings}
+    environment |= {f"BACKSCROLL_{name.upper()}": str(value) for name, value in given.items()}
+    command = [sys.executable, "-m", "backscroll", "serve"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as made:
+        served = Served(made, port)
+        try:
+            wait_until_ready(served)
+            yield served
+        finally:
+            made.send_signal(signal.SIGTERM)
+            _, told = made.communicate(timeout=60)
+            assert made.returncode == 0
+            assert "Killing" not in told, told
+            assert "Traceback" not in told, told
+
+
+def wait_until_ready(served: Served) -> None:
+    give_up = time.monotonic() + READY_SECONDS
+    while time.monotonic() < give_up:
+        assert served.process.poll() is None, "the server ended before it was ready"
+        try:
+            if httpx.get(f"{served.url}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the server did not become ready")
+
+
+def is_closed(connection: socket.socket, seconds: float) -> bool:
+    """Whether the server hangs up within so many seconds; what it sends before is read and thrown away."""
+    give_up = time.monotonic() + seconds
+    while (left := give_up - time.monotonic()) > 0:
+        connection.settimeout(left)
+        try:
+            if not connection.recv(65_536):
+                return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+    return False
+
+
+def allow_many_files() -> None:
+    """This process's own part of many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 8192:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
