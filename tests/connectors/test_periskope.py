@@ -31,7 +31,6 @@ from backscroll.ingest.connectors.periskope.answers import (
     phones,
     reactions,
 )
-from backscroll.ingest.connectors.periskope.ids import split_message_id
 from backscroll.ingest.connectors.periskope.pages import PulledPage
 from backscroll.storage.store import Store, open_store
 
@@ -220,21 +219,6 @@ def test_flags_that_the_source_left_open_stay_open() -> None:
 )
 def test_a_quoted_id_is_understood_serialized_and_bare(quoted: str, expected: Quote) -> None:
     assert read(quoted_message_id=quoted).details.quoted == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "chat", "expected"),
-    [
-        ("3EB0", None, (None, None, "3EB0", None)),
-        ("true_1@c.us_3EB0", None, (True, "1@c.us", "3EB0", None)),
-        ("false_1@c.us_A_B@c.us", None, (False, "1@c.us", "A_B@c.us", None)),
-        ("false_1-2@g.us_A_B_3@lid", None, (False, "1-2@g.us", "A_B", "3@lid")),
-        ("true_my_chat_X", "my_chat", (True, "my_chat", "X", None)),
-        ("false_status@broadcast_X_3@c.us", None, (False, "status@broadcast", "X", "3@c.us")),
-    ],
-)
-def test_a_message_id_is_taken_apart(text: str, chat: str | None, expected: tuple[object, ...]) -> None:
-    assert split_message_id(text, chat) == expected
 
 
 def test_the_sender_follows_from_the_direction_only_in_a_chat_of_two() -> None:

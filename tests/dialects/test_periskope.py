@@ -71,7 +71,6 @@ from backscroll.dialects.periskope.requests import (
     require_phone,
 )
 from backscroll.formats.jsontext import jsonb
-from backscroll.formats.periskope_ids import MessageRef, decode_message_id
 from backscroll.formats.timestamps import parse_timestamp, postgres_text
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -631,29 +630,6 @@ def test_contacts_ignore_the_phone_and_notifications_ask_for_notices() -> None:
 
 def test_of_a_repeated_parameter_the_first_value_counts() -> None:
     assert first_values([("limit", "1"), ("limit", "2")]) == {"limit": "1"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("3EB0A1", MessageRef("3EB0A1")),
-        ("true_odd", MessageRef("true_odd")),
-        ("true_919537851844@c.us_3EB0", MessageRef("3EB0", PERSON, None, True)),
-        ("false_919537851844@c.us_a_b@c.us", MessageRef("a_b@c.us", PERSON, None, False)),
-        (f"false_{GROUP}_A_B_C_919537851844@c.us", MessageRef("A_B_C", GROUP, PERSON, False)),
-        (f"false_{GROUP}_A_998877@lid", MessageRef("A", GROUP, "998877@lid", False)),
-        (f"true_{GROUP}_A_B", MessageRef("A_B", GROUP, None, True)),
-        ("false_status@broadcast_A_919537851844@c.us", MessageRef("A", "status@broadcast", PERSON, False)),
-        (f"false_{GROUP}_A_Ann_Lee@export", MessageRef("A", GROUP, "Ann_Lee@export", False)),
-    ],
-)
-def test_a_message_id_is_taken_apart(text: str, expected: MessageRef) -> None:
-    assert decode_message_id(text) == expected
-
-
-@given(st.text(max_size=40))
-def test_any_text_is_some_message_id(text: str) -> None:
-    assert isinstance(decode_message_id(text).id, str)
 
 
 # --- other answers

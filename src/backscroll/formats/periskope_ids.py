@@ -14,6 +14,9 @@ _PARTICIPANT = re.compile(rf"(.+)_([^_@]*@{_SERVERS})|(.+?)_(.+@export)", re.S)
 _USER_SUFFIX = "@" + USER
 
 
+_PHONE_ID = re.compile(r"phone-[a-z0-9]{1,64}")
+
+
 class MessageRef(Struct, frozen=True):
     """What a message id given by a client says; only ``id`` is certain. JIDs are canonical."""
 
@@ -28,19 +31,24 @@ def shown_jid(jid: str) -> str:
     return jid.removesuffix(_USER_SUFFIX) + "@c.us" if jid.endswith(_USER_SUFFIX) else jid
 
 
-def decode_message_id(text: str) -> MessageRef:
+def decode_message_id(text: str, chat: str | None = None) -> MessageRef:
     """``<true|false>_<chat>_<id>[_<participant>]`` taken apart; anything else is a bare id.
 
-    Ids are chosen by senders and may hold underscores. Only chats of several people carry a participant.
+    Ids are chosen by senders and may hold underscores. Only chats of several people carry a participant. ``chat``,
+    where it is known from elsewhere, is recognised in ``text`` whatever its form.
     """
-    found = _SERIALIZED.fullmatch(text)
-    if found is None:
+    mine, _, rest = text.partition("_")
+    if chat and mine in ("true", "false") and rest.startswith(f"{chat}_"):
+        told, rest = chat, rest[len(chat) + 1 :]
+    elif found := _SERIALIZED.fullmatch(text):
+        mine, told, rest = found[1], found[2], found[3]
+    else:
         return MessageRef(text)
-    chat, rest = canonical(found[2]), found[3]
-    named = _PARTICIPANT.fullmatch(rest) if has_participants(chat) else None
+    place = canonical(told)
+    named = _PARTICIPANT.fullmatch(rest) if has_participants(place) else None
     if named is None:
-        return MessageRef(rest, chat, None, found[1] == "true")
-    return MessageRef(named[1] or named[3], chat, canonical(named[2] or named[4]), found[1] == "true")
+        return MessageRef(rest, place, None, mine == "true")
+    return MessageRef(named[1] or named[3], place, canonical(named[2] or named[4]), mine == "true")
 
 
 def encode_message_id(from_me: bool, chat: str, message_id: str, sender: str | None) -> str:
@@ -52,3 +60,8 @@ def encode_message_id(from_me: bool, chat: str, message_id: str, sender: str | N
 def has_participants(chat: str) -> bool:
     """Whether several people write in ``chat``, so that its message ids name one of them."""
     return kind_of(chat) in ("group", "broadcast", "status", "export")
+
+
+def is_phone_id(text: str) -> bool:
+    """Whether this is the form of a ``phone_id``."""
+    return _PHONE_ID.fullmatch(text) is not None

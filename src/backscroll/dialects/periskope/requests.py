@@ -11,7 +11,7 @@ from backscroll.core.model import Access, Phone
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery, Shows
 from backscroll.dialects.parameters import WholeNumber
 from backscroll.dialects.periskope.parameters import CHAT_TYPE, LABEL, LIMIT, OFFSET
-from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
 from backscroll.formats.timestamps import parse_timestamp
 
 TOO_MANY = f"Limit should be less than {LIMIT.maximum}"
@@ -19,7 +19,6 @@ TOO_MANY = f"Limit should be less than {LIMIT.maximum}"
 
 _OTHER_WORDS = {"individual": "user"}
 _WHOLE = re.compile(r"[0-9]+")
-_PHONE_ID = re.compile(r"phone-[a-z0-9]+")
 
 
 def parse_phones(access: Access, phone: str | None) -> tuple[Phone, ...]:
@@ -30,7 +29,7 @@ def parse_phones(access: Access, phone: str | None) -> tuple[Phone, ...]:
     named = (phone or "").strip()
     if not named:
         return access.phones
-    if _PHONE_ID.fullmatch(named):
+    if is_phone_id(named):
         found = tuple(candidate for candidate in access.phones if candidate.phone_id == named)
     else:
         found = tuple(candidate for candidate in access.phones if candidate.jid == _jid_of(named))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from backscroll.core import events, ids
 from backscroll.core.errors import BadField, NotFound
 from backscroll.database.protocol import Txn
+from backscroll.formats.periskope_ids import is_phone_id
 from backscroll.storage.records.identity import ContactResolver, OrgState, canonical
 
 PhoneRow = tuple[int, str, str, str | None, str | None, int, int]
@@ -89,5 +90,8 @@ class OwnPhones:
         return device_id is not None and all(row[3] != device_id for row in self._rows.values())
 
     def _free_phone_id(self, phone_id: str | None) -> str | None:
+        """A source's own id, where it can be kept: it is in the form that clients may send back in a header."""
+        if phone_id is None or not is_phone_id(phone_id):
+            return None
         taken = any(row[2] == phone_id for row in self._rows.values())
-        return None if phone_id is None or taken else phone_id
+        return None if taken else phone_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from backscroll.core.errors import Unreadable
@@ -17,7 +16,8 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Call, Details, Member, Message, MessageKey, Notice
-from backscroll.ingest.connectors.periskope.ids import parts_of, split_message_id
+from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
+from backscroll.ingest.connectors.periskope.ids import parts_of
 from backscroll.ingest.connectors.periskope.pages import Observed
 from backscroll.ingest.connectors.periskope.values import (
     SOURCE,
@@ -33,8 +33,6 @@ from backscroll.ingest.connectors.periskope.wire import (
     WirePhone,
     WireReaction,
 )
-
-_PHONE_ID = re.compile(r"phone-[a-z0-9]+")
 
 
 def tell_notification(wire: WireNotification) -> Observed:
@@ -151,14 +149,14 @@ def tell_contact(wire: WireContact, extras: dict[str, Any] | None) -> Observed:
 
 def tell_reaction(wire: WireReaction) -> Observed:
     """A reaction, and when it was given."""
-    from_me, told_chat, id, participant = split_message_id(wire.message_id, wire.chat_id)
-    chat, phone = wire.chat_id or told_chat, jid_of(wire.org_phone)
+    told = decode_message_id(wire.message_id, wire.chat_id)
+    chat, phone = wire.chat_id or told.chat, jid_of(wire.org_phone)
     if not chat:
         raise Unreadable(SOURCE, "chat_id", "the reaction names no chat")
-    sender = jid_of(participant) if participant else phone if from_me else None
+    sender = told.sender or (phone if told.from_me else None)
     at = None if wire.timestamp is None else time_of(wire.timestamp, "timestamp")
     reaction = ReactionSet(
-        target=Target(phone, jid_of(chat), id, sender),
+        target=Target(phone, jid_of(chat), told.id, sender),
         by=jid_of(wire.sender_id),
         emoji=wire.reaction or "",
         at=at,
@@ -169,7 +167,7 @@ def tell_reaction(wire: WireReaction) -> Observed:
 
 def tell_phone(wire: WirePhone) -> Observed:
     """An own phone."""
-    ours = wire.phone_id if wire.phone_id and _PHONE_ID.fullmatch(wire.phone_id) else None
+    ours = wire.phone_id if wire.phone_id and is_phone_id(wire.phone_id) else None
     created_at = None if wire.created_at is None else time_of(wire.created_at, "created_at")
     name = wire.phone_name or None
     return [PhoneSeen(jid=jid_of(wire.org_phone), name=name, phone_id=ours, created_at=created_at)], None

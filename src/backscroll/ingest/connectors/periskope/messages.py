@@ -17,7 +17,8 @@ from backscroll.core.events import (
 )
 from backscroll.core.kinds import periskope_kind, periskope_type_name
 from backscroll.core.model import Details, Location, Media, Message, MessageKey, Notice, Poll, Quote
-from backscroll.ingest.connectors.periskope.ids import Parts, parts_of, split_message_id
+from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.ingest.connectors.periskope.ids import Parts, parts_of
 from backscroll.ingest.connectors.periskope.listings import tell_reaction
 from backscroll.ingest.connectors.periskope.pages import Observed, ReadInPart
 from backscroll.ingest.connectors.periskope.values import (
@@ -154,13 +155,11 @@ def _quote(message_id: str | None, key: MessageKey) -> Quote | None:
     """The quoted message. Where the id does not name the author, the direction does in a chat of two."""
     if not message_id:
         return None
-    from_me, chat, id, participant = split_message_id(message_id, None)
-    if participant:
-        return Quote(id=id, sender=jid_of(participant))
-    if from_me is None or chat is None:
-        return Quote(id=id)
-    other = jid_of(chat)
-    return Quote(id=id, sender=key.phone if from_me else other if other.endswith(("net", "lid")) else None)
+    told = decode_message_id(message_id)
+    if told.sender is not None or told.chat is None:
+        return Quote(id=told.id, sender=told.sender)
+    other = told.chat if told.chat.endswith(("net", "lid")) else None
+    return Quote(id=told.id, sender=key.phone if told.from_me else other)
 
 
 def _location(value: Any) -> Location | None:
