@@ -119,6 +119,9 @@ def test_open_access_is_refused_on_an_address_that_others_reach(tmp_path: Path) 
     for host in ("0.0.0.0", "192.0.2.1", "example.org", "::"):
         with pytest.raises(BadField, match="set host to 127"):
             load({}, flags | {"host": host}, directory=tmp_path)
+    assert load({}, flags | {"public_url": "http://localhost:8080"}, directory=tmp_path).open_access == "abc"
+    with pytest.raises(BadField, match="leave public_url out"):
+        load({}, flags | {"public_url": "https://archive.example.org"}, directory=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,14 @@ def test_the_containers_show_one_port_on_this_machine_only_and_give_up_what_they
     assert (ours["read_only"], ours["cap_drop"], ours["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
 
 
+def test_neither_container_nor_unit_may_take_all_memory() -> None:
+    limits = [service["mem_limit"] for service in COMPOSITION["services"].values()]
+    assert limits == ["${ARCHIVE_MEMORY:-2g}", "${DATABASE_MEMORY:-2g}"]
+    unit = (ROOT / "deploy" / "backscroll.service").read_text("utf-8")
+    assert re.search(r"^MemoryMax=2G$", unit, re.M)
+    assert re.search(r"^MemoryHigh=", unit, re.M)
+
+
 def test_the_password_comes_from_a_file_that_is_not_kept_with_the_code() -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert set(re.findall(r"\$\{POSTGRES_PASSWORD[^}]*\}", text)) == {"${POSTGRES_PASSWORD:?set it in .env}"}

@@ -76,7 +76,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_media_bytes: int
     header_timeout: int
     shutdown_timeout: int
+    send_timeout: int
+    max_unsent_bytes: int
     max_concurrent: int
+    max_connections_per_address: int
     gowa_base_path: str
     gowa_empty_values: Literal["null", "zero"]
     periskope_count: Literal["total", "page"]
@@ -243,7 +246,32 @@ SETTINGS: tuple[Setting, ...] = (
         "30",
     ),
     Setting(
-        "max_concurrent", whole(1, 100_000), 1024, "Requests that one process works on at a time; others wait.", "2000"
+        "send_timeout",
+        whole(1, 600),
+        15,
+        "Seconds within which a client must take the next 64 KiB of a long answer, or it is cut off.",
+        "60",
+    ),
+    Setting(
+        "max_unsent_bytes",
+        size(2**20),
+        64 * 2**20,
+        "Bytes of long answers that the clients of one token have not read yet, in one process; 503 beyond.",
+        "256MiB",
+    ),
+    Setting(
+        "max_concurrent",
+        whole(16, 100_000),
+        1024,
+        "Connections that one process holds, idle ones too; others wait. When nearly all are taken, idle ones go.",
+        "2000",
+    ),
+    Setting(
+        "max_connections_per_address",
+        whole(8, 100_000),
+        256,
+        "Connections from one address (IPv6: one /64) in one process; idle ones beyond go. A proxy is one address.",
+        "1000",
     ),
     Setting(
         "gowa_base_path",
@@ -271,7 +299,8 @@ SETTINGS: tuple[Setting, ...] = (
         "open_access",
         text("the id of a token"),
         None,
-        "Id of a token under which programs on this machine read without a credential; only while host is loopback.",
+        "Id of a token under which programs on this machine read without a credential. A proxy here is such a program, "
+        "and lets in whoever reaches it: leave this out behind one. Host, and public_url if given, must be loopback.",
         "the id that `backscroll token create` printed",
         "none: each request needs a credential",
     ),
@@ -393,14 +422,22 @@ def _complete(values: dict[str, Any], places: Mapping[str, str]) -> Settings:
     values["data"] = Path(values["data"]).absolute()
     if values["database"] is None:
         values["database"] = f"sqlite:///{values['data'] / 'backscroll.db'}"
-    if values["open_access"] and not is_loopback(values["host"]):
-        place = places.get("open_access", "")
-        raise BadField(
-            "open_access",
-            values["open_access"],
-            f"{place} lets anybody in who reaches {values['host']}; set host to 127.0.0.1, or leave open_access out",
-        )
+    if values["open_access"]:
+        _refuse_open_access(values, places.get("open_access", ""))
     return Settings(**values)
+
+
+def _refuse_open_access(values: Mapping[str, Any], place: str) -> None:
+    """Raise BadField where others than programs on this machine could make use of it."""
+    public = values["public_url"]
+    if not is_loopback(values["host"]):
+        open_to, remedy = values["host"], "set host to 127.0.0.1"
+    elif public and not is_loopback(urlsplit(public).hostname or ""):
+        open_to, remedy = public, "leave public_url out"
+    else:
+        return
+    problem = f"{place} lets anybody in who reaches {open_to}; {remedy}, or leave open_access out"
+    raise BadField("open_access", values["open_access"], problem)
 
 
 def is_loopback(host: str) -> bool:

@@ -18,7 +18,13 @@ from contract.world import Client, Teller, World, known_as, micros, user
 
 SHARED = user("6289685028129")
 """A person whom both organisations write with, under the same message id."""
-READS = [route for route in ROUTES if route.method == "GET" and route.scope and 501 not in route.answers]
+STREAM = "text/event-stream"
+READS = [
+    route
+    for route in ROUTES
+    # A stream has no end to wait for; test_live.py asks it for what is foreign.
+    if route.method == "GET" and route.scope and 501 not in route.answers and route.answers[200].content_type != STREAM
+]
 
 
 class Side:

@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from msgspec import structs
 from small_world import BEARER, ONE, ORG, SECRET, TWO, Client, SmallArchive, connect, message
 
 from backscroll.core.errors import StorageBusy, StorageFull, Unauthorised
-from backscroll.http.auth import Authenticator
+from backscroll.core.model import Access
+from backscroll.http.auth import Authenticator, Caller
 from backscroll.storage.store import Store
 
 LIST = "/v1/chats/messages?limit=10"
@@ -98,21 +100,63 @@ def test_guessing_is_slowed_down_but_known_credentials_go_on(client: Client, arc
 def test_a_credential_is_looked_up_again_after_a_second(archive: SmallArchive) -> None:
     now = [0.0]
     gate = Authenticator(cast(Store, archive), now=lambda: now[0])
-    gate.admit(BEARER, None)
-    gate.admit(BEARER, None)
+    gate.admit(Caller(BEARER, None))
+    gate.admit(Caller(BEARER, None))
     assert archive.looked_up == 1
     now[0] += 1
-    gate.admit(BEARER, None)
+    gate.admit(Caller(BEARER, None))
     assert archive.looked_up == 2
 
 
 def test_a_revoked_token_is_refused_at_once(archive: SmallArchive) -> None:
     gate = Authenticator(cast(Store, archive))
-    gate.admit(BEARER, None)
+    gate.admit(Caller(BEARER, None))
     archive.revoked = True
     archive.head += 1
     with pytest.raises(Unauthorised):
-        gate.admit(BEARER, None)
+        gate.admit(Caller(BEARER, None))
+
+
+def test_a_token_that_is_revoked_while_it_is_looked_up_is_looked_up_again(archive: SmallArchive) -> None:
+    gate, authenticate = Authenticator(cast(Store, archive)), archive.authenticate
+
+    def revoked_meanwhile(secret: str) -> Access:
+        found = authenticate(secret)
+        archive.revoked, archive.head = True, archive.head + 1
+        return found
+
+    archive.authenticate = revoked_meanwhile  # type: ignore[method-assign]
+    gate.admit(Caller(BEARER, None))
+    archive.authenticate = authenticate  # type: ignore[method-assign]
+    with pytest.raises(Unauthorised):
+        gate.admit(Caller(BEARER, None))
+
+
+def test_a_token_is_remembered_once_however_its_credential_is_spelt(archive: SmallArchive) -> None:
+    gate = Authenticator(cast(Store, archive), now=lambda: 0.0)
+    spellings = [f"{word}{' ' * n}{SECRET}" for n in range(1, 600) for word in ("Bearer", "bEARER")]
+    for spelling in [*spellings, basic(SECRET, SECRET)["authorization"]]:
+        if spelling.startswith("B"):
+            archive.token = SECRET
+        gate.admit(Caller({"authorization": spelling}, "203.0.113.7"))
+    assert archive.looked_up == 1
+
+
+def test_a_remembered_token_is_not_opened_by_another_secret_or_user(archive: SmallArchive) -> None:
+    gate = Authenticator(cast(Store, archive), now=lambda: 0.0)
+    gate.admit(Caller(BEARER, None))
+    for wrong in ({"authorization": f"Bearer {SECRET}_x"}, basic("another", SECRET)):
+        with pytest.raises(Unauthorised):
+            gate.admit(Caller(wrong, None))
+
+
+def test_the_tokens_used_last_are_remembered(archive: SmallArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Authenticator, "MAX_KNOWN", 2)
+    gate = Authenticator(cast(Store, archive), now=lambda: 0.0)
+    archive.any_secret = True
+    for secret in ("one", "two", "one", "three", "one"):
+        gate.admit(Caller({"authorization": f"Bearer {secret}"}, None))
+    assert archive.looked_up == 3
 
 
 def test_open_access_lets_a_program_on_this_machine_in(make_client: Make) -> None:
@@ -130,6 +174,12 @@ def test_open_access_lets_a_program_on_this_machine_in(make_client: Make) -> Non
         {"sec-fetch-site": "cross-site"},
         {"host": "evil.example"},
         {"x-forwarded-for": "198.51.100.1"},
+        {"x-forwarded-proto": "https"},
+        {"x-real-ip": "198.51.100.1"},
+        {"forwarded": "for=198.51.100.1"},
+        {"via": "1.1 proxy"},
+        {"cf-connecting-ip": "198.51.100.1"},
+        {"host": ""},
         {"authorization": "Bearer wrong"},
     ],
 )
@@ -138,6 +188,40 @@ def test_open_access_is_closed_to_web_pages_proxies_and_wrong_tokens(
 ) -> None:
     client = make_client("127.0.0.1", "localhost:8080", open_access="bsk1xsample")
     assert client.ask(LIST, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(("version", "host"), [("1", b"localhost:8080"), ("1.0", b"localhost"), ("1.1", None)])
+def test_open_access_is_closed_to_what_only_proxies_send(make_client: Make, version: str, host: bytes | None) -> None:
+    client = make_client("127.0.0.1", open_access="bsk1xsample")
+    headers = [] if host is None else [(b"host", host)]
+    assert client.status(LIST, headers, http_version=version) == 401
+    assert client.status(LIST, [(b"host", b"localhost")], http_version="1.1") == 200
+
+
+@pytest.mark.parametrize("host", [b"[", b"a b", b"a/b", b"a@b", b"[::1", b"a:b", "é".encode(), b"a:999999"])
+def test_a_host_that_is_none_is_a_bad_request(make_client: Make, host: bytes) -> None:
+    client = make_client("127.0.0.1", open_access="bsk1xsample")
+    for path in (LIST, GOWA_LIST, "/health"):
+        assert client.status(path, [(b"host", host)]) == 400
+
+
+@pytest.mark.parametrize("name", [b"authorization", b"host"])
+def test_a_header_that_must_be_one_is_refused_twice(client: Client, name: bytes) -> None:
+    credential = (b"authorization", BEARER["authorization"].encode())
+    once = [(b"host", b"archive.test"), credential]
+    assert client.status(LIST, once) == 200
+    for path in (LIST, GOWA_LIST):
+        assert client.status(path, [*once, *(header for header in once if header[0] == name)]) == 400
+    assert client.status(LIST, [*once, (b"accept", b"a"), (b"accept", b"b")]) == 200
+
+
+def test_a_phone_id_that_no_header_can_carry_breaks_nothing(tmp_path: Path) -> None:
+    for phone_id in ("phone-a\rx-evil: 1", "phone-€", "phone-é", ""):
+        phone = structs.replace(ONE, phone_id=phone_id)
+        response = connect(SmallArchive(phone), tmp_path).ask(LIST, headers=BEARER | {"x-phone": phone.number})
+        assert response.status_code == 200
+        assert "x-periskope-phone-id" not in response.headers
+        assert "x-evil" not in response.headers
 
 
 def test_open_access_is_closed_to_other_machines(make_client: Make) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import time
 import uuid
 from collections.abc import MutableMapping
 from typing import Any
@@ -127,6 +128,18 @@ def test_an_address_that_fails_too_often_has_to_wait() -> None:
     failed.check("203.0.113.8")
     clock.now += 60
     failed.check("203.0.113.7")
+
+
+def test_addresses_that_failed_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FailedLogins, "MAX_ADDRESSES", 2)
+    failed = FailedLogins(most=1, now=Clock())
+    for address in ("203.0.113.7", "203.0.113.8", "203.0.113.7", "203.0.113.9"):
+        failed.failed(address)
+    failed.check("203.0.113.8")
+    for address in ("203.0.113.7", "203.0.113.9"):
+        with pytest.raises(TooManyFailures) as refused:
+            failed.check(address)
+        assert 0 < refused.value.reset - time.time() <= 61
 
 
 def test_ipv6_neighbours_count_as_one() -> None:

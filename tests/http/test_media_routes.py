@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import io
 import re
+import threading
+import time
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -308,3 +310,59 @@ def test_an_upgrade_is_refused_without_a_traceback(tmp_path: Path) -> None:
     scope = {"type": "websocket", "path": "/media/1/x", "headers": [], "extensions": {"websocket.http.response": {}}}
     asyncio.run(app(scope, receive, send))
     assert (sent[0]["status"], sent[1]["body"]) == (404, b'{"error":"there is no WebSocket here"}')
+
+
+def test_a_small_picture_is_made_once_for_all_who_ask_and_a_failure_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MediaStore(tmp_path, b"k" * 32)
+    broken = store.put(1, b"no picture at all", max_bytes=99, declared_mimetype="image/jpeg", filename=None).sha256
+    tries: list[Path] = []
+
+    def shrink(path: Path) -> None:
+        tries.append(path)
+        time.sleep(0.05)
+
+    monkeypatch.setattr("backscroll.storage.files.media.shrink", shrink)
+    link = store.sign(1, broken, thumbnail=True)
+
+    async def ask_all() -> list[int]:
+        transport = httpx.ASGITransport(MediaApp(store))
+        async with httpx.AsyncClient(transport=transport, base_url="http://archive.test") as client:
+            return [answer.status_code for answer in await asyncio.gather(*(client.get(link) for _ in range(20)))]
+
+    assert asyncio.run(ask_all()) == [404] * 20
+    assert asyncio.run(ask_all()) == [404] * 20
+    assert MediaStore(tmp_path, b"k" * 32).thumbnail(1, broken) is None
+    assert len(tries) == 1
+    assert store.delete(1, broken)
+    assert [file for file in (tmp_path / ".thumbnails").rglob("*") if file.is_file()] == []
+
+
+def test_files_are_served_while_small_pictures_are_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backscroll.http.routes.media.MAX_WAITING", 60)
+    store, let_go = MediaStore(tmp_path, b"k" * 32), threading.Event()
+
+    def shrink(path: Path) -> None:
+        assert let_go.wait(30)
+
+    monkeypatch.setattr("backscroll.storage.files.media.shrink", shrink)
+    files = [
+        store.put(1, b"%d" % n, max_bytes=99, declared_mimetype="image/jpeg", filename=None).sha256 for n in range(70)
+    ]
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(MediaApp(store))
+        async with httpx.AsyncClient(transport=transport, base_url="http://archive.test") as client:
+            making = [asyncio.ensure_future(client.get(store.sign(1, file, thumbnail=True))) for file in files]
+            try:
+                async with asyncio.timeout(30):
+                    assert (await client.get(store.sign(1, files[0]))).status_code == 200
+                    while sum(asked.done() for asked in making) < 10:
+                        await asyncio.sleep(0.01)
+            finally:
+                let_go.set()
+            statuses = [answer.status_code for answer in await asyncio.gather(*making)]
+            assert (statuses.count(404), statuses.count(503)) == (60, 10)
+
+    asyncio.run(ask())

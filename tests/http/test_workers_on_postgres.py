@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
@@ -28,7 +27,7 @@ def store(postgres_url: str, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def server(store: Store, postgres_url: str, tmp_path: Path) -> Server:
-    return cast(Server, build_app(store, None, load({"BACKSCROLL_DATABASE": postgres_url}, directory=tmp_path)))
+    return build_app(store, None, load({"BACKSCROLL_DATABASE": postgres_url}, directory=tmp_path))
 
 
 def holding(store: Store, gate: Future[None]) -> Callable[[], None]:
@@ -77,7 +76,7 @@ def test_a_server_that_ends_lets_come_to_an_end_what_was_begun(server: Server, s
         begun = [asyncio.ensure_future(workers.run(holding(store, gate))) for _ in range(12)]
         await asyncio.sleep(0)
         # In threads, which must wait for connections that reads on the loop have.
-        begun += [asyncio.ensure_future(workers.run(holding(store, gate), heavy=True)) for _ in range(4)]
+        begun += [asyncio.ensure_future(workers.run(holding(store, gate), org=n, heavy=True)) for n in range(4)]
         version = versions.of(1)
         await asyncio.sleep(0)
         while workers._pool._work_queue.qsize():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import logging
@@ -10,6 +11,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 READY_SECONDS = 60
 GC_THRESHOLD = 20_000
+MAX_FILES = 65_536
 
 
 @click.command()
@@ -89,11 +93,12 @@ def refuse_a_taken_port(host: str, port: int) -> None:
 def run(settings: Settings) -> None:
     """Serve until a signal. The processes read their settings from the environment, where they are put here."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     os.environ.update(environment(settings))
+    allow_many_files()
     # A forked process would inherit open databases and locks.
     multiprocessing.set_start_method("spawn", force=True)
     server = Granian(
@@ -102,6 +107,10 @@ def run(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
+        # Before it knows which version a client speaks, the server would wait for it without end.
+        http=HTTPModes.http1,
+        # See tell_of_signals.
+        loop=Loops.asyncio,
         workers=settings.workers,
         backlog=BACKLOG,
         backpressure=settings.max_concurrent,
@@ -113,6 +122,17 @@ def run(settings: Settings) -> None:
     )
     server.on_startup(lambda: threading.Thread(target=_announce, args=(settings,), daemon=True).start())
     server.serve()
+
+
+def allow_many_files() -> None:
+    """Each connection is an open file, and the usual limit is what one process may have of connections alone."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 _LOGGING: dict[str, Any] = {
@@ -138,6 +158,24 @@ def _announce(settings: Settings) -> None:
             return
 
 
+def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Have ``stop`` called as well when a signal ends the server.
+
+    The HTTP server takes the signals for itself, after it has made the app, and tells the app only when all requests
+    are over; an app that shall end long ones has to know before.
+    """
+    add = loop.add_signal_handler
+
+    def add_both(number: int, callback: Callable[..., object], *arguments: Any) -> None:
+        def both() -> None:
+            stop()
+            callback(*arguments)
+
+        add(number, both)
+
+    loop.add_signal_handler = add_both  # type: ignore[method-assign, assignment]
+
+
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import build_app
@@ -150,6 +188,7 @@ def application() -> ASGIApp:
     opened = open_archive(settings)
     archive = opened.__enter__()
     app = build_app(archive.store, archive.media, settings, lifespans=(lambda app: maintenance(app.store),))
+    tell_of_signals(asyncio.get_event_loop(), app.stop)
     # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
     gc.collect()
     gc.freeze()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import apsw
 
+from backscroll.concurrency import interruption
 from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
 from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
 
@@ -23,6 +24,8 @@ MINIMUM = 3_045_000
 BUSY_MS = 30_000
 SAVED_PAGES = 4096
 """Pages that a backup copies between two reports."""
+STEPS = 20_000
+"""Of SQLite's machine, about a millisecond; a reader is asked after them whether it is to stop."""
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -40,6 +43,7 @@ class SqliteTxn:
         self._statements = statements
 
     def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
+        interruption.check()
         sql, flat = expand(self._statements[name], params)
         try:
             return self._connection.execute(sql, flat).fetchall()
@@ -122,6 +126,7 @@ class SqliteEngine:
         connection: apsw.Connection | None = getattr(self._local, "reader", None)
         if connection is None:
             connection = self._local.reader = self._connect()
+            connection.set_progress_handler(interruption.is_interrupted, STEPS)
         return connection
 
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
@@ -222,6 +227,8 @@ class _translated:  # noqa: N801 -- a context manager, and a class because every
         match error:
             case apsw.BusyError() | apsw.LockedError():
                 raise StorageBusy("The database is busy; send the same request again") from error
+            case apsw.InterruptError():
+                raise StorageBusy("The database took too long; ask for less, or try again") from error
             case apsw.FullError():
                 told = "No space is left for the database; free some, then send the same request again"
                 raise StorageFull(told) from error

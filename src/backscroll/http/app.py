@@ -5,9 +5,10 @@ The order of a request: limits of size, CORS preflight, route, credential, rate 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,11 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backscroll.config import Settings
 from backscroll.core.errors import Error, StorageBusy, StorageError, story_of
 from backscroll.core.model import Access
-from backscroll.http.auth import Admission, Authenticator, sent_credential
+from backscroll.http.auth import Admission, Authenticator, Caller, sent_credential
 from backscroll.http.body import ClientGone, Incoming, drain, read_body
+from backscroll.http.connections import Connections
 from backscroll.http.cookies import is_same_origin, session_of
 from backscroll.http.dialect_http import DIALECT_HTTP, Refused, as_refusal
-from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, FailedLogins, RateLimit
+from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, FailedLogins, RateLimit, is_host, network_of
 from backscroll.http.live import Feeds
 from backscroll.http.messages import AppState, Reply, Request, headers_of, parse_query
 from backscroll.http.page_cache import Packed, PageCache
@@ -27,6 +29,7 @@ from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
 from backscroll.http.routes import gowa, live, native, ops, periskope, session, unsupported
 from backscroll.http.routes.media import MediaApp
+from backscroll.http.sending import Sender, TooSlow
 from backscroll.http.trace_ids import TraceIds
 from backscroll.http.upgrades import refuse_upgrade
 from backscroll.http.versions import Versions
@@ -63,15 +66,20 @@ def build_app(
     routes: Iterable[Route] = ROUTES,
     mounts: Mapping[str, ASGIApp] | None = None,
     lifespans: Iterable[Lifespan] = (),
-) -> ASGIApp:
+) -> Server:
     """The whole server as an ASGI app. It does not close ``store``.
 
     ``mounts`` gives the paths below a prefix, WebSockets too, to other ASGI apps; ``lifespans`` run around the serving.
     """
+    idle_seconds = float(settings.header_timeout + settings.send_timeout)
+    connections = Connections(
+        settings.port, settings.max_concurrent, settings.max_connections_per_address, idle_seconds
+    )
+    sender = Sender(settings.send_timeout, settings.max_unsent_bytes, connections.cut)
     mounted: dict[str, ASGIApp] = {}
     if media is not None:
         # GOWA's programs look for files below the same base address as for its routes.
-        mounted = dict.fromkeys(("/media", f"{settings.gowa_base_path}/media"), MediaApp(media))
+        mounted = dict.fromkeys(("/media", f"{settings.gowa_base_path}/media"), MediaApp(media, sender))
     workers = Workers(local=not settings.database.startswith("postgres"))
     app = AppState(
         store=store,
@@ -82,13 +90,24 @@ def build_app(
         feeds=Feeds(store, workers),
         routes=tuple(routes),
     )
-    return Server(app, mounted | dict(mounts or {}), tuple(lifespans))
+    return Server(app, mounted | dict(mounts or {}), tuple(lifespans), connections, sender)
 
 
 class Server:
-    def __init__(self, app: AppState, mounts: Mapping[str, ASGIApp], lifespans: tuple[Lifespan, ...]) -> None:
+    """The ASGI app that ``build_app`` makes."""
+
+    def __init__(
+        self,
+        app: AppState,
+        mounts: Mapping[str, ASGIApp],
+        lifespans: tuple[Lifespan, ...],
+        connections: Connections,
+        sender: Sender,
+    ) -> None:
         settings = app.settings
         self._app = app
+        self._connections = connections
+        self._sender = sender
         self._mounts = [(prefix.rstrip("/"), mounted) for prefix, mounted in mounts.items()]
         self._lifespans = lifespans
         self._router = Router(app.routes, settings.gowa_base_path)
@@ -102,11 +121,17 @@ class Server:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif (mounted := self._mounted(scope["path"])) is not None:
-            await mounted(scope, receive, send)
+            with self._connections.request(scope.get("client")):
+                await mounted(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         else:
             await refuse_upgrade(scope, send, self._no_websocket(scope))
+
+    def stop(self) -> None:
+        """The server was told to stop: streams end, and requests under way are still answered."""
+        self._app.workers.stop()
+        self._app.feeds.end()
 
     def _mounted(self, path: str) -> ASGIApp | None:
         for prefix, mounted in self._mounts:
@@ -125,6 +150,8 @@ class Server:
             except Exception as error:
                 await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
                 raise
+            watching = asyncio.ensure_future(self._connections.watch())
+            stack.callback(watching.cancel)
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -132,32 +159,41 @@ class Server:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = self._welcome(scope)
         incoming = Incoming(receive) if has_body(exchange.headers) else None
-        try:
-            packed = await self._serve(exchange, scope, incoming or receive)
-        except ClientGone:
-            return
-        except Exception as error:
-            packed = Packed(self._explain(error, exchange))
-        if incoming is not None and not await drain(incoming, MAX_UNWANTED, UNWANTED_SECONDS):
-            exchange.keeps_alive = False
-            exchange.head.append((b"connection", b"close"))
-        await deliver(exchange, packed, self._app.workers, send)
+        with exchange.admitted:
+            try:
+                packed = await self._serve(exchange, scope, incoming or receive)
+                self._sender.check(exchange.token, len(packed.reply.body))
+            except ClientGone:
+                return
+            except Exception as error:
+                packed = Packed(self._explain(error, exchange))
+            if incoming is not None and not await drain(incoming, MAX_UNWANTED, UNWANTED_SECONDS):
+                exchange.keeps_alive = False
+                exchange.head.append((b"connection", b"close"))
+            try:
+                await deliver(exchange, packed, self._app.workers, self._sender, send)
+            except TooSlow:
+                log.warning("%s %s: the client took too long to read its answer", exchange.trace_id, exchange.method)
 
     def _welcome(self, scope: Scope) -> Exchange:
-        path, client = raw_path(scope), scope.get("client")
+        path, version, peer = raw_path(scope), scope.get("http_version", "1.1"), scope.get("client")
         return Exchange(
             method=scope["method"],
             path=path,
             headers=headers_of(scope["headers"]),
-            client=client[0] if client else None,
+            peer=peer,
+            http_version=version,
             dialect=DIALECT_HTTP[self._router.owner(path)],
             trace_id=self._traces.next(),
             head=[],
-            keeps_alive=scope.get("http_version", "1.1").startswith("1"),
+            admitted=ExitStack(),
+            # Until a token is known, the address stands for it.
+            token=network_of(peer[0]) if peer else "",
+            keeps_alive=version.startswith("1"),
         )
 
     async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive) -> Packed:
-        check_sizes(exchange, scope)
+        check_head(exchange, scope)
         if exchange.method == "OPTIONS":
             return Packed(self._preflight(exchange))
         match = await self._match(exchange)
@@ -184,8 +220,11 @@ class Server:
     async def _admit(self, exchange: Exchange, needed: str | None) -> Access:
         admission = await self._admission(exchange)
         access, exchange.version = admission.access, admission.version
-        exchange.org_id = access.org.id.encode()
-        self._limit.count(access.token_id or access.org.id, exchange.head)
+        exchange.org, exchange.org_id = access.org.no, access.org.id.encode()
+        exchange.token = access.token_id or access.org.id
+        exchange.admitted.enter_context(self._connections.request(exchange.peer))
+        self._limit.count(exchange.token, exchange.head)
+        self._sender.check(exchange.token)
         if is_forged(exchange):
             raise Refused(403, "CROSS_SITE", "another site's page may not do this with your session")
         if needed is not None and needed not in access.scopes:
@@ -194,16 +233,15 @@ class Server:
 
     async def _admission(self, exchange: Exchange) -> Admission:
         workers = self._app.workers
+        caller = Caller(exchange.headers, exchange.client, exchange.http_version)
         if workers.local:
-            return await workers.run(lambda: self._authenticator.admit(exchange.headers, exchange.client))
+            return self._authenticator.admit(caller)
         known = self._authenticator.remembered(sent_credential(exchange.headers))
         if known is not None and await self._versions.of(known.access.org.no) == known.version:
             return known
         anew = known is not None
         # A page that is ready must not queue behind those that are not.
-        return await workers.run(
-            lambda: self._authenticator.admit(exchange.headers, exchange.client, anew), prompt=True
-        )
+        return await workers.run(lambda: self._authenticator.admit(caller, anew), prompt=True)
 
     async def _kept_or_made(
         self, exchange: Exchange, match: Match, access: Access, scope: Scope, receive: Receive
@@ -304,8 +342,18 @@ def raw_path(scope: Scope) -> str:
     return raw.partition(b"?")[0].decode("latin-1") if raw else quote(scope["path"])
 
 
-def check_sizes(exchange: Exchange, scope: Scope) -> None:
+def check_head(exchange: Exchange, scope: Scope) -> None:
+    """Raise Refused for a head that is too large, or says a thing twice or in a form that cannot be."""
     if len(exchange.path) + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refused(414, "URI_TOO_LONG", f"the address is longer than {MAX_URL_BYTES} bytes")
-    if sum([len(name) + len(value) for name, value in scope["headers"]]) > MAX_HEADER_BYTES:
+    headers = scope["headers"]
+    if sum([len(name) + len(value) for name, value in headers]) > MAX_HEADER_BYTES:
         raise Refused(431, "HEADERS_TOO_LARGE", f"the headers are larger than {MAX_HEADER_BYTES} bytes")
+    if len(headers) != len(exchange.headers):
+        names = [name for name, _ in headers]
+        for name in (b"authorization", b"host"):
+            if names.count(name) > 1:
+                raise Refused(400, "BAD_REQUEST", f"send one {name.decode().capitalize()} header, not several")
+    host = exchange.headers.get("host")
+    if host and not is_host(host):
+        raise Refused(400, "BAD_REQUEST", "the Host header is not a host name with or without a port")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import re
 import time
 from base64 import b64decode
 from binascii import Error as NotBase64
@@ -16,7 +18,7 @@ from backscroll.core.errors import Unauthorised
 from backscroll.core.model import Access
 from backscroll.http.cookies import session_of
 from backscroll.http.limits import FailedLogins, is_loopback
-from backscroll.storage.accounts.accounts import org_of_token
+from backscroll.storage.accounts.accounts import id_of_secret, org_of_token
 from backscroll.storage.accounts.sessions import org_of_session
 from backscroll.storage.store import Store
 
@@ -48,11 +50,28 @@ def _basic(encoded: str) -> Credential:
     return user, secret
 
 
+class Caller(Struct, frozen=True):
+    """What is known of who asks before a credential is looked up."""
+
+    headers: Mapping[str, str]
+    client: str | None
+    """The address that the connection comes from."""
+    http_version: str = "1.1"
+
+
 class Admission(Struct, frozen=True):
     """What is granted, and the organisation's version when that was looked up."""
 
     access: Access
     version: int
+
+
+class _Known(Struct, frozen=True):
+    """A secret that was looked up, until when that counts, and what came out."""
+
+    digest: bytes
+    until: float
+    admission: Admission
 
 
 class Authenticator:
@@ -63,6 +82,7 @@ class Authenticator:
     """
 
     MAX_KNOWN = 1024
+    """Tokens that are remembered, those used last."""
     MEMORY_SECONDS = 1.0
     """So long a credential is not looked up again while nothing is written; expiry is exact to this."""
 
@@ -77,59 +97,114 @@ class Authenticator:
         self._open_access = open_access
         self._failed = failed or FailedLogins()
         self._now = now
-        self._known: OrderedDict[bytes, tuple[float, Admission]] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        """By token id: however a credential is spelt, its token is remembered once."""
 
-    def admit(self, headers: Mapping[str, str], client: str | None, anew: bool = False) -> Admission:
+    def admit(self, caller: Caller, anew: bool = False) -> Admission:
         """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses.
 
         ``anew``: what is remembered is known to be out of date.
         """
-        credential = sent_credential(headers)
+        credential = sent_credential(caller.headers)
         if credential is not None:
             recalled = None if anew else self._recall(credential)
-            return recalled or self._look_up(credential, client)
-        if self._open_access and is_local_program(headers, client):
+            return recalled or self._look_up(credential, caller.client)
+        if self._open_access and is_local_program(caller):
             access = self._store.access_of_token(self._open_access)
             return Admission(access, self._store.version(access.org.no))
         raise Unauthorised
 
-    def remembered(self, authorization: str | None) -> Admission | None:
+    def remembered(self, credential: str | None) -> Admission | None:
         """Of a credential that was looked up a moment ago. It counts only while its version is still the store's."""
-        known = self._known.get(_digest(authorization)) if authorization else None
-        return known[1] if known is not None and self._now() < known[0] else None
+        if credential is None:
+            return None
+        try:
+            shown = parsed(credential)
+        except Unauthorised:
+            return None
+        known = self._known.get(shown.id)
+        is_same = known is not None and shown.fits and hmac.compare_digest(known.digest, _digest(shown.secret))
+        if known is None or not is_same or self._now() >= known.until:
+            return None
+        self._known.move_to_end(shown.id)
+        return known.admission
 
-    def _recall(self, authorization: str) -> Admission | None:
+    def _recall(self, credential: str) -> Admission | None:
         """Any write, a revoked token too, has a credential looked up again."""
-        known = self.remembered(authorization)
+        known = self.remembered(credential)
         return known if known and self._store.version(known.access.org.no) == known.version else None
 
-    def _look_up(self, authorization: str, client: str | None) -> Admission:
-        digest = _digest(authorization)
-        if digest not in self._known:
-            self._failed.check(client)
+    def _look_up(self, credential: str, client: str | None) -> Admission:
+        """An address that failed too often is still asked for a secret whose form is right: nobody guesses those, and
+        others may share the address."""
         try:
-            admission = admission_of(self._store, authorization)
+            shown = parsed(credential)
         except Unauthorised:
-            self._known.pop(digest, None)
+            self._failed.check(client)
             self._failed.failed(client)
             raise
-        self._known[digest] = (self._now() + self.MEMORY_SECONDS, admission)
+        if not (shown.fits and shown.is_well_formed):
+            self._failed.check(client)
+        try:
+            admission = _opened(self._store, shown)
+        except Unauthorised:
+            self._failed.failed(client)
+            raise
+        self._remember(shown, admission)
+        return admission
+
+    def _remember(self, shown: Shown, admission: Admission) -> None:
+        self._known[shown.id] = _Known(_digest(shown.secret), self._now() + self.MEMORY_SECONDS, admission)
+        self._known.move_to_end(shown.id)
         if len(self._known) > self.MAX_KNOWN:
             self._known.popitem(last=False)
-        return admission
+
+
+class Shown(Struct, frozen=True):
+    """A credential taken apart: its secret, the user name of Basic, and whether it is a browser's session."""
+
+    secret: str
+    user: str | None = None
+    is_session: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of the token or session that the secret says it is."""
+        return self.secret.partition("_")[0]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the user name is the secret's own."""
+        return self.user in (None, self.id)
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether it looks like one of ours, which no guess does by chance."""
+        return (org_of_session if self.is_session else id_of_secret)(self.secret) is not None
+
+
+def parsed(credential: str) -> Shown:
+    """What ``sent_credential`` gave, taken apart; raises Unauthorised."""
+    if credential.startswith(_SESSION):
+        return Shown(credential.removeprefix(_SESSION), is_session=True)
+    user, secret = credential_of(credential)
+    return Shown(secret, user)
 
 
 def admission_of(store: Store, credential: str) -> Admission:
-    """What a credential opens now; ``Unauthorised``. The version is read first, so that a revocation is noticed."""
-    if credential.startswith(_SESSION):
-        secret = credential.removeprefix(_SESSION)
-        version = store.version(org_of_session(secret) or 0)
-        return Admission(store.open_session(secret).access, version)
-    token, secret = credential_of(credential)
-    version = store.version(org_of_token(secret) or 0)
-    if token is None:
-        return Admission(store.authenticate(secret), version)
-    return Admission(store.authenticate_basic(token, secret), version)
+    """What a credential opens now; ``Unauthorised``."""
+    return _opened(store, parsed(credential))
+
+
+def _opened(store: Store, shown: Shown) -> Admission:
+    """The version is read first, so that a revocation in between is noticed."""
+    if shown.is_session:
+        version = store.version(org_of_session(shown.secret) or 0)
+        return Admission(store.open_session(shown.secret).access, version)
+    version = store.version(org_of_token(shown.secret) or 0)
+    if shown.user is None:
+        return Admission(store.authenticate(shown.secret), version)
+    return Admission(store.authenticate_basic(shown.user, shown.secret), version)
 
 
 _SESSION = "Cookie "
@@ -146,20 +221,31 @@ def sent_credential(headers: Mapping[str, str]) -> str | None:
     return None if session is None else _SESSION + session
 
 
-def _digest(authorization: str) -> bytes:
+def _digest(secret: str) -> bytes:
     # Secrets themselves are not kept in memory.
-    return hashlib.blake2b(authorization.encode("latin-1", "replace"), digest_size=16).digest()
+    return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", ""})
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def is_local_program(headers: Mapping[str, str], client: str | None) -> bool:
-    """True on loopback, unless a proxy or a page of another site speaks, or the host name is somebody's trick."""
-    if not is_loopback(client) or "x-forwarded-for" in headers or "forwarded" in headers:
+_PROXIED = re.compile(
+    r"forwarded|via|client-ip|true-client-ip|(?:x-(?:forwarded|real|client|cluster|original|envoy|proxy)|cf|fly)-.*|x-forwarded"
+)
+"""Headers that a proxy adds about the client that it speaks for."""
+
+
+def is_local_program(caller: Caller) -> bool:
+    """Whether a program on this machine asks.
+
+    Not when a proxy shows itself (by a header of its kind, or by HTTP/1.0), nor when a page of another site speaks, nor
+    when the host name is missing or somebody's trick. A proxy that hides all of that looks like any local program.
+    """
+    headers = caller.headers
+    if not is_loopback(caller.client) or caller.http_version in ("1", "1.0") or any(map(_PROXIED.fullmatch, headers)):
         return False
     host = headers.get("host", "")
-    if (urlsplit(f"//{host}").hostname or "") not in _LOCAL_NAMES:
+    if urlsplit(f"//{host}").hostname not in _LOCAL_NAMES:
         return False
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         # Node's fetch says "cors" as its mode but names no site.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -47,7 +49,7 @@ class RateLimit:
 
 
 class TooManyFailures(RateLimited):
-    """Too many failed logins from one address; allowed again at ``reset``."""
+    """Too many failed logins from one address; allowed again at ``reset`` (epoch seconds)."""
 
     def __init__(self, limit: int, reset: int) -> None:
         super().__init__(limit, reset)
@@ -55,30 +57,33 @@ class TooManyFailures(RateLimited):
 
 
 class FailedLogins:
-    """Slows down guessing: after so many failures in a minute an address may only use credentials known to be good."""
+    """Slows down guessing: after so many failures within a minute an address has to wait."""
 
     MAX_ADDRESSES = 10_000
 
-    def __init__(self, most: int = 30, seconds: int = 60, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, most: int = 30, seconds: int = 60, now: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._seconds = seconds
         self._now = now
-        self._failures: dict[str, tuple[float, int]] = {}
+        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        """When the first of them was, and how many there were since; who failed last stands last."""
 
     def check(self, address: str | None) -> None:
         """Raises TooManyFailures while the address has failed too often."""
         began, failures = self._failures.get(network_of(address), (0.0, 0))
-        if failures >= self._most and self._now() < began + self._seconds:
-            raise TooManyFailures(self._most, int(began + self._seconds) + 1)
+        left = began + self._seconds - self._now()
+        if failures >= self._most and left > 0:
+            raise TooManyFailures(self._most, int(time.time() + left) + 1)
 
     def failed(self, address: str | None) -> None:
+        """Count a failure."""
         network, now = network_of(address), self._now()
-        began, failures = self._failures.get(network, (now, 0))
+        began, failures = self._failures.pop(network, (now, 0))
         if now >= began + self._seconds:
             began, failures = now, 0
-        if len(self._failures) >= self.MAX_ADDRESSES:
-            self._failures.clear()
         self._failures[network] = (began, failures + 1)
+        if len(self._failures) > self.MAX_ADDRESSES:
+            self._failures.popitem(last=False)
 
 
 @lru_cache(maxsize=1024)
@@ -97,8 +102,18 @@ def network_of(address: str | None) -> str:
 
 @lru_cache(maxsize=1024)
 def is_loopback(address: str | None) -> bool:
+    """Whether a connection from this address comes from the same machine."""
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:
         return False
     return ip.is_loopback or bool(ip.version == 6 and ip.ipv4_mapped and ip.ipv4_mapped.is_loopback)
+
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+@lru_cache(maxsize=1024)
+def is_host(text: str) -> bool:
+    """Whether a Host header names a host, so that addresses may be made of it."""
+    return _HOST.fullmatch(text) is not None

@@ -89,7 +89,7 @@ class Feeds:
         found = self._shared.get(key)
         if found is None:
             work = partial(self._store.ask, access.org.no, partial(_lines, access=access, links=links, after=after))
-            found = self._shared[key] = asyncio.ensure_future(self._workers.run(work, heavy=True))
+            found = self._shared[key] = asyncio.ensure_future(self._workers.run(work, org=access.org.no, heavy=True))
             found.add_done_callback(lambda done: done.cancelled() or done.exception())
             while len(self._shared) > MAX_SHARED:
                 self._shared.popitem(last=False)
@@ -117,6 +117,10 @@ class Feeds:
 
     async def close(self) -> None:
         """Let every stream end."""
+        self.end()
+
+    def end(self) -> None:
+        """The same, from a callback of the event loop."""
         self._closed.set()
         for known in self._orgs.values():
             known.changed.set()

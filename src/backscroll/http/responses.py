@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from backscroll.http.dialect_http import DialectHttp
 from backscroll.http.encoding import Encoding, choose_encoding, is_fresh
 from backscroll.http.messages import Header, Reply
 from backscroll.http.page_cache import Packed
+from backscroll.http.sending import Sender
 from backscroll.http.workers import Workers
 
 LARGE_BODY = 128 * 1024
@@ -38,26 +40,42 @@ class Exchange(Struct):
     path: str
     """As sent, still percent-encoded."""
     headers: dict[str, str]
-    client: str | None
+    peer: Any
+    """The client, as an ASGI scope names it."""
+    http_version: str
     dialect: DialectHttp
     trace_id: str
     head: list[Header]
+    admitted: ExitStack
+    """Left when the answer is out: until then the connection counts as one that is used."""
+    token: str = ""
+    """Whose budget of unsent bytes the answer is counted against."""
+    org: int = 0
     org_id: bytes | None = None
     version: int = 0
     """The organisation's, when the caller was let in."""
     keeps_alive: bool = True
 
+    @property
+    def client(self) -> str | None:
+        """The address that the connection comes from."""
+        return self.peer[0] if self.peer else None
 
-async def deliver(exchange: Exchange, packed: Packed, workers: Workers, send: Send) -> None:
+
+async def deliver(exchange: Exchange, packed: Packed, workers: Workers, sender: Sender, send: Send) -> None:
+    """Send an answer, as the client asked for it: compressed, without its body, or only that nothing has changed.
+
+    Raises TooSlow when the client does not take it.
+    """
     reply, head = packed.reply, _head(exchange, packed)
     if reply.chunks is not None:
-        await _stream(exchange, reply, head, send)
+        await _stream(exchange, reply, head, sender, send)
     elif reply.status in (204, 304):
         await _send(send, reply.status, head, b"")
     elif _is_known(exchange, packed):
         await _send(send, 304, [*head, (b"etag", packed.etag.encode()), _VARY], b"")
     else:
-        await _whole(exchange, packed, head, workers, send)
+        await _whole(exchange, packed, head, workers, sender, send)
 
 
 def _head(exchange: Exchange, packed: Packed) -> list[Header]:
@@ -82,33 +100,39 @@ def _is_known(exchange: Exchange, packed: Packed) -> bool:
     )
 
 
-async def _whole(exchange: Exchange, packed: Packed, head: list[Header], workers: Workers, send: Send) -> None:
+async def _whole(
+    exchange: Exchange, packed: Packed, head: list[Header], workers: Workers, sender: Sender, send: Send
+) -> None:
     body = packed.reply.body
     if exchange.method in ("GET", "HEAD"):
         head.append((b"etag", packed.etag.encode()))
     if packed.is_compressible:
         head.append(_VARY)
         encoding = choose_encoding(exchange.headers.get("accept-encoding", ""))
-        compressed = await _compressed(packed, encoding, workers) if encoding else None
+        compressed = await _compressed(packed, encoding, exchange.org, workers) if encoding else None
         if encoding and compressed is not None:
             head.append((b"content-encoding", encoding.encode()))
             body = compressed
     head.append((b"content-type", packed.reply.content_type.encode("latin-1")))
     head.append((b"content-length", b"%d" % len(body)))
-    await _send(send, packed.reply.status, head, b"" if exchange.method == "HEAD" else body)
+    if exchange.method == "HEAD":
+        await _send(send, packed.reply.status, head, b"")
+        return
+    await send({"type": "http.response.start", "status": packed.reply.status, "headers": head})
+    await sender.whole(body, send, exchange.peer, exchange.token)
 
 
-async def _compressed(packed: Packed, encoding: Encoding, workers: Workers) -> bytes | None:
+async def _compressed(packed: Packed, encoding: Encoding, org: int, workers: Workers) -> bytes | None:
     """None when too many wait for a thread: the page is there, and goes out as it is."""
     if len(packed.reply.body) <= LARGE_BODY or packed.has(encoding):
         return packed.body(encoding)
     try:
-        return await workers.run(lambda: packed.body(encoding), heavy=True)
+        return await workers.run(lambda: packed.body(encoding), org=org, heavy=True)
     except StorageBusy:
         return None
 
 
-async def _stream(exchange: Exchange, reply: Reply, head: list[Header], send: Send) -> None:
+async def _stream(exchange: Exchange, reply: Reply, head: list[Header], sender: Sender, send: Send) -> None:
     assert reply.chunks is not None
     head.append((b"content-type", reply.content_type.encode("latin-1")))
     if reply.length is not None:
@@ -117,9 +141,7 @@ async def _stream(exchange: Exchange, reply: Reply, head: list[Header], send: Se
         await _send(send, reply.status, head, b"")
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": head})
-    async for chunk in reply.chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    await sender.stream(reply.chunks, send, exchange.peer)
 
 
 async def _send(send: Send, status: int, head: list[Any], body: bytes) -> None:

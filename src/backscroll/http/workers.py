@@ -1,15 +1,18 @@
-"""Where handlers ask the archive: small reads on the event loop, the rest in a few threads."""
+"""Where handlers ask the archive: small reads on the event loop, the rest in a few threads, fairly shared."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from starlette.types import Receive
 
 from backscroll.concurrency import greenlets
+from backscroll.concurrency.interruption import Interruption
 from backscroll.core.errors import StorageBusy
 from backscroll.http.body import ClientGone, hung_up
 
@@ -17,39 +20,132 @@ T = TypeVar("T")
 
 HEAVY_ROWS = 200
 """A page of more rows would keep the event loop from others for milliseconds."""
-MAX_WAITING = 128
 SMALL_AT_ONCE = 6
-"""Small reads on the event loop. A store has two connections more, so that versions and writing need not queue behind
-them."""
+"""Small reads on the event loop. A store has connections for these, for all threads, and two more, so that versions
+and writing need not queue behind them."""
+THREADS = 4
+MAX_RUNNING = 2
+"""Threads that one organisation has at most: the others' work goes on beside it."""
+MAX_WAITING = 32
+"""Pieces of work of one organisation that may wait for a thread."""
+MAX_WAITING_IN_ALL = 256
+HEAVY_SECONDS = 30.0
+"""So long a piece of work may take, its wait for a thread not counted."""
+STOP_SECONDS = 3.0
+"""So long a stopping server lets work go on that has begun."""
+
+BUSY = "too many requests are being worked on; send this one again"
+STOPPING = "the server is stopping; send this request again"
+
+
+class Queue:
+    """Turns in a few threads: first come, first served within an organisation, one after the other among them."""
+
+    def __init__(self, threads: int) -> None:
+        self._free = threads
+        self._running: dict[int, int] = {}
+        self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
+        """By organisation; whose turn is next stands first."""
+
+    def enter(self, org: int) -> asyncio.Future[None]:
+        """Done when it is the caller's turn, who calls ``leave`` after it. Raises StorageBusy when too many wait."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(org, deque())
+        if len(waiting) >= MAX_WAITING or sum(map(len, self._waiting.values())) >= MAX_WAITING_IN_ALL:
+            raise StorageBusy(BUSY)
+        waiting.append(turn)
+        self._go_on()
+        return turn
+
+    async def wait(self, turn: asyncio.Future[None], org: int, gone: asyncio.Future[None] | None) -> None:
+        """Until it is the caller's turn, or the client is ``gone``, which raises ClientGone."""
+        try:
+            await _first(turn, gone)
+            turn.result()
+        except BaseException:
+            if not turn.cancel() and not turn.cancelled() and turn.exception() is None:
+                self.leave(org)
+            raise
+
+    def leave(self, org: int) -> None:
+        """A turn is over."""
+        self._free += 1
+        self._running[org] -= 1
+        if not self._running[org]:
+            del self._running[org]
+        self._go_on()
+
+    def refuse_all(self) -> None:
+        """Nobody who waits will have a turn."""
+        for waiting in self._waiting.values():
+            for turn in waiting:
+                if not turn.done():
+                    turn.set_exception(StorageBusy(STOPPING))
+        self._waiting.clear()
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return any(self._waiting.values())
+
+    def _go_on(self) -> None:
+        while self._free and (org := self._next()) is not None:
+            self._waiting[org].popleft().set_result(None)
+            # To the end of the line.
+            self._waiting[org] = self._waiting.pop(org)
+            self._running[org] = self._running.get(org, 0) + 1
+            self._free -= 1
+
+    def _next(self) -> int | None:
+        """The organisation whose turn it is: the one with the fewest, among equals the one that waited longest."""
+        for org, waiting in list(self._waiting.items()):
+            # Whoever waited may have gone.
+            while waiting and waiting[0].done():
+                waiting.popleft()
+            if not waiting:
+                del self._waiting[org]
+        least = min(self._waiting, key=lambda org: self._running.get(org, 0), default=None)
+        return least if least is not None and self._running.get(least, 0) < MAX_RUNNING else None
 
 
 class Workers:
     """``local`` False (the database is across a network): small reads let the loop go on while they wait."""
 
-    def __init__(self, threads: int = 4, local: bool = True) -> None:
+    def __init__(self, threads: int = THREADS, local: bool = True) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="archive")
+        self._prompt = ThreadPoolExecutor(1, thread_name_prefix="prompt")
+        self._queue = Queue(threads)
         self.local = local
-        self._waiting = 0
+        self._interruptions: set[Interruption] = set()
         self._turns = asyncio.Semaphore(SMALL_AT_ONCE)
+        self._waiting = 0
         self._begun = 0
+        self._stopping: asyncio.Future[None] | None = None
+        self._ended = False
         self._closed = False
 
     async def run(
-        self, work: Callable[[], T], *, heavy: bool = False, prompt: bool = False, receive: Receive | None = None
+        self,
+        work: Callable[[], T],
+        *,
+        org: int = 0,
+        heavy: bool = False,
+        prompt: bool = False,
+        receive: Receive | None = None,
     ) -> T:
-        """What ``work`` returns. Raises ClientGone when the client hangs up first, StorageBusy when too many wait.
+        """What ``work`` returns. Raises StorageBusy when too much waits or it takes too long.
 
+        ``heavy``: in a thread, in the order of ``Queue``; ClientGone, and the work is ended, when the client hangs up.
         ``prompt``: a small read that must not queue behind the others. ``receive`` must have no body left to give: it
         is only asked whether the client is still there.
         """
-        if not heavy and self.local:
+        if heavy:
+            return await self._in_thread(work, org, receive)
+        if self.local:
             return work()
-        if self._closed or self._waiting >= MAX_WAITING:
-            raise StorageBusy("too many requests are being worked on; send this one again")
+        if self._closed or self._waiting >= MAX_WAITING_IN_ALL:
+            raise StorageBusy(STOPPING if self._closed else BUSY)
         self._waiting += 1
         try:
-            if heavy:
-                return await self._in_thread(work, receive)
             # To a thread and back costs more than most small reads do.
             if prompt:
                 return await self.start(work)
@@ -57,6 +153,12 @@ class Workers:
                 return await self.start(work)
         finally:
             self._waiting -= 1
+
+    async def run_apart(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, from a place where nothing else is done: whether the server is well, for one."""
+        if not self.local:
+            return await self.start(work)
+        return await asyncio.get_running_loop().run_in_executor(self._prompt, work)
 
     def start(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Begin at once, on the event loop; ``close`` waits for it even if nobody else does."""
@@ -70,25 +172,72 @@ class Workers:
 
         return greenlets.start(counted)
 
-    async def _in_thread(self, work: Callable[[], T], receive: Receive | None) -> T:
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        if receive is None:
-            return await future
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        gone = asyncio.ensure_future(hung_up(receive))
+    async def _in_thread(self, work: Callable[[], T], org: int, receive: Receive | None) -> T:
+        if self._ended or self._closed:
+            raise StorageBusy(STOPPING)
+        turn = self._queue.enter(org)
+        gone = asyncio.ensure_future(hung_up(receive)) if receive is not None else None
         try:
-            await asyncio.wait((future, gone), return_when=asyncio.FIRST_COMPLETED)
+            await self._queue.wait(turn, org, gone)
+            return await self._begin(work, org, gone)
         finally:
-            gone.cancel()
-        if future.done():
-            return future.result()
-        future.cancel()
-        raise ClientGone
+            if gone is not None:
+                gone.cancel()
+
+    async def _begin(self, work: Callable[[], T], org: int, gone: asyncio.Future[None] | None) -> T:
+        interruption = Interruption()
+        self._interruptions.add(interruption)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, interruption.run, work)
+
+        def leave(done: asyncio.Future[T]) -> None:
+            # The thread is free only now, however early the client went.
+            self._interruptions.discard(interruption)
+            self._queue.leave(org)
+            if not done.cancelled():
+                done.exception()
+
+        future.add_done_callback(leave)
+        try:
+            await _first(future, gone, HEAVY_SECONDS)
+        except BaseException:
+            await asyncio.to_thread(interruption.stop)
+            raise
+        return future.result()
+
+    def stop(self) -> None:
+        """The server is stopping: heavy work has a little time left, then it is ended or refused."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._end_heavy_work())
+
+    async def _end_heavy_work(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                while self._interruptions or self._queue:
+                    await asyncio.sleep(0.01)
+        self._ended = True
+        self._queue.refuse_all()
+        for interruption in list(self._interruptions):
+            await asyncio.to_thread(interruption.stop)
 
     async def close(self) -> None:
-        """Wait for what was begun. What still waits for a thread is cancelled, what comes later refused."""
+        """Wait for what was begun; see ``stop``. What comes later is refused."""
         self._closed = True
+        self.stop()
+        if self._stopping is not None:
+            await self._stopping
         # Threads may wait for connections that the loop's functions have: these must go on.
-        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._pool.shutdown)
         while self._waiting or self._begun:
             await asyncio.sleep(0.01)
+        self._prompt.shutdown(wait=False, cancel_futures=True)
+
+
+async def _first(wanted: asyncio.Future[Any], gone: asyncio.Future[None] | None, seconds: float | None = None) -> None:
+    """Return when ``wanted`` is done. Raises ClientGone when the client went first, StorageBusy after ``seconds``."""
+    futures = [wanted] if gone is None else [wanted, gone]
+    await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if wanted.done():
+        return
+    if gone is not None and gone.done():
+        raise ClientGone
+    raise StorageBusy(f"this took longer than {HEAVY_SECONDS:.0f} seconds; ask for less, or try again")

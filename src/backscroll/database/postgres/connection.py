@@ -19,6 +19,7 @@ from backscroll.database.protocol import Row
 T = TypeVar("T")
 
 SETTLE_SECONDS = 8.0
+INTERRUPT_SECONDS = 5.0
 
 
 class Connection(psycopg.Connection[Row]):
@@ -28,6 +29,8 @@ class Connection(psycopg.Connection[Row]):
     """Whether the server has Citus."""
     longest: float | None = None
     """Seconds that the server may be silent."""
+    was_interrupted = False
+    """Whether somebody asked the server to cancel; it may do so late, to the next statement."""
     _ending = False
     """COMMIT was sent, and its answer not taken yet."""
 
@@ -80,6 +83,11 @@ class Connection(psycopg.Connection[Row]):
         found = [cursor for cursor in cursors if cursor.description]
         return found[-1].fetchall() if found else []
 
+    def interrupt(self) -> None:
+        """From another thread: have the server end what it is at. The connection is not used again after that."""
+        self.was_interrupted = True
+        self.cancel_safe(timeout=INTERRUPT_SECONDS)
+
     def end_reading(self) -> None:
         """End a transaction that wrote nothing. Nobody depends on the answer: ``settle`` takes it."""
         self.pgconn.send_query(b"COMMIT")
@@ -108,5 +116,7 @@ class Connection(psycopg.Connection[Row]):
 
     @property
     def is_free(self) -> bool:
-        """Outside a transaction, or as good as."""
+        """Outside a transaction, or as good as, and good for another."""
+        if self.was_interrupted:
+            return False
         return self._ending or self.pgconn.transaction_status == TransactionStatus.IDLE

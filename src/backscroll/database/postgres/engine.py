@@ -18,7 +18,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8Dumper
 
-from backscroll.concurrency import greenlets
+from backscroll.concurrency import greenlets, interruption
 from backscroll.core.errors import BadField, Conflict, StorageBusy, StorageError, StorageFull
 from backscroll.database.postgres.connection import Connection
 from backscroll.database.postgres.index_builds import build
@@ -29,6 +29,8 @@ from backscroll.database.protocol import Ask, Row, Txn, load_statements
 T = TypeVar("T")
 
 MINIMUM = 150_000
+CONNECTIONS = 12
+"""Of one process, at most."""
 APP_ROLE = "backscroll_app"
 """Taken on in every transaction by users who would bypass row level security."""
 RETRY_SECONDS = 8.0
@@ -118,6 +120,7 @@ class PostgresTxn:
                 left = left[size:]
 
     def _ask(self, name: str, params: Mapping[str, Any]) -> list[Row]:
+        interruption.check()
         self.flush()
         statement = prepared(self._statements[name], params)
         values = statement.values(params)
@@ -166,7 +169,7 @@ class PostgresEngine:
 
     name = "postgres"
 
-    def __init__(self, url: str, size: int = 8, patience: float = RETRY_SECONDS) -> None:
+    def __init__(self, url: str, size: int = CONNECTIONS, patience: float = RETRY_SECONDS) -> None:
         self._statements = load_statements(self.name)
         self._role = ""
         self._patience = patience
@@ -230,7 +233,8 @@ class PostgresEngine:
         with self._pool.connection() as connection:
             connection.longest = self._patience if greenlets.here() else SILENCE_SECONDS
             try:
-                return work(connection)
+                with interruption.ended_by(connection.interrupt):
+                    return work(connection)
             finally:
                 connection.longest = None
 

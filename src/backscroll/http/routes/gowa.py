@@ -75,7 +75,8 @@ DEVICE = X_DEVICE.name.lower()
 
 
 async def answer(request: Request, make: Callable[[], bytes], *, heavy: bool = False) -> Reply:
-    return Reply(200, await request.app.workers.run(make, heavy=heavy, receive=request.receive))
+    org = request.granted.org.no
+    return Reply(200, await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive))
 
 
 def options_of(request: Request) -> Options:
@@ -178,7 +179,7 @@ async def export_participants(request: Request) -> Reply:
         headers = (("content-disposition", f'attachment; filename="{csv_name(found)}"'),)
         return Reply(200, participants_csv(found), headers, CSV)
 
-    return await request.app.workers.run(make, receive=request.receive)
+    return await request.app.workers.run(make)
 
 
 async def get_invite_link(request: Request) -> Reply:

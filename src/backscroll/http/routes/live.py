@@ -12,12 +12,13 @@ from backscroll.dialects.links import first_values
 from backscroll.dialects.native.changes import Lines, render_changes, server_sent, server_sent_lines
 from backscroll.dialects.native.errors import Gone
 from backscroll.dialects.native.requests import parse_after, parse_limit
+from backscroll.dialects.parameters import Param
 from backscroll.formats.jsontext import encode
 from backscroll.http.auth import admission_of, sent_credential
 from backscroll.http.body import hung_up
 from backscroll.http.live import Feeds
 from backscroll.http.messages import Reply, Request
-from backscroll.http.router import Answer, Param, Route
+from backscroll.http.router import Answer, Route
 from backscroll.http.routes.native import answer, get, limit, links_of
 from backscroll.storage.read.changes import changes_after
 from backscroll.storage.read.names import Reading

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
 import unicodedata
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -16,14 +19,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from backscroll.core.errors import NotFound, StorageError
+from backscroll.core.errors import NotFound, StorageBusy, StorageError
 from backscroll.http.messages import Reply
+from backscroll.http.sending import Sender, TooSlow
 from backscroll.http.upgrades import refuse_upgrade
-from backscroll.storage.files.media import THUMBNAIL, MediaStore
+from backscroll.storage.files.media import NO_THUMBNAIL, THUMBNAIL, MediaStore
 from backscroll.storage.files.media_types import MIMETYPES, UNKNOWN
 
 CHUNK = 256 * 1024
 MAX_RANGES = 16
+MAKING_AT_ONCE = 2
+MAX_WAITING = 64
+"""Small pictures that are made at a time, and that may be asked for before."""
 
 # What a browser may show in place: it cannot run any of these. PDF can hold scripts and is saved instead.
 INLINE = frozenset({"jpg", "png", "gif", "webp", "mp4", "webm", "weba", "ogg", "opus", "mp3", "m4a", "3gp"})
@@ -63,7 +70,6 @@ class Shown(Struct, frozen=True):
     """An open file and how to tell of it."""
 
     file: Any
-    path: str
     size: int
     etag: str
     extension: str
@@ -76,8 +82,11 @@ class MediaApp:
     A link that is forged, cut or leads to nothing gets the same 404, so that links tell nothing about the archive.
     """
 
-    def __init__(self, media: MediaStore) -> None:
+    def __init__(self, media: MediaStore, sender: Sender | None = None) -> None:
         self._media = media
+        self._sender = sender or Sender()
+        self._making: dict[tuple[int, str], asyncio.Future[Path | None]] = {}
+        self._makers = asyncio.Semaphore(MAKING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -93,38 +102,59 @@ class MediaApp:
 
     async def _read(self, scope: Scope, send: Send) -> None:
         try:
-            shown = await run_in_threadpool(self._find, scope)
+            shown = await self._find(scope)
         except StorageError as error:
             await _problem(send, scope["method"], 503, str(error), [("retry-after", "10")])
             return
         if shown is None:
             await _problem(send, scope["method"], 404, "no such file, or the link is not whole", [])
             return
-        with shown.file:
-            await _show(shown, scope, send)
+        with shown.file, suppress(TooSlow):
+            await _show(shown, scope, self._sender, send)
 
-    def _find(self, scope: Scope) -> Shown | None:
+    async def _find(self, scope: Scope) -> Shown | None:
         link = read_link(scope["path"], scope["query_string"], self._media.check_signature)
         if link is None:
             return None
         try:
-            return self._small(link) if link.extension == THUMBNAIL else self._whole(link)
+            if link.extension != THUMBNAIL:
+                return await run_in_threadpool(self._whole, link)
+            path = await self._small(link)
+            return await run_in_threadpool(_shown_small, link, path) if path else None
         except (NotFound, FileNotFoundError):
             return None
 
     def _whole(self, link: Link) -> Shown:
         file = self._media.open(link.org, link.sha256)
         name = link.filename or f"{link.sha256[:16]}.{link.extension}"
-        path = str(self._media.path(link.org, link.sha256))
-        return Shown(file, path, os.fstat(file.fileno()).st_size, f'"{link.sha256}"', link.extension, name)
+        return Shown(file, os.fstat(file.fileno()).st_size, f'"{link.sha256}"', link.extension, name)
 
-    def _small(self, link: Link) -> Shown | None:
-        path = self._media.thumbnail(link.org, link.sha256)
-        if path is None:
-            return None
-        file, extension = path.open("rb"), path.suffix[1:]
-        name, etag = f"{link.sha256[:16]}-small.{extension}", f'"{link.sha256}-small"'
-        return Shown(file, str(path), os.fstat(file.fileno()).st_size, etag, extension, name)
+    async def _small(self, link: Link) -> Path | None:
+        """The small picture: found at once, or made once for all who ask, a few pictures at a time.
+
+        Whoever waits for one to be made keeps nobody from files that are there.
+        """
+        found = await run_in_threadpool(self._media.find_thumbnail, link.org, link.sha256)
+        if found is not None:
+            return None if found.suffix == NO_THUMBNAIL else found
+        key = (link.org, link.sha256)
+        made = self._making.get(key)
+        if made is None:
+            if len(self._making) >= MAX_WAITING:
+                raise StorageBusy("too many small pictures are being made; ask again")
+            made = self._making[key] = asyncio.ensure_future(self._make(key))
+            made.add_done_callback(lambda done: (self._making.pop(key), done.cancelled() or done.exception()))
+        return await asyncio.shield(made)
+
+    async def _make(self, key: tuple[int, str]) -> Path | None:
+        async with self._makers:
+            return await asyncio.to_thread(self._media.thumbnail, *key)
+
+
+def _shown_small(link: Link, path: Path) -> Shown:
+    file, extension = path.open("rb"), path.suffix[1:]
+    name, etag = f"{link.sha256[:16]}-small.{extension}", f'"{link.sha256}-small"'
+    return Shown(file, os.fstat(file.fileno()).st_size, etag, extension, name)
 
 
 def read_link(path: str, query: bytes, check: Callable[[int, str, str, str | None, str], bool]) -> Link | None:
@@ -181,7 +211,7 @@ def _joined(parts: list[range]) -> list[range]:
     return joined
 
 
-async def _show(shown: Shown, scope: Scope, send: Send) -> None:
+async def _show(shown: Shown, scope: Scope, sender: Sender, send: Send) -> None:
     asked = Headers(scope=scope)
     headers = _headers(shown)
     if _is_known(asked.get("if-none-match"), shown.etag):
@@ -190,16 +220,17 @@ async def _show(shown: Shown, scope: Scope, send: Send) -> None:
     parts = _wanted(scope["method"], asked, shown)
     content_type = ("content-type", _content_type(shown.extension))
     if parts is None:
-        await _send_whole(shown, scope, send, [*headers, content_type])
+        await _send_whole(shown, scope, sender, send, [*headers, content_type])
     elif not parts:
         await _problem(send, "GET", 416, "no such part of the file", [("content-range", f"bytes */{shown.size}")])
     elif len(parts) == 1:
         part = parts[0]
         span = ("content-range", f"bytes {part.start}-{part.stop - 1}/{shown.size}")
         await _start(send, 206, [*headers, content_type, span, ("content-length", str(len(part)))])
-        await _send_body(send, _read(shown, part))
+        await sender.stream(_read(shown, part), send, scope.get("client"))
     else:
-        await _send_parts(shown, parts, headers, send)
+        body = await _start_parts(shown, parts, headers, send)
+        await sender.stream(body, send, scope.get("client"))
 
 
 def _wanted(method: str, asked: Headers, shown: Shown) -> list[range] | None:
@@ -231,17 +262,18 @@ def _content_type(extension: str) -> str:
     return f"{mimetype}; charset=utf-8" if mimetype.startswith("text/") else mimetype
 
 
-async def _send_whole(shown: Shown, scope: Scope, send: Send, headers: list[tuple[str, str]]) -> None:
+async def _send_whole(shown: Shown, scope: Scope, sender: Sender, send: Send, headers: list[tuple[str, str]]) -> None:
     await _start(send, 200, [*headers, ("content-length", str(shown.size))])
     if scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
-    elif "http.response.pathsend" in scope.get("extensions", {}):
-        await send({"type": "http.response.pathsend", "path": shown.path})
     else:
-        await _send_body(send, _read(shown, range(shown.size)))
+        await sender.stream(_read(shown, range(shown.size)), send, scope.get("client"))
 
 
-async def _send_parts(shown: Shown, parts: list[range], headers: list[tuple[str, str]], send: Send) -> None:
+async def _start_parts(
+    shown: Shown, parts: list[range], headers: list[tuple[str, str]], send: Send
+) -> AsyncIterator[bytes]:
+    """Send the head of an answer in several parts; its body is what is left to send."""
     boundary = secrets.token_hex(16)
     heads = [_part_head(shown, part, boundary) for part in parts]
     tail = f"\r\n--{boundary}--\r\n".encode()
@@ -256,7 +288,7 @@ async def _send_parts(shown: Shown, parts: list[range], headers: list[tuple[str,
                 yield chunk
         yield tail
 
-    await _send_body(send, body())
+    return body()
 
 
 def _part_head(shown: Shown, part: range, boundary: str) -> bytes:
@@ -268,12 +300,6 @@ def _part_head(shown: Shown, part: range, boundary: str) -> bytes:
 async def _read(shown: Shown, part: range) -> AsyncIterator[bytes]:
     for at in range(part.start, part.stop, CHUNK):
         yield await run_in_threadpool(os.pread, shown.file.fileno(), min(CHUNK, part.stop - at), at)
-
-
-async def _send_body(send: Send, chunks: AsyncIterator[bytes]) -> None:
-    async for chunk in chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _start(send: Send, status: int, headers: list[tuple[str, str]]) -> None:

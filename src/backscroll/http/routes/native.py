@@ -33,10 +33,11 @@ from backscroll.dialects.native.requests import (
     parse_phone,
     parse_thread,
 )
+from backscroll.dialects.parameters import Param
 from backscroll.formats.periskope_ids import MessageRef
 from backscroll.http.links import SignedLinks
 from backscroll.http.messages import Reply, Request
-from backscroll.http.router import Answer, Handler, Param, Route
+from backscroll.http.router import Answer, Handler, Route
 from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.media_lists import list_media
@@ -50,7 +51,9 @@ DAY_SECONDS = 24 * 3600
 async def answer(request: Request, question: Callable[[Reading], bytes], *, heavy: bool = False) -> Reply:
     """What a question of the archive gives, rendered."""
     make = partial(request.app.store.ask, request.granted.org.no, question)
-    return Reply(200, await request.app.workers.run(make, heavy=heavy, receive=request.receive))
+    return Reply(
+        200, await request.app.workers.run(make, org=request.granted.org.no, heavy=heavy, receive=request.receive)
+    )
 
 
 def links_of(request: Request) -> Links:

@@ -21,8 +21,7 @@ async def health(request: Request) -> Reply:
     """200 OK while the database answers."""
     try:
         async with asyncio.timeout(HEALTH_SECONDS):
-            workers = request.app.workers
-            await workers.run(request.app.store.list_orgs, heavy=workers.local, prompt=True)
+            await request.app.workers.run_apart(request.app.store.list_orgs)
     except (Error, TimeoutError):
         return Reply(503, b"Service Unavailable", NO_STORE, TEXT)
     return Reply(200, b"OK", NO_STORE, TEXT)

@@ -50,7 +50,7 @@ from backscroll.dialects.periskope.requests import (
     parse_reactions,
     require_phone,
 )
-from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
 from backscroll.http.links import links_of
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Handler, Route
@@ -63,15 +63,17 @@ Made = tuple[tuple[int, ...], bytes]
 
 
 async def answer(request: Request, make: Callable[[], bytes], phones: tuple[int, ...], *, heavy: bool) -> Reply:
-    body = await request.app.workers.run(make, heavy=heavy, receive=request.receive)
+    org = request.granted.org.no
+    body = await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive)
     return Reply(200, body, phone_header(request, phones))
 
 
 def phone_header(request: Request, phones: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
-    """x-periskope-phone-id, when the request came down to one phone."""
+    """x-periskope-phone-id, when the request came down to one phone. An id of another form cannot be in a header."""
     if len(phones) != 1:
         return ()
-    return tuple(("x-periskope-phone-id", phone.phone_id) for phone in request.granted.phones if phone.no == phones[0])
+    ids = (phone.phone_id for phone in request.granted.phones if phone.no == phones[0])
+    return tuple(("x-periskope-phone-id", id) for id in ids if is_phone_id(id))
 
 
 def options_of(request: Request) -> Options:

@@ -16,6 +16,7 @@ from backscroll.http.limits import is_loopback
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Route
 from backscroll.http.routes.native import get
+from backscroll.storage.accounts.accounts import id_of_secret
 from backscroll.storage.accounts.sessions import SESSION_US, NewSession
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import Reading
@@ -33,7 +34,9 @@ async def sign_in(request: Request) -> Reply:
     if "sec-fetch-site" in request.headers and not is_same_origin(request.headers):
         raise Refused(403, "CROSS_SITE", "another site's page may not sign in here")
     asked, store, failed = _asked(request.body), request.app.store, request.app.failed_logins
-    failed.check(request.client)
+    # An address that failed too often is still asked for a secret whose form is right: others may share it.
+    if asked.token is None or id_of_secret(asked.token.strip()) is None:
+        failed.check(request.client)
     try:
         session = await request.app.workers.run(lambda: _session(request, asked), heavy=True)
     except Unauthorised:
@@ -87,7 +90,7 @@ async def _about(request: Request, access: Access, expires_at: int | None) -> Re
 async def sign_out(request: Request) -> Reply:
     secret, store = session_of(request.headers), request.app.store
     if secret is not None:
-        await request.app.workers.run(lambda: store.end_session(secret), heavy=True)
+        await request.app.workers.run(lambda: store.end_session(secret), org=request.granted.org.no, heavy=True)
     return Reply(204, headers=clear_cookies())
 
 

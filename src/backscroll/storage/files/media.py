@@ -1,7 +1,8 @@
 """Files of messages, kept on disk under the SHA-256 of their bytes, and the signed links that lead to them.
 
 <root>/<org>/<ab>/<sha256>                    the file
-<root>/.thumbnails/<org>/<ab>/<sha256>.jpg    a small picture of it, or .png; may be deleted at any time
+<root>/.thumbnails/<org>/<ab>/<sha256>.jpg    a small picture of it, or .png; .none where none can be made;
+                                              may be deleted at any time
 <root>/.incoming/                             files on their way; leftovers of a crash go after a day
 """
 
@@ -35,6 +36,9 @@ CHUNK = 1 << 20
 LEFTOVER_SECONDS = 24 * 60 * 60
 THUMBNAIL = "thumbnail"
 """The ending of a link to the small picture, where the file itself has its own ending."""
+
+NO_THUMBNAIL = ".none"
+"""The ending of an empty file that says: of this one no small picture can be made."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -144,22 +148,27 @@ class MediaStore:
         with self.open(org, sha256) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
+    def find_thumbnail(self, org: int, sha256: str) -> Path | None:
+        """The small picture that was made before, or the file that says that none can be made; None when neither is."""
+        return next((path for path in self._thumbnail_paths(org, sha256) if path.is_file()), None)
+
     def thumbnail(self, org: int, sha256: str) -> Path | None:
-        """A JPEG or PNG of at most 320 pixels a side, upright, made on first use; None when the file is no picture."""
-        for path in self._thumbnail_paths(org, sha256):
-            if path.is_file():
-                return path
+        """A JPEG or PNG of at most 320 pixels a side, upright, made on first use; None when the file is no picture.
+
+        Making it takes up to seconds and much memory; that it cannot be made is remembered too.
+        """
+        found = self.find_thumbnail(org, sha256)
+        if found is not None:
+            return None if found.suffix == NO_THUMBNAIL else found
         with self._decoders:
             small = shrink(self.path(org, sha256))
-        if small is None:
-            return None
-        extension, body = small
+        extension, body = small or (NO_THUMBNAIL[1:], b"")
         path = self._keep_thumbnail(self._place(self._thumbnails, org, sha256) / f"{sha256}.{extension}", body)
-        if self.exists(org, sha256):
-            return path
-        # Deleted in the meantime: a picture of it must not outlive it.
-        _remove(path)
-        return None
+        if not self.exists(org, sha256):
+            # Deleted in the meantime: a picture of it must not outlive it.
+            _remove(path)
+            return None
+        return path if small else None
 
     def sign(
         self,
@@ -201,7 +210,7 @@ class MediaStore:
 
     def _thumbnail_paths(self, org: int, sha256: str) -> list[Path]:
         folder = self._place(self._thumbnails, org, sha256)
-        return [folder / f"{sha256}.{extension}" for extension in ("jpg", "png")]
+        return [folder / f"{sha256}{ending}" for ending in (".jpg", ".png", NO_THUMBNAIL)]
 
     def _keep(self, file: io.FileIO, temporary: Path, final: Path, size: int) -> None:
         with writing("media"):

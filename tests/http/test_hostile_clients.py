@@ -1,0 +1,224 @@
+"""Clients that hold connections, read slowly or ask too much, and those who only want their answer."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from backscroll.core.events import Batch, Event, MessageSeen
+from backscroll.core.model import Message, MessageKey
+from backscroll.storage.store import Store, open_store
+from conftest import OwnDatabase
+from served import Served, allow_many_files, is_closed, serving
+
+# One after the other, also when tests run in several processes.
+pytestmark = pytest.mark.xdist_group("served")
+
+PHONE = "918527184400"
+FRIEND = "4915112345678@s.whatsapp.net"
+PAGE = "/v1/chats/messages?limit=2000"
+SEARCH = f"/chat/{FRIEND}/messages?limit=100&search="
+
+
+class Crowd:
+    """An archive with two organisations, each with a chat of 2,000 long messages and a token."""
+
+    def __init__(self, folder: Path, database: str | None) -> None:
+        self.folder, self.database = folder, database
+        with closing(open_store(database, folder)) as store:
+            self.noisy, self.quiet = (fill(store, name) for name in ("Noisy", "Quiet"))
+
+
+def fill(store: Store, name: str) -> dict[str, str]:
+    """The Authorization header of a token of a new organisation with messages."""
+    org = store.create_org(name).no
+    phone = store.add_phone(org, PHONE)
+    for start in range(0, 2000, 500):
+        told: list[Event] = [message(phone.jid, n) for n in range(start, start + 500)]
+        store.apply(org, Batch(source="linked", events=told))
+    return {"authorization": f"Bearer {store.create_token(org).secret}"}
+
+
+def message(phone: str, n: int) -> MessageSeen:
+    key = MessageKey(phone, FRIEND, f"3EB0{n:06}", FRIEND)
+    return MessageSeen(
+        Message(key=key, sent_at=n * 1_000_000, from_me=False, text=f"message {n} " + "long words " * 250)
+    )
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Crowd:
+    allow_many_files()
+    return Crowd(tmp_path_factory.mktemp("crowd"), own_database())
+
+
+@pytest.fixture(scope="module")
+def sqlite_crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
+    allow_many_files()
+    return Crowd(tmp_path_factory.mktemp("crowd"), None)
+
+
+def reads(served: Served, headers: dict[str, str], path: str = "/v1/chats?limit=1") -> int:
+    """The status that a client with a connection of its own gets."""
+    return httpx.get(served.url + path, headers={"accept-encoding": "identity", **headers}, timeout=30).status_code
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something that must become so."""
+    give_up = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+# connections
+
+
+@pytest.mark.parametrize("addresses", [1, 8])
+def test_a_thousand_silent_connections_keep_nobody_out(sqlite_crowd: Crowd, addresses: int) -> None:
+    with serving(sqlite_crowd.folder, header_timeout=2) as served, ExitStack() as held:
+        silent = [held.enter_context(served.connect(source=f"127.0.0.{2 + n % addresses}")) for n in range(1024)]
+        for _ in range(5):
+            assert reads(served, sqlite_crowd.quiet) == 200
+            assert reads(served, {}, "/health") == 200
+        assert all(is_closed(connection, 30) for connection in silent)
+
+
+def test_connections_of_one_address_are_bounded_and_idle_ones_go_first(sqlite_crowd: Crowd) -> None:
+    with ExitStack() as held:
+        served = held.enter_context(serving(sqlite_crowd.folder, header_timeout=60, max_connections_per_address=20))
+        other = held.enter_context(served.connect(source="127.0.0.3"))
+        idle = [held.enter_context(served.connect(source="127.0.0.2")) for _ in range(60)]
+        # Which of them go is not said.
+        until(lambda: sum(map(was_reset, idle)) >= 40)
+        assert reads(served, sqlite_crowd.quiet) == 200
+        assert not is_closed(other, 0.5)
+
+
+@pytest.mark.parametrize("sent", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /health HTTP/1.1\r\nHost: half", b""])
+def test_what_never_becomes_a_request_is_closed(sqlite_crowd: Crowd, sent: bytes) -> None:
+    with serving(sqlite_crowd.folder, header_timeout=1) as served, served.connect() as connection:
+        connection.sendall(sent)
+        assert is_closed(connection, 20)
+
+
+def test_a_body_that_stalls_after_its_answer_is_closed(sqlite_crowd: Crowd) -> None:
+    with serving(sqlite_crowd.folder, header_timeout=1, send_timeout=1) as served, served.connect() as connection:
+        connection.sendall(b"POST /send/message HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 9\r\n\r\nx")
+        assert is_closed(connection, 40)
+
+
+# slow readers
+
+
+def slow_reader(served: Served, headers: dict[str, str], path: str = PAGE) -> socket.socket:
+    """A client that has asked for much and does not read."""
+    connection = served.connect(receive_buffer=4096)
+    lines = [f"GET {path} HTTP/1.1", "Host: archive.test", "Accept-Encoding: identity"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    return connection
+
+
+def test_who_does_not_read_is_cut_off(sqlite_crowd: Crowd) -> None:
+    with serving(sqlite_crowd.folder, send_timeout=1) as served, slow_reader(served, sqlite_crowd.noisy) as slow:
+        # Without reading: what is left in the buffers would let the server go on.
+        until(lambda: was_reset(slow))
+
+
+def was_reset(connection: socket.socket) -> bool:
+    """Whether the server has hung up on a client that does not read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLHUP | select.POLLERR)
+    return bool(poll.poll(0))
+
+
+def test_unread_answers_of_one_token_are_bounded_and_others_are_served(sqlite_crowd: Crowd) -> None:
+    with ExitStack() as held:
+        served = held.enter_context(
+            serving(sqlite_crowd.folder, max_unsent_bytes="10MiB", rate_limit=0, send_timeout=60)
+        )
+        for _ in range(6):
+            held.enter_context(slow_reader(served, sqlite_crowd.noisy))
+        until(lambda: reads(served, sqlite_crowd.noisy, PAGE) == 503)
+        assert reads(served, sqlite_crowd.quiet, PAGE) == 200
+        assert reads(served, {}, "/health") == 200
+
+
+@pytest.mark.full
+def test_a_hundred_slow_readers_cost_bounded_memory_and_are_all_cut(sqlite_crowd: Crowd) -> None:
+    with serving(sqlite_crowd.folder, rate_limit=0, send_timeout=5) as served, ExitStack() as held:
+        assert reads(served, sqlite_crowd.noisy, PAGE) == 200
+        before = served.resident_bytes()
+        paths = [f"{PAGE}&offset={n % 10}" for n in range(100)]
+        slow = [held.enter_context(slow_reader(served, sqlite_crowd.noisy, path)) for path in paths]
+        most = 0
+        deadline = time.monotonic() + 60
+        while not all(map(was_reset, slow)) and time.monotonic() < deadline:
+            most = max(most, served.resident_bytes())
+            assert reads(served, {}, "/health") == 200
+            time.sleep(0.2)
+        assert most - before < 200 * 2**20
+
+
+# a neighbour who asks too much
+
+
+class Noise:
+    """Asks for heavy things again and again, from many connections; every third client goes away without waiting."""
+
+    def __init__(self, served: Served, headers: dict[str, str], clients: int) -> None:
+        self._served, self._headers, self._clients = served, headers, clients
+        self._stop = threading.Event()
+        self.statuses: set[bytes] = set()
+
+    def __enter__(self) -> Noise:
+        self._threads = ThreadPoolExecutor(self._clients)
+        for n in range(self._clients):
+            self._threads.submit(self._ask, n)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._threads.shutdown()
+
+    def _ask(self, n: int) -> None:
+        path = f"{PAGE}&offset={n}" if n % 2 else f"{SEARCH}no+such+words+{n}"
+        lines = [f"GET {path} HTTP/1.1", "Host: archive.test", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in self._headers.items()]
+        buffer = bytearray(2**20)
+        while not self._stop.is_set():
+            with suppress(OSError), self._served.connect() as connection:
+                connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+                if n % 3 and (size := connection.recv_into(buffer)):
+                    self.statuses.add(bytes(buffer[:size]).split(b" ")[1])
+                    while connection.recv_into(buffer):
+                        pass
+            self._stop.wait(0.05)
+
+
+def test_a_noisy_neighbour_takes_nobody_elses_turn(crowd: Crowd) -> None:
+    with serving(crowd.folder, crowd.database, workers=2, rate_limit=0) as served:
+        with Noise(served, crowd.noisy, 9) as noise:
+            time.sleep(1)
+            for n in range(3):
+                assert reads(served, crowd.quiet, f"{PAGE}&offset={n}") == 200
+                assert reads(served, {}, "/health") == 200
+        assert noise.statuses <= {b"200", b"503"}
+
+
+def test_a_signal_ends_a_busy_server(crowd: Crowd) -> None:
+    """``serving`` ends it with SIGTERM, and says so when it has to be killed."""
+    with serving(crowd.folder, crowd.database, rate_limit=0) as served, Noise(served, crowd.noisy, 8):
+        time.sleep(1)
+        served.process.terminate()
+        served.process.wait(30)
