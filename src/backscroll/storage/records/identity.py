@@ -224,7 +224,7 @@ class ContactResolver:
             registers = decode_registers(self.contact_row(contact).facts)
         if tell(registers, facts, at, rank):
             self._observed[contact] = registers
-            self._name(self.contact_row(contact), registers)
+            self.name_by(self.contact_row(contact), registers)
 
     def finish(self) -> None:
         """Take what was told of contacts for true; ``flush`` writes it.
@@ -250,7 +250,7 @@ class ContactResolver:
 
     def _change(self, contact_row: ContactRow, registers: Registers) -> None:
         contact_row.facts = encode_registers(registers)
-        self._name(contact_row, registers)
+        self.name_by(contact_row, registers)
         self._unsaved.add(contact_row.contact)
 
     def flush(self) -> None:
@@ -262,7 +262,8 @@ class ContactResolver:
         self._unsaved.clear()
 
     @staticmethod
-    def _name(contact_row: ContactRow, registers: Registers) -> None:
+    def name_by(contact_row: ContactRow, registers: Registers) -> None:
+        """Give a contact's row the names that its registers tell."""
         contact_row.name = value_of(registers, "name")
         contact_row.push_name = value_of(registers, "push_name")
         contact_row.business_name = value_of(registers, "business_name")

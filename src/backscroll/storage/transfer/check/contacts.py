@@ -8,7 +8,7 @@ from msgspec import structs
 
 from backscroll.core import ids
 from backscroll.core.limits import MAX_JID
-from backscroll.storage.records.identity import ContactRow, decode_registers, value_of
+from backscroll.storage.records.identity import ContactResolver, ContactRow, decode_registers
 from backscroll.storage.transfer.check.counters import problem_of_registers
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
@@ -49,9 +49,9 @@ def problem_of_contact(contact: ContactRow) -> str | None:
 
 def named(contact: ContactRow) -> ContactRow:
     """The contact with the names that its facts tell."""
-    registers = decode_registers(contact.facts)
-    told = {name: value_of(registers, name) for name in ("name", "push_name", "business_name")}
-    return structs.replace(contact, **told)
+    told = structs.replace(contact)
+    ContactResolver.name_by(told, decode_registers(contact.facts))
+    return told
 
 
 def _unfound(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Finding]:
