@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Literal
 
-JidKind = Literal["user", "lid", "group", "newsletter", "status", "broadcast", "bot", "export", "unknown"]
+JidKind = Literal["user", "lid", "group", "newsletter", "status", "broadcast", "bot", "export", "bsuid", "unknown"]
 
 USER = "s.whatsapp.net"
 GROUP = "g.us"
@@ -28,6 +28,9 @@ _DEVICE = re.compile(r"[.:].*", re.S)
 _NOT_DIGITS = re.compile(r"[\s+\-().\u00a0\u202f\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 MAX_NUMBER = 15
 """Digits of the longest phone number (E.164); GOWA takes longer bare digits for groups."""
+
+_BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
+"""WhatsApp's business-scoped user id, of people who show a username instead of a number; it has no server part."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -66,7 +69,10 @@ def kind_of(jid: str) -> JidKind:
     """What a JID is of, by its server: user, lid, group, newsletter …"""
     if jid == "status@broadcast":
         return "status"
-    return _KINDS.get(jid.rpartition("@")[2], "unknown")
+    _, at, server = jid.rpartition("@")
+    if not at:
+        return "bsuid" if _BSUID.fullmatch(jid) else "unknown"
+    return _KINDS.get(server, "unknown")
 
 
 def user_part(jid: str) -> str:
@@ -76,7 +82,7 @@ def user_part(jid: str) -> str:
 
 def is_person(jid: str) -> bool:
     """Whether somebody is behind it, and no group or channel."""
-    return kind_of(jid) in ("user", "lid", "bot", "export")
+    return kind_of(jid) in ("user", "lid", "bot", "export", "bsuid")
 
 
 def clean_text(text: str) -> tuple[str, bool]:

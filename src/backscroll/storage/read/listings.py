@@ -47,7 +47,7 @@ _KINDS: dict[str, ChatKind] = {
     "unknown": "unknown",
 }
 _JID_KINDS = {
-    "user": ("user", "lid", "export", "bot"),
+    "user": ("user", "lid", "export", "bot", "bsuid"),
     "group": ("group",),
     "newsletter": ("newsletter",),
     "broadcast": ("broadcast",),

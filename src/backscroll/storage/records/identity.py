@@ -24,7 +24,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Registers)
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
-_PERSONS = ("user", "lid", "export")
+_PERSONS = ("user", "lid", "export", "bsuid")
 
 
 class OrgState(Struct):
