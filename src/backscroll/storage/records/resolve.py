@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, get_args
 
 import msgspec
@@ -250,7 +251,14 @@ def edits_of(annotations: Iterable[Annotation], sender: int) -> list[Edit]:
     """The author's edits, oldest first; what others sent under this id does not count."""
     mine = [a for a in annotations if a.kind == "edit" and a.actor in (0, sender) and a.value is not None]
     mine.sort(key=lambda a: (a.at or 0, a.ref, a.value or ""))
-    return [Edit(text=a.value, at=a.at or 0, id=a.ref or None) for a in mine]
+    return [_one_edit(list(same)) for _, same in groupby(mine, key=lambda a: a.value)]
+
+
+def _one_edit(same: Sequence[Annotation]) -> Edit:
+    """One edit that several sources told: not all of them know its id, and then the time stands for it."""
+    first = same[0]
+    ids = [a.ref for a in same if a.ref and a.ref != str(a.at)]
+    return Edit(text=first.value, at=first.at or 0, id=min(ids, default=first.ref) or None)
 
 
 def texts_of(message: Message, edits: Sequence[Edit]) -> list[str | None]:
