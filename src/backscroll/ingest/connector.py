@@ -1,0 +1,42 @@
+"""Connectors by the kind of source: what a person calls it, and whose word it counts as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from backscroll.core.errors import BadField
+from backscroll.core.model import Source
+from backscroll.ingest.connectors.pushed import Observed, Setup
+from backscroll.ingest.connectors.webhooks import cloud, events, evolution, gowa, periskope, waha
+
+
+class Pushed(Struct, frozen=True):
+    """A connector that is told things. ``test_body`` is a payload that says nothing, to try the way with."""
+
+    kind: str
+    observe: Callable[[bytes, Setup], Observed]
+    counts_as: Source
+    test_body: bytes
+
+
+PUSHED: dict[str, Pushed] = {
+    connector.kind: connector
+    for connector in (
+        Pushed("gowa", gowa.observe, "webhook", b'{"event":"chat_presence","payload":{}}'),
+        Pushed("waha", waha.observe, "webhook", b'{"event":"presence.update","payload":{}}'),
+        Pushed("evolution", evolution.observe, "webhook", b'{"event":"presence.update","data":{}}'),
+        Pushed("periskope", periskope.observe, "periskope", b'{"event":"org.updated","data":{}}'),
+        Pushed("cloud", cloud.observe, "cloud", b'{"object":"whatsapp_business_account","entry":[]}'),
+        Pushed("events", events.observe, "webhook", b'{"events":[]}'),
+    )
+}
+
+
+def pushed(kind: str) -> Pushed:
+    """The connector of a kind; ``BadField`` for another word."""
+    try:
+        return PUSHED[kind]
+    except KeyError:
+        raise BadField("KIND", kind[:80], f"must be one of {', '.join(PUSHED)}") from None

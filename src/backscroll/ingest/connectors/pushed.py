@@ -1,0 +1,50 @@
+"""The shape of a connector that is told things: ``observe(body, setup)`` says what one payload means."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from backscroll.core.errors import Unreadable
+from backscroll.core.events import Event
+
+UNKNOWN_CHAT = ""
+"""The chat of an event that names only the message's id: it is the one in which the phone has that message."""
+
+ConnectionState = Literal["CONNECTED", "CONNECTING", "DISCONNECTED"]
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """What is known of the source that a payload came through."""
+
+    phone: str | None = None
+    """JID of the own phone that is meant where a payload names none."""
+    base_url: str | None = None
+    """Where the gateway answers, for its relative links to files."""
+
+
+class Connection(Struct, frozen=True):
+    """Whether a gateway has an own phone connected to WhatsApp, since ``at``."""
+
+    phone: str
+    state: ConnectionState
+    at: int | None = None
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """What a payload says.
+
+    ``problems`` name what could not be understood, for quarantine; the rest of the payload is in ``events`` all the
+    same. ``raw`` is the payload without credentials, None when nothing in it is worth keeping (somebody is typing).
+    """
+
+    events: list[Event] = []
+    raw: bytes | None = None
+    problems: list[Unreadable] = []
+    connections: list[Connection] = []
+
+
+def nothing() -> Observed:
+    """Of a payload that an archive has no use for, such as a sign of typing or the picture of a QR code."""
+    return Observed()

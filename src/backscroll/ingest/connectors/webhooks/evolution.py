@@ -1,0 +1,432 @@
+"""What Evolution API pushes: Baileys' events in an envelope that carries the instance's API key. See evolution.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from backscroll.core.errors import Unreadable
+from backscroll.core.events import (
+    ChatSeen,
+    ContactSeen,
+    Event,
+    MessageEdited,
+    MessageRevoked,
+    MessageSeen,
+    NumberMapped,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
+from backscroll.core.ids import canonical, is_person
+from backscroll.core.model import Member, Message, MessageKey
+from backscroll.ingest.connectors.pushed import (
+    UNKNOWN_CHAT,
+    Connection,
+    ConnectionState,
+    Observed,
+    Setup,
+    nothing,
+)
+from backscroll.ingest.connectors.webhooks import proto_json, wire
+from backscroll.ingest.connectors.webhooks.proto_json import Content, Node
+
+SOURCE = "evolution"
+CREDENTIALS = ("apikey", "destination")
+"""Fields of the envelope that are not kept: the instance's key, and our own address with its secret."""
+
+_STATES: dict[str, ConnectionState] = {"open": "CONNECTED", "connecting": "CONNECTING", "close": "DISCONNECTED"}
+_ACKS = {"ERROR": -1, "PENDING": 1, "SERVER_ACK": 2, "DELIVERY_ACK": 3, "READ": 4, "PLAYED": 5}
+_NOTICES = {"add": "add", "remove": "remove", "promote": "promote", "demote": "demote", "leave": "leave"}
+_CALLS = {"reject": "rejected", "timeout": "missed", "accept": "connected"}
+
+
+class _Envelope(Struct):
+    event: str
+    data: Raw = Raw(b"null")
+    sender: str | None = None
+    date_time: str | None = None
+
+
+def observe(body: bytes, setup: Setup) -> Observed:
+    """What one payload says; ``Unreadable`` when it is none of Evolution's."""
+    envelope = wire.decode(SOURCE, body, _Envelope)
+    event = envelope.event.lower().replace("_", ".").replace("-", ".")
+    if event in _PASSING:
+        return nothing()
+    phone = wire.required_jid(envelope.sender or setup.phone, SOURCE, "sender")
+    at = wire.instant_or_none(envelope.date_time, SOURCE, "date_time")
+    data = wire.decode_part(SOURCE, "data", bytes(envelope.data), Any)
+    if event == "connection.update":
+        return _connection(Node(data), phone, at)
+    handler = _HANDLERS.get(event)
+    if handler is None:
+        raise Unreadable(SOURCE, "event", f"this version does not know the event {envelope.event[:80]!r}")
+    rows = data if isinstance(data, list) else [data]
+    named = (("data" if row is data else f"data[{at}]", Node(row)) for at, row in enumerate(rows))
+    delivery = _Delivery(phone, at)
+    events, problems = wire.each(SOURCE, named, lambda row: handler(delivery, row))
+    return Observed(events=wire.unrepeated(events), raw=without_credentials(body), problems=problems)
+
+
+def without_credentials(body: bytes) -> bytes:
+    """The payload without the instance's key and our own secret address; all else stays as it came."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, Raw])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        fields = wire.decode(SOURCE, body, dict[str, Any])
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in CREDENTIALS})
+
+
+def _connection(data: Node, phone: str, at: int | None) -> Observed:
+    state = _STATES.get(data.text("state") or "")
+    own = data.text("wuid")
+    return Observed(connections=[Connection(canonical(own) if own else phone, state, at)] if state else [])
+
+
+class _Delivery(Struct):
+    """The envelope that a row came in."""
+
+    phone: str
+    at: int | None
+
+
+class _Key(Struct):
+    """Whose message and which. ``participant`` is who wrote it in a group."""
+
+    chat: str
+    id: str
+    from_me: bool
+    participant: str | None
+    mapped: list[NumberMapped]
+
+
+def _key(delivery: _Delivery, key: Node) -> _Key:
+    """Baileys gives a hidden id and, beside it, the phone number, under a name that changed from version to version."""
+    remote = key.text("remoteJid")
+    if remote is None or not (id := key.text("id")):
+        raise Unreadable(SOURCE, "key", "names no chat or no message")
+    numbers = (key.text("remoteJidAlt"), key.text("senderPn"), key.text("senderLid"), key.text("previousRemoteJid"))
+    chat = canonical(remote)
+    other = [canonical(jid) for jid in numbers if jid] if is_person(chat) else []
+    participant = key.text("participant")
+    others = [jid for name in ("participantAlt", "participantPn", "participantLid") if (jid := key.text(name))]
+    mapped = [event for jid in other for event in wire.same_person(chat, jid)]
+    mapped += [event for jid in others for event in wire.same_person(participant, jid)]
+    return _Key(
+        chat=wire.number_first(chat, *other) or chat,
+        id=id,
+        from_me=bool(key.flag("fromMe")),
+        participant=wire.number_first(participant, *others),
+        mapped=mapped,
+    )
+
+
+def _author(delivery: _Delivery, key: _Key) -> str | None:
+    if key.from_me:
+        return delivery.phone
+    return key.participant or (key.chat if is_person(key.chat) else None)
+
+
+# Messages
+
+
+def _message(delivery: _Delivery, row: Node) -> Iterable[Event]:
+    key = _key(delivery, row.node("key"))
+    at = _message_time(row)
+    content = proto_json.read(row.raw("message"))
+    if content is None:
+        return _placeholder(delivery, key, row, at)
+    if content.action is not None:
+        return [*key.mapped, *_action(delivery, key, content, at)]
+    return [*key.mapped, MessageSeen(_seen(delivery, key, row, content, at))]
+
+
+def _message_time(row: Node) -> int:
+    seconds = row.number("messageTimestamp")
+    if seconds is None:
+        raise Unreadable(SOURCE, "messageTimestamp", "is missing")
+    return wire.instant(seconds, SOURCE, "messageTimestamp")
+
+
+def _placeholder(delivery: _Delivery, key: _Key, row: Node, at: int) -> list[Event]:
+    """A message that could not be decrypted, until a later copy fills it."""
+    if row.raw("messageStubType") not in (2, "CIPHERTEXT"):
+        return list(key.mapped)
+    key_ = MessageKey(delivery.phone, key.chat, key.id, _author(delivery, key))
+    return [*key.mapped, MessageSeen(Message(key=key_, sent_at=at, from_me=key.from_me, kind="ciphertext"))]
+
+
+def _seen(delivery: _Delivery, key: _Key, row: Node, content: Content, at: int) -> Message:
+    details = content.details
+    push_name = row.text("pushName")
+    changes: dict[str, Any] = {"is_status": True if key.chat == "status@broadcast" else None}
+    if not key.from_me and push_name and push_name != (key.participant or "").partition("@")[0]:
+        changes["push_name"] = push_name
+    if (base64_url := row.node("message").text("mediaUrl")) and details.media is not None:
+        changes["media"] = msgspec.structs.replace(details.media, url=base64_url)
+    return Message(
+        key=MessageKey(delivery.phone, key.chat, key.id, _author(delivery, key)),
+        sent_at=at,
+        from_me=key.from_me,
+        kind=content.kind,
+        text=content.text,
+        ack=_ACKS.get(row.text("status") or "") if key.from_me else None,
+        details=msgspec.structs.replace(_with_context(details, row), **changes),
+    )
+
+
+def _with_context(details: Any, row: Node) -> Any:
+    """Evolution turns an extended text into a plain one and leaves its context beside the message."""
+    context = row.node("contextInfo")
+    if not context or details.quoted is not None or details.mentions:
+        return details
+    read = proto_json.read({"extendedTextMessage": {"text": "-", "contextInfo": context.value}})
+    if read is None:
+        return details
+    known = {name: getattr(read.details, name) for name in ("quoted", "mentions", "is_forwarded", "forwarding_score")}
+    known |= {"is_ephemeral": read.details.is_ephemeral, "expires_after": read.details.expires_after}
+    return msgspec.structs.replace(details, **{n: v for n, v in known.items() if v not in (None, ())})
+
+
+def _action(delivery: _Delivery, key: _Key, content: Content, at: int) -> list[Event]:
+    """A message that changes another one."""
+    node: Node = content.node
+    actor = _author(delivery, key)
+    if content.action == "reactionMessage":
+        target = _target(delivery, key, node.node("key"))
+        if actor is None:
+            raise Unreadable(SOURCE, "key.participant", "names nobody who reacted")
+        return [ReactionSet(target=target, by=actor, emoji=node.text("text") or "", at=at, id=key.id)]
+    if content.action == "protocolMessage":
+        return _protocol(delivery, node, at, key.chat, actor)
+    return []
+
+
+def _target(delivery: _Delivery, outer: _Key, key: Node) -> Target:
+    """The message that is meant. In chats of two its chat is the one of the message that tells it."""
+    id = key.text("id")
+    if id is None:
+        raise Unreadable(SOURCE, "key.id", "is missing")
+    if key.flag("fromMe"):
+        sender: str | None = delivery.phone
+    elif is_person(outer.chat):
+        sender = None
+    else:
+        participant = key.text("participant")
+        sender = canonical(participant) if participant else None
+    return Target(delivery.phone, outer.chat, id, sender)
+
+
+def _protocol(delivery: _Delivery, node: Node, at: int | None, chat: str, by: str | None) -> list[Event]:
+    """An edit or a deletion; other protocol messages are housekeeping between devices."""
+    kind, id = node.raw("type"), node.node("key").text("id")
+    if kind not in (*proto_json.EDIT, *proto_json.REVOKE):
+        return []
+    if id is None:
+        raise Unreadable(SOURCE, "key.id", "is missing")
+    when = node.number("timestampMs")
+    happened = wire.instant(when, SOURCE, "timestampMs") if when else at
+    if kind in proto_json.REVOKE:
+        return [MessageRevoked(target=Target(delivery.phone, chat, id), at=happened, by=by)]
+    content = proto_json.read(node.raw("editedMessage"))
+    if content is None or content.text is None or happened is None:
+        return []
+    target = Target(delivery.phone, chat, id, by)
+    return [MessageEdited(target=target, text=content.text, at=happened, by=by)]
+
+
+def _edited(delivery: _Delivery, row: Node) -> list[Event]:
+    """``messages.edited`` holds the bare protocol message, whose key is written from its author's side.
+
+    So ``fromMe`` is always true, and the chat of two in which somebody else edited is named after the own phone.
+    """
+    key = row.node("key")
+    remote, participant = key.text("remoteJid"), key.text("participant")
+    chat = canonical(remote) if remote else UNKNOWN_CHAT
+    return _protocol(
+        delivery, row, delivery.at, UNKNOWN_CHAT if chat == delivery.phone else chat, wire.jid_or_none(participant)
+    )
+
+
+def _edited_here(delivery: _Delivery, row: Node) -> list[Event]:
+    """``send.message.update``: the same, of an edit made through Evolution itself."""
+    key = _key(delivery, row.node("key"))
+    return [*key.mapped, *_protocol(delivery, row, delivery.at, key.chat, delivery.phone)]
+
+
+def _deleted(delivery: _Delivery, row: Node) -> list[Event]:
+    """The key of a deletion names who deleted, and the message that is gone."""
+    if inner := row.node("key"):
+        # Deleted through Evolution itself: the whole message as it was.
+        key = _key(delivery, inner)
+        target = Target(delivery.phone, key.chat, key.id, _author(delivery, key))
+        return [*key.mapped, MessageRevoked(target=target, at=delivery.at, by=delivery.phone, by_admin=not key.from_me)]
+    key = _key(delivery, row)
+    by = _author(delivery, key)
+    revoke = MessageRevoked(
+        target=Target(delivery.phone, key.chat, key.id), at=delivery.at, by=by, by_admin=not is_person(key.chat)
+    )
+    return [*key.mapped, revoke]
+
+
+def _updated(delivery: _Delivery, row: Node) -> list[Event]:
+    """The state of a message. Of a received one ``READ`` means that we read it, which is no acknowledgement."""
+    remote, id, status = row.text("remoteJid"), row.text("keyId") or row.text("id"), row.text("status")
+    if remote is None or id is None:
+        raise Unreadable(SOURCE, "keyId", "names no chat or no message")
+    chat, from_me = canonical(remote), bool(row.flag("fromMe"))
+    if status == "DELETED":
+        return [MessageRevoked(target=Target(delivery.phone, chat, id), at=delivery.at)]
+    events = list(_votes(delivery, row, Target(delivery.phone, chat, id)))
+    ack = _ACKS.get(status or "")
+    if from_me and ack is not None:
+        target = Target(delivery.phone, chat, id, delivery.phone)
+        events.append(ReceiptSet(target=target, ack=ack, at=delivery.at))
+    elif not from_me and status in ("READ", "PLAYED") and delivery.at is not None:
+        events.append(ChatSeen(phone=delivery.phone, chat=chat, at=delivery.at, unread=0))
+    return events
+
+
+def _votes(delivery: _Delivery, row: Node, target: Target) -> Iterable[Event]:
+    """Evolution adds the votes up: for each option, who chose it."""
+    chosen: dict[str, list[str]] = {}
+    for option in row.nodes("pollUpdates"):
+        name = option.text("name")
+        for voter in option.texts("voters") if name else ():
+            chosen.setdefault(delivery.phone if voter == "me" else canonical(voter), []).append(name or "")
+    if delivery.at is not None:
+        yield from (
+            PollVoted(target=target, by=voter, options=tuple(options), at=delivery.at)
+            for voter, options in chosen.items()
+        )
+
+
+# Chats, contacts, groups, calls
+
+
+def _chat(delivery: _Delivery, row: Node) -> list[Event]:
+    """Evolution stores one name for a chat of two, the person's push name: that is no name of the chat."""
+    jid = row.text("remoteJid") or row.text("id")
+    if jid is None or "@" not in jid:
+        return []
+    chat, unread = canonical(jid), row.number("unreadMessages")
+    name = None if is_person(chat) else row.text("name")
+    if name is None and unread is None:
+        return []
+    return [ChatSeen(phone=delivery.phone, chat=chat, at=delivery.at, name=name, unread=unread)]
+
+
+def _contact(delivery: _Delivery, row: Node) -> list[Event]:
+    jid = row.text("remoteJid") or row.text("id")
+    if jid is None:
+        return []
+    contact, push_name, image = canonical(jid), row.text("pushName"), row.text("profilePicUrl")
+    if push_name == contact.partition("@")[0]:
+        push_name = None
+    if not is_person(contact) or not (push_name or image):
+        return []
+    return [ContactSeen(jid=contact, at=delivery.at, push_name=push_name, image=image)]
+
+
+def _group(delivery: _Delivery, row: Node) -> list[Event]:
+    jid = row.text("id")
+    if jid is None:
+        raise Unreadable(SOURCE, "id", "names no group")
+    members = [_member(node) for node in row.nodes("participants")]
+    created = row.number("creation")
+    seen = ChatSeen(
+        phone=delivery.phone,
+        chat=canonical(jid),
+        at=delivery.at,
+        name=row.text("subject"),
+        description=row.text("desc"),
+        ephemeral_seconds=row.number("ephemeralDuration"),
+        members=tuple(member for member, _ in members) if members else None,
+        created_at=wire.instant(created, SOURCE, "creation") if created else None,
+    )
+    return [*(event for _, mapped in members for event in mapped), seen]
+
+
+def _member(node: Node) -> tuple[Member, list[NumberMapped]]:
+    jids = [node.text(name) for name in ("id", "jid", "phoneNumber", "lid")]
+    jid = wire.number_first(*jids) or ""
+    role = node.text("admin")
+    member = Member(jid=jid, is_admin=role in ("admin", "superadmin"), is_super_admin=role == "superadmin")
+    return member, [event for other in jids if other for event in wire.same_person(jid, other)]
+
+
+def _participants(delivery: _Delivery, row: Node) -> list[Event]:
+    jid, action = row.text("id"), row.text("action")
+    if jid is None or action is None or delivery.at is None:
+        raise Unreadable(SOURCE, "id", "names no group or no change")
+    told_of = row.nodes("participantsData")
+    jids = [wire.number_first(node.text("phoneNumber"), node.text("jid")) for node in told_of]
+    named = [jid for jid in jids if jid] or [canonical(text) for text in row.texts("participants")]
+    mapped = [event for node in told_of for event in wire.same_person(node.text("jid"), node.text("phoneNumber"))]
+    by = wire.number_first(row.text("authorPn"), row.text("author"))
+    return [
+        *mapped,
+        wire.notice_of(delivery.phone, canonical(jid), _NOTICES.get(action, action), delivery.at, named, by),
+    ]
+
+
+def _call(delivery: _Delivery, row: Node) -> list[Event]:
+    caller, id = wire.number_first(row.text("callerPn"), row.text("from")), row.text("id")
+    if caller is None or id is None:
+        raise Unreadable(SOURCE, "id", "names no call or nobody who calls")
+    date = row.raw("date")
+    at = wire.instant(date, SOURCE, "date") if isinstance(date, str | int) else delivery.at
+    if at is None:
+        raise Unreadable(SOURCE, "date", "is missing")
+    chat = wire.number_first(row.text("groupJid")) or caller
+    result = _CALLS.get(row.text("status") or "")
+    return [wire.call_of(delivery.phone, chat, id, at, caller, video=row.flag("isVideo"), result=result)]
+
+
+def _kept(delivery: _Delivery, row: Node) -> list[Event]:
+    """Labels by number, deleted chats: only the payload is kept."""
+    return []
+
+
+_PASSING = {
+    "application.startup",
+    "qrcode.updated",
+    "status.instance",
+    "instance.create",
+    "instance.delete",
+    "remove.instance",
+    "logout.instance",
+    "presence.update",
+    "creds.update",
+    "typebot.start",
+    "typebot.change.status",
+    "chats.update",
+}
+"""Gone when they are over, or credentials."""
+
+_HANDLERS: dict[str, Callable[[_Delivery, Node], Iterable[Event]]] = {
+    "messages.upsert": _message,
+    "messages.set": _message,
+    "send.message": _message,
+    "messages.edited": _edited,
+    "send.message.update": _edited_here,
+    "messages.update": _updated,
+    "messages.delete": _deleted,
+    "chats.set": _chat,
+    "chats.upsert": _chat,
+    "chats.delete": _kept,
+    "contacts.set": _contact,
+    "contacts.upsert": _contact,
+    "contacts.update": _contact,
+    "groups.upsert": _group,
+    "groups.update": _group,
+    "group.participants.update": _participants,
+    "call": _call,
+    "labels.edit": _kept,
+    "labels.association": _kept,
+}

@@ -1,0 +1,344 @@
+"""WhatsApp's own message protobuf as Baileys (``fileSha256``) and whatsmeow (``fileSHA256``) print it in JSON.
+
+Field names are compared without case. Bytes come as Base64, as ``{"type": "Buffer"}``, as a list or as an object of
+indices; 64-bit numbers as text, as numbers or as ``{"low", "high"}``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from msgspec import Struct
+
+from backscroll.core.ids import canonical
+from backscroll.core.model import Details, Kind, Location, Media, Poll, Quote
+from backscroll.ingest.connectors.webhooks.wire import storable
+
+MAX_DEPTH = 12
+_MAX_BYTES = 1 << 20
+
+_WRAPPERS = (
+    "deviceSentMessage",
+    "botInvokeMessage",
+    "ephemeralMessage",
+    "viewOnceMessage",
+    "viewOnceMessageV2",
+    "viewOnceMessageV2Extension",
+    "lottieStickerMessage",
+    "documentWithCaptionMessage",
+    "editedMessage",
+    "groupMentionedMessage",
+    "associatedChildMessage",
+    "groupStatusMessage",
+    "groupStatusMessageV2",
+    "pollCreationMessageV4",
+)
+_MEDIA: tuple[tuple[str, Kind], ...] = (
+    ("imageMessage", "image"),
+    ("videoMessage", "video"),
+    ("ptvMessage", "video_note"),
+    ("audioMessage", "audio"),
+    ("documentMessage", "document"),
+    ("stickerMessage", "sticker"),
+)
+_POLLS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5")
+_OTHERS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
+    ("buttonsResponseMessage", "interactive", ("selectedDisplayText",)),
+    ("templateButtonReplyMessage", "interactive", ("selectedDisplayText",)),
+    ("listResponseMessage", "interactive", ("title", "description")),
+    ("interactiveResponseMessage", "interactive", ("body.text",)),
+    ("interactiveMessage", "interactive", ("body.text", "header.title")),
+    ("buttonsMessage", "interactive", ("contentText", "text")),
+    ("listMessage", "interactive", ("description", "title")),
+    (
+        "templateMessage",
+        "interactive",
+        ("hydratedTemplate.hydratedContentText", "interactiveMessageTemplate.body.text"),
+    ),
+    ("highlyStructuredMessage", "interactive", ("hydratedHsm.hydratedTemplate.hydratedContentText",)),
+    ("eventMessage", "event", ("name",)),
+    ("groupInviteMessage", "group_invite", ("caption", "groupName")),
+    ("orderMessage", "order", ("message", "orderTitle")),
+    ("productMessage", "product", ("body", "product.title")),
+    ("albumMessage", "album", ()),
+    ("callLogMesssage", "call", ()),
+    ("callLogMessage", "call", ()),
+)
+_ACTIONS = (
+    "reactionMessage",
+    "encReactionMessage",
+    "protocolMessage",
+    "pollUpdateMessage",
+    "pinInChatMessage",
+    "keepInChatMessage",
+    "encEventResponseMessage",
+    "encCommentMessage",
+    "secretEncryptedMessage",
+)
+_SILENT = {
+    "senderkeydistributionmessage",
+    "messagecontextinfo",
+    "stickersyncrmrmessage",
+    "fastratchetkeysenderkeydistributionmessage",
+}
+REVOKE, EDIT = (0, "0", "REVOKE"), (14, "14", "MESSAGE_EDIT")
+
+
+class Node:
+    """An object of the protobuf, asked by field names in any case; what does not fit a question is None."""
+
+    __slots__ = ("_fields", "value")
+
+    def __init__(self, value: object) -> None:
+        self.value: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+        self._fields = {name.lower(): item for name, item in self.value.items() if isinstance(name, str)}
+
+    def __bool__(self) -> bool:
+        return bool(self._fields)
+
+    def names(self) -> list[str]:
+        """Of the fields that hold something, as they are written."""
+        return [name for name, item in self.value.items() if item is not None]
+
+    def raw(self, name: str) -> Any:
+        return self._fields.get(name.lower())
+
+    def node(self, path: str) -> Node:
+        found = self
+        for name in path.split("."):
+            found = Node(found.raw(name))
+        return found
+
+    def text(self, path: str) -> str | None:
+        parent, _, name = path.rpartition(".")
+        value = (self.node(parent) if parent else self).raw(name)
+        return value if isinstance(value, str) and value else None
+
+    def number(self, name: str) -> int | None:
+        return whole_number(self.raw(name))
+
+    def real(self, name: str) -> float | None:
+        value = self.raw(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def flag(self, name: str) -> bool | None:
+        value = self.raw(name)
+        return value if isinstance(value, bool) else None
+
+    def bytes(self, name: str) -> bytes | None:
+        return as_bytes(self.raw(name))
+
+    def nodes(self, name: str) -> list[Node]:
+        value = self.raw(name)
+        return [Node(item) for item in value] if isinstance(value, list) else []
+
+    def texts(self, name: str) -> list[str]:
+        value = self.raw(name)
+        return [item for item in value if isinstance(item, str) and item] if isinstance(value, list) else []
+
+
+def whole_number(value: object) -> int | None:
+    """A number of up to 64 bits, however it is written."""
+    if isinstance(value, Mapping):
+        low, high = value.get("low"), value.get("high")
+        value = (high << 32) + (low & 0xFFFFFFFF) if _is_whole(low) and _is_whole(high) else None
+    if isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit() and len(value) <= 20:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if _is_whole(value) and -(2**63) <= value < 2**63 else None
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def as_bytes(value: object) -> bytes | None:
+    """Bytes of a protobuf field in any of the shapes that JSON writers give them."""
+    if isinstance(value, str):
+        try:
+            return base64.b64decode(value, validate=True) or None
+        except (binascii.Error, ValueError):
+            return None
+    if isinstance(value, Mapping):
+        value = value.get("data") if value.get("type") == "Buffer" else list(value.values())
+        if isinstance(value, str):
+            return as_bytes(value)
+    if isinstance(value, list) and 0 < len(value) <= _MAX_BYTES and all(_is_byte(item) for item in value):
+        return bytes(value)
+    return None
+
+
+def _is_byte(item: object) -> bool:
+    return isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= 255
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """What a message holds. ``action`` is the field that makes it a change of another message, with its node."""
+
+    kind: Kind = "unknown"
+    text: str | None = None
+    details: Details = Details()
+    action: str | None = None
+    node: Any = None
+    """A ``Node``: of the action, else of the content."""
+
+
+def read(message: object) -> Content | None:
+    """The content of a ``message`` object; None when it holds nothing that anybody sees."""
+    node, wrapped = _unwrapped(Node(message))
+    if not [name for name in node.names() if name.lower() not in _SILENT]:
+        return None
+    for name in _ACTIONS:
+        if found := node.node(name):
+            return Content(action=name, node=found)
+    content = _content(node)
+    return Content(
+        kind=content.kind,
+        text=content.text,
+        details=_wrapped_details(content.details, content.node or Node(None), wrapped),
+        node=content.node,
+    )
+
+
+def _unwrapped(node: Node) -> tuple[Node, set[str]]:
+    wrapped: set[str] = set()
+    for _ in range(MAX_DEPTH):
+        for name in _WRAPPERS:
+            inner = node.node(name).node("message")
+            if inner:
+                wrapped.add(name)
+                node = inner
+                break
+        else:
+            break
+    return node, wrapped
+
+
+def _wrapped_details(details: Details, content: Node, wrapped: set[str]) -> Details:
+    context = content.node("contextInfo")
+    expires = context.number("expiration")
+    once = any(name.startswith("viewOnce") for name in wrapped) or content.flag("viewOnce")
+    fields = {name: getattr(details, name) for name in details.__struct_fields__}
+    fields.update(
+        quoted=_quote(context),
+        mentions=tuple(canonical(jid) for jid in context.texts("mentionedJid")),
+        is_forwarded=context.flag("isForwarded"),
+        forwarding_score=context.number("forwardingScore"),
+        is_ephemeral=True if "ephemeralMessage" in wrapped or expires else None,
+        expires_after=expires or None,
+        is_view_once=True if once else None,
+    )
+    return Details(**fields)
+
+
+def _content(node: Node) -> Content:
+    if (text := node.text("conversation")) is not None:
+        return Content(kind="text", text=text, node=node)
+    if extended := node.node("extendedTextMessage"):
+        return Content(kind="text", text=extended.text("text") or extended.text("matchedText"), node=extended)
+    for name, kind in _MEDIA:
+        if file := node.node(name):
+            return _media_content(kind, file)
+    return _structured(node) or _other(node)
+
+
+def _media_content(kind: Kind, file: Node) -> Content:
+    if kind == "audio" and file.flag("ptt"):
+        kind = "voice"
+    details = Details(media=media(file), has_media=True, is_gif=file.flag("gifPlayback"))
+    return Content(kind=kind, text=file.text("caption"), details=details, node=file)
+
+
+def media(file: Node) -> Media:
+    """A file as the protobuf describes it; the key and path with which a linked device may fetch it included."""
+    sha256, enc_sha256, key = file.bytes("fileSha256"), file.bytes("fileEncSha256"), file.bytes("mediaKey")
+    thumbnail, waveform = file.bytes("jpegThumbnail") or file.bytes("pngThumbnail"), file.bytes("waveform")
+    return Media(
+        mimetype=file.text("mimetype"),
+        size=_natural(file.number("fileLength")),
+        filename=file.text("fileName") or file.text("title"),
+        sha256=sha256.hex() if sha256 else None,
+        width=_natural(file.number("width")),
+        height=_natural(file.number("height")),
+        duration=_natural(file.number("seconds")),
+        pages=_natural(file.number("pageCount")),
+        url=file.text("url"),
+        thumbnail=base64.b64encode(thumbnail).decode() if thumbnail else None,
+        waveform=base64.b64encode(waveform).decode() if waveform else None,
+        media_key=base64.b64encode(key).decode() if key else None,
+        direct_path=file.text("directPath"),
+        enc_sha256=enc_sha256.hex() if enc_sha256 else None,
+    )
+
+
+def _natural(value: int | None) -> int | None:
+    return value if value is not None and value > 0 else None
+
+
+def _structured(node: Node) -> Content | None:
+    for name, kind in (("locationMessage", "location"), ("liveLocationMessage", "live_location")):
+        if place := node.node(name):
+            located = location(place)
+            text = place.text("comment") or place.text("caption")
+            return Content(kind=kind, text=text, details=Details(location=located), node=place)  # type: ignore[arg-type]
+    if card := node.node("contactMessage"):
+        return Content(kind="contact", details=Details(vcards=_vcards([card])), node=card)
+    if cards := node.node("contactsArrayMessage"):
+        return Content(kind="contacts", details=Details(vcards=_vcards(cards.nodes("contacts"))), node=cards)
+    for name in _POLLS:
+        if found := node.node(name):
+            return Content(kind="poll", text=found.text("name"), details=Details(poll=_poll(found)), node=found)
+    return None
+
+
+def _other(node: Node) -> Content:
+    for name, kind, texts in _OTHERS:
+        if found := node.node(name):
+            text = next((text for path in texts if (text := found.text(path))), None)
+            shape = None if kind in ("album", "call", "event") else storable(found.value)
+            details = Details(interactive=shape if kind in ("interactive", "product") else None)
+            return Content(kind=kind, text=text, details=details, node=found)
+    names = [name for name in node.names() if name.lower() not in _SILENT]
+    return Content(details=Details(type_name=names[0] if names else None), node=node)
+
+
+def location(place: Node) -> Location | None:
+    latitude, longitude = place.real("degreesLatitude"), place.real("degreesLongitude")
+    if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        return None
+    return Location(
+        latitude=latitude,
+        longitude=longitude,
+        name=place.text("name"),
+        address=place.text("address"),
+        url=place.text("url"),
+        accuracy=place.real("accuracyInMeters"),
+    )
+
+
+def _vcards(cards: list[Node]) -> tuple[str, ...]:
+    return tuple(vcard for card in cards if (vcard := card.text("vcard")))
+
+
+def _poll(node: Node) -> Poll:
+    options = tuple(name for option in node.nodes("options") if (name := option.text("optionName")) is not None)
+    return Poll(name=node.text("name") or "", options=options, selectable=node.number("selectableOptionsCount"))
+
+
+def _quote(context: Node) -> Quote | None:
+    id = context.text("stanzaId")
+    quoted = context.node("quotedMessage")
+    if id is None and not quoted:
+        return None
+    content = read(quoted.value) if quoted else None
+    sender = context.text("participant")
+    return Quote(
+        id=id,
+        sender=canonical(sender) if sender else None,
+        text=content.text if content else None,
+        kind=None if content is None or content.kind == "unknown" else content.kind,
+    )

@@ -1,0 +1,206 @@
+"""What the payloads of all senders have in common: strict JSON, times, JIDs, and messages made of group changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from backscroll.core.errors import Unreadable
+from backscroll.core.events import Event, MessageSeen, NumberMapped
+from backscroll.core.ids import LID, USER, canonical, kind_of
+from backscroll.core.model import Call, Details, Message, MessageKey, Notice
+
+T = TypeVar("T")
+
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Time = int | float | str
+"""Senders write the same time as a number and as text."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LAST_SECONDS = 10**11
+"""An epoch number above this is meant as milliseconds (as seconds it would be the year 5138)."""
+_LAST_MOMENT = 253_402_300_800_000_000
+"""The end of the year 9999."""
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_AT = re.compile(r" - at `\$\.?(.*)`$")
+_SHOWN = 40
+
+
+def decode(source: str, body: bytes, shape: type[T]) -> T:
+    """``body`` as ``shape``; ``Unreadable`` names the field that does not fit, never its value."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise unreadable(source, error) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return decode_mended(source, body, shape)
+
+
+def decode_part(source: str, where: str, body: bytes, shape: type[T]) -> T:
+    """``decode`` of a part of a payload, whose place is put before the field's."""
+    try:
+        return decode(source, body, shape)
+    except Unreadable as error:
+        inner = "" if error.where == "body" else f".{error.where}"
+        raise Unreadable(source, f"{where}{inner}", error.problem) from None
+
+
+def decode_mended(source: str, body: bytes, shape: type[T]) -> T:
+    """Once more by a reader that lets lone surrogates pass; what it refuses too is no JSON."""
+    try:
+        value = mended(json.loads(body, parse_constant=_refuse_constant))
+        return msgspec.json.decode(json.dumps(value), type=shape)
+    except msgspec.ValidationError as error:
+        raise unreadable(source, error) from None
+    except (ValueError, RecursionError):
+        raise Unreadable(source, "body", "this is not whole JSON") from None
+
+
+def mended(value: Any) -> Any:
+    """``value`` with U+FFFD where half a surrogate pair stood."""
+    match value:
+        case str():
+            return _SURROGATES.sub("\ufffd", value)
+        case list():
+            return [mended(item) for item in value]
+        case dict():
+            return {mended(name): mended(item) for name, item in value.items()}
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def unreadable(source: str, error: msgspec.ValidationError, prefix: str = "") -> Unreadable:
+    """What msgspec found wrong, with the place in front: msgspec itself never quotes a value."""
+    problem = str(error)
+    place = _AT.search(problem)
+    where = ".".join(filter(None, (prefix, place[1] if place else "")))
+    return Unreadable(source, where or "body", problem[: place.start()] if place else problem)
+
+
+def storable(value: Any) -> Any:
+    """A value of the sender's own shape, or None where JSON could not write it again (numbers beyond 64 bits)."""
+    try:
+        msgspec.json.encode(value)
+    except (OverflowError, ValueError, UnicodeError, RecursionError):
+        return None
+    return value
+
+
+# Times
+
+
+def instant(value: Time, source: str, where: str) -> int:
+    """Microseconds of ISO 8601 text (no zone means UTC), or of epoch seconds or milliseconds, also as text."""
+    try:
+        if isinstance(value, str) and not value.strip().lstrip("-").replace(".", "", 1).isdecimal():
+            moment = datetime.fromisoformat(value.strip())
+            return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        micros = round(number * (1_000_000 if abs(number) < _LAST_SECONDS else 1_000))
+        if abs(micros) >= _LAST_MOMENT:
+            raise ValueError
+        return micros
+    except (ValueError, OverflowError):
+        raise Unreadable(source, where, f"{str(value)[:_SHOWN]!r} is not a time") from None
+
+
+def instant_or_none(value: Time | None, source: str, where: str) -> int | None:
+    return None if value is None or value == "" else instant(value, source, where)
+
+
+# JIDs
+
+
+def jid_or_none(text: str | None) -> str | None:
+    return canonical(text) if text else None
+
+
+def required_jid(text: str | None, source: str, where: str) -> str:
+    """A JID in its canonical form; ``Unreadable`` when there is none."""
+    if not text or not text.strip():
+        raise Unreadable(source, where, "is missing")
+    return canonical(text)
+
+
+def same_person(one: str | None, other: str | None) -> list[NumberMapped]:
+    """That a hidden id and a phone number are one person, where the two are told and differ so."""
+    pair = sorted((canonical(jid) for jid in (one, other) if jid), key=lambda jid: kind_of(jid) == "user")
+    if len(pair) != 2 or kind_of(pair[1]) != "user" or kind_of(pair[0]) not in ("lid", "bsuid"):
+        return []
+    return [NumberMapped(lid=pair[0], jid=pair[1])]
+
+
+def number_first(*jids: str | None) -> str | None:
+    """Of several spellings of one person the phone number, else the first."""
+    told = [canonical(jid) for jid in jids if jid]
+    return next((jid for jid in told if jid.endswith(f"@{USER}")), told[0] if told else None)
+
+
+def is_hidden(jid: str | None) -> bool:
+    return jid is not None and jid.endswith(f"@{LID}")
+
+
+# Messages that are made of other things
+
+
+def notice_of(
+    phone: str, chat: str, type: str, at: int, recipients: Sequence[str] = (), by: str | None = None
+) -> MessageSeen:
+    """A change of a group as a line of its chat.
+
+    Gateways give it no id. The one made here is the same from every gateway that tells the same change.
+    """
+    told = "\n".join((chat, type, str(at // 1_000_000), *sorted(recipients)))
+    id = "notice:" + hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:24]
+    details = Details(notice=Notice(type=type, recipients=tuple(recipients)))
+    key = MessageKey(phone, chat, id, by)
+    return MessageSeen(Message(key=key, sent_at=at, from_me=by == phone, kind="notice", details=details))
+
+
+def call_of(
+    phone: str, chat: str, id: str, at: int, caller: str | None, *, video: bool | None = None, result: str | None = None
+) -> MessageSeen:
+    """A call as a message of its chat, under the id that GOWA's own database gives it."""
+    outgoing = caller == phone
+    call = Call(video=video, outgoing=outgoing, result=result)
+    key = MessageKey(phone, chat, f"call:{id}", caller)
+    return MessageSeen(Message(key=key, sent_at=at, from_me=outgoing, kind="call", details=Details(call=call)))
+
+
+def unrepeated(events: Iterable[Event]) -> list[Event]:
+    """Each mapping of a number once and first: the messages of a payload often all carry it."""
+    told = list(events)
+    mappings = dict.fromkeys(event for event in told if isinstance(event, NumberMapped))
+    return [*mappings, *(event for event in told if not isinstance(event, NumberMapped))]
+
+
+def each(
+    source: str, rows: Iterable[tuple[str, T]], tell: Callable[[T], Iterable[Event]]
+) -> tuple[list[Event], list[Unreadable]]:
+    """What the rows of a payload tell, and what is wrong with those that cannot be understood."""
+    events: list[Event] = []
+    problems: list[Unreadable] = []
+    for where, row in rows:
+        try:
+            events += tell(row)
+        except Unreadable as error:
+            inner = "" if error.where == "body" else f".{error.where}"
+            problems.append(Unreadable(source, f"{where}{inner}", error.problem))
+        except msgspec.ValidationError as error:
+            problems.append(unreadable(source, error, where))
+    return events, problems

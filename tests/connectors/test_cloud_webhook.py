@@ -1,0 +1,292 @@
+"""The Cloud API's webhook: the fields, types and statuses of Meta's reference, several in one payload."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+
+from backscroll.core.errors import Unreadable
+from backscroll.core.events import (
+    ContactSeen,
+    Event,
+    MessageEdited,
+    MessageRevoked,
+    MessageSeen,
+    NumberMapped,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
+from backscroll.core.model import Location, Media, Message, MessageKey, Notice, Quote
+from backscroll.ingest.connectors.pushed import Connection, Observed, Setup
+from backscroll.ingest.connectors.webhooks import cloud
+
+OWN = "15550783881@s.whatsapp.net"
+USER, BSUID = "16505551234@s.whatsapp.net", "US.13491208655302741918"
+SECONDS = 1_749_416_383
+MICROS = SECONDS * 1_000_000
+WAMID = "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQTRBNjU5OUFFRTAzODEwMTQ0RgA="
+INSIDE = "3A4A6599AEE03810144F"
+
+
+def change(field: str, **value: Any) -> dict[str, Any]:
+    metadata = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
+    return {"field": field, "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}}
+
+
+def payload(*changes: dict[str, Any]) -> bytes:
+    entry = {"id": "102290129340398", "changes": list(changes)}
+    return msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
+
+
+def observed(*changes: dict[str, Any]) -> Observed:
+    return cloud.observe(payload(*changes), Setup())
+
+
+def events(field: str, **value: Any) -> list[Event]:
+    told = observed(change(field, **value))
+    assert told.problems == []
+    assert told.connections == [Connection(OWN, "CONNECTED")]
+    return told.events
+
+
+def incoming(**more: Any) -> dict[str, Any]:
+    return {"from": "16505551234", "id": WAMID, "timestamp": str(SECONDS), **more}
+
+
+def message(**more: Any) -> Message:
+    (event,) = events("messages", messages=[incoming(**more)])
+    assert isinstance(event, MessageSeen)
+    return event.message
+
+
+def test_a_text_has_whatsapps_own_id_which_is_inside_metas() -> None:
+    contacts = [{"profile": {"name": "Sheena Nelson"}, "wa_id": "16505551234"}]
+    told = events("messages", contacts=contacts, messages=[incoming(type="text", text={"body": "Any color?"})])
+    key = MessageKey(OWN, USER, INSIDE, USER)
+    assert told == [
+        ContactSeen(jid=USER, push_name="Sheena Nelson"),
+        MessageSeen(Message(key=key, sent_at=MICROS, from_me=False, text="Any color?")),
+    ]
+
+
+@pytest.mark.parametrize("id", ["wamid.!!!", "wamid.QUJD", "gBGGFlA5FpafAgkOuJbRq54qwbM", ""])
+def test_an_id_of_another_form_stays_as_it_is(id: str) -> None:
+    assert cloud.bare_id(id) == id
+
+
+def test_the_id_inside_is_taken_only_where_its_length_is_right() -> None:
+    inner = b"\x1c\x18\x0b16503879439\x15\x02\x00\x12\x18\x15" + INSIDE.encode() + b"\x00"
+    wrong = "wamid." + base64.b64encode(inner).decode()
+    assert cloud.bare_id(wrong) == wrong
+
+
+def test_a_user_without_a_number_is_known_by_the_business_scoped_id() -> None:
+    contacts = [{"profile": {"name": "Sheena", "username": "sheena"}, "user_id": BSUID}]
+    row = {"from_user_id": BSUID, "id": WAMID, "timestamp": str(SECONDS), "type": "text", "text": {"body": "hi"}}
+    contact, seen = events("messages", contacts=contacts, messages=[row])
+    assert contact == ContactSeen(jid=BSUID, push_name="Sheena", extras={"username": "sheena"})
+    assert isinstance(seen, MessageSeen)
+    assert (seen.message.key.chat, seen.message.key.sender) == (BSUID, BSUID)
+
+
+def test_number_and_business_scoped_id_are_one_person() -> None:
+    contacts = [{"profile": {"name": "Sheena"}, "wa_id": "16505551234", "user_id": BSUID}]
+    told = events("messages", contacts=contacts, messages=[incoming(from_user_id=BSUID, text={"body": "x"})])
+    assert told[0] == NumberMapped(lid=BSUID, jid=USER)
+    assert told.count(told[0]) == 1
+
+
+FILE = {"id": "1003383421387256", "mime_type": "x/y", "sha256": base64.b64encode(bytes(32)).decode()}
+MEDIA = Media(mimetype="x/y", sha256="00" * 32, url="https://graph.facebook.com/1003383421387256")
+
+
+@pytest.mark.parametrize(
+    ("type", "more", "kind", "text"),
+    [
+        ("image", {"caption": "look"}, "image", "look"),
+        ("video", {"caption": "look"}, "video", "look"),
+        ("audio", {"voice": True}, "voice", None),
+        ("audio", {"voice": False}, "audio", None),
+        ("document", {"caption": "bill"}, "document", "bill"),
+        ("sticker", {"animated": False}, "sticker", None),
+    ],
+)
+def test_files(type: str, more: dict[str, Any], kind: str, text: str | None) -> None:
+    told = message(type=type, **{type: FILE | more})
+    assert (told.kind, told.text, told.details.media) == (kind, text, MEDIA)
+
+
+def test_places_cards_and_choices() -> None:
+    place = {"latitude": 37.44216, "longitude": -122.16153, "name": "Philz", "address": "101 Forest Ave"}
+    told = message(type="location", location=place)
+    assert told.details.location == Location(
+        latitude=37.44216, longitude=-122.16153, name="Philz", address="101 Forest Ave"
+    )
+    card: dict[str, Any] = {"name": {"formatted_name": "Ben; Holt", "first_name": "Ben", "last_name": "Holt"}}
+    card |= {"phones": [{"phone": "+1 650", "wa_id": "1650", "type": "HOME"}], "emails": [{"email": "b@x"}]}
+    told = message(type="contacts", contacts=[card])
+    assert told.kind == "contact"
+    assert told.details.vcards == (
+        "BEGIN:VCARD\nVERSION:3.0\nN:Holt;Ben;;;\nFN:Ben\\; Holt\nTEL;type=HOME;waid=1650:+1 650\nEMAIL:b@x\nEND:VCARD",
+    )
+    assert message(type="contacts", contacts=[card, card]).kind == "contacts"
+    assert message(type="button", button={"text": "No", "payload": "n"}).text == "No"
+    reply = {"type": "list_reply", "list_reply": {"id": "t", "title": "Tea", "description": "hot"}}
+    told = message(type="interactive", interactive=reply)
+    assert (told.kind, told.text, told.details.interactive) == ("interactive", "Tea", reply)
+    order = {"catalog_id": "1", "text": "two please", "product_items": []}
+    assert message(type="order", order=order).text == "two please"
+    system = {"body": "User changed number", "wa_id": "1", "type": "user_changed_number"}
+    told = message(type="system", system=system)
+    assert (told.kind, told.text) == ("notice", "User changed number")
+    assert told.details.notice == Notice(type="user_changed_number", metadata=system)
+    told = message(type="unsupported", errors=[{"code": 131051}])
+    assert (told.kind, told.details.type_name) == ("unknown", None)
+    assert message(type="brand_new").details.type_name == "brand_new"
+
+
+def test_what_a_message_answers_and_where_it_comes_from() -> None:
+    context = {"from": "15550783881", "id": WAMID, "frequently_forwarded": True}
+    referral = {"source_url": "https://fb.me/x", "source_type": "ad"}
+    told = message(text={"body": "x"}, context=context, referral=referral)
+    assert told.details.quoted == Quote(id=INSIDE, sender=OWN)
+    assert told.details.is_forwarded is True
+    assert told.details.referral == referral
+
+
+def test_changes_of_messages() -> None:
+    reaction = incoming(type="reaction", reaction={"message_id": WAMID, "emoji": "👍"})
+    taken_back = incoming(type="reaction", reaction={"message_id": WAMID})
+    new = {"type": "text", "text": {"body": "new"}}
+    edit = incoming(type="edit", edit={"original_message_id": WAMID, "message": new})
+    caption = {"type": "image", "image": FILE | {"caption": "new caption"}}
+    recaption = incoming(type="edit", edit={"original_message_id": WAMID, "message": caption})
+    revoke = incoming(type="revoke", revoke={"original_message_id": WAMID})
+    target, author = Target(OWN, USER, INSIDE), Target(OWN, USER, INSIDE, USER)
+    assert events("messages", messages=[reaction, taken_back, edit, recaption, revoke]) == [
+        ReactionSet(target=target, by=USER, emoji="👍", at=MICROS, id=INSIDE),
+        ReactionSet(target=target, by=USER, emoji="", at=MICROS, id=INSIDE),
+        MessageEdited(target=author, text="new", at=MICROS, id=INSIDE, by=USER),
+        MessageEdited(target=author, text="new caption", at=MICROS, id=INSIDE, by=USER),
+        MessageRevoked(target=author, at=MICROS, by=USER),
+    ]
+
+
+@pytest.mark.parametrize(("word", "ack"), [("sent", 2), ("delivered", 3), ("read", 4), ("played", 5), ("failed", -1)])
+def test_statuses_are_receipts(word: str, ack: int) -> None:
+    row = {"id": WAMID, "status": word, "timestamp": str(SECONDS), "recipient_id": "16505551234"}
+    target = Target(OWN, USER, INSIDE, OWN)
+    assert events("messages", statuses=[row | {"conversation": {}, "pricing": {}}]) == [
+        ReceiptSet(target=target, ack=ack, at=MICROS)
+    ]
+
+
+def test_statuses_of_a_hidden_recipient_and_of_a_group() -> None:
+    base = {"id": WAMID, "status": "read", "timestamp": str(SECONDS)}
+    assert events("messages", statuses=[base | {"recipient_user_id": BSUID}]) == [
+        ReceiptSet(target=Target(OWN, BSUID, INSIDE, OWN), ack=4, at=MICROS)
+    ]
+    group = {"recipient_type": "group", "recipient_id": "Y2Fwa", "recipient_participant_id": "16505551234"}
+    assert events("messages", statuses=[base | group]) == [
+        ReceiptSet(target=Target(OWN, "Y2Fwa@g.us", INSIDE, OWN), ack=4, participant=USER, at=MICROS)
+    ]
+
+
+def test_a_message_from_the_phones_own_app_is_an_echo() -> None:
+    echo = {"from": "15550783881", "to": "16505551234", "id": WAMID, "timestamp": str(SECONDS)}
+    (event,) = events("smb_message_echoes", message_echoes=[echo | {"type": "text", "text": {"body": "hi"}}])
+    assert isinstance(event, MessageSeen)
+    assert event.message.key == MessageKey(OWN, USER, INSIDE, OWN)
+    assert event.message.from_me is True
+
+
+def test_a_history_has_threads_of_both_sides() -> None:
+    mine: dict[str, Any] = {
+        "from": "15550783881",
+        "to": "16505551234",
+        "id": WAMID,
+        "timestamp": str(SECONDS),
+        "type": "text",
+    }
+    mine |= {"text": {"body": "mine"}, "history_context": {"status": "READ"}}
+    theirs = incoming(type="text", text={"body": "theirs"}, history_context={"status": "DELIVERED"})
+    metadata = {"phase": 0, "chunk_order": 1, "progress": 55}
+    threads = [{"id": "16505551234", "messages": [mine, theirs]}]
+    told = [
+        e.message
+        for e in events("history", history=[{"metadata": metadata, "threads": threads}])
+        if isinstance(e, MessageSeen)
+    ]
+    assert [(m.from_me, m.key.chat, m.text, m.ack) for m in told] == [
+        (True, USER, "mine", 4),
+        (False, USER, "theirs", None),
+    ]
+    refused = [{"errors": [{"code": 2593109, "title": "declined"}]}]
+    assert events("history", history=refused) == []
+
+
+def test_files_of_a_history_come_by_themselves_also_sent_ones() -> None:
+    sent = {"from": "15550783881", "to": "16505551234", "id": WAMID, "timestamp": str(SECONDS)}
+    (event,) = events("history", messages=[sent | {"type": "image", "image": FILE}])
+    assert isinstance(event, MessageSeen)
+    assert (event.message.from_me, event.message.key.chat) == (True, USER)
+
+
+def test_the_phones_address_book_comes_and_goes() -> None:
+    contact = {"full_name": "Pablo Morales", "first_name": "Pablo", "phone_number": "16505551234"}
+    row = {"type": "contact", "contact": contact, "action": "add", "metadata": {"timestamp": str(SECONDS)}}
+    gone = row | {"action": "remove", "contact": {"phone_number": "16505551234"}}
+    assert events("smb_app_state_sync", state_sync=[row, gone]) == [
+        ContactSeen(jid=USER, at=MICROS, name="Pablo Morales", is_saved=True),
+        ContactSeen(jid=USER, at=MICROS, is_saved=False),
+    ]
+
+
+def test_several_entries_changes_and_messages_in_one_payload() -> None:
+    rows = [incoming(id=f"plain-{n}", type="text", text={"body": str(n)}) for n in range(3)]
+    one = {"id": "1", "changes": [change("messages", messages=rows[:2]), change("messages", messages=rows[2:])]}
+    status = {"id": WAMID, "status": "sent", "timestamp": str(SECONDS), "recipient_id": "16505551234"}
+    two = {"id": "2", "changes": [change("messages", statuses=[status])]}
+    told = cloud.observe(msgspec.json.encode({"object": "whatsapp_business_account", "entry": [one, two]}), Setup())
+    assert [e.message.key.id for e in told.events if isinstance(e, MessageSeen)] == ["plain-0", "plain-1", "plain-2"]
+    assert len(told.events) == 4
+
+
+def test_what_is_wrong_with_one_message_hides_no_other() -> None:
+    good = incoming(type="text", text={"body": "good"})
+    bad: list[Any] = [{"id": 7}, incoming(timestamp="soon"), {"id": "A", "timestamp": "1"}, "no object"]
+    told = observed(change("messages", messages=[bad[0], good, *bad[1:]]), change("unheard_of"), change("messages"))
+    assert [e.message.text for e in told.events if isinstance(e, MessageSeen)] == ["good"]
+    place = "entry[0].changes[0].value.messages"
+    assert [problem.where for problem in told.problems] == [
+        f"{place}[0].id",
+        f"{place}[2].timestamp",
+        f"{place}[3].from",
+        f"{place}[4]",
+        "entry[0].changes[1].field",
+    ]
+
+
+def test_what_concerns_the_account_is_kept_as_it_came() -> None:
+    told = observed({"field": "account_update", "value": {"event": "VERIFIED_ACCOUNT"}})
+    assert (told.events, told.problems, told.connections) == ([], [], [])
+    assert told.raw is not None
+
+
+def test_a_call_is_a_message() -> None:
+    call = {"id": "wacid.1", "from": "16505551234", "to": "15550783881", "event": "terminate", "status": "COMPLETED"}
+    (event,) = events("calls", calls=[call | {"timestamp": str(SECONDS)}])
+    assert isinstance(event, MessageSeen)
+    assert (event.message.kind, event.message.key.chat) == ("call", USER)
+    assert event.message.details.call is not None
+    assert event.message.details.call.result == "connected"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"entry":{}}', b'{"entry":[{"changes":[{}]}]}', b"\xff"])
+def test_what_is_no_payload_of_metas_is_refused(body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        cloud.observe(body, Setup())
