@@ -83,6 +83,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     gowa_base_path: str
     gowa_empty_values: Literal["null", "zero"]
     periskope_count: Literal["total", "page"]
+    archive_phone_state: Literal["CONNECTED", "DISCONNECTED", "null"]
     open_access: str | None
     log_level: Literal["critical", "error", "warning", "info", "debug"]
 
@@ -130,11 +131,12 @@ def size(lowest: int) -> Kind:
 
 def choice(*words: str) -> Kind:
     """One of these words, in any case."""
+    by_letters = {word.lower(): word for word in words}
 
     def read(value: object) -> str:
-        if not isinstance(value, str) or value.lower() not in words:
+        if not isinstance(value, str) or value.lower() not in by_letters:
             raise ValueError
-        return value.lower()
+        return by_letters[value.lower()]
 
     return Kind("choice", f"one of {', '.join(words)}", read)
 
@@ -294,6 +296,13 @@ SETTINGS: tuple[Setting, ...] = (
         "total",
         "What Periskope's count holds: all messages that match, or those of this page (some clients need that).",
         "page",
+    ),
+    Setting(
+        "archive_phone_state",
+        choice("CONNECTED", "DISCONNECTED", "null"),
+        "CONNECTED",
+        "State shown for a phone that no live source tells of. Programs that copy history read connected phones only.",
+        "null",
     ),
     Setting(
         "open_access",

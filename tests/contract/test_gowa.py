@@ -708,8 +708,8 @@ def test_devices_are_listed_oldest_first(bakery: Bakery) -> None:
     assert list(body) == ["code", "message", "results"]
     assert (body["code"], body["message"]) == ("SUCCESS", "List devices")
     assert [(device["id"], device["jid"], device["state"]) for device in body["results"]] == [
-        ("my-device", user(SHOP), "disconnected"),
-        ("oven", user(OVEN), "disconnected"),
+        ("my-device", user(SHOP), "logged_in"),
+        ("oven", user(OVEN), "logged_in"),
     ]
     assert body["results"][0]["display_name"] == "Hill Street Bakery"
     assert "display_name" not in body["results"][1]
@@ -727,7 +727,7 @@ def test_one_device_can_be_shown(bakery: Bakery) -> None:
     assert status == {
         "code": "SUCCESS",
         "message": "Device status",
-        "results": {"device_id": "oven", "is_connected": False, "is_logged_in": False},
+        "results": {"device_id": "oven", "is_connected": True, "is_logged_in": True},
     }
 
 
@@ -748,7 +748,7 @@ def test_the_app_tells_of_the_device_asked_for(bakery: Bakery) -> None:
     assert bakery.both.json("/app/status", oven) == {
         "code": "SUCCESS",
         "message": "Connection status retrieved",
-        "results": {"is_connected": False, "is_logged_in": False, "device_id": "oven", "jid": user(OVEN)},
+        "results": {"is_connected": True, "is_logged_in": True, "device_id": "oven", "jid": user(OVEN)},
     }
     for path in ("/app/devices", "/app/status"):
         assert refusal(bakery.both, path)[:2] == (400, "DEVICE_ID_REQUIRED")

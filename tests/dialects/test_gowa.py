@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from backscroll.core import errors
 from backscroll.core.kinds import gowa_kind, gowa_media_type
@@ -384,7 +385,16 @@ def test_devices_are_listed_and_none_is_null() -> None:
     assert [row["id"] for row in rows] == ["my-device", OTHER.jid]
     assert json.loads(render_device(OTHER))["results"] == rows[1]
     assert json.loads(render_device_status(PHONE))["results"]["device_id"] == "my-device"
-    assert json.loads(render_app_status(PHONE, connected=True))["results"]["is_logged_in"] is True
+    connected = structs.replace(PHONE, state="CONNECTED")
+    assert json.loads(render_app_status(connected))["results"]["is_logged_in"] is True
+    assert json.loads(render_app_status(PHONE))["results"]["is_logged_in"] is False
+    states = [structs.replace(PHONE, state=state) for state in ("CONNECTED", "CONNECTING", "DISCONNECTED", None)]
+    assert [row["state"] for row in json.loads(render_devices(states))["results"]] == [
+        "logged_in",
+        "connecting",
+        "disconnected",
+        "disconnected",
+    ]
     assert json.loads(render_app_devices(TWO.phones))["results"][1]["name"] == "Desk"
     assert json.loads(render_app_info("0.1.0"))["results"]["chatwoot_enabled"] is False
     assert find_device(TWO, "my-device") == PHONE

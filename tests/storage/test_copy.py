@@ -19,6 +19,7 @@ from msgspec import Struct
 from backscroll.cli.main import main
 from backscroll.core.errors import Conflict, StorageError
 from backscroll.core.events import (
+    Answer,
     Batch,
     ChatSeen,
     ContactSeen,
@@ -36,6 +37,7 @@ from backscroll.core.query import MessageQuery
 from backscroll.database.tables import TABLES
 from backscroll.storage.store import Store, make_engine, open_store
 from backscroll.storage.transfer.copy import Copied, Copy
+from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from postgres_server import Databases
 
 MORNING = 1_741_856_400_000_000
@@ -62,6 +64,10 @@ def make_rich(store: Store) -> Known:
         orgs[org] = (phone.no,)
         secret = store.create_token(org, "till", phones=(phone.no,), expires_at=MORNING * 2).secret
         store.quarantine(org, "webhook", b"\x00\xff what is this", "no JSON")
+        source = LiveSource(org=org, id=make_source_id(org), kind="events", phone=phone.no)
+        store.sources.add(source, SourceSecrets("a secret", "a token", "a password"))
+        answer = Answer(source=source.id, key="once", digest="d", status=200, body=b"{}")
+        store.apply(org, Batch(source="webhook", events=[], answer=answer))
     orgs[store.create_org("Nobody's").no] = ()
     return Known(orgs, secret)
 

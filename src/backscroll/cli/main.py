@@ -14,7 +14,9 @@ from backscroll.cli.imports import import_
 from backscroll.cli.keys import key
 from backscroll.cli.maintenance import check, migrate
 from backscroll.cli.orgs import org, phone, token
+from backscroll.cli.quarantine import quarantine
 from backscroll.cli.serve import serve
+from backscroll.cli.sources import source
 from backscroll.cli.status import status
 
 
@@ -32,6 +34,23 @@ def main() -> None:
     """
 
 
-COMMANDS = (serve, status, org, phone, token, import_, export, backup, restore, check, migrate, copy, db, key)
+COMMANDS = (
+    serve,
+    status,
+    org,
+    phone,
+    token,
+    source,
+    quarantine,
+    import_,
+    export,
+    backup,
+    restore,
+    check,
+    migrate,
+    copy,
+    db,
+    key,
+)
 for command in COMMANDS:
     main.add_command(command)

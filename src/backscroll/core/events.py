@@ -154,6 +154,16 @@ Event = (
 )
 
 
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a request with an Idempotency-Key is answered, kept with its effects. ``digest`` is of its body."""
+
+    source: str
+    key: str
+    digest: str
+    status: int
+    body: bytes
+
+
 class Batch(Struct, frozen=True, kw_only=True):
     """What one source said in one breath: committed together, raw payload and position included."""
 
@@ -164,3 +174,4 @@ class Batch(Struct, frozen=True, kw_only=True):
     raw_type: str = "application/json"
     position: tuple[str, str] | None = None
     """(name of the stream, place in it): where to go on after a cut."""
+    answer: Answer | None = None

@@ -251,6 +251,8 @@ class Phone(Struct, frozen=True, kw_only=True):
     """GOWA's slot id."""
     name: str | None = None
     created_at: int = 0
+    state: str | None = None
+    """CONNECTED, CONNECTING or DISCONNECTED as a live source said last; None where no source ever did."""
 
     @property
     def number(self) -> str:

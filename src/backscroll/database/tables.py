@@ -33,7 +33,7 @@ def _table(name: str, key: str, rest: str, page: int = 1000) -> Table:
 TABLES: tuple[Table, ...] = (
     # First, because every writer takes its row first, and because Citus places the others beside it.
     _table("heads", "", "seq next_no named"),
-    _table("phones", "phone", "jid contact phone_id device_id name created_at"),
+    _table("phones", "phone", "jid contact phone_id device_id name created_at state state_at"),
     _table("tokens", "token", "hash name phones scopes created_at expires_at revoked_at last_used_at"),
     _table("contacts", "contact", "jid lid kind name push_name business_name facts merged_into stored_at changed_at"),
     _table("aliases", "jid", "contact"),
@@ -56,8 +56,14 @@ TABLES: tuple[Table, ...] = (
     _table("files", "file", "size mimetype stored_at"),
     # A payload may be megabytes.
     _table("raws", "raw", "digest source type size payload stored_at", page=25),
-    _table("quarantine", "no", "source problem digest payload stored_at", page=25),
+    _table("quarantine", "no", "source problem digest payload stored_at via waits", page=25),
     _table("positions", "stream", "place"),
+    _table(
+        "sources",
+        "source",
+        "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at",
+    ),
+    _table("answers", "source key", "digest status body created_at"),
 )
 """In an order in which they may be made and filled; backwards, they may be emptied."""
 

@@ -27,13 +27,14 @@ from backscroll.http.messages import AppState, Reply, Request, headers_of, parse
 from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
-from backscroll.http.routes import gowa, live, native, ops, periskope, session, unsupported
+from backscroll.http.routes import gowa, ingest, live, native, ops, periskope, session, unsupported
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.sending import Sender, TooSlow
 from backscroll.http.trace_ids import TraceIds
 from backscroll.http.upgrades import refuse_upgrade
 from backscroll.http.versions import Versions
 from backscroll.http.workers import Workers
+from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -49,6 +50,7 @@ METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 Lifespan = Callable[[AppState], AbstractAsyncContextManager[None]]
 ROUTES: tuple[Route, ...] = (
     *ops.ROUTES,
+    *ingest.ROUTES,
     *session.ROUTES,
     *native.ROUTES,
     *live.ROUTES,
@@ -89,6 +91,7 @@ def build_app(
         failed_logins=FailedLogins(),
         feeds=Feeds(store, workers),
         routes=tuple(routes),
+        ingestor=Ingestor(store),
     )
     return Server(app, mounted | dict(mounts or {}), tuple(lifespans), connections, sender)
 

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from starlette.types import Receive
 
 from backscroll.config import Settings
 from backscroll.core.ids import clean_text
-from backscroll.core.model import Access
+from backscroll.core.model import Access, Phone
+from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -39,6 +40,7 @@ class AppState(Struct, frozen=True, kw_only=True):
     failed_logins: FailedLogins
     feeds: Feeds
     routes: tuple[Route, ...] = ()
+    ingestor: Ingestor
     documents: dict[str, bytes] = {}
     """The OpenAPI document and the reference page, once somebody has asked for them."""
 
@@ -72,6 +74,11 @@ class Request(Struct, frozen=True, kw_only=True):
         """The access of a route that asks for a credential."""
         assert self.access is not None, "this route is open: nobody has been authenticated"
         return self.access
+
+    def shown(self, phone: Phone) -> Phone:
+        """The phone with the state to show: a live source's, else what the settings say of an archive's phones."""
+        state = self.app.settings.archive_phone_state
+        return phone if phone.state or state == "null" else structs.replace(phone, state=state)
 
     @property
     def base_url(self) -> str:

@@ -23,6 +23,8 @@ REASONS = {
     404: "Not found",
     410: "The place is not there any more; begin anew",
     405: "This address answers other methods",
+    408: "The body did not arrive in time",
+    409: "A request with the same Idempotency-Key is being worked on",
     413: "The body is too large",
     422: "A value cannot be used",
     429: "Too many requests; come again after `Retry-After` seconds",

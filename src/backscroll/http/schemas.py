@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from backscroll.ingest.connectors.webhooks import events as own_events
+
 Schema = dict[str, Any]
 
 _TYPES: dict[str, Schema] = {
@@ -177,4 +179,5 @@ def components() -> dict[str, Schema]:
     schemas["periskope.Phones"] = {"type": "array", "items": {"$ref": "#/components/schemas/periskope.Phone"}}
     schemas["periskope.Webhooks"] = {"type": "array", "items": {"type": "object"}}
     schemas |= {f"backscroll.{name}": fields(words, "backscroll") for name, words in _BACKSCROLL.items()}
+    schemas |= own_events.components("#/components/schemas/")
     return schemas

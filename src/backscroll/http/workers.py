@@ -106,6 +106,9 @@ class Queue:
         least = min(self._waiting, key=lambda org: self._running.get(org, 0), default=None)
         return least if least is not None and self._running.get(least, 0) < MAX_RUNNING else None
 
+WRITERS = 32
+"""Threads that wait for a commit; one transaction takes in what all of them bring."""
+
 
 class Workers:
     """``local`` False (the database is across a network): small reads let the loop go on while they wait."""
@@ -114,6 +117,8 @@ class Workers:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="archive")
         self._prompt = ThreadPoolExecutor(1, thread_name_prefix="prompt")
         self._queue = Queue(threads)
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="writer")
+        self._writing = 0
         self.local = local
         self._interruptions: set[Interruption] = set()
         self._turns = asyncio.Semaphore(SMALL_AT_ONCE)
@@ -159,6 +164,23 @@ class Workers:
         if not self.local:
             return await self.start(work)
         return await asyncio.get_running_loop().run_in_executor(self._prompt, work)
+
+    async def write(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, which waits for the disk; what many bring at once is committed together.
+
+        It is done to its end, also if nobody waits any longer. Raises StorageBusy when too many wait.
+        """
+        if self._closed or self._writing >= MAX_WAITING_IN_ALL:
+            raise StorageBusy("too many requests are being written; send this one again")
+        self._writing += 1
+        future = asyncio.get_running_loop().run_in_executor(self._writers, work)
+        future.add_done_callback(self._written)
+        return await asyncio.shield(future)
+
+    def _written(self, future: asyncio.Future[Any]) -> None:
+        self._writing -= 1
+        if not future.cancelled():
+            future.exception()
 
     def start(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Begin at once, on the event loop; ``close`` waits for it even if nobody else does."""
@@ -227,6 +249,7 @@ class Workers:
             await self._stopping
         # Threads may wait for connections that the loop's functions have: these must go on.
         await asyncio.to_thread(self._pool.shutdown)
+        await asyncio.to_thread(self._writers.shutdown)
         while self._waiting or self._begun:
             await asyncio.sleep(0.01)
         self._prompt.shutdown(wait=False, cancel_futures=True)

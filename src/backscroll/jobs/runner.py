@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from backscroll.core.errors import StorageError, story_of
 from backscroll.core.model import Org
+from backscroll.ingest.quarantine import retry_waiting
 from backscroll.storage.store import Store
 
 log = logging.getLogger("backscroll.maintenance")
@@ -52,6 +53,8 @@ def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], ob
 def _see_to(store: Store, org: Org, stop: Callable[[], bool]) -> None:
     if store.finish_merges(org.no, stop):
         log.info("moved messages of merged contacts of organisation %s", org.id)
+    if taken := retry_waiting(store, org.no):
+        log.info("took %d payloads of organisation %s that waited for a message", taken, org.id)
 
 
 def _try(work: Callable[[], None]) -> None:

@@ -31,7 +31,7 @@ from backscroll.core.model import (
 )
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.database import migrate
-from backscroll.database.protocol import Engine, Txn
+from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import accounts, leases, sessions
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
 from backscroll.storage.accounts.sessions import NewSession
@@ -51,6 +51,7 @@ from backscroll.storage.transfer.check.run import findings
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
 from backscroll.storage.write.group_commit import GroupCommit
+from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import merge_step
 
 __all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
@@ -90,6 +91,8 @@ class Quarantined(Struct, frozen=True):
     problem: str
     payload: bytes
     stored_at: int
+    via: str | None = None
+    """Id of the live source that it came through."""
 
 
 def now_us() -> int:
@@ -120,6 +123,7 @@ class Store:
         self._clock = clock
         self._contact_cache = ContactCache()
         self._sealer: Sealer | None = None
+        self.sources = LiveSources(engine, clock, self._seal)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
 
@@ -188,8 +192,13 @@ class Store:
         """Who does the work of an organisation that one process at a time does."""
         return self._engine.read(lambda tx: leases.held(tx, org), org)
 
-    def quarantine(self, org: int, source: str, payload: bytes, problem: str) -> int:
-        """Keep input that could not be understood, sealed; the same bytes once. Returns its number."""
+    def quarantine(
+        self, org: int, source: str, payload: bytes, problem: str, via: str | None = None, waits: bool = False
+    ) -> int:
+        """Keep input that could not be understood, sealed; the same bytes once. Returns its number.
+
+        ``waits``: it will be understood when a message is here that it names.
+        """
         import hashlib
 
         digest = hashlib.sha256(payload).hexdigest()
@@ -201,7 +210,15 @@ class Store:
             if known is not None:
                 return int(known[0])
             no = state.number()
-            params = {"org": org, "no": no, "source": source, "problem": problem, "digest": digest}
+            params = {
+                "org": org,
+                "no": no,
+                "source": source,
+                "problem": problem,
+                "digest": digest,
+                "via": via,
+                "waits": int(waits),
+            }
             tx.run("add_quarantined", params | {"payload": sealed, "now": self._clock()})
             save_org_state(tx, state)
             return no
@@ -211,7 +228,37 @@ class Store:
     def quarantined(self, org: int) -> list[Quarantined]:
         """All of it, unsealed, oldest first."""
         rows = self._engine.read(lambda tx: tx.all("list_quarantined", {"org": org}), org)
-        return [Quarantined(r[0], r[1], r[2], self._seal().unseal(r[3]), r[4]) for r in rows]
+        return [self._unsealed(row) for row in rows]
+
+    def find_quarantined(self, org: int, no: int) -> Quarantined:
+        """One of it, unsealed; ``NotFound``."""
+        row = self._engine.read(lambda tx: tx.one("read_quarantined", {"org": org, "no": no}), org)
+        if row is None:
+            raise NotFound("quarantined input", str(no))
+        return self._unsealed(row)
+
+    def _unsealed(self, row: Row) -> Quarantined:
+        return Quarantined(row[0], row[1], row[2], self._seal().unseal(bytes(row[3])), row[4], row[5])
+
+    def list_quarantined(self, org: int) -> list[Quarantined]:
+        """What there is, oldest first, without the bytes."""
+        rows = self._engine.read(lambda tx: tx.all("index_of_quarantine", {"org": org}), org)
+        return [Quarantined(no, source, problem, b"", stored_at, via) for no, source, problem, stored_at, via in rows]
+
+    def waiting_in_quarantine(self, org: int, limit: int = 100) -> list[int]:
+        """Numbers of the oldest that wait for a message."""
+        params = {"org": org, "limit": limit}
+        return [row[0] for row in self._engine.read(lambda tx: tx.all("quarantine_that_waits", params), org)]
+
+    def rename_quarantined(self, org: int, no: int, problem: str) -> None:
+        """Say anew what is wrong with it."""
+        params = {"org": org, "no": no, "problem": problem}
+        self._engine.write(lambda tx: tx.run("rename_quarantined", params), org)
+
+    def drop_quarantined(self, org: int, no: int) -> None:
+        """Forget it for good; ``NotFound``."""
+        if self._engine.write(lambda tx: tx.one("drop_quarantined", {"org": org, "no": no}), org) is None:
+            raise NotFound("quarantined input", str(no))
 
     def _seal(self) -> Sealer:
         if self._sealer is None:

@@ -58,7 +58,7 @@ UPDATE phones SET device_id = coalesce(:device_id, device_id), name = coalesce(:
 WHERE org = :org AND phone = :phone;
 
 -- name: list_phones
-SELECT phone, jid, phone_id, device_id, name, created_at, contact FROM phones WHERE org = :org ORDER BY phone;
+SELECT phone, jid, phone_id, device_id, name, created_at, contact, state FROM phones WHERE org = :org ORDER BY phone;
 
 -- name: add_token
 INSERT INTO tokens (org, token, hash, name, phones, scopes, created_at, expires_at)
@@ -513,11 +513,26 @@ SELECT raw, source, type, payload FROM raws WHERE org = :org AND raw > :after OR
 SELECT no FROM quarantine WHERE org = :org AND digest = :digest;
 
 -- name: add_quarantined
-INSERT INTO quarantine (org, no, source, problem, digest, payload, stored_at)
-VALUES (:org, :no, :source, :problem, :digest, :payload, :now);
+INSERT INTO quarantine (org, no, source, problem, digest, payload, stored_at, via, waits)
+VALUES (:org, :no, :source, :problem, :digest, :payload, :now, :via, :waits);
 
 -- name: list_quarantined
-SELECT no, source, problem, payload, stored_at FROM quarantine WHERE org = :org ORDER BY no;
+SELECT no, source, problem, payload, stored_at, via FROM quarantine WHERE org = :org ORDER BY no;
+
+-- name: index_of_quarantine
+SELECT no, source, problem, stored_at, via FROM quarantine WHERE org = :org ORDER BY no;
+
+-- name: quarantine_that_waits
+SELECT no FROM quarantine WHERE org = :org AND waits = 1 ORDER BY no LIMIT :limit;
+
+-- name: read_quarantined
+SELECT no, source, problem, payload, stored_at, via FROM quarantine WHERE org = :org AND no = :no;
+
+-- name: rename_quarantined
+UPDATE quarantine SET problem = :problem WHERE org = :org AND no = :no;
+
+-- name: drop_quarantined
+DELETE FROM quarantine WHERE org = :org AND no = :no RETURNING no;
 
 -- name: read_position
 SELECT place FROM positions WHERE org = :org AND stream = :stream;
@@ -645,3 +660,46 @@ INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place) ON CON
 -- name: last_stored
 -- Numbers rise, so the highest is the newest row.
 SELECT stored_at, source FROM messages WHERE org = :org ORDER BY no DESC LIMIT 1;
+
+-- ------------------------------------------------------------------ live sources
+
+-- name: add_source
+INSERT INTO sources (org, source, kind, phone, secret, verify_token, upstream, upstream_token, every, silent_after, created_at)
+VALUES (:org, :source, :kind, :phone, :secret, :verify_token, :upstream, :upstream_token, :every, :silent_after, :now);
+
+-- name: list_sources
+SELECT source, kind, phone, upstream, every, silent_after, last_event_at, created_at
+FROM sources WHERE org = :org ORDER BY created_at, source;
+
+-- name: read_source
+SELECT source, kind, phone, upstream, every, silent_after, last_event_at, created_at, secret, verify_token, upstream_token
+FROM sources WHERE org = :org AND source = :source;
+
+-- name: remove_source
+DELETE FROM sources WHERE org = :org AND source = :source RETURNING phone;
+
+-- name: hear_source
+-- Seldom, so that each event costs no write of its own.
+UPDATE sources SET last_event_at = :now
+WHERE org = :org AND source = :source AND (last_event_at IS NULL OR last_event_at < :now);
+
+-- name: connect_phone
+-- The later word stands, whatever order they arrive in.
+UPDATE phones SET state = :state, state_at = :at
+WHERE org = :org AND phone = :phone AND (state_at IS NULL OR state_at <= :at) AND (state IS NULL OR state <> :state)
+RETURNING phone;
+
+-- name: forget_connection
+UPDATE phones SET state = NULL, state_at = NULL WHERE org = :org AND phone = :phone AND state IS NOT NULL RETURNING phone;
+
+-- name: find_answer
+SELECT digest, status, body FROM answers WHERE org = :org AND source = :source AND key = :key AND created_at >= :since;
+
+-- name: add_answer
+INSERT INTO answers (org, source, key, digest, status, body, created_at)
+VALUES (:org, :source, :key, :digest, :status, :body, :now)
+ON CONFLICT (org, source, key) DO UPDATE
+SET digest = excluded.digest, status = excluded.status, body = excluded.body, created_at = excluded.created_at;
+
+-- name: drop_old_answers
+DELETE FROM answers WHERE org = :org AND created_at < :before;

@@ -178,21 +178,24 @@ def _unknown_chat(asked_for: str) -> dict[str, Any]:
     }
 
 
-def render_devices(phones: Iterable[Phone], connected: bool = False) -> bytes:
+_STATES = {"CONNECTED": "logged_in", "CONNECTING": "connecting"}
+
+
+def render_devices(phones: Iterable[Phone]) -> bytes:
     """All devices, oldest first; ``results`` is null when there are none, as in GOWA."""
-    return success("List devices", [_device(phone, connected) for phone in phones] or None)
+    return success("List devices", [_device(phone) for phone in phones] or None)
 
 
-def render_device(phone: Phone, connected: bool = False) -> bytes:
-    return success("Device info", _device(phone, connected))
+def render_device(phone: Phone) -> bytes:
+    return success("Device info", _device(phone))
 
 
-def _device(phone: Phone, connected: bool) -> dict[str, Any]:
+def _device(phone: Phone) -> dict[str, Any]:
     named = {} if phone.name is None else {"display_name": phone.name}
     return {
         "id": device_id(phone),
         **named,
-        "state": "logged_in" if connected else "disconnected",
+        "state": _STATES.get(phone.state or "", "disconnected"),
         "jid": phone.jid,
         "created_at": go_text(phone.created_at),
     }
@@ -203,7 +206,8 @@ def device_id(phone: Phone) -> str:
     return phone.device_id or phone.jid
 
 
-def render_device_status(phone: Phone, connected: bool = False) -> bytes:
+def render_device_status(phone: Phone) -> bytes:
+    connected = phone.state == "CONNECTED"
     results = {"device_id": device_id(phone), "is_connected": connected, "is_logged_in": connected}
     return success("Device status", results)
 
@@ -225,7 +229,8 @@ def render_app_devices(phones: Iterable[Phone]) -> bytes:
     return success("Fetch device success", rows or None)
 
 
-def render_app_status(phone: Phone, connected: bool = False) -> bytes:
+def render_app_status(phone: Phone) -> bytes:
+    connected = phone.state == "CONNECTED"
     results = {
         "is_connected": connected,
         "is_logged_in": connected,

@@ -272,21 +272,25 @@ def render_phone(phone: Phone, access: Access) -> bytes:
     return encode(_phone(phone, access))
 
 
+_WA_STATES = {"CONNECTED": "CONNECTED", "CONNECTING": "OPENING", "DISCONNECTED": "DISCONNECTED"}
+"""In the words of whatsapp-web.js, which Periskope's are."""
+
+
 def _phone(phone: Phone, access: Access) -> dict[str, Any]:
-    """A phone of the archive; whether it is connected to WhatsApp is not the archive's to know."""
+    """A phone of the archive, connected to WhatsApp or not as its live source says."""
     created_at = postgres_text(phone.created_at)
     return {
         "org_id": access.org.id,
         "org_phone": shown_jid(phone.jid),
         "created_at": created_at,
         "updated_at": created_at,
-        "wa_state": None,
+        "wa_state": _WA_STATES.get(phone.state or ""),
         "phone_id": phone.phone_id,
         "qr_code": None,
         "phone_image": None,
         "phone_name": phone.name,
         "first_connected_at": None,
-        "is_ready": None,
+        "is_ready": None if phone.state is None else phone.state == "CONNECTED",
         "label_ids": {},
         "labels": [],
     }

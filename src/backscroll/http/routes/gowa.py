@@ -113,15 +113,16 @@ async def list_contacts(request: Request) -> Reply:
 
 
 async def list_devices(request: Request) -> Reply:
-    return Reply(200, render_devices(request.granted.phones))
+    return Reply(200, render_devices(map(request.shown, request.granted.phones)))
 
 
 async def get_device(request: Request) -> Reply:
-    return Reply(200, render_device(find_device(request.granted, request.path_params["device_id"])))
+    return Reply(200, render_device(request.shown(find_device(request.granted, request.path_params["device_id"]))))
 
 
 async def get_device_status(request: Request) -> Reply:
-    return Reply(200, render_device_status(find_device(request.granted, request.path_params["device_id"])))
+    device = find_device(request.granted, request.path_params["device_id"])
+    return Reply(200, render_device_status(request.shown(device)))
 
 
 async def get_device_webhook(request: Request) -> Reply:
@@ -133,7 +134,7 @@ async def list_app_devices(request: Request) -> Reply:
 
 
 async def get_app_status(request: Request) -> Reply:
-    return Reply(200, render_app_status(device_of(request)))
+    return Reply(200, render_app_status(request.shown(device_of(request))))
 
 
 async def get_app_info(request: Request) -> Reply:

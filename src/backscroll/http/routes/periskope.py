@@ -200,11 +200,11 @@ async def get_contact(request: Request) -> Reply:
 
 async def get_phone(request: Request) -> Reply:
     phone = require_phone(request.granted, request.headers.get(PHONE))
-    return Reply(200, render_phone(phone, request.granted), phone_header(request, (phone.no,)))
+    return Reply(200, render_phone(request.shown(phone), request.granted), phone_header(request, (phone.no,)))
 
 
 async def list_phones(request: Request) -> Reply:
-    return Reply(200, render_phones(request.granted.phones, request.granted))
+    return Reply(200, render_phones(map(request.shown, request.granted.phones), request.granted))
 
 
 async def list_reactions(request: Request) -> Reply:

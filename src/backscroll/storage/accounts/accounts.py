@@ -120,8 +120,19 @@ def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
     """Own phones by number, each with the number of its contact; oldest first."""
     rows = tx.all("list_phones", {"org": org})
     return {
-        no: (Phone(no=no, jid=jid, phone_id=phone_id, device_id=device_id, name=name, created_at=created_at), contact)
-        for no, jid, phone_id, device_id, name, created_at, contact in rows
+        no: (
+            Phone(
+                no=no,
+                jid=jid,
+                phone_id=phone_id,
+                device_id=device_id,
+                name=name,
+                created_at=created_at,
+                state=state,
+            ),
+            contact,
+        )
+        for no, jid, phone_id, device_id, name, created_at, contact, state in rows
     }
 
 

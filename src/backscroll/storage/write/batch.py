@@ -12,7 +12,7 @@ import zstandard
 from msgspec import Struct, structs
 
 from backscroll.core import events
-from backscroll.core.errors import NotFound
+from backscroll.core.errors import Conflict, NotFound
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.identity import ContactResolver, OrgState
@@ -50,6 +50,8 @@ __all__ = [
 ]
 
 _UNSETTLING = (events.NumberMapped, events.PhoneSeen)
+ANSWERS_US = 48 * 3_600_000_000
+"""So long an answer is repeated to who asks again with the same Idempotency-Key."""
 _CHUNK = 400
 _CLOSE = 60
 """Minutes."""
@@ -133,6 +135,8 @@ class Session:
         if batch.position is not None:
             stream, place = batch.position
             self._tx.run("save_position", {"org": self._state.org, "stream": stream, "place": place})
+        if batch.answer is not None:
+            keep_answer(self._tx, self._state.org, batch.answer, now)
         return Applied(self._state.end_batch(), self._state.seq)
 
     def _ready(self, source: Source, now: int) -> Writer:
@@ -530,3 +534,14 @@ def _by_minutes(ordered: Sequence[str], items: Mapping[str, Observed]) -> Iterab
 
 def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
     return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))
+
+
+def keep_answer(tx: Txn, org: int, answer: events.Answer, now: int) -> None:
+    """Keep what a request is answered; ``Conflict`` when its key stands for another request already."""
+    base = {"org": org, "source": answer.source, "key": answer.key}
+    known = tx.one("find_answer", base | {"since": now - ANSWERS_US})
+    if known is not None and known[0] != answer.digest:
+        raise Conflict("This Idempotency-Key was used for another request; choose a new key for a new request")
+    if known is None:
+        tx.run("drop_old_answers", {"org": org, "before": now - ANSWERS_US})
+        tx.run("add_answer", base | {"digest": answer.digest, "status": answer.status, "body": answer.body, "now": now})

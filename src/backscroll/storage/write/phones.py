@@ -8,8 +8,8 @@ from backscroll.database.protocol import Txn
 from backscroll.formats.periskope_ids import is_phone_id
 from backscroll.storage.records.identity import ContactResolver, OrgState, canonical
 
-PhoneRow = tuple[int, str, str, str | None, str | None, int, int]
-"""Number, JID, phone id, device id, name, when made, number of its contact."""
+PhoneRow = tuple[int, str, str, str | None, str | None, int, int, str | None]
+"""Number, JID, phone id, device id, name, when made, number of its contact, whether it is connected."""
 
 
 class OwnPhones:

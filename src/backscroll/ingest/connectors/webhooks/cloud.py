@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from msgspec import Raw, Struct, field
+from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
@@ -24,6 +24,7 @@ from backscroll.core.events import (
 from backscroll.core.ids import canonical
 from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Notice, Quote
 from backscroll.ingest.connectors.pushed import Connection, Observed, Setup
+from backscroll.ingest.connectors.webhooks import cloud_shapes as shapes
 from backscroll.ingest.connectors.webhooks import wire
 
 SOURCE = "cloud"
@@ -67,186 +68,9 @@ _ACCOUNT_FIELDS = frozenset(
 """About the business account, not about messages: only the payload is kept."""
 
 
-class _Change(Struct):
-    field: str
-    value: Raw = Raw(b"null")
-
-
-class _Entry(Struct):
-    changes: list[_Change] = []
-    id: str | None = None
-
-
-class _Envelope(Struct):
-    entry: list[_Entry]
-    object: str | None = None
-
-
-class _Metadata(Struct):
-    display_phone_number: str | None = None
-
-
-class _Profile(Struct):
-    name: str | None = None
-    username: str | None = None
-
-
-class _Contact(Struct):
-    """Who writes. Without a phone number when somebody goes by a username."""
-
-    profile: _Profile | None = None
-    wa_id: str | None = None
-    user_id: str | None = None
-
-
-class _Value(Struct):
-    metadata: _Metadata | None = None
-    contacts: list[_Contact] = []
-    messages: list[Raw] = []
-    statuses: list[Raw] = []
-    message_echoes: list[Raw] = []
-    history: list[Raw] = []
-    state_sync: list[Raw] = []
-    calls: list[Raw] = []
-
-
-class _File(Struct):
-    id: str | None = None
-    mime_type: str | None = None
-    sha256: str | None = None
-    caption: str | None = None
-    filename: str | None = None
-    voice: bool | None = None
-    url: str | None = None
-    link: str | None = None
-
-
-class _Text(Struct):
-    body: str | None = None
-
-
-class _Place(Struct):
-    latitude: float | str
-    longitude: float | str
-    name: str | None = None
-    address: str | None = None
-    url: str | None = None
-
-
-class _ReactionBody(Struct):
-    message_id: str
-    emoji: str | None = None
-
-
-class _Context(Struct):
-    id: str | None = None
-    from_: str | None = field(default=None, name="from")
-    forwarded: bool | None = None
-    frequently_forwarded: bool | None = None
-
-
-class _HistoryContext(Struct):
-    status: str | None = None
-    from_me: bool | None = None
-
-
-class _Original(Struct):
-    original_message_id: str
-    message: Raw = Raw(b"null")
-
-
-class _Message(Struct):
-    id: str
-    timestamp: wire.Time
-    type: str | None = None
-    from_: str | None = field(default=None, name="from")
-    from_user_id: str | None = None
-    to: str | None = None
-    to_user_id: str | None = None
-    group_id: str | None = None
-    context: _Context | None = None
-    history_context: _HistoryContext | None = None
-    referral: Any = None
-    text: _Text | None = None
-    image: _File | None = None
-    video: _File | None = None
-    audio: _File | None = None
-    voice: _File | None = None
-    document: _File | None = None
-    sticker: _File | None = None
-    location: _Place | None = None
-    contacts: Any = None
-    reaction: _ReactionBody | None = None
-    button: Any = None
-    interactive: Any = None
-    order: Any = None
-    system: Any = None
-    edit: _Original | None = None
-    revoke: _Original | None = None
-
-
-class _Edited(Struct):
-    """The message inside an edit: its new content without an id of its own."""
-
-    type: str | None = None
-    text: _Text | None = None
-    image: _File | None = None
-    video: _File | None = None
-    document: _File | None = None
-
-
-class _Status(Struct):
-    id: str
-    status: str
-    timestamp: wire.Time
-    recipient_id: str | None = None
-    recipient_user_id: str | None = None
-    recipient_type: str | None = None
-    recipient_participant_id: str | None = None
-    recipient_participant_user_id: str | None = None
-
-
-class _Thread(Struct):
-    id: str | None = None
-    context: Any = None
-    messages: list[Raw] = []
-
-
-class _History(Struct):
-    threads: list[_Thread] = []
-
-
-class _SyncedContact(Struct):
-    full_name: str | None = None
-    first_name: str | None = None
-    phone_number: str | None = None
-    user_id: str | None = None
-
-
-class _SyncedMetadata(Struct):
-    timestamp: wire.Time | None = None
-
-
-class _Synced(Struct):
-    type: str | None = None
-    contact: _SyncedContact | None = None
-    action: str | None = None
-    metadata: _SyncedMetadata | None = None
-
-
-class _Call(Struct):
-    id: str
-    timestamp: wire.Time | None = None
-    from_: str | None = field(default=None, name="from")
-    to: str | None = None
-    event: str | None = None
-    status: str | None = None
-    direction: str | None = None
-
-
 def observe(body: bytes, setup: Setup) -> Observed:
     """What one payload says; ``Unreadable`` when it is none of Meta's. A change that is unreadable hides no other."""
-    envelope = wire.decode(SOURCE, body, _Envelope)
+    envelope = wire.decode(SOURCE, body, shapes.Envelope)
     events: list[Event] = []
     problems: list[Unreadable] = []
     phones: dict[str, None] = {}
@@ -267,18 +91,18 @@ def observe(body: bytes, setup: Setup) -> Observed:
     )
 
 
-def _changes(envelope: _Envelope) -> Iterator[tuple[str, _Change]]:
+def _changes(envelope: shapes.Envelope) -> Iterator[tuple[str, shapes.Change]]:
     for at, entry in enumerate(envelope.entry):
         for number, change in enumerate(entry.changes):
             yield f"entry[{at}].changes[{number}]", change
 
 
-def _change(change: _Change, setup: Setup, where: str) -> Observed:
+def _change(change: shapes.Change, setup: Setup, where: str) -> Observed:
     if change.field in _ACCOUNT_FIELDS:
         return Observed()
     if change.field not in _PARTS:
         raise Unreadable(SOURCE, "field", f"this version does not know the field {change.field[:80]!r}")
-    value = wire.decode(SOURCE, bytes(change.value), _Value)
+    value = wire.decode(SOURCE, bytes(change.value), shapes.Value)
     own = value.metadata.display_phone_number if value.metadata else None
     phone = wire.required_jid(own or setup.phone, SOURCE, "value.metadata.display_phone_number")
     delivery = _Delivery(phone, value.contacts)
@@ -296,7 +120,7 @@ class _Delivery(Struct):
     """One change on its way to events."""
 
     phone: str
-    contacts: list[_Contact]
+    contacts: list[shapes.Contact]
 
     def people(self) -> Iterator[Event]:
         """Names, and which hidden id is whose number."""
@@ -340,7 +164,7 @@ def bare_id(wamid: str) -> str:
 
 
 def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
-    message = wire.decode(SOURCE, raw, _Message)
+    message = wire.decode(SOURCE, raw, shapes.Message)
     sender = person(message.from_, message.from_user_id) or delivery.other()
     if sender is None:
         raise Unreadable(SOURCE, "from", "names nobody who sent it")
@@ -354,7 +178,7 @@ def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 
 def _echo(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     """Sent from the phone's own app."""
-    message = wire.decode(SOURCE, raw, _Message)
+    message = wire.decode(SOURCE, raw, shapes.Message)
     chat = _group(message.group_id) or person(message.to, message.to_user_id) or delivery.other()
     if chat is None:
         raise Unreadable(SOURCE, "to", "names nobody who got it")
@@ -363,10 +187,10 @@ def _echo(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 
 
 def _history(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
-    for thread in wire.decode(SOURCE, raw, _History).threads:
+    for thread in wire.decode(SOURCE, raw, shapes.History).threads:
         for row in thread.messages:
-            message = wire.decode(SOURCE, bytes(row), _Message)
-            context = message.history_context or _HistoryContext()
+            message = wire.decode(SOURCE, bytes(row), shapes.Message)
+            context = message.history_context or shapes.HistoryContext()
             sender = person(message.from_, message.from_user_id)
             mine = context.from_me or sender == delivery.phone
             other = person(thread.id, None) or (person(message.to, message.to_user_id) if mine else sender)
@@ -379,7 +203,7 @@ def _group(id: str | None) -> str | None:
     return f"{id}@g.us" if id and "@" not in id else id
 
 
-def _said(delivery: _Delivery, message: _Message, chat: str, sender: str) -> list[Event]:
+def _said(delivery: _Delivery, message: shapes.Message, chat: str, sender: str) -> list[Event]:
     """A message, or what it changes about another one."""
     at, id = wire.instant(message.timestamp, SOURCE, "timestamp"), bare_id(message.id)
     if message.type == "reaction" or message.reaction is not None:
@@ -393,24 +217,24 @@ def _said(delivery: _Delivery, message: _Message, chat: str, sender: str) -> lis
     return [MessageSeen(_message(delivery, message, chat, sender, at, id))]
 
 
-def _original(original: _Original | None, name: str) -> _Original:
+def _original(original: shapes.Original | None, name: str) -> shapes.Original:
     if original is None:
         raise Unreadable(SOURCE, name, "is missing")
     return original
 
 
-def _reaction(delivery: _Delivery, message: _Message, chat: str, sender: str, at: int, id: str) -> Event:
+def _reaction(delivery: _Delivery, message: shapes.Message, chat: str, sender: str, at: int, id: str) -> Event:
     if message.reaction is None:
         raise Unreadable(SOURCE, "reaction", "is missing")
     target = Target(delivery.phone, chat, bare_id(message.reaction.message_id))
     return ReactionSet(target=target, by=sender, emoji=message.reaction.emoji or "", at=at, id=id)
 
 
-def _edit(delivery: _Delivery, message: _Message, chat: str, sender: str, at: int, id: str) -> list[Event]:
+def _edit(delivery: _Delivery, message: shapes.Message, chat: str, sender: str, at: int, id: str) -> list[Event]:
     original = _original(message.edit, "edit")
     if bytes(original.message) == b"null":
         return []
-    edited = wire.decode(SOURCE, bytes(original.message), _Edited)
+    edited = wire.decode(SOURCE, bytes(original.message), shapes.Edited)
     files = (edited.image, edited.video, edited.document)
     captions = (file.caption for file in files if file is not None)
     text = edited.text.body if edited.text else next(captions, None)
@@ -420,7 +244,7 @@ def _edit(delivery: _Delivery, message: _Message, chat: str, sender: str, at: in
     return [MessageEdited(target=target, text=text, at=at, id=id, by=sender)]
 
 
-def _message(delivery: _Delivery, message: _Message, chat: str, sender: str, at: int, id: str) -> Message:
+def _message(delivery: _Delivery, message: shapes.Message, chat: str, sender: str, at: int, id: str) -> Message:
     file = next((file for name in _MEDIA if (file := getattr(message, name)) is not None), None)
     kind = _kind(message, file)
     mine = sender == delivery.phone
@@ -436,7 +260,7 @@ def _message(delivery: _Delivery, message: _Message, chat: str, sender: str, at:
     )
 
 
-def _kind(message: _Message, file: _File | None) -> Kind:
+def _kind(message: shapes.Message, file: shapes.File | None) -> Kind:
     name = message.type or next((name for name in _MEDIA if getattr(message, name) is not None), "text")
     if name == "audio" and file is not None and file.voice:
         return "voice"
@@ -456,7 +280,7 @@ def _kind(message: _Message, file: _File | None) -> Kind:
     return kinds.get(name, "unknown")
 
 
-def _text(message: _Message, file: _File | None) -> str | None:
+def _text(message: shapes.Message, file: shapes.File | None) -> str | None:
     if message.text is not None:
         return message.text.body
     if file is not None:
@@ -482,8 +306,8 @@ def _at(value: Any, path: tuple[str, ...]) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _details(delivery: _Delivery, message: _Message, kind: Kind, file: _File | None) -> Details:
-    context = message.context or _Context()
+def _details(delivery: _Delivery, message: shapes.Message, kind: Kind, file: shapes.File | None) -> Details:
+    context = message.context or shapes.Context()
     forwarded = context.forwarded or context.frequently_forwarded
     quoting = context.id is not None
     return Details(
@@ -502,7 +326,7 @@ def _details(delivery: _Delivery, message: _Message, kind: Kind, file: _File | N
     )
 
 
-def _media(file: _File) -> Media:
+def _media(file: shapes.File) -> Media:
     """Its address lasts five minutes and needs the token, so what is kept is where its id leads to."""
     return Media(
         mimetype=file.mime_type,
@@ -522,7 +346,7 @@ def _hex(digest: str | None) -> str | None:
     return raw.hex() if len(raw) == 32 else None
 
 
-def _location(place: _Place | None) -> Location | None:
+def _location(place: shapes.Place | None) -> Location | None:
     if place is None:
         return None
     try:
@@ -534,7 +358,7 @@ def _location(place: _Place | None) -> Location | None:
     return Location(latitude=latitude, longitude=longitude, name=place.name, address=place.address, url=place.url)
 
 
-def _notice(message: _Message) -> Notice:
+def _notice(message: shapes.Message) -> Notice:
     system = message.system if isinstance(message.system, dict) else {}
     return Notice(type=_at(system, ("type",)) or message.type, metadata=wire.storable(system) or None)
 
@@ -570,7 +394,7 @@ def _escaped(text: str) -> str:
 
 
 def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
-    status = wire.decode(SOURCE, raw, _Status)
+    status = wire.decode(SOURCE, raw, shapes.Status)
     ack = _ACKS.get(status.status.lower())
     if ack is None:
         raise Unreadable(SOURCE, "status", f"this version does not know the status {status.status[:80]!r}")
@@ -588,7 +412,7 @@ def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 
 def _synced(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     """A contact of the phone's own address book."""
-    synced = wire.decode(SOURCE, raw, _Synced)
+    synced = wire.decode(SOURCE, raw, shapes.Synced)
     contact = synced.contact
     jid = person(contact.phone_number, contact.user_id) if contact else None
     if contact is None or jid is None:
@@ -601,7 +425,7 @@ def _synced(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 
 
 def _call(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
-    call = wire.decode(SOURCE, raw, _Call)
+    call = wire.decode(SOURCE, raw, shapes.Call)
     at = wire.instant_or_none(call.timestamp, SOURCE, "timestamp")
     if at is None or not call.from_:
         raise Unreadable(SOURCE, "timestamp", "the call names no time or nobody who calls")

@@ -1,0 +1,115 @@
+"""``backscroll quarantine``: what could not be understood, and reading it again."""
+
+from __future__ import annotations
+
+import click
+
+from backscroll.cli.common import (
+    Commands,
+    json_option,
+    open_archive,
+    org_of,
+    org_option,
+    settings_of,
+    shared_options,
+    show,
+    table,
+    timestamp,
+)
+
+
+@click.group(cls=Commands)
+def quarantine() -> None:
+    """Quarantine: input that could not be understood, sealed, for a person to look at."""
+
+
+@quarantine.command("list")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def list_quarantine(ctx: click.Context, org: str | None, as_json: bool) -> None:
+    """List what is there, oldest first, without the bytes.
+
+    \b
+    Example:
+      backscroll quarantine list
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
+        rows = [
+            {
+                "no": found.no,
+                "org": owner.name,
+                "source": found.source,
+                "via": found.via,
+                "stored_at": timestamp(found.stored_at),
+                "problem": found.problem,
+            }
+            for owner in owners
+            for found in archive.store.list_quarantined(owner.no)
+        ]
+    show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else "Nothing is there.")
+
+
+@quarantine.command("show")
+@click.argument("number", type=int, metavar="NO")
+@org_option
+@shared_options
+@click.pass_context
+def show_quarantined(ctx: click.Context, number: int, org: str | None) -> None:
+    """Write the bytes of NO to standard output, as they were received.
+
+    \b
+    Example:
+      backscroll quarantine show 17 > payload.json
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        found = archive.store.find_quarantined(org_of(archive.store, org).no, number)
+    click.echo(found.payload, nl=False)
+
+
+@quarantine.command("retry")
+@click.argument("numbers", type=int, nargs=-1, metavar="[NO]...")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def retry_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | None, as_json: bool) -> None:
+    """Read it again, all of it or only NO: after an upgrade, or when what was missing is there.
+
+    \b
+    Example:
+      backscroll quarantine retry
+    """
+    from backscroll.ingest.quarantine import retry
+
+    with open_archive(settings_of(ctx)) as archive:
+        owner = org_of(archive.store, org)
+        wanted = numbers or tuple(found.no for found in archive.store.list_quarantined(owner.no))
+        outcomes = [(number, retry(archive.store, owner.no, number)) for number in wanted]
+    rows = [{"no": number, "taken": outcome is None, "problem": outcome} for number, outcome in outcomes]
+    taken = sum(bool(row["taken"]) for row in rows)
+    left = [f"{row['no']}: {row['problem']}" for row in rows if not row["taken"]]
+    show(rows, as_json, lambda: "\n".join([f"Took {taken} of {len(rows)}.", *left]))
+
+
+@quarantine.command("drop")
+@click.argument("numbers", type=int, nargs=-1, required=True, metavar="NO...")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def drop_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | None, as_json: bool) -> None:
+    """Delete NO for good.
+
+    \b
+    Example:
+      backscroll quarantine drop 17
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        owner = org_of(archive.store, org)
+        for number in numbers:
+            archive.store.drop_quarantined(owner.no, number)
+    rows = [{"no": number, "dropped": True} for number in numbers]
+    show(rows, as_json, lambda: f"Dropped {len(numbers)}.")

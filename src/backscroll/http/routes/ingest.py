@@ -1,0 +1,249 @@
+"""Where gateways push what happens. A 2xx means that it is on disk: as messages, or as bytes in quarantine."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+import msgspec
+
+from backscroll.core.errors import BadField, Conflict, Unauthorised
+from backscroll.http.body import read_body
+from backscroll.http.dialect_http import Refused
+from backscroll.http.messages import TEXT, Reply, Request
+from backscroll.http.router import Answer, Handler, Param, Route
+from backscroll.ingest import signatures, webhooks
+from backscroll.ingest.webhooks import Ingestor, Opened
+
+BODY_SECONDS = 30.0
+MAX_KEY = 255
+_REFUSED = "No source of this address, or its signature is missing or wrong"
+_REPLAYED = ("idempotent-replayed", "true")
+
+
+async def _opened(request: Request, kind: str, id: str) -> Opened:
+    """The source that the address names, before anything of the body is read."""
+    found = await request.app.workers.run(partial(webhooks.find, request.app.ingestor, kind, id), prompt=True)
+    if found is None:
+        raise Unauthorised(_REFUSED)
+    return found
+
+
+async def _body(request: Request) -> bytes:
+    assert request.receive is not None, "a route that reads its body itself is declared with body='stream'"
+    declared = request.headers.get("content-length")
+    return await read_body(request.receive, request.app.settings.max_body_bytes, BODY_SECONDS, declared)
+
+
+async def _take(request: Request, opened: Opened, body: bytes) -> Reply:
+    ingestor: Ingestor = request.app.ingestor
+    taken = await request.app.workers.write(lambda: ingestor.take(opened.source, body))
+    return Reply(200, msgspec.json.encode({"events": taken.events, "quarantined": taken.quarantined is not None}))
+
+
+def signed(kind: str) -> Handler:
+    """For senders that sign the raw body."""
+
+    async def receive(request: Request) -> Reply:
+        opened = await _opened(request, kind, request.path_params["source"])
+        body = await _body(request)
+        if not signatures.is_signed(kind, opened.secrets.secret, request.headers, body):
+            raise Unauthorised(_REFUSED)
+        return await _take(request, opened, body)
+
+    return receive
+
+
+async def receive_evolution(request: Request) -> Reply:
+    """Evolution signs nothing: its address is the secret. With a key for JSON Web Tokens one is needed besides."""
+    opened = await _opened(request, "evolution", request.path_params["source"])
+    if not signatures.same(request.path_params["secret"], opened.secrets.secret):
+        raise Unauthorised(_REFUSED)
+    key = opened.secrets.verify_token
+    if key is not None and not signatures.is_own_token(_bearer(request.headers), key, time.time()):
+        raise Unauthorised(_REFUSED)
+    return await _take(request, opened, await _body(request))
+
+
+async def verify_cloud(request: Request) -> Reply:
+    """Meta asks once, when the address is entered, whether it is expected."""
+    opened = await _opened(request, "cloud", request.path_params["source"])
+    token, challenge = request.first("hub.verify_token") or "", request.first("hub.challenge")
+    expected = opened.secrets.verify_token or ""
+    if request.first("hub.mode") != "subscribe" or not challenge or not signatures.same(token, expected):
+        raise Refused(403, "FORBIDDEN", "the verify token is not the one of this source")
+    return Reply(200, challenge.encode(), content_type=TEXT)
+
+
+# Events of any program
+
+
+async def receive_events(request: Request) -> Reply:
+    """Up to a thousand events in the archive's own format, all of them or none."""
+    secret = _bearer(request.headers)
+    # The secrets that are made here begin with their source's id.
+    opened = await _opened(request, "events", request.path_params.get("source") or secret.partition("_")[0])
+    if not signatures.same(secret, opened.secrets.secret):
+        raise Unauthorised(_REFUSED)
+    key = _idempotency_key(request.headers)
+    body = await _body(request)
+    if key is None:
+        return await _write_events(request, opened, body, None)
+    with _alone(opened.source.id, key):
+        return await _replayed(request, opened, body, key) or await _write_events(request, opened, body, key)
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    scheme, _, secret = headers.get("authorization", "").strip().partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise BadField("Idempotency-Key", None, f"must be 1 to {MAX_KEY} printable ASCII characters")
+    return key
+
+
+_in_flight: set[tuple[str, str]] = set()
+
+
+@contextmanager
+def _alone(source: str, key: str) -> Iterator[None]:
+    """One request a key at a time. Another process may have one too: the database lets one of them write."""
+    if (source, key) in _in_flight:
+        raise Refused(409, "IN_FLIGHT", "a request with this Idempotency-Key is being worked on; send it again later")
+    _in_flight.add((source, key))
+    try:
+        yield
+    finally:
+        _in_flight.discard((source, key))
+
+
+async def _replayed(request: Request, opened: Opened, body: bytes, key: str) -> Reply | None:
+    known = await request.app.workers.run(lambda: request.app.store.sources.answer(opened.source, key), prompt=True)
+    if known is None:
+        return None
+    if known.digest != hashlib.sha256(body).hexdigest():
+        raise _reused()
+    return Reply(known.status, known.body, (_REPLAYED,))
+
+
+def _reused() -> Refused:
+    message = "this Idempotency-Key was used for another request; choose a new key for a new request"
+    return Refused(422, "IDEMPOTENCY_KEY_REUSED", message)
+
+
+async def _write_events(request: Request, opened: Opened, body: bytes, key: str | None) -> Reply:
+    ingestor: Ingestor = request.app.ingestor
+    work = asyncio.ensure_future(
+        request.app.workers.write(lambda: ingestor.take_request(opened.source, body, key, _accepted))
+    )
+    try:
+        taken = await asyncio.shield(work)
+    except Conflict:
+        raise _reused() from None
+    return Reply(200, _accepted(taken.events))
+
+
+def _accepted(events: int) -> bytes:
+    return msgspec.json.encode({"accepted": events})
+
+
+# The table of routes
+
+_ADDRESS = Param(name="source", where="path", required=True, description="Id of the source.", example="src1x…")
+_RECEIVED = Answer(
+    description="On disk. What could not be understood is in quarantine",
+    schema={
+        "type": "object",
+        "properties": {"events": {"type": "integer"}, "quarantined": {"type": "boolean"}},
+        "required": ["events", "quarantined"],
+    },
+)
+
+
+def _route(kind: str, name: str, handler: Handler, description: str, more: str = "", listed: bool = True) -> Route:
+    named = [part[1:-1] for part in more.split("/") if part.startswith("{")]
+    return Route(
+        method="POST",
+        path=f"/ingest/{kind}/{{source}}{more}",
+        dialect="backscroll",
+        summary=f"Receive events of {name}",
+        description=description,
+        handler=handler,
+        params=(_ADDRESS, *(Param(name=param, where="path", required=True) for param in named)),
+        answers={200: _RECEIVED},
+        errors=(401, 408, 413, 503),
+        tag="ingest",
+        scope=None,
+        body="stream",
+        accepts=Answer(description=f"A payload of {name}", schema={"type": "object"}),
+        listed=listed,
+    )
+
+
+_EVENTS = Route(
+    method="POST",
+    path="/ingest/events",
+    dialect="backscroll",
+    summary="Receive events of any program",
+    description=(
+        "Up to 1,000 events in the archive's own format, written together or not at all. The secret of the source is "
+        "the Bearer token. An Idempotency-Key makes the same request safe to send again: it is answered as the first "
+        "time, for 48 hours."
+    ),
+    handler=receive_events,
+    params=(
+        Param(
+            name="Idempotency-Key",
+            where="header",
+            description="Chosen by the sender, up to 255 characters; another one for each request.",
+        ),
+    ),
+    answers={
+        200: Answer(
+            description="On disk",
+            schema={"type": "object", "properties": {"accepted": {"type": "integer"}}, "required": ["accepted"]},
+        )
+    },
+    errors=(401, 408, 409, 413, 422, 503),
+    tag="ingest",
+    scope=None,
+    body="stream",
+    accepts=Answer(description="The events", schema="events.Batch"),
+)
+
+_BY_ADDRESS = "The address holds the secret; a JSON Web Token is checked besides when the source has a key for it."
+
+ROUTES: tuple[Route, ...] = (
+    _route("gowa", "GOWA", signed("gowa"), "Signed in X-Hub-Signature-256."),
+    _route("waha", "WAHA", signed("waha"), "Signed in X-Webhook-Hmac (SHA-512)."),
+    _route("periskope", "Periskope", signed("periskope"), "Signed in x-periskope-signature."),
+    _route("cloud", "WhatsApp's Cloud API", signed("cloud"), "Signed in X-Hub-Signature-256."),
+    _route("evolution", "Evolution API", receive_evolution, _BY_ADDRESS, "/{secret}"),
+    _route("evolution", "Evolution API", receive_evolution, _BY_ADDRESS, "/{secret}/{event}", listed=False),
+    _EVENTS,
+    msgspec.structs.replace(_EVENTS, path="/ingest/events/{source}", params=(_ADDRESS, *_EVENTS.params), listed=False),
+    Route(
+        method="GET",
+        path="/ingest/cloud/{source}",
+        dialect="backscroll",
+        summary="Answer Meta's verification request",
+        handler=verify_cloud,
+        params=(
+            _ADDRESS,
+            Param(name="hub.mode", required=True, example="subscribe"),
+            Param(name="hub.verify_token", required=True),
+            Param(name="hub.challenge", required=True),
+        ),
+        answers={200: Answer(description="The challenge, as it came", content_type="text/plain")},
+        errors=(401, 403),
+        tag="ingest",
+        scope=None,
+    ),
+)

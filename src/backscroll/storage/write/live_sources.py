@@ -1,0 +1,182 @@
+"""Sources that tell something by themselves: which there are, their sealed secrets, and what they are heard of."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from backscroll.core.errors import NotFound
+from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.write.batch import ANSWERS_US, lock_org_state, save_org_state
+
+PREFIX = "src"
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+class Seal(Protocol):
+    """Keeps secrets at rest (storage/files/keys.py)."""
+
+    def seal(self, secret: bytes) -> bytes: ...
+
+    def unseal(self, sealed: bytes) -> bytes: ...
+
+
+class LiveSource(Struct, frozen=True, kw_only=True):
+    """A gateway that pushes what happens. Spans and times are microseconds."""
+
+    org: int
+    id: str
+    kind: str
+    phone: int | None = None
+    """Number of the own phone that payloads mean which name none."""
+    upstream: str | None = None
+    every: int | None = None
+    silent_after: int | None = None
+    last_event_at: int | None = None
+    created_at: int = 0
+
+
+class SourceSecrets(Struct, frozen=True):
+    """What a source signs with, what it is verified by, and what opens its upstream."""
+
+    secret: str
+    verify_token: str | None = None
+    upstream_token: str | None = None
+
+
+class KeptAnswer(Struct, frozen=True):
+    """What was answered to a request with an Idempotency-Key. ``digest`` is of its body."""
+
+    digest: str
+    status: int
+    body: bytes
+
+
+def org_of_source(id: str) -> int | None:
+    """The organisation's number that a source's id names; None when it is not one of ours."""
+    head, x, _ = id.removeprefix(PREFIX).partition("x")
+    ours = id.startswith(PREFIX) and x and head.isascii() and head.isdigit() and len(head) <= 12
+    return int(head) if ours else None
+
+
+def make_source_id(org: int) -> str:
+    """An id that names its organisation and cannot be guessed."""
+    return f"{PREFIX}{org}x" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+class LiveSources:
+    """The sources of an archive; ``Store.sources``."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int], seal: Callable[[], Seal]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._seal = seal
+
+    def add(self, source: LiveSource, given: SourceSecrets) -> LiveSource:
+        """Make a source, its secrets sealed."""
+        params = self._sealed(given) | {
+            "org": source.org,
+            "source": source.id,
+            "kind": source.kind,
+            "phone": source.phone,
+            "upstream": source.upstream,
+            "every": source.every,
+            "silent_after": source.silent_after,
+            "now": self._clock(),
+        }
+        self._engine.write(lambda tx: tx.run("add_source", params), source.org)
+        return self.find(source.id)
+
+    def _sealed(self, given: SourceSecrets) -> dict[str, Any]:
+        return {
+            "secret": self._seal().seal(given.secret.encode()),
+            "verify_token": self._seal().seal(given.verify_token.encode()) if given.verify_token else None,
+            "upstream_token": self._seal().seal(given.upstream_token.encode()) if given.upstream_token else None,
+        }
+
+    def of(self, org: int) -> list[LiveSource]:
+        """The organisation's sources, oldest first."""
+        rows = self._engine.read(lambda tx: tx.all("list_sources", {"org": org}), org)
+        return [_source(org, row) for row in rows]
+
+    def find(self, id: str) -> LiveSource:
+        """By its id; ``NotFound``."""
+        return self.open(id)[0]
+
+    def open(self, id: str) -> tuple[LiveSource, SourceSecrets]:
+        """A source with its secrets; ``NotFound``."""
+        org = org_of_source(id)
+        row = None
+        if org is not None:
+            row = self._engine.read(lambda tx: tx.one("read_source", {"org": org, "source": id}), org)
+        if org is None or row is None:
+            raise NotFound("source", id[:80])
+        *known, secret, verify_token, upstream_token = row
+        given = SourceSecrets(self._opened(secret) or "", self._opened(verify_token), self._opened(upstream_token))
+        return _source(org, known), given
+
+    def _opened(self, sealed: bytes | None) -> str | None:
+        return None if sealed is None else self._seal().unseal(bytes(sealed)).decode()
+
+    def remove(self, id: str) -> None:
+        """End a source; its messages stay. A phone without another source is no longer known to be connected."""
+        source = self.find(id)
+
+        def work(tx: Txn) -> None:
+            state = lock_org_state(tx, source.org)
+            tx.run("remove_source", {"org": source.org, "source": id})
+            left = {phone for _, _, phone, *_ in tx.all("list_sources", {"org": source.org})}
+            if source.phone is not None and not left & {source.phone, None}:
+                params = {"org": source.org, "phone": source.phone}
+                if tx.one("forget_connection", params) is not None:
+                    state.change("phone", source.phone)
+            save_org_state(tx, state)
+
+        self._engine.write(work, source.org)
+
+    def hear(self, source: LiveSource) -> None:
+        """Note that the source has told something just now."""
+        params = {"org": source.org, "source": source.id, "now": self._clock()}
+        self._engine.write(lambda tx: tx.run("hear_source", params), source.org)
+
+    def connect(self, org: int, phone: int, state: str, at: int | None = None) -> bool:
+        """Note whether a phone is connected, since ``at``; says whether that is news."""
+        params = {"org": org, "phone": phone, "state": state, "at": self._clock() if at is None else at}
+
+        def work(tx: Txn) -> bool:
+            org_state = lock_org_state(tx, org)
+            changed = tx.one("connect_phone", params) is not None
+            if changed:
+                org_state.change("phone", phone)
+            save_org_state(tx, org_state)
+            return changed
+
+        return self._engine.write(work, org)
+
+    def answer(self, source: LiveSource, key: str) -> KeptAnswer | None:
+        """What was answered to this key before, if it is not too long ago."""
+        params = {"org": source.org, "source": source.id, "key": key, "since": self._clock() - ANSWERS_US}
+        row = self._engine.read(lambda tx: tx.one("find_answer", params), source.org)
+        if row is None:
+            return None
+        digest, status, body = row
+        return KeptAnswer(digest, int(status), bytes(body))
+
+
+def _source(org: int, row: Sequence[Any]) -> LiveSource:
+    id, kind, phone, upstream, every, silent_after, last_event_at, created_at = row
+    return LiveSource(
+        org=org,
+        id=id,
+        kind=kind,
+        phone=phone,
+        upstream=upstream,
+        every=every,
+        silent_after=silent_after,
+        last_event_at=last_event_at,
+        created_at=created_at,
+    )
