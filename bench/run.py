@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from bench import writing
+from bench import webhooks, writing
 from bench.data import Loaded
 from bench.load import Ask, Client, Rate, drive
 from bench.places import CACHE, ENGINES, Archive, Engine, archive_of, passing
@@ -49,6 +49,7 @@ class Targets(Struct, frozen=True, kw_only=True):
     imported: int | None = None
     stored: int | None = None
     singly: int | None = None
+    pushed: int | None = 1000
     disk: int | None = None
 
 
@@ -278,6 +279,11 @@ def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
         rate = writing.write_singly(place, 5)
     what = f"single messages from {writing.WRITERS} threads, each durable"
     yield to_rate(what, rate, f"{rate:,.0f}/s", targets.singly, {})
+    say(f"Pushing single webhooks over {webhooks.WRITERS} connections …")
+    with passing(engine, small) as place:
+        rate = webhooks.push_singly(place, 5)
+    what = f"signed webhooks over {webhooks.WRITERS} connections, each acknowledged after its commit"
+    yield to_rate(what, rate, f"{rate:,.0f}/s", targets.pushed, {})
     each = engine.disk(large.place) / loaded.messages
     reached = f"{each:,.0f} bytes a message ({each * loaded.messages / MB:,.0f} MB)"
     target, met = ("", None) if targets.disk is None else (f"≤ {targets.disk:,} bytes", each <= targets.disk)
