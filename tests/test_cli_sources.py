@@ -19,6 +19,10 @@ from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.store import Store, open_store
 from contract.test_server import free_port, wait_until_ready
 from gateways import ANA, ANSWER, HELLO, ME, SENDERS, net
+from standin_gowa import LOGIN, StandIn, wire_message
+from standin_periskope import TOKEN
+from standin_periskope import StandIn as Periskope
+from standin_periskope import wire_message as periskope_message
 from test_cli import Shell, place
 
 
@@ -73,6 +77,7 @@ def test_a_source_is_listed_without_its_secret_and_removed(shell: Shell) -> None
         (("gowa", "--phone", ME, "--upstream", "127.0.0.1:3000"), "give an address such as"),
         (("gowa", "--phone", ME, "--upstream", "http://u:p@127.0.0.1"), "without a password"),
         (("gowa", "--phone", ME, "--every", "15m"), "only with --upstream"),
+        (("waha", "--phone", ME, "--every", "15m", "--upstream", "http://h"), "only gowa and periskope"),
         (("gowa", "--phone", ME, "--silent-after", "soon"), "give a span such as"),
         (("novel", "--phone", ME), "Invalid value for 'KIND'"),
     ],
@@ -197,3 +202,31 @@ def test_a_source_cannot_be_tried_while_no_server_runs(shell: Shell) -> None:
     result = shell.run("source", "test", added["id"], "--config", str(config))
     assert result.exit_code == 1
     assert "is the server running there?" in result.stderr
+
+
+# What was missed
+
+
+def test_gateways_are_asked_for_what_was_missed(shell: Shell) -> None:
+    chats = {net(ANA): [wire_message("A1", net(ANA), 1_773_306_000)]}
+    rows = [periskope_message(1, "2026-03-12T09:00:00+00:00", org_phone=f"{ME}@c.us")]
+    with StandIn(net(ME), chats) as gowa, Periskope(rows) as periskope:
+        shell.json("source", "add", "gowa", "--phone", ME, "--upstream", gowa.url, "--upstream-token", LOGIN)
+        options = ("--secret", "of-periskope", "--upstream", periskope.url, "--upstream-token", TOKEN)
+        added = shell.json("source", "add", "periskope", *options)
+        shell.json("source", "add", "waha", "--phone", ME, "--upstream", "http://127.0.0.1:9")
+        done = shell.json("sync")
+        assert [(row["kind"], row["changed"] > 0) for row in done] == [("gowa", True), ("periskope", True)]
+        (again,) = shell.json("sync", "--source", added["id"], "--no-media")
+        assert (again["changed"], again["rows"]) == (0, {})
+        assert "read 1 chats, 0 messages; 0 rows changed" in shell.run("sync").stdout
+    listed = shell.json("source", "list")
+    assert [row["synced_at"] is not None for row in listed] == [True, True, False]
+    assert len(shell.json("phone", "list")) == 1
+
+
+def test_asking_nobody_is_told(shell: Shell) -> None:
+    assert "No source has an upstream" in shell.refusal("sync", code=1)
+    assert "source not found" in shell.refusal("sync", "--source", "src1xabc", code=1)
+    added = shell.json("source", "add", "gowa", "--phone", ME)
+    assert "--upstream" in shell.refusal("sync", "--source", added["id"], code=2)

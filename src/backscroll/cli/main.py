@@ -18,6 +18,7 @@ from backscroll.cli.quarantine import quarantine
 from backscroll.cli.serve import serve
 from backscroll.cli.sources import source
 from backscroll.cli.status import status
+from backscroll.cli.sync import sync
 
 
 @click.group(cls=RootCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,6 +42,7 @@ COMMANDS = (
     phone,
     token,
     source,
+    sync,
     quarantine,
     import_,
     export,

@@ -180,14 +180,18 @@ def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import build_app
     from backscroll.jobs.runner import maintenance
+    from backscroll.jobs.syncing import syncing
 
     settings = load(os.environ)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )
+    # Its lines hold addresses, and these hold numbers.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     opened = open_archive(settings)
     archive = opened.__enter__()
-    app = build_app(archive.store, archive.media, settings, lifespans=(lambda app: maintenance(app.store),))
+    lifespans = (lambda app: maintenance(app.store), lambda app: syncing(app.store, app.media, settings))
+    app = build_app(archive.store, archive.media, settings, lifespans=lifespans)
     tell_of_signals(asyncio.get_event_loop(), app.stop)
     # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
     gc.collect()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
 
 KINDS = ("gowa", "waha", "evolution", "periskope", "cloud", "events")
+ASKED = ("gowa", "periskope")
 _NEEDS_NO_PHONE = {"periskope", "events"}
 """Their payloads name the phone that they mean."""
 MIN_SECRET = 8
@@ -56,7 +57,7 @@ def source() -> None:
     help="cloud: the verify token of Meta's form. evolution: its webhook's jwt_key.",
 )
 @click.option("--upstream", metavar="URL", help="Where the gateway itself answers.")
-@click.option("--upstream-token", metavar="TEXT", help="What opens it: USER:PASSWORD of GOWA, API key of Periskope.")
+@click.option("--upstream-token", metavar="TEXT", help="What opens it: USER:PASSWORD of GOWA, API token of Periskope.")
 @click.option("--every", metavar="SPAN", help="Ask the upstream for what was missed this often: 15m, 1h.")
 @click.option("--silent-after", metavar="SPAN", help="Warn when nothing was heard for so long: 6h.")
 @json_option
@@ -106,7 +107,7 @@ def add_source(
             upstream_token,
         )
         added = archive.store.sources.add(wanted, given)
-    row = _row(added, owner, own, settings) | {"url": address(added, given, settings), "secret": given.secret}
+    row = _row(added, owner, own) | {"url": address(added, given, settings), "secret": given.secret}
     if given.verify_token:
         row["verify_token"] = given.verify_token
     show(row, as_json, lambda: _told_how(kind, row, secret is not None))
@@ -122,6 +123,8 @@ def _check(kind: str, phone: str | None, secret: str | None, upstream: str | Non
         raise BadField("--secret", None, "use ASCII characters without spaces")
     if every is not None and upstream is None:
         raise BadField("--every", every, "only with --upstream, which says whom to ask")
+    if every is not None and kind not in ASKED:
+        raise BadField("--every", every, f"only {' and '.join(ASKED)} can be asked for what they know")
 
 
 def _made_secret(kind: str, id: str) -> str:
@@ -195,17 +198,22 @@ def list_sources(ctx: click.Context, org: str | None, as_json: bool) -> None:
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
         owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
-        rows = [row for owner in owners for row in _rows_of(archive.store, owner, settings)]
+        rows = [row for owner in owners for row in _rows_of(archive.store, owner)]
     empty = "There is no source yet; add one with: backscroll source add KIND --phone NUMBER"
     show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else empty)
 
 
-def _rows_of(store: Store, owner: Org, settings: Settings) -> list[dict[str, Any]]:
+def _rows_of(store: Store, owner: Org) -> list[dict[str, Any]]:
+    from backscroll.ingest.sync import last_run
+
     phones = {phone.no: phone for phone in store.list_phones(owner.no)}
-    return [_row(found, owner, phones.get(found.phone or 0), settings) for found in store.sources.of(owner.no)]
+    return [
+        _row(found, owner, phones.get(found.phone or 0)) | {"synced_at": timestamp(last_run(store, found).done)}
+        for found in store.sources.of(owner.no)
+    ]
 
 
-def _row(source: LiveSource, owner: Org, own: Phone | None, settings: Settings) -> dict[str, Any]:
+def _row(source: LiveSource, owner: Org, own: Phone | None) -> dict[str, Any]:
     return {
         "id": source.id,
         "kind": source.kind,

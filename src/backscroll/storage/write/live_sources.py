@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-from backscroll.core.errors import NotFound
+from backscroll.core.errors import NotFound, StorageError
 from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.accounts import leases
 from backscroll.storage.write.batch import ANSWERS_US, lock_org_state, save_org_state
 
 PREFIX = "src"
@@ -156,6 +158,25 @@ class LiveSources:
             return changed
 
         return self._engine.write(work, org)
+
+    def take_turn(self, source: LiveSource) -> leases.Lease | None:
+        """The right to ask the source's upstream, unless another process has it."""
+        return self._engine.write(
+            lambda tx: leases.take(tx, source.org, f"sync {source.id}", self._clock()), source.org
+        )
+
+    def keep_turn(self, lease: leases.Lease) -> bool:
+        """Show that this process is still at it; False when another took over."""
+        try:
+            self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
+        except leases.LeaseLost:
+            return False
+        return True
+
+    def end_turn(self, lease: leases.Lease) -> None:
+        """Let another begin at once. If the database is away, the turn ends by itself."""
+        with suppress(StorageError):
+            self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
 
     def answer(self, source: LiveSource, key: str) -> KeptAnswer | None:
         """What was answered to this key before, if it is not too long ago."""

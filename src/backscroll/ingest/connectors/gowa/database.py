@@ -255,7 +255,7 @@ class _Reading:
         return Batch(source="gowa", events=events, raw=raw_lines([*rows, *attached]), raw_type=RAW_TYPE)
 
     def _message(self, row: Row) -> Message:
-        return message_of(row, self._account(row), self.accounts)
+        return message_of(row, self._account(row), self.accounts.jid_of)
 
     def _reaction(self, row: Row) -> ReactionSet:
         phone = self._account(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -19,8 +20,10 @@ from backscroll.core.events import (
     ReactionSet,
 )
 from backscroll.core.model import MEDIA_KINDS, Call, Details, Kind, Location, Media, Message, MessageKey, Quote
-from backscroll.ingest.connectors.gowa.accounts import Accounts
 from backscroll.ingest.connectors.gowa.rows import Row, Unusable, what_it_is
+
+JidOf = Callable[[str, str], str | None]
+"""The person that a sender column means in a chat; None when it is none."""
 
 MUTED_FOREVER = 253_402_300_799_000_000
 """The last second of the year 9999, for WhatsApp's "always"."""
@@ -115,7 +118,7 @@ _CONTACTS = re.compile(r"Contacts: .+")
 _LOCATION = re.compile(r"(?:(.*) — )?(https://maps\.google\.com/\?q=(-?\d{1,2}(?:\.\d+)?),(-?\d{1,3}(?:\.\d+)?))", re.S)
 
 
-def message_of(row: Row, phone: str, accounts: Accounts) -> Message:
+def message_of(row: Row, phone: str, jid_of: JidOf) -> Message:
     """A message of the own number ``phone``. ``Unusable`` where what it needs is missing."""
     chat = ids.canonical(row.key("chat_jid"))
     from_me = row.flag("is_from_me") or False
@@ -126,7 +129,7 @@ def message_of(row: Row, phone: str, accounts: Accounts) -> Message:
         kind = "location" if location else _summary_kind(text)
     created_at = row.time("created_at")
     return Message(
-        key=MessageKey(phone, chat, row.key("id"), phone if from_me else _sender(row, chat, accounts)),
+        key=MessageKey(phone, chat, row.key("id"), phone if from_me else _sender(row, chat, jid_of)),
         sent_at=_sent_at(row, created_at),
         from_me=from_me,
         kind=kind,
@@ -152,12 +155,12 @@ def _kind(row: Row) -> Kind:
     return _KINDS.get(media_type, "unknown") if media_type else "text"
 
 
-def _sender(row: Row, chat: str, accounts: Accounts) -> str | None:
+def _sender(row: Row, chat: str, jid_of: JidOf) -> str | None:
     """Old history rows name the group itself as the sender, which is nobody."""
     sender = row.values.get("sender")
     if sender is not None and not isinstance(sender, str):
         raise Unusable("sender", what_it_is(sender))
-    jid = accounts.jid_of(sender, chat) if sender and "\0" not in sender else None
+    jid = jid_of(sender, chat) if sender and "\0" not in sender else None
     return jid or (chat if ids.is_person(chat) else None)
 
 

@@ -1,0 +1,80 @@
+"""``backscroll sync``: asking gateways for what their webhooks missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backscroll.cli.common import (
+    Failure,
+    json_option,
+    open_archive,
+    org_of,
+    org_option,
+    progress,
+    settings_of,
+    shared_options,
+    show,
+)
+from backscroll.cli.sources import ASKED
+
+if TYPE_CHECKING:
+    from backscroll.storage.store import Store
+    from backscroll.storage.write.live_sources import LiveSource
+
+
+@click.command()
+@click.option("--source", "id", metavar="ID", help="Only this source; all that have an upstream unless given.")
+@click.option("--full", is_flag=True, help="Ask for everything again, not only what is new since the last run.")
+@click.option("--no-media", is_flag=True, help="periskope: leave the media files where they are.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def sync(ctx: click.Context, id: str | None, full: bool, no_media: bool, org: str | None, as_json: bool) -> None:
+    """Ask the upstream of sources (GOWA, Periskope) for what is not here yet.
+
+    The server does the same by itself for sources that were added with --every.
+
+    \b
+    Example:
+      backscroll sync --source SOURCE_ID
+    """
+    from backscroll.ingest.sync import sync as ask
+
+    settings = settings_of(ctx)
+    done: list[dict[str, Any]] = []
+    with open_archive(settings) as archive, progress("Asking") as report:
+        for found in _wanted(archive.store, id, org):
+            synced = ask(
+                archive.store,
+                None if no_media else archive.media,
+                found.id,
+                report=lambda count: report(count, None),
+                full=full,
+                max_media_bytes=settings.max_media_bytes,
+            )
+            if synced.summary is None:
+                raise Failure(f"Another process asks {found.upstream} just now; try again when it is done")
+            done.append({"id": found.id, "kind": found.kind, **synced.summary})
+    show(done, as_json, lambda: "\n".join(_told(row) for row in done))
+
+
+def _wanted(store: Store, id: str | None, org: str | None) -> list[LiveSource]:
+    if id is not None:
+        return [store.sources.find(id)]
+    owners = store.list_orgs() if org is None else [org_of(store, org)]
+    found = [
+        source for owner in owners for source in store.sources.of(owner.no) if source.upstream and source.kind in ASKED
+    ]
+    if not found:
+        raise Failure("No source has an upstream; add one with: backscroll source add gowa --upstream URL …")
+    return found
+
+
+def _told(row: dict[str, Any]) -> str:
+    rows = row.get("rows") or {name: row[name] for name in ("chats", "messages") if name in row}
+    read = ", ".join(f"{count} {what}" for what, count in rows.items()) or "nothing"
+    aside = f" {row['quarantined']} unreadable rows are in quarantine." if row["quarantined"] else ""
+    return f"{row['id']} ({row['kind']}): read {read}; {row['changed']} rows changed.{aside}"

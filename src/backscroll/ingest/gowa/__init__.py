@@ -1,0 +1,1 @@
+"""Asking a running GOWA for what it has."""

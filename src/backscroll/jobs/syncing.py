@@ -1,0 +1,105 @@
+"""Asking gateways for what their webhooks missed, as often as each source says; one server process at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from backscroll.config import Settings
+from backscroll.core.errors import Error, StorageError, story_of
+from backscroll.ingest.sync import due, sync
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+
+log = logging.getLogger("backscroll.sync")
+
+LOOK_SECONDS = 5.0
+END_SECONDS = 5.0
+AT_ONCE = 4
+"""Gateways asked at the same time; one that is slow does not keep the others waiting."""
+
+
+class _Stopped(Exception):
+    """The server is ending; the next run goes on."""
+
+
+@asynccontextmanager
+async def syncing(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
+    """Look for sources whose time has come while the server runs. What is cut goes on with the next run."""
+    rounds = _Rounds(store, media, settings.max_media_bytes)
+    thread = threading.Thread(target=rounds.run, name="backscroll-sync", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        rounds.stopping.set()
+        await asyncio.to_thread(rounds.join, thread)
+
+
+class _Rounds:
+    def __init__(self, store: Store, media: MediaStore | None, max_media_bytes: int) -> None:
+        self.stopping = threading.Event()
+        self._store = store
+        self._media = media
+        self._max_media_bytes = max_media_bytes
+        self._asking: dict[str, threading.Thread] = {}
+
+    def run(self) -> None:
+        while not self.stopping.wait(LOOK_SECONDS):
+            _try(self._begin)
+
+    def join(self, thread: threading.Thread) -> None:
+        """A gateway that does not answer must not keep the server from ending."""
+        end = time.monotonic() + END_SECONDS
+        thread.join(END_SECONDS)
+        for asking in list(self._asking.values()):
+            asking.join(max(0.0, end - time.monotonic()))
+
+    def _begin(self) -> None:
+        now = time.time_ns() // 1000
+        for org in self._store.list_orgs():
+            for source in due(self._store, org.no, now):
+                if source.id not in self._asking and len(self._asking) < AT_ONCE:
+                    asking = threading.Thread(target=self._ask, args=(source.id,), name="backscroll-sync", daemon=True)
+                    self._asking[source.id] = asking
+                    asking.start()
+
+    def _ask(self, id: str) -> None:
+        try:
+            _try(lambda: self._sync(id))
+        finally:
+            self._asking.pop(id, None)
+
+    def _sync(self, id: str) -> None:
+        done = sync(
+            self._store,
+            self._media,
+            id,
+            report=lambda _: self._pause(0),
+            sleep=self._pause,
+            max_media_bytes=self._max_media_bytes,
+        )
+        if done.summary and done.summary["changed"]:
+            log.info("source %s: %d rows changed that its webhooks did not tell", id, done.summary["changed"])
+
+    def _pause(self, seconds: float) -> None:
+        if self.stopping.wait(seconds):
+            raise _Stopped
+
+
+def _try(work: Callable[[], None]) -> None:
+    """A later round tries again."""
+    try:
+        work()
+    except _Stopped:
+        return
+    except StorageError as error:
+        log.warning("asking gateways waits: %s", type(error).__name__)
+    except Error as error:
+        log.warning("a gateway could not be asked: %s", error)
+    except Exception as error:
+        log.error("asking gateways failed: %s", story_of(error))
