@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shlex
 import subprocess
@@ -104,6 +105,8 @@ def test_quarantine_is_listed_shown_read_again_and_dropped(shell: Shell) -> None
     assert (first["source"], first["via"], first["org"]) == ("gowa", added["id"], "Sample")
     assert first["problem"] == "event: this version does not know the event 'message.unheard'"
     assert shell.run("quarantine", "show", str(first["no"])).stdout_bytes == unheard
+    shown = shell.json("quarantine", "show", str(first["no"]))
+    assert (shown["problem"], base64.b64decode(shown["payload"])) == (first["problem"], unheard)
     outcome = shell.json("quarantine", "retry")
     assert [row["taken"] for row in outcome] == [False, False]
     shell.run("phone", "add", "--number", "628111111111")

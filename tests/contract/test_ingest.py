@@ -373,12 +373,12 @@ def test_one_key_at_the_same_instant_has_one_effect(world: World) -> None:
     assert outcomes.count("refused") == ingestor_calls // 2
 
 
-def test_an_answer_is_forgotten_after_two_days(tmp_path: Any) -> None:
+def test_an_answer_is_forgotten_after_two_days(tmp_path: Any, database_url: str | None) -> None:
     clock = [1_773_306_000_000_000]
     from backscroll.storage.store import open_store
     from backscroll.storage.write.batch import ANSWERS_US
 
-    store = open_store(None, tmp_path, clock=lambda: clock[0])
+    store = open_store(database_url, tmp_path, clock=lambda: clock[0])
     try:
         org = store.create_org("Clock")
         phone = store.add_phone(org.no, ME)

@@ -99,7 +99,7 @@ def served(tmp_path: Path, database_url: str | None) -> Iterator[Served]:
         server.kill()
 
 
-def _source(store: Store) -> tuple[Org, Phone, LiveSource]:
+def new_source(store: Store) -> tuple[Org, Phone, LiveSource]:
     org = store.create_org("Under fire")
     phone = store.add_phone(org.no, ME)
     wanted = LiveSource(org=org.no, id=make_source_id(org.no), kind="gowa", phone=phone.no)
@@ -108,7 +108,7 @@ def _source(store: Store) -> tuple[Org, Phone, LiveSource]:
 
 def _kill_under_load(served: Served, tmp_path: Path, database_url: str | None, kills: int, seed: int) -> None:
     store = open_store(database_url, tmp_path)
-    org, phone, source = _source(store)
+    org, phone, source = new_source(store)
     store.close()
     chance, stop = random.Random(seed), threading.Event()
     url = f"http://127.0.0.1:{served.port}/ingest/gowa/{source.id}"

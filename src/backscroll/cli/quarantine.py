@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from backscroll.cli.common import (
@@ -16,6 +19,10 @@ from backscroll.cli.common import (
     table,
     timestamp,
 )
+from backscroll.core.model import Org
+
+if TYPE_CHECKING:
+    from backscroll.storage.store import Quarantined
 
 
 @click.group(cls=Commands)
@@ -37,36 +44,41 @@ def list_quarantine(ctx: click.Context, org: str | None, as_json: bool) -> None:
     """
     with open_archive(settings_of(ctx)) as archive:
         owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
-        rows = [
-            {
-                "no": found.no,
-                "org": owner.name,
-                "source": found.source,
-                "via": found.via,
-                "stored_at": timestamp(found.stored_at),
-                "problem": found.problem,
-            }
-            for owner in owners
-            for found in archive.store.list_quarantined(owner.no)
-        ]
+        rows = [_row(found, owner) for owner in owners for found in archive.store.list_quarantined(owner.no)]
     show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else "Nothing is there.")
+
+
+def _row(found: Quarantined, owner: Org) -> dict[str, Any]:
+    return {
+        "no": found.no,
+        "org": owner.name,
+        "source": found.source,
+        "via": found.via,
+        "stored_at": timestamp(found.stored_at),
+        "problem": found.problem,
+    }
 
 
 @quarantine.command("show")
 @click.argument("number", type=int, metavar="NO")
 @org_option
+@json_option
 @shared_options
 @click.pass_context
-def show_quarantined(ctx: click.Context, number: int, org: str | None) -> None:
-    """Write the bytes of NO to standard output, as they were received.
+def show_quarantined(ctx: click.Context, number: int, org: str | None, as_json: bool) -> None:
+    """Write the bytes of NO to standard output, as they were received; with --json in Base64 beside what is wrong.
 
     \b
     Example:
       backscroll quarantine show 17 > payload.json
     """
     with open_archive(settings_of(ctx)) as archive:
-        found = archive.store.find_quarantined(org_of(archive.store, org).no, number)
-    click.echo(found.payload, nl=False)
+        owner = org_of(archive.store, org)
+        found = archive.store.find_quarantined(owner.no, number)
+    if as_json:
+        show(_row(found, owner) | {"payload": base64.b64encode(found.payload).decode()}, True, str)
+    else:
+        click.echo(found.payload, nl=False)
 
 
 @quarantine.command("retry")
