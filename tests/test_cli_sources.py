@@ -20,11 +20,11 @@ from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.store import Store, open_store
 from contract.test_server import free_port, wait_until_ready
 from gateways import ANA, ANSWER, HELLO, ME, SENDERS, net
+from shell import Shell, place
 from standin_gowa import LOGIN, StandIn, wire_message
 from standin_periskope import TOKEN
 from standin_periskope import StandIn as Periskope
 from standin_periskope import wire_message as periskope_message
-from test_cli import Shell, place
 
 
 @pytest.fixture

@@ -106,6 +106,7 @@ class Queue:
         least = min(self._waiting, key=lambda org: self._running.get(org, 0), default=None)
         return least if least is not None and self._running.get(least, 0) < MAX_RUNNING else None
 
+
 WRITERS = 32
 """Threads that wait for a commit; one transaction takes in what all of them bring."""
 

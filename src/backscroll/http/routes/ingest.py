@@ -12,10 +12,11 @@ from functools import partial
 import msgspec
 
 from backscroll.core.errors import BadField, Conflict, Unauthorised
+from backscroll.dialects.parameters import Param
 from backscroll.http.body import read_body
 from backscroll.http.dialect_http import Refused
 from backscroll.http.messages import TEXT, Reply, Request
-from backscroll.http.router import Answer, Handler, Param, Route
+from backscroll.http.router import Answer, Handler, Route
 from backscroll.ingest import signatures, webhooks
 from backscroll.ingest.webhooks import Ingestor, Opened
 
