@@ -47,6 +47,8 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_leases.py::test_postgresqls_clock_counts_and_not_the_machines": POSTGRES,
     "storage/test_merge.py::test_each_step_of_a_move_changes_a_bounded_number_of_rows": f"{SQLITE}; it counts them",
     "storage/test_merge.py::test_two_chats_of_100_000_merge_without_holding_the_writer_for_a_second": SQLITE,
+    "storage/test_crash_images.py": f"{SQLITE}; test_postgres_restarts.py kills the server",
+    "storage/test_store_check.py::test_a_damage_that_only_sqlite_can_hold_is_found": SQLITE,
     "storage/test_store_durability.py::test_every_commit_is_synced_to_a_write_ahead_log": SQLITE,
     "storage/test_store_durability.py::test_a_full_disk_is_said_loses_nothing_and_writing_goes_on_after": SQLITE,
     "storage/test_store_durability.py::test_how_fast_batches_and_single_messages_are_written": "only measures",

@@ -21,7 +21,7 @@ from postgres_server import Databases
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 STATEMENTS = load_statements("postgres")
-DDL = {name for name, text in STATEMENTS.items() if text.startswith("CREATE ")}
+DDL = {name for name, text in STATEMENTS.items() if text.startswith(("CREATE ", "ANALYZE "))}
 
 
 @pytest.fixture(scope="module")

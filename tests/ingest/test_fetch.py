@@ -23,7 +23,7 @@ def speaker(speak: Speak) -> Iterator[str]:
     """A server on loopback that reads a request and then does what ``speak`` does; gives its origin."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
+        def speak_once() -> None:
             while True:
                 try:
                     connection, _ = listener.accept()
@@ -36,7 +36,7 @@ def speaker(speak: Speak) -> Iterator[str]:
                     except OSError:
                         pass
 
-        thread = threading.Thread(target=serve, daemon=True)
+        thread = threading.Thread(target=speak_once, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
@@ -183,13 +183,13 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked() -> None:
     heads: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
+        def speak_once() -> None:
             connection, _ = listener.accept()
             with connection:
                 heads.append(connection.recv(65536))
                 connection.sendall(answer(b"x"))
 
-        thread = threading.Thread(target=serve, daemon=True)
+        thread = threading.Thread(target=speak_once, daemon=True)
         thread.start()
         url = f"http://api.example:{listener.getsockname()[1]}/x"
         with Fetcher(trusted=httpx.URL(url), resolve=resolve) as fetcher, fetcher.get(url) as found:
