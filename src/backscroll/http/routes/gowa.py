@@ -301,13 +301,17 @@ ROUTES: tuple[Route, ...] = (
         _get("/group/participants/export", "List group members as CSV", export_participants, "", (GROUP_ID, *SCOPED)),
         answers={200: Answer(description="OK", content_type="text/csv")},
     ),
-    _get(
-        "/group/invite-link",
-        "Show the invitation to a group that is known",
-        get_invite_link,
-        "InviteLink",
-        (GROUP_ID, RESET, *SCOPED),
-        errors=(400, 401, 404, 429, 501),
+    msgspec.structs.replace(
+        _get(
+            "/group/invite-link",
+            "Show the invitation to a group that is known",
+            get_invite_link,
+            "InviteLink",
+            (GROUP_ID, RESET, *SCOPED),
+            errors=(400, 401, 404, 429, 501),
+        ),
+        # Where no source told a link, 501: no request that is sure to succeed can be shown.
+        tag="gowa: where a source told it",
     ),
     _get(
         "/message/{message_id}/download",
