@@ -128,6 +128,10 @@ _CONTACT = """
     jid:string lid:string? number:string? name:string? push_name:string? business_name:string? display_name:string?
     is_business:bool? is_saved:bool? image:string? labels:string[]
 """
+_CREDENTIAL = """
+    id:string name:string? scopes:string[] phones:any created_at:time expires_at:time? revoked_at:time?
+    last_used_at:time? current:bool
+"""
 _LIST = "next:string? total:int?"
 _NATIVE_MESSAGE = f"""{_MESSAGE}
     key:string phone:string kind:string sender:@Person? precision:string edited_at:time? edits:int deleted_at:time?
@@ -167,6 +171,9 @@ _BACKSCROLL = {
     "Contact": _CONTACT,
     "ContactDetails": f"{_CONTACT} names:object[] jids:string[] shared:@Chat[]",
     "Phones": f"items:object[] {_LIST}",
+    "Tokens": f"items:@Token[] {_LIST}",
+    "Token": _CREDENTIAL,
+    "NewToken": f"{_CREDENTIAL} secret:string",
     "Changes": "items:@Change[] next:int more:bool",
     "Change": _CHANGE,
 }
