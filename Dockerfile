@@ -1,6 +1,14 @@
 # Backscroll in a container. docker build --tag backscroll . ; docs/deploying.md says how to run it.
 
 # The digest pins the image; the tag before it only says what it is. Both stages need the same one.
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS page
+
+WORKDIR /build
+COPY tools/build_page.sh ./tools/
+COPY web ./web
+# Node.js from the wheel that web/node.lock pins, npm packages by web/package-lock.json.
+RUN mkdir --parents src/backscroll/web && PYTHON=python bash tools/build_page.sh
+
 FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS build
 
 WORKDIR /build
@@ -9,9 +17,10 @@ COPY requirements.lock ./
 RUN python -m venv /opt/backscroll \
     && /opt/backscroll/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
 # A change of these, the README among them, repeats only the step below, which fetches nothing.
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY examples ./examples
 COPY src ./src
+COPY --from=page /build/src/backscroll/web/static ./src/backscroll/web/static
 RUN /opt/backscroll/bin/python -m pip install --no-cache-dir --no-index --no-deps --no-build-isolation . \
     && /opt/backscroll/bin/python -m pip check
 

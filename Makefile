@@ -14,6 +14,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMP := .venv/.installed
 TEST_STAMP := .venv/.installed-for-tests
+PAGE := src/backscroll/web/static/index.html
+PAGE_SOURCES := web/index.html web/icon.svg web/build.mjs web/package-lock.json $(shell find web/src -type f)
 
 .PHONY: help
 help:  ## This list
@@ -41,8 +43,20 @@ $(TEST_STAMP): $(STAMP) requirements-dev.lock
 	@$(PIP) check
 	@touch $@
 
+.PHONY: web
+web: $(PAGE)  ## Build the web page (only when web/ changed); Node from PATH, else from PyPI
+
+$(PAGE): $(STAMP) $(PAGE_SOURCES) tools/build_page.sh
+	@bash tools/build_page.sh
+	@touch $@
+
+.PHONY: web-for-tests
+web-for-tests: $(STAMP)
+	@bash tools/build_page.sh --dev
+	@node web/tests/run.mjs
+
 .PHONY: serve
-serve: install  ## Start the archive on http://127.0.0.1:8080; an empty one gets a sample to look at
+serve: install web  ## Start the archive on http://127.0.0.1:8080; an empty one gets a sample to look at
 	@exec $(BIN)/backscroll serve --sample $(ARGS)
 
 .PHONY: check
@@ -52,11 +66,11 @@ check: install-for-tests  ## Only the linters: ruff and mypy
 	@$(BIN)/mypy
 
 .PHONY: test
-test: check tools-for-tests  ## Linters, types and tests
+test: check tools-for-tests web-for-tests  ## Linters, types and tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-full
-test-full: check tools-for-tests  ## The same with the slower suites
+test-full: check tools-for-tests web-for-tests  ## The same with the slower suites
 	@bash tools/require.sh pgbouncer
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' $(ARGS)
 	@echo 'Once more on PostgreSQL, with every table partitioned by organisation …' >&2
@@ -65,7 +79,7 @@ test-full: check tools-for-tests  ## The same with the slower suites
 
 .PHONY: tools-for-tests
 tools-for-tests:
-	@bash tools/require.sh node postgresql
+	@bash tools/require.sh node postgresql chromium
 
 .PHONY: bench
 bench: install-for-tests  ## Measure the read path beside nginx
@@ -76,6 +90,11 @@ bench: install-for-tests  ## Measure the read path beside nginx
 docs: install-for-tests  ## Generate docs/settings.md, docs/cli.md and docs/routes.md from the program
 	@$(BIN)/python tools/generate_docs.py
 
+.PHONY: page-shots
+page-shots: install-for-tests web  ## Take the pictures of the web page: docs/images
+	@bash tools/require.sh chromium
+	@$(BIN)/python tools/page_shots.py
+
 .PHONY: lock
 lock:  ## Bring both lock files up to pyproject.toml (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo 'make lock: needs uv (pip install uv), or name it with make lock UV=…' >&2; exit 1; }
@@ -85,4 +104,4 @@ lock:  ## Bring both lock files up to pyproject.toml (needs uv)
 
 .PHONY: clean
 clean:  ## Remove .venv and caches; the archive in backscroll-data stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/node_modules web/.node src/backscroll/web/static

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "src", "examples")
+SOURCES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "src", "examples")
 SECONDS = 60
 
 
@@ -56,6 +56,7 @@ def test_the_wheel_has_the_sample_and_the_statements_and_nothing_of_the_tests(wh
     examples = {p.relative_to(ROOT).as_posix() for p in (ROOT / "examples").rglob("*") if p.is_file()}
     assert {f"backscroll/{name}" for name in examples} <= set(names)
     assert "backscroll/database/sql/queries.sql" in names
+    assert "backscroll/web/static/index.html" in names
     assert not [name for name in names if "test" in name.lower()]
 
 

@@ -181,6 +181,7 @@ def application() -> ASGIApp:
     from backscroll.http.app import build_app
     from backscroll.jobs.runner import maintenance
     from backscroll.jobs.syncing import syncing
+    from backscroll.web.page import PageApp
 
     settings = load(os.environ)
     logging.basicConfig(
@@ -191,8 +192,9 @@ def application() -> ASGIApp:
     opened = open_archive(settings)
     archive = opened.__enter__()
     lifespans = (lambda app: maintenance(app.store), lambda app: syncing(app.store, app.media, settings))
-    app = build_app(archive.store, archive.media, settings, lifespans=lifespans)
-    tell_of_signals(asyncio.get_event_loop(), app.stop)
+    server = build_app(archive.store, archive.media, settings, lifespans=lifespans)
+    tell_of_signals(asyncio.get_event_loop(), server.stop)
+    app = PageApp(server)
     # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
     gc.collect()
     gc.freeze()

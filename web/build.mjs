@@ -1,0 +1,99 @@
+// Builds the page into src/backscroll/web/static: hashed assets with .br and .gz beside them, index.html, licences.
+import { build } from "esbuild";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = process.env.BACKSCROLL_STATIC ?? join(here, "../src/backscroll/web/static");
+const made = `${target}.new`;
+const PRELOADED = /source-(serif-4|sans-3)-latin-wght-normal-/;
+const SHIPPED = ["preact", "@preact/signals", "@preact/signals-core", "linkifyjs"];
+const FONTS = ["@fontsource-variable/source-serif-4", "@fontsource-variable/source-sans-3"];
+
+// A font that comes late would move the words that somebody is reading.
+const steadyFonts = {
+  name: "steady-fonts",
+  setup({ onLoad }) {
+    onLoad({ filter: /@fontsource-variable.*\.css$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8")).replaceAll("font-display: swap", "font-display: optional"),
+      loader: "css",
+    }));
+  },
+};
+
+function assets(outputs) {
+  const names = Object.keys(outputs).map((path) => relative(made, join(here, path)).replaceAll("\\", "/"));
+  const entry = (name) => {
+    const found = Object.entries(outputs).find(([, output]) => output.entryPoint === name);
+    if (!found) throw new Error(`the build made nothing of ${name}`);
+    return basename(found[0]);
+  };
+  return { script: entry("src/main.tsx"), style: entry("src/styles/page.css"), fonts: names.filter((name) => PRELOADED.test(name)).map((name) => basename(name)) };
+}
+
+async function shell(outputs) {
+  const { script, style, fonts } = assets(outputs);
+  const icon = await hashed("icon.svg");
+  const preloads = fonts.map((font) => `<link rel="preload" href="/assets/${font}" as="font" type="font/woff2" crossorigin>`);
+  const template = await readFile(join(here, "index.html"), "utf8");
+  return template.replace("<!-- fonts -->", preloads.join("\n")).replace("{script}", script).replace("{style}", style).replace("{icon}", icon);
+}
+
+async function hashed(name) {
+  const body = await readFile(join(here, name));
+  const [stem, extension] = name.split(".");
+  const named = `${stem}-${createHash("sha256").update(body).digest("hex").slice(0, 8).toUpperCase()}.${extension}`;
+  await writeFile(join(made, "assets", named), body);
+  return named;
+}
+
+async function compress(path) {
+  const body = await readFile(path);
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: body.length } };
+  await writeFile(`${path}.br`, await promisify(brotliCompress)(body, quality));
+  await writeFile(`${path}.gz`, await promisify(gzip)(body, { level: 9 }));
+}
+
+function licences() {
+  return [...SHIPPED, ...FONTS].map((name) => {
+    const at = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(at, "package.json"), "utf8"));
+    return `${name} ${version} (${license})\n\n${readFileSync(join(at, "LICENSE"), "utf8").trim()}\n`;
+  });
+}
+
+await rm(made, { recursive: true, force: true });
+await mkdir(join(made, "assets"), { recursive: true });
+const { metafile } = await build({
+  absWorkingDir: here,
+  entryPoints: ["src/main.tsx", "src/styles/page.css"],
+  outdir: join(made, "assets"),
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  target: ["chrome123", "firefox125", "safari17.5"],
+  minify: true,
+  metafile: true,
+  legalComments: "none",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  publicPath: "/assets",
+  loader: { ".woff2": "file", ".svg": "file" },
+  define: { "process.env.NODE_ENV": '"production"' },
+  plugins: [steadyFonts],
+  logLevel: "warning",
+});
+await writeFile(join(made, "index.html"), await shell(metafile.outputs));
+await writeFile(join(made, "assets", "licences.txt"), licences().join(`\n${"-".repeat(72)}\n\n`));
+await writeFile(join(here, ".build.json"), JSON.stringify(metafile.outputs));
+for (const name of await readdir(join(made, "assets"))) if (/\.(js|css|svg)$/.test(name)) await compress(join(made, "assets", name));
+await rm(target, { recursive: true, force: true });
+await rename(made, target);

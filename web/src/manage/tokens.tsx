@@ -1,0 +1,90 @@
+import { useState } from "preact/hooks";
+import { post, remove, session } from "../api.ts";
+import { Dialog } from "../parts/dialog.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { Failure } from "../parts/states.tsx";
+import { toast } from "../parts/toast.tsx";
+import { show } from "../time.ts";
+import { words } from "../words.ts";
+import { Loaded, useLoaded } from "./load.tsx";
+
+interface Token {
+  id: string; name: string | null; scopes: string[]; phones: string[] | null; created_at: string | null; expires_at: string | null;
+  revoked_at: string | null; last_used_at: string | null; current?: boolean;
+}
+
+export function Tokens() {
+  const loaded = useLoaded<{ items: Token[] }>("/api/tokens");
+  const [secret, setSecret] = useState<string | null>(null);
+  const [doomed, setDoomed] = useState<Token | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const revoke = async (token: Token) => {
+    setDoomed(null);
+    try {
+      await remove(`/api/tokens/${encodeURIComponent(token.id)}`);
+      loaded.again();
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  return (
+    <>
+      <p class="note">{words.tokens.help}</p>
+      {error ? <Failure error={error} /> : null}
+      <Create onMade={(made) => { setSecret(made); loaded.again(); }} onFailed={setError} />
+      <Loaded of={loaded}>{({ items }) => (items.length ? <ul class="rows-list">{items.map((token) => <TokenLine key={token.id} token={token} onRevoke={() => setDoomed(token)} />)}</ul> : <p class="note none">{words.tokens.none}</p>)}</Loaded>
+      {secret && (
+        <Dialog title={words.tokens.title} onClose={() => setSecret(null)}>
+          <p>{words.tokens.created}</p>
+          <p class="secret"><code>{secret}</code></p>
+          <p class="row-of-chips"><button type="button" class="btn" onClick={() => void navigator.clipboard.writeText(secret).then(() => toast(words.copied), () => {})}>{words.tokens.copy}</button><button type="button" class="btn main" onClick={() => setSecret(null)}>{words.tokens.done}</button></p>
+        </Dialog>
+      )}
+      {doomed && (
+        <Dialog title={words.tokens.revoke} onClose={() => setDoomed(null)}>
+          <p>{words.tokens.sure(doomed.name ?? doomed.id)}</p>
+          <p class="row-of-chips"><button type="button" class="btn" onClick={() => setDoomed(null)}>{words.cancel}</button><button type="button" class="btn danger" onClick={() => void revoke(doomed)}>{words.tokens.revoke}</button></p>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFailed: (error: unknown) => void }) {
+  const [name, setName] = useState("");
+  const scopes = session.value?.token.scopes ?? ["read"];
+  const [chosen, setChosen] = useState<string[]>(["read"]);
+  return (
+    <form class="inline-form" onSubmit={async (event) => {
+      event.preventDefault();
+      onFailed(null);
+      try {
+        const made = await post<Token & { secret: string }>("/api/tokens", { name, scopes: chosen, phones: null, expires_at: null });
+        setName("");
+        if (made) onMade(made.secret);
+      } catch (problem) {
+        onFailed(problem);
+      }
+    }}>
+      <label>{words.tokens.name}<span class="field"><input required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} /></span></label>
+      <fieldset><legend>{words.tokens.scopes}</legend>{scopes.map((scope) => <label key={scope} class="check"><input type="checkbox" checked={chosen.includes(scope)} onChange={() => setChosen(chosen.includes(scope) ? chosen.filter((one) => one !== scope) : [...chosen, scope])} /><span>{scope}</span></label>)}</fieldset>
+      <button type="submit" class="btn main" disabled={!chosen.length}>{words.tokens.create}</button>
+    </form>
+  );
+}
+
+function TokenLine({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
+  const isOver = token.revoked_at !== null || (token.expires_at !== null && Date.parse(token.expires_at) < Date.now());
+  const facts = [
+    token.scopes.join(", "),
+    token.phones ? token.phones.map((phone) => `+${phone}`).join(", ") : words.manage.allPhones,
+    token.expires_at ? `${words.tokens.expires}: ${show("date", token.expires_at)}` : "",
+    token.last_used_at ? `${words.tokens.lastUsed}: ${show("moment", token.last_used_at)}` : words.tokens.notUsed,
+  ].filter(Boolean);
+  return (
+    <li class={isOver ? "over" : ""}>
+      <Icon name="key" /><div><b><bdi>{token.name ?? words.tokens.nameless}</bdi></b>{token.current && <span class="tag">{words.tokens.current}</span>}<p class="note">{facts.join(" · ")}</p></div>
+      {isOver ? <span class="note">{token.revoked_at ? words.tokens.revoked : words.tokens.expired}</span> : <button type="button" class="btn" onClick={onRevoke}>{words.tokens.revoke}</button>}
+    </li>
+  );
+}

@@ -1,0 +1,283 @@
+/** A window of rows in normal flow. Pages come in at both ends, far rows go, and what the reader looks at stays where it is.
+ *
+ * The scroller needs `overflow-anchor: none` and `position: relative`; each row is a child of `list` with `data-id`.
+ * `draw` must be synchronous and keyed, so that a row that stays keeps its element.
+ */
+export interface Page<T> {
+  items: T[];
+  older: boolean;
+  newer: boolean;
+  /** The row that was asked for, where it has another id by now. */
+  target?: string;
+}
+export interface Row { id: string }
+export type Side = "older" | "newer";
+export type Ask = { around: string } | { at: string } | { before: string } | { after: string } | Record<string, never>;
+
+export interface Parts<T extends Row> {
+  scroller: HTMLElement;
+  list: HTMLElement;
+  get: (ask: Ask) => Promise<Page<T>>;
+  draw: (items: readonly T[], ends: { older: boolean; newer: boolean }) => void;
+  /** Where in time a row stands, for rows that come in by themselves. */
+  compare: (a: T, b: T) => number;
+  failed: (side: Side, error: unknown) => void;
+  moved: (first: HTMLElement | null, follows: boolean) => void;
+}
+
+const AHEAD = 2; // screens that are fetched in advance
+const KEEP = 3; // screens that are kept behind
+const MAX_ROWS = 200; // while they fill the screens above
+const MAX_HELD_ROWS = 600; // while one of them has the focus or a selection
+const FLING_MS = 120;
+// WebKit on phones ignores where a page scrolls to while a finger's fling goes on.
+const IGNORES_WRITES = typeof navigator !== "undefined" && /^((?!chrome|android|crios|fxios).)*safari/i.test(navigator.userAgent) && navigator.maxTouchPoints > 1;
+
+export class ScrollWindow<T extends Row> {
+  #items: T[] = [];
+  #ends = { older: false, newer: false };
+  #busy = { older: false, newer: false };
+  #failed = { older: false, newer: false }; // an edge that failed waits for the reader
+  #epoch = 0;
+  #anchor: { row: HTMLElement; top: number } | null = null;
+  #target: HTMLElement | null = null;
+  #follows = false;
+  #filled = -1; // height at the last filling: one that adds nothing is not repeated, or a hidden list would load for ever
+  #scrolledAt = 0;
+  readonly #observer: ResizeObserver;
+  readonly #parts: Parts<T>;
+
+  constructor(parts: Parts<T>) {
+    this.#parts = parts;
+    this.#observer = new ResizeObserver(() => { this.#hold(); this.#fill(); });
+    this.#observer.observe(parts.list);
+    this.#observer.observe(parts.scroller);
+    parts.scroller.addEventListener("scroll", this.#onScroll, { passive: true });
+  }
+
+  close(): void {
+    this.#epoch++;
+    this.#observer.disconnect();
+    this.#parts.scroller.removeEventListener("scroll", this.#onScroll);
+  }
+
+  get items(): readonly T[] { return this.#items; }
+  get ends() { return this.#ends; }
+  get follows() { return this.#follows; }
+
+  #onScroll = () => {
+    this.#filled = -1;
+    this.#scrolledAt = performance.now();
+    this.#note();
+    this.#fill();
+    this.#tell();
+  };
+
+  /** The newest rows, or those that `ask` means, with the row `target` at the part `at` of the height or `top` px from it. */
+  async show(ask: Ask, place: { target?: (page: Page<T>) => string | null; at?: number; top?: number } = {}): Promise<T | "none" | "late"> {
+    const epoch = ++this.#epoch;
+    const page = await this.#parts.get(ask);
+    if (epoch !== this.#epoch) return "late";
+    this.#busy = { older: false, newer: false };
+    this.#failed = { older: false, newer: false };
+    this.#filled = -1;
+    this.#anchor = null;
+    this.#follows = false;
+    this.#ends = { older: page.older, newer: page.newer };
+    this.#put(page.items);
+    const id = place.target?.(page) ?? null;
+    this.#target = id === null ? null : this.rowOf(id);
+    this.#place(place.at ?? 0.3, place.top);
+    this.#note();
+    this.#fill();
+    this.#tell();
+    return page.items.find((item) => item.id === id) ?? "none";
+  }
+
+  #place(at: number, top: number | undefined): void {
+    const { scroller } = this.#parts;
+    if (!this.#target) scroller.scrollTop = scroller.scrollHeight;
+    else if (top !== undefined) scroller.scrollTop = this.#target.offsetTop - top;
+    else scroller.scrollTop = this.#target.offsetTop - Math.max(0, scroller.clientHeight - this.#target.offsetHeight) * at;
+  }
+
+  /** Go to a row that stands in the window already; false if it does not. */
+  reveal(id: string, at = 0.3, top?: number): boolean {
+    const row = this.rowOf(id);
+    if (!row) return false;
+    this.#epoch++;
+    this.#busy = { older: false, newer: false };
+    this.#target = row;
+    this.#follows = false;
+    this.#place(at, top);
+    this.#note();
+    this.#fill();
+    this.#tell();
+    return true;
+  }
+
+  /** Rows that came by themselves: put where they belong if they fall into the window. How many were put in. */
+  insert(rows: readonly T[]): number {
+    const { compare } = this.#parts;
+    const held = new Set(this.#items.map((item) => item.id));
+    const [first, last] = [this.#items[0], this.#items.at(-1)];
+    const fits = rows.filter((row) => !held.has(row.id)
+      && (!this.#ends.newer || (last && compare(row, last) < 0)) && (!this.#ends.older || (first && compare(row, first) > 0)));
+    if (!fits.length) return 0;
+    this.#change(() => this.#put(this.#trim([...this.#items, ...fits].sort(compare), "newer")));
+    return fits.length;
+  }
+
+  drop(id: string): boolean {
+    if (!this.#items.some((item) => item.id === id)) return false;
+    this.#change(() => this.#put(this.#items.filter((item) => item.id !== id)));
+    return true;
+  }
+
+  /** Draw anew, because something about a row other than its own signal has changed. */
+  redraw(): void {
+    this.#change(() => this.#put(this.#items));
+  }
+
+  #change(change: () => void): void {
+    this.#note();
+    change();
+    this.#hold();
+    this.#tell();
+  }
+
+  /** What stands around the list has changed its height. */
+  settle(): void {
+    this.#hold();
+    this.#fill();
+  }
+
+  retry(side: Side): void {
+    this.#failed[side] = false;
+    this.#filled = -1;
+    void this.#more(side);
+  }
+
+  rowOf(id: string): HTMLElement | null {
+    return this.#parts.list.querySelector<HTMLElement>(`:scope > [data-id="${CSS.escape(id)}"]`);
+  }
+
+  /** The row at the top of the view and how far its top is from it. */
+  place(): { row: HTMLElement; top: number } | null {
+    const row = this.#rowAt(this.#parts.scroller.scrollTop);
+    return row && { row, top: row.offsetTop - this.#parts.scroller.scrollTop };
+  }
+
+  #put(items: T[]): void {
+    const { list, scroller } = this.#parts;
+    const focused = list.contains(document.activeElement);
+    this.#items = items;
+    this.#parts.draw(items, this.#ends);
+    if (focused && !list.contains(document.activeElement)) scroller.focus({ preventScroll: true });
+  }
+
+  /** Remember which row the reader looks at, and where it stands. */
+  #note(): void {
+    const { scrollTop, clientHeight, scrollHeight } = this.#parts.scroller;
+    this.#follows = !this.#ends.newer && scrollHeight - scrollTop - clientHeight < 4;
+    const top = this.#target?.isConnected ? this.#target.offsetTop - scrollTop : -1;
+    const row = top >= 0 && top < clientHeight ? this.#target : this.#rowAt(scrollTop);
+    this.#anchor = row ? { row, top: row.offsetTop - scrollTop } : null;
+  }
+
+  #tell(): void {
+    this.#parts.moved(this.#rowAt(this.#parts.scroller.scrollTop), this.#follows);
+  }
+
+  #rowAt(y: number): HTMLElement | null {
+    const rows = this.#parts.list.children as HTMLCollectionOf<HTMLElement>;
+    let low = 0, high = rows.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1, row = rows[middle]!;
+      if (row.offsetTop + row.offsetHeight <= y) low = middle + 1;
+      else high = middle;
+    }
+    return rows[low] ?? null;
+  }
+
+  /** Put the remembered row back where it stood; before paint, so nothing is seen to move. */
+  #hold(): void {
+    const { scroller } = this.#parts;
+    if (this.#follows) {
+      scroller.scrollTop = scroller.scrollHeight;
+      return;
+    }
+    if (!this.#anchor?.row.isConnected) return;
+    const moved = this.#anchor.row.offsetTop - scroller.scrollTop - this.#anchor.top;
+    if (Math.abs(moved) >= 1) scroller.scrollBy({ top: moved, behavior: "instant" });
+  }
+
+  #fill(): void {
+    const { scrollTop, clientHeight, scrollHeight } = this.#parts.scroller;
+    if (!clientHeight) return;
+    if (scrollTop < clientHeight * AHEAD) void this.#more("older");
+    if (scrollHeight - scrollTop - clientHeight < clientHeight * AHEAD) void this.#more("newer");
+  }
+
+  async #more(side: Side): Promise<void> {
+    const { list } = this.#parts;
+    if (this.#busy[side] || this.#failed[side] || !this.#ends[side] || !this.#items.length) return;
+    if (list.offsetHeight === this.#filled) return;
+    this.#busy[side] = true;
+    const epoch = this.#epoch;
+    try {
+      const page = await this.#parts.get(side === "older" ? { before: this.#items[0]!.id } : { after: this.#items.at(-1)!.id });
+      if (side === "older") await this.#rest();
+      if (epoch !== this.#epoch) return;
+      this.#ends[side] = page[side];
+      const held = new Set(this.#items.map((item) => item.id));
+      const items = page.items.filter((item) => !held.has(item.id));
+      this.#note();
+      this.#follows = false;
+      this.#filled = list.offsetHeight;
+      this.#put(this.#trim(side === "older" ? [...items, ...this.#items] : [...this.#items, ...items], side));
+      this.#hold();
+      if (list.offsetHeight !== this.#filled) this.#filled = -1;
+      this.#tell();
+    } catch (error) {
+      if (epoch === this.#epoch) {
+        this.#failed[side] = true;
+        this.#parts.failed(side, error);
+      }
+      return;
+    } finally {
+      if (epoch === this.#epoch) this.#busy[side] = false;
+    }
+    this.#fill();
+  }
+
+  /** Where writes are ignored in a fling: wait for its end, unless the reader is about to reach the edge. */
+  async #rest(): Promise<void> {
+    const { scroller } = this.#parts;
+    while (IGNORES_WRITES && performance.now() - this.#scrolledAt < FLING_MS && scroller.scrollTop > scroller.clientHeight) {
+      await new Promise((resolve) => setTimeout(resolve, FLING_MS));
+    }
+  }
+
+  /** Without the rows that lie far behind, on the other side than the one that grew. */
+  #trim(items: T[], grew: Side): T[] {
+    const { scrollTop, clientHeight } = this.#parts.scroller;
+    const rows = this.#parts.list.children as HTMLCollectionOf<HTMLElement>;
+    let gone = 0;
+    while (items.length - gone > MAX_ROWS && gone < rows.length) {
+      const row = grew === "older" ? rows[rows.length - 1 - gone]! : rows[gone]!;
+      const far = grew === "older" ? row.offsetTop - scrollTop - clientHeight : scrollTop - row.offsetTop - row.offsetHeight;
+      if (far < clientHeight * KEEP || (items.length - gone <= MAX_HELD_ROWS && isHeld(row))) break;
+      gone++;
+    }
+    if (!gone) return items;
+    this.#ends[grew === "older" ? "newer" : "older"] = true;
+    return grew === "older" ? items.slice(0, -gone) : items.slice(gone);
+  }
+}
+
+/** A row with the focus or a selection in it stays: the reader is doing something with it. */
+function isHeld(row: HTMLElement): boolean {
+  const selection = getSelection();
+  return row.contains(document.activeElement) || (!!selection && !selection.isCollapsed && selection.containsNode(row, true));
+}
