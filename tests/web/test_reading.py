@@ -1,0 +1,362 @@
+"""Reading in a real browser: signing in, chats, every kind of message, jumps, and what comes in meanwhile."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from backscroll.core.errors import Unauthorised
+from backscroll.core.events import MessageEdited, MessageRevoked, ReactionSet
+from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
+from web.browsing import Reader, key_of, settle, shown, top_of, violations
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def said(page: Page, text: str) -> Any:
+    return page.locator(".said", has_text=text)
+
+
+def test_whoever_is_not_signed_in_is_asked_for_a_token_and_then_sees_what_was_asked_for(
+    reader: Any, world: World
+) -> None:
+    somebody = reader(secret=None)
+    somebody.expected = ("401",)
+    page = somebody.go(f"/read/chat/{MARA}/{KINDS}")
+    page.fill("input[name=token]", "not a token")
+    page.click("button[type=submit]")
+    expect(page.locator("[role=alert]")).to_contain_text("not valid")
+    page.fill("input[name=token]", world.secret)
+    page.click("button[type=submit]")
+    expect(page.locator("h1")).to_have_text("Every kind of message")
+    assert page.url.endswith(f"/read/chat/{MARA}/{KINDS}")
+    assert "token" not in page.evaluate("() => JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie")
+
+
+def test_chats_are_listed_newest_first_and_narrowed_by_kind_and_name(reader: Any) -> None:
+    page = reader().go("/")
+    names = page.locator(".chat-list .chat b")
+    expect(names.first).to_have_text(re.compile("Summer house|Every kind of message"))
+    page.get_by_role("button", name="People").click()
+    expect(names.filter(has_text="Summer house")).to_have_count(0)
+    expect(names.filter(has_text="Oma Ruth")).to_have_count(1)
+    page.get_by_role("button", name="Groups").click()
+    expect(names.filter(has_text="Oma Ruth")).to_have_count(0)
+    page.get_by_role("button", name="All", exact=True).click()
+    page.fill("[data-search]", "oma r")
+    expect(names).to_have_text(["Search messages for “oma r”", "Oma Ruth"])
+
+
+def test_a_key_and_a_few_letters_lead_to_a_chat(reader: Any) -> None:
+    page = reader().go("/")
+    page.locator(".chat-list .chat").first.wait_for()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("summer")
+    expect(page.locator("#switch-list [role=option]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Summer house")
+
+
+def test_every_kind_of_message_says_what_it_is(reader: Any) -> None:
+    page = reader().chat(MARA, KINDS)
+    for text in (
+        *("Passed on", "Do not tell anyone", "Deleted", "The text is kept", "Could not be decrypted", "view once"),
+        *("Which evening for the long table?", "Old boathouse", "Freya Lund", "INV-2026-0042 mooring fee.pdf"),
+        *("The export was made without media", "A kind of message that Backscroll does not know"),
+        *("Oma Ruth called · video · 24 min", "Missed voice call from Karim", "Ines added ليلى حداد"),
+        *("Where is this?", "Forwarded many times", "Not sent"),
+    ):
+        expect(page.locator(".rows")).to_contain_text(re.compile(text))
+    expect(page.locator(".said strong").first).to_have_text("Bold")
+    expect(page.locator(".said a[href='https://example.org/coast?map=2']")).to_have_attribute(
+        "rel", "noreferrer noopener"
+    )
+    expect(page.locator(".poll .leads")).to_have_text("Saturday")
+    expect(page.locator(".quote", has_text="From the terrace")).to_be_visible()
+    assert (
+        page.locator("img").evaluate_all("(all) => all.filter((one) => one.complete && !one.naturalWidth).length") == 0
+    )
+
+
+def test_a_picture_has_its_room_before_it_is_there(reader: Any) -> None:
+    somebody = reader()
+    somebody.context.route("**/media/**", lambda route: route.abort())
+    somebody.expected = ("ERR_FAILED",)
+    page = somebody.go(f"/read/chat/{MARA}/{KINDS}")
+    picture = page.locator(".row", has_text="From the terrace").locator(".picture").first
+    picture.wait_for(state="attached")
+    box = picture.bounding_box()
+    assert box is None or abs(box["width"] / box["height"] - 1.5) < 0.05
+
+
+def test_the_panel_tells_sources_versions_and_receipts_of_a_message(reader: Any) -> None:
+    page = reader().chat(MARA, HOUSE)
+    row = page.locator(".row", has_text="Olives, wine, and the good map of the coast.")
+    row.locator(".at").click()
+    panel = page.locator(".about-panel")
+    expect(panel.locator(".told li").first).to_contain_text("Linked phone")
+    expect(panel.locator(".versions li")).to_have_count(3)
+    expect(panel.locator(".versions del").last).to_contain_text("whine")
+    expect(panel.locator(".seen")).to_contain_text("Oma Ruth")
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+
+
+def test_a_link_to_a_message_opens_its_chat_there_and_reading_goes_on_both_ways(reader: Any, world: World) -> None:
+    somebody = reader()
+    page = somebody.chat(MARA, HOUSE)
+    page.keyboard.press("Home")
+    settle(page)
+    for _ in range(30):
+        page.locator(".scroller").evaluate("(s) => s.scrollBy(0, 900)")
+        page.wait_for_timeout(30)
+    settle(page)
+    key = page.locator(".row").nth(60).get_attribute("data-id")
+    page = somebody.chat(MARA, HOUSE, at=key)
+    expect(page.locator(".m.here")).to_be_visible()
+    settle(page)
+    first = top_of(page, key)
+    page.wait_for_timeout(600)
+    assert top_of(page, key) == pytest.approx(first, abs=0.5)
+    for way in (-1, 1):
+        seen = set[str]()
+        for _ in range(25):
+            page.locator(".scroller").evaluate("(s, way) => s.scrollBy(0, way * 800)", way)
+            page.wait_for_timeout(40)
+            seen |= set(page.locator(".row").evaluate_all("(rows) => rows.map((row) => row.dataset.id)"))
+        assert len(seen) > 150
+
+
+def test_a_quote_leads_to_its_message_and_back_to_the_same_place(reader: Any) -> None:
+    page = reader().chat(MARA, HOUSE)
+    page.keyboard.press("Home")
+    settle(page)
+    for _ in range(12):
+        page.locator(".scroller").evaluate("(s) => s.scrollBy(0, 700)")
+        page.wait_for_timeout(40)
+    settle(page)
+    link = page.locator("a[data-quoted]").evaluate_all(
+        "(all) => { const box = document.querySelector('.scroller').getBoundingClientRect();"
+        " const seen = (a) => a.getBoundingClientRect().top > box.top + 50 &&"
+        " a.getBoundingClientRect().bottom < box.bottom;"
+        " const one = all.find(seen);"
+        " return one && [one.closest('.row').dataset.id, one.dataset.quoted]; }"
+    )
+    assert link, "no answer in view"
+    row, quoted = link
+    before = top_of(page, row)
+    page.locator(f".row[data-id={json_text(row)}] a[data-quoted]").click()
+    expect(page.locator(f".row[data-id={json_text(quoted)}] .here")).to_be_visible()
+    settle(page)
+    page.keyboard.press("b")
+    expect(page.locator(".m.here")).to_have_count(0)
+    settle(page)
+    assert top_of(page, row) == pytest.approx(before, abs=2)
+
+
+def json_text(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def test_a_date_leads_to_the_first_message_of_that_day(reader: Any) -> None:
+    page = reader().chat(MARA, HOUSE)
+    page.keyboard.press("g")
+    page.fill("input[name=day]", "2019-03-12")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page).to_have_url(re.compile(r"\?on=2019-03-12$"))
+    settle(page)
+    day = page.locator(".row").evaluate_all(
+        "(rows) => { const top = document.querySelector('.scroller').getBoundingClientRect().top;"
+        " const first = rows.find((row) => row.getBoundingClientRect().bottom > top + 5);"
+        " return first?.querySelector('.day')?.dataset.day; }"
+    )
+    assert day is not None
+    assert day >= "2019-03-12"
+    expect(page.locator(".spine .now")).to_contain_text(re.compile("2019"))
+    page.keyboard.press("End")
+    expect(page.locator(".row", has_text="Then Saturday it is")).to_be_visible()
+
+
+def test_hostile_words_and_names_are_only_words(reader: Any) -> None:
+    somebody = reader()
+    page = somebody.chat(MARA, HOSTILE)
+    expect(page.locator(".row").first).to_be_attached()
+    settle(page)
+    assert "taken" not in page.title()
+    assert page.locator(".rows script, .rows img").count() == 0
+    hrefs = page.locator(".rows a").evaluate_all("(all) => all.map((one) => one.protocol)")
+    assert set(hrefs) <= {"http:", "https:", "mailto:"}
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    expect(page.get_by_role("button", name=re.compile("Show all"))).not_to_have_count(0)
+
+
+def test_what_happens_meanwhile_appears_by_itself(browser: Browser, own_world: tuple[World, str]) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.secret)
+    page = somebody.chat(MARA, KINDS)
+    settle(page)
+    now = moment("2026-07-19T09:00:00")
+    news = say(KINDS, "N1", now, "Karim", "A new message")
+    world.apply(news)
+    expect(said(page, "A new message")).to_be_visible()
+    world.apply(MessageEdited(target=target(news), text="A changed message", at=now + MINUTE))
+    expect(said(page, "A changed message")).to_be_visible()
+    world.apply(ReactionSet(target=target(news), by=PEOPLE["Ines"], emoji="🍑", at=now + MINUTE))
+    expect(page.locator(".rx", has_text="🍑")).to_be_visible()
+    world.apply(MessageRevoked(target=target(news), at=now + 2 * MINUTE))
+    expect(page.locator(".row", has_text="A changed message").locator(".gone")).to_be_visible()
+    expect(page.locator(".chat-list .chat[aria-current]")).to_contain_text("A changed message")
+    assert not somebody.faults
+    somebody.close()
+
+
+def test_a_new_message_does_not_move_what_is_read_but_raises_a_count(
+    browser: Browser, own_world: tuple[World, str]
+) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.secret)
+    page = somebody.chat(MARA, KINDS)
+    page.locator(".scroller").evaluate("(s) => { s.scrollTop = 400; }")
+    settle(page)
+    place = page.locator(".scroller").evaluate("(s) => s.scrollTop")
+    world.apply(say(KINDS, "N1", moment("2026-07-19T09:00:00"), "Karim", "Somewhere below"))
+    expect(page.locator(".newest")).to_contain_text("1 new message")
+    assert page.locator(".scroller").evaluate("(s) => s.scrollTop") == place
+    page.locator(".newest").click()
+    expect(said(page, "Somewhere below")).to_be_in_viewport()
+    somebody.close()
+
+
+def test_two_tabs_share_one_stream(browser: Browser, own_world: tuple[World, str]) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.secret)
+    streams: list[str] = []
+    somebody.context.on(
+        "request", lambda request: streams.append(request.url) if "/api/events" in request.url else None
+    )
+    pages = [somebody.page, somebody.open()]
+    for page in pages:
+        page.goto(f"{base}/read/chat/{MARA}/{KINDS}")
+        page.wait_for_selector(".row")
+    world.apply(say(KINDS, "N1", moment("2026-07-19T09:00:00"), "Karim", "Heard by both"))
+    for page in pages:
+        expect(said(page, "Heard by both")).to_be_visible()
+    assert len(streams) == 1
+    somebody.close()
+
+
+def test_a_token_that_is_revoked_asks_to_sign_in_again_at_the_same_place(
+    browser: Browser, own_world: tuple[World, str]
+) -> None:
+    world, base = own_world
+    token = world.store.create_token(world.org.no, name="Guest")
+    somebody = Reader(browser, base, token.secret)
+    somebody.expected = ("401",)
+    page = somebody.chat(MARA, KINDS)
+    world.store.revoke_token(world.org.no, token.id)
+    expect(page.locator(".sign-in")).to_contain_text("You have been signed out")
+    page.fill("input[name=token]", world.secret)
+    page.click("button[type=submit]")
+    expect(page.locator("h1")).to_have_text("Every kind of message")
+    assert not somebody.faults
+    somebody.close()
+
+
+def test_an_edge_that_cannot_be_loaded_says_so_once_and_can_be_tried_again(reader: Any) -> None:
+    somebody = reader()
+    somebody.expected = ("ERR_FAILED",)
+    page = somebody.chat(MARA, HOUSE, on="2019-03-12")
+    settle(page)
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    somebody.context.route("**/messages?before=*", refuse)
+    for _ in range(40):
+        page.locator(".scroller").evaluate("(s) => s.scrollBy(0, -900)")
+        page.wait_for_timeout(20)
+    alert = page.locator(".scroller .alert")
+    expect(alert).to_contain_text("Older messages could not be loaded")
+    assert len(asked) == 1
+    somebody.context.unroute_all()
+    alert.get_by_role("button").click()
+    expect(alert).to_have_count(0)
+
+
+def test_a_server_that_fails_is_told_in_words(reader: Any) -> None:
+    somebody = reader()
+    somebody.expected = ("500",)
+    somebody.context.route("**/messages?*", lambda route: route.fulfill(status=500, body="{}"))
+    page = somebody.go(f"/read/chat/{MARA}/{shown(KINDS)}")
+    expect(page.locator("[role=alert]")).to_contain_text("could not answer")
+    somebody.context.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".row").first).to_be_attached()
+
+
+def test_the_words_can_be_read_without_a_mouse(reader: Any) -> None:
+    page = reader().chat(MARA, KINDS)
+    settle(page)
+    page.keyboard.press("k")
+    first = page.evaluate("() => document.activeElement.closest('.row').dataset.id")
+    page.keyboard.press("k")
+    second = page.evaluate("() => document.activeElement.closest('.row').dataset.id")
+    assert first != second
+    page.keyboard.press("Enter")
+    expect(page.locator(".about-panel")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
+
+
+@pytest.mark.parametrize(
+    "address", ["/", f"/read/chat/{MARA}/{KINDS}", "/read/media", "/read/contacts", "/read/sources"]
+)
+def test_the_main_screens_are_open_to_everybody(reader: Any, address: str) -> None:
+    page = reader().go(address)
+    page.locator("h1").first.wait_for(state="attached")
+    settle(page)
+    assert violations(page) == []
+
+
+def test_the_key_of_a_message_is_in_its_link(reader: Any, world: World) -> None:
+    somebody = reader()
+    page = somebody.chat(MARA, KINDS)
+    key = key_of(world, page, "Where is this?")
+    page = somebody.chat(MARA, KINDS, at=key)
+    expect(page.locator(".here", has_text="Where is this?")).to_be_visible()
+
+
+def test_a_token_is_made_and_revoked_in_the_page(browser: Browser, own_world: tuple[World, str]) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.secret)
+    page = somebody.go("/read/manage/tokens")
+    page.get_by_label("Name").fill("Laptop")
+    page.get_by_role("button", name="Create token").click()
+    secret = page.locator(".secret").inner_text()
+    assert world.store.authenticate(secret).scopes == {"read"}
+    page.get_by_role("button", name="Done").click()
+    page.locator("li", has_text="Laptop").get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page.locator("li.over", has_text="Laptop")).to_be_visible()
+    with pytest.raises(Unauthorised):
+        world.store.authenticate(secret)
+    assert not somebody.faults
+    somebody.close()
+
+
+def test_what_a_token_may_not_do_is_not_offered(browser: Browser, own_world: tuple[World, str]) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.store.create_token(world.org.no, name="Guest").secret)
+    page = somebody.go("/read/manage")
+    expect(page.locator("h1")).to_have_text("Settings")
+    expect(page.get_by_role("link", name="Tokens")).to_have_count(0)
+    page = somebody.go("/read/manage/tokens")
+    expect(page.get_by_role("button", name="Create token")).to_have_count(0)
+    assert not somebody.faults
+    somebody.close()
