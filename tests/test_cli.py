@@ -395,6 +395,24 @@ def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only
         assert ended(again)[0] == 0
 
 
+def test_a_sample_prints_a_link_that_signs_a_browser_in_a_single_time(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "data"
+    server = backscroll("serve", "--sample", "--port", str(port), data=data)
+    try:
+        link = re.search(r"http://127\.0\.0\.1:\d+/read/sign-in#once=(\S+)", until(server, "#once="))
+        assert link
+        once = json.dumps({"once": link[1]}).encode()
+        with urlopen(Request(f"http://127.0.0.1:{port}/api/session", once, method="POST")) as answer:
+            assert "HttpOnly" in answer.headers["set-cookie"]
+            assert json.load(answer)["chats"] > 0
+        with pytest.raises(HTTPError) as used:
+            urlopen(Request(f"http://127.0.0.1:{port}/api/session", once, method="POST"))
+        assert used.value.code == 401
+        used.value.close()
+    finally:
+        assert ended(server)[0] == 0
+
+
 def fetched(curl: str) -> bytes:
     """What the printed command fetches, read as a shell and curl read it."""
     words = shlex.split(curl)

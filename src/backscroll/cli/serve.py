@@ -51,6 +51,7 @@ def serve(
     """
     settings = settings_of(ctx, host=host, port=port, workers=workers, public_url=public_url)
     refuse_a_taken_port(settings.host, settings.port)
+    link: str | None = None
     with open_archive(settings, create=True) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is reported here.
         if settings.open_access:
@@ -60,7 +61,8 @@ def serve(
 
             if is_wanted(archive.store):
                 click.echo(fill(archive))
-    run(settings)
+            link = sign_in_link(archive.store, settings)
+    run(settings, link)
 
 
 def check_open_access(store: Store, token: str) -> None:
@@ -90,8 +92,25 @@ def refuse_a_taken_port(host: str, port: int) -> None:
         ) from error
 
 
-def run(settings: Settings) -> None:
-    """Serve until a signal. The processes read their settings from the environment, where they are put here."""
+def sign_in_link(store: Store, settings: Settings) -> str | None:
+    """An address that signs a browser of this machine in, once; None where others are reached, or no token is valid."""
+    from backscroll.http.limits import is_loopback
+
+    if settings.public_url or not is_loopback(settings.host):
+        return None
+    now = time.time_ns() // 1000
+    for org in store.list_orgs():
+        for token in store.list_tokens(org.no):
+            if token.revoked_at is None and (token.expires_at is None or token.expires_at > now):
+                return f"{settings.url}/read/sign-in#once={store.invite_once(token.id).secret}"
+    return None
+
+
+def run(settings: Settings, link: str | None = None) -> None:
+    """Serve until a signal, and show ``link`` once the server answers.
+
+    The processes read their settings from the environment, where they are put here.
+    """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
@@ -120,7 +139,7 @@ def run(settings: Settings) -> None:
         log_level=LogLevels.warning if settings.log_level == "info" else LogLevels(settings.log_level),
         log_dictconfig=_LOGGING,
     )
-    server.on_startup(lambda: threading.Thread(target=_announce, args=(settings,), daemon=True).start())
+    server.on_startup(lambda: threading.Thread(target=_announce, args=(settings, link), daemon=True).start())
     server.serve()
 
 
@@ -144,7 +163,7 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-def _announce(settings: Settings) -> None:
+def _announce(settings: Settings, link: str | None) -> None:
     """Print where the server is, once it accepts connections."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
     give_up = time.monotonic() + READY_SECONDS
@@ -155,6 +174,8 @@ def _announce(settings: Settings) -> None:
             time.sleep(0.05)
         else:
             click.echo(f"Backscroll answers at {settings.url} (stop it with Ctrl-C).")
+            if link:
+                click.echo(f"Read it in a browser, signed in once by this link of ten minutes:\n  {link}")
             return
 
 
