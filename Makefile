@@ -53,7 +53,6 @@ $(PAGE): $(STAMP) $(PAGE_SOURCES) tools/build_page.sh
 .PHONY: web-for-tests
 web-for-tests: $(STAMP)
 	@bash tools/build_page.sh --dev
-	@node web/tests/run.mjs
 
 .PHONY: serve
 serve: install web  ## Start the archive on http://127.0.0.1:8080; an empty one gets a sample to look at

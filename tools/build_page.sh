@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the web page: npm packages by the lock, then src/backscroll/web/static. usage: build_page.sh [--dev]
+# --dev also checks the types and runs the tests that need no browser.
 # Node 20 or newer is taken from PATH; where there is none, from the wheel that web/node.lock pins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -37,3 +38,6 @@ if [ "${1:-}" = --dev ]; then
   (cd web && "$node" node_modules/typescript/bin/tsc --noEmit)
 fi
 (cd web && "$node" build.mjs)
+if [ "${1:-}" = --dev ]; then
+  "$node" web/tests/run.mjs
+fi
