@@ -123,15 +123,16 @@ export interface Change {
 export interface Hit {
   message: Message;
   highlights: { field: string; parts: [string, boolean][] }[];
-  context: { key: string; sender: Person | null; from_me: boolean; kind: Kind; text: string | null; timestamp: string }[];
+  /** What stands right before and after it in its chat, oldest first. */
+  context: Message[];
+}
+export interface Facets {
+  chats: { chat_id: string; name: string | null; count: number }[];
+  phones: { phone_id: string; org_phone: string | null; name: string | null; count: number }[];
+  months: { month: string; count: number }[];
+  complete: boolean;
 }
 export interface SearchAnswer {
-  items: Hit[]; total: number | null; total_is_exact: boolean; complete: boolean; ignored: string[]; next: string | null;
-  facets?: {
-    chats?: { phone: string; chat_id: string; name: string | null; count: number }[];
-    phones?: { phone: string; name: string | null; count: number }[];
-    months?: [string, number][];
-  } | null;
-  took_ms?: number | null;
-  covers?: { chats: number; phones: number; chats_with_gaps: number } | null;
+  items: Hit[]; total: number; total_is_exact: boolean; complete: boolean; ignored: string[]; next: string | null;
+  facets: Facets | null;
 }

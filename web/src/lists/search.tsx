@@ -6,8 +6,8 @@ import { Icon, type IconName } from "../parts/icon.tsx";
 import { Alert, Blank, Failure, Waiting } from "../parts/states.tsx";
 import { join, split, toggle, valued, without } from "../query.ts";
 import { navigate, type Route, type Sort, to } from "../router.ts";
-import { addMonths, ms, show, startOfMonth, ZONE } from "../time.ts";
-import type { Hit, SearchAnswer } from "../types.ts";
+import { ms, show, startOfMonth, ZONE } from "../time.ts";
+import type { Facets, Hit, Message, SearchAnswer } from "../types.ts";
 import { words } from "../words.ts";
 
 const PAGE = 30;
@@ -56,7 +56,7 @@ function useSearch(asked: Asked) {
       busy.current = true;
       try {
         const next = await ask(known.next);
-        if (no === current.current) take({ ...known, ...next, facets: known.facets ?? next.facets ?? null, items: [...known.items, ...next.items] });
+        if (no === current.current) take({ ...known, ...next, facets: known.facets ?? next.facets, items: [...known.items, ...next.items] });
       } catch (problem) {
         if (no === current.current) setError(problem);
       }
@@ -79,12 +79,12 @@ export function SearchScreen({ route }: { route: Route }) {
       if (scrollHeight - scrollTop < clientHeight * 2) more();
     }}>
       <h1 class="unseen">{words.search.title}</h1>
-      <Field q={q} sort={sort} phone={phone} note={answer?.total !== null && answer?.total !== undefined ? words.search.found(answer.total, answer.total_is_exact) : ""} />
+      <Field q={q} sort={sort} phone={phone} note={answer ? words.search.found(answer.total, answer.total_is_exact) : ""} />
       <div class="row-of-chips" role="group" aria-label={words.search.title}>
         {(["newest", "relevance"] as const).map((one) => <button type="button" key={one} class="chip" aria-pressed={sort === one} onClick={() => navigate(to.search(q, one, phone), { replace: true })}>{one === "newest" ? words.search.newest : words.search.best}</button>)}
         {FILTERS.map(({ filter, icon, label }) => <button type="button" key={filter} class="chip" aria-pressed={split(q).filters.includes(filter)} onClick={() => navigate(to.search(toggle(q, filter), sort, phone))}><Icon name={icon} /> {label}</button>)}
       </div>
-      <p class="unseen" role="status">{answer && !isBusy ? words.search.found(answer.total ?? answer.items.length, answer.total_is_exact) : ""}</p>
+      <p class="unseen" role="status">{answer && !isBusy ? words.search.found(answer.total, answer.total_is_exact) : ""}</p>
       {answer?.complete === false && <Alert text={words.search.incomplete} />}
       {answer?.ignored.length ? <p class="note">{words.search.ignored(answer.ignored)}</p> : null}
       {isMissing ? <Blank icon="search" title={words.search.unavailable} /> : error && !answer ? <Failure error={error} again={again} /> : !q ? <Blank icon="search" title={words.search.label}><p>{words.search.help}</p></Blank> : !answer ? <Waiting /> : <Results answer={answer} route={route} more={more} error={error} again={again} />}
@@ -121,51 +121,48 @@ function Field({ q, sort, phone, note }: Asked & { note: string }) {
 interface Group { phone: string; jid: string; name: string; hits: { hit: Hit; index: number }[] }
 
 /** Hits that follow one another in the same chat stand together; the order of the answer is kept. */
-function groupsOf(items: readonly Hit[], names: Map<string, string>): Group[] {
+function groupsOf(items: readonly Hit[]): Group[] {
   const groups: Group[] = [];
   items.forEach((hit, index) => {
     const { phone, chat_id: jid } = hit.message;
     const last = groups.at(-1);
     if (last && last.phone === phone && last.jid === jid) last.hits.push({ hit, index });
-    else groups.push({ phone, jid, name: names.get(`${phone}/${jid}`) ?? chatNames.get(jid) ?? words.phoneNumber(jid), hits: [{ hit, index }] });
+    else groups.push({ phone, jid, name: chatNames.get(jid) ?? words.phoneNumber(jid), hits: [{ hit, index }] });
   });
   return groups;
 }
 
 function Results({ answer, route, more, error, again }: { answer: SearchAnswer; route: Extract<Route, { name: "search" }>; more: () => void; error: unknown; again: () => void }) {
   const facets = answer.facets?.chats ?? [];
-  const names = new Map(facets.filter((facet) => facet.name).map((facet) => [`${facet.phone}/${facet.chat_id}`, facet.name!]));
   for (const facet of facets) if (facet.name) chatNames.set(facet.chat_id, facet.name);
-  const counts = new Map(facets.map((facet) => [`${facet.phone}/${facet.chat_id}`, facet.count]));
+  const counts = new Map(facets.map((facet) => [facet.chat_id, facet.count]));
   const phones = session.value?.phones ?? [];
+  if (!answer.items.length && !answer.next) return <Nothing route={route} />;
   return (
     <div class="found">
       <div>
-        {!answer.items.length && <Nothing answer={answer} route={route} />}
-        {groupsOf(answer.items, names).map((group) => {
-          const id = `${group.phone}/${group.jid}`;
+        {groupsOf(answer.items).map((group) => {
           const own = phones.length > 1 ? phones.find((one) => one.phone === group.phone) : null;
           return (
             <section key={group.hits[0]!.hit.message.key} class="hit-group">
-              <header><Avatar id={group.jid} name={group.name} /><h2 dir="auto"><a href={to.chat(group.phone, group.jid)}>{group.name}</a></h2>{own && <span class="tag"><Icon name="phone" /> {own.name ?? `+${own.phone}`}</span>}{counts.has(id) && <span class="note num">{words.search.inChat(counts.get(id)!)}</span>}</header>
+              <header><Avatar id={group.jid} name={group.name} /><h2 dir="auto"><a href={to.chat(group.phone, group.jid)}>{group.name}</a></h2>{own && <span class="tag"><Icon name="phone" /> {own.name ?? `+${own.phone}`}</span>}{counts.has(group.jid) && <span class="note num">{words.search.inChat(counts.get(group.jid)!)}</span>}</header>
               {group.hits.map(({ hit, index }) => <HitLine key={hit.message.key} hit={hit} index={index} />)}
             </section>
           );
         })}
         {error ? <Failure error={error} again={again} /> : answer.next && <button type="button" class="btn bare" onClick={more}>{words.more}</button>}
       </div>
-      <Facets answer={answer} route={route} />
+      <FacetList answer={answer} route={route} />
     </div>
   );
 }
 
-function Nothing({ answer, route }: { answer: SearchAnswer; route: Extract<Route, { name: "search" }> }) {
-  const isDated = (filter: string) => /^-?(before|after|on):/i.test(filter);
-  const wider = without(route.q, isDated);
+function Nothing({ route }: { route: Extract<Route, { name: "search" }> }) {
+  const { chats = 0, phones = [] } = session.value ?? {};
   return (
     <Blank icon="search" title={words.search.nothing(route.q)}>
-      {answer.covers && <p>{words.search.scope(answer.covers.chats, answer.covers.phones)} {answer.covers.chats_with_gaps ? words.search.gaps(answer.covers.chats_with_gaps) : ""}</p>}
-      {wider !== route.q && <a class="btn" href={to.search(wider, route.sort, route.phone)}>{words.search.withoutDates}</a>}
+      <p>{words.search.scope(chats, phones.length)} {words.search.noProof}</p>
+      {split(route.q).filters.some(isDated) && <a class="btn" href={to.search(without(route.q, isDated), route.sort, route.phone)}>{words.search.withoutDates}</a>}
     </Blank>
   );
 }
@@ -173,67 +170,77 @@ function Nothing({ answer, route }: { answer: SearchAnswer; route: Extract<Route
 function HitLine({ hit, index }: { hit: Hit; index: number }) {
   const { message, context } = hit;
   const who = message.from_me ? words.you : words.somebody(message.sender);
-  const before = context.filter((one) => ms(one.timestamp) <= ms(message.timestamp) && one.key !== message.key).slice(-1);
-  const after = context.filter((one) => ms(one.timestamp) > ms(message.timestamp)).slice(0, 1);
-  const around = (one: Hit["context"][number]) => {
+  const [before, after] = around(context, message);
+  const beside = (one: Message) => {
     const name = one.from_me ? words.you : words.somebody(one.sender);
-    return <p key={one.key} class="ctx" dir="auto"><b class={one.from_me || !one.sender ? "" : `who f${colour(one.sender.jid)}`}><bdi>{name}</bdi></b> {words.gist(one.kind, one.text)}</p>;
+    return <p key={one.key} class="ctx" dir="auto"><b class={one.from_me || !one.sender ? "" : `who f${colour(one.sender.jid)}`}><bdi>{name}</bdi></b> {words.gist(one.kind, one.body, one.file ?? {})}</p>;
   };
   return (
     <a class="hit" href={to.chat(message.phone, message.chat_id, { at: message.key, hit: String(index) })}>
       <time dateTime={message.timestamp}>{show("short", message.timestamp)}<small>{show("minute", message.timestamp)}</small></time>
       <div class="words">
-        {before.map(around)}
+        {before && beside(before)}
         <b class={message.from_me || !message.sender ? "" : `who f${colour(message.sender.jid)}`}><bdi>{who}</bdi></b>
         {hit.highlights.length
           ? hit.highlights.map(({ field, parts }) => <p key={field} dir="auto">{parts.map(([text, isHit], key) => (isHit ? <mark key={key}>{text}</mark> : text))}</p>)
           : <p dir="auto">{words.gist(message.kind, message.body, message.file ?? {})}</p>}
-        {after.map(around)}
+        {after && beside(after)}
       </div>
     </a>
   );
 }
 
-const MAX_FACETS = 12;
-const MAX_MONTHS = 36;
-
-/** Months, or years where there would be too many bars. */
-function bars(months: [string, number][]): { label: string; from: string; until: string; count: number }[] {
-  if (months.length <= MAX_MONTHS) return months.map(([month, count]) => ({ label: show("month", startOfMonth(month)), from: `${month}-01`, until: `${addMonths(month, 1)}-01`, count }));
-  const years = new Map<string, number>();
-  for (const [month, count] of months) years.set(month.slice(0, 4), (years.get(month.slice(0, 4)) ?? 0) + count);
-  return [...years].map(([year, count]) => ({ label: year, from: `${year}-01-01`, until: `${Number(year) + 1}-01-01`, count }));
+/** The message before and the one after, of what an answer shows beside a hit. */
+function around(context: readonly Message[], { timestamp, unique_id }: Message): [Message | undefined, Message | undefined] {
+  const isBefore = (one: Message) => ms(one.timestamp) < ms(timestamp) || (one.timestamp === timestamp && one.unique_id < unique_id);
+  return [context.filter(isBefore).at(-1), context.find((one) => !isBefore(one) && one.unique_id !== unique_id)];
 }
 
-function Facets({ answer, route }: { answer: SearchAnswer; route: Extract<Route, { name: "search" }> }) {
-  const { facets, covers } = answer;
+const MAX_FACETS = 12;
+const MAX_MONTHS = 36;
+const isDated = (filter: string) => /^-?(before|after|on):/i.test(filter);
+
+/** Months, or years where there would be too many bars. */
+function bars(months: Facets["months"]): { label: string; on: string; count: number }[] {
+  if (months.length <= MAX_MONTHS) return months.map(({ month, count }) => ({ label: show("month", startOfMonth(month)), on: month, count }));
+  const years = new Map<string, number>();
+  for (const { month, count } of months) years.set(month.slice(0, 4), (years.get(month.slice(0, 4)) ?? 0) + count);
+  return [...years].map(([year, count]) => ({ label: year, on: year, count }));
+}
+
+function FacetList({ answer, route }: { answer: SearchAnswer; route: Extract<Route, { name: "search" }> }) {
+  const { facets } = answer;
   const { q, sort, phone } = route;
+  if (!facets || !answer.items.length) return null;
   const chosen = split(q).filters;
-  const months = bars([...(facets?.months ?? [])].sort(([a], [b]) => a.localeCompare(b)));
+  const months = bars([...facets.months].sort((a, b) => a.month.localeCompare(b.month)));
   const most = Math.max(1, ...months.map(({ count }) => count));
-  const isDated = (filter: string) => /^(before|after|on):/i.test(filter);
+  const own = session.value?.phones ?? [];
   return (
-    <aside class="facets" aria-label={words.search.label}>
+    <aside class="facets" aria-label={words.search.narrow}>
       {months.length > 1 && (
         <section><h2>{words.search.when}</h2>
-          <div class="hist">{months.map(({ label, from, until, count }) => <a key={from} href={to.search(`${without(q, isDated)} after:${from} before:${until}`.trim(), sort, phone)} title={words.search.month(label, count)} aria-label={words.search.month(label, count)}><i style={{ blockSize: `${Math.max(4, (count / most) * 100)}%` }} /></a>)}</div>
+          <div class="hist">{months.map(({ label, on, count }) => <a key={on} href={to.search(`${without(q, isDated)} on:${on}`.trim(), sort, phone)} title={words.search.month(label, count)} aria-label={words.search.month(label, count)}><i style={{ blockSize: `${Math.max(4, (count / most) * 100)}%` }} /></a>)}</div>
           <p class="note ends"><span>{months[0]!.label}</span><span>{months.at(-1)!.label}</span></p>
         </section>
       )}
-      {(facets?.chats?.length ?? 0) > 0 && (
+      {facets.chats.length > 0 && (
         <section><h2>{words.search.chats}</h2>
-          <ul>{facets!.chats!.slice(0, MAX_FACETS).map((facet) => {
+          <ul>{facets.chats.slice(0, MAX_FACETS).map((facet) => {
             const filter = valued("in", facet.chat_id);
-            return <li key={`${facet.phone}/${facet.chat_id}`}><label><input type="checkbox" checked={chosen.includes(filter)} onChange={() => navigate(to.search(toggle(q, filter), sort, phone))} /><span dir="auto">{facet.name ?? words.phoneNumber(facet.chat_id)}</span></label><span class="num">{facet.count}</span></li>;
+            return <li key={facet.chat_id}><label><input type="checkbox" checked={chosen.includes(filter)} onChange={() => navigate(to.search(toggle(q, filter), sort, phone))} /><span dir="auto">{facet.name ?? words.phoneNumber(facet.chat_id)}</span></label><span class="num">{facet.count}</span></li>;
           })}</ul>
         </section>
       )}
-      {(facets?.phones?.length ?? 0) > 1 || phone ? (
+      {own.length > 1 && (facets.phones.length > 1 || phone) && (
         <section><h2>{words.search.phones}</h2>
-          <ul>{(facets?.phones ?? []).map((facet) => <li key={facet.phone}><label><input type="checkbox" checked={phone === facet.phone} onChange={() => navigate(to.search(q, sort, phone === facet.phone ? null : facet.phone))} /><span dir="auto">{facet.name ?? `+${facet.phone}`}</span></label><span class="num">{facet.count}</span></li>)}</ul>
+          <ul>{facets.phones.map((facet) => {
+            const digits = own.find((one) => one.phone_id === facet.phone_id)?.phone ?? facet.phone_id;
+            return <li key={facet.phone_id}><label><input type="checkbox" checked={phone === digits} onChange={() => navigate(to.search(q, sort, phone === digits ? null : digits))} /><span dir="auto">{facet.name ?? `+${digits}`}</span></label><span class="num">{facet.count}</span></li>;
+          })}</ul>
         </section>
-      ) : null}
-      {covers && <section><h2>{words.search.what}</h2><p class="note">{words.search.scope(covers.chats, covers.phones)} {covers.chats_with_gaps ? words.search.gaps(covers.chats_with_gaps) : ""}</p></section>}
+      )}
+      <section><h2>{words.search.what}</h2><p class="note">{words.search.scope(session.value?.chats ?? 0, own.length)}{facets.complete ? "" : ` ${words.search.latestOnly}`}</p></section>
     </aside>
   );
 }
