@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from backscroll.core.errors import Unauthorised
-from backscroll.core.events import MessageEdited, MessageRevoked, ReactionSet
+from backscroll.core.events import MessageEdited, MessageRevoked, NumberMapped, ReactionSet
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
 from web.browsing import Reader, key_of, settle, shown, top_of, violations
 
@@ -358,5 +359,38 @@ def test_what_a_token_may_not_do_is_not_offered(browser: Browser, own_world: tup
     expect(page.get_by_role("link", name="Tokens")).to_have_count(0)
     page = somebody.go("/read/manage/tokens")
     expect(page.get_by_role("button", name="Create token")).to_have_count(0)
+    assert not somebody.faults
+    somebody.close()
+
+
+def test_a_chat_that_turns_out_to_be_another_one_goes_on_under_its_number(
+    browser: Browser, own_world: tuple[World, str]
+) -> None:
+    world, base = own_world
+    start, lid = moment("2026-07-19T08:00:00"), "998877665544@lid"
+    told = [say(lid, f"L{n}", start + n * MINUTE, "Karim", f"Hidden line {n}") for n in range(60)]
+    world.apply(*told)
+    somebody = Reader(browser, base, world.secret)
+    page = somebody.chat(MARA, lid)
+    page.locator(".scroller").evaluate("(s) => { s.scrollTop = 300; }")
+    settle(page)
+    seen = page.locator(".row").evaluate_all(
+        "(rows) => { const box = document.querySelector('.scroller').getBoundingClientRect();"
+        " const row = rows.find((one) => one.getBoundingClientRect().top > box.top);"
+        " return [row.querySelector('.said p').innerText, row.getBoundingClientRect().top]; }"
+    )
+    number = PEOPLE["Karim"]
+    world.apply(NumberMapped(lid=lid, jid=number))
+    world.store.finish_merges()
+    expect(page).to_have_url(re.compile(re.escape(quote(shown(number), safe=""))), timeout=15_000)
+    settle(page)
+    row = page.locator(".row", has=page.get_by_text(seen[0], exact=True))
+    expect(row).to_be_visible()
+    box = row.bounding_box()
+    assert box
+    assert box["y"] == pytest.approx(seen[1], abs=2)
+    page.keyboard.press("End")
+    world.apply(say(number, "after", start + 90 * MINUTE, "Karim", "Said under the number"))
+    expect(said(page, "Said under the number")).to_be_visible()
     assert not somebody.faults
     somebody.close()

@@ -117,7 +117,7 @@ export interface PhoneDetails extends Phone {
 }
 
 export interface Change {
-  seq: number; type: string; phone: string | null; chat_id: string | null; key: string | null; message?: Message; into?: string;
+  seq: number; type: string; phone: string | null; chat_id: string | null; key: string | null; message?: Message;
 }
 
 export interface Hit {

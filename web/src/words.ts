@@ -130,7 +130,6 @@ export const words = {
     nextHit: "Next result",
     previousHit: "Previous result",
     closeHits: "Leave the results",
-    erased: "A message you were looking at was erased.",
   },
 
   gap: {

@@ -57,12 +57,13 @@ function useChats(q: string) {
 }
 
 const SOON_MS = 250;
+const RELOAD_MS = 2000;
 type SetListed = (change: (known: Listed | null) => Listed | null) => void;
 
 /** Asks again for the chats that changed, and puts each where its newest message belongs. */
 function listen(q: string, setListed: SetListed, reload: () => void): () => void {
   const changed = new Map<string, [string, string]>();
-  let timer = 0;
+  let timer = 0, reloading = 0;
   const refresh = async () => {
     timer = 0;
     const ids = [...changed.values()];
@@ -72,13 +73,14 @@ function listen(q: string, setListed: SetListed, reload: () => void): () => void
   };
   const stop = onChange((told) => {
     if (told.type === "bye") return;
-    if (told.type === "reset" || told.change.type === "chat.merged") reload();
+    // Names, and which chats are one, may be others now.
+    if (told.type === "reset" || told.change.type === "contact.updated") reloading ||= window.setTimeout(() => { reloading = 0; reload(); }, RELOAD_MS);
     else if (told.change.phone && told.change.chat_id && /^(message|chat)\./.test(told.change.type)) {
       changed.set(`${told.change.phone}/${told.change.chat_id}`, [told.change.phone, told.change.chat_id]);
       timer ||= window.setTimeout(() => void refresh(), SOON_MS);
     }
   });
-  return () => { clearTimeout(timer); stop(); };
+  return () => { clearTimeout(timer); clearTimeout(reloading); stop(); };
 }
 
 function placed(items: Chat[], chats: Chat[], q: string): Chat[] {

@@ -43,6 +43,7 @@ export class Reader {
   #setting: Setting;
   #keepTimer = 0;
   #refreshTimer = 0;
+  #wasErased = false;
   #stopEvents: () => void = () => {};
 
   constructor(readonly phone: string, public jid: string) {
@@ -258,17 +259,20 @@ export class Reader {
   async #loadDetails(): Promise<void> {
     try {
       const details = await get<ChatDetails>(chatPath(this.phone, this.jid));
-      if (details.chat_id !== this.jid) {
+      const isMerged = details.chat_id !== this.jid;
+      if (isMerged) {
         rename(location.pathname.replace(encodeURIComponent(this.jid), encodeURIComponent(details.chat_id)) + location.search);
         this.jid = details.chat_id;
       }
       const [known, found] = [JSON.stringify(this.#gaps), JSON.stringify(details.gaps ?? [])];
       this.details.value = details;
       this.#gaps = details.gaps ?? [];
-      if (known !== found) {
+      if (isMerged || known !== found) {
         this.#setting = this.#makeSetting();
         this.#window?.redraw();
       }
+      // Messages of a chat that became part of another have other keys now; the old ones still lead to them.
+      if (isMerged && this.state.value === "shown") await this.#reload();
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
         this.error.value = error;
@@ -315,10 +319,11 @@ export class Reader {
     }
     if (told.type !== "change") return;
     const { change } = told;
+    // A contact may have got another name, or turned out to be the other half of this chat.
+    if (change.type === "contact.updated") this.#refresh();
+    if (change.type === "message.erased") this.#refresh(true);
     if (change.phone !== this.phone || change.chat_id !== this.jid) return;
-    if (change.type === "chat.merged" && change.into) navigate(to.chat(this.phone, change.into, {}), { replace: true });
-    else if (change.type === "message.erased" && change.key) this.#erase(change.key);
-    else if (change.type.startsWith("message.") && change.key) void this.#take(change.key, change.type, change.message);
+    if (change.key && change.type !== "message.erased") void this.#take(change.key, change.type, change.message);
     this.#refresh();
   }
 
@@ -343,15 +348,24 @@ export class Reader {
     if (known && known.value !== null) known.value++;
   }
 
-  #erase(key: string): void {
-    if (this.picked.value === key) this.closePanel();
-    const count = this.#counts.get(this.items.get(key)?.day ?? "");
-    if (count && count.value) count.value--;
-    if (this.#window?.drop(key)) this.said.value = words.chat.erased;
+  /** Soon, and once for many changes: ask anew what stands around the messages, after an erasure the messages too. */
+  #refresh(isErased = false): void {
+    this.#wasErased ||= isErased;
+    clearTimeout(this.#refreshTimer);
+    this.#refreshTimer = window.setTimeout(() => {
+      const reloads = this.#wasErased && this.state.value === "shown";
+      this.#wasErased = false;
+      void this.#loadDetails();
+      void this.#loadSpine();
+      if (reloads) void this.#reload().catch(() => {});
+    }, REFRESH_MS);
   }
 
-  #refresh(): void {
-    clearTimeout(this.#refreshTimer);
-    this.#refreshTimer = window.setTimeout(() => { void this.#loadDetails(); void this.#loadSpine(); }, REFRESH_MS);
+  /** The same stretch anew, with what is looked at where it stands. */
+  async #reload(): Promise<void> {
+    const place = this.#window?.place();
+    const key = place?.row.dataset["id"];
+    if (!place || !key || this.#window?.follows) await this.#run({}, {});
+    else await this.#run({ around: key }, { target: (page) => page.target ?? key, top: place.top });
   }
 }
