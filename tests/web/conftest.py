@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from web import archive
 from web.archive import World
 from web.browsing import Reader, launch, serving
 
 ReaderOf = Callable[..., Reader]
+
+# A machine that does much else at the same time is slow, not wrong.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
+import click
 import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from backscroll.cli.main import main
 from backscroll.web.page import PageApp
 
 SHELL = b"<!doctype html><title>Backscroll</title>"
@@ -114,3 +117,13 @@ def test_a_server_without_a_built_page_says_how_to_build_it(tmp_path: Path) -> N
     assert answer.status_code == 503
     assert "make web" in answer.text
     assert ask(app, "/v1/chats").status_code == 299
+
+
+def test_the_commands_that_the_page_names_are_there() -> None:
+    words = (Path(__file__).parents[2] / "web/src/words.ts").read_text("utf-8")
+    named = set(re.findall(r"\bbackscroll ([a-z]+) ([a-z]+)", words))
+    assert len(named) > 3
+    for group, command in named:
+        found = main.commands[group]
+        assert isinstance(found, click.Group)
+        assert command in found.commands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +12,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from backscroll.core.errors import Unauthorised
 from backscroll.core.events import MessageEdited, MessageRevoked, NumberMapped, ReactionSet
+from web import archive
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
-from web.browsing import Reader, key_of, settle, shown, top_of, violations
+from web.browsing import Reader, key_of, serving, settle, shown, top_of, violations
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -394,3 +396,18 @@ def test_a_chat_that_turns_out_to_be_another_one_goes_on_under_its_number(
     expect(said(page, "Said under the number")).to_be_visible()
     assert not somebody.faults
     somebody.close()
+
+
+def test_an_empty_archive_says_how_to_fill_it_until_the_first_chat_is_there(browser: Browser, tmp_path: Path) -> None:
+    world = archive.create(tmp_path)
+    with serving(world.data) as base:
+        somebody = Reader(browser, base, world.secret)
+        page = somebody.go("/")
+        expect(page.locator("h1")).to_have_text("Nothing here yet")
+        expect(page.locator("code").first).to_contain_text("backscroll import export")
+        assert violations(page) == []
+        world.apply(say(KINDS, "N1", moment("2026-07-19T09:00:00"), "Karim", "The first message"))
+        expect(page.locator(".chat-list .chat")).to_contain_text("The first message")
+        assert not somebody.faults
+        somebody.close()
+    world.store.close()

@@ -98,12 +98,13 @@ export const words = {
 
   empty: {
     title: "Nothing here yet",
-    text: "Bring your first messages in. Everything stays on this server.",
-    drop: "Drop an exported chat anywhere on this page",
-    choose: "Choose an exported chat",
-    command: "Import an exported chat from the command line:",
-    example: "backscroll import export --help",
-    guides: "Other ways in",
+    text: "Bring your first messages in on the machine where this server runs. They appear here by themselves; everything stays on that machine.",
+    ways: [
+      ["A chat exported from a phone", "backscroll import export \"WhatsApp Chat with Ana.zip\" --phone 919876543210"],
+      ["The database of a GOWA gateway", "backscroll import gowa chatstorage.db"],
+      ["Periskope, or a server that speaks its API", "backscroll import periskope --help"],
+      ["Another Backscroll", "backscroll import jsonl archive.jsonl"],
+    ] as [string, string][],
   },
 
   chat: {

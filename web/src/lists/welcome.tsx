@@ -1,18 +1,25 @@
+import { useEffect } from "preact/hooks";
+import { openSession } from "../api.ts";
+import { onChange } from "../events.ts";
 import { Icon } from "../parts/icon.tsx";
-import { to } from "../router.ts";
 import { words } from "../words.ts";
 
-/** An empty archive invites. */
+const SOON_MS = 500;
+
+/** An empty archive says how to fill it, and gives way when the first chat is there. */
 export function Welcome() {
+  useEffect(() => {
+    let timer = 0;
+    const stop = onChange(() => { timer ||= window.setTimeout(() => { timer = 0; void openSession().catch(() => {}); }, SOON_MS); });
+    return () => { clearTimeout(timer); stop(); };
+  }, []);
   return (
-    <section class="sheet page">
-      <div class="blank">
+    <section class="sheet page" tabIndex={-1}>
+      <div class="blank welcome">
         <Icon name="book" />
         <h1>{words.empty.title}</h1>
         <p>{words.empty.text}</p>
-        <p>{words.empty.command}</p>
-        <p><code>{words.empty.example}</code></p>
-        <a class="btn" href={to.sources()}>{words.empty.guides}</a>
+        <dl>{words.empty.ways.map(([what, command]) => <div key={what}><dt>{what}</dt><dd><code>{command}</code></dd></div>)}</dl>
       </div>
     </section>
   );
