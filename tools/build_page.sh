@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the web page: npm packages by the lock, then src/backscroll/web/static. usage: build_page.sh [--dev]
-# --dev also checks the types and runs the tests that need no browser.
+# --dev also checks types and format, and runs the tests that need no browser.
 # Node 20 or newer is taken from PATH; where there is none, from the wheel that web/node.lock pins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -36,6 +36,7 @@ if [ web/package-lock.json -nt web/node_modules/.wanted ] || { [ "$installed" !=
 fi
 if [ "${1:-}" = --dev ]; then
   (cd web && "$node" node_modules/typescript/bin/tsc --noEmit)
+  (cd web && "$node" node_modules/prettier/bin/prettier.cjs --check --log-level warn src tests build.mjs ../tests/web/steadiness.js)
 fi
 (cd web && "$node" build.mjs)
 if [ "${1:-}" = --dev ]; then

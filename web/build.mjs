@@ -33,15 +33,25 @@ function assets(outputs) {
     if (!found) throw new Error(`the build made nothing of ${name}`);
     return basename(found[0]);
   };
-  return { script: entry("src/main.tsx"), style: entry("src/styles/page.css"), fonts: names.filter((name) => PRELOADED.test(name)).map((name) => basename(name)) };
+  return {
+    script: entry("src/main.tsx"),
+    style: entry("src/styles/page.css"),
+    fonts: names.filter((name) => PRELOADED.test(name)).map((name) => basename(name)),
+  };
 }
 
 async function shell(outputs) {
   const { script, style, fonts } = assets(outputs);
   const icon = await hashed("icon.svg");
-  const preloads = fonts.map((font) => `<link rel="preload" href="/assets/${font}" as="font" type="font/woff2" crossorigin>`);
+  const preloads = fonts.map(
+    (font) => `<link rel="preload" href="/assets/${font}" as="font" type="font/woff2" crossorigin>`,
+  );
   const template = await readFile(join(here, "index.html"), "utf8");
-  return template.replace("<!-- fonts -->", preloads.join("\n")).replace("{script}", script).replace("{style}", style).replace("{icon}", icon);
+  return template
+    .replace("<!-- fonts -->", preloads.join("\n"))
+    .replace("{script}", script)
+    .replace("{style}", style)
+    .replace("{icon}", icon);
 }
 
 async function hashed(name) {
@@ -94,6 +104,7 @@ const { metafile } = await build({
 await writeFile(join(made, "index.html"), await shell(metafile.outputs));
 await writeFile(join(made, "assets", "licences.txt"), licences().join(`\n${"-".repeat(72)}\n\n`));
 await writeFile(join(here, ".build.json"), JSON.stringify(metafile.outputs));
-for (const name of await readdir(join(made, "assets"))) if (/\.(js|css|svg)$/.test(name)) await compress(join(made, "assets", name));
+for (const name of await readdir(join(made, "assets")))
+  if (/\.(js|css|svg)$/.test(name)) await compress(join(made, "assets", name));
 await rm(target, { recursive: true, force: true });
 await rename(made, target);

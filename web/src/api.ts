@@ -7,7 +7,12 @@ export const session = signal<Session | null | undefined>(undefined);
 export const ended = signal(false);
 
 export class ApiError extends Error {
-  constructor(readonly status: number, readonly code: string, message: string, readonly field: string | null = null) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly field: string | null = null,
+  ) {
     super(message);
   }
 }
@@ -64,7 +69,10 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
 }
 
 export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
-  const response = await ask(withQuery(path, query), { ...(signal ? { signal } : {}), headers: { accept: "application/json" } });
+  const response = await ask(withQuery(path, query), {
+    ...(signal ? { signal } : {}),
+    headers: { accept: "application/json" },
+  });
   try {
     return (await response.json()) as T;
   } catch (error) {
@@ -74,7 +82,11 @@ export async function get<T>(path: string, query?: Query, signal?: AbortSignal):
 }
 
 export async function post<T>(path: string, body: unknown, method = "POST"): Promise<T | null> {
-  const response = await ask(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const response = await ask(path, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
   return response.status === 204 ? null : ((await response.json()) as T);
 }
 
@@ -86,7 +98,8 @@ export function mayDo(scope: string): boolean {
   return session.value?.token.scopes.includes(scope) ?? false;
 }
 
-export const chatPath = (phone: string, jid: string) => `/api/chats/${encodeURIComponent(phone)}/${encodeURIComponent(jid)}`;
+export const chatPath = (phone: string, jid: string) =>
+  `/api/chats/${encodeURIComponent(phone)}/${encodeURIComponent(jid)}`;
 export const messagePath = (key: string) => `/api/messages/${encodeURIComponent(key)}`;
 
 export async function openSession(): Promise<void> {

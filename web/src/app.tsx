@@ -29,19 +29,27 @@ const screens = {
 /** A screen that throws says so; the others go on. */
 class Guard extends Component<{ of: string; children: ComponentChildren }, { error: unknown }> {
   override state = { error: null as unknown };
-  static override getDerivedStateFromError(error: unknown) { return { error }; }
+  static override getDerivedStateFromError(error: unknown) {
+    return { error };
+  }
   override componentDidUpdate(before: { of: string }) {
     if (before.of !== this.props.of && this.state.error) this.setState({ error: null });
   }
   override render() {
     if (!this.state.error) return this.props.children;
-    return <section class="sheet page"><Alert text={words.problem.broken} action={words.tryAgain} onAction={() => this.setState({ error: null })} /></section>;
+    return (
+      <section class="sheet page">
+        <Alert text={words.problem.broken} action={words.tryAgain} onAction={() => this.setState({ error: null })} />
+      </section>
+    );
   }
 }
 
 const switching = signal(false);
 const helping = signal(false);
-export const showKeys = () => { helping.value = true; };
+export const showKeys = () => {
+  helping.value = true;
+};
 
 const PLACES: { name: Route["name"]; href: string; icon: IconName; label: string }[] = [
   { name: "chats", href: to.chats, icon: "chat", label: words.nav.chats },
@@ -56,9 +64,20 @@ function Rail({ current }: { current: Route }) {
   const name = current.name === "chat" ? "chats" : current.name;
   return (
     <nav class="rail" aria-label={words.nav.label}>
-      <a class="logo desk-only" href={to.chats}><span class="unseen">{words.app}</span><Logo /></a>
+      <a class="logo desk-only" href={to.chats}>
+        <span class="unseen">{words.app}</span>
+        <Logo />
+      </a>
       {PLACES.map((place) => (
-        <a key={place.name} href={place.href} class={place.name === "manage" ? "push" : ""} aria-current={name === place.name ? "page" : undefined}><Icon name={place.icon} />{place.label}</a>
+        <a
+          key={place.name}
+          href={place.href}
+          class={place.name === "manage" ? "push" : ""}
+          aria-current={name === place.name ? "page" : undefined}
+        >
+          <Icon name={place.icon} />
+          {place.label}
+        </a>
       ))}
     </nav>
   );
@@ -66,45 +85,108 @@ function Rail({ current }: { current: Route }) {
 
 export function App() {
   const [error, setError] = useState<unknown>(null);
-  const open = () => { setError(null); openSession().catch(setError); };
+  const open = () => {
+    setError(null);
+    openSession().catch(setError);
+  };
   useEffect(open, []);
-  const who = session.value, current = route.value;
+  const who = session.value,
+    current = route.value;
   useEffect(() => {
     if (!who) return;
     startEvents(who.seq);
     // The token is over, or reaches other phones: the session is asked for anew, and with it the stream begins again.
-    const stopListening = onChange((told) => { if (told.type === "bye") void openSession().catch(() => {}); });
-    return () => { stopListening(); stopEvents(); };
+    const stopListening = onChange((told) => {
+      if (told.type === "bye") void openSession().catch(() => {});
+    });
+    return () => {
+      stopListening();
+      stopEvents();
+    };
   }, [who]);
-  if (error) return <main class="alone"><Failure error={error} again={open} /></main>;
-  if (who === undefined) return <main class="alone"><Waiting /></main>;
-  if (who === null || current.name === "sign-in") return <><SignIn /><Toasts /></>;
+  if (error)
+    return (
+      <main class="alone">
+        <Failure error={error} again={open} />
+      </main>
+    );
+  if (who === undefined)
+    return (
+      <main class="alone">
+        <Waiting />
+      </main>
+    );
+  if (who === null || current.name === "sign-in")
+    return (
+      <>
+        <SignIn />
+        <Toasts />
+      </>
+    );
   return <Inside current={current} />;
 }
 
 function Inside({ current }: { current: Route }) {
   const isReading = current.name === "chat" || current.name === "chats";
   const isEmpty = session.value?.chats === 0;
-  useEffect(() => { if (current.name !== "chat") document.title = words.title(titleOf(current)); }, [current]);
+  useEffect(() => {
+    if (current.name !== "chat") document.title = words.title(titleOf(current));
+  }, [current]);
   useKeys({
     "/": () => {
       const field = document.querySelector<HTMLInputElement>("[data-search]");
-      if (field?.offsetParent) { field.focus(); field.select(); } else navigate(to.search());
+      if (field?.offsetParent) {
+        field.focus();
+        field.select();
+      } else navigate(to.search());
     },
-    "Ctrl+k": () => { switching.value = true; },
-    "?": () => { helping.value = true; },
+    "Ctrl+k": () => {
+      switching.value = true;
+    },
+    "?": () => {
+      helping.value = true;
+    },
   });
   return (
-    <div class={`app${isReading && !isEmpty ? "" : " wide"}`} data-pane={current.name === "chats" && !isEmpty ? "chats" : "chat"} data-screen={current.name}>
-      <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.querySelector<HTMLElement>("main .scroller, main .page, main")?.focus(); }}>{words.skip}</a>
+    <div
+      class={`app${isReading && !isEmpty ? "" : " wide"}`}
+      data-pane={current.name === "chats" && !isEmpty ? "chats" : "chat"}
+      data-screen={current.name}
+    >
+      <a
+        class="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          document.querySelector<HTMLElement>("main .scroller, main .page, main")?.focus();
+        }}
+      >
+        {words.skip}
+      </a>
       <Rail current={current} />
       <main id="content" tabIndex={-1}>
         {isReading && !isEmpty && <ChatList />}
         <Guard of={current.name + (current.name === "chat" ? current.jid : "")}>{screen(current, isEmpty)}</Guard>
       </main>
-      {!connected.value && <p class="offline" role="status">{words.problem.offline}</p>}
-      {switching.value && <QuickSwitch onClose={() => { switching.value = false; }} />}
-      {helping.value && <Keys onClose={() => { helping.value = false; }} />}
+      {!connected.value && (
+        <p class="offline" role="status">
+          {words.problem.offline}
+        </p>
+      )}
+      {switching.value && (
+        <QuickSwitch
+          onClose={() => {
+            switching.value = false;
+          }}
+        />
+      )}
+      {helping.value && (
+        <Keys
+          onClose={() => {
+            helping.value = false;
+          }}
+        />
+      )}
       <Toasts />
     </div>
   );
@@ -112,32 +194,76 @@ function Inside({ current }: { current: Route }) {
 
 function screen(current: Route, isEmpty: boolean) {
   switch (current.name) {
-    case "chats": return isEmpty ? <Welcome /> : <section class="sheet"><Blank icon="book" title={words.chats.open} /></section>;
-    case "chat": return <section class="sheet"><ChatScreen phone={current.phone} jid={current.jid} at={current.at} on={current.on} hit={current.hit} /></section>;
-    case "search": case "media": case "contacts": case "sources": case "manage": {
+    case "chats":
+      return isEmpty ? (
+        <Welcome />
+      ) : (
+        <section class="sheet">
+          <Blank icon="book" title={words.chats.open} />
+        </section>
+      );
+    case "chat":
+      return (
+        <section class="sheet">
+          <ChatScreen phone={current.phone} jid={current.jid} at={current.at} on={current.on} hit={current.hit} />
+        </section>
+      );
+    case "search":
+    case "media":
+    case "contacts":
+    case "sources":
+    case "manage": {
       const Shown = screens[current.name];
       return <Shown key={current.name} route={current} />;
     }
-    default: return <section class="sheet page"><Blank icon="search" title={words.problem.notFound} level={1}><p>{words.problem.notFoundHelp}</p><a class="btn" href={to.chats}>{words.problem.toChats}</a></Blank></section>;
+    default:
+      return (
+        <section class="sheet page">
+          <Blank icon="search" title={words.problem.notFound} level={1}>
+            <p>{words.problem.notFoundHelp}</p>
+            <a class="btn" href={to.chats}>
+              {words.problem.toChats}
+            </a>
+          </Blank>
+        </section>
+      );
   }
 }
 
 function titleOf(current: Route): string {
   switch (current.name) {
-    case "search": return current.q ? `${current.q} · ${words.search.title}` : words.search.title;
-    case "media": return words.gallery.title;
-    case "contacts": return words.contacts.title;
-    case "sources": return words.sources.title;
-    case "manage": return words.manage.title;
-    case "nowhere": return words.problem.notFound;
-    default: return "";
+    case "search":
+      return current.q ? `${current.q} · ${words.search.title}` : words.search.title;
+    case "media":
+      return words.gallery.title;
+    case "contacts":
+      return words.contacts.title;
+    case "sources":
+      return words.sources.title;
+    case "manage":
+      return words.manage.title;
+    case "nowhere":
+      return words.problem.notFound;
+    default:
+      return "";
   }
 }
 
 function Keys({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={words.keys.title} onClose={onClose} kind="keys">
-      <dl>{words.keys.list.map(([key, what]) => <div key={what}><dt>{key.split("  ").map((one) => <kbd key={one}>{one}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
+      <dl>
+        {words.keys.list.map(([key, what]) => (
+          <div key={what}>
+            <dt>
+              {key.split("  ").map((one) => (
+                <kbd key={one}>{one}</kbd>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
     </Dialog>
   );
 }

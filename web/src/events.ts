@@ -13,7 +13,9 @@ export const connected = signal(true);
 
 export function onChange(listener: Listener): () => void {
   listeners.add(listener);
-  return () => { listeners.delete(listener); };
+  return () => {
+    listeners.delete(listener);
+  };
 }
 
 function tell(told: Told): void {
@@ -26,27 +28,43 @@ const LOST_AFTER_MS = 8000;
 /** Hold the stream until it is to be given up; resolves when the session has ended. */
 function hold(after: number): Promise<void> {
   return new Promise((resolve) => {
-    let seq = after, source: EventSource, lost = 0;
+    let seq = after,
+      source: EventSource,
+      lost = 0;
     const share = (told: Told) => {
       tell(told);
       channel?.postMessage(told);
     };
     const connect = () => {
       source = new EventSource(`/api/events?after=${seq}`);
-      source.onopen = () => { clearTimeout(lost); lost = 0; connected.value = true; };
+      source.onopen = () => {
+        clearTimeout(lost);
+        lost = 0;
+        connected.value = true;
+      };
       source.addEventListener("change", (event) => {
         const change = JSON.parse((event as MessageEvent<string>).data) as Change;
         seq = change.seq;
         share({ type: "change", change });
       });
       source.addEventListener("reset", () => share({ type: "reset" }));
-      source.addEventListener("bye", () => { source.close(); share({ type: "bye" }); resolve(); });
+      source.addEventListener("bye", () => {
+        source.close();
+        share({ type: "bye" });
+        resolve();
+      });
       source.onerror = () => {
-        lost ||= window.setTimeout(() => { connected.value = false; }, LOST_AFTER_MS);
+        lost ||= window.setTimeout(() => {
+          connected.value = false;
+        }, LOST_AFTER_MS);
         // The browser tries again by itself unless the answer was no stream at all.
         if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
       };
-      stopHolding = () => { clearTimeout(lost); source.close(); resolve(); };
+      stopHolding = () => {
+        clearTimeout(lost);
+        source.close();
+        resolve();
+      };
     };
     connect();
   });

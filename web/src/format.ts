@@ -3,7 +3,9 @@ import { signal } from "@preact/signals";
 
 /** Finds links once its module is there; until then they are words. A link takes no more room than its words. */
 export const linker = signal<typeof import("./links.ts").tokenize | null>(null);
-export const loadLinker = async (): Promise<void> => { linker.value = (await import("./links.ts")).tokenize; };
+export const loadLinker = async (): Promise<void> => {
+  linker.value = (await import("./links.ts")).tokenize;
+};
 
 export type Inline =
   | string
@@ -19,7 +21,11 @@ export type Block =
   | { type: "ol"; start: number; items: Inline[][] }
   | { type: "pre"; text: string };
 
-export interface Mention { jid: string; name: string | null; as: string | null }
+export interface Mention {
+  jid: string;
+  name: string | null;
+  as: string | null;
+}
 
 type Atom = Exclude<Inline, string>;
 type Unit = string | Atom;
@@ -27,7 +33,8 @@ type Unit = string | Atom;
 const MARKS: Record<string, "strong" | "em" | "s"> = { "*": "strong", _: "em", "~": "s" };
 const PHONE = /\+\d[\d ().\u00a0/-]{6,18}\d/g;
 const WORD = /[\p{L}\p{N}]/u;
-const EMOJI_ONLY = /^(?:\s*(?:\p{RI}\p{RI}|\p{Emoji}(?:\p{EMod}|\uFE0F\u20E3?|[\u{E0020}-\u{E007E}]+\u{E007F})?(?:\u200D\p{Emoji}(?:\p{EMod}|\uFE0F)?)*)){1,3}\s*$/u;
+const EMOJI_ONLY =
+  /^(?:\s*(?:\p{RI}\p{RI}|\p{Emoji}(?:\p{EMod}|\uFE0F\u20E3?|[\u{E0020}-\u{E007E}]+\u{E007F})?(?:\u200D\p{Emoji}(?:\p{EMod}|\uFE0F)?)*)){1,3}\s*$/u;
 
 /** One to three emoji and nothing else: shown large. */
 export const isBig = (text: string): boolean => text.length <= 60 && !/^[\d#*\s]+$/.test(text) && EMOJI_ONLY.test(text);
@@ -65,7 +72,9 @@ function blocksOf(text: string, mentions: readonly Mention[]): Block[] {
   };
   for (const line of text.split("\n")) {
     const last = plain.length ? undefined : blocks.at(-1);
-    const quote = /^> (.*)$/.exec(line), bullet = /^\s*[*-] (\S.*)$/.exec(line), step = /^\s*(\d{1,9})\. (\S.*)$/.exec(line);
+    const quote = /^> (.*)$/.exec(line),
+      bullet = /^\s*[*-] (\S.*)$/.exec(line),
+      step = /^\s*(\d{1,9})\. (\S.*)$/.exec(line);
     if (quote) {
       flush();
       const words = inline(quote[1]!, mentions);
@@ -108,7 +117,8 @@ function linked(text: string): Unit[] {
     if (!token.isLink) return [token.v];
     // Marks that close behind a link are no part of it.
     const marks = /[*_~]*$/.exec(token.v)![0];
-    const shown = token.v.slice(0, token.v.length - marks.length), whole = token.toHref("https");
+    const shown = token.v.slice(0, token.v.length - marks.length),
+      whole = token.toHref("https");
     const href = safeHref(whole.slice(0, whole.length - marks.length));
     return href ? [{ type: "link", href, text: shown }, ...marks] : [token.v];
   });
@@ -117,10 +127,12 @@ function linked(text: string): Unit[] {
 function named(text: string, mentions: readonly Mention[]): Unit[] {
   for (const { jid, name, as } of mentions) {
     if (!as || !text.includes(as)) continue;
-    return text.split(as).flatMap((piece, index) => [
-      ...(index ? [{ type: "mention", jid, text: name ? `@${name}` : as } as const] : []),
-      ...named(piece, mentions),
-    ]);
+    return text
+      .split(as)
+      .flatMap((piece, index) => [
+        ...(index ? [{ type: "mention", jid, text: name ? `@${name}` : as } as const] : []),
+        ...named(piece, mentions),
+      ]);
   }
   return numbered(text);
 }
@@ -152,7 +164,8 @@ function closers(all: Unit[], from: number, until: number): Int32Array {
     if (unit === "\n") for (const mark of Object.keys(seen)) delete seen[mark];
     else if (typeof unit === "string" && unit in MARKS) {
       next[at - from] = seen[unit] ?? -1;
-      if (at > from && !isSpace(all[at - 1]) && all[at - 1] !== unit && !(at + 1 < until && isWord(all[at + 1]))) seen[unit] = at;
+      if (at > from && !isSpace(all[at - 1]) && all[at - 1] !== unit && !(at + 1 < until && isWord(all[at + 1])))
+        seen[unit] = at;
     }
   }
   return next;
@@ -176,7 +189,8 @@ function marked(all: Unit[], from = 0, until = all.length, depth = 0): Inline[] 
     }
     const type = MARKS[unit];
     const end = type && next ? next[at - from]! : -1;
-    const opens = end > at + 1 && !isWord(at > from ? all[at - 1] : undefined) && !isSpace(all[at + 1]) && all[at + 1] !== unit;
+    const opens =
+      end > at + 1 && !isWord(at > from ? all[at - 1] : undefined) && !isSpace(all[at + 1]) && all[at + 1] !== unit;
     if (type && opens) {
       say({ type, children: marked(all, at + 1, end, depth + 1) });
       at = end;
@@ -188,11 +202,23 @@ function marked(all: Unit[], from = 0, until = all.length, depth = 0): Inline[] 
 
 /** The words alone, for lists and labels. */
 export function plain(text: string): string {
-  const flat = (items: Inline[]): string => items.map((item) => (typeof item === "string" ? item : "children" in item ? flat(item.children) : item.text)).join("");
-  return parse(text).map((block) => ("lines" in block ? flat(block.lines) : "items" in block ? block.items.map(flat).join(" ") : block.text)).join(" ").replace(/\s+/g, " ").trim();
+  const flat = (items: Inline[]): string =>
+    items
+      .map((item) => (typeof item === "string" ? item : "children" in item ? flat(item.children) : item.text))
+      .join("");
+  return parse(text)
+    .map((block) =>
+      "lines" in block ? flat(block.lines) : "items" in block ? block.items.map(flat).join(" ") : block.text,
+    )
+    .join(" ")
+    .replace(/\s+/g, " ")
+    .trim();
 }
 
-export interface Piece { text: string; change: "same" | "added" | "gone" }
+export interface Piece {
+  text: string;
+  change: "same" | "added" | "gone";
+}
 const MAX_DIFF_WORDS = 600;
 
 /** What changed between two wordings, word by word; of very long ones only that they differ. */
@@ -209,11 +235,12 @@ export function difference(before: string, after: string): Piece[] {
     if (last?.change === change) last.text += text;
     else if (text) pieces.push({ text, change });
   };
-  let i = 0, j = 0;
+  let i = 0,
+    j = 0;
   while (i < a.length || j < b.length) {
     if (i < a.length && j < b.length && a[i] === b[j]) {
       say(a[i]!, "same");
-      i++, j++;
+      (i++, j++);
     } else if (i < a.length && (j === b.length || longest[i + 1]![j]! >= longest[i]![j + 1]!)) say(a[i++]!, "gone");
     else say(b[j++]!, "added");
   }

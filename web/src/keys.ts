@@ -40,7 +40,8 @@ export type Handler = (event: KeyboardEvent) => void | boolean;
 export type Keymap = Record<string, Handler>;
 const maps: Keymap[] = [];
 
-const isTyping = (target: EventTarget | null) => target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName));
+const isTyping = (target: EventTarget | null) =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName));
 
 function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
@@ -67,6 +68,8 @@ export function startKeys(): void {
 export function useKeys(map: Keymap): void {
   useEffect(() => {
     maps.push(map);
-    return () => { maps.splice(maps.indexOf(map), 1); };
+    return () => {
+      maps.splice(maps.indexOf(map), 1);
+    };
   });
 }

@@ -1,12 +1,18 @@
 /** A search as it is typed: words, and filters such as from:mara that the page shows as chips. */
-export interface Typed { filters: string[]; rest: string }
+export interface Typed {
+  filters: string[];
+  rest: string;
+}
 
 const KEYS = ["from", "in", "before", "after", "on", "has", "is"];
 const FILTER = new RegExp(String.raw`(?:^|\s)(-?(?:${KEYS.join("|")}):(?:"[^"]*"|[^\s"]+))(?=\s|$)`, "gi");
 
 export function split(q: string): Typed {
   const filters: string[] = [];
-  const rest = q.replace(FILTER, (_, filter: string) => { filters.push(filter); return " "; });
+  const rest = q.replace(FILTER, (_, filter: string) => {
+    filters.push(filter);
+    return " ";
+  });
   return { filters, rest: rest.replace(/\s+/g, " ").trim() };
 }
 
@@ -24,4 +30,5 @@ export const without = (q: string, matches: (filter: string) => boolean): string
 };
 
 /** A value as it is written after a colon: in quotes where it has spaces. */
-export const valued = (key: string, value: string): string => `${key}:${/[\s"]/.test(value) ? `"${value.replaceAll('"', "")}"` : value}`;
+export const valued = (key: string, value: string): string =>
+  `${key}:${/[\s"]/.test(value) ? `"${value.replaceAll('"', "")}"` : value}`;

@@ -36,11 +36,25 @@ function below(screen: string, rest: string[], query: URLSearchParams): Route | 
       if (!first || !second || rest.length > 3) return null;
       if (third === "media") return { name: "media", phone: first, jid: second, kind };
       if (third !== undefined) return null;
-      return { name: "chat", phone: first, jid: second, at: query.get("at"), on: query.get("on"), hit: query.get("hit") };
+      return {
+        name: "chat",
+        phone: first,
+        jid: second,
+        at: query.get("at"),
+        on: query.get("on"),
+        hit: query.get("hit"),
+      };
     case "media":
       return rest.length ? null : { name: "media", phone: null, jid: null, kind };
     case "search":
-      return rest.length ? null : { name: "search", q: query.get("q") ?? "", sort: query.get("sort") === "relevance" ? "relevance" : "newest", phone: query.get("phone") };
+      return rest.length
+        ? null
+        : {
+            name: "search",
+            q: query.get("q") ?? "",
+            sort: query.get("sort") === "relevance" ? "relevance" : "newest",
+            phone: query.get("phone"),
+          };
     case "contacts":
       return rest.length > 1 ? null : { name: "contacts", jid: first ?? null };
     case "sources":
@@ -72,7 +86,8 @@ export const to = {
     `/read/chat/${part(phone)}/${part(jid)}${tail(query)}`,
   media: (chat?: { phone: string; jid: string } | null, kind: MediaKind = "picture") =>
     `${chat ? `/read/chat/${part(chat.phone)}/${part(chat.jid)}/media` : "/read/media"}${tail({ kind: kind === "picture" ? null : kind })}`,
-  search: (q = "", sort: Sort = "newest", phone: string | null = null) => `/read/search${tail({ q, sort: sort === "newest" ? null : sort, phone })}`,
+  search: (q = "", sort: Sort = "newest", phone: string | null = null) =>
+    `/read/search${tail({ q, sort: sort === "newest" ? null : sort, phone })}`,
   contacts: (jid?: string | null) => (jid ? `/read/contacts/${part(jid)}` : "/read/contacts"),
   sources: (phone?: string | null) => (phone ? `/read/sources/${part(phone)}` : "/read/sources"),
   manage: (section?: string | null) => (section ? `/read/manage/${part(section)}` : "/read/manage"),
@@ -83,7 +98,10 @@ export const address = signal(here());
 export const route = signal<Route>(parse(here()));
 
 /** Where the reader stands in a list, kept with the entry of the history: back means back. */
-export interface ReadingPlace { key: string; top: number }
+export interface ReadingPlace {
+  key: string;
+  top: number;
+}
 export const placeOf = (): ReadingPlace | null => (history.state as { place?: ReadingPlace } | null)?.place ?? null;
 export function keepPlace(place: ReadingPlace | null): void {
   history.replaceState({ ...(history.state as object | null), place }, "");
@@ -99,7 +117,10 @@ function show(): void {
 }
 
 /** Go to an address. `from` is a moment in the same chat that the entry before shows: "Back to 2 September". */
-export function navigate(href: string, { replace = false, from = null }: { replace?: boolean; from?: number | null } = {}): void {
+export function navigate(
+  href: string,
+  { replace = false, from = null }: { replace?: boolean; from?: number | null } = {},
+): void {
   if (replace) history.replaceState(history.state, "", href);
   else if (href !== here() || from !== null) history.pushState(from === null ? null : { from }, "", href);
   show();
@@ -115,7 +136,8 @@ export function rename(href: string): void {
 
 /** Links of this page are followed without loading it anew; all others, and new tabs, are left to the browser. */
 function onClick(event: MouseEvent): void {
-  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+    return;
   const link = (event.target as Element | null)?.closest?.("a");
   if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
   if (parse(link.pathname + link.search).name === "nowhere") return;

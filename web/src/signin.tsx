@@ -43,14 +43,40 @@ export function SignIn() {
   }, []);
   return (
     <main class="alone">
-      <form class="sign-in state-box" onSubmit={(event) => { event.preventDefault(); if (token.trim()) void enter({ token: token.trim() }); }}>
-        <span class="logo"><Logo /></span>
+      <form
+        class="sign-in state-box"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (token.trim()) void enter({ token: token.trim() });
+        }}
+      >
+        <span class="logo">
+          <Logo />
+        </span>
         <h1>{words.app}</h1>
         {ended.value && <p class="note">{words.signIn.ended}</p>}
-        <label>{words.signIn.token}<span class="field"><input type="password" name="token" autocomplete="current-password" spellcheck={false} autofocus value={token} aria-describedby="token-help" onInput={(event) => setToken(event.currentTarget.value)} /></span></label>
+        <label>
+          {words.signIn.token}
+          <span class="field">
+            <input
+              type="password"
+              name="token"
+              autocomplete="current-password"
+              spellcheck={false}
+              autofocus
+              value={token}
+              aria-describedby="token-help"
+              onInput={(event) => setToken(event.currentTarget.value)}
+            />
+          </span>
+        </label>
         {problem && <Alert text={problem} />}
-        <button type="submit" class="btn main" disabled={isBusy}>{words.signIn.open}</button>
-        <p class="note" id="token-help">{words.signIn.help} <code>{words.signIn.command}</code>, {words.signIn.help2}</p>
+        <button type="submit" class="btn main" disabled={isBusy}>
+          {words.signIn.open}
+        </button>
+        <p class="note" id="token-help">
+          {words.signIn.help} <code>{words.signIn.command}</code>, {words.signIn.help2}
+        </p>
       </form>
     </main>
   );

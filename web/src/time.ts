@@ -19,7 +19,16 @@ const formats = {
   moment: format({ day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" }),
 };
 const parts = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, year: "numeric", month: "2-digit", day: "2-digit" });
-const offsets = new Intl.DateTimeFormat("en-US", { timeZone: ZONE, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+const offsets = new Intl.DateTimeFormat("en-US", {
+  timeZone: ZONE,
+  hourCycle: "h23",
+  year: "numeric",
+  month: "numeric",
+  day: "numeric",
+  hour: "numeric",
+  minute: "numeric",
+  second: "numeric",
+});
 
 export const ms = (time: string): number => Date.parse(time);
 
@@ -80,7 +89,8 @@ export function briefly(time: string, now = Date.now()): string {
 const numbers = new Intl.NumberFormat(LOCALE);
 export const number = (value: number): string => numbers.format(value);
 const ordinary = new Intl.PluralRules("en");
-export const plural = (count: number, one: string, many: string): string => `${number(count)} ${ordinary.select(count) === "one" ? one : many}`;
+export const plural = (count: number, one: string, many: string): string =>
+  `${number(count)} ${ordinary.select(count) === "one" ? one : many}`;
 
 const list = new Intl.ListFormat(LOCALE, { type: "conjunction" });
 export const and = (items: string[]): string => list.format(items);
@@ -101,13 +111,22 @@ export function bytes(size: number): string {
     step++;
   }
   const digits = step > 1 && size < 10 ? 1 : 0;
-  return new Intl.NumberFormat(LOCALE, { style: "unit", unit: UNITS[step]!, unitDisplay: step ? "short" : "long", maximumFractionDigits: digits }).format(size);
+  return new Intl.NumberFormat(LOCALE, {
+    style: "unit",
+    unit: UNITS[step]!,
+    unitDisplay: step ? "short" : "long",
+    maximumFractionDigits: digits,
+  }).format(size);
 }
 
 /** A span of days in words: "9 to 14 July 2026". */
 export function span(from: string, until: string): [string, string] {
   const [a, b] = [dayOf(from), dayOf(until)];
   if (a.slice(0, 7) === b.slice(0, 7)) return [String(Number(a.slice(8))), show("date", until)];
-  if (a.slice(0, 4) === b.slice(0, 4)) return [new Intl.DateTimeFormat(LOCALE, { timeZone: ZONE, day: "numeric", month: "long" }).format(ms(from)), show("date", until)];
+  if (a.slice(0, 4) === b.slice(0, 4))
+    return [
+      new Intl.DateTimeFormat(LOCALE, { timeZone: ZONE, day: "numeric", month: "long" }).format(ms(from)),
+      show("date", until),
+    ];
   return [show("date", from), show("date", until)];
 }

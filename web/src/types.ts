@@ -1,9 +1,21 @@
 /** What the native API says. Times are ISO 8601 in UTC; what is not known is null. */
 
-export interface Page<T> { items: T[]; next: string | null; total: number | null }
-export interface Person { jid: string; name: string | null }
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+  total: number | null;
+}
+export interface Person {
+  jid: string;
+  name: string | null;
+}
 
-export interface Phone { phone: string; jid: string; phone_id: string; name: string | null }
+export interface Phone {
+  phone: string;
+  jid: string;
+  phone_id: string;
+  name: string | null;
+}
 export interface Session {
   org: { id: string; name: string };
   token: { id: string; scopes: string[]; phones: string[] | null };
@@ -16,67 +28,199 @@ export interface Session {
 
 export type ChatKind = "user" | "group" | "newsletter" | "broadcast" | "status" | "unknown";
 export interface LastMessage {
-  key: string; kind: Kind; text: string | null; from_me: boolean; sender_name: string | null; deleted: boolean;
-  duration: number | null; filename: string | null;
+  key: string;
+  kind: Kind;
+  text: string | null;
+  from_me: boolean;
+  sender_name: string | null;
+  deleted: boolean;
+  duration: number | null;
+  filename: string | null;
 }
 export interface Chat {
-  phone: string; chat_id: string; lid: string | null; kind: ChatKind; name: string | null; image: string | null;
-  unread: number | null; archived: boolean | null; pinned: boolean | null; muted: boolean | null;
-  messages: number; last_message_at: string | null; last: LastMessage | null;
+  phone: string;
+  chat_id: string;
+  lid: string | null;
+  kind: ChatKind;
+  name: string | null;
+  image: string | null;
+  unread: number | null;
+  archived: boolean | null;
+  pinned: boolean | null;
+  muted: boolean | null;
+  messages: number;
+  last_message_at: string | null;
+  last: LastMessage | null;
 }
-export interface Member extends Person { is_admin: boolean; is_super_admin: boolean }
-export interface Gap { from: string; to: string; reason: string | null }
+export interface Member extends Person {
+  is_admin: boolean;
+  is_super_admin: boolean;
+}
+export interface Gap {
+  from: string;
+  to: string;
+  reason: string | null;
+}
 export interface ChatDetails extends Chat {
-  description: string | null; created_at: string | null; ephemeral_seconds: number | null; is_exited: boolean | null;
-  members: Member[]; members_total: number | null; first_message_at: string | null;
-  counts?: Record<string, number | null>; gaps?: Gap[];
+  description: string | null;
+  created_at: string | null;
+  ephemeral_seconds: number | null;
+  is_exited: boolean | null;
+  members: Member[];
+  members_total: number | null;
+  first_message_at: string | null;
+  counts?: Record<string, number | null>;
+  gaps?: Gap[];
 }
 
 export type Kind =
-  | "text" | "image" | "video" | "video_note" | "audio" | "voice" | "document" | "sticker" | "location" | "live_location"
-  | "contact" | "contacts" | "poll" | "event" | "group_invite" | "order" | "product" | "interactive" | "album"
-  | "ciphertext" | "unknown" | "call" | "notice";
+  | "text"
+  | "image"
+  | "video"
+  | "video_note"
+  | "audio"
+  | "voice"
+  | "document"
+  | "sticker"
+  | "location"
+  | "live_location"
+  | "contact"
+  | "contacts"
+  | "poll"
+  | "event"
+  | "group_invite"
+  | "order"
+  | "product"
+  | "interactive"
+  | "album"
+  | "ciphertext"
+  | "unknown"
+  | "call"
+  | "notice";
 
 export interface File {
   state: "held" | "fetchable" | "omitted" | "missing";
-  url: string | null; thumbnail: string | null; width: number | null; height: number | null;
-  duration: number | null; waveform: number[] | null; pages: number | null; size: number | null;
-  filename: string | null; mimetype: string | null; animated?: boolean | null;
+  url: string | null;
+  thumbnail: string | null;
+  width: number | null;
+  height: number | null;
+  duration: number | null;
+  waveform: number[] | null;
+  pages: number | null;
+  size: number | null;
+  filename: string | null;
+  mimetype: string | null;
+  animated?: boolean | null;
 }
 export interface Quoted {
-  key: string | null; id: string | null; sender: Person | null; from_me: boolean; kind: Kind | null; text: string | null;
+  key: string | null;
+  id: string | null;
+  sender: Person | null;
+  from_me: boolean;
+  kind: Kind | null;
+  text: string | null;
   thumbnail: string | null;
 }
-export interface Reaction { emoji: string; sender: Person; from_me: boolean; at: string | null }
-export interface Receipts { of: number | null; delivered: number; read: number; played: number }
-export interface Place {
-  latitude: number; longitude: number; name: string | null; address: string | null; url: string | null; live: boolean | null;
+export interface Reaction {
+  emoji: string;
+  sender: Person;
+  from_me: boolean;
+  at: string | null;
 }
-export interface Card { name: string | null; numbers: string[]; jid: string | null }
-export interface PollOption { text: string; votes: number; voters: Person[] }
-export interface Poll { name: string; selectable: number | null; voters: number | null; options: PollOption[] }
-export interface Call { video: boolean | null; outgoing: boolean | null; result: string | null; duration: number | null }
+export interface Receipts {
+  of: number | null;
+  delivered: number;
+  read: number;
+  played: number;
+}
+export interface Place {
+  latitude: number;
+  longitude: number;
+  name: string | null;
+  address: string | null;
+  url: string | null;
+  live: boolean | null;
+}
+export interface Card {
+  name: string | null;
+  numbers: string[];
+  jid: string | null;
+}
+export interface PollOption {
+  text: string;
+  votes: number;
+  voters: Person[];
+}
+export interface Poll {
+  name: string;
+  selectable: number | null;
+  voters: number | null;
+  options: PollOption[];
+}
+export interface Call {
+  video: boolean | null;
+  outgoing: boolean | null;
+  result: string | null;
+  duration: number | null;
+}
 export interface Notice {
-  type: string | null; author: Person | null; recipients: Person[]; text: string | null; metadata: Record<string, unknown> | null;
+  type: string | null;
+  author: Person | null;
+  recipients: Person[];
+  text: string | null;
+  metadata: Record<string, unknown> | null;
 }
 
 /** A message: Periskope's fields (those that the page reads) and the native ones. */
 export interface Message {
-  key: string; phone: string; chat_id: string; kind: Kind; timestamp: string; body: string | null; from_me: boolean;
-  unique_id: string; message_type: string; ack: string | null; is_deleted: boolean | null;
-  sender: Person | null; precision: "second" | "minute" | null;
-  edited_at: string | null; edits: number; deleted_at: string | null; deleted_by: Person | null;
-  forwarded: boolean | null; forwarding_score: number | string | null; starred: boolean | null; view_once: boolean | null; gif: boolean | null;
+  key: string;
+  phone: string;
+  chat_id: string;
+  kind: Kind;
+  timestamp: string;
+  body: string | null;
+  from_me: boolean;
+  unique_id: string;
+  message_type: string;
+  ack: string | null;
+  is_deleted: boolean | null;
+  sender: Person | null;
+  precision: "second" | "minute" | null;
+  edited_at: string | null;
+  edits: number;
+  deleted_at: string | null;
+  deleted_by: Person | null;
+  forwarded: boolean | null;
+  forwarding_score: number | string | null;
+  starred: boolean | null;
+  view_once: boolean | null;
+  gif: boolean | null;
   expires_at: string | null;
   mentions: { jid: string; name: string | null; as: string | null }[];
-  quoted: Quoted | null; reactions: Reaction[]; receipts: Receipts | null;
-  file: File | null; place: Place | null; contacts: Card[]; poll: Poll | null; call: Call | null; notice: Notice | null;
+  quoted: Quoted | null;
+  reactions: Reaction[];
+  receipts: Receipts | null;
+  file: File | null;
+  place: Place | null;
+  contacts: Card[];
+  poll: Poll | null;
+  call: Call | null;
+  notice: Notice | null;
 }
 export interface MessagesPage {
-  items: Message[]; found_oldest: boolean; found_newest: boolean; target: string | null; seq: number;
+  items: Message[];
+  found_oldest: boolean;
+  found_newest: boolean;
+  target: string | null;
+  seq: number;
 }
 export interface Telling {
-  source: string; name?: string | null; sent_at: string; precision: "second" | "minute" | null; received_at?: string | null; text: string | null;
+  source: string;
+  name?: string | null;
+  sent_at: string;
+  precision: "second" | "minute" | null;
+  received_at?: string | null;
+  text: string | null;
 }
 export interface MessageDetails extends Message {
   chat: { phone: string; chat_id: string; name: string | null };
@@ -86,38 +230,90 @@ export interface MessageDetails extends Message {
   has_original: boolean;
 }
 
-export interface SpineData { months: [string, number][]; gaps?: Gap[]; first_at: string | null; last_at: string | null; total: number }
-export interface SpineMonth { month: string; days: [string, number][]; before: number }
+export interface SpineData {
+  months: [string, number][];
+  gaps?: Gap[];
+  first_at: string | null;
+  last_at: string | null;
+  total: number;
+}
+export interface SpineMonth {
+  month: string;
+  days: [string, number][];
+  before: number;
+}
 
 export interface MediaItem {
-  key: string; phone: string; chat: { chat_id: string; name: string | null }; sender: Person | null; from_me: boolean;
-  timestamp: string; kind: Kind; file: File | null; text: string | null; links: string[];
+  key: string;
+  phone: string;
+  chat: { chat_id: string; name: string | null };
+  sender: Person | null;
+  from_me: boolean;
+  timestamp: string;
+  kind: Kind;
+  file: File | null;
+  text: string | null;
+  links: string[];
 }
 
 export interface Contact {
-  jid: string; lid: string | null; number: string | null; name: string | null; push_name: string | null;
-  business_name: string | null; display_name: string | null; is_business: boolean | null; is_saved: boolean | null;
+  jid: string;
+  lid: string | null;
+  number: string | null;
+  name: string | null;
+  push_name: string | null;
+  business_name: string | null;
+  display_name: string | null;
+  is_business: boolean | null;
+  is_saved: boolean | null;
   image: string | null;
 }
 export interface ContactDetails extends Contact {
   names: { name: string; kind: string; source: string | null; last_at: string | null }[];
-  jids: string[]; shared: Chat[];
+  jids: string[];
+  shared: Chat[];
 }
 
-export interface Problem { text: string; remedy: string | null; at: string | null }
+export interface Problem {
+  text: string;
+  remedy: string | null;
+  at: string | null;
+}
 export interface Source {
-  id: string; type: string; name: string | null; phone: string | null; state: string; last_event_at: string | null;
-  messages: number | null; problem: Problem | null; detail: string | null;
+  id: string;
+  type: string;
+  name: string | null;
+  phone: string | null;
+  state: string;
+  last_event_at: string | null;
+  messages: number | null;
+  problem: Problem | null;
+  detail: string | null;
 }
 export interface PhoneDetails extends Phone {
-  device_id: string | null; created_at: string | null; state?: string | null; last_event_at?: string | null;
-  problem?: Problem | null; messages: number; chats: number; files?: number | null; file_bytes?: number | null;
-  first_message_at: string | null; last_message_at: string | null;
-  gaps?: Gap[]; covered?: { from: string; to: string; sources: number }[]; sources?: Source[];
+  device_id: string | null;
+  created_at: string | null;
+  state?: string | null;
+  last_event_at?: string | null;
+  problem?: Problem | null;
+  messages: number;
+  chats: number;
+  files?: number | null;
+  file_bytes?: number | null;
+  first_message_at: string | null;
+  last_message_at: string | null;
+  gaps?: Gap[];
+  covered?: { from: string; to: string; sources: number }[];
+  sources?: Source[];
 }
 
 export interface Change {
-  seq: number; type: string; phone: string | null; chat_id: string | null; key: string | null; message?: Message;
+  seq: number;
+  type: string;
+  phone: string | null;
+  chat_id: string | null;
+  key: string | null;
+  message?: Message;
 }
 
 export interface Hit {
@@ -133,6 +329,11 @@ export interface Facets {
   complete: boolean;
 }
 export interface SearchAnswer {
-  items: Hit[]; total: number; total_is_exact: boolean; complete: boolean; ignored: string[]; next: string | null;
+  items: Hit[];
+  total: number;
+  total_is_exact: boolean;
+  complete: boolean;
+  ignored: string[];
+  next: string | null;
   facets: Facets | null;
 }

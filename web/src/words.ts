@@ -45,7 +45,15 @@ export const words = {
   notCopied: "The browser did not allow copying. The link is in the address bar.",
   byte: bytes,
 
-  nav: { label: "Main", chats: "Chats", search: "Search", media: "Media", contacts: "Contacts", sources: "Sources", manage: "Settings" },
+  nav: {
+    label: "Main",
+    chats: "Chats",
+    search: "Search",
+    media: "Media",
+    contacts: "Contacts",
+    sources: "Sources",
+    manage: "Settings",
+  },
 
   signIn: {
     title: "Sign in",
@@ -55,7 +63,8 @@ export const words = {
     command: "backscroll token create",
     help2: "or ask whoever runs this archive. You stay signed in on this browser for 30 days.",
     wrong: "This token is not valid. It may have expired or been revoked.",
-    onceUsed: "This sign-in link has been used or has expired. Restart the server for a new one, or sign in with a token.",
+    onceUsed:
+      "This sign-in link has been used or has expired. Restart the server for a new one, or sign in with a token.",
     ended: "You have been signed out. Sign in again to continue where you were.",
     tooMany: "Too many attempts. Wait a minute, then try again.",
     signOut: "Sign out",
@@ -100,7 +109,7 @@ export const words = {
     title: "Nothing here yet",
     text: "Bring your first messages in on the machine where this server runs. They appear here by themselves; everything stays on that machine.",
     ways: [
-      ["A chat exported from a phone", "backscroll import export \"WhatsApp Chat with Ana.zip\" --phone 919876543210"],
+      ["A chat exported from a phone", 'backscroll import export "WhatsApp Chat with Ana.zip" --phone 919876543210'],
       ["The database of a GOWA gateway", "backscroll import gowa chatstorage.db"],
       ["Periskope, or a server that speaks its API", "backscroll import periskope --help"],
       ["Another Backscroll", "backscroll import jsonl archive.jsonl"],
@@ -109,7 +118,8 @@ export const words = {
 
   chat: {
     people: (count: number) => plural(count, "person", "people"),
-    total: (count: number, since: string | null) => `${plural(count, "message", "messages")}${since ? ` since ${show("date", since)}` : ""}`,
+    total: (count: number, since: string | null) =>
+      `${plural(count, "message", "messages")}${since ? ` since ${show("date", since)}` : ""}`,
     gaps: (count: number) => plural(count, "gap", "gaps"),
     back: "Back to chats",
     date: "Go to date",
@@ -136,7 +146,8 @@ export const words = {
   gap: {
     label: "Gap",
     title: (gap: Gap) => `No source covers ${gapDays(gap)}`,
-    text: (gap: Gap) => `${GAP_REASONS[gap.reason ?? ""] ?? "No source reaches into this time."} Messages may be missing here.`,
+    text: (gap: Gap) =>
+      `${GAP_REASONS[gap.reason ?? ""] ?? "No source reaches into this time."} Messages may be missing here.`,
     fill: "How to fill it",
   },
 
@@ -150,16 +161,21 @@ export const words = {
     delivered: "Delivered",
     read: "Read",
     played: "Played",
-    deliveredBy: (count: number, of: number) => (count >= of ? `Delivered to all ${of}` : `Delivered to ${count} of ${of}`),
+    deliveredBy: (count: number, of: number) =>
+      count >= of ? `Delivered to all ${of}` : `Delivered to ${count} of ${of}`,
     readBy: (count: number, of: number) => (count >= of ? `Read by all ${of}` : `Read by ${count} of ${of}`),
     playedBy: (count: number, of: number) => (count >= of ? `Played by all ${of}` : `Played by ${count} of ${of}`),
     readCount: (count: number) => `Read by ${number(count)}`,
     playedCount: (count: number) => `Played by ${number(count)}`,
     deliveredCount: (count: number) => `Delivered to ${number(count)}`,
-    vanished: (at: string, past: boolean) => (past ? `Disappeared from phones on ${show("date", at)}; kept here` : `Disappears from phones on ${show("date", at)}; kept here`),
+    vanished: (at: string, past: boolean) =>
+      past
+        ? `Disappeared from phones on ${show("date", at)}; kept here`
+        : `Disappears from phones on ${show("date", at)}; kept here`,
     deleted: (who: string | null, when: string | null, kept: boolean) =>
       `Deleted${who ? ` by ${who}` : ""}${when ? ` ${when}` : ""}. ${kept ? "The text is kept." : "No source had seen the text."}`,
-    deletedFile: (who: string | null, when: string | null) => `Deleted${who ? ` by ${who}` : ""}${when ? ` ${when}` : ""}. It is kept here.`,
+    deletedFile: (who: string | null, when: string | null) =>
+      `Deleted${who ? ` by ${who}` : ""}${when ? ` ${when}` : ""}. It is kept here.`,
     deletedAt: (time: string) => `at ${time}`,
     deletedOn: (date: string) => `on ${date}`,
     open: (time: string) => `About the message of ${time}`,
@@ -193,11 +209,17 @@ export const words = {
     openMap: "Open in OpenStreetMap",
     card: "Contact card",
     chatsWith: "In your contacts",
-    poll: (selectable: number | null) => (selectable === 1 ? "One answer each" : selectable ? `Up to ${number(selectable)} answers each` : "Any number of answers"),
+    poll: (selectable: number | null) =>
+      selectable === 1
+        ? "One answer each"
+        : selectable
+          ? `Up to ${number(selectable)} answers each`
+          : "Any number of answers",
     voted: (count: number) => `${number(count)} voted`,
     votes: (count: number) => plural(count, "vote", "votes"),
     viewOnce: "View once",
-    viewOnceText: "WhatsApp gives such messages to the phone only. If a backup or another source holds it, it appears here.",
+    viewOnceText:
+      "WhatsApp gives such messages to the phone only. If a backup or another source holds it, it appears here.",
     viewOncePhoto: "Photo to view once",
     viewOnceVideo: "Video to view once",
     viewOnceVoice: "Voice message to listen to once",
@@ -210,34 +232,75 @@ export const words = {
   },
 
   kinds: {
-    text: "Message", image: "Photo", video: "Video", video_note: "Video message", audio: "Audio", voice: "Voice message", document: "Document",
-    sticker: "Sticker", location: "Location", live_location: "Live location", contact: "Contact", contacts: "Contacts", poll: "Poll",
-    event: "Event", group_invite: "Group invitation", order: "Order", product: "Product", interactive: "Interactive message", album: "Album",
-    ciphertext: "Encrypted message", unknown: "Unknown message", call: "Call", notice: "Notice",
+    text: "Message",
+    image: "Photo",
+    video: "Video",
+    video_note: "Video message",
+    audio: "Audio",
+    voice: "Voice message",
+    document: "Document",
+    sticker: "Sticker",
+    location: "Location",
+    live_location: "Live location",
+    contact: "Contact",
+    contacts: "Contacts",
+    poll: "Poll",
+    event: "Event",
+    group_invite: "Group invitation",
+    order: "Order",
+    product: "Product",
+    interactive: "Interactive message",
+    album: "Album",
+    ciphertext: "Encrypted message",
+    unknown: "Unknown message",
+    call: "Call",
+    notice: "Notice",
   } satisfies Record<Kind, string> as Record<Kind, string>,
 
   /** One line for lists and quotes: "Voice message, 0:48". */
-  gist: (kind: Kind, text: string | null, { duration, filename }: { duration?: number | null; filename?: string | null } = {}): string => {
+  gist: (
+    kind: Kind,
+    text: string | null,
+    { duration, filename }: { duration?: number | null; filename?: string | null } = {},
+  ): string => {
     const said = text?.trim();
     switch (kind) {
-      case "text": case "interactive": return said || words.kinds[kind];
-      case "poll": return `Poll: ${said || "without a question"}`;
-      case "voice": case "audio": case "video_note": return said || (duration ? `${words.kinds[kind]}, ${clock(duration)}` : words.kinds[kind]);
-      case "document": return said || filename || words.kinds[kind];
-      case "image": case "video": return said || words.kinds[kind];
-      default: return said || words.kinds[kind] || words.kinds.unknown;
+      case "text":
+      case "interactive":
+        return said || words.kinds[kind];
+      case "poll":
+        return `Poll: ${said || "without a question"}`;
+      case "voice":
+      case "audio":
+      case "video_note":
+        return said || (duration ? `${words.kinds[kind]}, ${clock(duration)}` : words.kinds[kind]);
+      case "document":
+        return said || filename || words.kinds[kind];
+      case "image":
+      case "video":
+        return said || words.kinds[kind];
+      default:
+        return said || words.kinds[kind] || words.kinds.unknown;
     }
   },
 
   call: (call: Call | null, who: string, mine: boolean): string => {
     const video = call?.video ? "video" : "voice";
     const outgoing = call?.outgoing ?? mine;
-    const length = call?.duration ? ` · ${call.duration < 60 ? `${Math.round(call.duration)} s` : `${Math.round(call.duration / 60)} min`}` : "";
+    const length = call?.duration
+      ? ` · ${call.duration < 60 ? `${Math.round(call.duration)} s` : `${Math.round(call.duration / 60)} min`}`
+      : "";
     switch (call?.result) {
-      case "missed": case "unavailable": return outgoing ? `${sentence(video)} call to ${who}, not answered` : `Missed ${video} call from ${who}`;
-      case "rejected": case "declined": return outgoing ? `${sentence(video)} call to ${who}, declined` : `Declined ${video} call from ${who}`;
-      case "failed": return `${sentence(video)} call failed`;
-      default: return outgoing ? `You called · ${video}${length}` : `${who} called · ${video}${length}`;
+      case "missed":
+      case "unavailable":
+        return outgoing ? `${sentence(video)} call to ${who}, not answered` : `Missed ${video} call from ${who}`;
+      case "rejected":
+      case "declined":
+        return outgoing ? `${sentence(video)} call to ${who}, declined` : `Declined ${video} call from ${who}`;
+      case "failed":
+        return `${sentence(video)} call failed`;
+      default:
+        return outgoing ? `You called · ${video}${length}` : `${who} called · ${video}${length}`;
     }
   },
 
@@ -247,21 +310,42 @@ export const words = {
     const actor = who ?? "Somebody";
     const newName = nameIn(notice?.metadata ?? null);
     switch (notice?.type) {
-      case "add": return they ? `${actor} added ${they}` : `${actor} was added`;
-      case "invite": case "linked_group_join": case "join": return they ? `${they} joined` : `${actor} joined`;
-      case "remove": return they ? `${actor} removed ${they}` : `${actor} was removed`;
-      case "leave": return `${they || actor} left`;
-      case "promote": return `${they || actor} became an admin`;
-      case "demote": return `${they || actor} is no longer an admin`;
-      case "create": return `${actor} created the group${newName ? ` “${newName}”` : ""}`;
-      case "subject": return newName ? `${actor} changed the name to “${newName}”` : (body ?? `${actor} changed the name`);
-      case "description": return `${actor} changed the description`;
-      case "picture": case "icon": return `${actor} changed the picture`;
-      case "pin": return `${actor} pinned a message`;
-      case "ephemeral": return body ?? `${actor} changed how long messages stay`;
-      case "e2e": case "e2e_notification": case "encrypt": return body ?? "Messages are end-to-end encrypted";
-      case "number": case "change_number": return body ?? `${actor} changed their phone number`;
-      default: return body ?? notice?.text ?? "A change of the chat that no source describes";
+      case "add":
+        return they ? `${actor} added ${they}` : `${actor} was added`;
+      case "invite":
+      case "linked_group_join":
+      case "join":
+        return they ? `${they} joined` : `${actor} joined`;
+      case "remove":
+        return they ? `${actor} removed ${they}` : `${actor} was removed`;
+      case "leave":
+        return `${they || actor} left`;
+      case "promote":
+        return `${they || actor} became an admin`;
+      case "demote":
+        return `${they || actor} is no longer an admin`;
+      case "create":
+        return `${actor} created the group${newName ? ` “${newName}”` : ""}`;
+      case "subject":
+        return newName ? `${actor} changed the name to “${newName}”` : (body ?? `${actor} changed the name`);
+      case "description":
+        return `${actor} changed the description`;
+      case "picture":
+      case "icon":
+        return `${actor} changed the picture`;
+      case "pin":
+        return `${actor} pinned a message`;
+      case "ephemeral":
+        return body ?? `${actor} changed how long messages stay`;
+      case "e2e":
+      case "e2e_notification":
+      case "encrypt":
+        return body ?? "Messages are end-to-end encrypted";
+      case "number":
+      case "change_number":
+        return body ?? `${actor} changed their phone number`;
+      default:
+        return body ?? notice?.text ?? "A change of the chat that no source describes";
     }
   },
 
@@ -298,15 +382,21 @@ export const words = {
     last: "Last message",
     phone: "Phone",
     created: "Created",
-    ephemeral: (seconds: number) => `Messages disappear from phones after ${seconds >= 86400 ? plural(Math.round(seconds / 86400), "day", "days") : plural(Math.round(seconds / 3600), "hour", "hours")}`,
+    ephemeral: (seconds: number) =>
+      `Messages disappear from phones after ${seconds >= 86400 ? plural(Math.round(seconds / 86400), "day", "days") : plural(Math.round(seconds / 3600), "hour", "hours")}`,
     exited: "You are no longer in this group.",
     inside: "In this chat",
     gaps: "Gaps",
   },
 
   sourceTypes: {
-    linked: "Linked phone", cloud: "WhatsApp Cloud API", periskope: "Periskope", webhook: "Gateway webhook", backup: "Phone backup",
-    gowa: "Gateway database", export: "Exported chat",
+    linked: "Linked phone",
+    cloud: "WhatsApp Cloud API",
+    periskope: "Periskope",
+    webhook: "Gateway webhook",
+    backup: "Phone backup",
+    gowa: "Gateway database",
+    export: "Exported chat",
   } as Record<string, string>,
 
   spine: {
@@ -339,12 +429,29 @@ export const words = {
     titleOf: (chat: string) => `Media of ${chat}`,
     kinds: { picture: "Photos and videos", voice: "Voice and audio", document: "Documents" },
     counts: (counts: Record<string, number | null>) => {
-      const of: [string, string, string][] = [["picture", "photo", "photos"], ["video", "video", "videos"], ["voice", "voice message", "voice messages"], ["document", "document", "documents"], ["link", "link", "links"]];
-      return of.filter(([kind]) => counts[kind]).map(([kind, one, many]) => plural(counts[kind]!, one, many)).join(", ");
+      const of: [string, string, string][] = [
+        ["picture", "photo", "photos"],
+        ["video", "video", "videos"],
+        ["voice", "voice message", "voice messages"],
+        ["document", "document", "documents"],
+        ["link", "link", "links"],
+      ];
+      return of
+        .filter(([kind]) => counts[kind])
+        .map(([kind, one, many]) => plural(counts[kind]!, one, many))
+        .join(", ");
     },
-    none: { picture: "No photos or videos here.", voice: "No voice messages or audio here.", document: "No documents here." },
-    notHere: { fetchable: "Not downloaded yet", omitted: "Left out of the export", missing: "File missing", held: "" } as Record<File["state"], string>,
-    kept: (kept: number, all: number) => (kept === all ? plural(all, "file", "files") : `${number(kept)} of ${plural(all, "file", "files")} here`),
+    none: {
+      picture: "No photos or videos here.",
+      voice: "No voice messages or audio here.",
+      document: "No documents here.",
+    },
+    notHere: {
+      fetchable: "Not downloaded yet",
+      omitted: "Left out of the export",
+      missing: "File missing",
+      held: "",
+    } as Record<File["state"], string>,
     toChat: "Show in chat",
   },
 
@@ -355,7 +462,10 @@ export const words = {
     count: (count: number) => plural(count, "contact", "contacts"),
     business: "Business",
     names: "Names",
-    nameKinds: { saved: "saved on the phone", chosen: "chosen by the person", business: "business name" } as Record<string, string>,
+    nameKinds: { saved: "saved on the phone", chosen: "chosen by the person", business: "business name" } as Record<
+      string,
+      string
+    >,
     asOf: (time: string) => `as of ${show("short", time)}`,
     addresses: "Known as",
     lid: "hidden number (LID)",
@@ -379,7 +489,8 @@ export const words = {
     chats: "Chats",
     phones: "Phones",
     what: "What was searched",
-    scope: (chats: number, phones: number) => `The text of messages, file names, poll options and contact cards in ${plural(chats, "chat", "chats")} of ${plural(phones, "phone", "phones")}.`,
+    scope: (chats: number, phones: number) =>
+      `The text of messages, file names, poll options and contact cards in ${plural(chats, "chat", "chats")} of ${plural(phones, "phone", "phones")}.`,
     noProof: "What no source has brought is not found.",
     narrow: "Narrow down",
     latestOnly: "The figures beside count the latest 50,000 hits.",
@@ -388,17 +499,26 @@ export const words = {
     ignored: (items: string[]) => `Not used: ${items.join(" ")}`,
     removeFilter: (filter: string) => `Remove ${filter}`,
     withoutDates: "Search without dates",
-    help: "Try a word, an \"exact phrase\", part* of a word, or leave words out with -word. Narrow down with from:, in:, before:, after:, on:, has: and is:.",
+    help: 'Try a word, an "exact phrase", part* of a word, or leave words out with -word. Narrow down with from:, in:, before:, after:, on:, has: and is:.',
     unavailable: "This server does not offer search yet.",
     month: (month: string, count: number) => `${month}: ${number(count)}`,
   },
 
   sources: {
     title: "Phones and sources",
-    summary: (messages: number, phones: number, sources: number) => `${plural(messages, "message", "messages")} of ${plural(phones, "phone", "phones")}${sources ? ` from ${plural(sources, "source", "sources")}` : ""}.`,
+    summary: (messages: number, phones: number, sources: number) =>
+      `${plural(messages, "message", "messages")} of ${plural(phones, "phone", "phones")}${sources ? ` from ${plural(sources, "source", "sources")}` : ""}.`,
     states: {
-      connected: "Connected", waiting: "Waiting to be linked", disconnected: "Disconnected", silent: "Silent", failing: "Failing",
-      archive: "Archive only", live: "Live", ok: "Working", done: "Done", off: "Off",
+      connected: "Connected",
+      waiting: "Waiting to be linked",
+      disconnected: "Disconnected",
+      silent: "Silent",
+      failing: "Failing",
+      archive: "Archive only",
+      live: "Live",
+      ok: "Working",
+      done: "Done",
+      off: "Off",
     } as Record<string, string>,
     silentFor: (days: number) => `Silent for ${plural(days, "day", "days")}`,
     lastEvent: (time: string) => `last event ${time}`,
@@ -442,7 +562,6 @@ export const words = {
     scopes: "May",
     phones: "Phones",
     expires: "Expires",
-    never: "never",
     lastUsed: "Last used",
     notUsed: "not used yet",
     create: "Create token",
@@ -481,7 +600,14 @@ export const words = {
     ] as [string, string][],
   },
 
-  chatKinds: { user: "Person", group: "Group", newsletter: "Channel", broadcast: "Broadcast", status: "Status", unknown: "Chat" } satisfies Record<ChatKind, string>,
+  chatKinds: {
+    user: "Person",
+    group: "Group",
+    newsletter: "Channel",
+    broadcast: "Broadcast",
+    status: "Status",
+    unknown: "Chat",
+  } satisfies Record<ChatKind, string>,
 };
 
 /** The new name of a group, under whichever word a source tells it. */

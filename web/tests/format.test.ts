@@ -6,26 +6,40 @@ await loadLinker();
 
 /** A tree in short: marks as tags, so that a case is one line. */
 function short(items: Inline[]): string {
-  return items.map((item) => {
-    if (typeof item === "string") return item;
-    switch (item.type) {
-      case "strong": return `<b>${short(item.children)}</b>`;
-      case "em": return `<i>${short(item.children)}</i>`;
-      case "s": return `<s>${short(item.children)}</s>`;
-      case "code": return `<c>${item.text}</c>`;
-      case "link": return `<a ${item.href}>${item.text}</a>`;
-      case "mention": return `<@ ${item.jid}>${item.text}</@>`;
-      case "number": return `<n ${item.digits}>${item.text}</n>`;
-    }
-  }).join("");
+  return items
+    .map((item) => {
+      if (typeof item === "string") return item;
+      switch (item.type) {
+        case "strong":
+          return `<b>${short(item.children)}</b>`;
+        case "em":
+          return `<i>${short(item.children)}</i>`;
+        case "s":
+          return `<s>${short(item.children)}</s>`;
+        case "code":
+          return `<c>${item.text}</c>`;
+        case "link":
+          return `<a ${item.href}>${item.text}</a>`;
+        case "mention":
+          return `<@ ${item.jid}>${item.text}</@>`;
+        case "number":
+          return `<n ${item.digits}>${item.text}</n>`;
+      }
+    })
+    .join("");
 }
 const block = (one: Block): string => {
   switch (one.type) {
-    case "p": return short(one.lines);
-    case "quote": return `> ${short(one.lines)}`;
-    case "pre": return `pre(${one.text})`;
-    case "ul": return `ul(${one.items.map(short).join("|")})`;
-    case "ol": return `ol${one.start}(${one.items.map(short).join("|")})`;
+    case "p":
+      return short(one.lines);
+    case "quote":
+      return `> ${short(one.lines)}`;
+    case "pre":
+      return `pre(${one.text})`;
+    case "ul":
+      return `ul(${one.items.map(short).join("|")})`;
+    case "ol":
+      return `ol${one.start}(${one.items.map(short).join("|")})`;
   }
 };
 const told = (text: string) => parse(text).map(block).join(" ¶ ");
@@ -103,8 +117,10 @@ test("a mention is shown by name wherever its number stands", () => {
 });
 
 test("only web and mail addresses may be followed", () => {
-  for (const bad of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x", "not a link"]) assert.equal(safeHref(bad), null);
-  for (const good of ["https://a.example/", "http://a.example/", "mailto:a@b.example"]) assert.equal(safeHref(good), good);
+  for (const bad of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x", "not a link"])
+    assert.equal(safeHref(bad), null);
+  for (const good of ["https://a.example/", "http://a.example/", "mailto:a@b.example"])
+    assert.equal(safeHref(good), good);
 });
 
 test("up to three emoji alone are large", () => {
@@ -121,12 +137,30 @@ test("every opener of a long line looks for its end once", () => {
 
 test("what changed between two wordings is told word by word", () => {
   assert.deepEqual(difference("the good map.", "the good map of the coast."), [
-    { text: "the good ", change: "same" }, { text: "map.", change: "gone" }, { text: "map of the coast.", change: "added" },
+    { text: "the good ", change: "same" },
+    { text: "map.", change: "gone" },
+    { text: "map of the coast.", change: "added" },
   ]);
   assert.deepEqual(difference("a b", "a b"), [{ text: "a b", change: "same" }]);
-  for (const [before, after] of [["", "x"], ["x", ""], ["a b c", "c b a"]] as const) {
+  for (const [before, after] of [
+    ["", "x"],
+    ["x", ""],
+    ["a b c", "c b a"],
+  ] as const) {
     const pieces = difference(before, after);
-    assert.equal(pieces.filter((piece) => piece.change !== "gone").map((piece) => piece.text).join(""), after);
-    assert.equal(pieces.filter((piece) => piece.change !== "added").map((piece) => piece.text).join(""), before);
+    assert.equal(
+      pieces
+        .filter((piece) => piece.change !== "gone")
+        .map((piece) => piece.text)
+        .join(""),
+      after,
+    );
+    assert.equal(
+      pieces
+        .filter((piece) => piece.change !== "added")
+        .map((piece) => piece.text)
+        .join(""),
+      before,
+    );
   }
 });

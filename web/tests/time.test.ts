@@ -22,9 +22,20 @@ test("months are counted over years", () => {
   assert.equal(monthOf(startOfMonth("2026-07")), "2026-07");
 });
 
-test("lengths are told as clocks do", () => assert.deepEqual([0, 7, 67, 3723].map(clock), ["0:00", "0:07", "1:07", "1:02:03"]));
+test("lengths are told as clocks do", () =>
+  assert.deepEqual([0, 7, 67, 3723].map(clock), ["0:00", "0:07", "1:07", "1:02:03"]));
 
-const data = { months: [["2015-03", 10], ["2015-04", 5], ["2026-07", 7]] as [string, number][], gaps: [], first_at: null, last_at: null, total: 22 };
+const data = {
+  months: [
+    ["2015-03", 10],
+    ["2015-04", 5],
+    ["2026-07", 7],
+  ] as [string, number][],
+  gaps: [],
+  first_at: null,
+  last_at: null,
+  total: 22,
+};
 
 test("a place on the spine is a moment and back", () => {
   const scale = scaleOf(data);
@@ -37,13 +48,29 @@ test("a place on the spine is a moment and back", () => {
 test("messages before a moment are whole months, and the days that are known", () => {
   assert.equal(before(data, startOfMonth("2015-03")), 0);
   assert.equal(before(data, startOfMonth("2020-01")), 15);
-  const days = { month: "2026-07", days: [["2026-07-01", 3], ["2026-07-09", 4]] as [string, number][], before: 15 };
+  const days = {
+    month: "2026-07",
+    days: [
+      ["2026-07-01", 3],
+      ["2026-07-09", 4],
+    ] as [string, number][],
+    before: 15,
+  };
   assert.equal(before(data, startOfDay("2026-07-09")!, days), 18);
 });
 
 test("years stand on the spine as far as there is room", () => {
-  assert.deepEqual(yearsOf(scaleOf(data)).map(({ year }) => year), ["2015", "2016", "2017", "2018", "2019", "2020", "2021", "2022", "2023", "2024", "2025", "2026"]);
-  const long = { ...data, months: [["1970-01", 1], ["2069-12", 1]] as [string, number][] };
+  assert.deepEqual(
+    yearsOf(scaleOf(data)).map(({ year }) => year),
+    ["2015", "2016", "2017", "2018", "2019", "2020", "2021", "2022", "2023", "2024", "2025", "2026"],
+  );
+  const long = {
+    ...data,
+    months: [
+      ["1970-01", 1],
+      ["2069-12", 1],
+    ] as [string, number][],
+  };
   assert.ok(yearsOf(scaleOf(long)).length <= 29);
 });
 

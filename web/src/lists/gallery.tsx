@@ -13,7 +13,11 @@ import { Viewer, type Viewed, ofItem } from "../parts/viewer.tsx";
 import { ratio } from "../parts/shape.ts";
 
 const PAGE = 60;
-const KINDS: { kind: MediaKind; icon: IconName }[] = [{ kind: "picture", icon: "media" }, { kind: "voice", icon: "mic" }, { kind: "document", icon: "doc" }];
+const KINDS: { kind: MediaKind; icon: IconName }[] = [
+  { kind: "picture", icon: "media" },
+  { kind: "voice", icon: "mic" },
+  { kind: "document", icon: "doc" },
+];
 const open = signal<string | null>(null);
 
 function useMedia(phone: string | null, jid: string | null, kind: MediaKind) {
@@ -24,7 +28,9 @@ function useMedia(phone: string | null, jid: string | null, kind: MediaKind) {
   const load = (gone?: AbortController) => {
     setError(null);
     busy.current = false;
-    get<Page<MediaItem>>("/api/media", scope, gone?.signal).then(setPage, (problem: unknown) => { if (!gone?.signal.aborted) setError(problem); });
+    get<Page<MediaItem>>("/api/media", scope, gone?.signal).then(setPage, (problem: unknown) => {
+      if (!gone?.signal.aborted) setError(problem);
+    });
   };
   useEffect(() => {
     const gone = new AbortController();
@@ -35,7 +41,16 @@ function useMedia(phone: string | null, jid: string | null, kind: MediaKind) {
   const more = () => {
     if (!page?.next || busy.current) return;
     busy.current = true;
-    get<Page<MediaItem>>("/api/media", { ...scope, cursor: page.next }).then((next) => { busy.current = false; setPage({ ...next, items: [...page.items, ...next.items] }); }, (problem: unknown) => { busy.current = false; setError(problem); });
+    get<Page<MediaItem>>("/api/media", { ...scope, cursor: page.next }).then(
+      (next) => {
+        busy.current = false;
+        setPage({ ...next, items: [...page.items, ...next.items] });
+      },
+      (problem: unknown) => {
+        busy.current = false;
+        setError(problem);
+      },
+    );
   };
   return { page, error, more, again: () => (page ? more() : load()) };
 }
@@ -60,34 +75,85 @@ export function GalleryScreen({ route }: { route: Route }) {
 function Gallery({ phone, jid, kind }: { phone: string | null; jid: string | null; kind: MediaKind }) {
   const { page, error, more, again } = useMedia(phone, jid, kind);
   const [chat, setChat] = useState<ChatDetails | null>(null);
-  useEffect(() => { if (phone && jid) get<ChatDetails>(chatPath(phone, jid)).then(setChat, () => {}); }, []);
+  useEffect(() => {
+    if (phone && jid) get<ChatDetails>(chatPath(phone, jid)).then(setChat, () => {});
+  }, []);
   const scope = phone && jid ? { phone, jid } : null;
   const name = chat?.name ?? (jid ? words.phoneNumber(jid) : "");
   const views = (page?.items ?? []).map(ofItem).filter((view): view is Viewed => view !== null);
   return (
-    <section class="sheet page" tabIndex={-1} onScroll={(event) => {
-      const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
-      if (scrollHeight - scrollTop < clientHeight * 3) more();
-    }}>
+    <section
+      class="sheet page"
+      tabIndex={-1}
+      onScroll={(event) => {
+        const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
+        if (scrollHeight - scrollTop < clientHeight * 3) more();
+      }}
+    >
       <div class="head">
         <div>
-          {scope && <a class="btn bare" href={to.chat(scope.phone, scope.jid)}><Icon name="back" /> <bdi>{name}</bdi></a>}
+          {scope && (
+            <a class="btn bare" href={to.chat(scope.phone, scope.jid)}>
+              <Icon name="back" /> <bdi>{name}</bdi>
+            </a>
+          )}
           <h1 class="title">{scope ? words.gallery.titleOf(name) : words.gallery.title}</h1>
           {chat?.counts && <p class="note num">{words.gallery.counts(chat.counts)}</p>}
         </div>
       </div>
       <nav class="row-of-chips" aria-label={words.gallery.title}>
-        {KINDS.map((one) => <a key={one.kind} class="chip" href={to.media(scope, one.kind)} aria-current={one.kind === kind ? "page" : undefined}><Icon name={one.icon} /> {words.gallery.kinds[one.kind]}</a>)}
+        {KINDS.map((one) => (
+          <a
+            key={one.kind}
+            class="chip"
+            href={to.media(scope, one.kind)}
+            aria-current={one.kind === kind ? "page" : undefined}
+          >
+            <Icon name={one.icon} /> {words.gallery.kinds[one.kind]}
+          </a>
+        ))}
       </nav>
       {byMonth(page?.items ?? []).map(([month, items]) => (
         <section key={month} class="month-of">
-          <div class="month"><h2>{show("month", startOfMonth(month))}</h2></div>
-          {kind === "picture" ? <div class="tiles">{items.map((item) => <Tile key={item.key} item={item} />)}</div> : <ul class="media-list">{items.map((item) => <Line key={item.key} item={item} kind={kind} isNamed={!scope} />)}</ul>}
+          <div class="month">
+            <h2>{show("month", startOfMonth(month))}</h2>
+          </div>
+          {kind === "picture" ? (
+            <div class="tiles">
+              {items.map((item) => (
+                <Tile key={item.key} item={item} />
+              ))}
+            </div>
+          ) : (
+            <ul class="media-list">
+              {items.map((item) => (
+                <Line key={item.key} item={item} kind={kind} isNamed={!scope} />
+              ))}
+            </ul>
+          )}
         </section>
       ))}
-      {error ? <Failure error={error} again={again} /> : !page ? <Waiting /> : !page.items.length && <Blank icon="media" title={words.gallery.none[kind]} />}
-      {page?.next && <button type="button" class="btn bare" onClick={more}>{words.more}</button>}
-      {open.value && <Viewer messageKey={open.value} views={views} onClose={() => { open.value = null; }} />}
+      {error ? (
+        <Failure error={error} again={again} />
+      ) : !page ? (
+        <Waiting />
+      ) : (
+        !page.items.length && <Blank icon="media" title={words.gallery.none[kind]} />
+      )}
+      {page?.next && (
+        <button type="button" class="btn bare" onClick={more}>
+          {words.more}
+        </button>
+      )}
+      {open.value && (
+        <Viewer
+          messageKey={open.value}
+          views={views}
+          onClose={() => {
+            open.value = null;
+          }}
+        />
+      )}
     </section>
   );
 }
@@ -102,12 +168,43 @@ function Tile({ item }: { item: MediaItem }) {
   const style = { "--r": String(file ? ratio(file) : 1) };
   if (!file?.url || isBroken) {
     const state = isBroken && file?.state === "held" ? "missing" : (file?.state ?? "missing");
-    return <a class="tile lost" style={style} href={to.chat(item.phone, item.chat.chat_id, { at: item.key })} aria-label={`${label}. ${words.gallery.notHere[state]}`}>{source && !isBroken ? <img src={source} alt="" loading="lazy" onError={() => setBroken(true)} /> : <Icon name="gap" />}<span>{words.gallery.notHere[state]}</span></a>;
+    return (
+      <a
+        class="tile lost"
+        style={style}
+        href={to.chat(item.phone, item.chat.chat_id, { at: item.key })}
+        aria-label={`${label}. ${words.gallery.notHere[state]}`}
+      >
+        {source && !isBroken ? (
+          <img src={source} alt="" loading="lazy" onError={() => setBroken(true)} />
+        ) : (
+          <Icon name="gap" />
+        )}
+        <span>{words.gallery.notHere[state]}</span>
+      </a>
+    );
   }
   return (
-    <button type="button" class="tile" style={style} aria-label={label} onClick={() => { open.value = item.key; }}>
-      {source ? <img src={source} alt="" loading="lazy" decoding="async" onError={() => setBroken(true)} /> : <span class="no-poster" />}
-      {isVideo && <span class="badge num"><Icon name="play" />{file.duration !== null ? clock(file.duration) : ""}</span>}
+    <button
+      type="button"
+      class="tile"
+      style={style}
+      aria-label={label}
+      onClick={() => {
+        open.value = item.key;
+      }}
+    >
+      {source ? (
+        <img src={source} alt="" loading="lazy" decoding="async" onError={() => setBroken(true)} />
+      ) : (
+        <span class="no-poster" />
+      )}
+      {isVideo && (
+        <span class="badge num">
+          <Icon name="play" />
+          {file.duration !== null ? clock(file.duration) : ""}
+        </span>
+      )}
     </button>
   );
 }
@@ -120,12 +217,32 @@ function Line({ item, kind, isNamed }: { item: MediaItem; kind: MediaKind; isNam
       <Avatar id={item.sender?.jid ?? item.chat.chat_id} name={who} />
       <div class="media-what">
         {kind === "voice" && file && <Voice messageKey={item.key} kind={item.kind} file={file} />}
-        {kind === "document" && file && (file.url
-          ? <a href={file.url} download={file.filename ?? ""}><bdi>{file.filename ?? words.message.unnamed}</bdi></a>
-          : <span><bdi>{file.filename ?? words.message.unnamed}</bdi> <span class="tag">{words.message.states[file.state]}</span></span>)}
-        <p class="note"><bdi>{who}</bdi>{isNamed ? <> · <bdi>{item.chat.name ?? words.phoneNumber(item.chat.chat_id)}</bdi></> : null}{file?.size ? ` · ${words.byte(file.size)}` : ""}</p>
+        {kind === "document" &&
+          file &&
+          (file.url ? (
+            <a href={file.url} download={file.filename ?? ""}>
+              <bdi>{file.filename ?? words.message.unnamed}</bdi>
+            </a>
+          ) : (
+            <span>
+              <bdi>{file.filename ?? words.message.unnamed}</bdi>{" "}
+              <span class="tag">{words.message.states[file.state]}</span>
+            </span>
+          ))}
+        <p class="note">
+          <bdi>{who}</bdi>
+          {isNamed ? (
+            <>
+              {" "}
+              · <bdi>{item.chat.name ?? words.phoneNumber(item.chat.chat_id)}</bdi>
+            </>
+          ) : null}
+          {file?.size ? ` · ${words.byte(file.size)}` : ""}
+        </p>
       </div>
-      <a class="note num" href={to.chat(item.phone, item.chat.chat_id, { at: item.key })} title={words.gallery.toChat}><time dateTime={item.timestamp}>{show("moment", item.timestamp)}</time></a>
+      <a class="note num" href={to.chat(item.phone, item.chat.chat_id, { at: item.key })} title={words.gallery.toChat}>
+        <time dateTime={item.timestamp}>{show("moment", item.timestamp)}</time>
+      </a>
     </li>
   );
 }

@@ -18,13 +18,25 @@ const FILTERS: { filter: string; icon: IconName; label: string }[] = [
   { filter: "is:deleted", icon: "trash", label: words.search.deleted },
 ];
 
-interface Asked { q: string; sort: Sort; phone: string | null }
+interface Asked {
+  q: string;
+  sort: Sort;
+  phone: string | null;
+}
 
 /** The words of a hit that were found, for marking them in the chat. */
-const foundWords = (hit: Hit): string[] => [...new Set(hit.highlights.flatMap(({ parts }) => parts.filter(([, isHit]) => isHit).map(([text]) => text)))];
+const foundWords = (hit: Hit): string[] => [
+  ...new Set(hit.highlights.flatMap(({ parts }) => parts.filter(([, isHit]) => isHit).map(([text]) => text))),
+];
 
 function share(answer: SearchAnswer, asked: Asked, more: (() => Promise<void>) | null): void {
-  const found = answer.items.map((hit): Found => ({ phone: hit.message.phone, jid: hit.message.chat_id, key: hit.message.key, at: ms(hit.message.timestamp), words: foundWords(hit) }));
+  const found = answer.items.map((hit): Found => ({
+    phone: hit.message.phone,
+    jid: hit.message.chat_id,
+    key: hit.message.key,
+    at: ms(hit.message.timestamp),
+    words: foundWords(hit),
+  }));
   hits.value = { q: asked.q, found, total: answer.total, isExact: answer.total_is_exact, more };
 }
 
@@ -35,7 +47,8 @@ function useSearch(asked: Asked) {
   const [tries, setTries] = useState(0);
   const busy = useRef(false);
   const current = useRef(0);
-  const ask = (cursor: string | null, signal?: AbortSignal) => get<SearchAnswer>("/api/search", { ...asked, tz: ZONE, limit: PAGE, cursor }, signal);
+  const ask = (cursor: string | null, signal?: AbortSignal) =>
+    get<SearchAnswer>("/api/search", { ...asked, tz: ZONE, limit: PAGE, cursor }, signal);
   useEffect(() => {
     const gone = new AbortController();
     const no = ++current.current;
@@ -56,13 +69,23 @@ function useSearch(asked: Asked) {
       busy.current = true;
       try {
         const next = await ask(known.next);
-        if (no === current.current) take({ ...known, ...next, facets: known.facets ?? next.facets, items: [...known.items, ...next.items] });
+        if (no === current.current)
+          take({ ...known, ...next, facets: known.facets ?? next.facets, items: [...known.items, ...next.items] });
       } catch (problem) {
         if (no === current.current) setError(problem);
       }
       busy.current = false;
     };
-    ask(null, gone.signal).then(take, (problem: unknown) => { if (!gone.signal.aborted) { setAnswer(null); setError(problem); } }).finally(() => { if (!gone.signal.aborted) setBusy(false); });
+    ask(null, gone.signal)
+      .then(take, (problem: unknown) => {
+        if (!gone.signal.aborted) {
+          setAnswer(null);
+          setError(problem);
+        }
+      })
+      .finally(() => {
+        if (!gone.signal.aborted) setBusy(false);
+      });
     return () => gone.abort();
   }, [asked.q, asked.sort, asked.phone, tries]);
   return { answer, error, isBusy, more: () => void hits.value?.more?.(), again: () => setTries(tries + 1) };
@@ -74,26 +97,72 @@ export function SearchScreen({ route }: { route: Route }) {
   const { answer, error, isBusy, more, again } = useSearch({ q, sort, phone });
   const isMissing = error instanceof ApiError && error.status === 404;
   return (
-    <section class="sheet page" tabIndex={-1} onScroll={(event) => {
-      const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
-      if (scrollHeight - scrollTop < clientHeight * 2) more();
-    }}>
+    <section
+      class="sheet page"
+      tabIndex={-1}
+      onScroll={(event) => {
+        const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
+        if (scrollHeight - scrollTop < clientHeight * 2) more();
+      }}
+    >
       <h1 class="unseen">{words.search.title}</h1>
-      <Field q={q} sort={sort} phone={phone} note={answer ? words.search.found(answer.total, answer.total_is_exact) : ""} />
+      <Field
+        q={q}
+        sort={sort}
+        phone={phone}
+        note={answer ? words.search.found(answer.total, answer.total_is_exact) : ""}
+      />
       <div class="row-of-chips" role="group" aria-label={words.search.title}>
-        {(["newest", "relevance"] as const).map((one) => <button type="button" key={one} class="chip" aria-pressed={sort === one} onClick={() => navigate(to.search(q, one, phone), { replace: true })}>{one === "newest" ? words.search.newest : words.search.best}</button>)}
-        {FILTERS.map(({ filter, icon, label }) => <button type="button" key={filter} class="chip" aria-pressed={split(q).filters.includes(filter)} onClick={() => navigate(to.search(toggle(q, filter), sort, phone))}><Icon name={icon} /> {label}</button>)}
+        {(["newest", "relevance"] as const).map((one) => (
+          <button
+            type="button"
+            key={one}
+            class="chip"
+            aria-pressed={sort === one}
+            onClick={() => navigate(to.search(q, one, phone), { replace: true })}
+          >
+            {one === "newest" ? words.search.newest : words.search.best}
+          </button>
+        ))}
+        {FILTERS.map(({ filter, icon, label }) => (
+          <button
+            type="button"
+            key={filter}
+            class="chip"
+            aria-pressed={split(q).filters.includes(filter)}
+            onClick={() => navigate(to.search(toggle(q, filter), sort, phone))}
+          >
+            <Icon name={icon} /> {label}
+          </button>
+        ))}
       </div>
-      <p class="unseen" role="status">{answer && !isBusy ? words.search.found(answer.total, answer.total_is_exact) : ""}</p>
+      <p class="unseen" role="status">
+        {answer && !isBusy ? words.search.found(answer.total, answer.total_is_exact) : ""}
+      </p>
       {answer?.complete === false && <Alert text={words.search.incomplete} />}
       {answer?.ignored.length ? <p class="note">{words.search.ignored(answer.ignored)}</p> : null}
-      {isMissing ? <Blank icon="search" title={words.search.unavailable} /> : error && !answer ? <Failure error={error} again={again} /> : !q ? <Blank icon="search" title={words.search.label}><p>{words.search.help}</p></Blank> : !answer ? <Waiting /> : <Results answer={answer} route={route} more={more} error={error} again={again} />}
+      {isMissing ? (
+        <Blank icon="search" title={words.search.unavailable} />
+      ) : error && !answer ? (
+        <Failure error={error} again={again} />
+      ) : !q ? (
+        <Blank icon="search" title={words.search.label}>
+          <p>{words.search.help}</p>
+        </Blank>
+      ) : !answer ? (
+        <Waiting />
+      ) : (
+        <Results answer={answer} route={route} more={more} error={error} again={again} />
+      )}
     </section>
   );
 }
 
 const nameOfFilter = (filter: string): string => {
-  const [key = "", value = ""] = [filter.slice(0, filter.indexOf(":")), filter.slice(filter.indexOf(":") + 1).replaceAll('"', "")];
+  const [key = "", value = ""] = [
+    filter.slice(0, filter.indexOf(":")),
+    filter.slice(filter.indexOf(":") + 1).replaceAll('"', ""),
+  ];
   return value.includes("@") ? `${key}:${chatNames.get(value) ?? words.phoneNumber(value)}` : filter;
 };
 
@@ -102,23 +171,57 @@ function Field({ q, sort, phone, note }: Asked & { note: string }) {
   const [text, setText] = useState(typed.rest);
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => setText(split(q).rest), [q]);
-  useEffect(() => { if (!q) input.current?.focus(); }, []);
+  useEffect(() => {
+    if (!q) input.current?.focus();
+  }, []);
   const go = (next: string) => navigate(to.search(next, sort, phone), { replace: !q });
   return (
-    <form role="search" onSubmit={(event) => { event.preventDefault(); go(join({ filters: typed.filters, rest: text })); }}>
+    <form
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        go(join({ filters: typed.filters, rest: text }));
+      }}
+    >
       <div class="field large">
         <Icon name="search" />
-        {typed.filters.map((filter) => <button type="button" key={filter} class="op" aria-label={words.search.removeFilter(nameOfFilter(filter))} onClick={() => go(without(q, (one) => one === filter))}><bdi>{nameOfFilter(filter)}</bdi> <Icon name="close" /></button>)}
-        <input ref={input} data-search type="search" aria-label={words.search.label} value={text} autocomplete="off" enterkeyhint="search"
+        {typed.filters.map((filter) => (
+          <button
+            type="button"
+            key={filter}
+            class="op"
+            aria-label={words.search.removeFilter(nameOfFilter(filter))}
+            onClick={() => go(without(q, (one) => one === filter))}
+          >
+            <bdi>{nameOfFilter(filter)}</bdi> <Icon name="close" />
+          </button>
+        ))}
+        <input
+          ref={input}
+          data-search
+          type="search"
+          aria-label={words.search.label}
+          value={text}
+          autocomplete="off"
+          enterkeyhint="search"
           onInput={(event) => setText(event.currentTarget.value)}
-          onKeyDown={(event) => { if (event.key === "Backspace" && !text && typed.filters.length) go(without(q, (one) => one === typed.filters.at(-1))); }} />
+          onKeyDown={(event) => {
+            if (event.key === "Backspace" && !text && typed.filters.length)
+              go(without(q, (one) => one === typed.filters.at(-1)));
+          }}
+        />
         {note && <span class="note num">{note}</span>}
       </div>
     </form>
   );
 }
 
-interface Group { phone: string; jid: string; name: string; hits: { hit: Hit; index: number }[] }
+interface Group {
+  phone: string;
+  jid: string;
+  name: string;
+  hits: { hit: Hit; index: number }[];
+}
 
 /** Hits that follow one another in the same chat stand together; the order of the answer is kept. */
 function groupsOf(items: readonly Hit[]): Group[] {
@@ -132,7 +235,19 @@ function groupsOf(items: readonly Hit[]): Group[] {
   return groups;
 }
 
-function Results({ answer, route, more, error, again }: { answer: SearchAnswer; route: Extract<Route, { name: "search" }>; more: () => void; error: unknown; again: () => void }) {
+function Results({
+  answer,
+  route,
+  more,
+  error,
+  again,
+}: {
+  answer: SearchAnswer;
+  route: Extract<Route, { name: "search" }>;
+  more: () => void;
+  error: unknown;
+  again: () => void;
+}) {
   const facets = answer.facets?.chats ?? [];
   for (const facet of facets) if (facet.name) chatNames.set(facet.chat_id, facet.name);
   const counts = new Map(facets.map((facet) => [facet.chat_id, facet.count]));
@@ -145,12 +260,33 @@ function Results({ answer, route, more, error, again }: { answer: SearchAnswer; 
           const own = phones.length > 1 ? phones.find((one) => one.phone === group.phone) : null;
           return (
             <section key={group.hits[0]!.hit.message.key} class="hit-group">
-              <header><Avatar id={group.jid} name={group.name} /><h2 dir="auto"><a href={to.chat(group.phone, group.jid)}>{group.name}</a></h2>{own && <span class="tag"><Icon name="phone" /> {own.name ?? `+${own.phone}`}</span>}{counts.has(group.jid) && <span class="note num">{words.search.inChat(counts.get(group.jid)!)}</span>}</header>
-              {group.hits.map(({ hit, index }) => <HitLine key={hit.message.key} hit={hit} index={index} />)}
+              <header>
+                <Avatar id={group.jid} name={group.name} />
+                <h2 dir="auto">
+                  <a href={to.chat(group.phone, group.jid)}>{group.name}</a>
+                </h2>
+                {own && (
+                  <span class="tag">
+                    <Icon name="phone" /> {own.name ?? `+${own.phone}`}
+                  </span>
+                )}
+                {counts.has(group.jid) && <span class="note num">{words.search.inChat(counts.get(group.jid)!)}</span>}
+              </header>
+              {group.hits.map(({ hit, index }) => (
+                <HitLine key={hit.message.key} hit={hit} index={index} />
+              ))}
             </section>
           );
         })}
-        {error ? <Failure error={error} again={again} /> : answer.next && <button type="button" class="btn bare" onClick={more}>{words.more}</button>}
+        {error ? (
+          <Failure error={error} again={again} />
+        ) : (
+          answer.next && (
+            <button type="button" class="btn bare" onClick={more}>
+              {words.more}
+            </button>
+          )
+        )}
       </div>
       <FacetList answer={answer} route={route} />
     </div>
@@ -161,8 +297,14 @@ function Nothing({ route }: { route: Extract<Route, { name: "search" }> }) {
   const { chats = 0, phones = [] } = session.value ?? {};
   return (
     <Blank icon="search" title={words.search.nothing(route.q)}>
-      <p>{words.search.scope(chats, phones.length)} {words.search.noProof}</p>
-      {split(route.q).filters.some(isDated) && <a class="btn" href={to.search(without(route.q, isDated), route.sort, route.phone)}>{words.search.withoutDates}</a>}
+      <p>
+        {words.search.scope(chats, phones.length)} {words.search.noProof}
+      </p>
+      {split(route.q).filters.some(isDated) && (
+        <a class="btn" href={to.search(without(route.q, isDated), route.sort, route.phone)}>
+          {words.search.withoutDates}
+        </a>
+      )}
     </Blank>
   );
 }
@@ -173,17 +315,35 @@ function HitLine({ hit, index }: { hit: Hit; index: number }) {
   const [before, after] = around(context, message);
   const beside = (one: Message) => {
     const name = one.from_me ? words.you : words.somebody(one.sender);
-    return <p key={one.key} class="ctx" dir="auto"><b class={one.from_me || !one.sender ? "" : `who f${colour(one.sender.jid)}`}><bdi>{name}</bdi></b> {words.gist(one.kind, one.body, one.file ?? {})}</p>;
+    return (
+      <p key={one.key} class="ctx" dir="auto">
+        <b class={one.from_me || !one.sender ? "" : `who f${colour(one.sender.jid)}`}>
+          <bdi>{name}</bdi>
+        </b>{" "}
+        {words.gist(one.kind, one.body, one.file ?? {})}
+      </p>
+    );
   };
   return (
     <a class="hit" href={to.chat(message.phone, message.chat_id, { at: message.key, hit: String(index) })}>
-      <time dateTime={message.timestamp}>{show("short", message.timestamp)}<small>{show("minute", message.timestamp)}</small></time>
+      <time dateTime={message.timestamp}>
+        {show("short", message.timestamp)}
+        <small>{show("minute", message.timestamp)}</small>
+      </time>
       <div class="words">
         {before && beside(before)}
-        <b class={message.from_me || !message.sender ? "" : `who f${colour(message.sender.jid)}`}><bdi>{who}</bdi></b>
-        {hit.highlights.length
-          ? hit.highlights.map(({ field, parts }) => <p key={field} dir="auto">{parts.map(([text, isHit], key) => (isHit ? <mark key={key}>{text}</mark> : text))}</p>)
-          : <p dir="auto">{words.gist(message.kind, message.body, message.file ?? {})}</p>}
+        <b class={message.from_me || !message.sender ? "" : `who f${colour(message.sender.jid)}`}>
+          <bdi>{who}</bdi>
+        </b>
+        {hit.highlights.length ? (
+          hit.highlights.map(({ field, parts }) => (
+            <p key={field} dir="auto">
+              {parts.map(([text, isHit], key) => (isHit ? <mark key={key}>{text}</mark> : text))}
+            </p>
+          ))
+        ) : (
+          <p dir="auto">{words.gist(message.kind, message.body, message.file ?? {})}</p>
+        )}
         {after && beside(after)}
       </div>
     </a>
@@ -191,8 +351,12 @@ function HitLine({ hit, index }: { hit: Hit; index: number }) {
 }
 
 /** The message before and the one after, of what an answer shows beside a hit. */
-function around(context: readonly Message[], { timestamp, unique_id }: Message): [Message | undefined, Message | undefined] {
-  const isBefore = (one: Message) => ms(one.timestamp) < ms(timestamp) || (one.timestamp === timestamp && one.unique_id < unique_id);
+function around(
+  context: readonly Message[],
+  { timestamp, unique_id }: Message,
+): [Message | undefined, Message | undefined] {
+  const isBefore = (one: Message) =>
+    ms(one.timestamp) < ms(timestamp) || (one.timestamp === timestamp && one.unique_id < unique_id);
   return [context.filter(isBefore).at(-1), context.find((one) => !isBefore(one) && one.unique_id !== unique_id)];
 }
 
@@ -202,7 +366,8 @@ const isDated = (filter: string) => /^-?(before|after|on):/i.test(filter);
 
 /** Months, or years where there would be too many bars. */
 function bars(months: Facets["months"]): { label: string; on: string; count: number }[] {
-  if (months.length <= MAX_MONTHS) return months.map(({ month, count }) => ({ label: show("month", startOfMonth(month)), on: month, count }));
+  if (months.length <= MAX_MONTHS)
+    return months.map(({ month, count }) => ({ label: show("month", startOfMonth(month)), on: month, count }));
   const years = new Map<string, number>();
   for (const { month, count } of months) years.set(month.slice(0, 4), (years.get(month.slice(0, 4)) ?? 0) + count);
   return [...years].map(([year, count]) => ({ label: year, on: year, count }));
@@ -219,28 +384,79 @@ function FacetList({ answer, route }: { answer: SearchAnswer; route: Extract<Rou
   return (
     <aside class="facets" aria-label={words.search.narrow}>
       {months.length > 1 && (
-        <section><h2>{words.search.when}</h2>
-          <div class="hist">{months.map(({ label, on, count }) => <a key={on} href={to.search(`${without(q, isDated)} on:${on}`.trim(), sort, phone)} title={words.search.month(label, count)} aria-label={words.search.month(label, count)}><i style={{ blockSize: `${Math.max(4, (count / most) * 100)}%` }} /></a>)}</div>
-          <p class="note ends"><span>{months[0]!.label}</span><span>{months.at(-1)!.label}</span></p>
+        <section>
+          <h2>{words.search.when}</h2>
+          <div class="hist">
+            {months.map(({ label, on, count }) => (
+              <a
+                key={on}
+                href={to.search(`${without(q, isDated)} on:${on}`.trim(), sort, phone)}
+                title={words.search.month(label, count)}
+                aria-label={words.search.month(label, count)}
+              >
+                <i style={{ blockSize: `${Math.max(4, (count / most) * 100)}%` }} />
+              </a>
+            ))}
+          </div>
+          <p class="note ends">
+            <span>{months[0]!.label}</span>
+            <span>{months.at(-1)!.label}</span>
+          </p>
         </section>
       )}
       {facets.chats.length > 0 && (
-        <section><h2>{words.search.chats}</h2>
-          <ul>{facets.chats.slice(0, MAX_FACETS).map((facet) => {
-            const filter = valued("in", facet.chat_id);
-            return <li key={facet.chat_id}><label><input type="checkbox" checked={chosen.includes(filter)} onChange={() => navigate(to.search(toggle(q, filter), sort, phone))} /><span dir="auto">{facet.name ?? words.phoneNumber(facet.chat_id)}</span></label><span class="num">{facet.count}</span></li>;
-          })}</ul>
+        <section>
+          <h2>{words.search.chats}</h2>
+          <ul>
+            {facets.chats.slice(0, MAX_FACETS).map((facet) => {
+              const filter = valued("in", facet.chat_id);
+              return (
+                <li key={facet.chat_id}>
+                  <label>
+                    <input
+                      type="checkbox"
+                      checked={chosen.includes(filter)}
+                      onChange={() => navigate(to.search(toggle(q, filter), sort, phone))}
+                    />
+                    <span dir="auto">{facet.name ?? words.phoneNumber(facet.chat_id)}</span>
+                  </label>
+                  <span class="num">{facet.count}</span>
+                </li>
+              );
+            })}
+          </ul>
         </section>
       )}
       {own.length > 1 && (facets.phones.length > 1 || phone) && (
-        <section><h2>{words.search.phones}</h2>
-          <ul>{facets.phones.map((facet) => {
-            const digits = own.find((one) => one.phone_id === facet.phone_id)?.phone ?? facet.phone_id;
-            return <li key={facet.phone_id}><label><input type="checkbox" checked={phone === digits} onChange={() => navigate(to.search(q, sort, phone === digits ? null : digits))} /><span dir="auto">{facet.name ?? `+${digits}`}</span></label><span class="num">{facet.count}</span></li>;
-          })}</ul>
+        <section>
+          <h2>{words.search.phones}</h2>
+          <ul>
+            {facets.phones.map((facet) => {
+              const digits = own.find((one) => one.phone_id === facet.phone_id)?.phone ?? facet.phone_id;
+              return (
+                <li key={facet.phone_id}>
+                  <label>
+                    <input
+                      type="checkbox"
+                      checked={phone === digits}
+                      onChange={() => navigate(to.search(q, sort, phone === digits ? null : digits))}
+                    />
+                    <span dir="auto">{facet.name ?? `+${digits}`}</span>
+                  </label>
+                  <span class="num">{facet.count}</span>
+                </li>
+              );
+            })}
+          </ul>
         </section>
       )}
-      <section><h2>{words.search.what}</h2><p class="note">{words.search.scope(session.value?.chats ?? 0, own.length)}{facets.complete ? "" : ` ${words.search.latestOnly}`}</p></section>
+      <section>
+        <h2>{words.search.what}</h2>
+        <p class="note">
+          {words.search.scope(session.value?.chats ?? 0, own.length)}
+          {facets.complete ? "" : ` ${words.search.latestOnly}`}
+        </p>
+      </section>
     </aside>
   );
 }

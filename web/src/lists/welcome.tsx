@@ -10,8 +10,16 @@ const SOON_MS = 500;
 export function Welcome() {
   useEffect(() => {
     let timer = 0;
-    const stop = onChange(() => { timer ||= window.setTimeout(() => { timer = 0; void openSession().catch(() => {}); }, SOON_MS); });
-    return () => { clearTimeout(timer); stop(); };
+    const stop = onChange(() => {
+      timer ||= window.setTimeout(() => {
+        timer = 0;
+        void openSession().catch(() => {});
+      }, SOON_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
   }, []);
   return (
     <section class="sheet page" tabIndex={-1}>
@@ -19,7 +27,16 @@ export function Welcome() {
         <Icon name="book" />
         <h1>{words.empty.title}</h1>
         <p>{words.empty.text}</p>
-        <dl>{words.empty.ways.map(([what, command]) => <div key={what}><dt>{what}</dt><dd><code>{command}</code></dd></div>)}</dl>
+        <dl>
+          {words.empty.ways.map(([what, command]) => (
+            <div key={what}>
+              <dt>{what}</dt>
+              <dd>
+                <code>{command}</code>
+              </dd>
+            </div>
+          ))}
+        </dl>
       </div>
     </section>
   );

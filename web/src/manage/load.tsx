@@ -11,14 +11,27 @@ export function useLoaded<T>(path: string) {
   useEffect(() => {
     const gone = new AbortController();
     setError(null);
-    get<T>(path, {}, gone.signal).then(setData, (problem: unknown) => { if (!gone.signal.aborted) setError(problem); });
+    get<T>(path, {}, gone.signal).then(setData, (problem: unknown) => {
+      if (!gone.signal.aborted) setError(problem);
+    });
     return () => gone.abort();
   }, [path, tries]);
   return { data, error, again: () => setTries((count) => count + 1) };
 }
 
-export function Loaded<T>({ of, children }: { of: { data: T | null; error: unknown; again: () => void }; children: (data: T) => ComponentChildren }) {
+export function Loaded<T>({
+  of,
+  children,
+}: {
+  of: { data: T | null; error: unknown; again: () => void };
+  children: (data: T) => ComponentChildren;
+}) {
   if (of.error && !of.data) return <Failure error={of.error} again={of.again} />;
   if (!of.data) return <Waiting />;
-  return <>{of.error ? <Failure error={of.error} again={of.again} /> : null}{children(of.data)}</>;
+  return (
+    <>
+      {of.error ? <Failure error={of.error} again={of.again} /> : null}
+      {children(of.data)}
+    </>
+  );
 }

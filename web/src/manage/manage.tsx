@@ -18,11 +18,19 @@ export function ManageScreen({ route }: { route: Route }) {
   const shown = sections.find(({ id }) => id === section);
   return (
     <section class="sheet page" tabIndex={-1}>
-      <div class="head"><h1 class="title">{words.manage.title}</h1></div>
+      <div class="head">
+        <h1 class="title">{words.manage.title}</h1>
+      </div>
       {sections.length > 0 && (
         <nav class="row-of-chips" aria-label={words.manage.title}>
-          <a class="chip" href={to.manage()} aria-current={shown ? undefined : "page"}><Icon name="gear" /> {words.manage.browser}</a>
-          {sections.map(({ id, icon, title }) => <a key={id} class="chip" href={to.manage(id)} aria-current={id === section ? "page" : undefined}><Icon name={icon} /> {title}</a>)}
+          <a class="chip" href={to.manage()} aria-current={shown ? undefined : "page"}>
+            <Icon name="gear" /> {words.manage.browser}
+          </a>
+          {sections.map(({ id, icon, title }) => (
+            <a key={id} class="chip" href={to.manage(id)} aria-current={id === section ? "page" : undefined}>
+              <Icon name={icon} /> {title}
+            </a>
+          ))}
         </nav>
       )}
       {shown ? <shown.Screen /> : <Browser />}
@@ -37,22 +45,62 @@ function Browser() {
   const who = session.value;
   return (
     <div class="settings">
-      <fieldset><legend>{words.manage.theme}</legend>
-        <div class="row-of-chips">{THEMES.map((name) => <button type="button" key={name} class="chip" aria-pressed={theme.value === name} onClick={() => setTheme(name)}>{words.manage.themes[name]}</button>)}</div>
+      <fieldset>
+        <legend>{words.manage.theme}</legend>
+        <div class="row-of-chips">
+          {THEMES.map((name) => (
+            <button
+              type="button"
+              key={name}
+              class="chip"
+              aria-pressed={theme.value === name}
+              onClick={() => setTheme(name)}
+            >
+              {words.manage.themes[name]}
+            </button>
+          ))}
+        </div>
       </fieldset>
-      <fieldset><legend>{words.manage.keys}</legend>
-        <label class="check"><input type="checkbox" checked={letters.value} onChange={(event) => setLetters(event.currentTarget.checked)} /><span>{words.manage.letters}</span></label>
+      <fieldset>
+        <legend>{words.manage.keys}</legend>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={letters.value}
+            onChange={(event) => setLetters(event.currentTarget.checked)}
+          />
+          <span>{words.manage.letters}</span>
+        </label>
         <p class="note">{words.manage.lettersHelp}</p>
       </fieldset>
       {who && (
-        <fieldset><legend>{words.manage.account}</legend>
+        <fieldset>
+          <legend>{words.manage.account}</legend>
           <p>{words.manage.signedInAs(who.token.id, who.org.name)}</p>
-          <p class="note">{[words.manage.scopes(who.token.scopes), who.token.phones ? who.token.phones.map((phone) => `+${phone}`).join(", ") : words.manage.allPhones].join(" · ")}</p>
+          <p class="note">
+            {[
+              words.manage.scopes(who.token.scopes),
+              who.token.phones ? who.token.phones.map((phone) => `+${phone}`).join(", ") : words.manage.allPhones,
+            ].join(" · ")}
+          </p>
           {error ? <Failure error={error} /> : null}
-          <p><button type="button" class="btn" onClick={() => signOut().catch(setError)}>{words.signIn.signOut}</button></p>
+          <p>
+            <button type="button" class="btn" onClick={() => signOut().catch(setError)}>
+              {words.signIn.signOut}
+            </button>
+          </p>
         </fieldset>
       )}
-      <p class="note">{words.manage.version(who?.version ?? "")} · <a href="/docs" target="_blank" rel="noreferrer">{words.manage.api}</a> · <a href="/assets/licences.txt" target="_blank" rel="noreferrer">{words.manage.licences}</a></p>
+      <p class="note">
+        {words.manage.version(who?.version ?? "")} ·{" "}
+        <a href="/docs" target="_blank" rel="noreferrer">
+          {words.manage.api}
+        </a>{" "}
+        ·{" "}
+        <a href="/assets/licences.txt" target="_blank" rel="noreferrer">
+          {words.manage.licences}
+        </a>
+      </p>
     </div>
   );
 }

@@ -9,8 +9,15 @@ import { words } from "../words.ts";
 import { Loaded, useLoaded } from "./load.tsx";
 
 interface Token {
-  id: string; name: string | null; scopes: string[]; phones: string[] | null; created_at: string | null; expires_at: string | null;
-  revoked_at: string | null; last_used_at: string | null; current?: boolean;
+  id: string;
+  name: string | null;
+  scopes: string[];
+  phones: string[] | null;
+  created_at: string | null;
+  expires_at: string | null;
+  revoked_at: string | null;
+  last_used_at: string | null;
+  current?: boolean;
 }
 
 export function Tokens() {
@@ -31,19 +38,62 @@ export function Tokens() {
     <>
       <p class="note">{words.tokens.help}</p>
       {error ? <Failure error={error} /> : null}
-      <Create onMade={(made) => { setSecret(made); loaded.again(); }} onFailed={setError} />
-      <Loaded of={loaded}>{({ items }) => (items.length ? <ul class="rows-list">{items.map((token) => <TokenLine key={token.id} token={token} onRevoke={() => setDoomed(token)} />)}</ul> : <p class="note none">{words.tokens.none}</p>)}</Loaded>
+      <Create
+        onMade={(made) => {
+          setSecret(made);
+          loaded.again();
+        }}
+        onFailed={setError}
+      />
+      <Loaded of={loaded}>
+        {({ items }) =>
+          items.length ? (
+            <ul class="rows-list">
+              {items.map((token) => (
+                <TokenLine key={token.id} token={token} onRevoke={() => setDoomed(token)} />
+              ))}
+            </ul>
+          ) : (
+            <p class="note none">{words.tokens.none}</p>
+          )
+        }
+      </Loaded>
       {secret && (
         <Dialog title={words.tokens.title} onClose={() => setSecret(null)}>
           <p>{words.tokens.created}</p>
-          <p class="secret"><code>{secret}</code></p>
-          <p class="row-of-chips"><button type="button" class="btn" onClick={() => void navigator.clipboard.writeText(secret).then(() => toast(words.copied), () => {})}>{words.tokens.copy}</button><button type="button" class="btn main" onClick={() => setSecret(null)}>{words.tokens.done}</button></p>
+          <p class="secret">
+            <code>{secret}</code>
+          </p>
+          <p class="row-of-chips">
+            <button
+              type="button"
+              class="btn"
+              onClick={() =>
+                void navigator.clipboard.writeText(secret).then(
+                  () => toast(words.copied),
+                  () => {},
+                )
+              }
+            >
+              {words.tokens.copy}
+            </button>
+            <button type="button" class="btn main" onClick={() => setSecret(null)}>
+              {words.tokens.done}
+            </button>
+          </p>
         </Dialog>
       )}
       {doomed && (
         <Dialog title={words.tokens.revoke} onClose={() => setDoomed(null)}>
           <p>{words.tokens.sure(doomed.name ?? doomed.id)}</p>
-          <p class="row-of-chips"><button type="button" class="btn" onClick={() => setDoomed(null)}>{words.cancel}</button><button type="button" class="btn danger" onClick={() => void revoke(doomed)}>{words.tokens.revoke}</button></p>
+          <p class="row-of-chips">
+            <button type="button" class="btn" onClick={() => setDoomed(null)}>
+              {words.cancel}
+            </button>
+            <button type="button" class="btn danger" onClick={() => void revoke(doomed)}>
+              {words.tokens.revoke}
+            </button>
+          </p>
         </Dialog>
       )}
     </>
@@ -55,20 +105,49 @@ function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFail
   const scopes = session.value?.token.scopes ?? ["read"];
   const [chosen, setChosen] = useState<string[]>(["read"]);
   return (
-    <form class="inline-form" onSubmit={async (event) => {
-      event.preventDefault();
-      onFailed(null);
-      try {
-        const made = await post<Token & { secret: string }>("/api/tokens", { name, scopes: chosen, phones: null, expires_at: null });
-        setName("");
-        if (made) onMade(made.secret);
-      } catch (problem) {
-        onFailed(problem);
-      }
-    }}>
-      <label>{words.tokens.name}<span class="field"><input required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} /></span></label>
-      <fieldset><legend>{words.tokens.scopes}</legend>{scopes.map((scope) => <label key={scope} class="check"><input type="checkbox" checked={chosen.includes(scope)} onChange={() => setChosen(chosen.includes(scope) ? chosen.filter((one) => one !== scope) : [...chosen, scope])} /><span>{scope}</span></label>)}</fieldset>
-      <button type="submit" class="btn main" disabled={!chosen.length}>{words.tokens.create}</button>
+    <form
+      class="inline-form"
+      onSubmit={async (event) => {
+        event.preventDefault();
+        onFailed(null);
+        try {
+          const made = await post<Token & { secret: string }>("/api/tokens", {
+            name,
+            scopes: chosen,
+            phones: null,
+            expires_at: null,
+          });
+          setName("");
+          if (made) onMade(made.secret);
+        } catch (problem) {
+          onFailed(problem);
+        }
+      }}
+    >
+      <label>
+        {words.tokens.name}
+        <span class="field">
+          <input required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+        </span>
+      </label>
+      <fieldset>
+        <legend>{words.tokens.scopes}</legend>
+        {scopes.map((scope) => (
+          <label key={scope} class="check">
+            <input
+              type="checkbox"
+              checked={chosen.includes(scope)}
+              onChange={() =>
+                setChosen(chosen.includes(scope) ? chosen.filter((one) => one !== scope) : [...chosen, scope])
+              }
+            />
+            <span>{scope}</span>
+          </label>
+        ))}
+      </fieldset>
+      <button type="submit" class="btn main" disabled={!chosen.length}>
+        {words.tokens.create}
+      </button>
     </form>
   );
 }
@@ -83,8 +162,21 @@ function TokenLine({ token, onRevoke }: { token: Token; onRevoke: () => void }) 
   ].filter(Boolean);
   return (
     <li class={isOver ? "over" : ""}>
-      <Icon name="key" /><div><b><bdi>{token.name ?? words.tokens.nameless}</bdi></b>{token.current && <span class="tag">{words.tokens.current}</span>}<p class="note">{facts.join(" · ")}</p></div>
-      {isOver ? <span class="note">{token.revoked_at ? words.tokens.revoked : words.tokens.expired}</span> : <button type="button" class="btn" onClick={onRevoke}>{words.tokens.revoke}</button>}
+      <Icon name="key" />
+      <div>
+        <b>
+          <bdi>{token.name ?? words.tokens.nameless}</bdi>
+        </b>
+        {token.current && <span class="tag">{words.tokens.current}</span>}
+        <p class="note">{facts.join(" · ")}</p>
+      </div>
+      {isOver ? (
+        <span class="note">{token.revoked_at ? words.tokens.revoked : words.tokens.expired}</span>
+      ) : (
+        <button type="button" class="btn" onClick={onRevoke}>
+          {words.tokens.revoke}
+        </button>
+      )}
     </li>
   );
 }

@@ -8,12 +8,22 @@ export function colour(id: string): number {
 /** Up to two first letters, as a reader sees letters; a number has its last two digits. */
 export function initials(name: string): string {
   if (/^\+[\d ]+$/.test(name)) return name.replace(/\D/g, "").slice(-2);
-  const letters = name.split(/\s+/).map((word) => [...word].find((letter) => /[\p{L}\p{N}]/u.test(letter))).filter((letter) => letter !== undefined);
+  const letters = name
+    .split(/\s+/)
+    .map((word) => [...word].find((letter) => /[\p{L}\p{N}]/u.test(letter)))
+    .filter((letter) => letter !== undefined);
   const first = letters[0] ?? [...name.trim()][0] ?? "?";
-  const second = letters.length > 1 && /[\p{Lu}\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u.test(first) ? letters.at(-1) : "";
+  const second =
+    letters.length > 1 && /[\p{Lu}\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u.test(first)
+      ? letters.at(-1)
+      : "";
   return (first + (second ?? "")).toUpperCase();
 }
 
 export function Avatar({ id, name, small = false }: { id: string; name: string; small?: boolean }) {
-  return <span class={`face f${colour(id)}${small ? " small" : ""}`} aria-hidden="true">{initials(name)}</span>;
+  return (
+    <span class={`face f${colour(id)}${small ? " small" : ""}`} aria-hidden="true">
+      {initials(name)}
+    </span>
+  );
 }

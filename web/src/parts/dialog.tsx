@@ -4,7 +4,17 @@ import { words } from "../words.ts";
 import { Icon } from "./icon.tsx";
 
 /** A modal dialog; the browser keeps the focus inside and gives it back. */
-export function Dialog({ title, onClose, children, kind = "" }: { title: string; onClose: () => void; children: ComponentChildren; kind?: string }) {
+export function Dialog({
+  title,
+  onClose,
+  children,
+  kind = "",
+}: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  kind?: string;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const element = dialog.current;
@@ -21,11 +31,21 @@ export function Dialog({ title, onClose, children, kind = "" }: { title: string;
       ref={dialog}
       class={`dialog ${kind}`}
       aria-label={title}
-      onCancel={(event) => { event.preventDefault(); onClose(); }}
-      onClick={(event) => { if (event.target === dialog.current) onClose(); }}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) onClose();
+      }}
     >
       <div class="dialog-in">
-        <header class="dialog-head"><h2>{title}</h2><button type="button" class="icon" aria-label={words.close} onClick={onClose}><Icon name="close" /></button></header>
+        <header class="dialog-head">
+          <h2>{title}</h2>
+          <button type="button" class="icon" aria-label={words.close} onClick={onClose}>
+            <Icon name="close" />
+          </button>
+        </header>
         {children}
       </div>
     </dialog>

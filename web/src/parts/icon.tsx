@@ -2,11 +2,14 @@
 const PATHS = {
   chat: "M4 5h16v11H9l-5 4z",
   search: "M11 4.500a6.500 6.500 0 1 0 0 13 6.500 6.500 0 1 0 0-13M16 16l4.500 4.500",
-  media: "M5.500 4.500h13a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-13a2 2 0 0 1-2-2v-11a2 2 0 0 1 2-2M9 8.400a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 1 0 0-3.200M4 17l5-4 4 3 3-2 4 3",
-  people: "M9 5a3.500 3.500 0 1 0 0 7 3.500 3.500 0 1 0 0-7M2.500 20c.6-4 3.200-6 6.500-6s5.900 2 6.500 6M16 5.500a3.500 3.500 0 0 1 0 6.500M17.500 14.400c2.200.8 3.600 2.700 4 5.600",
+  media:
+    "M5.500 4.500h13a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-13a2 2 0 0 1-2-2v-11a2 2 0 0 1 2-2M9 8.400a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 1 0 0-3.200M4 17l5-4 4 3 3-2 4 3",
+  people:
+    "M9 5a3.500 3.500 0 1 0 0 7 3.500 3.500 0 1 0 0-7M2.500 20c.6-4 3.200-6 6.500-6s5.900 2 6.500 6M16 5.500a3.500 3.500 0 0 1 0 6.500M17.500 14.400c2.200.8 3.600 2.700 4 5.600",
   phone: "M9 2.500h6a2 2 0 0 1 2 2v15a2 2 0 0 1-2 2H9a2 2 0 0 1-2-2v-15a2 2 0 0 1 2-2M11 18.500h2",
   gear: "M12 9a3 3 0 1 0 0 6 3 3 0 1 0 0-6M12 2.500v3M12 18.500v3M2.500 12h3M18.500 12h3M5.300 5.300l2.100 2.100M16.600 16.600l2.100 2.100M18.700 5.300l-2.100 2.100M7.400 16.600l-2.100 2.100",
-  calendar: "M5.500 5h13a2 2 0 0 1 2 2v11.500a2 2 0 0 1-2 2h-13a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2M3.500 10h17M8 2.500V7M16 2.500V7",
+  calendar:
+    "M5.500 5h13a2 2 0 0 1 2 2v11.500a2 2 0 0 1-2 2h-13a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2M3.500 10h17M8 2.500V7M16 2.500V7",
   info: "M12 3a9 9 0 1 0 0 18 9 9 0 1 0 0-18M12 11v5.500M12 7.600v.1",
   back: "m14.500 5-7 7 7 7",
   next: "m9.500 5 7 7-7 7",
@@ -40,20 +43,38 @@ const PATHS = {
   key: "M8 12.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 1 0 0-7M10.500 13.500 20 4M15.500 8.500l3 3M18 6l2 2",
   pulse: "M3 12h4l2.500-6 5 12L17 12h4",
   sun: "M12 8a4 4 0 1 0 0 8 4 4 0 1 0 0-8M12 2.500v2M12 19.500v2M2.500 12h2M19.500 12h2M5.300 5.300l1.400 1.400M17.300 17.300l1.400 1.400M18.700 5.300l-1.400 1.400M6.700 17.300l-1.400 1.400",
-  keyboard: "M4 6.500h16a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1v-9a1 1 0 0 1 1-1M6.500 10h.01M10 10h.01M14 10h.01M17.500 10h.01M8 14h8",
+  keyboard:
+    "M4 6.500h16a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1v-9a1 1 0 0 1 1-1M6.500 10h.01M10 10h.01M14 10h.01M17.500 10h.01M8 14h8",
 } as const;
 const SOLID = { play: "M8 5.500v13l11-6.500z" } as const;
 
 export type IconName = keyof typeof PATHS | keyof typeof SOLID;
 
 export function Icon({ name }: { name: IconName }) {
-  if (name in SOLID) return <svg class="i" viewBox="0 0 24 24" aria-hidden="true"><path d={SOLID[name as keyof typeof SOLID]} fill="currentColor" /></svg>;
-  return <svg class="i" viewBox="0 0 24 24" aria-hidden="true"><path d={PATHS[name as keyof typeof PATHS]} /></svg>;
+  if (name in SOLID)
+    return (
+      <svg class="i" viewBox="0 0 24 24" aria-hidden="true">
+        <path d={SOLID[name as keyof typeof SOLID]} fill="currentColor" />
+      </svg>
+    );
+  return (
+    <svg class="i" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={PATHS[name as keyof typeof PATHS]} />
+    </svg>
+  );
 }
 
 export function Logo() {
   return (
-    <svg viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
+    <svg
+      viewBox="0 0 32 32"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2.2"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+    >
       <path d="M8 5h15a4 4 0 0 1 4 4v1h-6" />
       <path d="M21 10V9a4 4 0 0 1 2-3.5M8 5a4 4 0 0 0-4 4v14a4 4 0 0 0 4 4h11a4 4 0 0 0 4-4V14" />
       <path d="M9 12h8M9 17h9M9 22h5" />

@@ -10,10 +10,20 @@ export function later<P extends object>(load: () => Promise<ComponentType<P>>): 
     const [error, setError] = useState<unknown>(null);
     const fetchIt = () => {
       setError(null);
-      load().then((part) => { known = part; draw((count) => count + 1); }, setError);
+      load().then((part) => {
+        known = part;
+        draw((count) => count + 1);
+      }, setError);
     };
-    useEffect(() => { if (!known) fetchIt(); }, []);
-    if (error) return <div class="page"><Failure error={error} again={fetchIt} /></div>;
+    useEffect(() => {
+      if (!known) fetchIt();
+    }, []);
+    if (error)
+      return (
+        <div class="page">
+          <Failure error={error} again={fetchIt} />
+        </div>
+      );
     const Shown = known;
     return Shown ? <Shown {...props} /> : <Waiting />;
   };

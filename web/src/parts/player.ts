@@ -1,7 +1,13 @@
 /** One player for the whole page, outside of the lists: what plays goes on while its row is far away. */
 import { signal } from "@preact/signals";
 
-interface Playing { key: string; paused: boolean; at: number; length: number; failed: boolean }
+interface Playing {
+  key: string;
+  paused: boolean;
+  at: number;
+  length: number;
+  failed: boolean;
+}
 export const playing = signal<Playing | null>(null);
 export const rate = signal(1);
 const RATES = [1, 1.5, 2];
@@ -14,9 +20,16 @@ function player(): HTMLAudioElement {
   const tell = () => {
     if (!playing.value) return;
     const length = Number.isFinite(made.duration) && made.duration > 0 ? made.duration : playing.value.length;
-    playing.value = { ...playing.value, paused: made.paused, at: made.currentTime, length, failed: made.error !== null };
+    playing.value = {
+      ...playing.value,
+      paused: made.paused,
+      at: made.currentTime,
+      length,
+      failed: made.error !== null,
+    };
   };
-  for (const event of ["timeupdate", "play", "pause", "ended", "loadedmetadata", "error"]) made.addEventListener(event, tell);
+  for (const event of ["timeupdate", "play", "pause", "ended", "loadedmetadata", "error"])
+    made.addEventListener(event, tell);
   audio = made;
   return made;
 }
@@ -26,13 +39,22 @@ export function toggle(key: string, url: string, length: number | null, from = 0
   if (playing.value?.key !== key) {
     element.src = url;
     playing.value = { key, paused: true, at: from, length: length ?? 0, failed: false };
-    if (from) element.addEventListener("loadedmetadata", () => { element.currentTime = from; }, { once: true });
+    if (from)
+      element.addEventListener(
+        "loadedmetadata",
+        () => {
+          element.currentTime = from;
+        },
+        { once: true },
+      );
   } else if (!element.paused) {
     element.pause();
     return;
   }
   element.playbackRate = rate.value;
-  void element.play().catch(() => { if (playing.value) playing.value = { ...playing.value, failed: element.error !== null }; });
+  void element.play().catch(() => {
+    if (playing.value) playing.value = { ...playing.value, failed: element.error !== null };
+  });
 }
 
 /** Move to a second; starts playing a message that is not the present one. */

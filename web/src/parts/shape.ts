@@ -1,6 +1,7 @@
 import type { File } from "../types.ts";
 
-const MIN_RATIO = 0.4, MAX_RATIO = 3;
+const MIN_RATIO = 0.4,
+  MAX_RATIO = 3;
 
 /** The shape that a picture's place has before it is there; a square where no source told. */
 export function ratio(file: File): number {

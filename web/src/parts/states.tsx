@@ -20,8 +20,13 @@ export function explain(error: unknown): string {
 export function Alert({ text, action, onAction }: { text: string; action?: string; onAction?: () => void }) {
   return (
     <div class="alert" role="alert">
-      <Icon name="info" /><span>{text}</span>
-      {action && <button type="button" class="btn" onClick={onAction}>{action}</button>}
+      <Icon name="info" />
+      <span>{text}</span>
+      {action && (
+        <button type="button" class="btn" onClick={onAction}>
+          {action}
+        </button>
+      )}
     </div>
   );
 }
@@ -30,9 +35,25 @@ export function Failure({ error, again }: { error: unknown; again?: () => void }
   return <Alert text={explain(error)} {...(again ? { action: words.tryAgain, onAction: again } : {})} />;
 }
 
-export function Blank({ icon, title, children, level = 2 }: { icon: IconName; title: string; children?: ComponentChildren; level?: 1 | 2 }) {
+export function Blank({
+  icon,
+  title,
+  children,
+  level = 2,
+}: {
+  icon: IconName;
+  title: string;
+  children?: ComponentChildren;
+  level?: 1 | 2;
+}) {
   const Heading = `h${level}` as "h1" | "h2";
-  return <div class="blank"><Icon name={icon} /><Heading>{title}</Heading>{children}</div>;
+  return (
+    <div class="blank">
+      <Icon name={icon} />
+      <Heading>{title}</Heading>
+      {children}
+    </div>
+  );
 }
 
 const PATIENCE_MS = 300;
@@ -45,5 +66,15 @@ export function Waiting({ text = words.loading }: { text?: string }) {
     return () => clearTimeout(timer);
   }, []);
   if (!isLong) return null;
-  return <div class="ghost" role="status"><span class="unseen">{text}</span><i /><i /><i /><i /><i /><i /></div>;
+  return (
+    <div class="ghost" role="status">
+      <span class="unseen">{text}</span>
+      <i />
+      <i />
+      <i />
+      <i />
+      <i />
+      <i />
+    </div>
+  );
 }

@@ -8,9 +8,19 @@ let count = 0;
 export function toast(text: string): void {
   said.value = { text, no: ++count };
   clearTimeout(timer);
-  timer = window.setTimeout(() => { said.value = null; }, 5000);
+  timer = window.setTimeout(() => {
+    said.value = null;
+  }, 5000);
 }
 
 export function Toasts() {
-  return <div class="toasts" role="status" aria-live="polite">{said.value && <p key={said.value.no} class="toast">{said.value.text}</p>}</div>;
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {said.value && (
+        <p key={said.value.no} class="toast">
+          {said.value.text}
+        </p>
+      )}
+    </div>
+  );
 }

@@ -26,10 +26,26 @@ export function Voice({ messageKey: key, kind, file }: { messageKey: string; kin
   const isOn = now !== null && !now.paused;
   return (
     <div class="voice">
-      <button type="button" class="go" data-play aria-label={isOn ? words.message.pause : words.message.play(words.kinds[kind].toLowerCase(), length ? clock(length) : "")} onClick={() => toggle(key, url, file.duration)}>
+      <button
+        type="button"
+        class="go"
+        data-play
+        aria-label={
+          isOn ? words.message.pause : words.message.play(words.kinds[kind].toLowerCase(), length ? clock(length) : "")
+        }
+        onClick={() => toggle(key, url, file.duration)}
+      >
         <Icon name={isOn ? "pause" : "play"} />
       </button>
-      <div class="wave" role="slider" tabIndex={0} aria-label={words.message.position} aria-valuemin={0} aria-valuemax={Math.round(length)} aria-valuenow={Math.round(at)} aria-valuetext={`${clock(at)} / ${clock(length)}`}
+      <div
+        class="wave"
+        role="slider"
+        tabIndex={0}
+        aria-label={words.message.position}
+        aria-valuemin={0}
+        aria-valuemax={Math.round(length)}
+        aria-valuenow={Math.round(at)}
+        aria-valuetext={`${clock(at)} / ${clock(length)}`}
         onClick={(event) => {
           const box = event.currentTarget.getBoundingClientRect();
           const part = (event.clientX - box.left) / box.width;
@@ -41,11 +57,22 @@ export function Voice({ messageKey: key, kind, file }: { messageKey: string; kin
           event.preventDefault();
           event.stopPropagation();
           goTo(at + step);
-        }}>
-        {bars(file).map((height, index) => <i key={index} class={now && length && index / BARS < at / length ? "on" : ""} style={{ blockSize: `${Math.max(8, height)}%` }} />)}
+        }}
+      >
+        {bars(file).map((height, index) => (
+          <i
+            key={index}
+            class={now && length && index / BARS < at / length ? "on" : ""}
+            style={{ blockSize: `${Math.max(8, height)}%` }}
+          />
+        ))}
       </div>
       <span class="num">{now?.failed ? words.message.missing : clock(now ? at : length)}</span>
-      {now && <button type="button" class="rate num" onClick={nextRate} aria-label={words.message.speed(rate.value)}>{rate.value}×</button>}
+      {now && (
+        <button type="button" class="rate num" onClick={nextRate} aria-label={words.message.speed(rate.value)}>
+          {rate.value}×
+        </button>
+      )}
     </div>
   );
 }

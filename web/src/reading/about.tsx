@@ -10,32 +10,64 @@ import type { ChatDetails, MessageDetails } from "../types.ts";
 import { words } from "../words.ts";
 import { copyLink } from "./copy.ts";
 
-const SOURCE_ICONS: Record<string, IconName> = { linked: "phone", webhook: "hook", periskope: "hook", cloud: "hook", gowa: "box", backup: "box", export: "doc" };
+const SOURCE_ICONS: Record<string, IconName> = {
+  linked: "phone",
+  webhook: "hook",
+  periskope: "hook",
+  cloud: "hook",
+  gowa: "box",
+  backup: "box",
+  export: "doc",
+};
 
 /** A time beside another one of the same day is told without its date. */
-const near = (time: string, day: string, exact = true) => (dayOf(time) === day ? show(exact ? "second" : "minute", time) : show("moment", time));
+const near = (time: string, day: string, exact = true) =>
+  dayOf(time) === day ? show(exact ? "second" : "minute", time) : show("moment", time);
 
-export function AboutMessage({ messageKey, version, onClose }: { messageKey: string; version: unknown; onClose: () => void }) {
+export function AboutMessage({
+  messageKey,
+  version,
+  onClose,
+}: {
+  messageKey: string;
+  version: unknown;
+  onClose: () => void;
+}) {
   const [details, setDetails] = useState<MessageDetails | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [tries, setTries] = useState(0);
   useEffect(() => {
     const gone = new AbortController();
     setError(null);
-    get<MessageDetails>(messagePath(messageKey), {}, gone.signal).then(setDetails, (problem: unknown) => { if (!gone.signal.aborted) setError(problem); });
+    get<MessageDetails>(messagePath(messageKey), {}, gone.signal).then(setDetails, (problem: unknown) => {
+      if (!gone.signal.aborted) setError(problem);
+    });
     return () => gone.abort();
   }, [messageKey, version, tries]);
   const isCurrent = details?.key === messageKey;
   return (
     <aside class="about-panel" aria-label={words.about.message}>
       <PanelHead title={words.about.message} onClose={onClose} />
-      {error ? <Failure error={error} again={() => setTries(tries + 1)} /> : isCurrent && details ? <Facts details={details} /> : <Waiting />}
+      {error ? (
+        <Failure error={error} again={() => setTries(tries + 1)} />
+      ) : isCurrent && details ? (
+        <Facts details={details} />
+      ) : (
+        <Waiting />
+      )}
     </aside>
   );
 }
 
 function PanelHead({ title, onClose }: { title: string; onClose: () => void }) {
-  return <h2><span>{title}</span><button type="button" class="icon" aria-label={words.close} onClick={onClose}><Icon name="close" /></button></h2>;
+  return (
+    <h2>
+      <span>{title}</span>
+      <button type="button" class="icon" aria-label={words.close} onClick={onClose}>
+        <Icon name="close" />
+      </button>
+    </h2>
+  );
 }
 
 function Facts({ details }: { details: MessageDetails }) {
@@ -45,9 +77,17 @@ function Facts({ details }: { details: MessageDetails }) {
       <section>
         <h3>{words.about.details}</h3>
         <dl class="details">
-          <dt>{words.about.sent}</dt><dd><time dateTime={details.timestamp}>{show("day", details.timestamp)}, {show(details.precision === "minute" ? "minute" : "second", details.timestamp)}</time></dd>
-          <dt>{words.about.type}</dt><dd>{words.kinds[details.kind]}</dd>
-          <dt>{words.about.id}</dt><dd class="id">{details.unique_id}</dd>
+          <dt>{words.about.sent}</dt>
+          <dd>
+            <time dateTime={details.timestamp}>
+              {show("day", details.timestamp)},{" "}
+              {show(details.precision === "minute" ? "minute" : "second", details.timestamp)}
+            </time>
+          </dd>
+          <dt>{words.about.type}</dt>
+          <dd>{words.kinds[details.kind]}</dd>
+          <dt>{words.about.id}</dt>
+          <dd class="id">{details.unique_id}</dd>
         </dl>
       </section>
       <Tellings details={details} day={day} />
@@ -56,11 +96,25 @@ function Facts({ details }: { details: MessageDetails }) {
       {details.reactions.length > 0 && (
         <section>
           <h3>{words.about.reactions}</h3>
-          <ul class="seen">{details.reactions.map(({ emoji, sender, from_me, at }, key) => <li key={key}><span class="emoji">{emoji}</span><bdi>{from_me ? words.you : words.somebody(sender)}</bdi>{at && <time dateTime={at}>{near(at, day, false)}</time>}</li>)}</ul>
+          <ul class="seen">
+            {details.reactions.map(({ emoji, sender, from_me, at }, key) => (
+              <li key={key}>
+                <span class="emoji">{emoji}</span>
+                <bdi>{from_me ? words.you : words.somebody(sender)}</bdi>
+                {at && <time dateTime={at}>{near(at, day, false)}</time>}
+              </li>
+            ))}
+          </ul>
         </section>
       )}
       <p class="row-of-chips">
-        <button type="button" class="btn" onClick={() => void copyLink(details.phone, details.chat.chat_id, details.key)}><Icon name="link" /> {words.about.copy}</button>
+        <button
+          type="button"
+          class="btn"
+          onClick={() => void copyLink(details.phone, details.chat.chat_id, details.key)}
+        >
+          <Icon name="link" /> {words.about.copy}
+        </button>
         {details.has_original && <Original messageKey={details.key} />}
       </p>
     </>
@@ -78,7 +132,15 @@ function Tellings({ details, day }: { details: MessageDetails; day: string }) {
             <Icon name={SOURCE_ICONS[telling.source] ?? "doc"} />
             <bdi>{telling.name ?? words.sourceTypes[telling.source] ?? telling.source}</bdi>
             <time dateTime={telling.sent_at}>{near(telling.sent_at, day, telling.precision !== "minute")}</time>
-            <p>{[telling.precision === "minute" ? words.about.minute : words.about.exact, telling.received_at ? words.about.arrived(show("short", telling.received_at)) : "", telling.text !== null && telling.text !== details.body ? words.about.otherText : ""].filter(Boolean).join("; ")}</p>
+            <p>
+              {[
+                telling.precision === "minute" ? words.about.minute : words.about.exact,
+                telling.received_at ? words.about.arrived(show("short", telling.received_at)) : "",
+                telling.text !== null && telling.text !== details.body ? words.about.otherText : "",
+              ]
+                .filter(Boolean)
+                .join("; ")}
+            </p>
           </li>
         ))}
       </ul>
@@ -92,12 +154,32 @@ function Versions({ details, day }: { details: MessageDetails; day: string }) {
     <section>
       <h3>{words.about.versions}</h3>
       <ol class="versions">
-        {versions.map((version, at) => ({ version, at })).reverse().map(({ version, at }) => (
-          <li key={at} dir="auto">
-            {at === 0 ? version.text : difference(versions[at - 1]?.text ?? "", version.text ?? "").map(({ text, change }, key) => (change === "added" ? <ins key={key}>{text}</ins> : change === "gone" ? <del key={key}>{text}</del> : text))}
-            <time>{[version.at ? near(version.at, day) : "", at === versions.length - 1 ? words.about.now : at === 0 ? words.about.first : ""].filter(Boolean).join(" · ")}</time>
-          </li>
-        ))}
+        {versions
+          .map((version, at) => ({ version, at }))
+          .reverse()
+          .map(({ version, at }) => (
+            <li key={at} dir="auto">
+              {at === 0
+                ? version.text
+                : difference(versions[at - 1]?.text ?? "", version.text ?? "").map(({ text, change }, key) =>
+                    change === "added" ? (
+                      <ins key={key}>{text}</ins>
+                    ) : change === "gone" ? (
+                      <del key={key}>{text}</del>
+                    ) : (
+                      text
+                    ),
+                  )}
+              <time>
+                {[
+                  version.at ? near(version.at, day) : "",
+                  at === versions.length - 1 ? words.about.now : at === 0 ? words.about.first : "",
+                ]
+                  .filter(Boolean)
+                  .join(" · ")}
+              </time>
+            </li>
+          ))}
       </ol>
     </section>
   );
@@ -114,8 +196,19 @@ function Seen({ details, day }: { details: MessageDetails; day: string }) {
         {list.slice(0, MAX_SEEN).map((receipt) => {
           const who = words.somebody(receipt);
           const last = receipt.played_at ?? receipt.read_at;
-          const notes = [receipt.played_at ? words.about.playedAt(near(receipt.played_at, day, false)) : "", receipt.read_at ? words.about.readAt(near(receipt.read_at, day, false)) : "", receipt.delivered_at ? words.about.deliveredAt(near(receipt.delivered_at, day, false)) : ""].filter(Boolean);
-          return <li key={receipt.jid}><Avatar id={receipt.jid} name={who} small /><bdi>{who}</bdi>{last && <Icon name="ticks" />}<p>{notes.join("; ")}</p></li>;
+          const notes = [
+            receipt.played_at ? words.about.playedAt(near(receipt.played_at, day, false)) : "",
+            receipt.read_at ? words.about.readAt(near(receipt.read_at, day, false)) : "",
+            receipt.delivered_at ? words.about.deliveredAt(near(receipt.delivered_at, day, false)) : "",
+          ].filter(Boolean);
+          return (
+            <li key={receipt.jid}>
+              <Avatar id={receipt.jid} name={who} small />
+              <bdi>{who}</bdi>
+              {last && <Icon name="ticks" />}
+              <p>{notes.join("; ")}</p>
+            </li>
+          );
         })}
       </ul>
       {list.length > MAX_SEEN && <p class="note">{words.about.andMore(list.length - MAX_SEEN)}</p>}
@@ -124,16 +217,38 @@ function Seen({ details, day }: { details: MessageDetails; day: string }) {
 }
 
 function Original({ messageKey }: { messageKey: string }) {
-  const [items, setItems] = useState<{ source: string; type: string; received_at: string; payload: string }[] | null>(null);
+  const [items, setItems] = useState<{ source: string; type: string; received_at: string; payload: string }[] | null>(
+    null,
+  );
   const [error, setError] = useState<unknown>(null);
   if (error) return <Failure error={error} />;
   if (!items) {
-    return <button type="button" class="btn" onClick={() => get<{ items: typeof items }>(`${messagePath(messageKey)}/original`).then((answer) => setItems(answer.items), setError)}><Icon name="doc" /> {words.about.original}</button>;
+    return (
+      <button
+        type="button"
+        class="btn"
+        onClick={() =>
+          get<{ items: typeof items }>(`${messagePath(messageKey)}/original`).then(
+            (answer) => setItems(answer.items),
+            setError,
+          )
+        }
+      >
+        <Icon name="doc" /> {words.about.original}
+      </button>
+    );
   }
   return (
     <div class="originals">
       <h3>{words.about.received}</h3>
-      {items.map((item, key) => <figure key={key}><figcaption class="note">{words.about.receivedFrom(words.sourceTypes[item.source] ?? item.source, show("moment", item.received_at))}</figcaption><pre tabIndex={0}>{item.payload}</pre></figure>)}
+      {items.map((item, key) => (
+        <figure key={key}>
+          <figcaption class="note">
+            {words.about.receivedFrom(words.sourceTypes[item.source] ?? item.source, show("moment", item.received_at))}
+          </figcaption>
+          <pre tabIndex={0}>{item.payload}</pre>
+        </figure>
+      ))}
     </div>
   );
 }
@@ -142,29 +257,90 @@ export function AboutChat({ chat, name, onClose }: { chat: ChatDetails; name: st
   return (
     <aside class="about-panel" aria-label={words.about.chat}>
       <PanelHead title={words.about.chat} onClose={onClose} />
-      <section class="about-chat"><Avatar id={chat.chat_id} name={name} /><div><b dir="auto">{name}</b><p class="note">{words.chatKinds[chat.kind]}</p></div></section>
-      {chat.description && <section><h3>{words.about.description}</h3><p dir="auto" class="pre">{chat.description}</p></section>}
+      <section class="about-chat">
+        <Avatar id={chat.chat_id} name={name} />
+        <div>
+          <b dir="auto">{name}</b>
+          <p class="note">{words.chatKinds[chat.kind]}</p>
+        </div>
+      </section>
+      {chat.description && (
+        <section>
+          <h3>{words.about.description}</h3>
+          <p dir="auto" class="pre">
+            {chat.description}
+          </p>
+        </section>
+      )}
       <section>
         <h3>{words.about.inside}</h3>
         <dl class="details">
-          {chat.first_message_at && <><dt>{words.about.since}</dt><dd>{show("date", chat.first_message_at)}</dd></>}
-          {chat.last_message_at && <><dt>{words.about.last}</dt><dd>{show("date", chat.last_message_at)}</dd></>}
-          {chat.created_at && <><dt>{words.about.created}</dt><dd>{show("date", chat.created_at)}</dd></>}
-          <dt>{words.about.phone}</dt><dd>+{chat.phone}</dd>
+          {chat.first_message_at && (
+            <>
+              <dt>{words.about.since}</dt>
+              <dd>{show("date", chat.first_message_at)}</dd>
+            </>
+          )}
+          {chat.last_message_at && (
+            <>
+              <dt>{words.about.last}</dt>
+              <dd>{show("date", chat.last_message_at)}</dd>
+            </>
+          )}
+          {chat.created_at && (
+            <>
+              <dt>{words.about.created}</dt>
+              <dd>{show("date", chat.created_at)}</dd>
+            </>
+          )}
+          <dt>{words.about.phone}</dt>
+          <dd>+{chat.phone}</dd>
         </dl>
         {chat.ephemeral_seconds ? <p class="note">{words.about.ephemeral(chat.ephemeral_seconds)}</p> : null}
         {chat.is_exited && <p class="note">{words.about.exited}</p>}
-        <p class="row-of-chips"><a class="btn" href={to.media({ phone: chat.phone, jid: chat.chat_id })}><Icon name="media" /> {words.nav.media}</a>{chat.kind === "user" && <a class="btn" href={to.contacts(chat.chat_id)}><Icon name="people" /> {words.contacts.title}</a>}</p>
+        <p class="row-of-chips">
+          <a class="btn" href={to.media({ phone: chat.phone, jid: chat.chat_id })}>
+            <Icon name="media" /> {words.nav.media}
+          </a>
+          {chat.kind === "user" && (
+            <a class="btn" href={to.contacts(chat.chat_id)}>
+              <Icon name="people" /> {words.contacts.title}
+            </a>
+          )}
+        </p>
       </section>
-      {chat.gaps && chat.gaps.length > 0 && <section><h3>{words.about.gaps}</h3><ul class="plain-list">{chat.gaps.map((gap) => <li key={gap.from}>{words.gap.title(gap)}</li>)}</ul></section>}
+      {chat.gaps && chat.gaps.length > 0 && (
+        <section>
+          <h3>{words.about.gaps}</h3>
+          <ul class="plain-list">
+            {chat.gaps.map((gap) => (
+              <li key={gap.from}>{words.gap.title(gap)}</li>
+            ))}
+          </ul>
+        </section>
+      )}
       {chat.members.length > 0 && (
         <section>
           <h3>{words.about.members(chat.members_total ?? chat.members.length)}</h3>
-          <ul class="seen">{chat.members.map((member) => {
-            const who = words.somebody(member);
-            return <li key={member.jid}><Avatar id={member.jid} name={who} small /><a href={to.contacts(member.jid)}><bdi>{who}</bdi></a>{(member.is_super_admin || member.is_admin) && <span class="tag">{member.is_super_admin ? words.about.owner : words.about.admin}</span>}</li>;
-          })}</ul>
-          {(chat.members_total ?? 0) > chat.members.length && <p class="note">{words.about.andMore((chat.members_total ?? 0) - chat.members.length)}</p>}
+          <ul class="seen">
+            {chat.members.map((member) => {
+              const who = words.somebody(member);
+              return (
+                <li key={member.jid}>
+                  <Avatar id={member.jid} name={who} small />
+                  <a href={to.contacts(member.jid)}>
+                    <bdi>{who}</bdi>
+                  </a>
+                  {(member.is_super_admin || member.is_admin) && (
+                    <span class="tag">{member.is_super_admin ? words.about.owner : words.about.admin}</span>
+                  )}
+                </li>
+              );
+            })}
+          </ul>
+          {(chat.members_total ?? 0) > chat.members.length && (
+            <p class="note">{words.about.andMore((chat.members_total ?? 0) - chat.members.length)}</p>
+          )}
         </section>
       )}
     </aside>

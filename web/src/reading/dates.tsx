@@ -6,7 +6,8 @@ import { addDays, addMonths, dayOf, LOCALE, monthOf, show, startOfDay, startOfMo
 import type { SpineData, SpineMonth } from "../types.ts";
 import { words } from "../words.ts";
 
-const WEEK_START = (new Intl.Locale(LOCALE) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } }).getWeekInfo?.().firstDay ?? 1;
+const WEEK_START =
+  (new Intl.Locale(LOCALE) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } }).getWeekInfo?.().firstDay ?? 1;
 
 /** The weeks of a month as days, from the week's first day; days of other months are null. */
 export function weeksOf(month: string, firstDay = WEEK_START): (string | null)[][] {
@@ -19,9 +20,24 @@ export function weeksOf(month: string, firstDay = WEEK_START): (string | null)[]
 }
 
 /** A calendar that shows on which days something was said. */
-export function DatePicker({ phone, jid, data, start, onClose, onGo }: { phone: string; jid: string; data: SpineData; start: number; onClose: () => void; onGo: (day: string) => void }) {
+export function DatePicker({
+  phone,
+  jid,
+  data,
+  start,
+  onClose,
+  onGo,
+}: {
+  phone: string;
+  jid: string;
+  data: SpineData;
+  start: number;
+  onClose: () => void;
+  onGo: (day: string) => void;
+}) {
   const months = new Map(data.months);
-  const first = data.months[0]?.[0] ?? monthOf(start), last = data.months.at(-1)?.[0] ?? monthOf(start);
+  const first = data.months[0]?.[0] ?? monthOf(start),
+    last = data.months.at(-1)?.[0] ?? monthOf(start);
   const inside = (wanted: string) => (wanted < first ? first : wanted > last ? last : wanted);
   const [month, setMonth] = useState(inside(monthOf(start)));
   const [days, setDays] = useState<Map<string, number>>(new Map());
@@ -29,7 +45,10 @@ export function DatePicker({ phone, jid, data, start, onClose, onGo }: { phone: 
     const gone = new AbortController();
     setDays(new Map());
     if (months.has(month)) {
-      get<SpineMonth>(`${chatPath(phone, jid)}/spine`, { month }, gone.signal).then(({ days: found }) => setDays(new Map(found)), () => {});
+      get<SpineMonth>(`${chatPath(phone, jid)}/spine`, { month }, gone.signal).then(
+        ({ days: found }) => setDays(new Map(found)),
+        () => {},
+      );
     }
     return () => gone.abort();
   }, [month]);
@@ -38,14 +57,58 @@ export function DatePicker({ phone, jid, data, start, onClose, onGo }: { phone: 
   return (
     <Dialog title={words.dates.title} onClose={onClose} kind="dates">
       <div class="calendar-head">
-        <button type="button" class="icon" aria-label={words.dates.previousYear} disabled={month <= first} onClick={() => turn(-12)}><Icon name="back" /><Icon name="back" /></button>
-        <button type="button" class="icon" aria-label={words.dates.previousMonth} disabled={month <= first} onClick={() => turn(-1)}><Icon name="back" /></button>
+        <button
+          type="button"
+          class="icon"
+          aria-label={words.dates.previousYear}
+          disabled={month <= first}
+          onClick={() => turn(-12)}
+        >
+          <Icon name="back" />
+          <Icon name="back" />
+        </button>
+        <button
+          type="button"
+          class="icon"
+          aria-label={words.dates.previousMonth}
+          disabled={month <= first}
+          onClick={() => turn(-1)}
+        >
+          <Icon name="back" />
+        </button>
         <h3 aria-live="polite">{show("month", startOfMonth(month))}</h3>
-        <button type="button" class="icon" aria-label={words.dates.nextMonth} disabled={month >= last} onClick={() => turn(1)}><Icon name="next" /></button>
-        <button type="button" class="icon" aria-label={words.dates.nextYear} disabled={month >= last} onClick={() => turn(12)}><Icon name="next" /><Icon name="next" /></button>
+        <button
+          type="button"
+          class="icon"
+          aria-label={words.dates.nextMonth}
+          disabled={month >= last}
+          onClick={() => turn(1)}
+        >
+          <Icon name="next" />
+        </button>
+        <button
+          type="button"
+          class="icon"
+          aria-label={words.dates.nextYear}
+          disabled={month >= last}
+          onClick={() => turn(12)}
+        >
+          <Icon name="next" />
+          <Icon name="next" />
+        </button>
       </div>
       <table class="calendar">
-        <thead><tr>{weeksOf("2024-01").at(1)!.map((day) => <th key={day} scope="col">{show("weekday", startOfDay(day!) ?? 0)}</th>)}</tr></thead>
+        <thead>
+          <tr>
+            {weeksOf("2024-01")
+              .at(1)!
+              .map((day) => (
+                <th key={day} scope="col">
+                  {show("weekday", startOfDay(day!) ?? 0)}
+                </th>
+              ))}
+          </tr>
+        </thead>
         <tbody>
           {weeksOf(month).map((week, row) => (
             <tr key={row}>
@@ -55,8 +118,16 @@ export function DatePicker({ phone, jid, data, start, onClose, onGo }: { phone: 
                 const at = startOfDay(day) ?? 0;
                 return (
                   <td key={column}>
-                    <button type="button" class={count ? "has" : ""} aria-label={count ? words.dates.some(show("day", at)) : show("day", at)} style={{ "--share": String(Math.round((count / most) * 100)) }}
-                      aria-current={day === dayOf(start) ? "date" : undefined} onClick={() => onGo(day)}>{Number(day.slice(8))}</button>
+                    <button
+                      type="button"
+                      class={count ? "has" : ""}
+                      aria-label={count ? words.dates.some(show("day", at)) : show("day", at)}
+                      style={{ "--share": String(Math.round((count / most) * 100)) }}
+                      aria-current={day === dayOf(start) ? "date" : undefined}
+                      onClick={() => onGo(day)}
+                    >
+                      {Number(day.slice(8))}
+                    </button>
                   </td>
                 );
               })}
@@ -64,13 +135,28 @@ export function DatePicker({ phone, jid, data, start, onClose, onGo }: { phone: 
           ))}
         </tbody>
       </table>
-      <form class="date-form" onSubmit={(event) => {
-        event.preventDefault();
-        const { value } = event.currentTarget.elements.namedItem("day") as HTMLInputElement;
-        if (startOfDay(value) !== null) onGo(value);
-      }}>
-        <label><span>{words.dates.type}</span><input type="date" name="day" required min={`${first}-01`} max={addDays(`${addMonths(last, 1)}-01`, -1)} defaultValue={dayOf(start)} /></label>
-        <button type="submit" class="btn main">{words.dates.go}</button>
+      <form
+        class="date-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const { value } = event.currentTarget.elements.namedItem("day") as HTMLInputElement;
+          if (startOfDay(value) !== null) onGo(value);
+        }}
+      >
+        <label>
+          <span>{words.dates.type}</span>
+          <input
+            type="date"
+            name="day"
+            required
+            min={`${first}-01`}
+            max={addDays(`${addMonths(last, 1)}-01`, -1)}
+            defaultValue={dayOf(start)}
+          />
+        </label>
+        <button type="submit" class="btn main">
+          {words.dates.go}
+        </button>
       </form>
     </Dialog>
   );

@@ -12,21 +12,45 @@ export function HitBar({ index }: { index: number }) {
     const found = known?.found[at];
     if (found) navigate(to.chat(found.phone, found.jid, { at: found.key, hit: String(at) }));
   };
-  useEffect(() => { if (known?.more && index >= known.found.length - 3) void known.more(); }, [index, known?.found.length]);
+  useEffect(() => {
+    if (known?.more && index >= known.found.length - 3) void known.more();
+  }, [index, known?.found.length]);
   if (!known || !known.found[index]) return null;
-  const of = known.total === null ? `${number(known.found.length)}+` : `${number(known.total)}${known.isExact ? "" : "+"}`;
+  const of =
+    known.total === null ? `${number(known.found.length)}+` : `${number(known.total)}${known.isExact ? "" : "+"}`;
   return (
     <div class="hit-bar btn" role="group" aria-label={words.search.title}>
-      <button type="button" class="icon" aria-label={words.chat.previousHit} disabled={index === 0} onClick={() => go(index - 1)}><Icon name="up" /></button>
+      <button
+        type="button"
+        class="icon"
+        aria-label={words.chat.previousHit}
+        disabled={index === 0}
+        onClick={() => go(index - 1)}
+      >
+        <Icon name="up" />
+      </button>
       <span class="num">{words.chat.hit(index + 1, of)}</span>
-      <button type="button" class="icon" aria-label={words.chat.nextHit} disabled={index + 1 >= known.found.length} onClick={() => go(index + 1)}><Icon name="down" /></button>
-      <a class="icon" href={to.search(known.q)} aria-label={words.chat.closeHits}><Icon name="close" /></a>
+      <button
+        type="button"
+        class="icon"
+        aria-label={words.chat.nextHit}
+        disabled={index + 1 >= known.found.length}
+        onClick={() => go(index + 1)}
+      >
+        <Icon name="down" />
+      </button>
+      <a class="icon" href={to.search(known.q)} aria-label={words.chat.closeHits}>
+        <Icon name="close" />
+      </a>
     </div>
   );
 }
 
 const MARK = "backscroll-hit";
-interface Highlights { set: (name: string, value: unknown) => void; delete: (name: string) => void }
+interface Highlights {
+  set: (name: string, value: unknown) => void;
+  delete: (name: string) => void;
+}
 
 /** Mark the words that were searched for, without touching the tree that draws them. */
 export function useMarks(list: { current: HTMLElement | null }, wanted: string[] | null): void {
@@ -40,7 +64,10 @@ export function useMarks(list: { current: HTMLElement | null }, wanted: string[]
     mark();
     const observer = new MutationObserver(mark);
     observer.observe(element, { childList: true, subtree: true });
-    return () => { observer.disconnect(); highlights.delete(MARK); };
+    return () => {
+      observer.disconnect();
+      highlights.delete(MARK);
+    };
   }, [key]);
 }
 
@@ -52,7 +79,11 @@ function rangesOf(element: HTMLElement, wanted: string[]): Range[] {
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const text = node.textContent?.toLowerCase() ?? "";
       for (const word of lower) {
-        for (let at = text.indexOf(word); at >= 0 && at + word.length <= (node.textContent?.length ?? 0); at = text.indexOf(word, at + word.length)) {
+        for (
+          let at = text.indexOf(word);
+          at >= 0 && at + word.length <= (node.textContent?.length ?? 0);
+          at = text.indexOf(word, at + word.length)
+        ) {
           const range = document.createRange();
           range.setStart(node, at);
           range.setEnd(node, at + word.length);

@@ -21,7 +21,13 @@ export class Items {
       known.message.value = message;
       return known;
     }
-    const item: Item = { id: message.key, at: ms(message.timestamp), day: dayOf(message.timestamp), uid: message.unique_id, message: signal(message) };
+    const item: Item = {
+      id: message.key,
+      at: ms(message.timestamp),
+      day: dayOf(message.timestamp),
+      uid: message.unique_id,
+      message: signal(message),
+    };
     this.#known.set(message.key, new WeakRef(item));
     return item;
   }
@@ -39,7 +45,11 @@ const RUN_MS = 5 * 60_000;
 /** Whether a message goes on what the one before began: same sender, within five minutes. */
 export function continues(message: Message, before: Message | undefined): boolean {
   if (!before || isEvent(message) || isEvent(before)) return false;
-  return before.from_me === message.from_me && before.sender?.jid === message.sender?.jid && ms(message.timestamp) - ms(before.timestamp) < RUN_MS;
+  return (
+    before.from_me === message.from_me &&
+    before.sender?.jid === message.sender?.jid &&
+    ms(message.timestamp) - ms(before.timestamp) < RUN_MS
+  );
 }
 
 export const isEvent = (message: Message): boolean => message.kind === "notice" || message.kind === "call";

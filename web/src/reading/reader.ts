@@ -15,7 +15,10 @@ const PAGE = 50;
 const KEEP_MS = 500;
 const REFRESH_MS = 3000;
 
-export interface Where { at: string | null; on: string | null }
+export interface Where {
+  at: string | null;
+  on: string | null;
+}
 export type Draw = (items: readonly Item[], setting: Setting, knowsOldest: boolean) => void;
 
 export class Reader {
@@ -46,16 +49,23 @@ export class Reader {
   #wasErased = false;
   #stopEvents: () => void = () => {};
 
-  constructor(readonly phone: string, public jid: string) {
+  constructor(
+    readonly phone: string,
+    public jid: string,
+  ) {
     this.#setting = this.#makeSetting();
   }
 
-  get isGroup(): boolean { return !/@(c\.us|s\.whatsapp\.net|lid)$/.test(this.jid); }
+  get isGroup(): boolean {
+    return !/@(c\.us|s\.whatsapp\.net|lid)$/.test(this.jid);
+  }
 
   open(scroller: HTMLElement, list: HTMLElement, draw: Draw): void {
     this.#draw = draw;
     this.#window = new ScrollWindow<Item>({
-      scroller, list, compare,
+      scroller,
+      list,
+      compare,
       get: (ask) => this.#get(ask),
       draw: (items, ends) => {
         this.ends.value = { ...ends };
@@ -79,7 +89,12 @@ export class Reader {
 
   #makeSetting(): Setting {
     return {
-      phone: this.phone, jid: this.jid, isGroup: this.isGroup, gaps: this.#gaps, picked: this.picked, here: this.here,
+      phone: this.phone,
+      jid: this.jid,
+      isGroup: this.isGroup,
+      gaps: this.#gaps,
+      picked: this.picked,
+      here: this.here,
       countOf: (day) => this.#countSignal(day),
       open: (key) => this.about(key),
       jump: (key) => this.jump(key),
@@ -88,8 +103,16 @@ export class Reader {
 
   async #get(ask: Ask): Promise<Page<Item>> {
     const isWide = "around" in ask || "at" in ask;
-    const page = await get<MessagesPage>(`${chatPath(this.phone, this.jid)}/messages`, { ...ask, limit: isWide ? PAGE * 2 : PAGE });
-    return { items: page.items.map((message) => this.items.of(message)), older: !page.found_oldest, newer: !page.found_newest, ...(page.target ? { target: page.target } : {}) };
+    const page = await get<MessagesPage>(`${chatPath(this.phone, this.jid)}/messages`, {
+      ...ask,
+      limit: isWide ? PAGE * 2 : PAGE,
+    });
+    return {
+      items: page.items.map((message) => this.items.of(message)),
+      older: !page.found_oldest,
+      newer: !page.found_newest,
+      ...(page.target ? { target: page.target } : {}),
+    };
   }
 
   /** Show what an address means: the place kept with it, a message, a day, else the newest end. */
@@ -178,13 +201,19 @@ export class Reader {
     if (item) this.now.value = item.at;
     this.follows.value = follows;
     if (follows) this.fresh.value = 0;
-    if (!this.#keepTimer) this.#keepTimer = window.setTimeout(() => { this.#keepTimer = 0; this.#keep(); }, KEEP_MS);
+    if (!this.#keepTimer)
+      this.#keepTimer = window.setTimeout(() => {
+        this.#keepTimer = 0;
+        this.#keep();
+      }, KEEP_MS);
   }
 
   #keep(): void {
     if (!this.#window || this.state.value !== "shown") return;
     const place = this.#window.place();
-    keepPlace(place && !this.#window.follows ? { key: place.row.dataset["id"] ?? "", top: Math.round(place.top) } : null);
+    keepPlace(
+      place && !this.#window.follows ? { key: place.row.dataset["id"] ?? "", top: Math.round(place.top) } : null,
+    );
     const month = monthOf(this.now.value);
     if (this.month.value?.month !== month) void this.#loadMonth(month);
   }
@@ -233,7 +262,10 @@ export class Reader {
     const at = items.findIndex((item) => item.id === top);
     const item = items[at];
     if (!item || (at > 0 && dayOf(items[at - 1]!.at) === day)) return day;
-    const page = await get<MessagesPage>(`${chatPath(this.phone, this.jid)}/messages`, { before: item.id, limit: 1 }).catch(() => null);
+    const page = await get<MessagesPage>(`${chatPath(this.phone, this.jid)}/messages`, {
+      before: item.id,
+      limit: 1,
+    }).catch(() => null);
     return page?.items[0] ? dayOf(page.items[0].timestamp) : day;
   }
 
@@ -261,7 +293,10 @@ export class Reader {
       const details = await get<ChatDetails>(chatPath(this.phone, this.jid));
       const isMerged = details.chat_id !== this.jid;
       if (isMerged) {
-        rename(location.pathname.replace(encodeURIComponent(this.jid), encodeURIComponent(details.chat_id)) + location.search);
+        rename(
+          location.pathname.replace(encodeURIComponent(this.jid), encodeURIComponent(details.chat_id)) +
+            location.search,
+        );
         this.jid = details.chat_id;
       }
       const [known, found] = [JSON.stringify(this.#gaps), JSON.stringify(details.gaps ?? [])];

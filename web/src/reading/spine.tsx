@@ -9,19 +9,26 @@ const MIN_BAR = 0.08;
 const YEAR_GAP = 0.035;
 
 /** A chat's whole life, a bar a month: placed by time, as long as it has messages. */
-export interface Scale { from: number; until: number }
+export interface Scale {
+  from: number;
+  until: number;
+}
 export const scaleOf = ({ months, first_at, last_at }: SpineData): Scale => {
-  const first = months[0]?.[0], last = months.at(-1)?.[0];
+  const first = months[0]?.[0],
+    last = months.at(-1)?.[0];
   const from = first ? startOfMonth(first) : first_at ? ms(first_at) : 0;
   const until = last ? startOfMonth(addMonths(last, 1)) : last_at ? ms(last_at) : from + 1;
   return { from, until: Math.max(until, from + 1) };
 };
-export const partOf = ({ from, until }: Scale, at: number): number => Math.min(1, Math.max(0, (at - from) / (until - from)));
-export const momentOf = ({ from, until }: Scale, part: number): number => from + Math.min(1, Math.max(0, part)) * (until - from);
+export const partOf = ({ from, until }: Scale, at: number): number =>
+  Math.min(1, Math.max(0, (at - from) / (until - from)));
+export const momentOf = ({ from, until }: Scale, part: number): number =>
+  from + Math.min(1, Math.max(0, part)) * (until - from);
 
 /** How many messages come before a moment: whole months, and the days of its month where they are known. */
 export function before({ months }: SpineData, at: number, days?: SpineMonth | null): number {
-  const month = monthOf(at), day = dayOf(at);
+  const month = monthOf(at),
+    day = dayOf(at);
   let count = 0;
   for (const [name, messages] of months) if (name < month) count += messages;
   if (days?.month === month) for (const [name, messages] of days.days) if (name < day) count += messages;
@@ -30,7 +37,8 @@ export function before({ months }: SpineData, at: number, days?: SpineMonth | nu
 
 /** Where the years stand: as many as there is room for. */
 export function yearsOf(scale: Scale): { year: string; part: number }[] {
-  const first = Number(dayOf(scale.from).slice(0, 4)), last = Number(dayOf(scale.until - 1).slice(0, 4));
+  const first = Number(dayOf(scale.from).slice(0, 4)),
+    last = Number(dayOf(scale.until - 1).slice(0, 4));
   const years: { year: string; part: number }[] = [];
   for (let year = first; year <= last; year++) {
     const part = partOf(scale, startOfDay(`${year}-01-01`) ?? scale.from);
@@ -75,53 +83,113 @@ export function Spine({ data, now, days, hits = [], go, exact = true }: SpinePar
     event.stopPropagation();
     soon(Math.min(scale.until - 1, Math.max(scale.from, target)), REST_MS);
   };
-  useEffect(() => { held.value = null; }, [now.value]);
+  useEffect(() => {
+    held.value = null;
+  }, [now.value]);
 
   const label = exact ? show("short", at) : show("month", at);
   return (
-    <div class="spine" role="slider" tabIndex={0} aria-orientation="vertical" aria-label={words.spine.label}
-      aria-valuemin={0} aria-valuemax={data.total} aria-valuenow={before(data, at, days?.value)}
-      aria-valuetext={words.spine.value(show("day", at), Math.min(data.total, before(data, at, days?.value) + 1), data.total)}
+    <div
+      class="spine"
+      role="slider"
+      tabIndex={0}
+      aria-orientation="vertical"
+      aria-label={words.spine.label}
+      aria-valuemin={0}
+      aria-valuemax={data.total}
+      aria-valuenow={before(data, at, days?.value)}
+      aria-valuetext={words.spine.value(
+        show("day", at),
+        Math.min(data.total, before(data, at, days?.value) + 1),
+        data.total,
+      )}
       onKeyDown={onKey}
-      onPointerDown={(event) => { if (event.button === 0) { event.currentTarget.setPointerCapture(event.pointerId); soon(pointed(event), REST_MS); } }}
-      onPointerMove={(event) => { if (event.currentTarget.hasPointerCapture(event.pointerId)) soon(pointed(event), REST_MS); }}
-      onPointerUp={(event) => { if (event.currentTarget.hasPointerCapture(event.pointerId)) soon(pointed(event), 0); }}>
+      onPointerDown={(event) => {
+        if (event.button === 0) {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          soon(pointed(event), REST_MS);
+        }
+      }}
+      onPointerMove={(event) => {
+        if (event.currentTarget.hasPointerCapture(event.pointerId)) soon(pointed(event), REST_MS);
+      }}
+      onPointerUp={(event) => {
+        if (event.currentTarget.hasPointerCapture(event.pointerId)) soon(pointed(event), 0);
+      }}
+    >
       <div class="spine-in" ref={inside}>
         <Bars data={data} scale={scale} most={most} />
-        {hits.map((hit) => <i key={hit} class="hit" style={{ insetBlockStart: `${partOf(scale, hit) * 100}%` }} />)}
-        <span class="now" style={{ insetBlockStart: `${partOf(scale, at) * 100}%` }}><span>{label}</span></span>
+        {hits.map((hit) => (
+          <i key={hit} class="hit" style={{ insetBlockStart: `${partOf(scale, hit) * 100}%` }} />
+        ))}
+        <span class="now" style={{ insetBlockStart: `${partOf(scale, at) * 100}%` }}>
+          <span>{label}</span>
+        </span>
       </div>
     </div>
   );
 }
 
 function Bars({ data, scale, most }: { data: SpineData; scale: Scale; most: number }) {
-  return useMemo(() => (
-    <>
-      {yearsOf(scale).map(({ year, part }) => <span key={year} class="year" style={{ insetBlockStart: `${part * 100}%` }}>{year}</span>)}
-      {data.months.map(([month, count]) => {
-        const middle = partOf(scale, (startOfMonth(month) + startOfMonth(addMonths(month, 1))) / 2);
-        const length = Math.max(MIN_BAR, Math.sqrt(count / most));
-        return <i key={month} class="bar" data-month={month} title={`${show("month", startOfMonth(month))}: ${number(count)}`} style={{ insetBlockStart: `${middle * 100}%`, inlineSize: `${length * 2.6}rem` }} />;
-      })}
-      {data.gaps?.map((gap) => {
-        const top = partOf(scale, ms(gap.from)), end = partOf(scale, ms(gap.to));
-        return <i key={gap.from} class="hole" title={words.gap.title(gap)} style={{ insetBlockStart: `${top * 100}%`, blockSize: `max(4px, ${(end - top) * 100}%)` }} />;
-      })}
-    </>
-  ), [data, scale, most]);
+  return useMemo(
+    () => (
+      <>
+        {yearsOf(scale).map(({ year, part }) => (
+          <span key={year} class="year" style={{ insetBlockStart: `${part * 100}%` }}>
+            {year}
+          </span>
+        ))}
+        {data.months.map(([month, count]) => {
+          const middle = partOf(scale, (startOfMonth(month) + startOfMonth(addMonths(month, 1))) / 2);
+          const length = Math.max(MIN_BAR, Math.sqrt(count / most));
+          return (
+            <i
+              key={month}
+              class="bar"
+              data-month={month}
+              title={`${show("month", startOfMonth(month))}: ${number(count)}`}
+              style={{ insetBlockStart: `${middle * 100}%`, inlineSize: `${length * 2.6}rem` }}
+            />
+          );
+        })}
+        {data.gaps?.map((gap) => {
+          const top = partOf(scale, ms(gap.from)),
+            end = partOf(scale, ms(gap.to));
+          return (
+            <i
+              key={gap.from}
+              class="hole"
+              title={words.gap.title(gap)}
+              style={{ insetBlockStart: `${top * 100}%`, blockSize: `max(4px, ${(end - top) * 100}%)` }}
+            />
+          );
+        })}
+      </>
+    ),
+    [data, scale, most],
+  );
 }
 
 /** Where a key leads: a day by the arrows, a month by the page keys, the ends by Home and End. */
 function stepped(key: string, at: number, scale: Scale): number | null {
-  const day = dayOf(at), month = monthOf(at);
+  const day = dayOf(at),
+    month = monthOf(at);
   switch (key) {
-    case "ArrowDown": case "ArrowRight": return startOfDay(addDays(day, 1));
-    case "ArrowUp": case "ArrowLeft": return startOfDay(addDays(day, -1));
-    case "PageDown": return startOfMonth(addMonths(month, 1));
-    case "PageUp": return startOfMonth(addMonths(month, -1));
-    case "Home": return scale.from;
-    case "End": return scale.until - 1;
-    default: return null;
+    case "ArrowDown":
+    case "ArrowRight":
+      return startOfDay(addDays(day, 1));
+    case "ArrowUp":
+    case "ArrowLeft":
+      return startOfDay(addDays(day, -1));
+    case "PageDown":
+      return startOfMonth(addMonths(month, 1));
+    case "PageUp":
+      return startOfMonth(addMonths(month, -1));
+    case "Home":
+      return scale.from;
+    case "End":
+      return scale.until - 1;
+    default:
+      return null;
   }
 }

@@ -10,7 +10,9 @@ export interface Page<T> {
   /** The row that was asked for, where it has another id by now. */
   target?: string;
 }
-export interface Row { id: string }
+export interface Row {
+  id: string;
+}
 export type Side = "older" | "newer";
 export type Ask = { around: string } | { at: string } | { before: string } | { after: string } | Record<string, never>;
 
@@ -31,7 +33,10 @@ const MAX_ROWS = 200; // while they fill the screens above
 const MAX_HELD_ROWS = 600; // while one of them has the focus or a selection
 const FLING_MS = 120;
 // WebKit on phones ignores where a page scrolls to while a finger's fling goes on.
-const IGNORES_WRITES = typeof navigator !== "undefined" && /^((?!chrome|android|crios|fxios).)*safari/i.test(navigator.userAgent) && navigator.maxTouchPoints > 1;
+const IGNORES_WRITES =
+  typeof navigator !== "undefined" &&
+  /^((?!chrome|android|crios|fxios).)*safari/i.test(navigator.userAgent) &&
+  navigator.maxTouchPoints > 1;
 
 export class ScrollWindow<T extends Row> {
   #items: T[] = [];
@@ -49,7 +54,10 @@ export class ScrollWindow<T extends Row> {
 
   constructor(parts: Parts<T>) {
     this.#parts = parts;
-    this.#observer = new ResizeObserver(() => { this.#hold(); this.#fill(); });
+    this.#observer = new ResizeObserver(() => {
+      this.#hold();
+      this.#fill();
+    });
     this.#observer.observe(parts.list);
     this.#observer.observe(parts.scroller);
     parts.scroller.addEventListener("scroll", this.#onScroll, { passive: true });
@@ -61,9 +69,15 @@ export class ScrollWindow<T extends Row> {
     this.#parts.scroller.removeEventListener("scroll", this.#onScroll);
   }
 
-  get items(): readonly T[] { return this.#items; }
-  get ends() { return this.#ends; }
-  get follows() { return this.#follows; }
+  get items(): readonly T[] {
+    return this.#items;
+  }
+  get ends() {
+    return this.#ends;
+  }
+  get follows() {
+    return this.#follows;
+  }
 
   #onScroll = () => {
     this.#filled = -1;
@@ -74,7 +88,10 @@ export class ScrollWindow<T extends Row> {
   };
 
   /** The newest rows, or those that `ask` means, with the row `target` at the part `at` of the height or `top` px from it. */
-  async show(ask: Ask, place: { target?: (page: Page<T>) => string | null; at?: number; top?: number } = {}): Promise<T | "none" | "late"> {
+  async show(
+    ask: Ask,
+    place: { target?: (page: Page<T>) => string | null; at?: number; top?: number } = {},
+  ): Promise<T | "none" | "late"> {
     const epoch = ++this.#epoch;
     const page = await this.#parts.get(ask);
     if (epoch !== this.#epoch) return "late";
@@ -98,7 +115,8 @@ export class ScrollWindow<T extends Row> {
     const { scroller } = this.#parts;
     if (!this.#target) scroller.scrollTop = scroller.scrollHeight;
     else if (top !== undefined) scroller.scrollTop = this.#target.offsetTop - top;
-    else scroller.scrollTop = this.#target.offsetTop - Math.max(0, scroller.clientHeight - this.#target.offsetHeight) * at;
+    else
+      scroller.scrollTop = this.#target.offsetTop - Math.max(0, scroller.clientHeight - this.#target.offsetHeight) * at;
   }
 
   /** Go to a row that stands in the window already; false if it does not. */
@@ -121,8 +139,12 @@ export class ScrollWindow<T extends Row> {
     const { compare } = this.#parts;
     const held = new Set(this.#items.map((item) => item.id));
     const [first, last] = [this.#items[0], this.#items.at(-1)];
-    const fits = rows.filter((row) => !held.has(row.id)
-      && (!this.#ends.newer || (last && compare(row, last) < 0)) && (!this.#ends.older || (first && compare(row, first) > 0)));
+    const fits = rows.filter(
+      (row) =>
+        !held.has(row.id) &&
+        (!this.#ends.newer || (last && compare(row, last) < 0)) &&
+        (!this.#ends.older || (first && compare(row, first) > 0)),
+    );
     if (!fits.length) return 0;
     this.#change(() => this.#put(this.#trim([...this.#items, ...fits].sort(compare), "newer")));
     return fits.length;
@@ -191,9 +213,11 @@ export class ScrollWindow<T extends Row> {
 
   #rowAt(y: number): HTMLElement | null {
     const rows = this.#parts.list.children as HTMLCollectionOf<HTMLElement>;
-    let low = 0, high = rows.length - 1;
+    let low = 0,
+      high = rows.length - 1;
     while (low < high) {
-      const middle = (low + high) >> 1, row = rows[middle]!;
+      const middle = (low + high) >> 1,
+        row = rows[middle]!;
       if (row.offsetTop + row.offsetHeight <= y) low = middle + 1;
       else high = middle;
     }
@@ -226,7 +250,9 @@ export class ScrollWindow<T extends Row> {
     this.#busy[side] = true;
     const epoch = this.#epoch;
     try {
-      const page = await this.#parts.get(side === "older" ? { before: this.#items[0]!.id } : { after: this.#items.at(-1)!.id });
+      const page = await this.#parts.get(
+        side === "older" ? { before: this.#items[0]!.id } : { after: this.#items.at(-1)!.id },
+      );
       if (side === "older") await this.#rest();
       if (epoch !== this.#epoch) return;
       this.#ends[side] = page[side];
@@ -254,7 +280,11 @@ export class ScrollWindow<T extends Row> {
   /** Where writes are ignored in a fling: wait for its end, unless the reader is about to reach the edge. */
   async #rest(): Promise<void> {
     const { scroller } = this.#parts;
-    while (IGNORES_WRITES && performance.now() - this.#scrolledAt < FLING_MS && scroller.scrollTop > scroller.clientHeight) {
+    while (
+      IGNORES_WRITES &&
+      performance.now() - this.#scrolledAt < FLING_MS &&
+      scroller.scrollTop > scroller.clientHeight
+    ) {
       await new Promise((resolve) => setTimeout(resolve, FLING_MS));
     }
   }
@@ -266,7 +296,8 @@ export class ScrollWindow<T extends Row> {
     let gone = 0;
     while (items.length - gone > MAX_ROWS && gone < rows.length) {
       const row = grew === "older" ? rows[rows.length - 1 - gone]! : rows[gone]!;
-      const far = grew === "older" ? row.offsetTop - scrollTop - clientHeight : scrollTop - row.offsetTop - row.offsetHeight;
+      const far =
+        grew === "older" ? row.offsetTop - scrollTop - clientHeight : scrollTop - row.offsetTop - row.offsetHeight;
       if (far < clientHeight * KEEP || (items.length - gone <= MAX_HELD_ROWS && isHeld(row))) break;
       gone++;
     }
@@ -279,5 +310,7 @@ export class ScrollWindow<T extends Row> {
 /** A row with the focus or a selection in it stays: the reader is doing something with it. */
 function isHeld(row: HTMLElement): boolean {
   const selection = getSelection();
-  return row.contains(document.activeElement) || (!!selection && !selection.isCollapsed && selection.containsNode(row, true));
+  return (
+    row.contains(document.activeElement) || (!!selection && !selection.isCollapsed && selection.containsNode(row, true))
+  );
 }

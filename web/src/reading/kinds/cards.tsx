@@ -5,18 +5,49 @@ import { to } from "../../router.ts";
 import type { Card, Kind, Message, Place, Poll } from "../../types.ts";
 import { words } from "../../words.ts";
 
-export function Sealed({ icon, title, children }: { icon: IconName; title: ComponentChildren; children?: ComponentChildren }) {
-  return <div class="sealed"><Icon name={icon} /><span><b>{title}</b>{children}</span></div>;
+export function Sealed({
+  icon,
+  title,
+  children,
+}: {
+  icon: IconName;
+  title: ComponentChildren;
+  children?: ComponentChildren;
+}) {
+  return (
+    <div class="sealed">
+      <Icon name={icon} />
+      <span>
+        <b>{title}</b>
+        {children}
+      </span>
+    </div>
+  );
 }
 
 export function PlaceCard({ place }: { place: Place }) {
   const spot = `${place.latitude.toFixed(5)}, ${place.longitude.toFixed(5)}`;
   const query = `mlat=${place.latitude}&mlon=${place.longitude}#map=16/${place.latitude}/${place.longitude}`;
   return (
-    <a class="file place" href={`https://www.openstreetmap.org/?${query}`} target="_blank" rel="noreferrer noopener" title={words.message.openMap}>
-      <span class="map"><Icon name="pin" /></span>
+    <a
+      class="file place"
+      href={`https://www.openstreetmap.org/?${query}`}
+      target="_blank"
+      rel="noreferrer noopener"
+      title={words.message.openMap}
+    >
+      <span class="map">
+        <Icon name="pin" />
+      </span>
       <bdi class="name">{place.name ?? (place.live ? words.message.livePlace : words.message.place)}</bdi>
-      <small>{place.address ? <><bdi>{place.address}</bdi> · </> : null}{spot}</small>
+      <small>
+        {place.address ? (
+          <>
+            <bdi>{place.address}</bdi> ·{" "}
+          </>
+        ) : null}
+        {spot}
+      </small>
     </a>
   );
 }
@@ -26,8 +57,23 @@ export function Cards({ cards }: { cards: Card[] }) {
     <>
       {cards.map((card, key) => {
         const name = card.name ?? card.numbers[0] ?? words.message.card;
-        const inside = <><Avatar id={card.jid ?? card.numbers[0] ?? name} name={name} /><bdi class="name">{name}</bdi><small>{[...card.numbers, card.jid ? words.message.chatsWith : ""].filter(Boolean).join(" · ")}</small><Icon name="people" /></>;
-        return card.jid ? <a key={key} class="file" href={to.contacts(card.jid)}>{inside}</a> : <div key={key} class="file">{inside}</div>;
+        const inside = (
+          <>
+            <Avatar id={card.jid ?? card.numbers[0] ?? name} name={name} />
+            <bdi class="name">{name}</bdi>
+            <small>{[...card.numbers, card.jid ? words.message.chatsWith : ""].filter(Boolean).join(" · ")}</small>
+            <Icon name="people" />
+          </>
+        );
+        return card.jid ? (
+          <a key={key} class="file" href={to.contacts(card.jid)}>
+            {inside}
+          </a>
+        ) : (
+          <div key={key} class="file">
+            {inside}
+          </div>
+        );
       })}
     </>
   );
@@ -40,8 +86,13 @@ export function PollCard({ poll }: { poll: Poll }) {
   const voters = poll.voters ?? 0;
   return (
     <div class="poll">
-      <p class="question" dir="auto">{poll.name}</p>
-      <p class="note">{words.message.poll(poll.selectable)}{voters ? ` · ${words.message.voted(voters)}` : ""}</p>
+      <p class="question" dir="auto">
+        {poll.name}
+      </p>
+      <p class="note">
+        {words.message.poll(poll.selectable)}
+        {voters ? ` · ${words.message.voted(voters)}` : ""}
+      </p>
       <ul>
         {poll.options.map((option, key) => {
           const share = voters ? option.votes / voters : most ? option.votes / most : 0;
@@ -49,10 +100,16 @@ export function PollCard({ poll }: { poll: Poll }) {
             <li key={key}>
               <bdi class={option.votes && option.votes === most ? "leads" : ""}>{option.text}</bdi>
               <span class="faces" title={option.voters.map((voter) => words.somebody(voter)).join(", ")}>
-                {option.voters.slice(0, MAX_FACES).map((voter) => <Avatar key={voter.jid} id={voter.jid} name={words.somebody(voter)} small />)}
-                <b class="num" aria-label={words.message.votes(option.votes)}>{option.votes}</b>
+                {option.voters.slice(0, MAX_FACES).map((voter) => (
+                  <Avatar key={voter.jid} id={voter.jid} name={words.somebody(voter)} small />
+                ))}
+                <b class="num" aria-label={words.message.votes(option.votes)}>
+                  {option.votes}
+                </b>
               </span>
-              <span class="track"><i style={{ inlineSize: `${Math.min(100, share * 100)}%` }} /></span>
+              <span class="track">
+                <i style={{ inlineSize: `${Math.min(100, share * 100)}%` }} />
+              </span>
             </li>
           );
         })}
@@ -61,18 +118,50 @@ export function PollCard({ poll }: { poll: Poll }) {
   );
 }
 
-const ICONS: Partial<Record<Kind, IconName>> = { event: "calendar", group_invite: "people", order: "list", product: "list", album: "media", interactive: "list" };
+const ICONS: Partial<Record<Kind, IconName>> = {
+  event: "calendar",
+  group_invite: "people",
+  order: "list",
+  product: "list",
+  album: "media",
+  interactive: "list",
+};
 
 /** Kinds that are told rather than shown: view once, undecryptable, orders, invitations, events, unknown. */
 export function Told({ message }: { message: Message }) {
   const { kind } = message;
   if (message.view_once && !message.file?.url) {
-    const title = kind === "video" ? words.message.viewOnceVideo : kind === "image" ? words.message.viewOncePhoto : kind === "voice" ? words.message.viewOnceVoice : words.message.viewOnce;
-    return <Sealed icon="once" title={title}>{words.message.viewOnceText}</Sealed>;
+    const title =
+      kind === "video"
+        ? words.message.viewOnceVideo
+        : kind === "image"
+          ? words.message.viewOncePhoto
+          : kind === "voice"
+            ? words.message.viewOnceVoice
+            : words.message.viewOnce;
+    return (
+      <Sealed icon="once" title={title}>
+        {words.message.viewOnceText}
+      </Sealed>
+    );
   }
-  if (kind === "ciphertext") return <Sealed icon="lock" title={words.message.encrypted}>{words.message.encryptedText}</Sealed>;
+  if (kind === "ciphertext")
+    return (
+      <Sealed icon="lock" title={words.message.encrypted}>
+        {words.message.encryptedText}
+      </Sealed>
+    );
   if (message.body || message.file) return null;
-  if (kind === "unknown") return <Sealed icon="box" title={words.message.unknown}>{words.message.unknownText}</Sealed>;
+  if (kind === "unknown")
+    return (
+      <Sealed icon="box" title={words.message.unknown}>
+        {words.message.unknownText}
+      </Sealed>
+    );
   const icon = ICONS[kind];
-  return icon ? <Sealed icon={icon} title={words.kinds[kind]}>{words.message.otherKindText}</Sealed> : null;
+  return icon ? (
+    <Sealed icon={icon} title={words.kinds[kind]}>
+      {words.message.otherKindText}
+    </Sealed>
+  ) : null;
 }

@@ -12,23 +12,87 @@ function Line({ items }: { items: Inline[] }) {
 function draw(item: Inline, key: number) {
   if (typeof item === "string") return item;
   switch (item.type) {
-    case "link": return <a key={key} href={item.href} target="_blank" rel="noreferrer noopener">{item.text}</a>;
-    case "mention": return <a key={key} class="mention" href={to.contacts(item.jid)}><bdi>{item.text}</bdi></a>;
-    case "number": return <a key={key} href={to.search(`"${item.digits}"`)} title={words.message.searchNumber(item.digits)}>{item.text}</a>;
-    case "code": return <code key={key}>{item.text}</code>;
-    case "strong": return <strong key={key}><Line items={item.children} /></strong>;
-    case "em": return <em key={key}><Line items={item.children} /></em>;
-    case "s": return <s key={key}><Line items={item.children} /></s>;
+    case "link":
+      return (
+        <a key={key} href={item.href} target="_blank" rel="noreferrer noopener">
+          {item.text}
+        </a>
+      );
+    case "mention":
+      return (
+        <a key={key} class="mention" href={to.contacts(item.jid)}>
+          <bdi>{item.text}</bdi>
+        </a>
+      );
+    case "number":
+      return (
+        <a key={key} href={to.search(`"${item.digits}"`)} title={words.message.searchNumber(item.digits)}>
+          {item.text}
+        </a>
+      );
+    case "code":
+      return <code key={key}>{item.text}</code>;
+    case "strong":
+      return (
+        <strong key={key}>
+          <Line items={item.children} />
+        </strong>
+      );
+    case "em":
+      return (
+        <em key={key}>
+          <Line items={item.children} />
+        </em>
+      );
+    case "s":
+      return (
+        <s key={key}>
+          <Line items={item.children} />
+        </s>
+      );
   }
 }
 
 function Part({ block }: { block: Block }) {
   switch (block.type) {
-    case "p": return <p dir="auto"><Line items={block.lines} /></p>;
-    case "quote": return <blockquote class="quote" dir="auto"><Line items={block.lines} /></blockquote>;
-    case "pre": return <pre><code>{block.text}</code></pre>;
-    case "ul": return <ul class="list">{block.items.map((items, key) => <li key={key} dir="auto"><Line items={items} /></li>)}</ul>;
-    case "ol": return <ol class="list" start={block.start}>{block.items.map((items, key) => <li key={key} dir="auto"><Line items={items} /></li>)}</ol>;
+    case "p":
+      return (
+        <p dir="auto">
+          <Line items={block.lines} />
+        </p>
+      );
+    case "quote":
+      return (
+        <blockquote class="quote" dir="auto">
+          <Line items={block.lines} />
+        </blockquote>
+      );
+    case "pre":
+      return (
+        <pre>
+          <code>{block.text}</code>
+        </pre>
+      );
+    case "ul":
+      return (
+        <ul class="list">
+          {block.items.map((items, key) => (
+            <li key={key} dir="auto">
+              <Line items={items} />
+            </li>
+          ))}
+        </ul>
+      );
+    case "ol":
+      return (
+        <ol class="list" start={block.start}>
+          {block.items.map((items, key) => (
+            <li key={key} dir="auto">
+              <Line items={items} />
+            </li>
+          ))}
+        </ol>
+      );
   }
 }
 
@@ -40,8 +104,14 @@ export function Words({ text, mentions = [] }: { text: string; mentions?: readon
   if (isBig(text)) return <p class="big">{text}</p>;
   return (
     <>
-      {blocks.map((block, key) => <Part key={key} block={block} />)}
-      {shown !== text && <button type="button" class="btn bare" onClick={() => setWhole(true)}>{words.showAll(text.length)}</button>}
+      {blocks.map((block, key) => (
+        <Part key={key} block={block} />
+      ))}
+      {shown !== text && (
+        <button type="button" class="btn bare" onClick={() => setWhole(true)}>
+          {words.showAll(text.length)}
+        </button>
+      )}
     </>
   );
 }
