@@ -119,7 +119,6 @@ def people() -> Iterator[Event]:
     members = tuple(Member(jid=jid, is_admin=name == "Ines") for name, jid in PEOPLE.items())
     yield chat_seen(HOUSE, "Summer house", members=members, pinned=True, description="Who brings what, and when.")
     yield chat_seen(KINDS, "Every kind of message", members=members)
-    yield chat_seen(LONG, "Long years", members=members)
 
 
 def every_kind(world: World) -> Iterator[Event]:
@@ -428,4 +427,6 @@ def apply_all(world: World, events: Iterator[Event]) -> None:
 def fill_long(world: World, count: int) -> None:
     """One chat of many messages, for measuring."""
     start, end = moment("2015-03-03T09:00:00"), moment("2026-07-01T20:00:00")
+    members = tuple(Member(jid=jid) for jid in PEOPLE.values())
+    world.apply(chat_seen(LONG, "Long years", members=members))
     apply_all(world, conversation(world, LONG, count, start, end, 9))

@@ -220,10 +220,11 @@ export interface Piece {
   change: "same" | "added" | "gone";
 }
 const MAX_DIFF_WORDS = 600;
+const WORD_ENDS = /(\s+|[^\s\p{L}\p{N}\p{M}]+)/u;
 
 /** What changed between two wordings, word by word; of very long ones only that they differ. */
 export function difference(before: string, after: string): Piece[] {
-  const [a, b] = [before.split(/(\s+)/), after.split(/(\s+)/)];
+  const [a, b] = [before, after].map((text) => text.split(WORD_ENDS).filter(Boolean)) as [string[], string[]];
   if (a.length > MAX_DIFF_WORDS || b.length > MAX_DIFF_WORDS) return [{ text: after, change: "same" }];
   const longest = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--)

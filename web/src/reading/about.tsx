@@ -123,6 +123,9 @@ function Facts({ details }: { details: MessageDetails }) {
 
 function Tellings({ details, day }: { details: MessageDetails; day: string }) {
   if (!details.tellings.length) return null;
+  // What a source told before an edit is a version, and stands below.
+  const isOther = (text: string | null) =>
+    text !== null && text !== details.body && details.versions.every((version) => version.text !== text);
   return (
     <section>
       <h3>{words.about.sources}</h3>
@@ -136,7 +139,7 @@ function Tellings({ details, day }: { details: MessageDetails; day: string }) {
               {[
                 telling.precision === "minute" ? words.about.minute : words.about.exact,
                 telling.received_at ? words.about.arrived(show("short", telling.received_at)) : "",
-                telling.text !== null && telling.text !== details.body ? words.about.otherText : "",
+                isOther(telling.text) ? words.about.otherText : "",
               ]
                 .filter(Boolean)
                 .join("; ")}

@@ -279,6 +279,8 @@ export class Reader {
   about(key: string): void {
     this.picked.value = key;
     this.panel.value = "message";
+    // The panel takes room from the words, and the message may have gone out of sight with it.
+    requestAnimationFrame(() => this.#window?.rowOf(key)?.scrollIntoView({ block: "nearest" }));
   }
 
   closePanel(): void {
