@@ -280,7 +280,8 @@ export class Reader {
     this.picked.value = key;
     this.panel.value = "message";
     // The panel takes room from the words, and the message may have gone out of sight with it.
-    requestAnimationFrame(() => this.#window?.rowOf(key)?.scrollIntoView({ block: "nearest" }));
+    const show = () => this.#window?.rowOf(key)?.scrollIntoView({ block: "nearest" });
+    requestAnimationFrame(() => requestAnimationFrame(show));
   }
 
   closePanel(): void {
