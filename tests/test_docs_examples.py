@@ -128,6 +128,7 @@ def test_every_request_of_the_reference_page_succeeds_on_the_sample(sample: Samp
     page = ask(sample, 'curl "$URL/docs"').text
     requests = [html.unescape(found) for found in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.S)]
     shown = [route for route in ROUTES if route.listed and ":" not in (route.tag or route.dialect)]
+    shown = [route for route in shown if route.tag != "ingest"]
     assert len(requests) == len(shown)
     answers = {request: ask(sample, request).status_code for request in requests}
     assert {request: status for request, status in answers.items() if status != 200} == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from backscroll.cli.common import (
     table,
     timestamp,
 )
+from backscroll.cli.sources import is_silent
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import ChatQuery, MessageQuery
 
@@ -67,7 +69,9 @@ def _size(file: Path | None) -> int | None:
 
 
 def _org_row(store: Store, org: Org) -> dict[str, Any]:
-    phones = [_phone_row(store, org, phone) for phone in store.list_phones(org.no)]
+    now = time.time_ns() // 1000
+    silent = {source.phone for source in store.sources.of(org.no) if is_silent(source, now)}
+    phones = [_phone_row(store, org, phone, phone.no in silent) for phone in store.list_phones(org.no)]
     stored = store.last_stored(org.no)
     return {
         "id": org.id,
@@ -79,7 +83,7 @@ def _org_row(store: Store, org: Org) -> dict[str, Any]:
     }
 
 
-def _phone_row(store: Store, org: Org, phone: Phone) -> dict[str, Any]:
+def _phone_row(store: Store, org: Org, phone: Phone, silent: bool) -> dict[str, Any]:
     page = store.list_messages(MessageQuery(org=org.no, phones=(phone.no,), limit=1))
     chats = store.list_chats(ChatQuery(org=org.no, phones=(phone.no,), limit=1)).total
     newest = page.messages[0].message.sent_at if page.messages else None
@@ -87,7 +91,8 @@ def _phone_row(store: Store, org: Org, phone: Phone) -> dict[str, Any]:
         "number": phone.number,
         "name": phone.name,
         "device_id": phone.device_id,
-        "state": "archived" if page.total else "empty",
+        "state": phone.state.lower() if phone.state else "archived" if page.total else "empty",
+        "silent": silent,
         "messages": page.total,
         "chats": chats,
         "last_message_at": timestamp(newest),

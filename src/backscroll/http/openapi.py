@@ -194,14 +194,16 @@ def _name(route: Route, gowa_base: str) -> str:
 
 
 def _entry(route: Route, server: str, gowa_base: str) -> str:
+    """A route with a request to paste. What gateways send is signed, so no person can."""
     given = "".join(_described(param) for param in route.params)
     parameters = f"<dl>\n{given}</dl>" if given else ""
     note = f'<p class="note">{escape(route.description)}</p>' if route.description else ""
     anchor = operation_id(route)
-    example = escape(_example(route, server, gowa_base))
+    example = "" if route.tag == "ingest" else escape(_example(route, server, gowa_base))
+    request = f'<pre tabindex="0" aria-label="Request">{example}</pre>\n' if example else ""
     return (
         f'<section aria-labelledby="{anchor}">\n<h3 id="{anchor}">{escape(route.summary)}<br>{_name(route, gowa_base)}'
-        f'</h3>\n{note}\n{parameters}\n<pre tabindex="0" aria-label="Request">{example}</pre>\n</section>'
+        f"</h3>\n{note}\n{parameters}\n{request}</section>"
     )
 
 
