@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+import stat
 import struct
 import time
 from collections.abc import Iterator, Mapping
@@ -148,8 +149,13 @@ def accepted_on(port: int) -> Iterator[socket.socket]:
 
 
 def _copy(descriptor: int) -> socket.socket | None:
-    """The same socket under another number, so that it stays what it is while it is looked at."""
+    """The same socket under another number, so that it stays what it is while it is looked at.
+
+    Files are left alone: closing a copy of the database's would end every lock that this process has on it.
+    """
     with suppress(OSError):
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return None
         copy = os.dup(descriptor)
         try:
             return socket.socket(fileno=copy)

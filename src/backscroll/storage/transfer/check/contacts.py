@@ -112,9 +112,9 @@ def merges(scan: Scan) -> Iterator[Finding]:
 def phones(scan: Scan) -> Iterator[Finding]:
     """Own phones are numbers with a contact of their own."""
     for row in scan.tx.all("list_phones", {"org": scan.org}):
-        phone, jid, phone_id, device_id, name, _, contact = row
+        phone, jid, phone_id, device_id, name, _, contact, state = row
         params = {"org": scan.org, "contacts": (contact,)}
-        texts = all(value is None or type(value) is str for value in (device_id, name))
+        texts = all(value is None or type(value) is str for value in (device_id, name, state))
         if type(jid) is not str or ids.kind_of(jid) != "user" or jid != ids.canonical(jid) or not phone_id or not texts:
             yield scan.finding("phone can be decoded", f"phone {phone}")
         elif not scan.tx.all("rows_of_contacts", params):
