@@ -157,10 +157,9 @@ def _copy(descriptor: int) -> socket.socket | None:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return None
         copy = os.dup(descriptor)
-        try:
-            return socket.socket(fileno=copy)
-        except OSError:
-            os.close(copy)
+        # Another thread may have opened a file under this number in between. A copy of one stays open: closing it costs
+        # the locks, and this happens too rarely for the descriptors to run out.
+        return socket.socket(fileno=copy) if stat.S_ISSOCK(os.fstat(copy).st_mode) else None
     return None
 
 
