@@ -97,7 +97,7 @@ def clean_text(text: str) -> tuple[str, bool]:
 
 
 def fold(text: str) -> str:
-    """``text`` for searching: case and accents taken away, so that ``É`` meets ``e``."""
+    """``text`` as ids are made of it: without case and accents. Searches compare by ``core.text.fold``."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())

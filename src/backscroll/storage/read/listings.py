@@ -29,6 +29,7 @@ from backscroll.core.model import (
     Source,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, ReactionQuery
+from backscroll.core.text import fold
 from backscroll.database.protocol import Ask, Txn
 from backscroll.storage.read.messages import Assembler, Place
 from backscroll.storage.read.names import Names, Reading
@@ -202,8 +203,8 @@ class Lists:
         if query.label is not None and not _has_label(registers, query.label):
             return False
         contact_row = self._names.contact_row(row.chat)
-        wanted, name = ids.fold(query.search or ""), self._chat_name(contact_row, registers) or ""
-        return wanted in ids.fold(name) or (query.by_number and _is_part_of_number(wanted, contact_row.jid))
+        wanted, name = fold(query.search or ""), self._chat_name(contact_row, registers) or ""
+        return wanted in fold(name) or (query.by_number and _is_part_of_number(wanted, contact_row.jid))
 
     def chat(self, phones: Sequence[int], jid: str) -> Chat | None:
         """One chat as the first of ``phones`` that has it sees it."""
@@ -356,7 +357,7 @@ class Lists:
 
     def _contacts_by_name(self, query: ContactQuery, search: str, params: dict[str, Any], limit: int) -> ContactPage:
         """Reads every contact of the phones: names are compared as people write them."""
-        wanted = ids.fold(search)
+        wanted = fold(search)
         rows = [ContactRow(*row) for row in self._tx.all("list_contacts", params | {"limit": EVERYTHING, "offset": 0})]
         found = [row for row in rows if _is_called(row, wanted)]
         page = found[query.offset : query.offset + limit]
@@ -506,7 +507,7 @@ class Lists:
 
 def _is_called(row: ContactRow, wanted: str) -> bool:
     names = (row.name, row.push_name, row.business_name)
-    return any(name and wanted in ids.fold(name) for name in names) or _is_part_of_number(wanted, row.jid)
+    return any(name and wanted in fold(name) for name in names) or _is_part_of_number(wanted, row.jid)
 
 
 def _names_known(registers: Registers) -> Iterator[NameKnown]:

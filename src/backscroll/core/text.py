@@ -1,0 +1,139 @@
+"""Text compared as people compare it: ``fold`` takes away what does not change a word.
+
+One ``fold`` serves the search index, its queries and the texts that decide, so that they cannot disagree. It works
+cluster by cluster (a character with the marks that belong to it), which is what lets ``fold_with_map`` say where in the
+original every folded character came from.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+ZWJ = "\u200d"
+
+_DROPPED = {
+    0x00AD,  # soft hyphen
+    0x034F,
+    0x061C,
+    0x0640,  # tatweel
+    0x093C,  # nukta
+    0x180E,
+    *range(0x200B, 0x2010),  # zero width, and marks of direction; ZWJ is put back below
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),  # variation selectors
+    0xFEFF,
+    *range(0x1F3FB, 0x1F400),  # skin tones
+    *range(0xE0000, 0xE0080),
+    *range(0xE0100, 0xE01F0),
+} - {0x200D}
+_SPECIAL = {
+    "ı": "i", "ø": "o", "đ": "d", "ł": "l", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ŋ": "n", "ħ": "h", "ŧ": "t",
+    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ؤ": "و", "ئ": "ي",
+    "\u0901": "\u0902",
+}  # fmt: skip
+_MARKS_DO_NOT_COUNT = ("LATIN ", "GREEK ", "CYRILLIC ", "ARABIC ", "HEBREW ", "COMBINING ")
+"""Scripts, by the names of their characters, in which a mark does not make another word. Kana voicing, vowels of
+Indic scripts and tones of Thai do. COMBINING are the marks that no script owns."""
+
+_VOICING = "\u3099\u309a"
+# A mark, a vowel or final of decomposed Hangul, and halfwidth voicing join what stands before them when it is composed.
+_JOINING = "\u1160-\u11ff\ud7b0-\ud7ff\u3099\u309a\uff9e\uff9f\uffa0-\uffdc"
+_AROUND_ZWJ = re.compile("(.?)\u200d+(?=(.?))", re.S)
+
+
+def fold(text: str) -> str:
+    """``text`` without case, accents, width and whatever else does not tell words apart.
+
+    Digits of all scripts become ASCII, katakana hiragana; a zero-width joiner stays only inside an emoji.
+    """
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFC", text).translate(_TABLE)
+    # Halfwidth voicing, for one, is composed only now.
+    folded = unicodedata.normalize("NFC", folded)
+    return _AROUND_ZWJ.sub(_keep_zwj, folded) if ZWJ in folded else folded
+
+
+def fold_with_map(text: str) -> tuple[str, list[int]]:
+    """``fold(text)``, and for each of its characters, and its end, where in ``text`` it begins."""
+    if text.isascii():
+        return text.lower(), list(range(len(text) + 1))
+    pieces: list[str] = []
+    starts: list[int] = []
+    for start, end in _clusters(text):
+        cluster = text[start:end]
+        # Most characters are ASCII in most texts that are not.
+        piece = cluster.lower() if cluster.isascii() else fold(cluster)
+        pieces.append(piece)
+        starts += [start] * len(piece)
+    return "".join(pieces), [*starts, len(text)]
+
+
+def _clusters(text: str) -> list[tuple[int, int]]:
+    """Spans that fold by themselves."""
+    cuts = [0]
+    for at in range(1, len(text)):
+        joined = _joins(text[at]) or text[at - 1] == ZWJ
+        if not joined:
+            cuts.append(at)
+    return list(zip(cuts, [*cuts[1:], len(text)], strict=True)) if text else []
+
+
+def _joins(char: str) -> bool:
+    """Whether it belongs to the character before it."""
+    known = _JOINS.get(char)
+    if known is None:
+        joins = unicodedata.category(char) in ("Mn", "Mc", "Me") or _JOINING_CLASS.match(char) is not None
+        # What is dropped at the end of a cluster does no harm there, and an emoji keeps its tone beside it.
+        known = _JOINS[char] = joins or ord(char) in _DROPPED or char == ZWJ
+    return known
+
+
+_JOINS: dict[str, bool] = {}
+_JOINING_CLASS = re.compile(f"[{_JOINING}]")
+
+
+def _keep_zwj(match: re.Match[str]) -> str:
+    before, after = match[1], match[2]
+    return before + ZWJ if before and after and is_emoji(before) and is_emoji(after) else before
+
+
+def is_emoji(char: str) -> bool:
+    """Whether it is a picture rather than a letter or punctuation: every symbol that stands for itself."""
+    return unicodedata.category(char) == "So" or 0x1F000 <= ord(char) <= 0x1FAFF
+
+
+class _Table(dict[int, str]):
+    """What each character becomes, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        folded = self[code] = _fold_char(chr(code))
+        return folded
+
+
+def _fold_char(char: str) -> str:
+    if ord(char) in _DROPPED:
+        return ""
+    return "".join(_simplest(c) for c in unicodedata.normalize("NFKC", char).casefold())
+
+
+def _simplest(char: str) -> str:
+    if char in _SPECIAL:
+        return _SPECIAL[char]
+    if ord(char) in _DROPPED:
+        return ""
+    if char.isdecimal():
+        return str(unicodedata.decimal(char))
+    if char in _VOICING:
+        return char
+    if "\u30a1" <= char <= "\u30f6":
+        return chr(ord(char) - 0x60)
+    if unicodedata.name(char, "").startswith(_MARKS_DO_NOT_COUNT) or "\u0300" <= char <= "\u036f":
+        bare = "".join(c for c in unicodedata.normalize("NFD", char) if unicodedata.category(c) != "Mn")
+        return "".join(_SPECIAL.get(c, c) for c in bare)
+    return char
+
+
+_TABLE = _Table()

@@ -1,0 +1,74 @@
+"""``fold``: what compares equal, what does not, and that every folded character is traced to where it came from."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backscroll.core.text import fold, fold_with_map
+
+SCRIPTS = (
+    (0x20, 0x7F),
+    (0xA0, 0x250),
+    (0x300, 0x370),
+    (0x370, 0x530),
+    (0x590, 0x700),
+    (0x900, 0xD00),
+    (0xE00, 0x1200),
+    (0x1E00, 0x2070),
+    (0x3040, 0x3100),
+    (0xAC00, 0xAC80),
+    (0xD7B0, 0xD900),
+    (0xFE00, 0x10000),
+    (0x1F1E6, 0x1F200),
+    (0x1F3F0, 0x1F470),
+)
+TEXTS = st.text(st.one_of(st.characters(), *(st.characters(min_codepoint=a, max_codepoint=b - 1) for a, b in SCRIPTS)))
+
+
+@given(TEXTS)
+def test_the_map_leads_from_every_folded_character_to_its_place(text: str) -> None:
+    folded, starts = fold_with_map(text)
+    assert folded == fold(text)
+    assert len(starts) == len(folded) + 1
+    assert starts == sorted(starts)
+    assert starts[-1] == len(text)
+
+
+@given(TEXTS)
+def test_folding_twice_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@given(TEXTS)
+def test_composed_and_decomposed_spellings_are_one(text: str) -> None:
+    assert fold(unicodedata.normalize("NFD", text)) == fold(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Grüße aus ŁÓDŹ", "grusse aus lodz"),
+        ("İstanbul ı", "istanbul i"),
+        ("smørrebrød Þetta œuvre", "smorrebrod thetta oeuvre"),
+        ("Ёлка ΛΟΓΑΡΙΑΣΜΌΣ", "елка λογαριασμοσ"),
+        ("ﬁnal Ｆｕｌｌ ½", "final full 1⁄2"),
+        ("٢٥ २५ ๒๕", "25 25 25"),
+        ("أإآٱ ى ی ک ة ؤ ئ كـــتاب", "اااا ي ي ك ه و ي كتاب"),
+        ("שָׁלוֹם", "שלום"),
+        ("क़लम हाँ", "कलम हां"),
+        ("ﾗｰﾒﾝ カタカナ ﾊﾞｶ", "らーめん かたかな ばか"),
+        ("👍🏽 ❤️ 👨‍👩‍👧", "👍 ❤ 👨‍👩‍👧"),
+        ("a\u200db\u00adc\u202ed", "abcd"),
+    ],
+)
+def test_what_does_not_tell_words_apart_goes(text: str, folded: str) -> None:
+    assert fold(text) == folded
+
+
+@pytest.mark.parametrize(("one", "other"), [("ばか", "はか"), ("कि", "की"), ("ไป", "ไปๅ"), ("কি", "কী"), ("학", "하")])
+def test_marks_that_make_another_word_stay(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
