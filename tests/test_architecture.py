@@ -55,7 +55,7 @@ OUTSIDE: dict[str, set[str]] = {
     "ingest.connectors": {"msgspec"},
     "database": {"msgspec", "apsw", "psycopg"},
     "storage.records": {"msgspec"},
-    "storage.search": {"msgspec"},
+    "storage.search": {"msgspec", "Stemmer"},
     "storage.accounts": {"msgspec"},
     "storage.files": {"msgspec", "cryptography", "filetype", "PIL", "tinytag", "zstandard"},
     "storage.write": {"msgspec", "zstandard"},

@@ -566,3 +566,54 @@ class ReactionPage(Struct, frozen=True, kw_only=True):
     total: int
     offset: int
     limit: int
+
+
+class Highlight(Struct, frozen=True, kw_only=True):
+    """A text of a message in parts, in order; those that are True are what a search found."""
+
+    field: str
+    """body, file_name, poll, place, contact, link, invite, interactive or sender_name."""
+    parts: tuple[tuple[str, bool], ...]
+
+
+class SearchHit(Struct, frozen=True, kw_only=True):
+    """A message that was found. ``context`` is what stands around it in its chat, oldest first, without itself."""
+
+    message: ArchivedMessage
+    highlights: tuple[Highlight, ...] = ()
+    context: tuple[ArchivedMessage, ...] = ()
+
+
+class FacetCount(Struct, frozen=True, kw_only=True):
+    """How many hits a chat, phone or month has. ``value`` is a JID, a phone's id or ``2026-03``."""
+
+    value: str
+    name: str | None
+    count: int
+
+
+class SearchFacets(Struct, frozen=True, kw_only=True):
+    """Hits by chat (the most first), phone and month (latest first, UTC); of the latest hits only unless complete."""
+
+    chats: tuple[FacetCount, ...] = ()
+    phones: tuple[FacetCount, ...] = ()
+    months: tuple[FacetCount, ...] = ()
+    complete: bool = True
+
+
+class SearchPage(Struct, frozen=True, kw_only=True):
+    """One page of hits in their order."""
+
+    hits: list[SearchHit]
+    total: int
+    total_is_exact: bool
+    """Otherwise there are at least ``total``."""
+    complete: bool
+    """False while the index is being made: older messages may be missing."""
+    ignored: tuple[str, ...] = ()
+    """What in the query could not be looked for."""
+    facets: SearchFacets | None = None
+    """Told with the first page."""
+    next: str | None = None
+    """The cursor of the page after this one."""
+    around: Surroundings = Surroundings()

@@ -124,3 +124,19 @@ class MediaQuery(Struct, frozen=True, kw_only=True):
     before: tuple[int, int] | None = None
     """Time and number of the message that the answer goes on after."""
     limit: int = 60
+
+
+class SearchQuery(Struct, frozen=True, kw_only=True):
+    """A search as it was typed, over all chats of ``phones``."""
+
+    org: int
+    phones: tuple[int, ...]
+    text: str
+    sort: Literal["newest", "relevance"] = "newest"
+    zone: str = "UTC"
+    """IANA name; the days of ``on:`` and its like are days there."""
+    context: int = 1
+    """Messages of the chat to show before and after each hit."""
+    limit: int = 50
+    cursor: str | None = None
+    """``SearchPage.next`` of the page before; only for the same search."""

@@ -1,0 +1,103 @@
+"""Whether a message is what a query looks for, decided on the message itself: where the index alone cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backscroll.core.text import fold
+from backscroll.storage.search.query import Group, Run, Word
+from backscroll.storage.search.terms import Document, Terms, is_word, kinds_of, terms_of, tokens, words_of
+
+
+class Reading:
+    """A message's texts, read as far as questions about them need."""
+
+    def __init__(self, document: Document, sender_names: Sequence[str] = ()) -> None:
+        self._document = document
+        self._sender_names = sender_names
+        self._folded: list[str] | None = None
+        self._words: set[str] | None = None
+        self._terms: Terms | None = None
+        self._sequences: list[list[str]] | None = None
+
+    @property
+    def folded(self) -> list[str]:
+        """Its fields, folded."""
+        if self._folded is None:
+            self._folded = [fold(field.text) for field in self._document.fields]
+        return self._folded
+
+    @property
+    def words(self) -> set[str]:
+        """Words that others may be inside of."""
+        if self._words is None:
+            self._words = {word for text in self.folded for word in words_of(text) if is_word(word)}
+        return self._words
+
+    @property
+    def all_terms(self) -> Terms:
+        """All of its terms."""
+        if self._terms is None:
+            self._terms = terms_of(self._document)
+        return self._terms
+
+    @property
+    def sequences(self) -> list[list[str]]:
+        """The tokens of each field in order."""
+        if self._sequences is None:
+            self._sequences = [sequence_of(text) for text in self.folded]
+        return self._sequences
+
+    def matches(self, group: Group) -> bool:
+        """The whole rule for one item of a query; the index answers the same faster."""
+        return self._matches_word(group) if isinstance(group, Word) else self.has_run(group)
+
+    def _matches_word(self, group: Word) -> bool:
+        terms, languages = self.all_terms.terms, self.all_terms.languages
+        if any(form in terms for form in group.exact):
+            return True
+        if any(stem.term in terms and stem.counts_in(languages) for stem in group.stems):
+            return True
+        name = group.sender
+        return self.has_probed(group) or (name is not None and any(n.startswith(name) for n in self._sender_names))
+
+    def has_probed(self, group: Word) -> bool:
+        """Whether one of its words is one that the group's probes find."""
+        return any(probe.fits(word) for probe in group.probes for word in self.words)
+
+    def has_run(self, group: Run) -> bool:
+        """Whether the tokens stand side by side in one of its fields."""
+        terms = self.all_terms.terms
+        if any(term in terms for term in group.joined):
+            return True
+        if not all(term in terms for term in group.required):
+            return False
+        return any(find_run(group, sequence) for sequence in self.sequences)
+
+
+def sequence_of(folded: str) -> list[str]:
+    """Tokens of a folded text in order; scripts without spaces give each character."""
+    kinds = kinds_of(folded)
+    found: list[str] = []
+    for token in tokens(folded, kinds):
+        piece = folded[token.start : token.end]
+        found += piece if token.kind == "c" else (piece,)
+    return found
+
+
+def find_run(group: Run, sequence: Sequence[str]) -> bool:
+    """Whether a run stands somewhere in these tokens."""
+    return any(fits_at(group, sequence, start) for start in range(len(sequence) - len(group.parts) + 1))
+
+
+def fits_at(group: Run, sequence: Sequence[str], start: int) -> bool:
+    """Whether a run begins at this token."""
+    parts = group.parts
+    if not group.open_ends:
+        return all(sequence[start + at] == part for at, part in enumerate(parts))
+    last = len(parts) - 1
+    return (
+        sequence[start].endswith(parts[0])
+        and sequence[start + last].startswith(parts[-1])
+        and all(sequence[start + at] == parts[at] for at in range(1, last))
+    )
