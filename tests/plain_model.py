@@ -13,6 +13,7 @@ from msgspec import Struct
 from backscroll.core import ids
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Message
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.core.text import fold
 from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.store import Store
 from plain_sql import PlainSql
@@ -164,6 +165,6 @@ class PlainArchive:
             and (query.until is None or message.sent_at <= query.until)
             and (not query.media_only or message.kind in MEDIA_KINDS)
             and (query.from_me is None or message.from_me == query.from_me)
-            and (not query.search or ids.fold(query.search) in ids.fold(message.text or ""))
+            and (not query.search or fold(query.search) in fold(message.text or ""))
             and shown[query.shows]
         )

@@ -19,6 +19,8 @@ class Table(Struct, frozen=True):
     rest: tuple[str, ...]
     page: int = 1000
     """Rows that are copied at a time."""
+    kept_out: tuple[str, ...] = ()
+    """Columns that are not copied: they tell of what is not copied either."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -32,7 +34,7 @@ def _table(name: str, key: str, rest: str, page: int = 1000) -> Table:
 
 TABLES: tuple[Table, ...] = (
     # First, because every writer takes its row first, and because Citus places the others beside it.
-    _table("heads", "", "seq next_no named"),
+    Table("heads", (), ("seq", "next_no", "named"), kept_out=("indexed_from", "next_segment")),
     _table("phones", "phone", "jid contact phone_id device_id name created_at state state_at"),
     _table("tokens", "token", "hash name phones scopes created_at expires_at revoked_at last_used_at"),
     _table("contacts", "contact", "jid lid kind name push_name business_name facts merged_into stored_at changed_at"),
@@ -67,13 +69,13 @@ TABLES: tuple[Table, ...] = (
 )
 """In an order in which they may be made and filled; backwards, they may be emptied."""
 
-SEARCH = "search"
-"""A tenant table on PostgreSQL, a full-text index of its own kind on SQLite."""
+SEARCH: tuple[str, ...] = ("search_segments", "search_tombstones", "search_fresh", "search_young", "search_full")
+"""The search index, made anew from the messages in a copy (storage/search/)."""
 LEASES = "leases"
 """Belongs to the processes at work, and is not copied either."""
 SESSIONS = "sessions"
 """Whoever signed in to the archive that was copied signs in to the copy again."""
-TENANT: tuple[str, ...] = (*(table.name for table in TABLES), SEARCH, LEASES, SESSIONS)
+TENANT: tuple[str, ...] = (*(table.name for table in TABLES), *SEARCH, LEASES, SESSIONS)
 REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
 
 

@@ -28,8 +28,9 @@ from backscroll.core.model import (
     Page,
     Phone,
     ReactionPage,
+    SearchPage,
 )
-from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
+from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery, SearchQuery
 from backscroll.database import migrate
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import accounts, leases, sessions
@@ -43,14 +44,17 @@ from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import ContactCache, Names, Reading
 from backscroll.storage.read.pages import read_page
+from backscroll.storage.read.search_pages import SearchCaches, find
 from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
+from backscroll.storage.search.maintenance import Progress, outdate, progress, start_anew
 from backscroll.storage.transfer.check.findings import Finding
 from backscroll.storage.transfer.check.repair import repair_org, repair_structure
 from backscroll.storage.transfer.check.run import findings
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
 from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
 from backscroll.storage.write.group_commit import GroupCommit
+from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import merge_step
 
@@ -126,6 +130,8 @@ class Store:
         self.sources = LiveSources(engine, clock, self._seal)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
+        self._search_caches = SearchCaches()
+        self._index_upkeep = IndexUpkeep(engine, clock)
 
     def migrate(self) -> list[migrate.Migration]:
         """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
@@ -136,6 +142,7 @@ class Store:
     def close(self) -> None:
         """Wait for uses of tokens that are being written, then let go of the database."""
         self._token_uses.shutdown()
+        self._index_upkeep.close()
         self._engine.close()
 
     # ------------------------------------------------------------------ writing
@@ -269,7 +276,32 @@ class Store:
 
     def list_messages(self, query: MessageQuery) -> Page:
         """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
-        return self._engine.read(lambda tx: read_page(tx, query, Names(tx, query.org, self._contact_cache)), query.org)
+
+        def work(tx: Txn) -> Page:
+            return read_page(tx, query, Names(tx, query.org, self._contact_cache), self._search_caches.parts)
+
+        return self._engine.read(work, query.org)
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """A page of what a search finds. No text is an error; ``BadField`` for a cursor or time zone that is none."""
+        return self.ask(query.org, lambda reading: find(reading, query, self._search_caches))
+
+    def tend_search(self, org: int, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Do what the search index needs: take in older messages, bring segments together, make outdated ones anew."""
+        return self._index_upkeep.run(org, stop)
+
+    def forget_in_search(self, org: int) -> None:
+        """Rid the search index at once of every word of messages that are no more."""
+        self._index_upkeep.forget(org)
+
+    def remake_search(self, org: int, from_nothing: bool = False) -> None:
+        """Have the search index made anew by ``tend_search``: segment by segment, or all of it from the messages."""
+        work = start_anew if from_nothing else outdate
+        self._engine.write(lambda tx: work(tx, org), org)
+
+    def search_progress(self, org: int) -> Progress:
+        """What the search index has still to take in."""
+        return self._engine.read(lambda tx: progress(tx, org), org)
 
     def find_message(
         self,
@@ -596,5 +628,6 @@ class Store:
         repair_structure(self._engine)
         for org in self.list_orgs():
             self._engine.write(lambda tx, org=org: repair_org(tx, org.no, self._clock()), org.no)  # type: ignore[misc]
+            self.tend_search(org.no)
         # Once more: rows that were stored twice may be so no longer.
         repair_structure(self._engine)

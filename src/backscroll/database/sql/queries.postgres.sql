@@ -7,21 +7,6 @@ SELECT COUNT(*) FROM pg_class WHERE oid IN (to_regclass('migrations'), to_regcla
 -- The server's clock: those of the machines that compare may differ.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
--- name: add_search
-INSERT INTO search (org, no, chat, text) VALUES (:org, :no, :chat, :text);
-
--- name: delete_search
-DELETE FROM search WHERE org = :org AND no = :no;
-
--- name: search_rows
--- Numbers of messages of a chat whose folded text has the words.
-SELECT no FROM search WHERE org = :org AND chat = :chat AND text LIKE :pattern;
-
--- name: unindexed
--- Messages with text that the search index does not know.
-SELECT m.no FROM messages m LEFT JOIN search s ON s.org = m.org AND s.no = m.no
-WHERE m.org = :org AND m.text IS NOT NULL AND m.text <> '' AND s.no IS NULL;
-
 -- name: list_in_chats
 -- Of a bare (flags & …) = … the planner thinks that one row in 200 fits, and sorts all of them rather than follow the index
 -- that has them in order; of a CASE it thinks that half of them fit.
@@ -73,7 +58,8 @@ WHERE org = :org AND no IN (:nos*) AND CASE WHEN phone IN (:phones*) AND chat IN
     AND (flags & :mask) = :want AND text IS NOT NULL;
 
 -- name: refresh_statistics
-ANALYZE heads, phones, contacts, aliases, chats, messages, tellings, addons, tallies, changes, files, raws, search;
+ANALYZE heads, phones, contacts, aliases, chats, messages, tellings, addons, tallies, changes, files, raws,
+    search_segments, search_tombstones, search_fresh, search_young, search_full;
 
 -- name: integrity_check
 -- An index that a build left behind half made is no index.
@@ -86,6 +72,18 @@ SELECT tablename FROM pg_tables WHERE schemaname = current_schema();
 -- name: list_indexes
 SELECT indexname FROM pg_indexes WHERE schemaname = current_schema();
 
--- name: search_rows_after
-SELECT s.no, s.chat, s.text, m.chat, m.text FROM search s LEFT JOIN messages m ON m.org = s.org AND m.no = s.no
-WHERE s.org = :org AND s.no > :after ORDER BY s.no LIMIT :limit;
+-- name: context_before
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at <= :at AND (sent_at < :at OR id < :id)
+    AND CASE WHEN (flags & :mask) = 0 THEN TRUE END
+ORDER BY sent_at DESC, id DESC LIMIT :limit;
+
+-- name: context_after
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at AND (sent_at > :at OR id > :id)
+    AND CASE WHEN (flags & :mask) = 0 THEN TRUE END
+ORDER BY sent_at, id LIMIT :limit;

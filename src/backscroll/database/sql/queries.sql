@@ -28,20 +28,22 @@ DELETE FROM meta WHERE key = :key;
 INSERT INTO orgs (org, id, name, created_at) VALUES (:org, :id, :name, :now);
 
 -- name: add_org_state
-INSERT INTO heads (org, seq, next_no, named) VALUES (:org, 0, 1, 0);
+INSERT INTO heads (org, seq, next_no, named, indexed_from) VALUES (:org, 0, 1, 0, 0);
 
 -- name: list_orgs
 SELECT org, id, name, created_at FROM orgs ORDER BY org;
 
 -- name: read_org_state
-SELECT seq, next_no, named FROM heads WHERE org = :org;
+SELECT seq, next_no, named, indexed_from, next_segment FROM heads WHERE org = :org;
 
 -- name: lock_org_state
 -- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
-UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named;
+UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named, indexed_from, next_segment;
 
 -- name: save_org_state
-UPDATE heads SET seq = :seq, next_no = :next_no, named = :named WHERE org = :org;
+UPDATE heads SET seq = :seq, next_no = :next_no, named = :named, indexed_from = :indexed_from,
+    next_segment = :next_segment
+WHERE org = :org;
 
 -- name: add_phone
 INSERT INTO phones (org, phone, jid, contact, phone_id, device_id, name, created_at)
@@ -560,6 +562,109 @@ SELECT name, holder, term, ends_at FROM leases WHERE org = :org ORDER BY name;
 
 -- name: list_positions
 SELECT stream, place FROM positions WHERE org = :org ORDER BY stream;
+
+-- ------------------------------------------------------------------ the search index (storage/search/)
+
+-- name: search_segments
+SELECT s.segment, s.level, s.docs, s.low, s.high, s.version, s.starts, t.offsets
+FROM search_segments s LEFT JOIN search_tombstones t ON t.org = s.org AND t.segment = s.segment
+WHERE s.org = :org AND s.state = :state ORDER BY s.segment;
+
+-- name: add_search_segment
+INSERT INTO search_segments (org, segment, level, state, docs, low, high, version, starts)
+VALUES (:org, :segment, :level, :state, :docs, :low, :high, :version, :starts);
+
+-- name: set_search_state
+UPDATE search_segments SET state = :state WHERE org = :org AND segment = :segment;
+
+-- name: outdate_search
+UPDATE search_segments SET version = 0 WHERE org = :org AND state = 1;
+
+-- name: leave_search
+UPDATE search_segments SET state = 2 WHERE org = :org;
+
+-- name: count_search
+SELECT COUNT(*), CAST(COALESCE(SUM(docs), 0) AS BIGINT) FROM search_segments WHERE org = :org AND state = 1 AND level = 0;
+
+-- name: delete_search_segment
+DELETE FROM search_segments WHERE org = :org AND segment = :segment;
+
+-- name: save_tombstones
+INSERT INTO search_tombstones (org, segment, offsets) VALUES (:org, :segment, :offsets)
+ON CONFLICT (org, segment) DO UPDATE SET offsets = excluded.offsets;
+
+-- name: delete_tombstones
+DELETE FROM search_tombstones WHERE org = :org AND segment = :segment;
+
+-- name: add_search_fresh
+INSERT INTO search_fresh (org, segment, documents, places, body) VALUES (:org, :segment, :documents, :places, :body);
+
+-- name: search_fresh_documents
+SELECT documents FROM search_fresh WHERE org = :org AND segment = :segment;
+
+-- name: search_fresh_segments
+SELECT segment, documents, places, body FROM search_fresh WHERE org = :org AND segment IN (:segments*);
+
+-- name: delete_search_fresh
+DELETE FROM search_fresh WHERE org = :org AND segment = :segment;
+
+-- name: add_search_young
+INSERT INTO search_young (org, segment, part, body) VALUES (:org, :segment, :part, :body);
+
+-- name: search_young_parts
+SELECT segment, part, body FROM search_young WHERE org = :org AND segment IN (:segments*) AND part IN (:parts*);
+
+-- name: search_young_all
+SELECT segment, part, body FROM search_young WHERE org = :org AND segment = :segment
+ORDER BY part;
+
+-- name: delete_search_young
+DELETE FROM search_young WHERE org = :org AND segment = :segment AND part BETWEEN :first AND :last;
+
+-- name: add_search_full
+INSERT INTO search_full (org, segment, part, body) VALUES (:org, :segment, :part, :body);
+
+-- name: search_full_parts
+SELECT segment, part, body FROM search_full WHERE org = :org AND segment IN (:segments*) AND part IN (:parts*);
+
+-- name: search_full_all
+SELECT segment, part, body FROM search_full WHERE org = :org AND segment = :segment
+ORDER BY part;
+
+-- name: delete_search_full
+DELETE FROM search_full WHERE org = :org AND segment = :segment AND part BETWEEN :first AND :last;
+
+-- name: rows_before
+-- Messages that the index does not have yet, the latest numbers first.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND no < :before ORDER BY no DESC LIMIT :limit;
+
+-- name: context_before
+-- What stands right before a message in its chat, latest first.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at <= :at AND (sent_at < :at OR id < :id)
+    AND (flags & :mask) = 0
+ORDER BY sent_at DESC, id DESC LIMIT :limit;
+
+-- name: context_after
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at AND (sent_at > :at OR id > :id)
+    AND (flags & :mask) = 0
+ORDER BY sent_at, id LIMIT :limit;
+
+-- name: search_names
+SELECT contact, jid, lid, kind, name, push_name, business_name FROM contacts WHERE org = :org AND merged_into IS NULL;
+
+-- name: numbers_after
+SELECT no FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
+
+-- name: count_below
+SELECT COUNT(*) FROM messages WHERE org = :org AND no < :before;
 
 -- ------------------------------------------------------------------ merging two parties
 

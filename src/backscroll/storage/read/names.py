@@ -24,7 +24,11 @@ class Names:
         self._tx = tx
         self._org = org
         self.seq: int = row[0] if row else 0
-        self._known = cache.of(org, row[2] if row else 0)
+        self.named: int = row[2] if row else 0
+        """The seq of the last change of a contact or phone."""
+        self.indexed_from: int | None = row[3] if row else 0
+        """The search index has the messages from this number on; None before anybody began it."""
+        self._known = cache.of(org, self.named)
         self._contacts = self._known.contacts
         self._strangers: set[str] = set()
         """JIDs that this transaction has looked for in vain."""

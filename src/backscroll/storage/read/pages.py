@@ -12,6 +12,7 @@ from backscroll.core import ids
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import Page
 from backscroll.core.query import MessageQuery
+from backscroll.core.text import fold
 from backscroll.database.protocol import Ask, Row, Txn
 from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
 from backscroll.storage.read.messages import Assembler
@@ -19,7 +20,15 @@ from backscroll.storage.read.names import Names
 from backscroll.storage.records.counters import Counter, Scope, Window
 from backscroll.storage.records.damage import sound
 from backscroll.storage.records.rows import FROM_ME, MEDIA, NOTICE, NOTIFICATION, MessageRow, row_of
-from backscroll.storage.search import substring
+from backscroll.storage.search.asking import Scope as SearchScope
+from backscroll.storage.search.asking import Search
+from backscroll.storage.search.literal import groups_of
+from backscroll.storage.search.names import NameIndex
+from backscroll.storage.search.query import Filters, Query
+from backscroll.storage.search.reader import PartCache
+
+_CHUNK = 500
+"""Values that one statement is asked about."""
 
 
 def class_filter(query: MessageQuery) -> tuple[int, int]:
@@ -44,13 +53,13 @@ class Listing(Struct):
     chat: ChatRow | None = None
 
 
-def read_page(tx: Txn, query: MessageQuery, names: Names) -> Page:
+def read_page(tx: Txn, query: MessageQuery, names: Names, parts: PartCache) -> Page:
     """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
     found = None if query.chat is None else names.find(query.chat)
     if query.chat is not None and found is None:
         return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
     chats = None if found is None else names.numbers_of(found.contact)
-    listing = list_rows(tx, query, chats)
+    listing = list_rows(tx, query, chats, parts)
     lists = Lists(tx, query.org, names)
     return Page(
         messages=Assembler(tx, query.org, names).messages(listing.rows),
@@ -61,7 +70,7 @@ def read_page(tx: Txn, query: MessageQuery, names: Names) -> Page:
     )
 
 
-def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
+def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, parts: PartCache) -> Listing:
     """A page of rows and the number of all that match. ``chats`` None is all chats."""
     if not query.phones:
         return Listing([], 0)
@@ -69,7 +78,7 @@ def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Li
     scope = Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
     besides = [ask_for_chat(query.org, chat, query.phones) for chat in chats or ()]
     if query.search:
-        return _with_chat(_search(tx, query, scope), tx.several(besides))
+        return _with_chat(_search(tx, query, scope, parts), tx.several(besides))
     counter = Counter(tx, scope)
     if query.offset:
         counter.read_months()
@@ -104,9 +113,9 @@ def _statement(scope: Scope) -> str:
     return "list_in_phone" if len(scope.phones) == 1 else "list_in_phones"
 
 
-def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
+def _search(tx: Txn, query: MessageQuery, scope: Scope, parts: PartCache) -> Listing:
     """Literal substrings of one chat's texts; the index narrows, the folded text decides."""
-    wanted = ids.fold(ids.clean_text(query.search or "")[0])
+    wanted = fold(ids.clean_text(query.search or "")[0])
     params = scope.params | {
         "low": EARLIEST if query.since is None else query.since,
         "high": LATEST if query.until is None else query.until,
@@ -114,8 +123,8 @@ def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
     found = sorted(
         (
             (*row[1:6], row[0])
-            for row in _candidates(tx, scope, wanted, params)
-            if type(row[6]) is str and wanted in ids.fold(row[6])
+            for row in _candidates(tx, scope, wanted, params, parts)
+            if type(row[6]) is str and wanted in fold(row[6])
         ),
         reverse=True,
     )
@@ -125,16 +134,23 @@ def _search(tx: Txn, query: MessageQuery, scope: Scope) -> Listing:
     return Listing([rows[no] for no in page if no in rows], len(found))
 
 
-def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any]) -> Iterator[Row]:
+def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any], parts: PartCache) -> Iterator[Row]:
     """Rows that may hold the words, a few hundred texts in memory at a time where the index can tell."""
-    if len(wanted) < 3:
+    nos = _looked_up(tx, scope, wanted, params, parts)
+    if nos is None:
         yield from tx.all("texts_in_chats", params)
         return
-    nos = sorted({row[0] for chat in scope.chats for row in tx.all("search_rows", _words(scope.org, chat, wanted))})
-    for start in range(0, len(nos), 500):
-        yield from tx.all("texts_by_no", params | {"nos": nos[start : start + 500]})
+    for start in range(0, len(nos), _CHUNK):
+        yield from tx.all("texts_by_no", params | {"nos": nos[start : start + _CHUNK]})
 
 
-def _words(org: int, chat: int, wanted: str) -> dict[str, Any]:
-    match, pattern = substring.match_expression(org, chat, wanted), substring.like_pattern(wanted)
-    return {"org": org, "chat": chat, "match": match, "pattern": pattern}
+def _looked_up(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any], parts: PartCache) -> list[int] | None:
+    """Numbers of messages that may hold the words; None where the chat must be read: nothing can be looked up."""
+    state = tx.one("read_org_state", {"org": scope.org})
+    groups = groups_of(wanted)
+    if state is None or state[3] != 0 or not groups:
+        return None
+    filters = Filters(since=params["low"], until=params["high"] + 1)
+    where = SearchScope(frozenset(scope.phones), frozenset(scope.chats), scope.mask, scope.want)
+    search = Search(tx, scope.org, Query(include=groups, filters=filters), where, NameIndex(()), parts)
+    return sorted(search.all_nos()) if search.is_current and search.narrows else None

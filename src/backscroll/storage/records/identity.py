@@ -34,6 +34,9 @@ class OrgState(Struct):
     seq: int
     next_no: int
     named: int
+    indexed_from: int | None = None
+    """The search index has the messages from this number on; None when nobody has begun it (storage/search/)."""
+    next_segment: int = 1
     changes: list[tuple[str, int]] = []
     """Those of the batch that is being written."""
     numbered: list[tuple[str, int]] = []
@@ -43,6 +46,11 @@ class OrgState(Struct):
         """The next number for a message, contact, phone or payload; never given twice."""
         self.next_no += 1
         return self.next_no - 1
+
+    def segment(self) -> int:
+        """The next number for a segment of the search index; never given twice."""
+        self.next_segment += 1
+        return self.next_segment - 1
 
     def change(self, what: str, no: int) -> None:
         """Note a change for the feed; it gets its seq when the batch ends."""

@@ -15,17 +15,14 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from backscroll.core import ids
 from backscroll.core.errors import Conflict, StorageBusy, StorageError
 from backscroll.database.migrate import holds_archive, migrate, read_meta
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.database.tables import TABLES, Table
-from backscroll.storage.search import substring
 
 Report = Callable[[int, int], None]
 """(rows done so far, of how many)"""
 Key = list[int | str]
-_NO, _CHAT, _TEXT = (next(t for t in TABLES if t.name == "messages").columns.index(c) for c in ("no", "chat", "text"))
 
 
 class Place(Struct, frozen=True):
@@ -149,8 +146,6 @@ class Copy:
 
             def work(tx: Txn, rows: list[Row] = rows, place: Place = place) -> None:
                 tx.many(f"copy_put_{table.name}", (dict(zip(table.columns, row, strict=True)) for row in rows))
-                if table.name == "messages":
-                    tx.many("add_search", _search_rows(org, rows))
                 self._note(tx, "copying", place)
 
             self._target.write(work, org)
@@ -168,7 +163,7 @@ class Copy:
             )
         digest = hashlib.sha256()
         done = 0
-        # Without statistics PostgreSQL plans the comparison of the search index as if the tables were empty.
+        # Without statistics PostgreSQL plans what is read next as if the tables were empty.
         self._target.write(lambda tx: tx.run("refresh_statistics", {}))
         for org in self._heads:
             for table in TABLES:
@@ -176,7 +171,6 @@ class Copy:
                     digest.update(msgspec.msgpack.encode(rows))
                     done += len(rows)
                     report(done, self.rows)
-            self._check_search(org)
         self._target.write(self._finish)
         counts = {t.name: sum(self._counts[(org, t.name)] for org in self._heads) for t in TABLES}
         return Copied(self._archive, len(self._heads), counts, digest.hexdigest(), self.found)
@@ -191,15 +185,6 @@ class Copy:
             if ours != theirs:
                 raise StorageError(f"{_difference(table, ours, theirs)}; begin again with an empty database")
             yield ours
-
-    def _check_search(self, org: int) -> None:
-        low, high = substring.rowid(org, 0), substring.rowid(org + 1, 0) - 1
-        params = {"org": org, "low": low, "high": high, "base": low}
-        missing = self._target.read(lambda tx: tx.one("unindexed", params), org)
-        if missing is not None:
-            raise StorageError(
-                f"The copy lacks message {missing[0]} in its search index; begin again with an empty database"
-            )
 
 
 def _difference(table: Table, ours: list[Row], theirs: list[Row]) -> str:
@@ -270,8 +255,6 @@ class _Snapshot:
 
     def _put(self, tx: Txn, table: Table, rows: list[Row]) -> None:
         tx.many(f"copy_put_{table.name}", (dict(zip(table.columns, row, strict=True)) for row in rows))
-        if table.name == "messages":
-            tx.many("add_search", _search_rows(self._org, rows))
 
     def _compare(self, table: Table, expected: str) -> None:
         written = hashlib.sha256()
@@ -319,19 +302,3 @@ def _pages(fetch: Fetch, org: int, table: Table, after: Key | None) -> Iterator[
         if len(rows) < table.page or not table.key:
             return
         after = list(rows[-1][1 : 1 + len(table.key)])
-
-
-def _search_rows(org: int, rows: list[Row]) -> list[dict[str, Any]]:
-    """What the message writer indexes of messages."""
-    return [
-        {
-            "org": org,
-            "no": row[_NO],
-            "chat": row[_CHAT],
-            "text": ids.fold(row[_TEXT]),
-            "rowid": substring.rowid(org, row[_NO]),
-            "scope": substring.scope(org, row[_CHAT]),
-        }
-        for row in rows
-        if row[_TEXT]
-    ]

@@ -12,10 +12,11 @@ import zstandard
 from msgspec import Struct, structs
 
 from backscroll.core import events
-from backscroll.core.errors import Conflict, NotFound
+from backscroll.core.errors import Conflict
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.identity import ContactResolver, OrgState
+from backscroll.storage.records.org_state import lock_org_state, store_org_state
 from backscroll.storage.records.resolve import (
     ALTERING,
     Annotation,
@@ -82,20 +83,13 @@ class Known(Struct):
     """Tellings or annotations stand under numbers of merged contacts; they are to be written anew."""
 
 
-def lock_org_state(tx: Txn, org: int) -> OrgState:
-    row = tx.one("lock_org_state", {"org": org})
-    if row is None:
-        raise NotFound("organisation", str(org))
-    return OrgState(org, row[0], row[1], row[2])
-
-
 def save_org_state(tx: Txn, state: OrgState) -> Applied:
     """Write the changes and put the counter row back; what the last batch did comes back."""
     changed = state.end_batch()
     if state.numbered:
         numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
         tx.many("add_change", ({"org": state.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
-    tx.run("save_org_state", {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named})
+    store_org_state(tx, state)
     return Applied(changed, state.seq)
 
 
@@ -218,6 +212,7 @@ class Writer:
     def flush(self) -> None:
         self.resolver.flush()
         self.message_writer.flush()
+        self.message_writer.flush_index()
 
     # ------------------------------------------------------------------ settling: what is told meets what is known
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any
 
 from msgspec import structs
 
-from backscroll.core import ids
 from backscroll.core.model import Media
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
@@ -36,12 +34,12 @@ from backscroll.storage.records.rows import (
     encode_details,
     kind_flags,
 )
-from backscroll.storage.search import substring
+from backscroll.storage.search.documents import entry_of, is_indexed_alike
+from backscroll.storage.search.index_writer import IndexWriter
 
 ChatKey = tuple[int, int]
 """Phone and chat."""
 Values = dict[str, Any]
-_scope = lru_cache(maxsize=8192)(substring.scope)
 _MEDIA_COLUMNS = (3, 4)
 """Of the statement sum_tallies."""
 
@@ -63,7 +61,7 @@ class MessageWriter:
         self._touched: dict[ChatKey, list[int | None]] = {}
         self._shrunk: set[ChatKey] = set()
         self._rows: list[Values] = []
-        self._search: list[Values] = []
+        self._index = IndexWriter(tx, state)
         self._chats: list[Values] = []
         self.raw: int | None = None
         """The payload that the batch came in."""
@@ -112,7 +110,7 @@ class MessageWriter:
             values["no"] = no = self._state.number()
             self._state.change("message", no)
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
-            self._index(no, values["chat"], values["text"])
+            self._add_to_index(values)
         self._rows += rows
 
     def holds_back(self, ids: Iterable[str]) -> bool:
@@ -130,9 +128,9 @@ class MessageWriter:
         if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
             self._uncount(row)
             self._count(row.phone, values["chat"], values["sent_at"], values["flags"])
-        if (row.text, row.chat) != (values["text"], values["chat"]):
-            self._unindex(row)
-            self._index(row.no, values["chat"], values["text"])
+        if not is_indexed_alike(row, values):
+            self._index.remove(row.no, row.sent_at)
+            self._add_to_index(values)
 
     def relocate(self, row: MessageRow, chat: int, sender: int, from_me: bool) -> None:
         """Put a row under another chat or sender as it is."""
@@ -146,7 +144,7 @@ class MessageWriter:
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
         self._state.change("gone", row.no)
         self._uncount(row)
-        self._unindex(row)
+        self._index.remove(row.no, row.sent_at)
 
     # ------------------------------------------------------------------ counters and the search index
 
@@ -167,24 +165,18 @@ class MessageWriter:
         # A row under a merged chat counts for the one that it is shown in, too.
         self._shrunk |= {(row.phone, row.chat), (row.phone, self._resolver.resolve(row.chat))}
 
-    def _index(self, no: int, chat: int, text: str | None) -> None:
-        if text:
-            values = {"org": self._org, "no": no, "chat": chat, "text": ids.fold(text)}
-            values |= {"rowid": substring.rowid(self._org, no), "scope": _scope(self._org, chat)}
-            self._search.append(values)
+    def _add_to_index(self, values: Values) -> None:
+        self._index.add(entry_of(values, decode_details(values["details"])))
 
-    def _unindex(self, row: MessageRow) -> None:
-        if row.text:
-            self.flush_rows()
-            params = {"org": self._org, "no": row.no, "rowid": substring.rowid(self._org, row.no)}
-            self._tx.run("delete_search", params)
+    def flush_index(self) -> None:
+        """Write what the search index is to know, at the end of the transaction: each time makes a segment."""
+        self._index.flush()
 
     def flush_rows(self) -> None:
         """Write the messages that were held back."""
-        for name, rows in (("add_message", self._rows), ("add_search", self._search)):
-            if rows:
-                self._tx.many(name, rows)
-        self._rows, self._search = [], []
+        if self._rows:
+            self._tx.many("add_message", self._rows)
+        self._rows = []
 
     # ------------------------------------------------------------------ chats
 

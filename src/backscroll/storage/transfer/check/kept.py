@@ -37,7 +37,7 @@ def organisation(scan: Scan) -> Iterator[Finding]:
     if head is None:
         yield scan.finding(NUMBERS, "the counter row is missing")
         return
-    seq, next_no, names_seq = head
+    seq, next_no, names_seq, *_ = head
     for table, highest in scan.tx.all("highest_numbers", {"org": scan.org}):
         if highest is not None and highest >= next_no:
             yield scan.finding(NUMBERS, f"the next is {next_no}, but {table} has {highest}", repairable=True)

@@ -10,13 +10,12 @@ from typing import Any
 
 from msgspec import structs
 
-from backscroll.core import ids
 from backscroll.core.errors import Conflict, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.counters import COLUMNS
-from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.identity import ContactRow, OrgState
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow
-from backscroll.storage.search import substring
+from backscroll.storage.search.checking import faults
 from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, named
 from backscroll.storage.transfer.check.counters import (
     Buckets,
@@ -29,7 +28,6 @@ from backscroll.storage.transfer.check.counters import (
 )
 from backscroll.storage.transfer.check.findings import Finding, Scan
 from backscroll.storage.transfer.check.messages import DERIVED, annotation_rows, derived, messages, observation_rows
-from backscroll.storage.transfer.check.search import search
 from backscroll.storage.transfer.check.structure import INDEX, index_statement, structure
 from backscroll.storage.write.batch import Writer, lock_org_state, save_org_state
 
@@ -64,7 +62,7 @@ def repair_org(tx: Txn, org: int, now: int) -> None:
         _resettle(tx, org, writer, phone, chat, some)
     writer.finish()
     _rebuild_counters(tx, org, now, state.seq + 1)
-    _reindex(tx, org, list(search(scan)))
+    _reindex(tx, state)
     state.change("contact", 0)
     save_org_state(tx, state)
 
@@ -173,13 +171,8 @@ def _add_counts(tx: Txn, org: int, phone: int, chat: int, counted: Buckets) -> N
     )
 
 
-def _reindex(tx: Txn, org: int, found: Iterable[Finding]) -> None:
-    nos = sorted({int(finding.key[0]) for finding in found if finding.key})
-    for no in nos:
-        tx.run("delete_search", {"org": org, "no": no, "rowid": substring.rowid(org, no)})
-    for start in range(0, len(nos), _CHUNK):
-        for row in starmap(MessageRow, tx.all("rows_by_no", {"org": org, "nos": nos[start : start + _CHUNK]})):
-            if isinstance(row.text, str) and row.text:
-                values = {"org": org, "no": row.no, "chat": row.chat, "text": ids.fold(row.text)}
-                values |= {"rowid": substring.rowid(org, row.no), "scope": substring.scope(org, row.chat)}
-                tx.run("add_search", values)
+def _reindex(tx: Txn, state: OrgState) -> None:
+    """An index that says something else than the messages is forgotten; it is made anew as one of an older archive."""
+    if next(faults(tx, state.org), None) is not None:
+        tx.run("leave_search", {"org": state.org})
+        state.indexed_from = state.next_no

@@ -1,0 +1,164 @@
+"""A search, from what was typed to messages as they are shown."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.errors import BadField
+from backscroll.core.ids import clean_text
+from backscroll.core.model import FacetCount, SearchFacets, SearchHit, SearchPage
+from backscroll.core.query import SearchQuery
+from backscroll.database.protocol import Txn
+from backscroll.storage.read.messages import Assembler
+from backscroll.storage.read.names import Names, Reading
+from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.damage import readable
+from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
+from backscroll.storage.search.asking import BOUNDS, Bounds, Facets, Found, Position, Scope, Search
+from backscroll.storage.search.documents import document_of_row
+from backscroll.storage.search.highlight import highlights
+from backscroll.storage.search.names import NamesCache
+from backscroll.storage.search.query import Query, parse
+from backscroll.storage.search.reader import PartCache
+
+MAX_FACETS = 50
+"""Chats that facets name."""
+_POSITION = msgspec.json.Decoder(tuple[str, Position])
+_ENCODER = msgspec.json.Encoder()
+
+
+class SearchCaches(Struct, frozen=True):
+    """What searches of one process share."""
+
+    parts: PartCache = msgspec.field(default_factory=PartCache)
+    names: NamesCache = msgspec.field(default_factory=NamesCache)
+    bounds: Bounds = BOUNDS
+
+
+def find(reading: Reading, query: SearchQuery, caches: SearchCaches) -> SearchPage:
+    """One page of a search. ``BadField`` for a time zone or cursor that is none."""
+    tx, names = reading.tx, reading.names
+    asked = parse(clean_text(query.text)[0], _zone(query.zone))
+    after = _position(query)
+    search = Search(
+        tx,
+        query.org,
+        asked,
+        Scope(frozenset(query.phones)),
+        caches.names.of(tx, query.org, names.named),
+        caches.parts,
+        names.numbers_of,
+        caches.bounds,
+    )
+    complete = names.indexed_from == 0 and search.is_current
+    if asked.is_empty or not query.phones:
+        return SearchPage(hits=[], total=0, total_is_exact=True, complete=complete, ignored=asked.ignored)
+    found = search.page(query.limit, query.sort == "relevance", after)
+    hits = _hits(tx, query, asked, names, found.rows)
+    return SearchPage(
+        hits=hits,
+        total=found.total,
+        total_is_exact=found.is_exact,
+        complete=complete,
+        ignored=asked.ignored,
+        facets=None if found.facets is None else _facets(names, found.facets),
+        next=_cursor(query, found),
+        around=surroundings_of(reading, [m for hit in hits for m in (hit.message, *hit.context)]),
+    )
+
+
+# ------------------------------------------------------------------ cursors
+
+
+def _cursor(query: SearchQuery, found: Found) -> str | None:
+    if found.next is None:
+        return None
+    return urlsafe_b64encode(_ENCODER.encode((_digest(query), found.next))).decode().rstrip("=")
+
+
+def _position(query: SearchQuery) -> Position | None:
+    if query.cursor is None:
+        return None
+    try:
+        data = urlsafe_b64decode(query.cursor.encode("ascii") + b"=" * (-len(query.cursor) % 4))
+        digest, position = _POSITION.decode(data)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise BadField("cursor", query.cursor, "must be the next of an earlier page, as it was given") from error
+    if digest != _digest(query):
+        raise BadField("cursor", query.cursor, "belongs to another search; leave it out to begin this one")
+    return position
+
+
+def _digest(query: SearchQuery) -> str:
+    """What a cursor is bound to: everything that decides which messages are found in which order."""
+    told = _ENCODER.encode((query.text, query.sort, query.zone, sorted(query.phones)))
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadField("tz", name, "must be an IANA time zone such as Europe/Lisbon") from error
+
+
+# ------------------------------------------------------------------ hits as they are shown
+
+
+def _hits(tx: Txn, query: SearchQuery, asked: Query, names: Names, rows: Sequence[MessageRow]) -> list[SearchHit]:
+    around = _around(tx, query, names, rows)
+    every = {row.no: row for row in (*rows, *(near for some in around for near in some))}
+    shown = dict(zip(every, Assembler(tx, query.org, names).messages(list(every.values())), strict=True))
+    return [
+        SearchHit(
+            message=shown[row.no],
+            highlights=highlights(asked, document_of_row(row), shown[row.no].sender_name),
+            context=tuple(shown[near.no] for near in some),
+        )
+        for row, some in zip(rows, around, strict=True)
+    ]
+
+
+def _around(tx: Txn, query: SearchQuery, names: Names, rows: Sequence[MessageRow]) -> list[list[MessageRow]]:
+    """For each message those of its chat right before and after it, oldest first."""
+    if not query.context:
+        return [[] for _ in rows]
+    asks = [(name, _place(query, names, row)) for row in rows for name in ("context_before", "context_after")]
+    found = [readable(query.org, map(row_of, some)) for some in tx.several(asks)]
+    return [[*reversed(before), *after] for before, after in zip(found[::2], found[1::2], strict=True)]
+
+
+def _place(query: SearchQuery, names: Names, row: MessageRow) -> dict[str, Any]:
+    names.load((row.chat,))
+    chats = names.numbers_of(names.contact_row(row.chat).contact)
+    params = {"org": query.org, "phone": row.phone, "chats": chats, "at": row.sent_at, "id": row.id}
+    return params | {"mask": NOTIFICATION, "limit": query.context}
+
+
+def _facets(names: Names, facets: Facets) -> SearchFacets:
+    chats: dict[int, int] = {}
+    names.load(facets.chats)
+    for chat, count in facets.chats.items():
+        standing = names.contact_row(chat).contact
+        chats[standing] = chats.get(standing, 0) + count
+    parties = [(names.contact_row(chat), count) for chat, count in chats.items()]
+    parties.sort(key=lambda pair: (-pair[1], pair[0].jid))
+    phones = ((names.phones[phone][0], count) for phone, count in sorted(facets.phones.items()))
+    return SearchFacets(
+        chats=tuple(FacetCount(value=p.jid, name=p.display_name, count=n) for p, n in parties[:MAX_FACETS]),
+        phones=tuple(FacetCount(value=phone.phone_id, name=phone.name, count=n) for phone, n in phones),
+        months=tuple(_months(facets.months.items())),
+        complete=facets.is_complete,
+    )
+
+
+def _months(counts: Iterable[tuple[int, int]]) -> Iterable[FacetCount]:
+    for month, count in sorted(counts, reverse=True):
+        yield FacetCount(value=f"{month // 12:04}-{month % 12 + 1:02}", name=None, count=count)

@@ -1,0 +1,74 @@
+"""Who is meant by a name: contacts by the words of their names, as the archive knows them now."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from backscroll.core import ids
+from backscroll.core.text import fold
+from backscroll.database.protocol import Row, Txn
+
+MAX_SENDERS = 50
+"""A word that begins the names of more contacts is not looked for among senders."""
+
+
+class NameIndex:
+    """The names of an organisation's contacts, folded."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._full: list[tuple[str, int]] = []
+        words: set[tuple[str, int]] = set()
+        self._jids: dict[str, int] = {}
+        for contact, jid, lid, _, *names in rows:
+            self._jids.update((known, contact) for known in (jid, lid) if known)
+            for folded in {fold(name) for name in names if name}:
+                self._full.append((folded, contact))
+                words.update((word, contact) for word in _beginnings(folded))
+        self._words = sorted(words)
+
+    def beginning(self, word: str, most: int = MAX_SENDERS) -> set[int]:
+        """Contacts one of whose names has a word that begins so; none when they are more than ``most``."""
+        found: set[int] = set()
+        for at in range(bisect_left(self._words, (word, 0)), len(self._words)):
+            name, contact = self._words[at]
+            if not name.startswith(word):
+                break
+            found.add(contact)
+            if len(found) > most:
+                return set()
+        return found
+
+    def meant(self, value: str) -> set[int]:
+        """Contacts meant by a filter: a JID, a number, or words with which a name, or part of one, begins."""
+        jid = ids.canonical(value)
+        if jid in self._jids:
+            return {self._jids[jid]}
+        wanted = fold(value).strip()
+        if not wanted:
+            return set()
+        return {contact for name, contact in self._full if any(part.startswith(wanted) for part in _ends(name))}
+
+
+def _beginnings(folded: str) -> Iterator[str]:
+    yield from folded.split()
+
+
+def _ends(folded: str) -> Iterator[str]:
+    """The name from each of its words on."""
+    words = folded.split()
+    yield from (" ".join(words[at:]) for at in range(len(words)))
+
+
+class NamesCache:
+    """Name indexes by organisation, until a contact of it changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, NameIndex]] = {}
+
+    def of(self, tx: Txn, org: int, named: int) -> NameIndex:
+        """``named`` is the change of a contact that the transaction sees last."""
+        known = self._known.get(org)
+        if known is None or known[0] != named:
+            known = self._known[org] = (named, NameIndex(tx.all("search_names", {"org": org})))
+        return known[1]

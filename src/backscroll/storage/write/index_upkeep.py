@@ -1,0 +1,126 @@
+"""Who keeps the search index in few segments: whoever writes, aside, and every server process in its rounds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Event, Lock
+
+from msgspec import Struct
+
+from backscroll.core.errors import StorageError
+from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.accounts import leases
+from backscroll.storage.search import maintenance
+from backscroll.storage.search.index_writer import heads_of
+from backscroll.storage.search.maintenance import LIMITS, Builder, Limits, Task
+
+log = logging.getLogger("backscroll.search")
+
+LEASE = "search"
+PAUSE_SECONDS = 0.001
+"""Between two transactions of a builder: on SQLite others get in."""
+WAIT_SECONDS = 0.05
+SOON_WRITES, SOON_MESSAGES = 32, 4_096
+"""After so many transactions or messages the index is seen to."""
+LATE_MESSAGES, LARGE_BATCH = 65_536, 500
+"""After so many, whoever writes large batches waits until it was: an import may not run away from the index."""
+
+
+class _Debt(Struct):
+    """What was written since the index was last seen to. Nobody knows of an archive that was just opened."""
+
+    writes: int = SOON_WRITES - 1
+    messages: int = 0
+    work: Future[None] | None = None
+
+
+class IndexUpkeep:
+    """Brings segments together. Any thread may call it; one process at a time builds for an organisation."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int], limits: Limits = LIMITS) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._clock = clock
+        self._debts: dict[int, _Debt] = {}
+        self._lock = Lock()
+        self._closing = Event()
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="backscroll-search")
+
+    def close(self) -> None:
+        """Stop after the transaction that is at work; what is begun is begun anew by another."""
+        self._closing.set()
+        self._aside.shutdown()
+
+    def wrote(self, org: int, messages: int) -> None:
+        """A transaction was committed; sees to the index aside when enough were."""
+        with self._lock:
+            debt = self._debts.setdefault(org, _Debt())
+            debt.writes += 1
+            debt.messages += messages
+            is_due = debt.writes >= SOON_WRITES or debt.messages >= SOON_MESSAGES
+            is_late = debt.messages >= LATE_MESSAGES and messages >= LARGE_BATCH
+            if is_due and (debt.work is None or debt.work.done()):
+                debt.writes = debt.messages = 0
+                debt.work = self._aside.submit(self._see_to, org)
+        if is_late and debt.work is not None:
+            debt.work.result()
+
+    def _see_to(self, org: int) -> None:
+        """The next transaction, or a server's next round, tries again."""
+        try:
+            self.run(org, self._closing.is_set)
+        except StorageError as error:
+            log.warning("the search index waits: %s", type(error).__name__)
+
+    def run(self, org: int, stop: Callable[[], bool] = lambda: False, purge: bool = False) -> bool:
+        """Do all that the index needs, until ``stop``; whether anything was. ``purge`` forgets what has left it."""
+        done = False
+        while not stop() and self._step(org, stop, purge):
+            done = True
+        return done
+
+    def forget(self, org: int) -> None:
+        """Return when no segment holds words of messages that have left it; waits for whoever is building."""
+        while self._holds_dead(org):
+            if not self.run(org, purge=True):
+                time.sleep(WAIT_SECONDS)
+
+    def _holds_dead(self, org: int) -> bool:
+        return self._engine.read(lambda tx: any(head.dead for head in heads_of(tx, org)), org)
+
+    def _step(self, org: int, stop: Callable[[], bool], purge: bool) -> bool:
+        took = self._is_behind(org) and self._engine.write(lambda tx: maintenance.take_in(tx, org), org)
+        task = self._engine.read(lambda tx: maintenance.next_task(heads_of(tx, org), self._limits, purge), org)
+        if task is None:
+            return took
+        return self._do(org, task, purge) or took
+
+    def _is_behind(self, org: int) -> bool:
+        row = self._engine.read_one("read_org_state", {"org": org}, org)
+        return row is not None and row[3] != 0
+
+    def _do(self, org: int, task: Task, purge: bool) -> bool:
+        if task.kind != "compact":
+            lease = self._engine.write(lambda tx: leases.take(tx, org, LEASE, self._clock()), org)
+            if lease is not None:
+                return self._build(lease, purge)
+        return self._engine.write(lambda tx: maintenance.compact(tx, org, self._limits, purge), org)
+
+    def _build(self, lease: leases.Lease, purge: bool) -> bool:
+        def guard(tx: Txn) -> None:
+            leases.keep(tx, lease, self._clock())
+
+        builder = Builder(self._engine, lease.org, guard, lambda: time.sleep(PAUSE_SECONDS), self._limits)
+        try:
+            builder.clean()
+            return builder.run(purge)
+        except leases.LeaseLost:
+            return False
+        finally:
+            # If the database went away, the lease ends by itself.
+            with suppress(StorageError):
+                self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)

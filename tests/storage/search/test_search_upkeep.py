@@ -1,0 +1,181 @@
+"""The index over time: archives from before it, new rules, forgetting, several processes at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from backscroll.core.events import Batch, Event, MessageEdited, MessageSeen, Target
+from backscroll.core.model import Message, MessageKey
+from backscroll.core.query import MessageQuery, SearchQuery
+from backscroll.database.tables import SEARCH
+from backscroll.storage.search import terms
+from backscroll.storage.search.index_writer import heads_of
+from backscroll.storage.search.maintenance import Limits
+from backscroll.storage.store import Store, now_us, open_store
+from backscroll.storage.write.index_upkeep import IndexUpkeep
+from conftest import CHAT, MORNING
+from plain_sql import PlainSql
+
+SECOND = 1_000_000
+SMALL = Limits(tiny=4, max_tiny=4, max_small=4, young=32, full=128, half_empty=64)
+
+
+class Archive:
+    """One organisation with one phone, and SQL of the test's own beside it."""
+
+    def __init__(self, store: Store, sql: PlainSql) -> None:
+        self.store = store
+        self.sql = sql
+        self.org = store.create_org("Sample").no
+        self.phone = store.add_phone(self.org, "918527184400")
+
+    def tell(self, first: int, count: int, text: str = "apple") -> None:
+        events: list[Event] = [
+            MessageSeen(
+                Message(
+                    key=MessageKey(self.phone.jid, CHAT, f"M{n:04}"),
+                    sent_at=MORNING + n * SECOND,
+                    from_me=False,
+                    text=f"{text} {n}",
+                )
+            )
+            for n in range(first, first + count)
+        ]
+        self.store.apply(self.org, Batch(source="webhook", events=events))
+
+    def edit(self, n: int, text: str) -> None:
+        target = Target(self.phone.jid, CHAT, f"M{n:04}")
+        event = MessageEdited(target=target, text=text, at=MORNING + n * SECOND + 1)
+        self.store.apply(self.org, Batch(source="webhook", events=[event]))
+
+    def search(self, text: str) -> tuple[int, bool]:
+        """How many are found, and whether the index is complete."""
+        page = self.store.search(SearchQuery(org=self.org, phones=(self.phone.no,), text=text, limit=2000))
+        assert page.total == len(page.hits)
+        return page.total, page.complete
+
+    def substring(self, text: str) -> int:
+        query = MessageQuery(org=self.org, phones=(self.phone.no,), chat=CHAT, search=text)
+        return self.store.list_messages(query).total
+
+    def levels(self) -> list[int]:
+        heads = self.store._engine.read(lambda tx: heads_of(tx, self.org), self.org)
+        return sorted(head.level for head in heads)
+
+    def bytes_of_index(self) -> bytes:
+        """Everything that the index holds."""
+        rows = [row for table in SEARCH for row in self.sql.rows(f"SELECT * FROM {table} WHERE org = ?", [self.org])]
+        return b"".join(bytes(value) for row in rows for value in row if isinstance(value, bytes | memoryview))
+
+
+@pytest.fixture
+def archive(store: Store, database_url: str | None, tmp_path: Path) -> Iterator[Archive]:
+    sql = PlainSql(database_url, tmp_path)
+    yield Archive(store, sql)
+    sql.close()
+
+
+def test_an_archive_from_before_the_index_is_taken_in_by_and_by(archive: Archive) -> None:
+    archive.tell(0, 1200)
+    for table in SEARCH:
+        archive.sql.change(f"DELETE FROM {table}")
+    archive.sql.change("UPDATE heads SET indexed_from = NULL")
+    assert archive.search("apple") == (0, False)
+    archive.tell(1200, 3)
+    archive.edit(7, "pear")
+    assert archive.search("apple") == (3, False)
+    assert archive.substring("pple 11") == 111
+    assert archive.store.search_progress(archive.org).messages == 1200
+    assert archive.store.tend_search(archive.org)
+    assert archive.search("apple") == (1202, True)
+    assert archive.search("pear") == (1, True)
+    assert list(archive.store.check()) == []
+
+
+def test_segments_made_by_older_rules_are_made_anew_while_they_are_searched(archive: Archive) -> None:
+    archive.tell(0, 40)
+    IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
+    archive.sql.change(f"UPDATE search_segments SET version = {terms.version() - 1}")
+    assert archive.search("apple") == (40, False)
+    assert archive.substring("pple 3") == 11
+    assert archive.store.tend_search(archive.org)
+    assert archive.search("apple") == (40, True)
+    assert list(archive.store.check()) == []
+
+
+@pytest.mark.parametrize("from_nothing", [False, True])
+def test_an_index_is_made_anew_on_request(archive: Archive, from_nothing: bool) -> None:
+    archive.tell(0, 700)
+    before = archive.levels()
+    archive.store.remake_search(archive.org, from_nothing)
+    assert archive.search("apple") == (0 if from_nothing else 700, False)
+    archive.edit(3, "pear")
+    archive.store.tend_search(archive.org)
+    assert (archive.search("apple"), archive.search("pear")) == ((699, True), (1, True))
+    assert before == [0]
+    assert list(archive.store.check()) == []
+
+
+@pytest.mark.parametrize("tended", [False, True])
+def test_what_is_forgotten_is_in_no_part_of_the_index(archive: Archive, tended: bool) -> None:
+    archive.tell(0, 150)
+    archive.edit(3, "my canaryword")
+    if tended:
+        IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
+        assert max(archive.levels()) == 2
+    archive.edit(3, "nothing")
+    assert b"canaryword" in archive.bytes_of_index()
+    archive.store.forget_in_search(archive.org)
+    assert b"canaryword" not in archive.bytes_of_index()
+    assert archive.search("canaryword") == (0, True)
+    assert archive.search("apple") == (149, True)
+
+
+def test_several_at_work_on_one_index_lose_nothing(archive: Archive) -> None:
+    def write(part: int) -> None:
+        for n in range(12):
+            archive.tell(part * 1000 + n * 5, 5)
+
+    def tend(_: int) -> None:
+        for _ in range(6):
+            IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda job: job[0](job[1]), [(write, 0), (tend, 0), (write, 1), (tend, 1), (write, 2)]))
+    IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
+    assert archive.search("apple") == (180, True)
+    assert list(archive.store.check()) == []
+    assert archive.sql.rows("SELECT COUNT(*) FROM search_segments WHERE state <> 1") == [(0,)]
+
+
+def test_a_cut_off_builder_leaves_nothing_that_stays(archive: Archive) -> None:
+    archive.tell(0, 100)
+    archive.sql.change(
+        "INSERT INTO search_segments (org, segment, level, state, docs, low, high, version, starts) "
+        f"SELECT org, 900, 1, 0, 5, 1, 2, 1, starts FROM search_segments WHERE org = {archive.org}"
+    )
+    archive.sql.change(
+        "INSERT INTO search_young (org, segment, part, body) "
+        f"SELECT org, 900, 7, body FROM search_fresh WHERE org = {archive.org}"
+    )
+    assert archive.search("apple") == (100, True)
+    IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
+    assert archive.sql.rows("SELECT COUNT(*) FROM search_young WHERE segment = 900") == [(0,)]
+    assert archive.sql.rows("SELECT COUNT(*) FROM search_segments WHERE state <> 1") == [(0,)]
+
+
+def test_the_next_process_goes_on_with_what_was_written(tmp_path: Path, database_url: str | None) -> None:
+    first = open_store(database_url, tmp_path)
+    sql = PlainSql(database_url, tmp_path)
+    archive = Archive(first, sql)
+    archive.tell(0, 10)
+    first.close()
+    archive.store = second = open_store(database_url, tmp_path)
+    archive.tell(10, 10)
+    assert archive.search("apple") == (20, True)
+    second.close()
+    sql.close()
