@@ -217,6 +217,13 @@ def test_migrate_and_check_find_a_new_archive_whole(bakery: Shell) -> None:
     assert bakery.run("check").stdout == "The archive is whole.\n"
 
 
+@pytest.mark.parametrize("flags", [(), ("--from-nothing",)])
+def test_reindex_makes_the_search_index_anew(bakery: Shell, flags: tuple[str, ...]) -> None:
+    assert bakery.json("reindex", *flags) == {"reindexed": ["Bakery"]}
+    assert "The search index is made anew" in bakery.run("reindex", "--org", "Bakery").stdout
+    assert "The archive is whole" in bakery.run("check").stdout
+
+
 def test_gowas_history_comes_with_its_phones_and_is_the_same_when_taken_twice(shell: Shell, tmp_path: Path) -> None:
     shell.json("org", "create", "Bakery")
     chat = "4915112345678@s.whatsapp.net"

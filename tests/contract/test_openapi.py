@@ -121,7 +121,7 @@ def test_all_routes_answer_as_documented_for_long(bakery: Bakery, label: str) ->
 def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     operation = OPERATIONS[label]
     path = {parameter.name: KNOWN[parameter.name] for parameter in operation.path_parameters}
-    asked = {"phone": ANA, "group_id": GROUP}
+    asked = {"phone": ANA, "group_id": GROUP, "q": "today"}
     query = {parameter.name: asked[parameter.name] for parameter in operation.query if parameter.is_required}
     case = operation.Case(path_parameters=path, query=query, headers={"x-phone": SHOP})
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://archive.test")).prepare()

@@ -15,6 +15,7 @@ from backscroll.cli.keys import key
 from backscroll.cli.maintenance import check, migrate
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.quarantine import quarantine
+from backscroll.cli.search import reindex
 from backscroll.cli.serve import serve
 from backscroll.cli.sources import source
 from backscroll.cli.status import status
@@ -49,6 +50,7 @@ COMMANDS = (
     backup,
     restore,
     check,
+    reindex,
     migrate,
     copy,
     db,

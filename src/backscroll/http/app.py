@@ -27,7 +27,7 @@ from backscroll.http.messages import AppState, Reply, Request, headers_of, parse
 from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
-from backscroll.http.routes import gowa, ingest, live, native, ops, periskope, session, tokens, unsupported
+from backscroll.http.routes import gowa, ingest, live, native, ops, periskope, search, session, tokens, unsupported
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.sending import Sender, TooSlow
 from backscroll.http.trace_ids import TraceIds
@@ -54,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     *session.ROUTES,
     *native.ROUTES,
     *tokens.ROUTES,
+    *search.ROUTES,
     *live.ROUTES,
     *periskope.ROUTES,
     *gowa.ROUTES,

@@ -55,6 +55,8 @@ def _see_to(store: Store, org: Org, stop: Callable[[], bool]) -> None:
         log.info("moved messages of merged contacts of organisation %s", org.id)
     if taken := retry_waiting(store, org.no):
         log.info("took %d payloads of organisation %s that waited for a message", taken, org.id)
+    if store.tend_search(org.no, stop):
+        log.debug("tended the search index of organisation %s", org.id)
 
 
 def _try(work: Callable[[], None]) -> None:
