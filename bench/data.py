@@ -118,6 +118,11 @@ def _words() -> tuple[list[str], list[float]]:
     return words, list(accumulate(1 / (rank + 20) for rank in range(len(words))))
 
 
+def vocabulary() -> list[str]:
+    """The made-up words, the most used first."""
+    return list(dict.fromkeys(_words()[0]))
+
+
 def words(rng: random.Random, mean: float = 9.0) -> str:
     """A few words, seldom very many; one text in eight has something besides Latin letters."""
     vocabulary, weights = _words()

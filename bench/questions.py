@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from bench.data import BEGIN, PHONES, SPAN, Loaded, chats
+from bench.data import BEGIN, PHONES, SPAN, Loaded, chats, vocabulary
 from bench.load import Ask
 
 PAGE = 50
@@ -74,6 +74,27 @@ class Questions:
 
     def own(self) -> list[Ask]:
         return self._of(self.chats_with(own=PAGE), lambda jid, _: self.gowa(jid, is_from_me="true"))
+
+    def searches(self) -> list[tuple[str, list[Ask], float]]:
+        """What is searched for, the requests, and the milliseconds of CPU that one may take."""
+        by_use = vocabulary()
+        in_big = f"in:{chats()[0].jid} "
+        return [
+            ("a rare word", self._searches(by_use[-400:]), 25),
+            ("a common word", self._searches(by_use[:20]), 40),
+            ("an absent word", self._searches([f"zq{word}zq" for word in by_use[:50]]), 20),
+            ("a rare word in the big chat", self._searches(by_use[-400:], in_big), 25),
+            ("a common word in the big chat", self._searches(by_use[:20], in_big), 40),
+            ("one character of Chinese", self._searches(["好", "的"]), 20),
+            ("two characters of Chinese", self._searches(["好的"]), 20),
+            ("a quoted common word", self._searches([f'"{word}"' for word in by_use[:20]]), 20),
+            ("a phrase of common words", self._searches([f'"{by_use[n]} {by_use[n + 1]}"' for n in range(20)]), 300),
+            ("four words", self._searches([" ".join(by_use[n : n + 4]) for n in range(20)]), 80),
+        ]
+
+    def _searches(self, words: list[str], where: str = "") -> list[Ask]:
+        queries = (urlencode({"q": where + word, "limit": PAGE, "context": 0}) for word in words)
+        return [Ask(f"/api/search?{query}", self._bearer) for query in queries]
 
     def _of(self, jids: list[str], ask: Callable[[str, random.Random], Ask]) -> list[Ask]:
         rng = random.Random(7)

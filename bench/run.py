@@ -46,6 +46,8 @@ class Targets(Struct, frozen=True, kw_only=True):
     across: float
     cached_newest: float
     cached_across: float
+    search: float
+    """Times the milliseconds that a search may cost on SQLite."""
     imported: int | None = None
     stored: int | None = None
     singly: int | None = None
@@ -59,12 +61,13 @@ TARGETS = {
         across=0.15,
         cached_newest=0.40,
         cached_across=0.60,
+        search=1,
         imported=5_000,
         stored=8_000,
         singly=1_500,
         disk=1_600,
     ),
-    "postgres": Targets(newest=0.30, across=0.30, cached_newest=0.60, cached_across=0.60),
+    "postgres": Targets(newest=0.30, across=0.30, cached_newest=0.60, cached_across=0.60, search=2),
 }
 """SQLite's rival is nginx, PostgreSQL's is SQLite."""
 
@@ -183,6 +186,11 @@ class Bench:
             others.append(drive(*other, self._options.seconds, connections, seed))
         return Compared(middle(ones), middle(others))
 
+    def alone(self, server: Server, asks: list[Ask]) -> Rate:
+        """What takes long, by few at a time."""
+        seeds = range(self._options.rounds)
+        return middle([drive(server, asks, self._options.seconds, FEW_CONNECTIONS, seed) for seed in seeds])
+
     def beside(self, rival: Rival, archive: Served, which: Which, connections: int) -> Compared:
         """The same pages from both."""
         same = rival.same(archive, which)
@@ -265,6 +273,17 @@ def growth(bench: Bench, small: Served, large: Served, most: float) -> Iterable[
     yield to_first_page(f"growth {names}, 2,000 across", bench.pair(across[0], across[1], FEW_CONNECTIONS), most)
 
 
+def searched(bench: Bench, archive: Served, most: float) -> Iterable[Line]:
+    """Searches of all chats and of the big one; the first page of 50 with its total, marks and facets."""
+    for what, asks, limit in archive.ask.searches():
+        rate = bench.alone(archive.server, asks)
+        target = f"≤ {limit * most:g} ms of CPU"
+        reached = f"{rate.cpu_us / 1000:,.1f} ms of CPU   {told(rate)}"
+        facts = {"per_second": rate.per_second, "cpu_us": rate.cpu_us, "database_us": rate.database_us}
+        met = rate.cpu_us <= limit * most * 1000
+        yield Line(what=f"search: {what}", reached=reached, target=target, met=met, facts=facts)
+
+
 def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
     engine, loaded = large.engine, large.loaded
     say("Importing a GOWA database …")
@@ -312,7 +331,7 @@ def stored(loaded: Loaded, least: int | None) -> Line:
     return to_rate(f"the store alone, loading {loaded.messages:,}", rate, reached, least, facts)
 
 
-PARTS = ("read", "growth", "cached", "write")
+PARTS = ("read", "growth", "cached", "search", "write")
 
 
 def measure(engine: Engine, options: Options) -> list[Line]:
@@ -341,6 +360,10 @@ def measure(engine: Engine, options: Options) -> list[Line]:
             with served(large, page_cache=True) as archive, beside(True) as rival:
                 keep(first_pages(bench, rival, archive, "on", targets.cached_newest, targets.cached_across))
                 keep(unchanged(bench, archive))
+        if "search" in parts:
+            say("Searching …")
+            with served(large, page_cache=False) as archive:
+                keep(searched(bench, archive, targets.search))
         if "write" in parts:
             keep(written(small, large, targets))
     return lines
