@@ -31,6 +31,7 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_backup.py": BOTH_AT_ONCE,
     "storage/test_copy.py": BOTH_AT_ONCE,
     "storage/test_engines_agree.py": BOTH_AT_ONCE,
+    "storage/search/test_search_engines.py": BOTH_AT_ONCE,
     "database/test_one_version_apart.py": BOTH_AT_ONCE,
     "database/test_citus_rules.py": POSTGRES,
     "database/test_citus.py": POSTGRES,
