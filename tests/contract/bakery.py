@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 from backscroll.core.events import MediaHeld, MessageEdited, MessageRevoked, ReactionSet, ReceiptSet
@@ -14,6 +15,9 @@ BEN_LID = "77700011122233@lid"
 GROUP, QUIET_GROUP = "120363025246125916@g.us", "120363099999999999@g.us"
 STRANGER = user("33600000000")
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
+THUMBNAIL = base64.b64encode(JPEG).decode()
+CAKE = f"{SHOP}:false_{ANA}_M03"
+"""The key of a picture that has everything: its file, a thumbnail, the payload it came in."""
 
 DAY = "2024-01-15T"
 
@@ -60,7 +64,7 @@ class Bakery(World):
                 f"{DAY}10:02:00+00:00",
                 "the CAKE",
                 kind="image",
-                media=Media(mimetype="image/jpeg", size=len(JPEG), filename="cake.jpg"),
+                media=Media(mimetype="image/jpeg", size=len(JPEG), filename="cake.jpg", thumbnail=THUMBNAIL),
             ),
             shop.message(
                 ANA,
@@ -130,6 +134,7 @@ class Bakery(World):
                 target=shop.target(ANA, "M03", ANA),
                 media=Media(file=picture.sha256, size=picture.size, mimetype="image/jpeg", filename="cake.jpg"),
             ),
+            raw=b'{"what": "came"}',
         )
 
     def _other_chats(self) -> None:

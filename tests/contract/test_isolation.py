@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,19 +14,23 @@ from backscroll.core.events import MediaHeld, ReactionSet
 from backscroll.core.model import Call, Media, Member, Notice, Org, Phone
 from backscroll.http.app import ROUTES
 from backscroll.http.router import Route
+from backscroll.ingest.signatures import sign
+from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from conftest import OwnDatabase
 from contract.bakery import DAY, JPEG
 from contract.world import Client, Teller, World, known_as, micros, user
 
 SHARED = user("6289685028129")
 """A person whom both organisations write with, under the same message id."""
-STREAM = "text/event-stream"
+STREAMS = ["/api/events"]
+"""They have no end to wait for; test_live.py asks them for what is foreign."""
 READS = [
     route
     for route in ROUTES
-    # A stream has no end to wait for; test_live.py asks it for what is foreign.
-    if route.method == "GET" and route.scope and 501 not in route.answers and route.answers[200].content_type != STREAM
+    if route.method == "GET" and route.scope and 501 not in route.answers and route.path not in STREAMS
 ]
+PUSHES = [route for route in ROUTES if route.path.startswith("/ingest/")]
+SECRET = "a secret of some length"
 
 
 class Side:
@@ -45,10 +51,11 @@ class Side:
         one, two, three, four, five = (self.id(text) for text in "12345")
         at, text = f"{DAY}10:00:00+00:00", self.canary
         told_again = told.target(self.friend, two)
+        small = base64.b64encode(JPEG + number.encode()).decode()
         world.tell(
             told.message(SHARED, "SHARED", at, f"shared {text}"),
             told.message(self.friend, one, at, text, client_ref=self.ref),
-            told.message(self.friend, two, at, text, kind="image", media=Media(filename="x.jpg")),
+            told.message(self.friend, two, at, text, kind="image", media=Media(filename="x.jpg", thumbnail=small)),
             told.message(self.group, three, at, text, sender=self.friend),
             told.message(self.group, four, at, text, kind="notice", notice=Notice(type="add")),
             told.message(self.friend, five, at, text, kind="call", call=Call(result="missed")),
@@ -58,12 +65,24 @@ class Side:
             told.chat(self.group, name=f"group {text}", labels=(text,), members=(Member(jid=self.friend),)),
             MediaHeld(target=told_again, media=Media(file=file.sha256, size=file.size)),
             org=org,
+            raw=json.dumps({"payload": text}).encode(),
         )
+        self.sources = {kind: self._source(world, kind) for kind in ("gowa", "waha", "periskope", "cloud", "evolution")}
+        self.sources["events"] = self._source(world, "events")
         self.client: Client = world.client([self.phone], org=org)
         self.everywhere: Client = world.client(org=org)
 
+    def _source(self, world: World, kind: str) -> str:
+        wanted = LiveSource(org=self.org.no, id=make_source_id(self.org.no), kind=kind, phone=self.phone.no)
+        token = None if kind == "evolution" else f"token of {self.number}"
+        return world.store.sources.add(wanted, SourceSecrets(f"{SECRET} {self.number}", token)).id
+
     def id(self, text: str) -> str:
         return f"3EB0{self.number}{text}"
+
+    def key(self, text: str, phone: str | None = None) -> str:
+        """The native key of a message of the friend, under a phone of another too."""
+        return f"{phone or self.number}:false_{self.friend}_{self.id(text)}"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +98,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     elsewhere.close()
 
 
-def addresses(route: Route, of: Side) -> list[tuple[str, dict[str, str]]]:
+def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, str]]]:
     """Requests for a route that name what only ``of`` has: in the path, in parameters, in headers."""
     given = {
         "chat_id": [of.friend, of.group, of.friend.replace("s.whatsapp.net", "c.us")],
@@ -88,22 +107,34 @@ def addresses(route: Route, of: Side) -> list[tuple[str, dict[str, str]]]:
         "contact_id": [of.friend],
         "device_id": [f"slot-{of.number}", of.phone.jid],
         "id": [of.friend],
+        # The asker's own phone with what the other one's holds.
+        "phone": [of.number, of.phone.jid, asker.number],
+        "jid": [of.friend, of.group],
+        "key": [of.key("1"), of.key("2"), of.key("1", asker.number)],
     }
     paths = [route.path]
     for name, values in given.items():
         paths = [path.replace(f"{{{name}}}", value) for path in paths for value in values]
+    assert not [path for path in paths if "{" in path], "a parameter of the path is missing above"
     asked = {
-        "phone": of.friend,
+        "phone": of.number if route.dialect == "backscroll" else of.friend,
         "device_id": f"slot-{of.number}",
         "chat_id": of.friend,
         "group_id": of.group,
         "message_id": of.id("1"),
         "label": of.canary,
         "search": of.canary,
+        "q": of.canary,
+        "chat": f"{of.friend}&phone={asker.number}",
+        "around": of.key("1"),
+        "before": of.key("1"),
+        "after": of.key("1") if "/chats/" in route.path else "0",
     }
     known = {param.name for param in route.params if param.where == "query"}
     queries = ["", *(f"?{name}={value}" for name, value in asked.items() if name in known)]
     headers = [{}, {"x-phone": of.number, "x-device-id": f"slot-{of.number}"}, {"x-device-id": of.phone.jid}]
+    # The native API reads nothing from headers.
+    headers = headers[:1] if route.dialect == "backscroll" else headers
     return [(path + query, header) for path in dict.fromkeys(paths) for query in queries for header in headers]
 
 
@@ -118,7 +149,7 @@ def test_foreign_things_are_answered_like_absent_ones(sides: tuple[Side, Side, S
     ours, theirs, nobody = sides
     for client in (ours.client, ours.everywhere):
         for (foreign, headers), (absent, others) in zip(
-            addresses(route, theirs), addresses(route, nobody), strict=True
+            addresses(route, theirs, ours), addresses(route, nobody, ours), strict=True
         ):
             seen, unseen = client.ask(foreign, headers=headers), client.ask(absent, headers=others)
             assert theirs.org.id not in seen.text
@@ -131,7 +162,7 @@ def test_foreign_things_are_answered_like_absent_ones(sides: tuple[Side, Side, S
 def test_own_lists_hold_nothing_foreign(sides: tuple[Side, Side, Side], route: Route) -> None:
     for mine, other in (sides[:2], sides[:2][::-1]):
         named = {"x-phone": mine.number}
-        bodies = [mine.client.ask(path, headers=named | headers).text for path, headers in addresses(route, mine)]
+        bodies = [mine.client.ask(path, headers=named | headers).text for path, headers in addresses(route, mine, mine)]
         assert not [body for body in bodies if other.canary in body or other.number in body or other.org.id in body]
 
 
@@ -139,9 +170,46 @@ def test_the_archive_does_show_each_side_its_own(sides: tuple[Side, Side, Side])
     for side in sides[:2]:
         for path in ("/v1/chats/messages", "/v1/chats", "/v1/contacts", "/v1/reactions", "/v1/chats/notifications"):
             assert side.canary in side.client.ask(path).text
+        chat = f"/api/chats/{side.number}/{side.friend}"
+        native = ("/api/chats", chat, f"{chat}/messages", "/api/media", "/api/contacts", f"/api/contacts/{side.friend}")
+        message = f"/api/messages/{side.key('2')}"
+        for path in (*native, message, f"{message}/original", "/api/phones", "/api/session"):
+            assert side.canary in side.client.ask(path).text, path
+        assert side.number.encode() in side.client.ask(f"{message}/thumbnail").content
+        assert side.client.json(f"{chat}/spine")["months"]
+        assert side.key("1").replace("s.whatsapp.net", "c.us") in side.client.ask("/api/changes?limit=1000").text
         groups = ("/user/my/groups", f"/group/info?group_id={side.group}", f"/group/participants?group_id={side.group}")
         for path in ("/chats", "/devices", "/user/my/contacts", f"/chat/{SHARED}/messages", *groups):
             assert side.canary in side.client.ask(path).text
+
+
+def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() -> None:
+    asked = {(route.method, route.path) for route in (*READS, *PUSHES)}
+    left = {(route.method, route.path) for route in ROUTES if 501 not in route.answers} - asked
+    own = {("POST", "/api/session"), ("DELETE", "/api/session")}
+    the_servers = {("GET", path) for path in ("/", "/health", "/docs", "/openapi.json")}
+    assert left == own | the_servers | {("GET", path) for path in STREAMS}
+
+
+@pytest.mark.parametrize("route", PUSHES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_sources_secret_opens_no_source_of_another(sides: tuple[Side, Side, Side], route: Route) -> None:
+    ours, theirs, nobody = sides
+    kind = route.path.split("/")[2]
+    body = json.dumps({"event": "message", "events": []}).encode()
+    for held, where in ((ours, theirs), (theirs, ours), (ours, nobody)):
+        secret, id = f"{SECRET} {held.number}", where.sources[kind]
+        named = {"source": id, "secret": secret.replace(" ", "%20"), "event": "messages-upsert"}
+        path = route.path
+        for name, value in named.items():
+            path = path.replace(f"{{{name}}}", value)
+        if route.method == "GET":
+            path += f"?hub.mode=subscribe&hub.challenge=1&hub.verify_token=token%20of%20{held.number}"
+        headers = {"authorization": f"Bearer {id}_{secret}"} if kind == "events" else sign(kind, secret, body)
+        before = where.client.ask("/v1/chats/messages").content
+        refused = held.client.ask(path, route.method, headers, content=body)
+        assert refused.status_code == (403 if route.method == "GET" and where is not nobody else 401), refused.text
+        assert where.canary not in refused.text
+        assert where.client.ask("/v1/chats/messages").content == before
 
 
 def test_a_link_to_a_file_opens_no_file_of_another(sides: tuple[Side, Side, Side]) -> None:

@@ -80,6 +80,11 @@ class Client:
             headers={"accept-encoding": "identity"},
         )
 
+    @property
+    def secret(self) -> str:
+        """The secret of its token."""
+        return self._headers["authorization"].removeprefix("Bearer ")
+
     def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         """``path`` goes out as it is written, escapes included."""
         self._path = path
@@ -159,8 +164,8 @@ class World:
     def phone(self, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
         return self.store.add_phone(self.org.no, number, device_id, name)
 
-    def tell(self, *events: Event, source: Source = "linked", org: Org | None = None) -> None:
-        self.store.apply((org or self.org).no, Batch(source=source, events=list(events)))
+    def tell(self, *events: Event, source: Source = "linked", org: Org | None = None, raw: bytes | None = None) -> None:
+        self.store.apply((org or self.org).no, Batch(source=source, events=list(events), raw=raw))
 
     def client(
         self,
