@@ -17,6 +17,7 @@ from msgspec import Struct
 from backscroll.core.errors import BadField, Conflict, NotFound, Unauthorised
 from backscroll.core.model import Access, Org, Phone
 from backscroll.database.protocol import Row, Txn
+from backscroll.storage.records.rows import phone_rows
 
 PREFIX = "bsk"
 """First letters of every secret, for scanners that look for leaked ones."""
@@ -118,21 +119,20 @@ def find_org(tx: Txn, name_or_id: str) -> Org:
 
 def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
     """Own phones by number, each with the number of its contact; oldest first."""
-    rows = tx.all("list_phones", {"org": org})
     return {
-        no: (
+        row.phone: (
             Phone(
-                no=no,
-                jid=jid,
-                phone_id=phone_id,
-                device_id=device_id,
-                name=name,
-                created_at=created_at,
-                state=state,
+                no=row.phone,
+                jid=row.jid,
+                phone_id=row.phone_id,
+                device_id=row.device_id,
+                name=row.name,
+                created_at=row.created_at,
+                state=row.state,
             ),
-            contact,
+            row.contact,
         )
-        for no, jid, phone_id, device_id, name, created_at, contact, state in rows
+        for row in phone_rows(tx, org)
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import Struct
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import MEDIA_KINDS, NO_DETAILS, SOURCE_RANK, Details, Kind, Message, MessageKey, Source
+from backscroll.database.protocol import Txn
 
 EXPORT_PREFIX = "exp_"
 """Ids that exported chats were given, because they have none (ingest/exports/lines.py)."""
@@ -32,6 +33,24 @@ EXPORTED = 128
 
 _ENCODER = msgspec.json.Encoder()
 _DETAILS = msgspec.json.Decoder(Details)
+
+
+class PhoneRow(NamedTuple):
+    """A row of phones, in the order of columns of the statement list_phones."""
+
+    phone: int
+    jid: str
+    phone_id: str
+    device_id: str | None
+    name: str | None
+    created_at: int
+    contact: int
+    state: str | None
+
+
+def phone_rows(tx: Txn, org: int) -> list[PhoneRow]:
+    """The own phones of an organisation, oldest first."""
+    return [PhoneRow(*row) for row in tx.all("list_phones", {"org": org})]
 
 
 class MessageRow(Struct, gc=False):

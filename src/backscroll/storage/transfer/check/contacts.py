@@ -9,6 +9,7 @@ from msgspec import structs
 from backscroll.core import ids
 from backscroll.core.limits import MAX_JID
 from backscroll.storage.records.identity import ContactResolver, ContactRow, decode_registers
+from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.counters import problem_of_registers
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
@@ -111,11 +112,12 @@ def merges(scan: Scan) -> Iterator[Finding]:
 
 def phones(scan: Scan) -> Iterator[Finding]:
     """Own phones are numbers with a contact of their own."""
-    for row in scan.tx.all("list_phones", {"org": scan.org}):
-        phone, jid, phone_id, device_id, name, _, contact, state = row
+    for row in phone_rows(scan.tx, scan.org):
+        phone, jid, contact = row.phone, row.jid, row.contact
         params = {"org": scan.org, "contacts": (contact,)}
-        texts = all(value is None or type(value) is str for value in (device_id, name, state))
-        if type(jid) is not str or ids.kind_of(jid) != "user" or jid != ids.canonical(jid) or not phone_id or not texts:
+        texts = all(value is None or type(value) is str for value in (row.device_id, row.name, row.state))
+        is_number = type(jid) is str and ids.kind_of(jid) == "user" and jid == ids.canonical(jid)
+        if not is_number or not row.phone_id or not texts:
             yield scan.finding("phone can be decoded", f"phone {phone}")
         elif not scan.tx.all("rows_of_contacts", params):
             yield scan.finding("phone has a contact", f"phone {phone} leads to {contact}")

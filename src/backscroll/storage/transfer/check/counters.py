@@ -25,7 +25,7 @@ from backscroll.storage.records.counters import (
     start_of,
 )
 from backscroll.storage.records.identity import decode_registers
-from backscroll.storage.records.rows import MEDIA, NOTICE
+from backscroll.storage.records.rows import MEDIA, NOTICE, phone_rows
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
 Place = tuple[int, int]
@@ -139,7 +139,7 @@ def _compare(
 def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) -> Iterator[Finding]:
     """Chats that are being merged into others are not shown, so they may say what they like."""
     head = scan.tx.one("read_org_state", {"org": scan.org})
-    phones = {row[0] for row in scan.tx.all("list_phones", {"org": scan.org})}
+    phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
     missing = dict(states)
     place: dict[str, Any] = {"phone": -1, "chat": -1}
     while rows := scan.tx.all("chats_after", {"org": scan.org, "limit": PAGE} | place):

@@ -14,6 +14,7 @@ import zstandard
 from backscroll.core.errors import Error
 from backscroll.core.model import SOURCE_RANK
 from backscroll.storage.accounts.accounts import SCOPES
+from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.findings import MAX_FINDINGS, PAGE, Finding, Scan
 
 _PAYLOADS = 10
@@ -57,7 +58,7 @@ def _changes(scan: Scan, seq: int, next_no: int) -> Iterator[Finding]:
 
 def tokens(scan: Scan) -> Iterator[Finding]:
     """Tokens: a hash to compare with, phones that are there, scopes that are known."""
-    phones = {row[0] for row in scan.tx.all("list_phones", {"org": scan.org})}
+    phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
     for token, hash, _, listed, scopes, *times in scan.tx.all("every_token", {"org": scan.org}):
         problem = None
         if len(bytes(hash)) != _HASH_BYTES:

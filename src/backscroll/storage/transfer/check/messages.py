@@ -28,6 +28,7 @@ from backscroll.storage.records.rows import (
     MessageRow,
     decode_details,
     kind_flags,
+    phone_rows,
     problem_of,
 )
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
@@ -67,7 +68,7 @@ def messages(scan: Scan) -> Iterator[Finding]:
                 sound.append(row)
         lost = yield from _homeless(scan, sound)
         there = [row for row in sound if row.no not in lost]
-        own = {row[0]: row[6] for row in scan.tx.all("list_phones", {"org": scan.org})}
+        own = {row.phone: row.contact for row in phone_rows(scan.tx, scan.org)}
         for row in there:
             if wrong := wrong_columns(row, own[row.phone]):
                 yield scan.finding(DERIVED, f"message {row.no}: {', '.join(wrong)}", key=(row.no,))
@@ -121,7 +122,7 @@ def wrong_columns(row: MessageRow, own: int) -> list[str]:
 
 def _homeless(scan: Scan, rows: Sequence[MessageRow]) -> Generator[Finding, None, set[int]]:
     """Rows without chat, sender or phone; returned so that no more is asked about them."""
-    phones = {row[0] for row in scan.tx.all("list_phones", {"org": scan.org})}
+    phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
     wanted = sorted({row.chat for row in rows} | {row.sender for row in rows if row.sender})
     known: dict[int, int | None] = {}
     for start in range(0, len(wanted), 500):

@@ -14,7 +14,7 @@ from backscroll.core.errors import Conflict, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.records.identity import ContactRow, OrgState
-from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow
+from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, phone_rows
 from backscroll.storage.search.checking import faults
 from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, named
 from backscroll.storage.transfer.check.counters import (
@@ -90,7 +90,7 @@ def _repair_contacts(tx: Txn, org: int, found: Iterable[Finding], now: int) -> N
 
 def _repair_rows(tx: Txn, org: int, found: Iterable[Finding]) -> None:
     nos = sorted({int(finding.key[0]) for finding in found})
-    own = {row[0]: row[6] for row in tx.all("list_phones", {"org": org})}
+    own = {row.phone: row.contact for row in phone_rows(tx, org)}
     for start in range(0, len(nos), _CHUNK):
         for row in starmap(MessageRow, tx.all("rows_by_no", {"org": org, "nos": nos[start : start + _CHUNK]})):
             tx.run("save_derived", derived(row, own[row.phone]) | {"org": org, "no": row.no})
@@ -135,7 +135,7 @@ def _rebuild_counters(tx: Txn, org: int, now: int, seq: int) -> None:
     for phone in sorted({phone for phone, _ in places}):
         for _, counted in months_of_phone(tx, org, phone):
             _add_counts(tx, org, phone, 0, counted)
-    phones = {row[0] for row in tx.all("list_phones", {"org": org})}
+    phones = {row.phone for row in phone_rows(tx, org)}
     known = contacts_there(tx, org, {chat for _, chat in states})
     for (phone, chat), (last_at, has_media) in sorted(states.items()):
         if phone not in phones or chat not in known:
