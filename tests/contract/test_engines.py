@@ -17,7 +17,7 @@ from backscroll.ingest.jsonl import export_jsonl, import_jsonl
 from backscroll.storage.files.keys import load_or_make_key
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import open_store
-from contract.bakery import ANA, BEN, BEN_LID, CARO, GROUP, QUIET_GROUP, SHOP, STRANGER, Bakery
+from contract.bakery import ANA, BEN, BEN_LID, CAKE, CARO, GROUP, OVEN, QUIET_GROUP, SHOP, STRANGER, Bakery
 from contract.world import Client
 
 NOON = 1_800_000_000_000_000
@@ -29,7 +29,12 @@ GIVEN = {
     "message_id": ["M01", "M02", "M14", "call:C06", "N04", "B01", f"true_{ANA}_M02", "none"],
     "device_id": ["my-device", "oven", "none"],
     "id": ["none"],
+    "phone": [SHOP, OVEN],
+    "jid": PEOPLE,
+    "key": [CAKE, f"{SHOP}:true_{ANA}_M02", f"{OVEN}:false_{ANA}_OVEN1", "none"],
 }
+UNLIKE = ("/api/session", "/api/events")
+"""A session names its token, which each archive makes for itself; a stream has no end to wait for."""
 QUERIES = {
     "periskope": [
         "",
@@ -47,7 +52,7 @@ QUERIES = {
         "?is_from_me=true&limit=2",
         "?start_time=2024-01-15T10:02:00Z",
     ],
-    "backscroll": [""],
+    "backscroll": ["", "?limit=3", "?q=an&kind=all"],
 }
 
 
@@ -102,7 +107,7 @@ def copies(
 
 def addresses() -> Iterator[str]:
     for route in ROUTES:
-        if route.method != "GET" or route.scope != "read":
+        if route.method != "GET" or route.scope != "read" or route.path in UNLIKE:
             continue
         places = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
         for values in itertools.product(*(GIVEN[place] for place in places)):
