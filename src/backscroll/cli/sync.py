@@ -76,5 +76,5 @@ def _wanted(store: Store, id: str | None, org: str | None) -> list[LiveSource]:
 def _told(row: dict[str, Any]) -> str:
     rows = row.get("rows") or {name: row[name] for name in ("chats", "messages") if name in row}
     read = ", ".join(f"{count} {what}" for what, count in rows.items()) or "nothing"
-    aside = f" {row['quarantined']} unreadable rows are in quarantine." if row["quarantined"] else ""
-    return f"{row['id']} ({row['kind']}): read {read}; {row['changed']} rows changed.{aside}"
+    quarantined = f" {row['quarantined']} unreadable rows are in quarantine." if row["quarantined"] else ""
+    return f"{row['id']} ({row['kind']}): read {read}; {row['changed']} rows changed.{quarantined}"

@@ -32,7 +32,7 @@ class _Green(greenlet):
 
 
 def start(work: Callable[[], T]) -> asyncio.Future[T]:
-    """What ``work`` will return. It begins at once, and goes on to its end even if nobody waits for it any more.
+    """What ``work`` will return. It begins at once, and goes on to its end even when the one who asked has gone.
 
     For coroutines and callbacks of a loop, which run in the loop's own greenlet.
     """

@@ -1,4 +1,4 @@
-"""Telling work in another thread to stop: its client has gone, its time is over, or the server is stopping."""
+"""Stop work in another thread: its client has gone, its time is over, or the server is stopping."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True
 
 
 class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_defaults=True):
-    """A person or other contact. ``phone`` is the own phone that knows them so, if any."""
+    """A person or other contact, as the source knows them; whatever it does not tell is None."""
 
     jid: str
     at: int | None = None

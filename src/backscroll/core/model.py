@@ -163,7 +163,7 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     is_starred: bool | None = None
     is_status: bool | None = None
     is_edited: bool | None = None
-    """True when the source says so without telling what changed."""
+    """True when the source says so but not what changed."""
     is_deleted: bool | None = None
     broadcast: bool | None = None
     has_media: bool | None = None

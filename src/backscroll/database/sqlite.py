@@ -43,6 +43,7 @@ class SqliteTxn:
         self._statements = statements
 
     def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
+        """Every row; one whose text is not UTF-8 gives its bytes there, so that one damaged row costs no page."""
         interruption.check()
         sql, flat = expand(self._statements[name], params)
         try:
@@ -66,6 +67,7 @@ class SqliteTxn:
         return [self.all(name, params) for name, params in asks]
 
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
+        """The first row, None when there is none; text that is not UTF-8 comes as bytes."""
         sql, flat = expand(self._statements[name], params)
         cursor = self._connection.execute(sql, flat)
         try:
@@ -142,6 +144,7 @@ class SqliteEngine:
             return result
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
+        """One row, read outside a transaction: one statement sees one state anyway."""
         with _translated():
             found: Row | None = self._reader().execute(self._statements[name], params).fetchone()
         return found
@@ -161,6 +164,7 @@ class SqliteEngine:
         self.script(";\n".join([record, *(s.replace(" CONCURRENTLY", "") for s in statements)]))
 
     def save_file(self, path: Path, report: Callable[[int, int], None]) -> bool:
+        """Copy the database to ``path``, mode 0600, as it was when the copy began; writers go on. Always True."""
         _make_private(path)
         with _translated(), closing(self._connect()) as source, closing(apsw.Connection(str(path))) as target:
             # An open reader keeps its state, so that writers in between do not make the copy begin again.
@@ -178,6 +182,7 @@ class SqliteEngine:
         """SQLite has no roles."""
 
     def close(self) -> None:
+        """Close the connections of all threads; one in use by another thread closes when that thread ends."""
         for connection in self._connections:
             # Another thread may be reading still; its connection goes with its thread.
             with contextlib.suppress(apsw.Error):

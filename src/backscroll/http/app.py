@@ -253,7 +253,7 @@ class Server:
     ) -> Packed:
         """The answer kept from before if nothing has been written since, else the handler's."""
         route, version = match.route, exchange.version
-        if not (route.cached and self._pages.most_bytes):
+        if not (route.cached and self._pages.max_bytes):
             return Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
         key = self._key(exchange, route, access, scope)
         # Read before the handler asks: a write in between then leaves an entry that is already out of date.

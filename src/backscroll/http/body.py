@@ -20,7 +20,7 @@ class BodyTooSlow(Exception):
 
 
 class ClientGone(Exception):
-    """The client has hung up: nobody waits for the answer."""
+    """The client has hung up; there is no one to answer."""
 
 
 async def read_body(receive: Receive, limit: int, seconds: float, declared: str | None = None) -> bytes:

@@ -47,14 +47,14 @@ class Connection(Struct):
 class Connections:
     """Who is connected. Requests that were let in are counted; a connection without any may be closed at any time."""
 
-    def __init__(self, port: int, most: int, most_per_address: int, idle_seconds: float) -> None:
-        """Those that were accepted on ``port``: ``most`` in all, ``most_per_address`` from one address.
+    def __init__(self, port: int, most: int, max_per_address: int, idle_seconds: float) -> None:
+        """Those that were accepted on ``port``: ``most`` in all, ``max_per_address`` from one address.
 
         ``idle_seconds``: longer than the HTTP server and the sender of answers themselves let a client take its time.
         """
         self._port = port
         self._most = most
-        self._most_per_address = most_per_address
+        self._max_per_address = max_per_address
         self._idle_seconds = idle_seconds
         self._known: dict[Peer, Connection] = {}
 
@@ -84,7 +84,7 @@ class Connections:
         while DESCRIPTORS.is_dir():
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
-            if len(os.listdir(DESCRIPTORS)) > self._most_per_address or now > looked_at + IDLE_SWEEP_SECONDS:
+            if len(os.listdir(DESCRIPTORS)) > self._max_per_address or now > looked_at + IDLE_SWEEP_SECONDS:
                 looked_at = now
                 self.sweep(now)
 
@@ -109,7 +109,7 @@ class Connections:
             (peer for peer, known in self._known.items() if not known.requests),
             key=lambda peer: self._known[peer].used_at,
         )
-        excess = _excess(self._known, self._most_per_address)
+        excess = _excess(self._known, self._max_per_address)
         # Room is made before the HTTP server stops accepting.
         too_many = len(self._known) - self._most * 9 // 10
         doomed = []

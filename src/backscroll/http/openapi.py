@@ -65,6 +65,7 @@ def placed(route: Route, gowa_base: str) -> str:
 
 
 def operation(route: Route) -> dict[str, Any]:
+    """A route as an OpenAPI operation object, the answers to its errors included."""
     errors = {code: Answer(description=REASONS[code], schema=f"{route.dialect}.Error") for code in route.errors}
     responses = {str(code): _answer(answer) for code, answer in sorted({**errors, **route.answers}.items())}
     result: dict[str, Any] = {
@@ -84,6 +85,7 @@ def operation(route: Route) -> dict[str, Any]:
 
 
 def operation_id(route: Route) -> str:
+    """A name that no other route has: the method and the words of the path, as in ``get_v1_chats_by_chat_id``."""
     words = route.path.replace("{", "by_").replace("}", "").replace("-", "_").replace(".", "_")
     return "_".join([route.method.lower(), *(word for word in words.split("/") if word)])
 

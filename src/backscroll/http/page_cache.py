@@ -36,6 +36,7 @@ class Packed:
         return encoding in self.variants
 
     def body(self, encoding: Encoding) -> bytes:
+        """The body in this encoding. It is kept only while all kept encodings together are no larger than the body."""
         packed = self.variants.get(encoding)
         if packed is None:
             packed = compress(self.reply.body, encoding)
@@ -47,15 +48,16 @@ class Packed:
 class PageCache:
     """The least recently used go first. An entry counts only for the version it was made at.
 
-    ``most_bytes`` 0 switches it off. Belongs to one event loop: not for use from several threads.
+    ``max_bytes`` 0 switches it off. Belongs to one event loop: not for use from several threads.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.bytes = 0
         self._entries: OrderedDict[Hashable, tuple[int, Packed, int]] = OrderedDict()
 
     def get(self, key: Hashable, version: int) -> Packed | None:
+        """The page made at ``version``, None when there is none. One of another version is thrown away."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -66,13 +68,14 @@ class PageCache:
         return entry[1]
 
     def put(self, key: Hashable, version: int, packed: Packed) -> None:
+        """Keep a page in place of an older one. One larger than a quarter of the cache is not kept."""
         self._drop(key)
         size = packed.size
-        if size * 4 > self.most_bytes:
+        if size * 4 > self.max_bytes:
             return
         self._entries[key] = (version, packed, size)
         self.bytes += size
-        while self.bytes > self.most_bytes:
+        while self.bytes > self.max_bytes:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: Hashable) -> None:

@@ -19,24 +19,24 @@ class TooSlow(Exception):
 
 
 class Sender:
-    """Sends bodies. ``seconds``: within which a client must take a piece. ``most_unsent``: bytes that may be on their
+    """Sends bodies. ``seconds``: within which a client must take a piece. ``max_unsent``: bytes that may be on their
     way to the clients of one token. ``cut`` ends a client's connection."""
 
     def __init__(
         self,
         seconds: float = 15.0,
-        most_unsent: int = 64 * 2**20,
+        max_unsent: int = 64 * 2**20,
         cut: Callable[[Any], None] = lambda client: None,
     ) -> None:
         self._seconds = seconds
-        self._most_unsent = most_unsent
+        self._max_unsent = max_unsent
         self._cut = cut
         self._unsent: dict[str, int] = {}
 
     def check(self, token: str, size: int = 0) -> None:
         """Raises StorageBusy while the clients of a token leave too much unread for ``size`` bytes more."""
         unsent = self._unsent.get(token, 0)
-        if unsent and unsent + size > self._most_unsent:
+        if unsent and unsent + size > self._max_unsent:
             raise StorageBusy("too many answers to this token are still being read; read those first")
 
     async def whole(self, body: bytes, send: Send, client: Any, token: str) -> None:

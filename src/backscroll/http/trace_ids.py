@@ -18,6 +18,7 @@ class TraceIds:
         self._tail = f"-{clock:04x}-{node:012x}"
 
     def next(self) -> str:
+        """A UUID of version 1, later than the one before even when the clock stands still."""
         stamp = self._now() // 100 + 0x01B21DD213814000
         self._last = stamp = max(stamp, self._last + 1)
         return f"{stamp & 0xFFFFFFFF:08x}-{stamp >> 32 & 0xFFFF:04x}-1{stamp >> 48 & 0xFFF:03x}{self._tail}"

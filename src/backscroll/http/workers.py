@@ -169,7 +169,7 @@ class Workers:
     async def write(self, work: Callable[[], T]) -> T:
         """What ``work`` returns, which waits for the disk; what many bring at once is committed together.
 
-        It is done to its end, also if nobody waits any longer. Raises StorageBusy when too many wait.
+        It is done to its end, also when its client has gone. Raises StorageBusy when too many wait.
         """
         if self._closed or self._writing >= MAX_WAITING_IN_ALL:
             raise StorageBusy("too many requests are being written; send this one again")

@@ -18,7 +18,7 @@ WEAK = {"secret"}
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two secrets are the same, without telling by time how much of them is."""
+    """Whether two secrets are the same, in a time that does not show how much of them is."""
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 

@@ -115,7 +115,7 @@ class Ingestor:
         return Outcome(len(fit))
 
     def retry(self, source: LiveSource, body: bytes) -> Outcome:
-        """Read quarantined bytes again; ``problem`` says what is still wrong, and nothing is put aside anew."""
+        """Read quarantined bytes again; ``problem`` says what is still wrong, and nothing is quarantined twice."""
         connector = pushed(source.kind)
         try:
             observed = connector.observe(body, self._setup(source))

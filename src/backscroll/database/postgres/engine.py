@@ -89,10 +89,12 @@ class PostgresTxn:
         return self._ask(name, params)
 
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
+        """The first row, None when there is none; what was held back is written before."""
         rows = self._ask(name, params)
         return rows[0] if rows else None
 
     def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
+        """The rows of each, in order: in one round trip on Citus, one after the other elsewhere."""
         # Only Citus, with workers behind a coordinator, takes long enough for a pipeline to be cheaper.
         if not self._connection.is_citus or len(asks) < 2:
             return [self._ask(name, params) for name, params in asks]
@@ -106,10 +108,12 @@ class PostgresTxn:
         return [cursor.fetchall() for cursor in cursors]
 
     def run(self, name: str, params: Mapping[str, Any]) -> None:
+        """Hold a write back until the next read or the end, so that many go over together."""
         statement = prepared(self._statements[name], params)
         self._later.append((statement.text, statement.values(params), None))
 
     def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Hold back an INSERT of many rows, several to a statement; their keys must differ."""
         sql, left = self._statements[name], list(rows)
         always = self._connection.prepare_threshold is not None or None
         for size in _ROWS_AT_ONCE:
@@ -215,6 +219,7 @@ class PostgresEngine:
         return self._retry(lambda: self._transact(work, org, WRITING))
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
+        """One row in one round trip."""
         statement = prepared(self._statements[name], params)
         text = written_out(statement.text, [params[column] for column in statement.names])
 
@@ -300,7 +305,7 @@ class PostgresEngine:
     def _retry(self, attempt: Callable[[], T]) -> T:
         """Again and again while the database restarts or fails over, or another transaction won.
 
-        When the database has been away for so long that others gave up, nobody waits any more.
+        When the database has been away for so long that others gave up, the next ones are told at once.
         """
         began = time.monotonic()
         wait = 0.02
@@ -327,6 +332,7 @@ class PostgresEngine:
         return self._away_since
 
     def script(self, text: str) -> None:
+        """Run a migration, written for SQLite or for both, in one transaction."""
         for pattern, word in _WORDS:
             text = pattern.sub(word, text)
         text = text.replace(") WITHOUT ROWID;", ");")

@@ -207,6 +207,7 @@ def device_id(phone: Phone) -> str:
 
 
 def render_device_status(phone: Phone) -> bytes:
+    """``GET /devices/{device_id}/status``: both flags follow the phone's last known state."""
     connected = phone.state == "CONNECTED"
     results = {"device_id": device_id(phone), "is_connected": connected, "is_logged_in": connected}
     return success("Device status", results)
@@ -225,11 +226,13 @@ def render_device_webhook(phone: Phone) -> bytes:
 
 
 def render_app_devices(phones: Iterable[Phone]) -> bytes:
+    """``GET /app/devices``: ``results`` is null when there are none, as GOWA has it."""
     rows = [{"name": phone.name or phone.number, "device": device_id(phone), "jid": phone.jid} for phone in phones]
     return success("Fetch device success", rows or None)
 
 
 def render_app_status(phone: Phone) -> bytes:
+    """``GET /app/status``: both flags follow the phone's last known state."""
     connected = phone.state == "CONNECTED"
     results = {
         "is_connected": connected,

@@ -161,6 +161,7 @@ def _sender(chat: str, phone: str, told: str | None, from_me: bool) -> str | Non
 
 
 def message_id_of(archived: ArchivedMessage) -> str:
+    """Periskope's ``message_id``: direction, chat, id, and the sender where several people write."""
     key = archived.message.key
     return encode_message_id(archived.message.from_me, key.chat, key.id, sender_of(archived))
 

@@ -134,6 +134,7 @@ def _notice_metadata(archived: ArchivedMessage) -> dict[str, Any] | None:
 
 
 def render_chats(page: ChatPage, access: Access, links: Links, options: Options) -> bytes:
+    """A page of chats, each with its latest message."""
     row = row_renderer(access, links)
     rows = [encode(_chat(chat, access, row)) for chat in page.chats]
     return _listed("chats", rows, page.offset, page.total, options)
@@ -235,6 +236,7 @@ def _member(member: Member, chat: Chat, access: Access) -> dict[str, Any]:
 
 
 def render_contacts(page: ContactPage, access: Access, options: Options) -> bytes:
+    """A page of contacts."""
     rows = [encode(_contact(contact, access)) for contact in page.contacts]
     return _listed("contacts", rows, page.offset, page.total, options)
 

@@ -75,6 +75,7 @@ DEVICE = X_DEVICE.name.lower()
 
 
 async def answer(request: Request, make: Callable[[], bytes], *, heavy: bool = False) -> Reply:
+    """What ``make`` renders, worked out in a worker thread within the organisation's share."""
     org = request.granted.org.no
     return Reply(200, await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive))
 
@@ -88,6 +89,7 @@ def device_of(request: Request) -> Phone:
 
 
 async def list_messages(request: Request) -> Reply:
+    """A page of one chat's messages, newest first."""
     access, links, options = request.granted, links_of(request), options_of(request)
     chat = request.path_params["chat_jid"]
     query = parse_messages(access, request.headers.get(DEVICE), first_values(request.query), chat)
@@ -99,6 +101,7 @@ async def list_messages(request: Request) -> Reply:
 
 
 async def list_chats(request: Request) -> Reply:
+    """A page of chats, the one that was written in last first."""
     query = parse_chats(request.granted, request.headers.get(DEVICE), first_values(request.query))
     return await answer(
         request,
@@ -108,6 +111,7 @@ async def list_chats(request: Request) -> Reply:
 
 
 async def list_contacts(request: Request) -> Reply:
+    """All contacts that the device knows by name."""
     query = parse_contacts(request.granted, request.headers.get(DEVICE), first_values(request.query))
     return await answer(request, lambda: render_contacts(request.app.store.list_contacts(query)), heavy=True)
 
@@ -121,6 +125,7 @@ async def get_device(request: Request) -> Reply:
 
 
 async def get_device_status(request: Request) -> Reply:
+    """``NotFound`` for a device that the credential does not reach."""
     device = find_device(request.granted, request.path_params["device_id"])
     return Reply(200, render_device_status(request.shown(device)))
 
@@ -142,11 +147,13 @@ async def get_app_info(request: Request) -> Reply:
 
 
 async def list_groups(request: Request) -> Reply:
+    """The device's groups, in one answer."""
     query = parse_groups(request.granted, request.headers.get(DEVICE), first_values(request.query))
     return await answer(request, lambda: render_groups(request.app.store.list_chats(query).chats), heavy=True)
 
 
 async def list_newsletters(request: Request) -> Reply:
+    """The device's channels, in one answer."""
     query = parse_groups(request.granted, request.headers.get(DEVICE), first_values(request.query), "newsletter")
     return await answer(request, lambda: render_newsletters(request.app.store.list_chats(query).chats), heavy=True)
 
@@ -160,6 +167,7 @@ def find_group(request: Request, device: Phone, group: str) -> Chat:
 
 
 async def answer_about_group(request: Request, render: Callable[[Chat], bytes]) -> Reply:
+    """What ``render`` makes of the group in ``group_id``; ``NotFound`` when the device has no such group."""
     device, group = device_of(request), parse_group_id(first_values(request.query))
     return await answer(request, lambda: render(find_group(request, device, group)))
 
@@ -173,6 +181,7 @@ async def list_participants(request: Request) -> Reply:
 
 
 async def export_participants(request: Request) -> Reply:
+    """The members of a group as a CSV file."""
     device, group = device_of(request), parse_group_id(first_values(request.query))
 
     def make() -> Reply:
@@ -198,6 +207,7 @@ async def get_invite_link(request: Request) -> Reply:
 
 
 async def download(request: Request) -> Reply:
+    """Where the file of a message lies; ``NotFound`` when the device has no such message."""
     access, links, device = request.granted, links_of(request), device_of(request)
     message_id, chat = request.path_params["message_id"], parse_download(first_values(request.query))
 

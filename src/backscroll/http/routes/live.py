@@ -30,6 +30,7 @@ HEADERS = (("cache-control", "no-store"), ("x-accel-buffering", "no"))
 
 
 async def list_changes(request: Request) -> Reply:
+    """Changes after a place in the feed; ``Gone`` when the archive has not come that far, as after a restore."""
     values, phones = first_values(request.query), [phone.no for phone in request.granted.phones]
     after, most = parse_after(values) or 0, parse_limit(values, 200, 1000)
 

@@ -72,6 +72,7 @@ def wanted_of(ref: MessageRef) -> Wanted:
 
 
 async def list_chats(request: Request) -> Reply:
+    """A page of chats over all phones, or over those that are named."""
     query, filters = parse_chats(request.granted, first_values(request.query), phones_named(request))
     return await answer(
         request,
@@ -81,6 +82,7 @@ async def list_chats(request: Request) -> Reply:
 
 
 async def get_chat(request: Request) -> Reply:
+    """A chat with its members and months; ``NotFound`` when the phone has no such chat."""
     phone, jid = _chat_named(request)
 
     def question(reading: Reading) -> bytes:
@@ -97,6 +99,7 @@ def _chat_named(request: Request) -> tuple[Phone, str]:
 
 
 async def list_messages(request: Request) -> Reply:
+    """A stretch of one chat around, before or after a place; ``NotFound`` when the message of a key is not there."""
     access, values, links = request.granted, first_values(request.query), links_of(request)
     phone, jid = _chat_named(request)
     query, filters, key = parse_thread(access, phone, jid, values)
@@ -121,6 +124,7 @@ def _placed(
 
 
 async def get_spine(request: Request) -> Reply:
+    """How many messages each month has, or each day of ``month``."""
     phone, jid = _chat_named(request)
     month = parse_month(first_values(request.query))
 
@@ -133,6 +137,7 @@ async def get_spine(request: Request) -> Reply:
 
 
 async def get_message(request: Request) -> Reply:
+    """A message with its versions, receipts, and what each source told; ``NotFound`` when it is not there."""
     access, links, key = request.granted, links_of(request), request.path_params["key"]
     phone, ref = parse_key(access, key)
 
@@ -146,6 +151,7 @@ async def get_message(request: Request) -> Reply:
 
 
 async def get_original(request: Request) -> Reply:
+    """The payloads that a message came in; ``NotFound`` when none were kept."""
     key = request.path_params["key"]
     phone, ref = parse_key(request.granted, key)
 
@@ -159,6 +165,7 @@ async def get_original(request: Request) -> Reply:
 
 
 async def get_thumbnail(request: Request) -> Reply:
+    """The small JPEG that came inside a message; ``NotFound`` when there is none, or none that can be decoded."""
     key = request.path_params["key"]
     phone, ref = parse_key(request.granted, key)
 
@@ -175,6 +182,7 @@ async def get_thumbnail(request: Request) -> Reply:
 
 
 async def list_files(request: Request) -> Reply:
+    """A page of messages with files, newest first."""
     access, links = request.granted, links_of(request)
     query, filters = parse_media(access, first_values(request.query), phones_named(request))
     return await answer(
@@ -183,6 +191,7 @@ async def list_files(request: Request) -> Reply:
 
 
 async def list_contacts(request: Request) -> Reply:
+    """A page of the contacts that the token's phones know."""
     query, filters = parse_contacts(request.granted, first_values(request.query))
     return await answer(
         request, lambda reading: render_contacts(Lists.of(reading).contacts(query), query, filters), heavy=True
@@ -190,6 +199,7 @@ async def list_contacts(request: Request) -> Reply:
 
 
 async def get_contact(request: Request) -> Reply:
+    """A contact with the chats in common; ``NotFound`` when the token's phones do not know them."""
     jid, phones = request.path_params["jid"], tuple(phone.no for phone in request.granted.phones)
 
     def question(reading: Reading) -> bytes:
@@ -202,6 +212,7 @@ async def get_contact(request: Request) -> Reply:
 
 
 async def list_phones(request: Request) -> Reply:
+    """The own phones that the token reaches, with what the archive holds of each."""
     phones = tuple(phone.no for phone in request.granted.phones)
     return await answer(request, lambda reading: render_phones(Lists.of(reading).phone_summaries(phones)))
 

@@ -63,6 +63,7 @@ Made = tuple[tuple[int, ...], bytes]
 
 
 async def answer(request: Request, make: Callable[[], bytes], phones: tuple[int, ...], *, heavy: bool) -> Reply:
+    """What ``make`` renders, worked out in a worker thread; ``x-phone`` of the answer names the phone if it is one."""
     org = request.granted.org.no
     body = await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive)
     return Reply(200, body, phone_header(request, phones))
@@ -89,6 +90,7 @@ def is_heavy(query: MessageQuery) -> bool:
 
 
 async def list_messages(request: Request) -> Reply:
+    """A page of messages over all chats of the phones."""
     access, links, options = request.granted, links_of(request), options_of(request)
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query))
 
@@ -99,6 +101,7 @@ async def list_messages(request: Request) -> Reply:
 
 
 async def list_chat_messages(request: Request) -> Reply:
+    """A page of one chat's messages; ``NotFound`` when the phones have no such chat."""
     access, links, options = request.granted, links_of(request), options_of(request)
     chat = request.path_params["chat_id"]
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
@@ -113,6 +116,7 @@ async def list_chat_messages(request: Request) -> Reply:
 
 
 async def list_notifications(request: Request) -> Reply:
+    """A page of system lines and group events, of one chat or of all."""
     access, options = request.granted, options_of(request)
     chat = request.path_params.get("chat_id")
     query = parse_notifications(access, request.headers.get(PHONE), first_values(request.query), chat)
@@ -124,6 +128,7 @@ async def list_notifications(request: Request) -> Reply:
 
 
 async def get_message(request: Request) -> Reply:
+    """One message; ``NotFound`` when the phones do not have it."""
     access, links, phones = request.granted, links_of(request), phones_of(request)
 
     def make() -> bytes:
@@ -133,6 +138,7 @@ async def get_message(request: Request) -> Reply:
 
 
 async def get_message_status(request: Request) -> Reply:
+    """How far one message got; ``NotFound`` when the phones do not have it."""
     access, phones = request.granted, phones_of(request)
 
     def make() -> bytes:
@@ -153,6 +159,7 @@ def find_message(request: Request, phones: tuple[int, ...]) -> ArchivedMessage:
 
 
 async def list_chats(request: Request) -> Reply:
+    """A page of chats with their latest messages."""
     access, links, options = request.granted, links_of(request), options_of(request)
     query = parse_chats(access, request.headers.get(PHONE), first_values(request.query))
 
@@ -163,6 +170,7 @@ async def list_chats(request: Request) -> Reply:
 
 
 async def get_chat(request: Request) -> Reply:
+    """One chat; ``NotFound`` when the phones do not have it."""
     access, links, phones = request.granted, links_of(request), phones_of(request)
     name = request.path_params["chat_id"]
 
@@ -176,6 +184,7 @@ async def get_chat(request: Request) -> Reply:
 
 
 async def list_contacts(request: Request) -> Reply:
+    """A page of the contacts that the token's phones know."""
     access, options = request.granted, options_of(request)
     query = parse_contacts(access, first_values(request.query))
 
@@ -186,6 +195,7 @@ async def list_contacts(request: Request) -> Reply:
 
 
 async def get_contact(request: Request) -> Reply:
+    """One contact; ``NotFound`` when the token's phones do not know them."""
     access, name = request.granted, request.path_params["contact_id"]
     phones = tuple(phone.no for phone in access.phones)
 
@@ -199,6 +209,7 @@ async def get_contact(request: Request) -> Reply:
 
 
 async def get_phone(request: Request) -> Reply:
+    """The phone of ``x-phone`` with its present state."""
     phone = require_phone(request.granted, request.headers.get(PHONE))
     return Reply(200, render_phone(request.shown(phone), request.granted), phone_header(request, (phone.no,)))
 
@@ -208,6 +219,7 @@ async def list_phones(request: Request) -> Reply:
 
 
 async def list_reactions(request: Request) -> Reply:
+    """A page of reactions."""
     access, options, params = request.granted, options_of(request), first_values(request.query)
     query = parse_reactions(access, request.headers.get(PHONE), params)
 
@@ -228,6 +240,8 @@ def nothing(name: str) -> Handler:
 
 
 def no_such(what: str) -> Handler:
+    """A handler for things that an archive never holds: always ``NotFound``, naming ``what``."""
+
     async def missing(request: Request) -> Reply:
         raise NotFound(what, request.path_params["id"])
 

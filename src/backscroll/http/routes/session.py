@@ -69,6 +69,7 @@ def _session(request: Request, asked: _SignIn) -> NewSession:
 
 
 async def get_session(request: Request) -> Reply:
+    """Who is signed in, with what reach, and until when if by a cookie."""
     secret, store = session_of(request.headers), request.app.store
     expires_at = None
     if "authorization" not in request.headers and secret is not None:
@@ -88,6 +89,7 @@ async def _about(request: Request, access: Access, expires_at: int | None) -> Re
 
 
 async def sign_out(request: Request) -> Reply:
+    """End the session of the cookie and take the cookie away. Without one nothing happens."""
     secret, store = session_of(request.headers), request.app.store
     if secret is not None:
         await request.app.workers.run(lambda: store.end_session(secret), org=request.granted.org.no, heavy=True)

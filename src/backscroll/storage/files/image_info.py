@@ -55,6 +55,7 @@ class _Frugal(io.BufferedReader):
         self._steps = steps
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """``ValueError`` after too many reads: a file built to keep its decoder busy."""
         self._steps -= 1
         if self._steps < 0:
             raise ValueError("too many steps")

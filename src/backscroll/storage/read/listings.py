@@ -341,6 +341,7 @@ class Lists:
     # ------------------------------------------------------------------ contacts
 
     def contacts(self, query: ContactQuery) -> ContactPage:
+        """A page of the contacts that the phones know, with the number of them all."""
         params = {
             "org": self._org,
             "saved_only": int(query.saved_only),
@@ -410,6 +411,7 @@ class Lists:
         )
 
     def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
+        """One contact by any JID; None for a group, and for whoever the phones do not know."""
         contact_row = self._names.find(jid)
         if contact_row is None or contact_row.kind == "group":
             return None

@@ -216,6 +216,7 @@ class Assembler:
         return tuple(self.reaction(a, own) for a in standing)
 
     def reaction(self, annotation: Annotation, own: int) -> Reaction:
+        """A reaction from its row. ``own`` is the contact number of the phone itself."""
         contact_row = self._names.contact_row(annotation.actor)
         return Reaction(
             sender=contact_row.jid,

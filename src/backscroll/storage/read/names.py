@@ -41,6 +41,7 @@ class Names:
         return self._known.phones
 
     def load(self, contacts: Iterable[int]) -> None:
+        """Read contacts together before they are asked for one by one, and those that they were merged into."""
         missing = {c for c in contacts if c and c not in self._contacts}
         while missing:
             wanted = sorted(missing)
@@ -53,6 +54,7 @@ class Names:
                         missing.add(contact_row.merged_into)
 
     def contact_row(self, contact: int) -> ContactRow:
+        """The row of a contact, or of the one that it was merged into."""
         if contact not in self._contacts:
             self.load([contact])
         contact_row = self._contacts[contact]
@@ -104,6 +106,7 @@ class ContactCache:
         self._known: dict[int, Known] = {}
 
     def of(self, org: int, named: int) -> Known:
+        """What is known of ``org``; begun anew when names have changed since, or when it has grown too large."""
         known = self._known.get(org)
         if known is None or known.named != named or len(known.contacts) + len(known.aliases) > self._most:
             known = self._known[org] = Known(named)

@@ -168,7 +168,7 @@ def resolve(
 ) -> list[Resolved]:
     """The messages that stand behind one id: one a known sender, or one of unknown sender.
 
-    Tellings that do not know the sender, or know no more than a name (``by_name``), join the one known
+    Observations that do not know the sender, or know no more than a name (``by_name``), join the one known
     message; when there are several, they stay apart.
     """
     groups = _by_sender(observations, by_name)

@@ -22,9 +22,9 @@ FROM_ME = 4
 MEDIA = 8
 """Also written out in the partial index of 0001_first.sql."""
 ANNOTATED = 16
-"""Reactions, receipts, votes or edits stand in addons."""
+"""The message has annotations: reactions, receipts, votes or edits."""
 OBSERVED = 32
-"""observations holds what the sources told; without it the row itself is the only telling."""
+"""observations holds what the sources told; without it the row itself is the only observation."""
 DELETED = 64
 NOTIFICATION = 256
 """Calls and notices: what Periskope lists apart from messages."""
@@ -148,6 +148,7 @@ def problem_of(row: MessageRow) -> str | None:
 
 
 def kind_flags(kind: Kind) -> int:
+    """The bits of a row's flags that follow from the kind of message."""
     if kind in MEDIA_KINDS:
         return MEDIA
     if kind == "call":

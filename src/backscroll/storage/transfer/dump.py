@@ -170,11 +170,13 @@ class _Dumper:
         self._only = {self._number(contact) for contact in numbers if contact}
 
     def count(self) -> int:
+        """How many messages there will be, for a progress bar."""
         params = {"org": self._org, "phones": tuple(self._phones), "chat": self._chat, "any_chat": int(not self._chat)}
         row = self._tx.one("dump_count", params)
         return 0 if row is None else int(row[0])
 
     def lines(self) -> Iterator[Line]:
+        """All lines, in an order that can be read back. One chat comes without payloads, files and positions."""
         for phone, _ in self._phones.values():
             yield Line(
                 events.PhoneSeen(
@@ -478,6 +480,7 @@ class _KeepingTimes(MessageWriter):
     def row_for(
         self, phone: int, chat: int, id: str, resolved: Resolved, row: MessageRow | None = None, observed: bool = False
     ) -> Values:
+        """As in normal writing, but with the times and payload that the dump gives."""
         values = super().row_for(phone, chat, id, resolved, row, observed)
         about = self._known.get(((phone, chat, id), resolved.sender))
         if row is None and about is not None:

@@ -80,7 +80,7 @@ class Known(Struct):
     chats: set[int] = set()
     """Chats that its observations and annotations stand under: more than one while a merge goes on."""
     renamed: bool = False
-    """Tellings or annotations stand under numbers of merged contacts; they are to be written anew."""
+    """Observations or annotations stand under numbers of merged contacts; they are to be written anew."""
 
 
 def save_org_state(tx: Txn, state: OrgState) -> Applied:

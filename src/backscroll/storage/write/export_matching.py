@@ -1,7 +1,7 @@
 """Lines of exported chats have no ids. Here a line and the message that it is become one, whichever came first.
 
 Within a minute of a chat, lines and messages are matched anew whenever one of them changes, in their own order
-and not in that of arrival. A matched line's telling moves under the message's id, but keeps the id that was made
+and not in that of arrival. A matched line's observation moves under the message's id, but keeps the id that was made
 for it, so that it can be told apart and go back.
 """
 
@@ -43,7 +43,7 @@ _WORDLESS: dict[Kind, str] = {
 MOVED = ("media", "revoke")
 """Kinds of annotations that go with a line to the message that it is."""
 MATCHED = "line"
-"""Kind of the annotation that stands under an adopted line's id and tells by its time where the line went."""
+"""Kind of the annotation that stands under a matched line's id and tells by its time where the line went."""
 
 
 Resolve = Callable[[Sequence[Observation], Annotations], list[Resolved]]

@@ -1,7 +1,7 @@
 """Group commit: batches that come while others are being committed are written together, in one transaction.
 
 The first who comes leads: it writes its own batch and all that wait behind it, then calls the first of those that
-came too late to lead. Nobody waits for company, and a lone writer goes straight through.
+came too late to lead. A lone writer never waits for a batch to fill.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backscroll.storage.write.validation import cleaned_batch
 
 MAX_EVENTS = 250
 MAX_BYTES = 4_000_000
-"""Events and raw payloads of one transaction, so that nobody waits long. What is larger goes alone."""
+"""Events and raw payloads of one transaction, so that no one waits long. What is larger goes alone."""
 
 _DOUBT = "It is not known whether this was written; send the same request again"
 
@@ -33,6 +33,7 @@ class GroupCommit:
         self._queues: dict[int, _Queue] = {}
 
     def apply(self, org: int, batch: events.Batch, now: int) -> Applied:
+        """Write a batch, perhaps together with those of others; returns after the commit, or raises what went wrong."""
         turn = _Turn(cleaned_batch(batch), now)
         queue = self._queues.get(org) or self._queues.setdefault(org, _Queue(self._engine, org, self._make_phone_id))
         queue.pass_through(turn)
@@ -66,6 +67,7 @@ class _Turn:
         self._error.__cause__ = cause
 
     def result(self) -> Applied:
+        """What the batch changed. ``StorageBusy`` when it is not known whether it was committed."""
         if self._applied is None:
             raise self._error or StorageBusy(_DOUBT)
         return self._applied
@@ -80,10 +82,12 @@ class _Group:
         self._bytes = 0
 
     def has_room(self, turn: _Turn) -> bool:
+        """Whether a batch still fits; the first always does."""
         wanted, raw = _size(turn)
         return not self.turns or (self._events + wanted <= MAX_EVENTS and self._bytes + raw <= MAX_BYTES)
 
     def add(self, turn: _Turn) -> None:
+        """Take a batch in."""
         wanted, raw = _size(turn)
         self._events += wanted
         self._bytes += raw

@@ -251,6 +251,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
+        """``Unreadable`` when the entry is damaged, or holds more than it may."""
         try:
             data = self._raw.read(min(len(buffer), 2**20))
         except (*_DAMAGE, OSError) as error:
@@ -262,6 +263,7 @@ class _Counted(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
+        """Close the packed stream too."""
         self._raw.close()
         super().close()
 

@@ -168,6 +168,7 @@ class _Clock:
         self._offsets: dict[tuple[int, int, int], tuple[int, int]] = {}
 
     def micros(self, ordinal: int, clock: tuple[int, int, int]) -> int:
+        """Microseconds UTC. Of an hour that comes twice, the later where the earlier would go back in time."""
         hour, minute, second = clock
         naive = ((ordinal - _EPOCH) * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000
         offsets = self._offsets.get((ordinal, hour, minute)) or self._offset(ordinal, hour, minute)

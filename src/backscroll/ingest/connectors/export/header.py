@@ -86,6 +86,7 @@ class Layout(Struct, frozen=True):
     """A word in the stamp that no table here holds."""
 
     def numbers(self, stamp: str) -> tuple[Date, tuple[int, int, int]]:
+        """The three numbers of the date as they stand, and hour (of 24), minute and second."""
         found = [int(n) for n in _NUMBER.findall(stamp)]
         clock = 3 if self.seconds else 2
         at = 3 if self.date_first else 0

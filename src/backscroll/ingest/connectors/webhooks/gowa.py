@@ -198,6 +198,7 @@ class _Delivery(Struct):
         return wire.instant(text, SOURCE, "timestamp")
 
     def target(self, chat: str, id: str, field: str, sender: str | None = None) -> Target:
+        """The message that an event is about; ``Unreadable`` naming ``field`` when its id is missing."""
         if not id:
             raise Unreadable(SOURCE, f"payload.{field}", "is missing")
         return Target(self.phone, canonical(chat), id, sender)

@@ -107,12 +107,14 @@ class Node:
         return self._fields.get(name.lower())
 
     def node(self, path: str) -> Node:
+        """The object at a dotted path; an empty one when it is not there."""
         found = self
         for name in path.split("."):
             found = Node(found.raw(name))
         return found
 
     def text(self, path: str) -> str | None:
+        """The text at a dotted path; None when it is empty, missing or something else."""
         parent, _, name = path.rpartition(".")
         value = (self.node(parent) if parent else self).raw(name)
         return value if isinstance(value, str) and value else None
@@ -121,10 +123,12 @@ class Node:
         return whole_number(self.raw(name))
 
     def real(self, name: str) -> float | None:
+        """A number, None when it is missing or something else."""
         value = self.raw(name)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def flag(self, name: str) -> bool | None:
+        """true or false, None when it is missing or something else."""
         value = self.raw(name)
         return value if isinstance(value, bool) else None
 
@@ -132,10 +136,12 @@ class Node:
         return as_bytes(self.raw(name))
 
     def nodes(self, name: str) -> list[Node]:
+        """The items of a list, none when it is missing."""
         value = self.raw(name)
         return [Node(item) for item in value] if isinstance(value, list) else []
 
     def texts(self, name: str) -> list[str]:
+        """The texts in a list; what else stands there is left out."""
         value = self.raw(name)
         return [item for item in value if isinstance(item, str) and item] if isinstance(value, list) else []
 
@@ -307,6 +313,7 @@ def _other(node: Node) -> Content:
 
 
 def location(place: Node) -> Location | None:
+    """A place on the map; None without coordinates that exist on Earth."""
     latitude, longitude = place.real("degreesLatitude"), place.real("degreesLongitude")
     if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
         return None
