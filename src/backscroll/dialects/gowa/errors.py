@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from backscroll.core.errors import (
-    BadField,
-    Conflict,
-    NotFound,
-    PhoneNotInScope,
-    PhoneRequired,
-    Question,
-    RateLimited,
-    StorageBusy,
-    StorageError,
-    StorageFull,
-    Unauthorised,
-    Unreadable,
-    Unsupported,
-)
+from backscroll.core import errors
 from backscroll.core.ids import clean_text
 from backscroll.dialects.gowa.requests import BAD_ESCAPE
+from backscroll.dialects.refusals import AWAY, BUSY, BUSY_HEADERS, FULL, Answer, retry_after
 from backscroll.formats.jsontext import go_json
-
-Answer = tuple[int, bytes, dict[str, str]]
-"""Status, body, and headers besides the usual ones."""
 
 _CHALLENGE = {
     "WWW-Authenticate": 'Basic realm="Restricted", charset="UTF-8"',
@@ -38,33 +21,33 @@ _NO_DEVICE = "device not found; create a device first from /api/devices or provi
 def render_error(error: Exception) -> Answer:
     """Status, body and further headers of any error; what is unexpected tells nothing of itself."""
     match error:
-        case BadField():
+        case errors.BadField():
             return _bad_field(error)
-        case PhoneRequired():
+        case errors.PhoneRequired():
             message = "device_id is required via X-Device-Id header or device_id query"
             return _answer(400, "DEVICE_ID_REQUIRED", message)
-        case PhoneNotInScope():
+        case errors.PhoneNotInScope():
             return _answer(404, "DEVICE_NOT_FOUND", _NO_DEVICE, {"device_id": clean_text(error.phone)[0]})
-        case Unauthorised():
+        case errors.Unauthorised():
             status, body, _ = _answer(401, "UNAUTHORIZED", "Unauthorized")
             return status, body, _CHALLENGE
-        case NotFound():
+        case errors.NotFound():
             return _answer(404, "NOT_FOUND", _not_found(error))
-        case Conflict():
+        case errors.Conflict():
             return _answer(409, "CONFLICT", str(error))
-        case Unreadable() | Question():
+        case errors.Unreadable() | errors.Question():
             return _answer(400, "BAD_REQUEST", str(error))
-        case RateLimited():
+        case errors.RateLimited():
             status, body, _ = _answer(429, "RATE_LIMITED", str(error))
-            return status, body, {"Retry-After": str(max(1, error.reset - int(time.time())))}
-        case Unsupported():
+            return status, body, retry_after(error)
+        case errors.Unsupported():
             return _answer(501, "NOT_IMPLEMENTED", str(error))
-        case StorageError():
+        case errors.StorageError():
             return _storage(error)
     return _answer(500, "INTERNAL_SERVER_ERROR", "Internal server error")
 
 
-def _bad_field(error: BadField) -> Answer:
+def _bad_field(error: errors.BadField) -> Answer:
     match error.field:
         case "start_time" | "end_time":
             return _answer(400, "VALIDATION_ERROR", f"invalid {error.field} format: {error.remedy}")
@@ -77,19 +60,18 @@ def _bad_field(error: BadField) -> Answer:
     return _answer(400, "VALIDATION_ERROR", str(error))
 
 
-def _not_found(error: NotFound) -> str:
+def _not_found(error: errors.NotFound) -> str:
     return f"message with ID {error.name} not found" if error.what == "message" else f"{error.what} not found"
 
 
-def _storage(error: StorageError) -> Answer:
+def _storage(error: errors.StorageError) -> Answer:
     match error:
-        case StorageFull():
-            return _answer(507, "INSUFFICIENT_STORAGE", "The archive has no space left")
-        case StorageBusy():
-            message = "The archive is busy: send the same request again"
-            status, body, _ = _answer(503, "SERVICE_UNAVAILABLE", message)
-            return status, body, {"Retry-After": "1"}
-    return _answer(503, "SERVICE_UNAVAILABLE", "The archive cannot use its database now")
+        case errors.StorageFull():
+            return _answer(507, "INSUFFICIENT_STORAGE", FULL)
+        case errors.StorageBusy():
+            status, body, _ = _answer(503, "SERVICE_UNAVAILABLE", BUSY)
+            return status, body, BUSY_HEADERS
+    return _answer(503, "SERVICE_UNAVAILABLE", AWAY)
 
 
 def _answer(status: int, code: str, message: str, results: Any = None) -> Answer:

@@ -2,60 +2,43 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from backscroll.core.errors import (
-    BadField,
-    Conflict,
-    NotFound,
-    PhoneNotInScope,
-    PhoneRequired,
-    Question,
-    RateLimited,
-    StorageBusy,
-    StorageError,
-    StorageFull,
-    Unauthorised,
-    Unreadable,
-    Unsupported,
-)
+from backscroll.core import errors
 from backscroll.core.ids import clean_text
 from backscroll.dialects.periskope.requests import TOO_MANY
+from backscroll.dialects.refusals import AWAY, BUSY, BUSY_HEADERS, FULL, Answer, retry_after
 from backscroll.formats.jsontext import encode
-
-Answer = tuple[int, bytes, dict[str, str]]
-"""Status, body, and headers besides the usual ones."""
 
 
 def render_error(error: Exception) -> Answer:
     """Status, body and further headers of any error; what is unexpected tells nothing of itself."""
     match error:
-        case BadField():
+        case errors.BadField():
             return _bad_field(error)
-        case PhoneRequired():
+        case errors.PhoneRequired():
             fields = {"x-phone": {"message": "x-phone is missing"}}
             return _answer(422, "Validation Error", "VALIDATION_ERROR", "Missing Header: {x-phone}", fields)
-        case Unauthorised() | PhoneNotInScope():
+        case errors.Unauthorised() | errors.PhoneNotInScope():
             status, body, _ = _answer(401, "Unauthorized", "UNAUTHORIZED_ERROR", str(error))
             return status, body, {"WWW-Authenticate": "Bearer"}
-        case NotFound():
+        case errors.NotFound():
             return _answer(404, "Not Found", "NOT_FOUND_ERROR", f"{error.what[:1].upper()}{error.what[1:]} not found")
-        case Conflict():
+        case errors.Conflict():
             return _answer(409, "Conflict", "CONFLICT_ERROR", str(error))
-        case Unreadable() | Question():
+        case errors.Unreadable() | errors.Question():
             return _answer(422, "Validation Error", "VALIDATION_ERROR", str(error))
-        case RateLimited():
+        case errors.RateLimited():
             status, body, _ = _answer(429, "Too Many Requests", "RATE_LIMIT_ERROR", str(error))
-            return status, body, {"Retry-After": str(max(1, error.reset - int(time.time())))}
-        case Unsupported():
+            return status, body, retry_after(error)
+        case errors.Unsupported():
             return _answer(501, "Not Implemented", "NOT_IMPLEMENTED_ERROR", str(error))
-        case StorageError():
+        case errors.StorageError():
             return _storage(error)
     return _answer(500, "Internal Server Error", "UNKNOWN_ERROR", "Internal server error")
 
 
-def _bad_field(error: BadField) -> Answer:
+def _bad_field(error: errors.BadField) -> Answer:
     field = {"message": error.remedy}
     if error.value is not None:
         field["value"] = clean_text(error.value)[0]
@@ -64,17 +47,14 @@ def _bad_field(error: BadField) -> Answer:
     return _answer(422, "Validation Error", "VALIDATION_ERROR", message, {error.field: field})
 
 
-def _storage(error: StorageError) -> Answer:
+def _storage(error: errors.StorageError) -> Answer:
     match error:
-        case StorageFull():
-            message = "The archive has no space left"
-            return _answer(507, "Insufficient Storage", "INSUFFICIENT_STORAGE_ERROR", message)
-        case StorageBusy():
-            message = "The archive is busy: send the same request again"
-            status, body, _ = _answer(503, "Service Unavailable", "SERVICE_UNAVAILABLE_ERROR", message)
-            return status, body, {"Retry-After": "1"}
-    message = "The archive cannot use its database now"
-    return _answer(503, "Service Unavailable", "SERVICE_UNAVAILABLE_ERROR", message)
+        case errors.StorageFull():
+            return _answer(507, "Insufficient Storage", "INSUFFICIENT_STORAGE_ERROR", FULL)
+        case errors.StorageBusy():
+            status, body, _ = _answer(503, "Service Unavailable", "SERVICE_UNAVAILABLE_ERROR", BUSY)
+            return status, body, BUSY_HEADERS
+    return _answer(503, "Service Unavailable", "SERVICE_UNAVAILABLE_ERROR", AWAY)
 
 
 def _answer(status: int, name: str, code: str, message: str, fields: dict[str, dict[str, str]] | None = None) -> Answer:
