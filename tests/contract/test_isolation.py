@@ -37,6 +37,7 @@ class Side:
     """One organisation with its phone, chats, people, files, and a canary in every text."""
 
     def __init__(self, world: World, org: Org, number: str) -> None:
+        self.world = world
         self.org = org
         self.number = number
         self.canary = f"canary{number}"
@@ -187,8 +188,27 @@ def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() 
     asked = {(route.method, route.path) for route in (*READS, *PUSHES)}
     left = {(route.method, route.path) for route in ROUTES if 501 not in route.answers} - asked
     own = {("POST", "/api/session"), ("DELETE", "/api/session")}
+    tried_below = {("POST", "/api/tokens"), ("DELETE", "/api/tokens/{id}")}
     the_servers = {("GET", path) for path in ("/", "/health", "/docs", "/openapi.json")}
-    assert left == own | the_servers | {("GET", path) for path in STREAMS}
+    assert left == own | tried_below | the_servers | {("GET", path) for path in STREAMS}
+
+
+def test_whoever_manages_tokens_reaches_those_of_the_own_organisation_alone(
+    sides: tuple[Side, Side, Side],
+) -> None:
+    ours, theirs, _ = sides
+    store = ours.world.store
+    manager = ours.world.client(org=ours.org, scopes=frozenset({"read", "admin"}))
+    foreign = store.create_token(theirs.org.no, theirs.canary)
+    listed = manager.ask("/api/tokens").text
+    assert foreign.id not in listed
+    assert theirs.canary not in listed
+    refused, absent = (manager.ask(f"/api/tokens/{id}", "DELETE") for id in (foreign.id, "bsk2x0000000000"))
+    assert refused.status_code == absent.status_code == 404
+    assert refused.text.replace(foreign.id, "ID") == absent.text.replace("bsk2x0000000000", "ID")
+    assert all(token.revoked_at is None for token in store.list_tokens(theirs.org.no) if token.id == foreign.id)
+    body = json.dumps({"name": "made", "phones": [theirs.number]}).encode()
+    assert manager.ask("/api/tokens", "POST", content=body).status_code == 404
 
 
 @pytest.mark.parametrize("route", PUSHES, ids=lambda route: f"{route.method} {route.path}")

@@ -124,12 +124,16 @@ def test_all_routes_answer_as_documented_for_long(bakery: Bakery, label: str) ->
 def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     operation = OPERATIONS[label]
     path = {parameter.name: KNOWN[parameter.name] for parameter in operation.path_parameters}
+    client = bakery.one
+    if "/api/tokens" in label:
+        client = bakery.client(scopes=frozenset({"read", "admin"}))
+        path = dict.fromkeys(path, bakery.store.create_token(bakery.org.no, "to be revoked").id)
     asked = {"phone": ANA, "group_id": GROUP, "q": "today"}
     query = {parameter.name: asked[parameter.name] for parameter in operation.query if parameter.is_required}
     case = operation.Case(path_parameters=path, query=query, headers={"x-phone": SHOP})
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://archive.test")).prepare()
-    body = json.dumps({"token": bakery.one.secret}).encode() if operation.body else b""
-    response = bakery.one.ask(prepared.path_url, operation.method.upper(), {"x-phone": SHOP}, content=body)
+    body = json.dumps({"token": client.secret} if "session" in label else {"name": "made"}) if operation.body else ""
+    response = client.ask(prepared.path_url, operation.method.upper(), {"x-phone": SHOP}, content=body.encode())
     case.validate_response(response, checks=AS_DOCUMENTED)
     is_never_there = any(path in label for path in ("/note/{", "/tickets/{", "/v1/webhooks/{", "/faq/{", "/document/{"))
     documented = next(int(status) for status in operation.definition.raw["responses"] if status.startswith("2"))

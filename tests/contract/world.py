@@ -174,10 +174,11 @@ class World:
         app: ASGIApp | None = None,
         org: Org | None = None,
         expires_at: int | None = None,
+        scopes: frozenset[str] = frozenset({"read"}),
     ) -> Client:
         """A client whose token reaches these phones, all of the organisation when None."""
         numbers = None if phones is None else tuple(phone.no for phone in phones)
-        token = self.store.create_token((org or self.org).no, "test", numbers, expires_at=expires_at)
+        token = self.store.create_token((org or self.org).no, "test", numbers, scopes, expires_at)
         return Client(app or self.app, self.runner, {"authorization": f"Bearer {token.secret}"})
 
     def guest(self, headers: dict[str, str] | None = None, app: ASGIApp | None = None) -> Client:
