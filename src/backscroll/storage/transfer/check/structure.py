@@ -9,9 +9,12 @@ from backscroll.database.migrate import migrations
 from backscroll.database.protocol import Txn
 from backscroll.storage.transfer.check.findings import Finding
 
-_TABLE = re.compile(r"CREATE (?:VIRTUAL )?TABLE (?:IF NOT EXISTS )?(\w+)")
 _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+) ON [^;]+", re.S)
-_DROPPED = re.compile(r"DROP (?:TABLE|INDEX) (?:CONCURRENTLY )?(?:IF EXISTS )?(\w+)")
+_STEP = re.compile(
+    r"CREATE (?:VIRTUAL )?TABLE (?:IF NOT EXISTS )?(?P<table>\w+)"
+    r"|CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?P<index>\w+) ON (?P<of>\w+)"
+    r"|DROP (?:TABLE|INDEX) (?:CONCURRENTLY )?(?:IF EXISTS )?(?P<gone>\w+)"
+)
 INDEX = "index is there"
 
 
@@ -21,18 +24,28 @@ def structure(tx: Txn, engine: str) -> Iterator[Finding]:
         if told != "ok":
             is_index = "index" in str(told)
             yield Finding(0, "integrity of the database", str(told), repairable=is_index)
+    tables, indexes = _migrated(engine)
     there = {row[0] for row in tx.all("list_tables", {})}
-    for name in sorted(_names(engine, _TABLE) - there):
+    for name in sorted(tables - there):
         yield Finding(0, "table is there", name)
     there = {row[0] for row in tx.all("list_indexes", {})}
-    for name in sorted(_names(engine, _INDEX) - there):
+    for name in sorted(indexes - there):
         yield Finding(0, INDEX, name, repairable=True, key=(name,))
 
 
-def _names(engine: str, shape: re.Pattern[str]) -> set[str]:
-    texts = [migration.text for migration in migrations(engine)]
-    dropped = {name for text in texts for name in _DROPPED.findall(text)}
-    return {match[1] for text in texts for match in shape.finditer(text)} - dropped
+def _migrated(engine: str) -> tuple[set[str], set[str]]:
+    """The tables and indexes that all migrations leave, one after the other. With a table go its indexes."""
+    tables: set[str] = set()
+    indexes: dict[str, str] = {}
+    for step in (step for migration in migrations(engine) for step in _STEP.finditer(migration.text)):
+        if step["table"]:
+            tables.add(step["table"])
+        elif step["index"]:
+            indexes[step["index"]] = step["of"]
+        else:
+            tables.discard(step["gone"])
+            indexes = {name: table for name, table in indexes.items() if step["gone"] not in (name, table)}
+    return tables, set(indexes)
 
 
 def index_statement(engine: str, name: str) -> str:
