@@ -26,12 +26,14 @@ def manager(request: Request) -> Access:
 
 
 async def list_tokens(request: Request) -> Reply:
+    """All tokens of the organisation, without their secrets."""
     access, store = manager(request), request.app.store
     body = await request.app.workers.run(lambda: render_tokens(store.list_tokens(access.org.no), access))
     return Reply(200, body, (NO_STORE,))
 
 
 async def create_token(request: Request) -> Reply:
+    """A new token with its secret; never one that may do more than the token that asks."""
     access, store = manager(request), request.app.store
     wanted = parse_token(access, request.body, time.time_ns() // 1000)
 
@@ -45,6 +47,7 @@ async def create_token(request: Request) -> Reply:
 
 
 async def revoke_token(request: Request) -> Reply:
+    """Revoke a token, once or again; ``NotFound`` when the organisation has none of this id."""
     access, store, token = manager(request), request.app.store, request.path_params["id"]
     if all(known.id != token for known in await request.app.workers.run(lambda: store.list_tokens(access.org.no))):
         raise NotFound("token", token[:80])
