@@ -21,7 +21,7 @@ from backscroll.ingest.periskope.pull import PullSummary, pull
 from backscroll.ingest.periskope.server import PullStopped
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, make_engine
-from backscroll.storage.write.batch import Applied
+from backscroll.storage.write.org_state import Applied
 from standin_periskope import (
     TOKEN,
     Fault,

@@ -32,6 +32,7 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
+from backscroll.core.imports import NewImport
 from backscroll.core.model import Details, Media, Message, MessageKey
 from backscroll.core.query import MessageQuery
 from backscroll.database.tables import TABLES
@@ -88,6 +89,11 @@ def _tell(store: Store, org: int, phone: str, many: int) -> None:
     tell(MediaHeld(target=Target(phone, ANNA, "M3"), media=media))
     tell(ChatSeen(phone=phone, chat=GROUP, name="Grüße 🥐", unread=3), ContactSeen(jid=ANNA, name="Anna ' \\ %"))
     tell(NumberMapped(lid="12345678901234@lid", jid=ANNA))
+    kept = Media(file="cd" * 32)
+    for name in ("first", "second"):
+        imported = store.begin_import(org, NewImport(kind="gowa", file=name)).id
+        tell(NumberMapped(lid="22345678901234@lid", jid="4915112340000@s.whatsapp.net"), import_id=imported)
+        tell(_message(phone, many + 7), MediaHeld(target=Target(phone, ANNA, "M4"), media=kept), import_id=imported)
 
 
 def _message(phone: str, n: int, text: str | None = None) -> MessageSeen:

@@ -30,8 +30,9 @@ from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from backscroll.storage.write import group_commit
-from backscroll.storage.write.batch import Applied, Session, apply_batch
+from backscroll.storage.write.batch import Session, apply_batch
 from backscroll.storage.write.group_commit import GroupCommit
+from backscroll.storage.write.org_state import Applied
 from conftest import CHAT, MORNING, OwnDatabase
 from plain_sql import PlainSql
 

@@ -11,6 +11,7 @@ import click
 from msgspec import Struct, structs, to_builtins
 
 from backscroll.cli.common import (
+    FAILED,
     Archive,
     Commands,
     Report,
@@ -24,6 +25,7 @@ from backscroll.cli.common import (
     shared_options,
     show,
 )
+from backscroll.cli.import_entries import import_list, import_show, import_undo
 from backscroll.core.errors import BadField
 from backscroll.core.events import MessageSeen, PhoneSeen
 from backscroll.core.ids import user_part
@@ -31,6 +33,7 @@ from backscroll.core.model import Org
 
 if TYPE_CHECKING:
     from backscroll.ingest.periskope.pull import PullSummary
+    from backscroll.storage.store import Store
 
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -40,7 +43,14 @@ TOKEN_VARIABLE = "BACKSCROLL_PERISKOPE_TOKEN"  # noqa: S105 -- the name of a var
 
 @click.group("import", cls=Commands)
 def import_() -> None:
-    """Take history in. Every import may be run again: what is there already stays as it is."""
+    """Take history in. Every import may be run again: what is there already stays as it is.
+
+    Each has a number, and can be taken back by it: `backscroll import list`, `backscroll import undo ID`.
+    """
+
+
+for command in (import_list, import_show, import_undo):
+    import_.add_command(command)
 
 
 @import_.command("export")
@@ -65,32 +75,50 @@ def import_chat_export(
     me: str | None,
     as_json: bool,
 ) -> None:
-    """Import what WhatsApp's "Export chat" made: a .txt, a .zip, or a folder with either.
+    """Import what WhatsApp's "Export chat" made: a .txt, a .zip, or a folder with either, or with many of them.
+
+    Importing a file again with other answers replaces what it told before; with the same ones nothing is done.
 
     \b
     Examples:
       backscroll import export "WhatsApp Chat with Ana.zip" --phone 919876543210 --timezone Europe/Berlin
       backscroll import export _chat.txt --phone 919876543210 --chat 4915112345678 --day-first
+      backscroll import export exports/ --phone 919876543210 --timezone Europe/Berlin
     """
-    from backscroll.ingest.exports.importer import import_export
+    from backscroll.ingest.exports.folder import FolderSummary, exports_in, import_folder
+    from backscroll.ingest.exports.importer import ExportSummary, import_export
 
     settings = settings_of(ctx)
+    paths = _one_chat_only(exports_in(path), chat)
     with open_archive(settings) as archive, progress("Importing") as report:
         owner = org_of(archive.store, org)
-        result = import_export(
-            archive.store,
-            archive.media,
-            owner.no,
-            phone_of(archive.store, owner, phone),
-            path,
-            chat=chat,
-            timezone=timezone,
-            day_first=day_first,
-            me=me,
-            max_media_bytes=settings.max_media_bytes,
-            progress=report,
-        )
+        own = phone_of(archive.store, owner, phone)
+
+        def take(path: Path) -> ExportSummary:
+            return import_export(
+                archive.store,
+                archive.media,
+                owner.no,
+                own,
+                path,
+                chat=chat,
+                timezone=timezone,
+                day_first=day_first,
+                me=me,
+                max_media_bytes=settings.max_media_bytes,
+                progress=report if len(paths) == 1 else quiet,
+            )
+
+        result = take(paths[0]) if len(paths) == 1 else import_folder(paths, take, report)
     show(result, as_json, lambda: str(result))
+    if isinstance(result, FolderSummary) and result.failed:
+        ctx.exit(FAILED)
+
+
+def _one_chat_only(paths: list[Path], chat: str | None) -> list[Path]:
+    if len(paths) > 1 and chat is not None:
+        raise BadField("chat", chat, "names one chat, but the folder holds several exports; import them one by one")
+    return paths
 
 
 @import_.command("gowa")
@@ -125,6 +153,10 @@ def import_gowa(
     )
 
 
+def quiet(done: int, whole: int | None) -> None:
+    """Progress of one of many files: the bar counts files."""
+
+
 class Imported(Struct, frozen=True):
     """What an import of databases found there, and how many rows of the archive it changed."""
 
@@ -138,6 +170,19 @@ def take_gowa(
     archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
 ) -> Imported:
     """Read GOWA's databases into an organisation, batch by batch; what could not be read is in ``problems``."""
+    from backscroll.ingest import imports
+
+    answers = {"account": account, "whatsapp_db": whatsapp_db.name if whatsapp_db else None}
+    source = imports.source_of("gowa", chatstorage, answers)
+    with imports.importing(archive.store, org.no, source) as running:
+        taken = _read_gowa(running.store, org, chatstorage, whatsapp_db, account, report)
+        running.report = to_builtins(taken)
+    return taken
+
+
+def _read_gowa(
+    store: Store, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
+) -> Imported:
     from backscroll.ingest.connectors.gowa import database
     from backscroll.ingest.connectors.gowa.rows import Skipped
     from backscroll.ingest.pipeline import apply_with_retry
@@ -147,14 +192,14 @@ def take_gowa(
 
     def put_aside(row: Skipped) -> None:
         if row.payload:
-            archive.store.quarantine(org.no, "gowa", row.payload, str(row))
+            store.quarantine(org.no, "gowa", row.payload, str(row))
         skipped.append(structs.replace(row, payload=b""))
 
     messages = changed = 0
     phones: dict[str, None] = {}
     whole = database.count(chatstorage)
     for batch in database.read(chatstorage, whatsapp_db, account=account, on_skip=put_aside):
-        applied = apply_with_retry(archive.store, org.no, batch)
+        applied = apply_with_retry(store, org.no, batch)
         changed += applied.changed
         refused += applied.refused
         messages += sum(isinstance(event, MessageSeen) for event in batch.events)

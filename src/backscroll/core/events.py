@@ -175,3 +175,5 @@ class Batch(Struct, frozen=True, kw_only=True):
     position: tuple[str, str] | None = None
     """(name of the stream, place in it): where to go on after a cut."""
     answer: Answer | None = None
+    import_id: int | None = None
+    """The import that it is part of (``Store.begin_import``); None for what comes live."""

@@ -34,21 +34,25 @@ def _table(name: str, key: str, rest: str, page: int = 1000) -> Table:
 
 TABLES: tuple[Table, ...] = (
     # First, because every writer takes its row first, and because Citus places the others beside it.
-    Table("heads", (), ("seq", "next_no", "named"), kept_out=("indexed_from", "next_segment")),
+    Table("heads", (), ("seq", "next_no", "named", "imports"), kept_out=("indexed_from", "next_segment")),
     _table("phones", "phone", "jid contact phone_id device_id name created_at state state_at"),
     _table("tokens", "token", "hash name phones scopes created_at expires_at revoked_at last_used_at"),
-    _table("contacts", "contact", "jid lid kind name push_name business_name facts merged_into stored_at changed_at"),
+    _table(
+        "contacts",
+        "contact",
+        "jid lid kind name push_name business_name facts merged_into stored_at changed_at imported",
+    ),
     _table("aliases", "jid", "contact"),
     _table("merges", "contact", "into_contact created_at"),
-    _table("chats", "phone chat", "last_at has_media exported facts seq stored_at changed_at"),
+    _table("chats", "phone chat", "last_at has_media exported facts seq stored_at changed_at imported"),
     _table(
         "messages",
         "no",
         "phone chat sender id sent_at flags kind text details ack deleted_at edited_at prev_text fts client_ref source "
         "raw stored_at changed_at",
     ),
-    _table("tellings", "phone chat id sender source digest", "message"),
-    _table("addons", "phone chat id kind actor target ref", "at value"),
+    _table("tellings", "phone chat id sender source digest", "message told"),
+    _table("addons", "phone chat id kind actor target ref", "at value told"),
     _table(
         "tallies",
         "phone chat level bucket",
@@ -59,13 +63,23 @@ TABLES: tuple[Table, ...] = (
     # A payload may be megabytes.
     _table("raws", "raw", "digest source type size payload stored_at", page=25),
     _table("quarantine", "no", "source problem digest payload stored_at via waits", page=25),
-    _table("positions", "stream", "place"),
     _table(
         "sources",
         "source",
         "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at",
     ),
     _table("answers", "source key", "digest status body created_at"),
+    _table("positions", "stream", "place told"),
+    _table(
+        "imports",
+        "import",
+        "kind file sha256 size answers state started_at finished_at report replaces sketch progress",
+    ),
+    _table("import_numbers", "first_no", "last_no import"),
+    _table("import_retold", "import no", ""),
+    _table("import_facts", "import phone jid", "facts"),
+    _table("import_mappings", "import lid jid", ""),
+    _table("import_files", "import file", ""),
 )
 """In an order in which they may be made and filled; backwards, they may be emptied."""
 

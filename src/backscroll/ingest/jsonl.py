@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, structs, to_builtins
 
 from backscroll.concurrency.retry import retry
 from backscroll.core.errors import BadField, Conflict, NewerData, NotFound, Unreadable
 from backscroll.core.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
+from backscroll.core.imports import NewImport
 from backscroll.core.model import Org
+from backscroll.ingest import imports
 from backscroll.storage.files.compressed_files import DAMAGED, unpacked
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -187,16 +189,28 @@ def import_jsonl(
         reader = _Reader(name, file)
         header, end = reader.verify()
         target = _target(store, header, org)
-        missing: dict[str, None] = {}
-        changed = done = 0
-        refused: list[str] = []
-        for batch in reader.batches(end.lines):
-            missing |= {
-                sha256: None for sha256 in filter(None, map(_file_of, batch)) if not media.exists(target.no, sha256)
-            }
-            changed += _apply(store, target, batch, name, done + 2, refused)
-            done += len(batch)
-            progress(done, end.lines - 1)
+        file.seek(0)
+        sha256, size = imports.digest(file)
+        read = NewImport(kind="jsonl", file=name, sha256=sha256, size=size)
+        with imports.importing(store, target.no, read) as running:
+            summary = _take_in(running.store, media, target, reader, end, name, progress)
+            running.report = to_builtins(summary)
+    return summary
+
+
+def _take_in(
+    store: Store, media: MediaStore, target: Org, reader: _Reader, end: End, name: str, progress: Progress
+) -> ImportSummary:
+    missing: dict[str, None] = {}
+    changed = done = 0
+    refused: list[str] = []
+    for batch in reader.batches(end.lines):
+        missing |= {
+            sha256: None for sha256 in filter(None, map(_file_of, batch)) if not media.exists(target.no, sha256)
+        }
+        changed += _apply(store, target, batch, name, done + 2, refused)
+        done += len(batch)
+        progress(done, end.lines - 1)
     folder = str(media.root / str(target.no))
     return ImportSummary(
         target.name,

@@ -10,7 +10,7 @@ from backscroll.core import events
 from backscroll.core.errors import BadField
 from backscroll.core.events import Batch, Event
 from backscroll.storage.store import Store
-from backscroll.storage.write.batch import Applied
+from backscroll.storage.write.org_state import Applied
 from backscroll.storage.write.validation import cleaned
 
 _ENCODER = msgspec.json.Encoder()

@@ -3,20 +3,22 @@ writes in one transaction; a write is on disk when its method returns."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy, StorageError, Unauthorised
 from backscroll.core.ids import bare_number, clean_text
+from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
 from backscroll.core.model import (
     Access,
     ArchivedMessage,
@@ -52,11 +54,14 @@ from backscroll.storage.transfer.check.findings import Finding
 from backscroll.storage.transfer.check.repair import repair_org, repair_structure
 from backscroll.storage.transfer.check.run import findings
 from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
-from backscroll.storage.write.batch import Applied, Writer, lock_org_state, save_org_state
+from backscroll.storage.transfer.undo_plan import plan_undo
+from backscroll.storage.write import imports, undo
+from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import merge_step
+from backscroll.storage.write.org_state import Applied, lock_org_state, save_org_state
 
 __all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
 
@@ -67,6 +72,8 @@ TOUCH_SECONDS = 0.02
 
 WAIT_SECONDS = 0.05
 MERGING = "merging"
+UNDO_ROWS = 400
+"""Things that one transaction of an undo takes back."""
 MERGE_ROWS = 400
 """Rows that one transaction of a merge moves; other writers go between."""
 
@@ -125,6 +132,7 @@ class Store:
         self._engine = engine
         self._data = data
         self._clock = clock
+        self._import_id: int | None = None
         self._contact_cache = ContactCache()
         self._sealer: Sealer | None = None
         self.sources = LiveSources(engine, clock, self._seal)
@@ -153,6 +161,8 @@ class Store:
         What several threads say at the same time is committed together. After ``StorageBusy`` it may be there or not.
         Applying a batch twice, split up, or in another order with others leaves the same archive.
         """
+        if self._import_id is not None and batch.import_id is None:
+            batch = structs.replace(batch, import_id=self._import_id)
         applied = self._group_commit.apply(org, batch, self._clock())
         if any(isinstance(event, events.NumberMapped) for event in batch.events):
             self.finish_merges(org)
@@ -271,6 +281,63 @@ class Store:
         if self._sealer is None:
             self._sealer = Sealer(self.key())
         return self._sealer
+
+    # ------------------------------------------------------------------ imports
+
+    def begin_import(self, org: int, new: NewImport) -> Import:
+        """Give an import its id, which its batches carry (``as_import``). End it with ``finish_import``."""
+        return self._engine.write(lambda tx: imports.begin_import(tx, org, new, self._clock()), org)
+
+    def as_import(self, import_id: int) -> Store:
+        """The same archive, where what is told counts as told by an import. Not to be closed by itself."""
+        telling = copy.copy(self)
+        telling._import_id = import_id
+        return telling
+
+    def finish_import(
+        self, org: int, import_id: int, report: dict[str, Any] | None, state: ImportState = "done"
+    ) -> Import:
+        """Note how an import ended."""
+        return self._engine.write(
+            lambda tx: imports.finish_import(tx, org, import_id, state, report, self._clock()), org
+        )
+
+    def list_imports(self, org: int) -> list[Import]:
+        """All of an organisation, oldest first; also those that were taken back."""
+        return self._engine.read(lambda tx: imports.list_imports(tx, org), org)
+
+    def find_import(self, org: int, import_id: int) -> Import:
+        """``NotFound`` when the organisation never had it."""
+        return self._engine.read(lambda tx: imports.find_import(tx, org, import_id), org)
+
+    def imports_of_file(self, org: int, sha256: str) -> list[Import]:
+        """Imports of the same bytes, oldest first, whatever became of them."""
+        return self._engine.read(lambda tx: imports.imports_of_file(tx, org, sha256), org)
+
+    def plan_undo(self, org: int, import_id: int) -> UndoPlan:
+        """What ``undo_import`` would do now."""
+        self.finish_merges(org)
+        return self._engine.read(lambda tx: plan_undo(tx, org, import_id), org)
+
+    def undo_import(
+        self,
+        org: int,
+        import_id: int,
+        remove_file: Callable[[str], None] = lambda file: None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Undone:
+        """Take back what only this import told, in bounded transactions; what was cut goes on when asked again.
+
+        ``remove_file`` takes away the bytes of a file that nobody else has; ``progress`` hears the messages done.
+        """
+        self._engine.write(lambda tx: undo.begin_undo(tx, org, import_id), org)
+        work = partial(undo.undo_step, org=org, import_id=import_id, limit=UNDO_ROWS, remove_file=remove_file)
+        step: undo.Progress | None = undo.Progress()
+        while step is not None:
+            self.finish_merges(org)
+            progress(step.messages + step.changed)
+            step = self._engine.write(lambda tx: work(tx, now=self._clock()), org)
+        return self._engine.read(lambda tx: undo.outcome(tx, org, import_id), org)
 
     # ------------------------------------------------------------------ messages
 
@@ -602,8 +669,11 @@ class Store:
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
         """Apply lines of a dump in one transaction; what is here already stays as it is."""
+        import_id = self._import_id
         now = self._clock()
-        applied = self._engine.write(lambda tx: restore_lines(tx, org, lines, now, accounts.make_phone_id), org)
+        applied = self._engine.write(
+            lambda tx: restore_lines(tx, org, lines, now, accounts.make_phone_id, import_id), org
+        )
         if any(isinstance(line.event, events.NumberMapped) for line in lines):
             self.finish_merges(org)
         return applied

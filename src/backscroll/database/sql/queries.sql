@@ -28,7 +28,7 @@ DELETE FROM meta WHERE key = :key;
 INSERT INTO orgs (org, id, name, created_at) VALUES (:org, :id, :name, :now);
 
 -- name: add_org_state
-INSERT INTO heads (org, seq, next_no, named, indexed_from) VALUES (:org, 0, 1, 0, 0);
+INSERT INTO heads (org, seq, next_no, named, indexed_from, imports) VALUES (:org, 0, 1, 0, 0, 0);
 
 -- name: list_orgs
 SELECT org, id, name, created_at FROM orgs ORDER BY org;
@@ -38,11 +38,11 @@ SELECT seq, next_no, named, indexed_from, next_segment FROM heads WHERE org = :o
 
 -- name: lock_org_state
 -- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
-UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named, indexed_from, next_segment;
+UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named, indexed_from, next_segment, imports;
 
 -- name: save_org_state
 UPDATE heads SET seq = :seq, next_no = :next_no, named = :named, indexed_from = :indexed_from,
-    next_segment = :next_segment
+    next_segment = :next_segment, imports = :imports
 WHERE org = :org;
 
 -- name: add_phone
@@ -95,7 +95,7 @@ UPDATE tokens SET last_used_at = :now WHERE org = :org AND token = :token;
 -- ------------------------------------------------------------------ parties
 
 -- name: find_aliases
-SELECT a.jid, a.contact, c.merged_into, c.jid FROM aliases a
+SELECT a.jid, a.contact, c.merged_into, c.jid, c.imported FROM aliases a
 JOIN contacts c ON c.org = a.org AND c.contact = a.contact
 WHERE a.org = :org AND a.jid IN (:jids*);
 
@@ -106,16 +106,16 @@ INSERT INTO aliases (org, jid, contact) VALUES (:org, :jid, :contact);
 UPDATE aliases SET contact = :into WHERE org = :org AND contact = :contact;
 
 -- name: add_contact
-INSERT INTO contacts (org, contact, jid, lid, kind, name, push_name, business_name, facts, stored_at, changed_at)
-VALUES (:org, :contact, :jid, :lid, :kind, NULL, NULL, NULL, NULL, :now, :now);
+INSERT INTO contacts (org, contact, jid, lid, kind, name, push_name, business_name, facts, stored_at, changed_at, imported)
+VALUES (:org, :contact, :jid, :lid, :kind, NULL, NULL, NULL, NULL, :now, :now, :imported);
 
 -- name: read_contacts
-SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported
 FROM contacts WHERE org = :org AND contact IN (:contacts*);
 
 -- name: save_contact
 UPDATE contacts SET jid = :jid, lid = :lid, kind = :kind, name = :name, push_name = :push_name,
-    business_name = :business_name, facts = :facts, changed_at = :now
+    business_name = :business_name, facts = :facts, changed_at = :now, imported = :imported
 WHERE org = :org AND contact = :contact;
 
 -- name: merge_contact
@@ -134,7 +134,7 @@ ORDER BY contact;
 -- Everybody, or those whom some phones know: by a chat, by a message, or as themselves. For a bare EXISTS the planners read
 -- all messages of the phones, for each contact. The number is asked for because SQLite prefers any index that has all
 -- columns; the sender is said twice because PostgreSQL takes a sender for frequent, and so hopes to meet one soon.
-SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported
 FROM contacts
 WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
     AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
@@ -178,19 +178,20 @@ DELETE FROM merges WHERE org = :org AND contact = :contact;
 -- ------------------------------------------------------------------ chats
 
 -- name: read_chat
-SELECT last_at, has_media, exported, facts, seq, stored_at, changed_at
+SELECT last_at, has_media, exported, facts, seq, stored_at, changed_at, imported
 FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
 
 -- name: save_chat
-INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at)
-VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, :facts, :seq, :now, :now)
+INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at, imported)
+VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, :facts, :seq, :now, :now, :imported)
 ON CONFLICT (org, phone, chat) DO UPDATE SET last_at = excluded.last_at, has_media = excluded.has_media,
-    exported = excluded.exported, facts = excluded.facts, seq = excluded.seq, changed_at = excluded.changed_at;
+    exported = excluded.exported, facts = excluded.facts, seq = excluded.seq, changed_at = excluded.changed_at,
+    imported = excluded.imported;
 
 -- name: touch_chat
 -- A batch of messages: the latest time, and whether there is media or an exported line.
-INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at)
-VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :now, :now)
+INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at, imported)
+VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :now, :now, :imported)
 ON CONFLICT (org, phone, chat) DO UPDATE SET
     last_at = CASE WHEN chats.last_at IS NULL OR chats.last_at < excluded.last_at THEN excluded.last_at ELSE chats.last_at END,
     has_media = CASE WHEN excluded.has_media > chats.has_media THEN excluded.has_media ELSE chats.has_media END,
@@ -422,9 +423,17 @@ DELETE FROM messages WHERE org = :org AND no = :no;
 SELECT chat, id, sender, source, digest, message FROM tellings
 WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
+-- name: known_observations
+SELECT chat, id, sender, source, digest, message, told FROM tellings
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
+-- name: known_annotations
+SELECT chat, id, kind, actor, target, ref, at, value, told FROM addons
+WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+
 -- name: add_observation
-INSERT INTO tellings (org, phone, chat, id, sender, source, digest, message)
-VALUES (:org, :phone, :chat, :id, :sender, :source, :digest, :message) ON CONFLICT DO NOTHING;
+INSERT INTO tellings (org, phone, chat, id, sender, source, digest, message, told)
+VALUES (:org, :phone, :chat, :id, :sender, :source, :digest, :message, :told) ON CONFLICT DO NOTHING;
 
 -- name: delete_observations
 DELETE FROM tellings WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
@@ -434,9 +443,10 @@ SELECT chat, id, kind, actor, target, ref, at, value FROM addons
 WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: save_annotation
-INSERT INTO addons (org, phone, chat, id, kind, actor, target, ref, at, value)
-VALUES (:org, :phone, :chat, :id, :kind, :actor, :target, :ref, :at, :value)
-ON CONFLICT (org, phone, chat, id, kind, actor, target, ref) DO UPDATE SET at = excluded.at, value = excluded.value;
+INSERT INTO addons (org, phone, chat, id, kind, actor, target, ref, at, value, told)
+VALUES (:org, :phone, :chat, :id, :kind, :actor, :target, :ref, :at, :value, :told)
+ON CONFLICT (org, phone, chat, id, kind, actor, target, ref) DO UPDATE SET at = excluded.at, value = excluded.value,
+    told = excluded.told;
 
 -- name: delete_annotations
 DELETE FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
@@ -540,8 +550,8 @@ DELETE FROM quarantine WHERE org = :org AND no = :no RETURNING no;
 SELECT place FROM positions WHERE org = :org AND stream = :stream;
 
 -- name: save_position
-INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place)
-ON CONFLICT (org, stream) DO UPDATE SET place = excluded.place;
+INSERT INTO positions (org, stream, place, told) VALUES (:org, :stream, :place, :told)
+ON CONFLICT (org, stream) DO UPDATE SET place = excluded.place, told = excluded.told;
 
 -- name: take_lease
 -- Nothing comes back while another holds it.
@@ -674,6 +684,11 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
     raw, stored_at, changed_at
 FROM messages WHERE org = :org AND phone = :phone AND chat = :chat ORDER BY sent_at LIMIT :limit;
 
+-- name: rows_of_chat_until
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :until ORDER BY sent_at;
+
 -- name: rows_of_sender
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
@@ -696,6 +711,267 @@ SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (
 
 -- name: phones_with_chat
 SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
+
+-- ------------------------------------------------------------------ imports, and what each of them told
+
+-- name: add_import
+INSERT INTO imports (org, import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress)
+VALUES (:org, :import, :kind, :file, :sha256, :size, :answers, 'running', :now, NULL, NULL, :replaces,
+    :sketch, NULL);
+
+-- name: list_imports
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
+FROM imports WHERE org = :org ORDER BY import;
+
+-- name: read_import
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
+FROM imports WHERE org = :org AND import = :import;
+
+-- name: imports_of_file
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
+FROM imports WHERE org = :org AND sha256 = :sha256 ORDER BY import;
+
+-- name: finish_import
+UPDATE imports SET state = :state, finished_at = :now, report = :report WHERE org = :org AND import = :import;
+
+-- name: advance_import
+UPDATE imports SET state = :state, progress = :progress WHERE org = :org AND import = :import;
+
+-- name: add_import_numbers
+INSERT INTO import_numbers (org, first_no, last_no, import) VALUES (:org, :first_no, :last_no, :import);
+
+-- name: range_at
+-- The last numbers given to imports from :no downwards, and where the next ones begin.
+SELECT first_no, last_no, import,
+    (SELECT MIN(n.first_no) FROM import_numbers n WHERE n.org = :org AND n.first_no > :no)
+FROM import_numbers WHERE org = :org AND first_no <= :no ORDER BY first_no DESC LIMIT 1;
+
+-- name: next_range
+SELECT MIN(first_no) FROM import_numbers WHERE org = :org AND first_no > :no;
+
+-- name: ranges_of_import
+SELECT first_no, last_no FROM import_numbers WHERE org = :org AND import = :import AND first_no >= :low
+ORDER BY first_no LIMIT :limit;
+
+-- name: disown_numbers
+UPDATE import_numbers SET import = :disowned WHERE org = :org AND import = :import;
+
+-- name: import_rows
+SELECT no, phone, chat, id FROM messages WHERE org = :org AND no BETWEEN :low AND :high ORDER BY no LIMIT :limit;
+
+-- name: retold_by_no
+SELECT no, import FROM import_retold WHERE org = :org AND no IN (:nos*);
+
+-- name: add_retold
+INSERT INTO import_retold (org, import, no) VALUES (:org, :import, :no) ON CONFLICT DO NOTHING;
+
+-- name: delete_retold
+DELETE FROM import_retold WHERE org = :org AND import = :import AND no = :no;
+
+-- name: retold_by_import
+SELECT no FROM import_retold WHERE org = :org AND import = :import AND no > :after ORDER BY no LIMIT :limit;
+
+-- name: tellings_after
+-- In a chat, of what some import told.
+SELECT id, told FROM tellings
+WHERE org = :org AND phone = :phone AND chat = :chat AND id > :after AND told IS NOT NULL ORDER BY id LIMIT :limit;
+
+-- name: addons_after
+SELECT id, told FROM addons
+WHERE org = :org AND phone = :phone AND chat = :chat AND id > :after AND told IS NOT NULL ORDER BY id LIMIT :limit;
+
+-- name: read_import_facts
+SELECT phone, jid, facts FROM import_facts WHERE org = :org AND import = :import AND phone = :phone AND jid IN (:jids*);
+
+-- name: save_import_facts
+INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import, :phone, :jid, :facts)
+ON CONFLICT (org, import, phone, jid) DO UPDATE SET facts = excluded.facts;
+
+-- name: name_in_import
+INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import, :phone, :jid, NULL) ON CONFLICT DO NOTHING;
+
+-- name: facts_of_import
+SELECT phone, jid FROM import_facts
+WHERE org = :org AND import = :import AND (phone > :phone OR (phone = :phone AND jid > :jid))
+ORDER BY phone, jid LIMIT :limit;
+
+-- name: chats_of_import
+SELECT phone, jid FROM import_facts
+WHERE org = :org AND import = :import AND phone > 0 AND (phone > :phone OR (phone = :phone AND jid > :jid))
+ORDER BY phone, jid LIMIT :limit;
+
+-- name: named_alone
+-- What an import names, and how many others name the same, or knew it before (imported 0).
+SELECT f.phone, f.jid,
+    (SELECT COUNT(*) FROM import_facts o WHERE o.org = :org AND o.jid = f.jid AND o.phone = f.phone AND o.import <> f.import)
+    + CASE WHEN f.phone > 0
+        THEN (SELECT COUNT(*) FROM aliases a JOIN chats c ON c.org = a.org AND c.chat = a.contact
+            WHERE a.org = :org AND c.org = :org AND a.jid = f.jid AND c.phone = f.phone AND c.imported = 0)
+        ELSE (SELECT COUNT(*) FROM aliases a JOIN contacts k ON k.org = a.org AND k.contact = a.contact
+            WHERE a.org = :org AND k.org = :org AND a.jid = f.jid AND k.imported = 0)
+            + (SELECT COUNT(*) FROM phones p WHERE p.org = :org AND p.jid = f.jid) END
+FROM import_facts f
+WHERE f.org = :org AND f.import = :import AND (f.phone > :phone OR (f.phone = :phone AND f.jid > :jid))
+ORDER BY f.phone, f.jid LIMIT :limit;
+
+-- name: count_files_alone
+SELECT COUNT(*) FROM import_files f WHERE f.org = :org AND f.import = :import
+    AND NOT EXISTS (SELECT 1 FROM import_files o WHERE o.org = :org AND o.file = f.file AND o.import <> f.import);
+
+-- name: delete_import_facts
+DELETE FROM import_facts WHERE org = :org AND import = :import AND phone = :phone AND jid = :jid;
+
+-- name: facts_by_jid
+SELECT import, jid, facts FROM import_facts WHERE org = :org AND phone = :phone AND jid IN (:jids*) ORDER BY import, jid;
+
+-- name: told_jids
+SELECT import, phone, jid FROM import_facts WHERE org = :org AND jid IN (:jids*) ORDER BY import, phone, jid;
+
+-- name: add_import_mapping
+INSERT INTO import_mappings (org, import, lid, jid) VALUES (:org, :import, :lid, :jid) ON CONFLICT DO NOTHING;
+
+-- name: mapping_tellers
+SELECT import FROM import_mappings WHERE org = :org AND lid = :lid AND jid = :jid;
+
+-- name: mappings_among
+SELECT lid, jid FROM import_mappings WHERE org = :org AND lid IN (:jids*) AND jid IN (:jids*);
+
+-- name: set_alias
+UPDATE aliases SET contact = :contact WHERE org = :org AND jid = :jid;
+
+-- name: delete_alias
+DELETE FROM aliases WHERE org = :org AND jid = :jid;
+
+-- name: ids_waiting
+SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id > :after
+ORDER BY id LIMIT :limit;
+
+-- name: sent_after
+SELECT no, chat, id FROM messages
+WHERE org = :org AND sender = :sender AND sender <> chat AND phone = :phone AND no > :after ORDER BY no LIMIT :limit;
+
+-- name: doings_after
+SELECT DISTINCT phone, chat, id FROM addons
+WHERE org = :org AND (actor = :contact OR target = :contact)
+    AND (phone > :phone OR (phone = :phone AND (chat > :chat OR (chat = :chat AND id > :id))))
+ORDER BY phone, chat, id LIMIT :limit;
+
+-- name: mark_chat_imported
+UPDATE chats SET imported = 1 WHERE org = :org AND phone = :phone AND chat = :chat;
+
+-- name: mappings_of_import
+SELECT lid, jid FROM import_mappings WHERE org = :org AND import = :import ORDER BY lid, jid LIMIT :limit;
+
+-- name: delete_import_mapping
+DELETE FROM import_mappings WHERE org = :org AND import = :import AND lid = :lid AND jid = :jid;
+
+-- name: file_tellers
+SELECT import FROM import_files WHERE org = :org AND file = :file;
+
+-- name: has_file
+SELECT 1 FROM files WHERE org = :org AND file = :file;
+
+-- name: add_import_file
+INSERT INTO import_files (org, import, file) VALUES (:org, :import, :file) ON CONFLICT DO NOTHING;
+
+-- name: told_positions
+SELECT stream, told FROM positions WHERE org = :org AND told IS NOT NULL ORDER BY stream;
+
+-- name: told_position
+SELECT told FROM positions WHERE org = :org AND stream = :stream;
+
+-- name: delete_position
+DELETE FROM positions WHERE org = :org AND stream = :stream;
+
+-- name: files_of_import
+SELECT file FROM import_files WHERE org = :org AND import = :import ORDER BY file LIMIT :limit;
+
+-- name: delete_import_file
+DELETE FROM import_files WHERE org = :org AND import = :import AND file = :file;
+
+-- name: delete_file
+DELETE FROM files WHERE org = :org AND file = :file;
+
+-- name: import_raws
+SELECT raw FROM raws WHERE org = :org AND raw BETWEEN :low AND :high ORDER BY raw LIMIT :limit;
+
+-- name: delete_raw
+DELETE FROM raws WHERE org = :org AND raw = :raw;
+
+-- name: import_phones
+SELECT phone, jid, contact FROM phones WHERE org = :org ORDER BY phone;
+
+-- name: chat_is_told_of
+-- Whether a chat has messages, or something that waits for a line of an export.
+SELECT 1 WHERE EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone = :phone AND m.chat = :chat)
+    OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone AND a.chat = :chat
+        AND substr(a.id, 1, 4) = 'exp_');
+
+-- name: contact_is_referred_to
+SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.chat = :contact)
+    OR EXISTS (SELECT 1 FROM phones p WHERE p.org = :org AND p.contact = :contact)
+    OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.sender = :contact AND m.sender <> m.chat)
+    OR EXISTS (SELECT 1 FROM phones p JOIN addons a ON a.org = :org AND a.phone = p.phone
+        WHERE p.org = :org AND a.org = :org AND a.chat = :contact)
+    OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.actor = :contact)
+    OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.target = :contact AND a.target <> 0);
+
+-- name: phone_is_referred_to
+SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.phone = :phone)
+    OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone = :phone)
+    OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone);
+
+-- name: delete_phone
+DELETE FROM phones WHERE org = :org AND phone = :phone;
+
+-- name: delete_aliases
+DELETE FROM aliases WHERE org = :org AND contact = :contact;
+
+-- name: delete_merged_into
+DELETE FROM contacts WHERE org = :org AND merged_into = :contact;
+
+-- name: delete_contact
+DELETE FROM contacts WHERE org = :org AND contact = :contact;
+
+-- name: delete_import_tallies
+-- Counters of a chat that is gone; all of them are 0.
+DELETE FROM tallies WHERE org = :org AND phone = :phone AND chat = :chat;
+
+-- name: read_org_imports
+SELECT imports FROM heads WHERE org = :org;
+
+-- name: every_import_range
+SELECT first_no, last_no, import FROM import_numbers WHERE org = :org ORDER BY first_no;
+
+-- name: stray_retold
+SELECT r.import, r.no FROM import_retold r WHERE r.org = :org
+    AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.no = r.no)
+    AND NOT EXISTS (SELECT 1 FROM raws w WHERE w.org = :org AND w.raw = r.no)
+    AND NOT EXISTS (SELECT 1 FROM phones p WHERE p.org = :org AND p.phone = r.no);
+
+-- name: every_told_telling
+SELECT phone, chat, id, told FROM tellings WHERE org = :org AND told IS NOT NULL
+    AND (phone > :phone OR (phone = :phone AND (chat > :chat OR (chat = :chat AND id > :id))))
+ORDER BY phone, chat, id LIMIT :limit;
+
+-- name: every_told_addon
+SELECT phone, chat, id, told FROM addons WHERE org = :org AND told IS NOT NULL
+    AND (phone > :phone OR (phone = :phone AND (chat > :chat OR (chat = :chat AND id > :id))))
+ORDER BY phone, chat, id LIMIT :limit;
+
+-- name: import_references
+SELECT DISTINCT import, 'import_retold' FROM import_retold WHERE org = :org
+UNION ALL SELECT DISTINCT import, 'import_facts' FROM import_facts WHERE org = :org
+UNION ALL SELECT DISTINCT import, 'import_mappings' FROM import_mappings WHERE org = :org
+UNION ALL SELECT DISTINCT import, 'import_files' FROM import_files WHERE org = :org;
+
+-- name: lost_import_files
+SELECT f.import, f.file FROM import_files f WHERE f.org = :org
+    AND NOT EXISTS (SELECT 1 FROM files k WHERE k.org = :org AND k.file = f.file);
+
+-- name: imported_contacts
+SELECT contact, facts FROM contacts WHERE org = :org AND imported > 0 AND merged_into IS NULL AND contact > :after
+ORDER BY contact LIMIT :limit;
 
 -- ------------------------------------------------------------------ invariants
 
@@ -760,7 +1036,7 @@ SELECT digest, source, type, payload FROM raws WHERE org = :org AND digest > :af
 
 -- name: keep_position
 -- An archive's own place in a stream is newer than a file's.
-INSERT INTO positions (org, stream, place) VALUES (:org, :stream, :place) ON CONFLICT (org, stream) DO NOTHING;
+INSERT INTO positions (org, stream, place, told) VALUES (:org, :stream, :place, :told) ON CONFLICT (org, stream) DO NOTHING;
 
 -- name: last_stored
 -- Numbers rise, so the highest is the newest row.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.model import Phone
-from backscroll.ingest.connectors.export.archive import open_export
-from backscroll.ingest.connectors.export.chat import parse
+from backscroll.ingest import imports
+from backscroll.ingest.connectors.export.archive import ExportArchive, open_export
+from backscroll.ingest.connectors.export.chat import ExportedChat, parse
 from backscroll.ingest.exports.doubts import doubts_of
 from backscroll.ingest.exports.files import Files
 from backscroll.ingest.exports.lines import LineImport, Progress
@@ -34,8 +35,19 @@ class ExportSummary(Struct, frozen=True, kw_only=True):
     """JIDs by the names in the export; the phone's owner is "me"."""
     warnings: list[str]
 
+    import_id: int | None = None
+    """The import that this was, or that told the same before."""
+    replaces: tuple[int, ...] = ()
+    """Imports of the same lines, read otherwise, that were taken back."""
+    is_repeated: bool = False
+    """The same file was imported with the same answers before: nothing was done."""
+
     def __str__(self) -> str:
+        if self.is_repeated:
+            return f"Nothing new: import {self.import_id} took in this file with the same answers."
         told = f"{self.lines} lines of {self.chat}: {self.added} new, {self.known} known, {self.files} files kept."
+        told += f" This is import {self.import_id}"
+        told += f"; it replaces import {', '.join(map(str, self.replaces))}." if self.replaces else "."
         return "\n".join([told, *(f"Note: {warning}" for warning in self.warnings)])
 
 
@@ -61,28 +73,57 @@ def import_export(
     parsed = parse(archive.text, timezone=zone_of(timezone), day_first=day_first, names=archive.attachments)
     if not parsed.lines:
         raise Unreadable("export", path.name, "there is no message in it")
-    people = People(store, org, phone, archive, parsed, chat, me)
+    answers = {"phone": phone.number, "chat": chat, "timezone": timezone, "day_first": day_first, "me": me}
+    source = imports.source_of("export", path, answers, archive.text)
+    known = imports.same_import(store, org, source)
+    if known is not None and known.report is not None:
+        return convert(known.report | {"added": 0, "known": len(parsed.lines), "is_repeated": True}, ExportSummary)
+    # Whatever has to be asked is asked before anything is taken back.
+    asked = People(store, org, phone, archive, parsed, chat, me)
+    replaced = imports.replaced_by(store, org, source, archive.text)
+    if replaced and not imports.is_made_up(asked.chat):
+        chat = asked.chat
+    gone = sum(imports.undo(store, media, org, import_id).messages for import_id in replaced)
+    with imports.importing(store, org, source, replaced) as running:
+        people = People(running.store, org, phone, archive, parsed, chat, me)
+        files = Files(media, org, archive.attachments, max_media_bytes, people.warnings)
+        work = LineImport(running.store, org, phone, archive.text, parsed, people, files)
+        work.check_zone(timezone)
+        _take_in(work, people, files, archive, parsed, timezone, progress)
+        added = max(0, work.added - gone)
+        summary = ExportSummary(
+            chat=people.chat,
+            phone=phone.number,
+            lines=len(parsed.lines),
+            added=added,
+            known=len(parsed.lines) - added,
+            files=files.kept,
+            authors={name: "me" if jid == phone.jid else jid for name, jid in people.authors.items()},
+            warnings=people.warnings,
+            import_id=running.entry.id,
+            replaces=replaced,
+        )
+        running.report = to_builtins(summary)
+    return summary
+
+
+def _take_in(
+    work: LineImport,
+    people: People,
+    files: Files,
+    archive: ExportArchive,
+    parsed: ExportedChat,
+    timezone: str | None,
+    progress: Progress,
+) -> None:
     people.warnings += doubts_of(parsed)
-    files = Files(media, org, archive.attachments, max_media_bytes, people.warnings)
-    work = LineImport(store, org, phone, archive.text, parsed, people, files)
-    work.check_zone(timezone)
     if timezone is None:
         people.warnings.append(
             "times were read as UTC; give --timezone, such as Europe/Berlin, if the phone was elsewhere"
         )
     work.run(progress)
     files.keep_unnamed((line.attachment for line in parsed.lines), only_whatsapps=archive.is_folder)
-    if phone.jid not in people.authors.values() and people.is_group:
+    if people.phone.jid not in people.authors.values() and people.is_group:
         people.warnings.append(
             "nothing tells which author is the phone's owner; import again with --me NAME to mark your own messages"
         )
-    return ExportSummary(
-        chat=people.chat,
-        phone=phone.number,
-        lines=len(parsed.lines),
-        added=work.added,
-        known=len(parsed.lines) - work.added,
-        files=files.kept,
-        authors={name: "me" if jid == phone.jid else jid for name, jid in people.authors.items()},
-        warnings=people.warnings,
-    )

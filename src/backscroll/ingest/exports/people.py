@@ -37,7 +37,7 @@ class People:
     ) -> None:
         self._store = store
         self._org = org
-        self._phone = phone
+        self.phone = phone
         self._parsed = parsed
         self.warnings: list[str] = []
         self.events: list[Event] = []
@@ -54,17 +54,17 @@ class People:
 
     def known(self) -> list[Event]:
         """What is learned of people, told before the lines."""
-        mine = [name for name, jid in self.authors.items() if jid == self._phone.jid]
-        known_before = [NumberMapped(lid=made_up_jid(self.chat, name), jid=self._phone.jid) for name in mine]
+        mine = [name for name, jid in self.authors.items() if jid == self.phone.jid]
+        known_before = [NumberMapped(lid=made_up_jid(self.chat, name), jid=self.phone.jid) for name in mine]
         if self.is_group and self.title:
             self.events.append(ContactSeen(jid=self.chat, name=self.title))
         return [*self.events, *(known_before if self.is_group else [])]
 
     def learn(self) -> None:
         """Call the authors by the JIDs that the archive knows them by, once it was told all of them."""
-        phones = (self._phone.no,)
+        phones = (self.phone.no,)
         for name, jid in self.authors.items():
-            if jid != self._phone.jid and (known := self._store.find_contact(self._org, phones, jid)):
+            if jid != self.phone.jid and (known := self._store.find_contact(self._org, phones, jid)):
                 self.authors[name] = known.jid
 
     # ------------------------------------------------------------------ the phone's owner
@@ -79,14 +79,14 @@ class People:
     def _is_me(self, name: str) -> bool:
         if self._me is not None:
             return name == self._me
-        return name in self._parsed.own_names or name == self._phone.name or number_of(name) == self._phone.number
+        return name in self._parsed.own_names or name == self.phone.name or number_of(name) == self.phone.number
 
     # ------------------------------------------------------------------ the chat
 
     def _chat_by_title(self, identity: Identity, given: str | None) -> str:
         title = identity.title or ""
         found = self._finder.find(title, self.is_group)
-        made_up = made_up_jid(self._phone.jid, title, self.is_group)
+        made_up = made_up_jid(self.phone.jid, title, self.is_group)
         if found is None and self.is_group and given is None and (copied := self._copied_title(title)):
             self.title, found = copied, self._finder.find(copied, True)
         if found is not None and self.is_group:
@@ -151,7 +151,7 @@ class People:
     def _sample(self, jid: str) -> list[ArchivedMessage]:
         """Messages of a chat: the newest ones, and those of the time that the export tells of."""
         first, last = (pick(line.sent_at for line in self._parsed.lines) for pick in (min, max))
-        query = MessageQuery(org=self._org, phones=(self._phone.no,), chat=jid, shows="messages", limit=SAMPLE)
+        query = MessageQuery(org=self._org, phones=(self.phone.no,), chat=jid, shows="messages", limit=SAMPLE)
         spans = (query, structs.replace(query, since=first, until=last))
         return [message for span in spans for message in self._store.list_messages(span).messages]
 
@@ -178,10 +178,10 @@ class People:
         if me is not None and not self._mine:
             self._wrote_nothing(me)
         if self.is_group:
-            return {name: self._phone.jid if name in self._mine else self._someone(name) for name in names}
+            return {name: self.phone.jid if name in self._mine else self._someone(name) for name in names}
         other = identity.other or self._other_side()
         self._tell_name(self.chat, other or self.title)
-        return {name: self.chat if name == other else self._phone.jid for name in names}
+        return {name: self.chat if name == other else self.phone.jid for name in names}
 
     def _wrote_nothing(self, me: str) -> None:
         names = self._parsed.authors
@@ -204,14 +204,14 @@ class People:
         raise Question(f"Only {others[0]} writes here. Is that you?", f'--me "{others[0]}" if it is, or your own name')
 
     def _is_other(self, name: str) -> bool:
-        contact = self._store.find_contact(self._org, (self._phone.no,), self.chat)
+        contact = self._store.find_contact(self._org, (self.phone.no,), self.chat)
         known = {contact.name, contact.push_name, contact.business_name} if contact else set()
         return name == self.title or name in known or jid_of_number(name) == self.chat
 
     def jid_of(self, name: str) -> str:
         """The JID of somebody whom a line names, also if they wrote nothing in this chat."""
         if name == self._me or name in self._mine:
-            return self._phone.jid
+            return self.phone.jid
         return self.authors.get(name) or jid_of_number(name) or made_up_jid(self.chat, name)
 
     def _someone(self, name: str) -> str:
@@ -231,7 +231,7 @@ class People:
     def _known_as(self, name: str) -> list[Contact]:
         """Contacts of this phone, with a number or LID, that go by a name."""
         found = [jid for jid in self._store.find_by_name(self._org, name) if is_numbered(jid)]
-        phones = (self._phone.no,)
+        phones = (self.phone.no,)
         return [contact for jid in found if (contact := self._store.find_contact(self._org, phones, jid))]
 
     def _tell_name(self, jid: str, name: str | None) -> None:

@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from backscroll.concurrency.retry import retry
 from backscroll.core.errors import BadField, Error, Unauthorised, Unreadable
 from backscroll.core.events import Batch, ChatSeen, Event, MessageSeen, NumberMapped, PhoneSeen
 from backscroll.core.events import ContactSeen as _ContactSeen
 from backscroll.core.ids import bare_number, canonical
+from backscroll.core.imports import NewImport
+from backscroll.ingest import imports
 from backscroll.ingest.connectors.periskope import answers
 from backscroll.ingest.connectors.periskope.pages import PulledPage
 from backscroll.ingest.fetch import Fetcher
@@ -88,11 +90,13 @@ def pull(
     they are. Raises ``PullStopped``, ``Unauthorised``, ``BadField`` or ``Unreadable``, each with a remedy.
     """
     base = _base(url or DEFAULT_URL)
-    with Fetcher(trusted=httpx.URL(base)) as fetcher:
+    source = NewImport(kind="periskope", file=base, answers={"phone": phone} if phone else {})
+    with Fetcher(trusted=httpx.URL(base)) as fetcher, imports.importing(store, org, source) as running:
         server = Server(fetcher, base, token, phone, sleep, now)
-        files = None if media is None else Files(store, org, media, fetcher, server, max_media_bytes)
-        run = _Run(store, org, server, phone, files, progress, page_size, now)
+        files = None if media is None else Files(running.store, org, media, fetcher, server, max_media_bytes)
+        run = _Run(running.store, org, server, phone, files, progress, page_size, now)
         run.everything(full)
+        running.report = to_builtins(run.summary)
         return run.summary
 
 

@@ -132,6 +132,15 @@ class MediaStore:
                 _remove(gone)
         return was_there
 
+    def delete_unless_newer(self, org: int, sha256: str, kept_until: int) -> bool:
+        """Remove the file, unless it was kept again after ``kept_until`` (microseconds UTC)."""
+        try:
+            path = self.path(org, sha256)
+            newer = path.stat().st_mtime_ns // 1000 > kept_until
+        except (NotFound, FileNotFoundError):
+            return False
+        return not newer and self.delete(org, sha256)
+
     def orgs(self) -> Iterator[int]:
         """The orgs that have a folder here, in order."""
         names = (folder.name for folder in self.root.iterdir()) if self.root.is_dir() else ()
@@ -219,6 +228,9 @@ class MediaStore:
             if not (final.is_file() and final.stat().st_size == size):
                 os.fsync(file.fileno())
                 temporary.replace(final)
+            else:
+                # Who removes files looks at when they were kept last.
+                os.utime(final)
             # Also for known bytes: whoever wrote them may not have come this far yet.
             sync_folder(final.parent)
 

@@ -35,7 +35,8 @@ from backscroll.storage.read.messages import Assembler, Place
 from backscroll.storage.read.names import Names, Reading
 from backscroll.storage.records.counters import Counter, Scope
 from backscroll.storage.records.damage import readable, registers_of
-from backscroll.storage.records.identity import ContactRow, Registers, value_of
+from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.registers import Registers, value_of
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
 

@@ -14,7 +14,7 @@ import msgspec
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import Media
-from backscroll.storage.records.identity import Registers, decode_registers
+from backscroll.storage.records.registers import Registers, decode_registers
 from backscroll.storage.records.resolve import ACK_ORDER
 from backscroll.storage.records.rows import MessageRow, is_sound, problem_of
 

@@ -1,8 +1,4 @@
-"""Who is who: every JID of a contact leads to one number, also when LID and phone number meet late.
-
-What sources tell of contacts and chats is kept as registers, ``{field: [at, rank, value]}``: the latest
-observation stands, then the better source, then the greater value. So the order of arrival does not matter.
-"""
+"""Who is who: every JID of a contact leads to one number, also when LID and phone number meet late."""
 
 from __future__ import annotations
 
@@ -18,53 +14,21 @@ from backscroll.core import ids
 from backscroll.core.errors import BadField
 from backscroll.core.limits import MAX_JID
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.provenance import Provenance
+from backscroll.storage.records.registers import (
+    Registers,
+    decode_registers,
+    encode_registers,
+    join,
+    tell,
+    value_of,
+)
+from backscroll.storage.records.tellers import NOBODY
 
-Registers = dict[str, list[Any]]
-_ENCODER = msgspec.json.Encoder(order="sorted")
-_DECODER = msgspec.json.Decoder(Registers)
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
 _PERSONS = ("user", "lid", "export", "bsuid")
-
-
-class OrgState(Struct):
-    """The organisation's counter row while it is held by a writer."""
-
-    org: int
-    seq: int
-    next_no: int
-    named: int
-    indexed_from: int | None = None
-    """The search index has the messages from this number on; None when nobody has begun it (storage/search/)."""
-    next_segment: int = 1
-    changes: list[tuple[str, int]] = []
-    """Those of the batch that is being written."""
-    numbered: list[tuple[str, int]] = []
-    """Those of earlier batches of the same transaction, up to ``seq``."""
-
-    def number(self) -> int:
-        """The next number for a message, contact, phone or payload; never given twice."""
-        self.next_no += 1
-        return self.next_no - 1
-
-    def segment(self) -> int:
-        """The next number for a segment of the search index; never given twice."""
-        self.next_segment += 1
-        return self.next_segment - 1
-
-    def change(self, what: str, no: int) -> None:
-        """Note a change for the feed; it gets its seq when the batch ends."""
-        self.changes.append((what, no))
-
-    def end_batch(self) -> int:
-        """Number the changes of a batch, and say how many they are."""
-        changed = len(self.changes)
-        self.seq += changed
-        self.numbered += self.changes
-        self.changes = []
-        if self.named < 0:
-            self.named = self.seq
-        return changed
 
 
 class ContactRow(Struct):
@@ -81,6 +45,9 @@ class ContactRow(Struct):
     merged_into: int | None
     stored_at: int
     changed_at: int
+    imported: int = 0
+    """0 when no import told anything of it, so that it stays whatever is undone; 1 when only imports ever named it, 2
+    when live sources did too. From 1 on, ``import_facts`` says who told what."""
 
     @property
     def display_name(self) -> str | None:
@@ -96,56 +63,17 @@ def canonical(jid: str) -> str:
 _canonical = lru_cache(maxsize=8192)(ids.canonical)
 
 
-def decode_registers(text: str | None) -> Registers:
-    return {} if text is None else _DECODER.decode(text)
-
-
-def encode_registers(registers: Registers) -> str | None:
-    return _ENCODER.encode(registers).decode() if registers else None
-
-
-def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: int) -> bool:
-    """Put what is known of ``facts`` in; says whether anything changed."""
-    changed = False
-    for field, value in facts.items():
-        if value is not None:
-            changed |= _tell(registers, field, [-1 if at is None else at, rank, msgspec.to_builtins(value)])
-    return changed
-
-
-def join(registers: Registers, others: Registers) -> bool:
-    changed = False
-    for field, observed in others.items():
-        changed |= _tell(registers, field, observed)
-    return changed
-
-
-def _tell(registers: Registers, field: str, observed: list[Any]) -> bool:
-    known = registers.get(field)
-    if known is not None and _strength(known) >= _strength(observed):
-        return False
-    registers[field] = observed
-    return True
-
-
-def _strength(observed: list[Any]) -> tuple[int, int, bytes]:
-    return (observed[0], observed[1], _ENCODER.encode(observed[2]))
-
-
-def value_of(registers: Registers, field: str) -> Any:
-    observed = registers.get(field)
-    return None if observed is None else observed[2]
-
-
 class ContactResolver:
     """The contacts that one writing transaction meets."""
 
-    def __init__(self, tx: Txn, state: OrgState, now: int) -> None:
+    def __init__(self, tx: Txn, state: OrgState, now: int, provenance: Provenance) -> None:
         self._tx = tx
         self._state = state
         self.now = now
+        self.provenance = provenance
         self._numbers: dict[str, int] = {}
         self._unknown: set[str] = set()
+        self._unclaimed: set[str] = set()
         self._loaded: dict[int, ContactRow] = {}
         self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": state.org})}
         self._merged: dict[int, int] = dict(self.pending)
@@ -165,11 +93,28 @@ class ContactResolver:
         missing = sorted(wanted - self._unknown)
         for start in range(0, len(missing), 500):
             chunk = missing[start : start + 500]
-            for jid, contact, merged_into, _ in self._tx.all("find_aliases", {"org": self._state.org, "jids": chunk}):
+            params = {"org": self._state.org, "jids": chunk}
+            for jid, contact, merged_into, main, imported in self._tx.all("find_aliases", params):
                 self._numbers[jid] = contact if merged_into is None else merged_into
+                if imported == 1 or (imported and jid != main):
+                    self._unclaimed.add(jid)
         unknown = wanted - self._numbers.keys()
         self._unknown |= unknown
         return sorted(unknown)
+
+    def claim(self, jids: Iterable[str]) -> None:
+        """A live source names these: contacts that only imports named so far stay when these are taken back."""
+        if not self._unclaimed:
+            return
+        for jid in sorted(self._unclaimed.intersection(jids)):
+            self._claim(self.contact_row(self.number(jid)), jid)
+            self._unclaimed.discard(jid)
+
+    def _claim(self, contact_row: ContactRow, jid: str) -> None:
+        self.provenance.claim(jid)
+        if contact_row.imported == 1:
+            contact_row.imported = 2
+            self._unsaved.add(contact_row.contact)
 
     def load_known(self, jids: Iterable[str]) -> None:
         """Read many contacts at once that will be asked for; whoever was never met is left out."""
@@ -181,11 +126,14 @@ class ContactResolver:
         contact = self._state.number()
         kind = ids.kind_of(jid)
         params = {"org": self._state.org, "contact": contact, "jid": jid, "now": self.now}
+        params["imported"] = int(bool(self.provenance.teller))
         self._tx.run("add_contact", params | {"kind": kind, "lid": jid if kind == "lid" else None})
         self._tx.run("add_alias", params)
         self._state.change("contact", contact)
         self._numbers[jid] = contact
         self._unknown.discard(jid)
+        if self.provenance.teller:
+            self._unclaimed.add(jid)
         return contact
 
     def number(self, jid: str) -> int:
@@ -225,14 +173,25 @@ class ContactResolver:
         self.load(wanted)
         return {contact for contact in wanted if self._loaded[contact].kind == "export"}
 
-    def tell(self, contact: int, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
+    def tell(self, contact: int, jid: str, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
         """Remember what is told until ``finish``. Each message tells its sender's name anew."""
         registers = self._observed.get(contact)
         if registers is None:
             registers = decode_registers(self.contact_row(contact).facts)
+        contact_row = self.contact_row(contact)
+        if self.provenance.teller or contact_row.imported:
+            self._pin(contact_row, registers)
+            self.provenance.tell(0, canonical(jid), facts, at, rank)
         if tell(registers, facts, at, rank):
             self._observed[contact] = registers
             self.name_by(self.contact_row(contact), registers)
+
+    def _pin(self, contact_row: ContactRow, registers: Registers) -> None:
+        """From now on it is known who told what of a contact."""
+        if not contact_row.imported:
+            self.provenance.pin(0, contact_row.jid, registers)
+            contact_row.imported = 2
+            self._unsaved.add(contact_row.contact)
 
     def finish(self) -> None:
         """Take what was told of contacts for true; ``flush`` writes it.
@@ -249,6 +208,58 @@ class ContactResolver:
             else:
                 self._save(contact_row, registers)
         self._observed.clear()
+
+    def aliases_of(self, contact: int) -> list[str]:
+        """All JIDs that lead to a contact."""
+        params = {"org": self._state.org, "contacts": (contact,)}
+        return [row[1] for row in self._tx.all("dump_aliases", params)]
+
+    def part_with(self, contact: int, part: list[str], rest: list[str]) -> int:
+        """Make some of a contact's JIDs a contact of its own, with what was told under them; returns its number."""
+        jid = min(part, key=_worth)
+        number = self._state.number()
+        params = {"org": self._state.org, "contact": number, "jid": jid, "now": self.now, "imported": 1}
+        lid = min((j for j in part if ids.kind_of(j) == "lid"), default=None)
+        self._tx.run("add_contact", params | {"kind": ids.kind_of(jid), "lid": lid})
+        for alias in part:
+            self._tx.run("set_alias", params | {"jid": alias})
+            self._numbers[alias] = number
+        self._state.change("contact", number)
+        self.set_registers(number, self.provenance.derived(0, part)[0])
+        self._leave(contact, rest)
+        return number
+
+    def drop_aliases(self, contact: int, part: Iterable[str], rest: list[str]) -> None:
+        """JIDs that nobody used no longer lead to a contact."""
+        for alias in part:
+            self._tx.run("delete_alias", {"org": self._state.org, "jid": alias})
+            self._numbers.pop(alias, None)
+        self._leave(contact, rest)
+
+    def _leave(self, contact: int, rest: list[str]) -> None:
+        contact_row = self.contact_row(contact)
+        contact_row.lid = min((j for j in rest if ids.kind_of(j) == "lid"), default=None)
+        if contact_row.imported:
+            self._save(contact_row, self.provenance.derived(0, rest)[0])
+        else:
+            self._save(contact_row, decode_registers(contact_row.facts))
+
+    def set_registers(self, contact: int, registers: Registers) -> None:
+        """Take these for all that is told of a contact; ``flush`` writes it."""
+        contact_row = self.contact_row(contact)
+        if decode_registers(contact_row.facts) != registers:
+            self._save(contact_row, registers)
+
+    def remove(self, contact: int) -> None:
+        """Forget a contact that nothing refers to, with all JIDs that lead to it."""
+        params = {"org": self._state.org, "contact": contact}
+        for name in ("delete_aliases", "delete_merged_into", "delete_contact"):
+            self._tx.run(name, params)
+        self._numbers = {jid: known for jid, known in self._numbers.items() if known != contact}
+        self._unsaved.discard(contact)
+        self._loaded.pop(contact, None)
+        self._state.named = -1
+        self._state.change("contact", contact)
 
     def _save(self, contact_row: ContactRow, registers: Registers) -> None:
         self._change(contact_row, registers)
@@ -285,8 +296,33 @@ class ContactResolver:
         lid, jid = canonical(lid), canonical(jid)
         _check_jid(lid)
         _check_jid(jid)
+        were_one = self.provenance.active and self._knows(lid, jid)
+        if self.provenance.active and not were_one:
+            self._pin_mappings(lid)
+            self._pin_mappings(jid)
         self._map(lid, jid)
+        if self.provenance.active and self._knows(lid, jid):
+            self.provenance.name([(0, lid), (0, jid)])
+            if self.provenance.teller == NOBODY and self.contact_row(self._find([jid])[jid]).imported == 1:
+                self._claim(self.contact_row(self._find([jid])[jid]), jid)
+            self.provenance.tell_mapping(lid, jid, is_new=not were_one)
         self.flush()
+
+    def _pin_mappings(self, jid: str) -> None:
+        """Note what ties the JIDs of a contact together before an import is noted for another tie."""
+        contact = self._find([jid]).get(jid)
+        if contact is None:
+            return
+        main, jids = self.contact_row(contact).jid, self.aliases_of(contact)
+        if self.provenance.teller:
+            self._pin(self.contact_row(contact), decode_registers(self.contact_row(contact).facts))
+        if len(jids) > 1:
+            self.provenance.pin_mappings(main, jids)
+
+    def _knows(self, *jids: str) -> bool:
+        """Whether all of these lead to one contact."""
+        found = self._find(jids)
+        return len(found) == len(set(jids)) and len(set(found.values())) == 1
 
     def _map(self, lid: str, jid: str) -> None:
         known = self._find([lid, jid])
@@ -323,6 +359,9 @@ class ContactResolver:
         for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
             self._tx.run(name, params)
         registers = decode_registers(winner.facts)
+        if winner.imported or loser.imported:
+            self._pin(winner, registers)
+            self._pin(loser, decode_registers(loser.facts))
         join(registers, decode_registers(loser.facts))
         winner.lid = min(filter(None, (winner.lid, loser.lid)), default=None)
         self._save(winner, registers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backscroll.core.errors import NotFound
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.identity import OrgState
+from backscroll.storage.records.orgstate import OrgState
 
 
 def lock_org_state(tx: Txn, org: int) -> OrgState:
@@ -17,5 +17,5 @@ def lock_org_state(tx: Txn, org: int) -> OrgState:
 
 def store_org_state(tx: Txn, state: OrgState) -> None:
     """Write the row back; its changes are numbered by now."""
-    row = {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named}
+    row = {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named, "imports": state.imports}
     tx.run("save_org_state", row | {"indexed_from": state.indexed_from, "next_segment": state.next_segment})

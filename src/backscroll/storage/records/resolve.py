@@ -7,7 +7,7 @@ repetition nor splitting can matter. The rules are told in docs/decisions/0003-m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, get_args
 
@@ -27,6 +27,7 @@ from backscroll.core.model import (
     Quote,
     Source,
 )
+from backscroll.storage.records.tellers import LIVE, NOBODY, Tellers, together
 
 ACK_ORDER = {0: 0, 1: 1, 2: 2, -1: 3, 3: 4, 4: 5, 5: 6}
 """An ack is only raised. A failure beats what the server alone confirmed, a delivery beats a failure."""
@@ -41,6 +42,9 @@ _NO_DETAILS: Details = Message.__struct_defaults__[-1]
 _NESTED = (Media, Quote, Location, Poll)
 _ENCODER = msgspec.json.Encoder()
 _MEDIA = msgspec.json.Decoder(Media)
+_TOLD = msgspec.json.Decoder(list[int | list[Any]])
+Told = tuple[int, int | None, str | None]
+"""The number of an import, and the time and value that it told of an annotation."""
 
 
 class Observation(Struct, frozen=True):
@@ -50,6 +54,8 @@ class Observation(Struct, frozen=True):
     source: Source
     message: Message
     digest: str
+    told: Tellers = LIVE
+    """Who told exactly this."""
 
     @property
     def priority(self) -> tuple[int, int, bool, str]:
@@ -68,6 +74,8 @@ class Annotation(Struct, frozen=True):
     ref: str
     at: int | None
     value: str | None
+    told: tuple[Told, ...] = ()
+    """What each of its tellers said; nothing when only live sources told it."""
 
     @property
     def key(self) -> AnnotationKey:
@@ -87,12 +95,62 @@ def put_latest(annotations: dict[AnnotationKey, Annotation], annotation: Annotat
     known = annotations.get(annotation.key)
     if known is None:
         annotations[annotation.key] = annotation
-    elif annotation.kind in ("receipt", "revoke"):
+        return
+    latest = _latest(known, annotation)
+    if known.told or annotation.told:
+        latest = structs.replace(latest, told=_told_together(known, annotation))
+    if latest != known:
+        annotations[annotation.key] = latest
+
+
+def _latest(known: Annotation, annotation: Annotation) -> Annotation:
+    if annotation.kind in ("receipt", "revoke"):
         times = [a.at for a in (known, annotation) if a.at is not None]
         value = max(filter(None, (known.value, annotation.value)), default=None)
-        annotations[annotation.key] = structs.replace(known, at=min(times, default=None), value=value)
-    elif annotation.recency > known.recency:
-        annotations[annotation.key] = annotation
+        return structs.replace(known, at=min(times, default=None), value=value)
+    return annotation if annotation.recency > known.recency else known
+
+
+def _told_together(known: Annotation, annotation: Annotation) -> tuple[Told, ...]:
+    together: dict[int, Annotation] = {}
+    for teller, at, value in (*_told_of(known), *_told_of(annotation)):
+        said = structs.replace(annotation, at=at, value=value, told=())
+        together[teller] = _latest(together[teller], said) if teller in together else said
+    return tuple((teller, said.at, said.value) for teller, said in sorted(together.items()))
+
+
+def _told_of(annotation: Annotation) -> tuple[Told, ...]:
+    return annotation.told or ((NOBODY, annotation.at, annotation.value),)
+
+
+def annotation_told_by(annotation: Annotation, counts: Callable[[int], bool]) -> Annotation | None:
+    """What some of its tellers say; None when none of them told it."""
+    rest = tuple(told for told in _told_of(annotation) if counts(told[0]))
+    if not rest:
+        return None
+    if len(rest) == len(_told_of(annotation)):
+        return annotation
+    said = [structs.replace(annotation, at=at, value=value, told=()) for _, at, value in rest]
+    latest = said[0]
+    for other in said[1:]:
+        latest = _latest(latest, other)
+    return latest if [t[0] for t in rest] == [NOBODY] else structs.replace(latest, told=rest)
+
+
+def encode_told(annotation: Annotation) -> str | None:
+    """For the column ``told``: numbers of imports, with time and text where these are not the ones that stand."""
+    if not annotation.told:
+        return None
+    standing = (annotation.at, annotation.value)
+    told = [teller if (at, value) == standing else [teller, at, value] for teller, at, value in annotation.told]
+    return _ENCODER.encode(told).decode()
+
+
+def decode_told(text: str | None, at: int | None, value: str | None) -> tuple[Told, ...]:
+    """``encode_told`` the other way round."""
+    if text is None:
+        return ()
+    return tuple((t, at, value) if isinstance(t, int) else (t[0], t[1], t[2]) for t in _TOLD.decode(text))
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
@@ -110,7 +168,7 @@ class Resolved(Struct, frozen=True, kw_only=True):
     has_annotations: bool
 
 
-def observation(sender: int, source: Source, message: Message) -> Observation:
+def observation(sender: int, source: Source, message: Message, told: Tellers = LIVE) -> Observation:
     """``message`` with its key reduced to the id: the numbers stand in the row.
 
     ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
@@ -120,18 +178,34 @@ def observation(sender: int, source: Source, message: Message) -> Observation:
     if details == _NO_DETAILS:
         details = _NO_DETAILS
     bare = structs.replace(message, key=MessageKey("", "", message.key.id), from_me=False, kind=kind, details=details)
-    return Observation(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16])
+    return Observation(sender, source, bare, hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:16], told)
 
 
 def prune(observations: Iterable[Observation]) -> list[Observation]:
-    """Drop those that cannot show: a later observation of the same source knows all they know."""
+    """Drop those that cannot show: a later observation of the same source knows all they know.
+
+    One that another import told stays: it shows again when that later one is taken back.
+    """
     kept: list[Observation] = []
-    ordered = sorted({(t.sender, t.source, t.digest): t for t in observations}.values(), key=lambda t: t.priority)
-    for candidate in reversed(ordered):
-        rivals = (k for k in kept if _same_source(k, candidate))
-        if not any(_known(candidate) <= _known(rival) for rival in rivals):
-            kept.append(candidate)
+    for candidate in sorted(_told_once(observations), key=lambda t: t.priority, reverse=True):
+        rivals = [k for k in kept if _same_source(k, candidate) and _known(candidate) <= _known(k)]
+        left = frozenset(candidate.told).difference(*(rival.told for rival in rivals))
+        if left:
+            told = candidate.told if len(left) == len(candidate.told) else tuple(sorted(left))
+            kept.append(candidate if told is candidate.told else structs.replace(candidate, told=told))
     return sorted(kept, key=lambda t: (t.sender, t.source, t.digest))
+
+
+def _told_once(observations: Iterable[Observation]) -> Iterable[Observation]:
+    """Each observation with all who told it."""
+    found: dict[tuple[int, Source, str], Observation] = {}
+    for t in observations:
+        key = (t.sender, t.source, t.digest)
+        known = found.get(key)
+        if known is not None and known.told != t.told:
+            t = structs.replace(t, told=together(known.told, t.told))
+        found[key] = t
+    return found.values()
 
 
 def _same_source(one: Observation, other: Observation) -> bool:

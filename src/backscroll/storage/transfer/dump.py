@@ -22,7 +22,9 @@ from backscroll.database.protocol import Txn
 from backscroll.storage.accounts import accounts
 from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
-from backscroll.storage.records.identity import ContactResolver, OrgState, Registers, decode_registers
+from backscroll.storage.records.identity import ContactResolver
+from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.registers import Registers, decode_registers
 from backscroll.storage.records.resolve import (
     Annotation,
     AnnotationKey,
@@ -33,10 +35,13 @@ from backscroll.storage.records.resolve import (
     put_latest,
 )
 from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, problem_of, row_of
-from backscroll.storage.write.batch import Applied, Writer, keep_raw, lock_org_state, save_org_state
+from backscroll.storage.records.tellers import NOBODY, encode_tellers
+from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MOVED
+from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import MessageWriter, Values
+from backscroll.storage.write.org_state import Applied, lock_org_state, save_org_state
 from backscroll.storage.write.validation import cleaned
 
 T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen)
@@ -440,10 +445,20 @@ def _event_of(annotation: Annotation, target: events.Target, actor: str | None, 
 # ---------------------------------------------------------------------- the way back in
 
 
-def restore_lines(tx: Txn, org: int, lines: Sequence[Line], now: int, make_phone_id: Callable[[], str]) -> Applied:
+def restore_lines(
+    tx: Txn,
+    org: int,
+    lines: Sequence[Line],
+    now: int,
+    make_phone_id: Callable[[], str],
+    import_id: int | None = None,
+) -> Applied:
     """Apply lines of a dump in one transaction; each counts as told by its own source."""
     state = lock_org_state(tx, org)
+    if import_id is not None:
+        must_be_running(tx, org, import_id)
     writer = Writer(tx, state, now, "linked")
+    writer.provenance.begin(import_id or NOBODY)
     message_writer = writer.message_writer = _KeepingTimes(tx, state, writer.resolver, now)
     heard: list[tuple[events.Event, About]] = []
     for line in lines:
@@ -494,11 +509,13 @@ class _KeepingTimes(MessageWriter):
 def _keep(tx: Txn, writer: Writer, kept: FileKept | RawKept | PositionKept, about: About) -> None:
     match kept:
         case FileKept(sha256, size, mimetype):
+            writer.provenance.tell_file(sha256)
             params = {"file": sha256, "size": size, "mimetype": mimetype}
             tx.run("add_file", params | {"org": writer.org, "now": writer.now})
         case RawKept(_, media_type, payload):
-            keep_raw(tx, writer.state, about.source or "linked", media_type, payload, writer.now)
+            writer.keep_raw(about.source or "linked", media_type, payload)
         case PositionKept(stream, place):
-            tx.run("keep_position", {"org": writer.org, "stream": stream, "place": place})
+            told = encode_tellers((writer.provenance.teller,))
+            tx.run("keep_position", {"org": writer.org, "stream": stream, "place": place, "told": told})
         case _:
             assert_never(kept)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import zstandard
 from msgspec import Struct, structs
 
 from backscroll.core import events
 from backscroll.core.errors import Conflict
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.identity import ContactResolver, OrgState
-from backscroll.storage.records.org_state import lock_org_state, store_org_state
+from backscroll.storage.records.identity import ContactResolver, canonical
+from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.resolve import (
     ALTERING,
     Annotation,
@@ -24,6 +23,9 @@ from backscroll.storage.records.resolve import (
     Annotations,
     Observation,
     Resolved,
+    annotation_told_by,
+    decode_told,
+    encode_told,
     observation,
     prune,
     put_latest,
@@ -31,24 +33,21 @@ from backscroll.storage.records.resolve import (
     resolve_one,
 )
 from backscroll.storage.records.rows import EXPORT_PREFIX, OBSERVED, MessageRow, observation_of, row_of
+from backscroll.storage.records.tellers import (
+    LIVE,
+    NOBODY,
+    Tellers,
+    decode_tellers,
+    encode_tellers,
+    together,
+)
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched, minutes_of
+from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
+from backscroll.storage.write.org_state import Applied, keep_raw, lock_org_state, save_org_state
 from backscroll.storage.write.phones import OwnPhones
-from backscroll.storage.write.validation import cleaned_batch, jids_of, named_in
-
-__all__ = [
-    "Applied",
-    "Key",
-    "Known",
-    "Observed",
-    "Session",
-    "Writer",
-    "apply_batch",
-    "keep_raw",
-    "lock_org_state",
-    "save_org_state",
-]
+from backscroll.storage.write.validation import cleaned_batch, jids_of, named_in, told_of
 
 _UNSETTLING = (events.NumberMapped, events.PhoneSeen)
 ANSWERS_US = 48 * 3_600_000_000
@@ -58,15 +57,6 @@ _CLOSE = 60
 """Minutes."""
 _MESSAGE = msgspec.json.Decoder(Message)
 _ENCODER = msgspec.json.Encoder()
-
-
-class Applied(Struct, frozen=True):
-    """What a batch did: ``changed`` rows, up to the organisation's ``seq``."""
-
-    changed: int
-    seq: int
-    refused: tuple[str, ...] = ()
-    """Events that could not be kept and went to quarantine (ingest/pipeline.py), each with its reason."""
 
 
 class Known(Struct):
@@ -82,15 +72,23 @@ class Known(Struct):
     renamed: bool = False
     """Observations or annotations stand under numbers of merged contacts; they are to be written anew."""
 
+    def without(self, tellers: Collection[int]) -> Known:
+        """What would be held had these told nothing. ``rows`` and ``kept`` stay what the archive holds now."""
+        return self._told_by(lambda teller: teller not in tellers)
 
-def save_org_state(tx: Txn, state: OrgState) -> Applied:
-    """Write the changes and put the counter row back; what the last batch did comes back."""
-    changed = state.end_batch()
-    if state.numbered:
-        numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
-        tx.many("add_change", ({"org": state.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
-    store_org_state(tx, state)
-    return Applied(changed, state.seq)
+    def only(self, tellers: Collection[int]) -> Known:
+        """What these alone told."""
+        return self._told_by(lambda teller: teller in tellers)
+
+    def _told_by(self, counts: Callable[[int], bool]) -> Known:
+        told = [structs.replace(t, told=tuple(filter(counts, t.told))) for t in self.observations]
+        left = {key: annotation_told_by(a, counts) for key, a in self.annotations.items()}
+        annotations = {key: a for key, a in left.items() if a is not None}
+        return structs.replace(self, observations=[t for t in told if t.told], annotations=annotations)
+
+
+Pair = tuple[Resolved, MessageRow | None]
+"""A message, and the row that it has."""
 
 
 def apply_batch(tx: Txn, org: int, batch: events.Batch, now: int, make_phone_id: Callable[[], str]) -> Applied:
@@ -107,6 +105,7 @@ class Session:
     def __init__(self, tx: Txn, org: int, make_phone_id: Callable[[], str]) -> None:
         self._tx = tx
         self._state = lock_org_state(tx, org)
+        self._provenance = Provenance(tx, self._state)
         self._make_phone_id = make_phone_id
         self._writer: Writer | None = None
 
@@ -123,19 +122,32 @@ class Session:
         unsettling = any(isinstance(event, _UNSETTLING) for event in batch.events)
         if unsettling:
             self._begin_anew()
+        if batch.import_id is not None:
+            must_be_running(self._tx, self._state.org, batch.import_id)
+        self._provenance.begin(batch.import_id or NOBODY)
         self._ready(batch.source, now).write(batch, self._make_phone_id)
+        self._provenance.end()
         if unsettling:
             self._begin_anew()
         if batch.position is not None:
             stream, place = batch.position
-            self._tx.run("save_position", {"org": self._state.org, "stream": stream, "place": place})
+            params = {"org": self._state.org, "stream": stream, "place": place}
+            told = encode_tellers(self._position_tellers(batch, stream))
+            self._tx.run("save_position", params | {"told": told})
         if batch.answer is not None:
             keep_answer(self._tx, self._state.org, batch.answer, now)
         return Applied(self._state.end_batch(), self._state.seq)
 
+    def _position_tellers(self, batch: events.Batch, stream: str) -> Tellers:
+        """Whose reading led to a place: without one of them, the stream has to be read anew."""
+        if batch.import_id is None:
+            return LIVE
+        row = self._tx.one("told_position", {"org": self._state.org, "stream": stream})
+        return together(decode_tellers(row[0]) if row else (), (batch.import_id,))
+
     def _ready(self, source: Source, now: int) -> Writer:
         if self._writer is None:
-            self._writer = Writer(self._tx, self._state, now, source)
+            self._writer = Writer(self._tx, self._state, now, source, self._provenance)
         else:
             self._writer.turn_to(source, now)
         return self._writer
@@ -154,13 +166,16 @@ class Session:
 class Writer:
     """One writing transaction of one organisation. Until its end nobody else writes there."""
 
-    def __init__(self, tx: Txn, state: OrgState, now: int, source: Source) -> None:
+    def __init__(
+        self, tx: Txn, state: OrgState, now: int, source: Source, provenance: Provenance | None = None
+    ) -> None:
         self.tx = tx
         self.state = state
         self.org = state.org
         self.now = now
         self.source: Source = source
-        self.resolver = ContactResolver(tx, state, now)
+        self.provenance = provenance or Provenance(tx, state)
+        self.resolver = ContactResolver(tx, state, now, self.provenance)
         self.phones = OwnPhones(tx, state, self.resolver, now)
         self.message_writer = MessageWriter(tx, state, self.resolver, now)
         self._exported: dict[ChatKey, bool] = {}
@@ -179,7 +194,7 @@ class Writer:
         """Write a batch but for what is held back until ``flush``."""
         self.introduce(batch.events, make_phone_id)
         if batch.raw:
-            self.message_writer.raw = keep_raw(self.tx, self.state, batch.source, batch.raw_type, batch.raw, self.now)
+            self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw)
         collector = EventCollector(self.resolver, self.phones, self.message_writer, self.source)
         for event in batch.events:
             collector.collect(event)
@@ -198,6 +213,25 @@ class Writer:
         for loser, winner in self.resolver.just_merged:
             self.message_writer.join_chats(loser, winner)
         self.resolver.learn(jid for event in incoming for jid in jids_of(event))
+        if self.provenance.teller:
+            self._name_all(incoming)
+        elif self.provenance.active:
+            named = [canonical(jid) for jid in told_of(incoming).everybody]
+            self.resolver.look_up(named)
+            self.resolver.claim(named)
+
+    def _name_all(self, incoming: Sequence[events.Event]) -> None:
+        """Note whom an import names, so that it is known who else does when it is taken back."""
+        told = told_of(incoming)
+        self.provenance.name((0, canonical(jid)) for jid in told.everybody)
+        self.provenance.name((self.phones.find(phone)[0], canonical(chat)) for phone, chat in told.places)
+        self.provenance.expect(canonical(jid) for jid in told.named)
+
+    def keep_raw(self, source: Source, type: str, payload: bytes) -> int:
+        """Keep a payload as received, once, and return its number."""
+        raw = keep_raw(self.tx, self.state, source, type, payload, self.now)
+        self.provenance.tell_again(raw)
+        return raw
 
     def see_phone(self, event: events.PhoneSeen, phone_id: str) -> int:
         """Make or complete an own phone and return its number."""
@@ -208,6 +242,7 @@ class Writer:
         self.resolver.finish()
         self.message_writer.finish()
         self.flush()
+        self.provenance.end()
 
     def flush(self) -> None:
         self.resolver.flush()
@@ -245,10 +280,12 @@ class Writer:
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
         met = {row[0] for part in _chunks(list(items)) for row in self.tx.all("known_ids", params | {"ids": part})}
         own = self.phones.contact_of(phone)
+        now_telling = (self.provenance.teller,)
         fresh = []
         rest: dict[str, Observed] = {}
         for id, what in items.items():
-            if id in met or len(what.observations) != 1 or what.annotations:
+            plain = len(what.observations) == 1 and not what.annotations
+            if id in met or not plain or what.observations[0].told != now_telling:
                 rest[id] = what
             else:
                 fresh.append(self.message_writer.row_for(phone, chat, id, resolve_one(what.observations[0], own)))
@@ -274,15 +311,36 @@ class Writer:
         else:
             self._settle_each(phone, chat, items)
 
+    def forget(self, phone: int, chat: int, wanted: Sequence[str], tellers: Collection[int]) -> None:
+        """Write anew what others than these tell of some ids."""
+        items = {id: Observed() for id in wanted}
+        known = self.known(phone, chat, wanted)
+        if self._meets_export((phone, chat), items):
+            self._settle_with_lines(phone, chat, items, known, tellers)
+            return
+        for id, held in known.items():
+            left = held.without(tellers)
+            self.write_outcome(phone, chat, id, held, prune(left.observations), left.annotations)
+
+    def known_in(self, phone: int, chat: int, minutes: Collection[int]) -> dict[str, Known]:
+        """What the archive holds about all that was said in some minutes under exactly this number of a chat."""
+        return self.known_under(phone, chat, sorted(self._said_in(phone, (chat,), minutes)))
+
     def known(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
         """What the archive holds about some ids, in words of today's contacts."""
+        return self.known_under(phone, chat, wanted, self.resolver.numbers_of(chat))
+
+    def known_under(
+        self, phone: int, chat: int, wanted: Sequence[str], numbers: tuple[int, ...] | None = None
+    ) -> dict[str, Known]:
+        """The same under some numbers of a chat only; its own, unless given."""
         self.message_writer.flush_rows()
-        chats = self.resolver.numbers_of(chat)
+        chats = numbers or (chat,)
         base: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats}
         parts = [base | {"ids": part} for part in _chunks(wanted)]
         rows = [row_of(values) for params in parts for values in self.tx.all("rows_by_id", params)]
-        observations = [told for params in parts for told in self.tx.all("read_observations", params)]
-        annotations = [added for params in parts for added in self.tx.all("read_annotations", params)]
+        observations = [told for params in parts for told in self.tx.all("known_observations", params)]
+        annotations = [added for params in parts for added in self.tx.all("known_annotations", params)]
         self.resolver.load(
             {row.sender for row in rows}
             | {t[2] for t in observations}
@@ -290,12 +348,12 @@ class Writer:
             | {a[4] for a in annotations}
         )
         known: dict[str, Known] = {id: Known() for id in wanted}
+        tellers = self.provenance.tellers_of([row.no for row in rows if not row.flags & OBSERVED])
         for row in rows:
             known[row.id].rows.append(row)
             if not row.flags & OBSERVED:
-                known[row.id].observations.append(
-                    observation(self.resolver.resolve(row.sender), row.source, observation_of(row))
-                )
+                sender = self.resolver.resolve(row.sender)
+                known[row.id].observations.append(observation(sender, row.source, observation_of(row), tellers[row.no]))
         for t in observations:
             self._recall_observation(known[t[1]], *t)
         for a in annotations:
@@ -303,19 +361,37 @@ class Writer:
         return known
 
     def _recall_observation(
-        self, known: Known, chat: int, _: str, sender: int, source: Source, digest: str, text: str
+        self, known: Known, chat: int, _: str, sender: int, source: Source, digest: str, text: str, told: str | None
     ) -> None:
         today = self.resolver.resolve(sender)
-        kept = Observation(today, source, _MESSAGE.decode(text), digest)
+        kept = Observation(today, source, _MESSAGE.decode(text), digest, decode_tellers(told))
         known.observations.append(kept)
         known.kept.append(kept)
         known.chats.add(chat)
         known.renamed |= today != sender
 
     def _recall_annotation(
-        self, known: Known, chat: int, _: str, kind: str, actor: int, target: int, ref: str, at: int, value: str
+        self,
+        known: Known,
+        chat: int,
+        _: str,
+        kind: str,
+        actor: int,
+        target: int,
+        ref: str,
+        at: int,
+        value: str,
+        told: str | None,
     ) -> None:
-        annotation = Annotation(kind, self.resolver.resolve(actor), self.resolver.resolve(target), ref, at, value)
+        annotation = Annotation(
+            kind,
+            self.resolver.resolve(actor),
+            self.resolver.resolve(target),
+            ref,
+            at,
+            value,
+            decode_told(told, at, value),
+        )
         put_latest(known.annotations, annotation)
         known.chats.add(chat)
         known.renamed |= (annotation.actor, annotation.target) != (actor, target)
@@ -347,17 +423,25 @@ class Writer:
         return (
             all(id.startswith(EXPORT_PREFIX) for id in items)
             and not any(annotation.kind == MATCHED for k in known.values() for annotation in k.annotations.values())
-            and all(id.startswith(EXPORT_PREFIX) for id in self._said_in(*where, minutes_of(known, items)))
+            and all(id.startswith(EXPORT_PREFIX) for id in self._around(*where, minutes_of(known, items)))
         )
 
-    def _settle_with_lines(self, phone: int, chat: int, items: dict[str, Observed], known: dict[str, Known]) -> None:
-        """Settle some ids and, with them, all that was said in the same minutes."""
-        around = self._said_in(phone, chat, minutes_of(known, items))
+    def _settle_with_lines(
+        self,
+        phone: int,
+        chat: int,
+        items: dict[str, Observed],
+        known: dict[str, Known],
+        forgotten: Collection[int] = (),
+    ) -> None:
+        """Settle some ids and, with them, all that was said in the same minutes, but for what some told."""
+        around = self._around(phone, chat, minutes_of(known, items))
         known = known | self.known(phone, chat, sorted(around - known.keys()))
         lines = {t.message.key.id for k in known.values() for t in k.observations} - known.keys()
         known |= self.known(phone, chat, sorted(lines))
+        held = {id: k.without(forgotten) for id, k in known.items()} if forgotten else known
         outcomes = matched(
-            known,
+            held,
             items,
             lambda observations, annotations: self._resolve(phone, chat, observations, annotations),
             lambda senders: self._by_name(chat, senders),
@@ -365,9 +449,12 @@ class Writer:
         for id, outcome in outcomes.items():
             self.write_outcome(phone, chat, id, known[id], outcome.observations, outcome.annotations)
 
-    def _said_in(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
+    def _around(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
+        return self._said_in(phone, self.resolver.numbers_of(chat), minutes)
+
+    def _said_in(self, phone: int, chats: tuple[int, ...], minutes: Iterable[int]) -> set[str]:
         self.message_writer.flush_rows()
-        params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": self.resolver.numbers_of(chat)}
+        params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": chats}
         wanted = set(minutes)
         found: set[str] = set()
         for first, last in _runs(wanted):
@@ -390,8 +477,19 @@ class Writer:
         """Make the archive hold exactly this about an id."""
         resolved = self._resolve(phone, chat, observations, annotations)
         observed = _kept_beside(observations, annotations)
+        pairs, left = self._paired(chat, resolved, known.rows)
+        if observations and not observed:
+            # Who told it must stand somewhere.
+            row = pairs[0][1]
+            observed = not self.provenance.may_tell(row.no if row else None, observations[0].told)
         self._write_told(phone, chat, id, known, observations if observed else [], annotations)
-        self._write_rows(phone, chat, id, known, resolved, observed, touched=annotations != known.annotations)
+        # What goes, goes first: a row may take the key of one that is no longer.
+        for row in left:
+            self.message_writer.remove(row)
+        self._write_rows(phone, chat, id, pairs, observed, touched=_shown(annotations) != _shown(known.annotations))
+        for _, row in pairs:
+            if row is not None:
+                self.provenance.set_tellers(row.no, () if observed else observations[0].told)
 
     def expected(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Values]]:
         """The rows that what is known of some ids makes, as they would be written; ``no`` is 0 where there is none."""
@@ -399,7 +497,8 @@ class Writer:
         for id, known in self.known(phone, chat, wanted).items():
             observations = prune(known.observations)
             resolved = self._resolve(phone, chat, observations, known.annotations)
-            observed = _kept_beside(observations, known.annotations)
+            told_by_imports = any(kept.told != LIVE for kept in known.kept)
+            observed = told_by_imports or _kept_beside(observations, known.annotations)
             pairs, _ = self._paired(chat, resolved, known.rows)
             found[id] = [self.message_writer.row_for(phone, chat, id, m, row, observed) for m, row in pairs]
         return found
@@ -433,21 +532,16 @@ class Writer:
             for t in observations:
                 text = _ENCODER.encode(t.message).decode()
                 observed = {"sender": t.sender, "source": t.source, "digest": t.digest, "message": text}
-                self.tx.run("add_observation", base | observed)
+                self.tx.run("add_observation", base | observed | {"told": encode_tellers(t.told)})
         if anew:
             for old in known.chats:
                 self.tx.run("delete_annotations", base | {"chat": old})
         for key, annotation in annotations.items():
             if anew or known.annotations.get(key) != annotation:
-                self.tx.run("save_annotation", base | structs.asdict(annotation))
+                told = {"told": encode_told(annotation)}
+                self.tx.run("save_annotation", base | structs.asdict(annotation) | told)
 
-    def _write_rows(
-        self, phone: int, chat: int, id: str, known: Known, resolved: list[Resolved], observed: bool, touched: bool
-    ) -> None:
-        pairs, left = self._paired(chat, resolved, known.rows)
-        # What goes, goes first: a row may take the key of one that is no longer.
-        for row in left:
-            self.message_writer.remove(row)
+    def _write_rows(self, phone: int, chat: int, id: str, pairs: Sequence[Pair], observed: bool, touched: bool) -> None:
         new = []
         for message, before in pairs:
             values = self.message_writer.row_for(phone, chat, id, message, before, observed)
@@ -459,7 +553,7 @@ class Writer:
 
     def _paired(
         self, chat: int, resolved: Sequence[Resolved], rows: Sequence[MessageRow]
-    ) -> tuple[list[tuple[Resolved, MessageRow | None]], list[MessageRow]]:
+    ) -> tuple[list[Pair], list[MessageRow]]:
         """Each message with the row that it has: its own, else a merged contact's, else one of unknown sender."""
         left = list(rows)
         found: dict[int, MessageRow] = {}
@@ -498,21 +592,12 @@ def _runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
         yield first, last
 
 
-def _marks(observations: Iterable[Observation]) -> list[tuple[int, str, str]]:
-    return sorted((t.sender, t.source, t.digest) for t in observations)
+def _marks(observations: Iterable[Observation]) -> list[tuple[int, str, str, Tellers]]:
+    return sorted((t.sender, t.source, t.digest, t.told) for t in observations)
 
 
-def keep_raw(tx: Txn, state: OrgState, source: str, type: str, payload: bytes, now: int) -> int:
-    """Keep a payload as received, once, and return its number."""
-    digest = hashlib.sha256(payload).hexdigest()
-    row = tx.one("find_raw", {"org": state.org, "digest": digest})
-    if row is not None:
-        return int(row[0])
-    raw = state.number()
-    packed = zstandard.ZstdCompressor(level=6).compress(payload)
-    params = {"org": state.org, "raw": raw, "digest": digest, "source": source, "type": type}
-    tx.run("add_raw", params | {"size": len(payload), "payload": packed, "now": now})
-    return raw
+def _shown(annotations: Annotations) -> list[tuple[AnnotationKey, int | None, str | None]]:
+    return sorted((key, a.at, a.value) for key, a in annotations.items())
 
 
 def _by_minutes(ordered: Sequence[str], items: Mapping[str, Observed]) -> Iterable[Sequence[str]]:

@@ -6,12 +6,14 @@ from collections import defaultdict
 from typing import assert_never
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core import events, ids
 from backscroll.core.model import SOURCE_RANK, Message, Source
-from backscroll.storage.records.identity import ContactResolver, canonical, tell
+from backscroll.storage.records.identity import ContactResolver, canonical
+from backscroll.storage.records.registers import tell
 from backscroll.storage.records.resolve import Annotation, Observation, observation
+from backscroll.storage.records.tellers import Tellers
 from backscroll.storage.write.message_writer import MessageWriter
 from backscroll.storage.write.phones import OwnPhones
 
@@ -52,6 +54,8 @@ class EventCollector:
         self._message_writer = message_writer
         self._source: Source = source
         self._rank = SOURCE_RANK[source]
+        self._provenance = resolver.provenance
+        self._tellers: Tellers = (self._provenance.teller,)
         self.observed: dict[Key, Observed] = defaultdict(Observed)
 
     def collect(self, event: events.Event) -> None:
@@ -62,7 +66,7 @@ class EventCollector:
                 self._collect_chat(event)
             case events.ContactSeen():
                 facts = {name: getattr(event, name) for name in _CONTACT_FACTS}
-                self._resolver.tell(self._resolver.number(event.jid), facts, event.at, self._rank)
+                self._resolver.tell(self._resolver.number(event.jid), event.jid, facts, event.at, self._rank)
             case events.NumberMapped() | events.PhoneSeen():
                 pass
             case _:
@@ -72,11 +76,14 @@ class EventCollector:
         phone, own = self._phones.find(message.key.phone)
         chat = self._resolver.number(message.key.chat)
         sender = self._sender(message, chat, own)
-        self.observed[(phone, chat, message.key.id)].observations.append(observation(sender, self._source, message))
+        self.observed[(phone, chat, message.key.id)].observations.append(
+            observation(sender, self._source, message, self._tellers)
+        )
         self._message_writer.keep_file(message.details.media)
         name = message.details.push_name
         if name and sender and not message.from_me:
-            self._resolver.tell(sender, {"push_name": name}, message.sent_at, self._rank)
+            jid = message.key.chat if sender == chat or message.key.sender is None else message.key.sender
+            self._resolver.tell(sender, jid, {"push_name": name}, message.sent_at, self._rank)
 
     def _sender(self, message: Message, chat: int, own: int) -> int:
         if message.from_me:
@@ -90,6 +97,9 @@ class EventCollector:
         phone, _ = self._phones.find(target.phone)
         chat = self._resolver.number(target.chat)
         annotation = self._annotation(event, chat, self._number(target.sender))
+        if self._provenance.teller:
+            told = ((self._provenance.teller, annotation.at, annotation.value),)
+            annotation = structs.replace(annotation, told=told)
         self.observed[(phone, chat, target.id)].annotations.append(annotation)
 
     def _annotation(self, event: AnnotationEvent, chat: int, target: int) -> Annotation:
@@ -118,7 +128,9 @@ class EventCollector:
         phone, _ = self._phones.find(event.phone)
         chat = self._resolver.number(event.chat)
         facts = {name: getattr(event, name) for name in _CHAT_FACTS}
-        self._message_writer.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank))
+        jid = canonical(event.chat)
+        if self._message_writer.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank)):
+            self._provenance.tell(phone, jid, facts, event.at, self._rank)
         if event.name:
-            field = "name" if ids.kind_of(canonical(event.chat)) in _NAMED else "chat_name"
-            self._resolver.tell(chat, {field: event.name}, event.at, self._rank)
+            field = "name" if ids.kind_of(jid) in _NAMED else "chat_name"
+            self._resolver.tell(chat, jid, {field: event.name}, event.at, self._rank)

@@ -11,7 +11,10 @@ from typing import Any
 
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, row_of
-from backscroll.storage.write.batch import Writer, lock_org_state, save_org_state
+from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.export_matching import MINUTE_US
+from backscroll.storage.write.line_joining import join_lines
+from backscroll.storage.write.org_state import lock_org_state, save_org_state
 
 _CHUNK = 200
 Place = tuple[int, int]
@@ -50,8 +53,11 @@ class _Mover:
     def _move_from_chat(self, phone: int) -> bool:
         """Rows of the loser's chat, then what waits there for messages, then the chat itself."""
         where: dict[str, Any] = {"org": self._writer.org, "phone": phone, "chat": self._loser, "limit": self._limit}
-        rows = [row_of(r) for r in self._tx.all("rows_of_chat", where)]
+        rows = self._whole_minutes([row_of(r) for r in self._tx.all("rows_of_chat", where)], where)
         if rows:
+            if self._writer.message_writer.is_exported(phone, self._loser):
+                join_lines(self._writer, phone, self._loser, self._winner, rows)
+                rows = self._still_there(rows)
             self._move((phone, self._winner), rows)
             return True
         waiting = [row[0] for row in self._tx.all("waiting_of_chat", where)]
@@ -60,6 +66,19 @@ class _Mover:
             return True
         self._tx.run("delete_chat", where)
         return False
+
+    def _whole_minutes(self, rows: list[MessageRow], where: dict[str, Any]) -> list[MessageRow]:
+        """Rows without the minute that the limit cut in two; all of that minute when there is no other."""
+        if len(rows) < self._limit:
+            return rows
+        last = rows[-1].sent_at // MINUTE_US
+        before = [row for row in rows if row.sent_at // MINUTE_US < last]
+        span = {"until": (last + 1) * MINUTE_US - 1}
+        return before or [row_of(r) for r in self._tx.all("rows_of_chat_until", where | span)]
+
+    def _still_there(self, rows: list[MessageRow]) -> list[MessageRow]:
+        params = {"org": self._writer.org, "nos": [row.no for row in rows]}
+        return [row_of(r) for r in self._tx.all("rows_by_no", params)]
 
     def _move_doings(self) -> bool:
         """What the loser sent, did and was told in chats that others share."""

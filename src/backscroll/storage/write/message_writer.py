@@ -11,14 +11,9 @@ from backscroll.core.model import Media
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.counters import MONTH, CounterChanges
-from backscroll.storage.records.identity import (
-    ContactResolver,
-    OrgState,
-    Registers,
-    decode_registers,
-    encode_registers,
-    join,
-)
+from backscroll.storage.records.identity import ContactResolver
+from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join
 from backscroll.storage.records.resolve import Resolved
 from backscroll.storage.records.rows import (
     ANNOTATED,
@@ -56,6 +51,7 @@ class MessageWriter:
         self._state = state
         self._org = state.org
         self._resolver = resolver
+        self._provenance = resolver.provenance
         self.now = now
         self._counters = CounterChanges()
         self._touched: dict[ChatKey, list[int | None]] = {}
@@ -71,6 +67,7 @@ class MessageWriter:
     def keep_file(self, media: Media | None) -> None:
         """Note a file that the media store holds for this organisation."""
         if media is not None and media.file is not None:
+            self._provenance.tell_file(media.file)
             about = {"file": media.file, "size": media.size or 0, "mimetype": media.mimetype}
             self._tx.run("add_file", about | {"org": self._org, "now": self.now})
 
@@ -99,10 +96,16 @@ class MessageWriter:
             "fts": row.fts if row and same_text else (None if message.text is None else tsvector(message.text)),
             "client_ref": message.details.client_ref,
             "source": resolved.source,
-            "raw": row.raw if row else self.raw,
+            "raw": self._raw_of(row) if row else self.raw,
             "stored_at": row.stored_at if row else self.now,
             "changed_at": self.now,
         }
+
+    def _raw_of(self, row: MessageRow) -> int | None:
+        """The payload that a row names, unless it goes with the import that is being taken back."""
+        if row.raw is not None and self._provenance.undoing is not None:
+            return row.raw if self._provenance.tellers_of([row.raw])[row.raw] else None
+        return row.raw
 
     def insert(self, rows: list[Values]) -> None:
         """New rows; each gets its number here."""
@@ -142,6 +145,7 @@ class MessageWriter:
     def remove(self, row: MessageRow) -> None:
         """Take a row out, with all that counted it."""
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
+        self._provenance.drop(row.no)
         self._state.change("gone", row.no)
         self._uncount(row)
         self._index.remove(row.no, row.sent_at)
@@ -184,17 +188,26 @@ class MessageWriter:
         """Lines of an export were told of this chat."""
         self._touch((phone, chat), None, 0, 1)
 
-    def tell_chat(self, phone: int, chat: int, change: Callable[[Registers], bool]) -> None:
-        """Change what is known of a chat, making it when it is new."""
+    def tell_chat(self, phone: int, chat: int, change: Callable[[Registers], bool]) -> bool:
+        """Change what is known of a chat, making it when it is new; says whether it is kept who told what of it."""
         self._flush_chats()
         params: Values = {"org": self._org, "phone": phone, "chat": chat}
         row = self._tx.one("read_chat", params)
         last_at, has_media, exported, facts = (row[0], row[1], row[2], row[3]) if row else (None, 0, 0, None)
         registers = decode_registers(facts)
-        if change(registers) or row is None:
+        imported = row[7] if row else 0
+        if self._provenance.teller and not imported:
+            imported = 1
+            if row is not None:
+                self._provenance.pin(phone, self._resolver.contact_row(chat).jid, registers)
+        changed = change(registers) or row is None
+        if changed or (row is not None and imported != row[7]):
             params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": self.now}
+            params["imported"] = imported
             self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._state.seq + 1})
+        if changed:
             self._state.change("chat", chat)
+        return bool(imported)
 
     def join_chats(self, loser: int, winner: int) -> None:
         """Show the chats of a merged contact under the winner at once, before any row is moved."""
@@ -203,8 +216,28 @@ class MessageWriter:
             row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": loser})
             if row is not None:
                 facts = decode_registers(row[3])
+                self._pin_both(phone, loser, winner)
                 self.tell_chat(phone, winner, lambda registers, facts=facts: join(registers, facts))  # type: ignore[misc]
                 self._touch((phone, winner), row[0], row[1], row[2])
+
+    def _pin_both(self, phone: int, loser: int, winner: int) -> None:
+        """When it is kept who told what of one of two chats, keep it of the other too."""
+        found = {}
+        for chat in (loser, winner):
+            params: Values = {"org": self._org, "phone": phone, "chat": chat, "now": self.now}
+            row = self._tx.one("read_chat", params)
+            if row is None and chat == winner:
+                row = (None, 0, 0, None, 0, 0, 0, None)
+            if row is not None:
+                found[chat] = (params, row)
+        if not any(row[7] for _, row in found.values()):
+            return
+        for chat, (params, row) in found.items():
+            if row[7] == 0:
+                self._provenance.pin(phone, self._resolver.contact_row(chat).jid, decode_registers(row[3]))
+            if not row[7]:
+                params |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "facts": row[3], "imported": 1}
+                self._tx.run("save_chat", params | {"seq": self._state.seq + 1})
 
     def is_exported(self, phone: int, chat: int) -> bool:
         """As of the end of the last batch."""
@@ -218,6 +251,7 @@ class MessageWriter:
         base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
+            params["imported"] = int(bool(self._provenance.teller))
             self._chats.append(params | {"has_media": has_media, "exported": exported})
         if self._shrunk or any(exported for _, _, exported in self._touched.values()):
             self.flush()

@@ -6,7 +6,8 @@ from backscroll.core import events, ids
 from backscroll.core.errors import BadField, NotFound
 from backscroll.database.protocol import Txn
 from backscroll.formats.periskope_ids import is_phone_id
-from backscroll.storage.records.identity import ContactResolver, OrgState, canonical
+from backscroll.storage.records.identity import ContactResolver, canonical
+from backscroll.storage.records.orgstate import OrgState
 
 PhoneRow = tuple[int, str, str, str | None, str | None, int, int, str | None]
 """Number, JID, phone id, device id, name, when made, number of its contact, whether it is connected."""
@@ -54,6 +55,8 @@ class OwnPhones:
         if ids.kind_of(jid) != "user":
             raise BadField("number", event.jid[:80], "must be digits with the country code, such as 919876543210")
         row = self._rows.get(jid)
+        if row is not None:
+            self._resolver.provenance.tell_again(row[0])
         device = event.device_id if self._device_is_free(event.device_id) else None
         if row is None:
             number = self._add(event, jid, device, phone_id)

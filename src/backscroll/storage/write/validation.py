@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import msgspec
@@ -74,6 +74,65 @@ def jids_of(event: events.Event) -> Iterator[str]:
             yield event.target.chat
             if event.target.sender is not None:
                 yield event.target.sender
+
+
+class ToldOf(Struct):
+    """Of whom and of what some events tell, each once, in the spellings of the source."""
+
+    everybody: set[str] = set()
+    """JIDs of all contacts."""
+    places: set[tuple[str, str]] = set()
+    """Phones and chats."""
+    named: set[str] = set()
+    """JIDs of those of whom a name or another fact is told."""
+
+
+def told_of(incoming: Iterable[events.Event]) -> ToldOf:
+    """A batch of an import is mostly messages, which are looked into without a detour."""
+    told = ToldOf()
+    for event in incoming:
+        if isinstance(event, events.MessageSeen):
+            key = event.message.key
+            told.places.add((key.phone, key.chat))
+            if key.sender is not None:
+                told.everybody.add(key.sender)
+                if event.message.details.push_name:
+                    told.named.add(key.sender)
+        else:
+            told.everybody.update(everybody_in(event))
+            told.named.update(named_in(event))
+            place = place_of(event)
+            if place is not None:
+                told.places.add(place)
+    told.everybody.update(chat for _, chat in told.places)
+    return told
+
+
+def everybody_in(event: events.Event) -> Iterator[str]:
+    """JIDs of all contacts that the event names."""
+    yield from jids_of(event)
+    match event:
+        case events.ReactionSet(by=by) | events.PollVoted(by=by):
+            yield by
+        case events.MessageEdited(by=str(by)) | events.MessageRevoked(by=str(by)):
+            yield by
+        case events.ReceiptSet(participant=str(participant)):
+            yield participant
+        case _:
+            pass
+
+
+def place_of(event: events.Event) -> tuple[str, str] | None:
+    """Phone and chat that the event tells of."""
+    match event:
+        case events.MessageSeen(message):
+            return (message.key.phone, message.key.chat)
+        case events.ChatSeen(phone=phone, chat=chat):
+            return (phone, chat)
+        case events.ContactSeen() | events.NumberMapped() | events.PhoneSeen():
+            return None
+        case _:
+            return (event.target.phone, event.target.chat)
 
 
 def named_in(event: events.Event) -> Iterator[str]:

@@ -8,7 +8,8 @@ from msgspec import structs
 
 from backscroll.core import ids
 from backscroll.core.limits import MAX_JID
-from backscroll.storage.records.identity import ContactResolver, ContactRow, decode_registers
+from backscroll.storage.records.identity import ContactResolver, ContactRow
+from backscroll.storage.records.registers import decode_registers
 from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.counters import problem_of_registers
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan

@@ -24,7 +24,7 @@ from backscroll.storage.records.counters import (
     column_of,
     start_of,
 )
-from backscroll.storage.records.identity import decode_registers
+from backscroll.storage.records.registers import decode_registers
 from backscroll.storage.records.rows import MEDIA, NOTICE, phone_rows
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 

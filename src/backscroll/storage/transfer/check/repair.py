@@ -29,7 +29,8 @@ from backscroll.storage.transfer.check.counters import (
 from backscroll.storage.transfer.check.findings import Finding, Scan
 from backscroll.storage.transfer.check.messages import DERIVED, annotation_rows, derived, messages, observation_rows
 from backscroll.storage.transfer.check.structure import INDEX, index_statement, structure
-from backscroll.storage.write.batch import Writer, lock_org_state, save_org_state
+from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.org_state import lock_org_state, save_org_state
 
 _CHUNK = 400
 

@@ -14,6 +14,7 @@ from backscroll.storage.files.keys import Sealer
 from backscroll.storage.transfer.check.contacts import aliases, contacts, merges, phones
 from backscroll.storage.transfer.check.counters import counters
 from backscroll.storage.transfer.check.findings import Finding, Scan, Subject, bounded
+from backscroll.storage.transfer.check.imports import imports
 from backscroll.storage.transfer.check.kept import files, organisation, payloads, quarantine, tokens
 from backscroll.storage.transfer.check.messages import annotation_rows, messages, observation_rows
 from backscroll.storage.transfer.check.search import search
@@ -34,6 +35,7 @@ SUBJECTS: tuple[Subject, ...] = (
     payloads,
     quarantine,
     files,
+    imports,
 )
 """Each reads its own tables with bounded memory, whatever the size of the archive."""
 

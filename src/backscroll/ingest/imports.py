@@ -1,0 +1,171 @@
+"""Imports as things of their own: begun, ended, recognised when they come again, and put in the place of others."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from msgspec import Struct, structs, to_builtins
+
+from backscroll.core import ids
+from backscroll.core.errors import Error, Question
+from backscroll.core.imports import Import, NewImport, Undone
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+
+SKETCH = 256
+"""Lines of an export that are remembered to know it again when it comes with others."""
+SHARED = 3
+"""Lines that two exports have in common when they are of one chat; one may be chance."""
+_MIN_LINE = 12
+_HASH_BYTES = 6
+_CHUNK = 1 << 20
+TIMES = ("timezone", "day_first")
+"""Answers without which two exports of one chat would stand in the archive at two times."""
+
+
+class Running(Struct):
+    """An import that goes on. What ``store`` is told counts as told by it; ``report`` is kept when it ends."""
+
+    entry: Import
+    store: Store
+    report: dict[str, Any] = {}
+
+
+@contextmanager
+def importing(store: Store, org: int, source: NewImport, replaces: tuple[int, ...] = ()) -> Iterator[Running]:
+    """Give the import an id, and note at the end what became of it."""
+    entry = store.begin_import(org, structs.replace(source, replaces=replaces))
+    running = Running(entry, store.as_import(entry.id))
+    try:
+        yield running
+    except Error as error:
+        store.finish_import(org, entry.id, running.report | {"error": str(error)}, "failed")
+        raise
+    store.finish_import(org, entry.id, to_builtins(running.report))
+
+
+def source_of(kind: str, path: Path, answers: dict[str, Any], text: bytes | None = None) -> NewImport:
+    """A file as it is. Of a folder, whose files may be huge, the text of its chat counts, and what else is there."""
+    known = {name: answer for name, answer in answers.items() if answer is not None}
+    sketch = () if text is None else sketch_of(text)
+    if path.is_file():
+        with path.open("rb") as file:
+            sha256, size = digest(file)
+    else:
+        sizes = sorted((entry.name, entry.stat().st_size) for entry in path.iterdir() if entry.is_file())
+        sha256 = hashlib.sha256((text or b"") + repr(sizes).encode("utf-8", "surrogateescape")).hexdigest()
+        size = sum(size for _, size in sizes)
+    return NewImport(kind=kind, file=path.name, sha256=sha256, size=size, answers=known, sketch=sketch)
+
+
+def digest(file: BinaryIO) -> tuple[str, int]:
+    """SHA-256 and size of what is left of a file."""
+    hashed, size = hashlib.sha256(), 0
+    while chunk := file.read(_CHUNK):
+        hashed.update(chunk)
+        size += len(chunk)
+    return hashed.hexdigest(), size
+
+
+def same_import(store: Store, org: int, source: NewImport) -> Import | None:
+    """A finished import of the same bytes with the same answers: all that it told is here."""
+    if source.sha256 is None:
+        return None
+    found = store.imports_of_file(org, source.sha256)
+    return next((i for i in reversed(found) if i.state == "done" and _is_same(i, source)), None)
+
+
+def _is_same(known: Import, source: NewImport) -> bool:
+    return known.kind == source.kind and known.answers == source.answers
+
+
+# ---------------------------------------------------------------------- exported chats that were read otherwise before
+
+
+def replaced_by(store: Store, org: int, source: NewImport, text: bytes) -> tuple[int, ...]:
+    """Imports of the same export, or of lines of it, that were read with other answers and give way to this one.
+
+    ``Question`` when such an import also has lines that this export lacks: with them gone something would be lost,
+    with them kept half of the chat would stand at other times.
+    """
+    found: list[int] = []
+    lines: set[str] | None = None
+    for known in store.list_imports(org):
+        if known.kind != source.kind or known.state == "undone" or _phone(known.answers) != _phone(source.answers):
+            continue
+        if known.sha256 == source.sha256:
+            found.append(known.id)
+        elif _reads_otherwise(known.answers, source.answers) and known.sketch:
+            lines = lines or set(_hashes(text))
+            found += _overlapping(known, source, lines)
+    return tuple(found)
+
+
+def _overlapping(known: Import, source: NewImport, lines: set[str]) -> list[int]:
+    shared = len(lines.intersection(known.sketch))
+    if shared < min(SHARED, len(known.sketch)):
+        return []
+    if shared == len(known.sketch):
+        return [known.id]
+    times = [name for name in TIMES if _answer(known.answers, name) != _answer(source.answers, name)]
+    if not times:
+        return []
+    raise Question(
+        f"Import {known.id} ({known.file}) told some of these lines with another {' and '.join(map(_option, times))}, "
+        "and others that this file does not have. Import that file again with the same answers as this one first",
+        f"or take it back: backscroll import undo {known.id}",
+    )
+
+
+def is_made_up(jid: str) -> bool:
+    """Whether a chat is known by a name only."""
+    return ids.kind_of(jid) == "export" or (ids.kind_of(jid) == "group" and jid.startswith("exp"))
+
+
+def _option(name: str) -> str:
+    return {"timezone": "--timezone", "day_first": "--day-first or --month-first"}[name]
+
+
+def _phone(answers: dict[str, Any]) -> Any:
+    return answers.get("phone")
+
+
+def _reads_otherwise(known: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return any(_answer(known, name) != _answer(wanted, name) for name in known.keys() | wanted.keys())
+
+
+def _answer(answers: dict[str, Any], name: str) -> Any:
+    return answers.get(name, "UTC" if name == "timezone" else None)
+
+
+def sketch_of(text: bytes) -> tuple[str, ...]:
+    """The least hashes of an export's lines: two exports that share lines are likely to share some of these."""
+    return tuple(sorted(set(_hashes(text)))[:SKETCH])
+
+
+def _hashes(text: bytes) -> Iterator[str]:
+    for line in text.splitlines():
+        line = line.strip()
+        if len(line) >= _MIN_LINE and any(48 <= byte <= 57 for byte in line[:_MIN_LINE]):
+            yield base64.b64encode(hashlib.sha256(line).digest()[:_HASH_BYTES]).decode()
+
+
+# ---------------------------------------------------------------------- taking back
+
+
+def undo(
+    store: Store, media: MediaStore, org: int, import_id: int, progress: Callable[[int], None] = lambda done: None
+) -> Undone:
+    """Take an import back, with the bytes of files that nobody else has."""
+    entry = store.find_import(org, import_id)
+    ended = entry.finished_at or entry.started_at
+
+    def remove(file: str) -> None:
+        media.delete_unless_newer(org, file, ended)
+
+    return store.undo_import(org, import_id, remove, progress)

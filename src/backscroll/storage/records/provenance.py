@@ -1,0 +1,243 @@
+"""Which import tells what is being written, and which told what is there already.
+
+A message, contact, phone or payload that one import brought needs no mark of its own: the numbers that were given out
+while a batch of it was written are a range in ``import_numbers``. Only what is told again, or differently, is noted.
+docs/decisions/0010-imports-and-undo.md tells why.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join, tell
+from backscroll.storage.records.tellers import NOBODY, Tellers
+
+_CHUNK = 400
+_Range = tuple[int, int, int | None]
+"""First and last number, and who brought them; None when that import was taken back."""
+_FactsKey = tuple[int, int, str]
+"""Import, phone (0 for a contact) and JID."""
+
+
+def reached(start: str, pairs: Collection[tuple[str, str]]) -> set[str]:
+    """All JIDs that pairs of JIDs tie to this one."""
+    found, size = {start}, 0
+    while len(found) > size:
+        size = len(found)
+        found |= {jid for pair in pairs if not found.isdisjoint(pair) for jid in pair}
+    return found
+
+
+class Provenance:
+    """Tellers, as one writing transaction meets them."""
+
+    def __init__(self, tx: Txn, state: OrgState) -> None:
+        self._tx = tx
+        self._state = state
+        self._org = state.org
+        self.teller = NOBODY
+        """The import whose batch is being written."""
+        self.undoing: int | None = None
+        """The import that is being taken back: it counts as nobody."""
+        self._first = state.next_no
+        self._ranges: list[_Range] = []
+        self._retold: dict[int, set[int]] = {}
+        self._facts: dict[_FactsKey, Registers] = {}
+        self._unsaved: set[_FactsKey] = set()
+        self._named: set[tuple[int, str]] = set()
+        self._unnamed: list[tuple[int, str]] = []
+
+    @property
+    def active(self) -> bool:
+        """Whether the organisation ever had an import; until then there is nothing to note."""
+        return self._state.imports > 0
+
+    # ------------------------------------------------------------------ batches
+
+    def begin(self, teller: int) -> None:
+        """What follows until ``end`` is told by this import."""
+        self.teller = teller
+        self._first = self._state.next_no
+        self._named.clear()
+
+    def end(self) -> None:
+        """The batch is over: note the numbers that it used, and write what it told of contacts and chats."""
+        last = self._state.next_no - 1
+        if self.teller != NOBODY and last >= self._first:
+            params = {"org": self._org, "first_no": self._first, "last_no": last, "import": self.teller}
+            self._tx.run("add_import_numbers", params)
+        self._write_facts()
+        self.begin(NOBODY)
+
+    # ------------------------------------------------------------------ who told what has a number
+
+    def tellers_of(self, nos: Collection[int]) -> dict[int, Tellers]:
+        """Who told each of these messages, payloads or phones; nobody at all when all of them were taken back."""
+        if not self.active:
+            return dict.fromkeys(nos, (NOBODY,))
+        self._load_retold(nos)
+        found: dict[int, Tellers] = {}
+        for no in sorted(nos):
+            first = self.first_teller(no)
+            told = self._retold[no] | (set() if first is None else {first})
+            found[no] = tuple(sorted(told - {self.undoing}))
+        return found
+
+    def _load_retold(self, nos: Iterable[int]) -> None:
+        missing = sorted(set(nos) - self._retold.keys())
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+            for no in chunk:
+                self._retold[no] = set()
+            for no, teller in self._tx.all("retold_by_no", {"org": self._org, "nos": chunk}):
+                self._retold[no].add(teller)
+
+    def first_teller(self, no: int) -> int | None:
+        """Who brought what has this number; None when that import was taken back."""
+        if no >= self._first:
+            return self.teller
+        at = bisect_right(self._ranges, no, key=lambda known: known[0]) - 1
+        if at < 0 or self._ranges[at][1] < no:
+            self._ranges.append(self._look_up(no))
+            self._ranges.sort(key=lambda known: known[0])
+            return self.first_teller(no)
+        return self._ranges[at][2]
+
+    def _look_up(self, no: int) -> _Range:
+        params = {"org": self._org, "no": no}
+        row = self._tx.one("range_at", params)
+        if row is None:
+            following = self._tx.one("next_range", params)
+            low, above = 0, following[0] if following else None
+        elif no <= row[1]:
+            return (row[0], row[1], row[2] if row[2] > 0 else None)
+        else:
+            low, above = row[1] + 1, row[3]
+        return (low, self._first - 1 if above is None else min(above, self._first) - 1, NOBODY)
+
+    def may_tell(self, no: int | None, tellers: Tellers) -> bool:
+        """Whether a row without rows in ``tellings`` can say that it was told by these. ``no`` None is a new row."""
+        first = self.teller if no is None else self.first_teller(no)
+        return tellers == (first,) if no is None else first is None or first in tellers
+
+    def set_tellers(self, no: int, tellers: Tellers) -> None:
+        """Note who told a row besides the import that brought it."""
+        if not self.active:
+            return
+        self._load_retold([no])
+        wanted = set(tellers) - {self.first_teller(no)}
+        for teller in self._retold[no] - wanted:
+            self._tx.run("delete_retold", {"org": self._org, "import": teller, "no": no})
+        for teller in wanted - self._retold[no]:
+            self._tx.run("add_retold", {"org": self._org, "import": teller, "no": no})
+        self._retold[no] = wanted
+
+    def tell_again(self, no: int) -> None:
+        """What stands under this number is told by the present teller too."""
+        if self.active:
+            self.set_tellers(no, tuple({*self.tellers_of([no])[no], self.teller}))
+
+    def drop(self, no: int) -> None:
+        """What had this number is no longer there."""
+        self.set_tellers(no, ())
+
+    # ------------------------------------------------------------------ facts of contacts and chats
+
+    def name(self, names: Iterable[tuple[int, str]]) -> None:
+        """The import names these contacts (phone 0) and chats."""
+        if self.teller == NOBODY:
+            return
+        new = set(names) - self._named
+        self._named |= new
+        self._unnamed += sorted(new)
+
+    def claim(self, jid: str) -> None:
+        """A live source names a contact that so far only imports named."""
+        params = {"org": self._org, "import": NOBODY, "phone": 0, "jid": jid}
+        self._tx.run("name_in_import", params)
+
+    def expect(self, jids: Iterable[str]) -> None:
+        """Read together what the import told of these contacts before."""
+        if self.teller == NOBODY:
+            return
+        missing = sorted({jid for jid in jids if (self.teller, 0, jid) not in self._facts})
+        for start in range(0, len(missing), _CHUNK):
+            self._load(0, missing[start : start + _CHUNK])
+
+    def _load(self, phone: int, jids: list[str]) -> None:
+        for jid in jids:
+            self._facts[(self.teller, phone, jid)] = {}
+        params = {"org": self._org, "import": self.teller, "phone": phone, "jids": jids}
+        for _, jid, facts in self._tx.all("read_import_facts", params):
+            self._facts[(self.teller, phone, jid)] = decode_registers(facts)
+
+    def tell(self, phone: int, jid: str, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
+        """Keep what the present teller tells of a contact (phone 0) or chat apart from what others tell."""
+        key = (self.teller, phone, jid)
+        if key not in self._facts:
+            self._load(phone, [jid])
+        if tell(self._facts[key], facts, at, rank) or self.teller == NOBODY or phone:
+            self._unsaved.add(key)
+
+    def pin(self, phone: int, jid: str, registers: Registers) -> None:
+        """Keep what no import told apart, before an import tells something of the same contact or chat."""
+        self._facts[(NOBODY, phone, jid)] = msgspec.json.decode(encode_registers(registers) or "{}", type=Registers)
+        self._unsaved.add((NOBODY, phone, jid))
+
+    def _write_facts(self) -> None:
+        base = {"org": self._org, "import": self.teller}
+        self._tx.many("name_in_import", (base | {"phone": phone, "jid": jid} for phone, jid in self._unnamed))
+        self._unnamed = []
+        for teller, phone, jid in sorted(self._unsaved):
+            # A chat may be told of without a fact; it is more than named then.
+            facts = encode_registers(self._facts[(teller, phone, jid)]) or ("{}" if phone else None)
+            params = {"org": self._org, "import": teller, "phone": phone, "jid": jid, "facts": facts}
+            self._tx.run("save_import_facts", params)
+        self._unsaved.clear()
+
+    def derived(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:
+        """What all tellers together tell of a contact or chat, and whether any names the contact, or tells the chat."""
+        registers: Registers = {}
+        rows = self._tx.all("facts_by_jid", {"org": self._org, "phone": phone, "jids": sorted(jids)})
+        for _, _, facts in rows:
+            join(registers, decode_registers(facts))
+        return registers, any(phone == 0 or facts is not None for _, _, facts in rows)
+
+    # ------------------------------------------------------------------ mappings and files
+
+    def tell_mapping(self, lid: str, jid: str, is_new: bool) -> None:
+        """Two JIDs are one contact. Of a pair that live sources joined before, no import is ever asked."""
+        if not self.active:
+            return
+        params = {"org": self._org, "lid": lid, "jid": jid}
+        if is_new or self._tx.one("mapping_tellers", params) is not None:
+            self._tx.run("add_import_mapping", params | {"import": self.teller})
+
+    def pin_mappings(self, main: str, jids: Collection[str]) -> None:
+        """Ties of a contact's JIDs that no import told are those of live sources, which stay."""
+        pairs = [(row[0], row[1]) for row in self._tx.all("mappings_among", {"org": self._org, "jids": jids})]
+        for jid in jids:
+            if main not in reached(jid, pairs):
+                pairs.append((jid, main))
+                params = {"org": self._org, "import": NOBODY, "lid": jid, "jid": main}
+                self._tx.run("add_import_mapping", params)
+
+    def tell_file(self, file: str) -> None:
+        """The present teller has this file; called before the file is noted itself."""
+        if not self.active:
+            return
+        params = {"org": self._org, "file": file}
+        known = self._tx.one("file_tellers", params) is not None
+        if not known and self._tx.one("has_file", params) is not None:
+            if self.teller == NOBODY:
+                return
+            self._tx.run("add_import_file", params | {"import": NOBODY})
+            known = True
+        if known or self.teller != NOBODY:
+            self._tx.run("add_import_file", params | {"import": self.teller})

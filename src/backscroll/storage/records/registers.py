@@ -1,0 +1,56 @@
+"""What sources tell of contacts and chats: registers, ``{field: [at, rank, value]}``.
+
+The latest observation stands, then the better source, then the greater value. So the order of arrival does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+Registers = dict[str, list[Any]]
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Registers)
+
+
+def decode_registers(text: str | None) -> Registers:
+    return {} if text is None else _DECODER.decode(text)
+
+
+def encode_registers(registers: Registers) -> str | None:
+    return _ENCODER.encode(registers).decode() if registers else None
+
+
+def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: int) -> bool:
+    """Put what is known of ``facts`` in; says whether anything changed."""
+    changed = False
+    for field, value in facts.items():
+        if value is not None:
+            changed |= _tell(registers, field, [-1 if at is None else at, rank, msgspec.to_builtins(value)])
+    return changed
+
+
+def join(registers: Registers, others: Registers) -> bool:
+    changed = False
+    for field, observed in others.items():
+        changed |= _tell(registers, field, observed)
+    return changed
+
+
+def _tell(registers: Registers, field: str, observed: list[Any]) -> bool:
+    known = registers.get(field)
+    if known is not None and _strength(known) >= _strength(observed):
+        return False
+    registers[field] = observed
+    return True
+
+
+def _strength(observed: list[Any]) -> tuple[int, int, bytes]:
+    return (observed[0], observed[1], _ENCODER.encode(observed[2]))
+
+
+def value_of(registers: Registers, field: str) -> Any:
+    observed = registers.get(field)
+    return None if observed is None else observed[2]

@@ -1,0 +1,88 @@
+"""The invariants of imports: whoever is said to have told something exists and was not taken back, and sums agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.provenance import Provenance
+from backscroll.storage.records.registers import decode_registers
+from backscroll.storage.records.resolve import decode_told
+from backscroll.storage.records.tellers import NOBODY, decode_tellers
+from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
+from backscroll.storage.write.imports import list_imports
+
+Problem = tuple[str, str]
+"""Name of the invariant, and where it does not hold."""
+
+
+def imports(scan: Scan) -> Iterator[Finding]:
+    """Imports: who told what is known, stands, and adds up."""
+    for what, where in problems(scan.tx, scan.org):
+        yield scan.finding(what, where)
+
+
+def problems(tx: Txn, org: int) -> Iterator[Problem]:
+    """All that does not hold; nothing where there never was an import."""
+    entries = list_imports(tx, org)
+    head = tx.one("read_org_imports", {"org": org})
+    if head is not None and head[0] != max((entry.id for entry in entries), default=0):
+        yield "imports are numbered without a gap", f"the last is {head[0]}, of {len(entries)}"
+    if not entries:
+        return
+    alive = {NOBODY, *(entry.id for entry in entries if entry.state != "undone")}
+    yield from _numbers(tx, org, alive, undone={entry.id for entry in entries if entry.state in ("undoing", "undone")})
+    yield from _tellers(tx, org, alive | {entry.id for entry in entries if entry.state == "undoing"})
+    yield from _facts(tx, org, entries[-1].id)
+    for import_id, file in tx.all("lost_import_files", {"org": org}):
+        yield "a file of an import is known", f"import {import_id}: {file}"
+
+
+def _numbers(tx: Txn, org: int, alive: set[int], undone: set[int]) -> Iterator[Problem]:
+    end = 0
+    for first, last, owner in tx.all("every_import_range", {"org": org}):
+        if first <= end or last < first:
+            yield "numbers of imports do not overlap", f"{first} to {last}, after {end}"
+        if abs(owner) not in alive | undone or (owner > 0) == (abs(owner) in undone):
+            yield "numbers of imports name theirs", f"{first} to {last}: import {owner}"
+        end = last
+    for import_id, no in tx.all("stray_retold", {"org": org}):
+        yield "what an import told again is there", f"import {import_id}: {no}"
+
+
+def _tellers(tx: Txn, org: int, alive: set[int]) -> Iterator[Problem]:
+    for phone, chat, id, told in _pages(tx, org, "every_told_telling"):
+        if not set(decode_tellers(told)) <= alive:
+            yield "a telling names imports that stand", f"phone {phone} chat {chat}: {id}"
+    for phone, chat, id, told in _pages(tx, org, "every_told_addon"):
+        if not {teller for teller, _, _ in decode_told(told, None, None)} <= alive:
+            yield "an annotation names imports that stand", f"phone {phone} chat {chat}: {id}"
+    for import_id, what in tx.all("import_references", {"org": org}):
+        if import_id not in alive:
+            yield "an undone import tells nothing", f"import {import_id} in {what}"
+
+
+def _pages(tx: Txn, org: int, name: str) -> Iterator[tuple[int, int, str, str]]:
+    phone, chat, id = 0, 0, ""
+    while True:
+        after = {"org": org, "phone": phone, "chat": chat, "id": id, "limit": PAGE}
+        rows = tx.all(name, after)
+        yield from ((row[0], row[1], row[2], row[3]) for row in rows)
+        if len(rows) < PAGE:
+            return
+        phone, chat, id = rows[-1][:3]
+
+
+def _facts(tx: Txn, org: int, last: int) -> Iterator[Problem]:
+    """What is shown of a contact is what its tellers told together."""
+    provenance = Provenance(tx, OrgState(org, 0, 0, 0, imports=last))
+    after = 0
+    while rows := tx.all("imported_contacts", {"org": org, "after": after, "limit": PAGE}):
+        aliases: dict[int, list[str]] = {row[0]: [] for row in rows}
+        for contact, jid in tx.all("dump_aliases", {"org": org, "contacts": sorted(aliases)}):
+            aliases[contact].append(jid)
+        for contact, facts in rows:
+            if aliases[contact] and provenance.derived(0, aliases[contact])[0] != decode_registers(facts):
+                yield "facts of a contact are those of its tellers", f"contact {contact}"
+        after = rows[-1][0]

@@ -1,0 +1,89 @@
+"""Two chats that turn out to be one: lines that exports of both told alike are one line.
+
+The importer gives a line its id by the chat that it knew; so the same line has two ids when the chat was known under
+two names. Lines are paired in their order, the first with the first that says the same, so that what was said twice
+stays said twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct, structs
+
+from backscroll.core.model import MessageKey
+from backscroll.storage.records.resolve import Observation, observation
+from backscroll.storage.records.rows import EXPORT_PREFIX, MessageRow
+from backscroll.storage.write.batch import Known, Writer
+from backscroll.storage.write.event_collector import Observed
+from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, words_of
+
+
+class _Line(Struct):
+    """A line, the id that it stands under, and what is told of it."""
+
+    id: str
+    host: str
+    observations: list[Observation]
+
+    @property
+    def order(self) -> tuple[int, str]:
+        return (self.observations[0].message.sent_at, self.id)
+
+
+def join_lines(writer: Writer, phone: int, loser: int, winner: int, rows: Iterable[MessageRow]) -> None:
+    """Put what is told of the loser's lines under the winner's lines that say the same.
+
+    ``rows`` are rows of the loser's chat, of whole minutes.
+    """
+    minutes = {row.sent_at // MINUTE_US for row in rows}
+    moving = _lines(writer.known_in(phone, loser, minutes))
+    waiting: dict[Any, list[_Line]] = defaultdict(list)
+    for line in sorted(_lines(writer.known_in(phone, winner, minutes)), key=lambda line: line.order):
+        waiting[_key(writer, line)].append(line)
+    observed: dict[tuple[int, int, str], Observed] = {}
+    for line in sorted(moving, key=lambda line: line.order):
+        alike = waiting[_key(writer, line)]
+        # A line that stands under a message goes with that.
+        if alike and line.host == line.id:
+            partner = alike.pop(0)
+            observed[(phone, winner, partner.id)] = _taken_out(writer, phone, loser, line, partner)
+    writer.settle(observed)
+
+
+def _lines(known: Mapping[str, Known]) -> list[_Line]:
+    found: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+    for host, held in known.items():
+        for t in held.observations:
+            if t.message.key.id.startswith(EXPORT_PREFIX):
+                found[host, t.message.key.id].append(t)
+    return [
+        _Line(line, host, sorted(some, key=lambda t: t.priority, reverse=True)) for (host, line), some in found.items()
+    ]
+
+
+def _key(writer: Writer, line: _Line) -> tuple[Any, ...]:
+    """What two lines must have in common. Authors whom only a name tells are one when the names are."""
+    told = line.observations[0]
+    message = told.message
+    author: int | str | None = told.sender
+    if told.sender in writer.resolver.known_by_name([told.sender]):
+        author = writer.resolver.contact_row(told.sender).display_name or told.sender
+    media = message.details.media
+    return (message.sent_at // MINUTE_US, author, message.kind, words_of(message.text), media and media.filename)
+
+
+def _taken_out(writer: Writer, phone: int, loser: int, line: _Line, partner: _Line) -> Observed:
+    """The line is gone; what was told of it is told of its partner."""
+    held = writer.known_under(phone, loser, [line.id])[line.id]
+    writer.write_outcome(phone, loser, line.id, held, [], {})
+    sender = partner.observations[0].sender
+    told = [_renamed(t, sender, partner.id) for t in held.observations]
+    return Observed(told, [a for a in held.annotations.values() if a.kind != MATCHED])
+
+
+def _renamed(t: Observation, sender: int, id: str) -> Observation:
+    message = structs.replace(t.message, key=MessageKey("", "", id))
+    return observation(sender, t.source, message, t.told)

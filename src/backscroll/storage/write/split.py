@@ -1,0 +1,222 @@
+"""Two contacts that only an undone import had made one are two again.
+
+Each JID that was tied to the contact by that import alone becomes a contact of its own, with what was told under it.
+Rows do not say under which JID their message was told; but whoever told something, import or live source, noted the
+JIDs that it used. What comes from tellers that used only JIDs of the new contact moves there. A teller that used JIDs
+of both is taken to mean the one that keeps the number.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from msgspec import Struct, structs
+
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.provenance import reached
+from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join
+from backscroll.storage.records.resolve import Annotation, AnnotationKey, Observation, prune, put_latest
+from backscroll.storage.records.rows import EXPORT_PREFIX
+from backscroll.storage.records.tellers import NOBODY
+from backscroll.storage.write.batch import Known, Writer
+from backscroll.storage.write.event_collector import Observed
+from backscroll.storage.write.export_matching import MATCHED, MOVED
+
+STAGES = ("chat", "waiting", "sent", "doings", "facts")
+_FIRST = -(2**63)
+
+
+class Split(Struct):
+    """A split under way: which contact, its part that goes, and how far the rows are."""
+
+    contact: int
+    part: int
+    jids: list[str]
+    tellers: list[int]
+    """Whose words go with the part."""
+    stage: str = STAGES[0]
+    phone: int = 0
+    after: list[Any] = []
+
+
+def begin_split(writer: Writer, tx: Txn, import_id: int, lid: str, jid: str) -> Split | None:
+    """Undo what tied two JIDs together. None when nothing that was told has to move."""
+    resolver = writer.resolver
+    if resolver.look_up([lid, jid]) or resolver.number(lid) != resolver.number(jid):
+        return None
+    contact = resolver.contact_row(resolver.number(jid))
+    jids = resolver.aliases_of(contact.contact)
+    pairs = [(row[0], row[1]) for row in tx.all("mappings_among", {"org": writer.org, "jids": jids})]
+    for end in (lid, jid):
+        part = reached(end, pairs)
+        if contact.jid not in part:
+            return _part_with(writer, tx, import_id, contact.contact, sorted(part), jids)
+    return None
+
+
+def _part_with(writer: Writer, tx: Txn, import_id: int, contact: int, part: list[str], jids: list[str]) -> Split | None:
+    told: dict[int, set[str]] = defaultdict(set)
+    for teller, _, jid in tx.all("told_jids", {"org": writer.org, "jids": jids}):
+        if teller != import_id:
+            told[teller].add(jid)
+    if writer.resolver.contact_row(contact).imported == 0:
+        told[NOBODY].add(writer.resolver.contact_row(contact).jid)
+    rest = sorted(set(jids) - set(part))
+    if not any(some & set(part) for some in told.values()):
+        writer.resolver.drop_aliases(contact, part, rest)
+        return None
+    number = writer.resolver.part_with(contact, part, rest)
+    tellers = sorted(teller for teller, some in told.items() if some <= set(part))
+    return Split(contact, number, part, tellers)
+
+
+class Splitter:
+    """Moves rows from a contact to the part that left it, some in each transaction."""
+
+    def __init__(self, tx: Txn, writer: Writer, split: Split, limit: int) -> None:
+        self._tx = tx
+        self._writer = writer
+        self._split = split
+        self._limit = limit
+
+    def step(self) -> bool:
+        """Move some rows; False when all are where they belong."""
+        if self._split.stage == "doings":
+            return self._move_doings() or self._turn()
+        phone = next((p for p in self._writer.phones.numbers() if p >= self._split.phone), None)
+        if phone is None:
+            return self._turn()
+        self._split.phone = phone
+        if not getattr(self, f"_move_{self._split.stage}")(phone):
+            self._split.phone, self._split.after = phone + 1, []
+        return True
+
+    def _turn(self) -> bool:
+        at = STAGES.index(self._split.stage) + 1
+        if at == len(STAGES):
+            return False
+        self._split.stage, self._split.phone, self._split.after = STAGES[at], 0, []
+        return True
+
+    # ------------------------------------------------------------------ the contact's own chat
+
+    def _where(self, phone: int) -> dict[str, Any]:
+        return {"org": self._writer.org, "phone": phone, "chat": self._split.contact, "limit": self._limit}
+
+    def _move_chat(self, phone: int) -> bool:
+        at, id = self._split.after or [_FIRST, ""]
+        rows = self._tx.all("dump_messages", self._where(phone) | {"at": at, "id": id})
+        self._move(phone, sorted({row[4] for row in rows}))
+        if rows:
+            self._split.after = [rows[-1][5], rows[-1][4]]
+        return bool(rows)
+
+    def _move_waiting(self, phone: int) -> bool:
+        (after,) = self._split.after or [""]
+        found = [row[0] for row in self._tx.all("ids_waiting", self._where(phone) | {"after": after})]
+        self._move(phone, found)
+        self._split.after = found[-1:]
+        return bool(found)
+
+    def _move(self, phone: int, wanted: list[str]) -> None:
+        """Take what the tellers said out of the chat, and tell it in the other."""
+        if not wanted:
+            return
+        known = self._writer.known(phone, self._split.contact, wanted)
+        observed: dict[tuple[int, int, str], Observed] = defaultdict(Observed)
+        for id, held in known.items():
+            going = held.only(self._split.tellers)
+            for t in going.observations:
+                line = t.message.key.id
+                place = line if line.startswith(EXPORT_PREFIX) else id
+                observed[(phone, self._split.part, place)].observations.append(self._of_part(t))
+            for a in going.annotations.values():
+                if a.kind != MATCHED:
+                    line, slash, ref = a.ref.partition("/")
+                    at_line = bool(slash) and a.kind in MOVED and line.startswith(EXPORT_PREFIX)
+                    place, ref = (line, ref) if at_line else (id, a.ref)
+                    moved = structs.replace(self._done_by_part(a), ref=ref)
+                    observed[(phone, self._split.part, place)].annotations.append(moved)
+        self._writer.forget(phone, self._split.contact, wanted, self._split.tellers)
+        self._writer.settle(observed)
+
+    def _of_part(self, t: Observation) -> Observation:
+        return structs.replace(t, sender=self._split.part) if t.sender == self._split.contact else t
+
+    def _done_by_part(self, a: Annotation) -> Annotation:
+        actor, target = (self._split.part if c == self._split.contact else c for c in (a.actor, a.target))
+        return structs.replace(a, actor=actor, target=target)
+
+    # ------------------------------------------------------------------ what it wrote and did elsewhere
+
+    def _move_sent(self, phone: int) -> bool:
+        (after,) = self._split.after or [0]
+        params = {"org": self._writer.org, "sender": self._split.contact, "phone": phone, "after": after}
+        rows = self._tx.all("sent_after", params | {"limit": self._limit})
+        self._rename((phone, chat, id) for _, chat, id in rows)
+        self._split.after = [row[0] for row in rows[-1:]]
+        return bool(rows)
+
+    def _move_doings(self) -> bool:
+        phone, chat, id = self._split.after or [0, 0, ""]
+        params = {"org": self._writer.org, "contact": self._split.contact, "phone": phone, "chat": chat, "id": id}
+        rows = self._tx.all("doings_after", params | {"limit": self._limit})
+        self._rename((row[0], row[1], row[2]) for row in rows)
+        self._split.after = list(rows[-1]) if rows else []
+        return bool(rows)
+
+    def _rename(self, some: Iterable[tuple[int, int, str]]) -> None:
+        """Let what the tellers said the contact did be done by its part."""
+        by_chat: dict[tuple[int, int], set[str]] = defaultdict(set)
+        for phone, chat, id in some:
+            by_chat[(phone, self._writer.resolver.resolve(chat))].add(id)
+        for (phone, chat), wanted in by_chat.items():
+            known = self._writer.known(phone, chat, sorted(wanted))
+            for id, held in known.items():
+                self._rename_one(phone, chat, id, held)
+            self._writer.resettle(phone, chat, sorted(wanted))
+
+    def _rename_one(self, phone: int, chat: int, id: str, held: Known) -> None:
+        going, staying = held.only(self._split.tellers), held.without(self._split.tellers)
+        observations = [*staying.observations, *map(self._of_part, going.observations)]
+        annotations: dict[AnnotationKey, Annotation] = dict(staying.annotations)
+        for a in going.annotations.values():
+            put_latest(annotations, self._done_by_part(a))
+        self._writer.write_outcome(phone, chat, id, held, prune(observations), annotations)
+
+    # ------------------------------------------------------------------ what is told of both chats
+
+    def _move_facts(self, phone: int) -> bool:
+        self._writer.message_writer.flush()
+        where = self._where(phone) | {"now": self._writer.now}
+        row = self._tx.one("read_chat", where)
+        if row is None or not (row[7] or NOBODY in self._split.tellers):
+            return False
+        if row[7]:
+            self._tell_part(phone, *self._told(phone, self._split.jids), is_imported=True)
+            registers, is_told = self._told(phone, self._writer.resolver.aliases_of(self._split.contact))
+        else:
+            # No import told anything of it, and all that live sources told goes.
+            self._tell_part(phone, decode_registers(row[3]), is_told=True, is_imported=False)
+            registers, is_told = {}, False
+        if not is_told and self._tx.one("chat_is_told_of", where) is None:
+            for name in ("delete_chat", "delete_import_tallies"):
+                self._tx.run(name, where)
+        else:
+            where |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "imported": row[7]}
+            where |= {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
+            self._tx.run("save_chat", where)
+        self._writer.state.change("chat", self._split.contact)
+        return False
+
+    def _told(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:
+        return self._writer.provenance.derived(phone, jids)
+
+    def _tell_part(self, phone: int, facts: Registers, is_told: bool, is_imported: bool) -> None:
+        if not is_told and self._tx.one("read_chat", self._where(phone) | {"chat": self._split.part}) is None:
+            return
+        self._writer.message_writer.tell_chat(phone, self._split.part, lambda registers: join(registers, facts))
+        if is_imported:
+            self._tx.run("mark_chat_imported", self._where(phone) | {"chat": self._split.part})

@@ -1,0 +1,347 @@
+"""Taking an import back: what only it told goes, what others told too stays as they tell it.
+
+Each step is one transaction of bounded size that notes how far it came, so an undo that was cut goes on, and one that
+is over does nothing. What the import told of messages goes first; when nothing of it is left, chats, contacts, files
+and payloads that nobody else names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct, convert, to_builtins
+
+from backscroll.core.errors import Conflict
+from backscroll.core.imports import Undone
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.registers import decode_registers, encode_registers
+from backscroll.storage.records.resolve import decode_told
+from backscroll.storage.records.tellers import decode_tellers
+from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.imports import find_import, progress_of, save_progress
+from backscroll.storage.write.org_state import lock_org_state, save_org_state
+from backscroll.storage.write.split import Split, Splitter, begin_split
+
+_RANGES = 50
+_CHUNK = 400
+PHASES = (
+    "messages",
+    "retold",
+    "observations",
+    "annotations",
+    # Before mappings: what the import alone told of a chat is found by the JIDs that it joined.
+    "chats",
+    "mappings",
+    "phones",
+    "contacts",
+    "files",
+    "payloads",
+    "positions",
+)
+RemoveFile = Callable[[str], None]
+"""Takes the bytes of a media file away."""
+
+
+class Progress(Struct):
+    """How far an undo is: its phase, the place in it, and what it did."""
+
+    phase: str = PHASES[0]
+    after: list[Any] = []
+    found: int = 0
+    """Things that this pass over the chats found; passes go on until one finds nothing."""
+    messages: int = 0
+    changed: int = 0
+    chats: int = 0
+    contacts: int = 0
+    files: int = 0
+    mappings: int = 0
+    split: Split | None = None
+
+    @property
+    def done(self) -> Undone:
+        return Undone(
+            messages=self.messages,
+            changed=self.changed,
+            chats=self.chats,
+            contacts=self.contacts,
+            files=self.files,
+            mappings=self.mappings,
+        )
+
+
+def begin_undo(tx: Txn, org: int, import_id: int) -> None:
+    """From now on the import may not tell anything, and what has one of its numbers has to be told by others."""
+    lock_org_state(tx, org)
+    found = find_import(tx, org, import_id)
+    if found.state in ("undoing", "undone"):
+        return
+    tx.run("disown_numbers", {"org": org, "import": import_id, "disowned": -import_id})
+    save_progress(tx, org, import_id, "undoing", to_builtins(Progress()))
+
+
+def undo_step(tx: Txn, org: int, import_id: int, now: int, limit: int, remove_file: RemoveFile) -> Progress | None:
+    """Take up to ``limit`` things back; None when nothing is left to do."""
+    state = lock_org_state(tx, org)
+    found = find_import(tx, org, import_id)
+    if found.state == "undone":
+        return None
+    if found.state != "undoing":
+        raise Conflict(f"Import {import_id} is {found.state}; its undo has not begun")
+    writer = Writer(tx, state, now, "linked")
+    writer.provenance.undoing = import_id
+    progress = convert(progress_of(tx, org, import_id), Progress)
+    _Undo(tx, writer, import_id, progress, limit, remove_file).step()
+    writer.finish()
+    over = progress.phase not in PHASES
+    save_progress(tx, org, import_id, "undone" if over else "undoing", to_builtins(progress))
+    save_org_state(tx, state)
+    return progress
+
+
+def outcome(tx: Txn, org: int, import_id: int) -> Undone:
+    """What an undo has done so far."""
+    return convert(progress_of(tx, org, import_id), Progress).done
+
+
+class _Undo:
+    def __init__(
+        self, tx: Txn, writer: Writer, import_id: int, progress: Progress, limit: int, remove_file: RemoveFile
+    ) -> None:
+        self._tx = tx
+        self._writer = writer
+        self._resolver = writer.resolver
+        self._provenance = writer.provenance
+        self._import = import_id
+        self._progress = progress
+        self._limit = limit
+        self._remove_file = remove_file
+        self._base: dict[str, Any] = {"org": writer.org, "import": import_id, "limit": limit}
+
+    def step(self) -> None:
+        """A piece of the present phase, or the turn to the next one."""
+        phase = self._progress.phase
+        if not getattr(self, f"_take_{phase}")():
+            self._progress.after = []
+            self._progress.phase = self._next(phase)
+
+    def _next(self, phase: str) -> str:
+        if phase == "annotations" and self._progress.found:
+            # Others write meanwhile, and a line may move to where this has been already.
+            self._progress.found = 0
+            return "observations"
+        at = PHASES.index(phase) + 1
+        return PHASES[at] if at < len(PHASES) else "over"
+
+    # ------------------------------------------------------------------ messages
+
+    def _take_messages(self) -> bool:
+        """What stands under the numbers that the import used."""
+        first, after = self._progress.after or [0, -1]
+        ranges = self._tx.all("ranges_of_import", self._disowned() | {"low": first, "limit": _RANGES})
+        rows: list[tuple[int, int, int, str]] = []
+        for low, high in ranges:
+            first = low
+            params = {"org": self._writer.org, "low": max(low, after + 1), "high": high}
+            found = self._tx.all("import_rows", params | {"limit": self._limit - len(rows)})
+            rows += found
+            after = found[-1][0] if len(rows) >= self._limit else high
+            if len(rows) >= self._limit:
+                break
+        self._forget((phone, chat, id) for _, phone, chat, id in rows)
+        self._progress.after = [first, after]
+        return bool(rows) or len(ranges) == _RANGES
+
+    def _disowned(self) -> dict[str, Any]:
+        return {"org": self._writer.org, "import": -self._import}
+
+    def _take_retold(self) -> bool:
+        """What others brought and the import told again."""
+        nos = [row[0] for row in self._tx.all("retold_by_import", self._base | {"after": -1})]
+        rows = self._tx.all("rows_by_no", {"org": self._writer.org, "nos": nos}) if nos else []
+        self._forget((row[1], row[2], row[4]) for row in rows)
+        for no in nos:
+            self._tx.run("delete_retold", {"org": self._writer.org, "import": self._import, "no": no})
+            if not self._provenance.tellers_of([no])[no]:
+                self._tx.run("delete_raw", {"org": self._writer.org, "raw": no})
+        return bool(nos)
+
+    def _take_observations(self) -> bool:
+        """What stands beside rows that more than one told, in every chat that the import named."""
+        return self._scan("tellings_after", lambda told: self._import in decode_tellers(told))
+
+    def _take_annotations(self) -> bool:
+        return self._scan("addons_after", lambda told: any(t[0] == self._import for t in decode_told(told, None, None)))
+
+    def _scan(self, name: str, mentions: Callable[[str], bool]) -> bool:
+        phone, jid, after = self._progress.after or [0, "", ""]
+        place = self._chat_at(phone, jid) if after else None
+        if place is None:
+            row = self._tx.one("chats_of_import", self._base | {"phone": phone, "jid": jid, "limit": 1})
+            if row is None:
+                return False
+            (phone, jid), after = row, ""
+            place = self._chat_at(phone, jid)
+        if place is None:
+            self._progress.after = [phone, jid, ""]
+            return True
+        rows = self._tx.all(name, self._base | {"phone": phone, "chat": place[1], "after": after})
+        wanted = {id for id, told in rows if mentions(told)}
+        self._progress.found += len(wanted)
+        if len(rows) == self._limit:
+            # The page may have cut the last id in two.
+            wanted.add(rows[-1][0])
+        self._forget((*place, id) for id in sorted(wanted))
+        self._progress.after = [phone, jid, rows[-1][0] if len(rows) == self._limit else ""]
+        return True
+
+    def _chat_at(self, phone: int, jid: str) -> tuple[int, int] | None:
+        contact = self._find(jid)
+        return None if contact is None else (phone, contact)
+
+    def _find(self, jid: str) -> int | None:
+        """The contact that a JID leads to; None when none does any more."""
+        if self._resolver.look_up([jid]):
+            return None
+        return self._resolver.number(jid)
+
+    def _forget(self, some: Iterable[tuple[int, int, str]]) -> None:
+        by_chat: dict[tuple[int, int], set[str]] = defaultdict(set)
+        for phone, chat, id in some:
+            by_chat[(phone, self._resolver.resolve(chat))].add(id)
+        for place, wanted in by_chat.items():
+            ids = sorted(wanted)
+            for start in range(0, len(ids), _CHUNK):
+                self._count(place, ids[start : start + _CHUNK])
+
+    def _count(self, place: tuple[int, int], ids: list[str]) -> None:
+        before = self._standing(place, ids)
+        self._writer.forget(*place, ids, (self._import,))
+        after = self._standing(place, ids)
+        self._progress.messages += max(0, before - after)
+        self._progress.changed += after
+
+    def _standing(self, place: tuple[int, int], ids: list[str]) -> int:
+        self._writer.message_writer.flush_rows()
+        params = {"org": self._writer.org, "phones": (place[0],), "chats": self._resolver.numbers_of(place[1])}
+        return len(self._tx.all("rows_by_id", params | {"ids": ids}))
+
+    # ------------------------------------------------------------------ mappings, chats, phones, contacts
+
+    def _take_mappings(self) -> bool:
+        """Which pairs of JIDs the import alone had joined."""
+        if self._progress.split is not None:
+            if not Splitter(self._tx, self._writer, self._progress.split, self._limit).step():
+                self._progress.split = None
+            return True
+        pairs = self._tx.all("mappings_of_import", self._base)
+        for lid, jid in pairs:
+            pair = {"org": self._writer.org, "lid": lid, "jid": jid}
+            self._tx.run("delete_import_mapping", pair | {"import": self._import})
+            if not self._tx.all("mapping_tellers", pair):
+                self._progress.mappings += 1
+                self._progress.split = begin_split(self._writer, self._tx, self._import, lid, jid)
+                if self._progress.split is not None:
+                    break
+        return bool(pairs)
+
+    def _take_chats(self) -> bool:
+        rows = self._tx.all("chats_of_import", self._base | {"phone": 0, "jid": ""})
+        for phone, jid in rows:
+            self._tx.run("delete_import_facts", self._base | {"phone": phone, "jid": jid})
+            chat = self._find(jid)
+            if chat is not None:
+                self._take_chat(phone, chat)
+        return bool(rows)
+
+    def _take_chat(self, phone: int, chat: int) -> None:
+        self._writer.message_writer.flush()
+        where: dict[str, Any] = {"org": self._writer.org, "phone": phone, "chat": chat, "now": self._writer.now}
+        row = self._tx.one("read_chat", where)
+        if row is None or not row[7]:
+            return
+        registers, is_told = self._provenance.derived(phone, self._jids_of(chat))
+        if not is_told and self._tx.one("chat_is_told_of", where) is None:
+            for name in ("delete_chat", "delete_import_tallies"):
+                self._tx.run(name, where)
+            self._progress.chats += 1
+        elif registers != decode_registers(row[3]):
+            where |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "imported": row[7]}
+            where |= {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
+            self._tx.run("save_chat", where)
+        else:
+            return
+        self._writer.state.change("chat", chat)
+
+    def _jids_of(self, contact: int) -> list[str]:
+        return self._resolver.aliases_of(contact)
+
+    def _take_phones(self) -> bool:
+        """Phones that nobody else told of and that have no messages; all of an organisation's are few."""
+        for phone, jid, _ in self._tx.all("import_phones", {"org": self._writer.org}):
+            params = {"org": self._writer.org, "phone": phone}
+            gone = not self._provenance.tellers_of([phone])[phone]
+            if gone and self._tx.one("phone_is_referred_to", params) is None and not self._has_token(jid):
+                self._tx.run("delete_phone", params)
+                self._writer.state.change("phone", phone)
+                self._writer.state.named = -1
+        return False
+
+    def _has_token(self, jid: str) -> bool:
+        number = jid.partition("@")[0]
+        return any(number in (row[2] or "") for row in self._tx.all("list_tokens", {"org": self._writer.org}))
+
+    def _take_contacts(self) -> bool:
+        rows = self._tx.all("facts_of_import", self._base | {"phone": -1, "jid": ""})
+        for phone, jid in rows:
+            self._tx.run("delete_import_facts", self._base | {"phone": phone, "jid": jid})
+            contact = self._find(jid)
+            if contact is not None:
+                self._take_contact(contact)
+        return bool(rows)
+
+    def _take_contact(self, contact: int) -> None:
+        if not self._resolver.contact_row(contact).imported:
+            return
+        registers, is_named = self._provenance.derived(0, self._jids_of(contact))
+        self._resolver.set_registers(contact, registers)
+        params = {"org": self._writer.org, "contact": contact}
+        if not is_named and self._tx.one("contact_is_referred_to", params) is None:
+            self._resolver.remove(contact)
+            self._progress.contacts += 1
+
+    # ------------------------------------------------------------------ files and payloads
+
+    def _take_files(self) -> bool:
+        files = [row[0] for row in self._tx.all("files_of_import", self._base)]
+        for file in files:
+            params = {"org": self._writer.org, "file": file}
+            self._tx.run("delete_import_file", params | {"import": self._import})
+            if self._tx.one("file_tellers", params) is None:
+                self._tx.run("delete_file", params)
+                self._remove_file(file)
+                self._progress.files += 1
+        return bool(files)
+
+    def _take_payloads(self) -> bool:
+        """Payloads as received that no one else sent. Messages that named them name none now."""
+        (first,) = self._progress.after or [0]
+        ranges = self._tx.all("ranges_of_import", self._disowned() | {"low": first, "limit": _RANGES})
+        for raw in self._payloads(ranges):
+            if not self._provenance.tellers_of([raw])[raw]:
+                self._tx.run("delete_raw", {"org": self._writer.org, "raw": raw})
+        self._progress.after = [ranges[-1][0] + 1] if ranges else []
+        return bool(ranges)
+
+    def _take_positions(self) -> bool:
+        """Streams that the import read are read from their beginning again."""
+        for stream, told in self._tx.all("told_positions", {"org": self._writer.org}):
+            if self._import in decode_tellers(told):
+                self._tx.run("delete_position", {"org": self._writer.org, "stream": stream})
+        return False
+
+    def _payloads(self, ranges: Iterable[tuple[int, ...]]) -> Iterator[int]:
+        for low, high in ranges:
+            params = {"org": self._writer.org, "low": low, "high": high, "limit": high - low + 1}
+            yield from [row[0] for row in self._tx.all("import_raws", params)]

@@ -1,0 +1,108 @@
+"""`import list`, `import show`, `import undo` and a folder of exports, as the command line gives them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from backscroll.cli.main import main as cli
+
+PHONE = "4915550000001"
+LINES = "13/01/2026, 09:15 - {0}: one good thing\n13/01/2026, 09:16 - Rob: two good things\n"
+
+
+class Shell:
+    """Commands on one archive."""
+
+    def __init__(self, data: Path, database: str | None) -> None:
+        self._place = ["--data", str(data), *([] if database is None else ["--database", database])]
+
+    def run(self, *words: str, typed: str = "", code: int = 0) -> Result:
+        done = CliRunner().invoke(cli, [*words, *self._place], input=typed)
+        assert done.exit_code == code, done.output
+        return done
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", code=code).stdout)
+
+    def take(self, path: Path, *words: str, code: int = 0) -> Result:
+        return self.run("import", "export", str(path), "--phone", PHONE, "--me", "Rob", *words, code=code)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, database_url: str | None) -> Shell:
+    made = Shell(tmp_path / "archive", database_url)
+    made.run("org", "create", "Bakery")
+    made.run("phone", "add", "--org", "Bakery", "--number", PHONE)
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "exports"
+    made.mkdir()
+    for name in ("Ana", "Bea"):
+        (made / f"WhatsApp Chat with {name}.txt").write_text(LINES.format(name), "utf-8")
+    return made
+
+
+def test_imports_are_listed_shown_and_taken_back(shell: Shell, folder: Path) -> None:
+    assert "cannot be taken back" in shell.run("import", "list").stdout
+    file = "WhatsApp Chat with Ana.txt"
+    shell.take(folder / file)
+    (entry,) = shell.json("import", "list", "--org", "Bakery")
+    assert {name: entry[name] for name in ("id", "kind", "file", "state")} == {
+        "id": 1,
+        "kind": "export",
+        "file": file,
+        "state": "done",
+    }
+    assert entry["started_at"].endswith("Z")
+    assert entry["answers"] == {"phone": PHONE, "me": "Rob"}
+    assert "2 lines" not in shell.run("import", "show", "1").stdout
+    assert shell.json("import", "show", "1")["report"]["lines"] == 2
+    undone = shell.json("import", "undo", "1", "--yes")
+    assert (undone["messages"], undone["chats"]) == (2, 1)
+    assert [entry["state"] for entry in shell.json("import", "list")] == ["undone"]
+    assert "nothing to do" in shell.run("import", "undo", "1", "--yes").stdout
+    shell.run("check")
+
+
+def test_undo_shows_what_it_will_do_and_asks_first(shell: Shell, folder: Path) -> None:
+    shell.take(folder / "WhatsApp Chat with Ana.txt")
+    asked = shell.run("import", "undo", "1", typed="n\n", code=1)
+    assert "2 messages go, 0 stay" in asked.output
+    assert [entry["state"] for entry in shell.json("import", "list")] == ["done"]
+    assert "2 messages, 1 chats" in shell.run("import", "undo", "1", typed="y\n").output
+
+
+def test_an_import_that_is_not_there_is_named(shell: Shell) -> None:
+    assert "has none yet" in shell.run("import", "undo", "3", "--yes", code=1).output
+
+
+def test_a_folder_of_exports_is_imported_by_one_command(shell: Shell, folder: Path) -> None:
+    (folder / "broken.zip").write_bytes(b"PK\x03\x04 no zip")
+    told = shell.take(folder, code=1)
+    assert "2 of 3 exports taken in: 4 new lines, 0 known." in told.stdout
+    assert "Not taken in: broken.zip" in told.stdout
+    (folder / "broken.zip").unlink()
+    assert "2 of 2 exports taken in: 0 new lines, 4 known." in shell.take(folder).stdout
+    assert [entry["file"] for entry in shell.json("import", "list")] == [
+        "WhatsApp Chat with Ana.txt",
+        "WhatsApp Chat with Bea.txt",
+    ]
+
+
+def test_one_chat_cannot_be_named_for_a_folder_of_many(shell: Shell, folder: Path) -> None:
+    assert "names one chat" in shell.take(folder, "--chat", "Ana", code=2).output
+
+
+def test_a_folder_that_is_one_export_is_one_import(shell: Shell, folder: Path) -> None:
+    (folder / "WhatsApp Chat with Bea.txt").unlink()
+    (folder / "notes.zip").write_bytes(b"a file that somebody sent")
+    assert "2 lines" in shell.take(folder).stdout
+    assert len(shell.json("import", "list")) == 1
