@@ -35,7 +35,7 @@ from backscroll.core.imports import NewImport
 from backscroll.core.model import Source
 from backscroll.storage.records.rows import OBSERVED
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.transfer import check
+from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 from plain_model import canonical
 from plain_sql import PlainSql
@@ -87,7 +87,7 @@ class Shelf:
                 ids[step.teller] = self.store.begin_import(org, NewImport(kind="gowa")).id
             import_id = ids.get(step.teller)
             self.store.apply(org, Batch(source=step.source, events=step.events, import_id=import_id))
-        assert self.store._engine.read(lambda tx: list(check.findings(tx, org)), org) == []
+        assert self.store._engine.read(lambda tx: findings_of_org(tx, org), org) == []
         return without_tellers(canonical(self.store, self._sql, org))
 
 
