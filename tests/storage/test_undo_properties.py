@@ -113,6 +113,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     made.close()
 
 
+BOTH_LIDS = {ANNA_LID, ANNA_TOO}
 PEOPLE = ((ANNA, ANNA_LID, ANNA_TOO, ANNA_BY_NAME), (BEN, BEN_LID), (GROUP, GROUP_BY_NAME))
 
 
@@ -142,7 +143,9 @@ def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
         teller = chance.randint(0, IMPORTS)
         if not isinstance(event, NumberMapped):
             event = worded(event, teller, names)
-        elif canonical_jid(event.jid) == ONE:
+        elif canonical_jid(event.jid) == ONE or {canonical_jid(event.lid), canonical_jid(event.jid)} == BOTH_LIDS:
+            # Two JIDs that a live source names apart, and only an import ties, are parted by whole tellers: whoever
+            # ties one of them to a third JID has named both (docs/decisions/0010-imports-and-undo.md).
             teller = 0
         told.append(Told(teller, source, [event]))
     chance.shuffle(told)
