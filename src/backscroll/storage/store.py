@@ -332,11 +332,10 @@ class Store:
         """
         self._engine.write(lambda tx: undo.begin_undo(tx, org, import_id), org)
         work = partial(undo.undo_step, org=org, import_id=import_id, limit=UNDO_ROWS, remove_file=remove_file)
-        step: undo.Progress | None = undo.Progress()
-        while step is not None:
-            self.finish_merges(org)
+        self.finish_merges(org)
+        while (step := self._engine.write(lambda tx: work(tx, now=self._clock()), org)) is not None:
             progress(step.messages + step.changed)
-            step = self._engine.write(lambda tx: work(tx, now=self._clock()), org)
+            self.finish_merges(org)
         return self._engine.read(lambda tx: undo.outcome(tx, org, import_id), org)
 
     # ------------------------------------------------------------------ messages
