@@ -11,7 +11,6 @@ from backscroll.database.protocol import Txn
 from backscroll.storage.records.org_state import lock_org_state, store_org_state
 from backscroll.storage.records.orgstate import OrgState
 
-
 __all__ = ["Applied", "keep_raw", "lock_org_state", "save_org_state"]
 
 

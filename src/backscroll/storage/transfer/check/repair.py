@@ -13,7 +13,8 @@ from msgspec import structs
 from backscroll.core.errors import Conflict, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.counters import COLUMNS
-from backscroll.storage.records.identity import ContactRow, OrgState
+from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.orgstate import OrgState
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, phone_rows
 from backscroll.storage.search.checking import faults
 from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, named
