@@ -291,7 +291,10 @@ def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
         yield imported("import of GOWA's database, parsing to commit", writing.import_gowa(place), targets.imported)
     say("Importing an exported chat …")
     with passing(engine) as place:
-        yield imported("import of an exported chat's lines, parsing to commit", writing.import_export(place), None)
+        tenth = writing.import_export(place, writing.EXPORT_LINES // 10)
+    with passing(engine) as place:
+        done = writing.import_export(place)
+        yield imported("import of an exported chat's lines, parsing to commit", done, None, tenth)
     yield stored(loaded, targets.stored)
     say(f"Writing single messages from {writing.WRITERS} threads …")
     with passing(engine, small) as place:
@@ -314,11 +317,14 @@ def to_rate(what: str, rate: float, reached: str, least: int | None, facts: dict
     return Line(what=what, reached=reached, target=target, met=met, facts={"per_second": rate} | facts)
 
 
-def imported(what: str, done: writing.Imported, least: int | None) -> Line:
+def imported(what: str, done: writing.Imported, least: int | None, tenth: writing.Imported | None = None) -> Line:
     rate = done.messages / done.seconds
     cpu = done.cpu / done.messages * 1e6
     reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB at most"
     facts = {"cpu_us": cpu, "most_memory": done.most_memory}
+    if tenth is not None:
+        facts["more_memory"] = done.most_memory - tenth.most_memory
+        reached += f", {facts['more_memory'] / MB:+.0f} MB from a tenth of them to all"
     return to_rate(what, rate, reached, least, facts)
 
 

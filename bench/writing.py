@@ -63,25 +63,25 @@ def import_gowa(place: Place) -> Imported:
         return Imported(GOWA_MESSAGES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def import_export(place: Place) -> Imported:
+def import_export(place: Place, lines: int = EXPORT_LINES) -> Imported:
     """``backscroll import export`` of one chat's text file, from the start of the program to its end."""
     with TemporaryDirectory(prefix="backscroll-bench-") as name:
         given = Path(name) / "WhatsApp Chat with Ana.txt"
-        _write_export(given)
+        _write_export(given, lines)
         _run(["org", "create", "Bench"], place)
         _run(["phone", "add", "--number", "918527184400"], place)
         began = time.perf_counter()
         told = ["--phone", "918527184400", "--chat", "4915112345678", "--me", "Rob", "--timezone", "UTC", "--day-first"]
         usage = _run(["import", "export", str(given), *told], place)
         seconds = time.perf_counter() - began
-        return Imported(EXPORT_LINES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        return Imported(lines, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def _write_export(path: Path) -> None:
+def _write_export(path: Path, lines: int) -> None:
     """A conversation of two, seven lines a minute."""
     began = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     with path.open("w", encoding="utf-8") as file:
-        for line in range(EXPORT_LINES):
+        for line in range(lines):
             at = began + datetime.timedelta(minutes=line // 7)
             file.write(f"{at:%d/%m/%Y, %H:%M} - {'Ana' if line % 3 else 'Rob'}: line {line} of a long conversation\n")
 

@@ -285,7 +285,7 @@ def test_text_zip_and_folder_give_the_same_chat(form: Callable[[Path], Path], tm
     export = open_export(form(tmp_path))
     assert export.text == CHAT
     assert export.title == "Mara"
-    assert parse(export.text, timezone=UTC).lines == parse(CHAT, timezone=UTC).lines
+    assert list(parse(export.text, timezone=UTC).lines) == list(parse(CHAT, timezone=UTC).lines)
 
 
 @pytest.mark.parametrize("form", [as_zip, as_zip_of_a_folder, as_folder])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from backscroll.ingest.connectors.export.blocks import Doubt
+from backscroll.ingest.connectors.export.blocks import Doubt, Why
 from backscroll.ingest.connectors.export.chat import ExportedChat
 
 MAX_SHOWN = 10
-_SENTENCES = {
+_SENTENCES: dict[Why, str] = {
     "preamble": "{lines} {come} before the first message and {are} in none; the file as it was is kept",
     "other_format": "{lines} {begin} with a date of another form and {were} read as part of the message above; "
     "if they are of another export, cut the file there and import the two",
@@ -19,23 +17,23 @@ _SENTENCES = {
 def doubts_of(parsed: ExportedChat) -> list[str]:
     """A sentence for each kind of doubt, with the numbers of its lines."""
     return [
-        _sentence(why, [doubt for doubt in parsed.doubts if doubt.why == why])
+        _sentence(why, [doubt for doubt in parsed.doubts if doubt.why == why], parsed.unlisted.get(why, 0))
         for why in _SENTENCES
         if any(doubt.why == why for doubt in parsed.doubts)
     ]
 
 
-def _sentence(why: str, doubts: list[Doubt]) -> str:
+def _sentence(why: Why, doubts: list[Doubt], unlisted: int) -> str:
     is_one = len(doubts) == 1 and doubts[0].first == doubts[0].last
     verbs = {"come": "comes", "are": "is", "begin": "begins", "were": "was"}
     words = verbs if is_one else {verb: verb for verb in verbs}
-    return _SENTENCES[why].format(lines=f"line{'' if is_one else 's'} {_ranges(doubts)}", **words)
+    return _SENTENCES[why].format(lines=f"line{'' if is_one else 's'} {_ranges(doubts, unlisted)}", **words)
 
 
-def _ranges(doubts: Iterable[Doubt]) -> str:
-    shown = [str(d.first) if d.first == d.last else f"{d.first}-{d.last}" for d in doubts]
-    more = f" and {len(shown) - MAX_SHOWN} more places" if len(shown) > MAX_SHOWN else ""
-    return ", ".join(shown[:MAX_SHOWN]) + more
+def _ranges(doubts: list[Doubt], unlisted: int) -> str:
+    shown = [str(d.first) if d.first == d.last else f"{d.first}-{d.last}" for d in doubts[:MAX_SHOWN]]
+    left = len(doubts) + unlisted - len(shown)
+    return ", ".join(shown) + (f" and {left} more places" if left else "")
 
 
 def counted(number: int, noun: str) -> str:

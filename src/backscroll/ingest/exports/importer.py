@@ -122,7 +122,7 @@ def _take_in(
             "times were read as UTC; give --timezone, such as Europe/Berlin, if the phone was elsewhere"
         )
     work.run(progress)
-    files.keep_unnamed((line.attachment for line in parsed.lines), only_whatsapps=archive.is_folder)
+    files.keep_unnamed(parsed.attachments, only_whatsapps=archive.is_folder)
     if people.phone.jid not in people.authors.values() and people.is_group:
         people.warnings.append(
             "nothing tells which author is the phone's owner; import again with --me NAME to mark your own messages"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from backscroll.core.events import Batch, Event, MessageRevoked, MessageSeen, NumberMapped, Target
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message, MessageKey, Notice, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.alignment import OBSERVATION, Utterance, align, shift_of, utterance
-from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine
+from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine, ExportedLines
 from backscroll.ingest.exports.files import Files
 from backscroll.ingest.exports.names import is_by_name
 from backscroll.ingest.exports.people import People
@@ -22,6 +22,7 @@ from backscroll.storage.store import Store
 from backscroll.storage.write.export_matching import MINUTE_US, words_of
 
 BATCH = 1000
+BATCH_CHARACTERS = 4 * 2**20
 DAY_US = 86_400_000_000
 SAMPLE = 2000
 """Messages that the time zone is told by."""
@@ -51,8 +52,7 @@ class LineImport:
         self._parsed = parsed
         self._people = people
         self._files = files
-        self._first = min(line.sent_at for line in parsed.lines)
-        self._last = max(line.sent_at for line in parsed.lines)
+        self._first, self._last = min(parsed.lines.times), max(parsed.lines.times)
         self._writers: set[str] = set()
         self._aliases: dict[str, Counter[str]] = defaultdict(Counter)
         self.added = 0
@@ -181,7 +181,9 @@ class LineImport:
         if not stored:
             return
         low, high = (at.message.sent_at for at in (stored[0], stored[-1]))
-        lines = [line for line in self._parsed.lines if low - DAY_US <= line.sent_at <= high + DAY_US][-2 * SAMPLE :]
+        times = self._parsed.lines.times
+        near = (at for at, sent_at in enumerate(times) if low - DAY_US <= sent_at <= high + DAY_US)
+        lines = [self._parsed.lines[at] for at in deque(near, 2 * SAMPLE)]
         shift = shift_of(
             [self._utterance(i, line) for i, line in enumerate(lines)],
             [utterance(i, m.message.sent_at, None, m.message.kind, m.message.text) for i, m in enumerate(stored)],
@@ -257,14 +259,17 @@ class LineImport:
         return (shown if (told_at or 0) < self._last else line.text), self._last
 
 
-def _by_whole_minutes(lines: Sequence[ExportedLine]) -> Iterator[list[ExportedLine]]:
+def _by_whole_minutes(lines: ExportedLines) -> Iterator[list[ExportedLine]]:
     """Batches that never cut a minute in two, so that each can be aligned by itself. Lines may jump back in time."""
     batch: list[ExportedLine] = []
-    for line in sorted(lines, key=lambda line: line.sent_at // MINUTE_US):
-        if len(batch) >= BATCH and line.sent_at // MINUTE_US != batch[-1].sent_at // MINUTE_US:
+    size = 0
+    for at in lines.by_time(MINUTE_US):
+        is_full = len(batch) >= BATCH or size >= BATCH_CHARACTERS
+        if is_full and lines.times[at] // MINUTE_US != batch[-1].sent_at // MINUTE_US:
             yield batch
-            batch = []
-        batch.append(line)
+            batch, size = [], 0
+        batch.append(lines[at])
+        size += len(batch[-1].raw)
     if batch:
         yield batch
 

@@ -138,19 +138,21 @@ class People:
     def _shares_lines(self, jid: str) -> bool:
         """Whether most of what was said here in the time that both know stands there too, by whomever."""
         there = {(m.message.sent_at // MINUTE_US, words_of(m.message.text)) for m in self._sample(jid)}
-        minutes = [minute for minute, _ in there]
-        here = [
-            (line.sent_at // MINUTE_US, words_of(line.text))
-            for line in self._parsed.lines
-            if line.text and line.kind != "notice" and minutes
-        ]
-        both = [said for said in here if min(minutes) <= said[0] <= max(minutes)]
-        equal = sum(said in there for said in both)
-        return equal >= ENOUGH and equal * 2 >= len(both)
+        if not there:
+            return False
+        first, last = (pick(minute for minute, _ in there) for pick in (min, max))
+        both = equal = 0
+        for at, sent_at in enumerate(self._parsed.lines.times):
+            if first <= sent_at // MINUTE_US <= last:
+                line = self._parsed.lines[at]
+                if line.text and line.kind != "notice":
+                    both += 1
+                    equal += (sent_at // MINUTE_US, words_of(line.text)) in there
+        return equal >= ENOUGH and equal * 2 >= both
 
     def _sample(self, jid: str) -> list[ArchivedMessage]:
         """Messages of a chat: the newest ones, and those of the time that the export tells of."""
-        first, last = (pick(line.sent_at for line in self._parsed.lines) for pick in (min, max))
+        first, last = (pick(self._parsed.lines.times) for pick in (min, max))
         query = MessageQuery(org=self._org, phones=(self.phone.no,), chat=jid, shows="messages", limit=SAMPLE)
         spans = (query, structs.replace(query, since=first, until=last))
         return [message for span in spans for message in self._store.list_messages(span).messages]

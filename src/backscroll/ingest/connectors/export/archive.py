@@ -308,13 +308,13 @@ def _is_chat(opener: Opener) -> bool:
 
 
 def _read_text(file: BinaryIO, name: str, caps: Caps) -> bytes:
-    chunks, size = [], 0
+    text = io.BytesIO()
     while chunk := file.read(2**20):
-        size += len(chunk)
-        if size > caps.text:
+        if text.tell() + len(chunk) > caps.text:
             raise _too_large(name)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        text.write(chunk)
+    # The buffer's own bytes: there is one copy of them.
+    return text.getvalue()
 
 
 def _too_many(name: str, caps: Caps) -> Unreadable:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -36,22 +35,45 @@ class _Reading(Struct, gc=False):
     tight: tuple[str, str] | None
 
 
-def split_authors(rests: Sequence[str], single: Sequence[bool], ios: bool) -> list[Split]:
-    """Name and words of every line of a file, each given without its head.
+class Authors:
+    """The names of one file. Its lines are given without their heads, and three times: all of them to ``count``, those
+    of which that says so to ``settle``, then all to ``split``.
 
-    ``single`` tells which messages have one line only. A name that stands before ``: `` anywhere in the file is also
-    recognised where the space is missing; text is never cut at a later colon where an earlier one may end the name.
+    A name that stands before ``: `` anywhere in the file is also recognised where the space is missing; text is never
+    cut at a later colon where an earlier one may end the name.
     """
-    readings = [_read(rest) for rest in rests]
-    certain = Counter(_name(r.spaced) for r in readings if r.spaced and not r.tight)
-    spaced = Counter(_name(r.spaced) for r in readings if r.spaced)
-    tight = Counter(_name(r.tight) for r in readings if r.tight)
-    chosen = [_choose(reading, certain, spaced, tight, ios) for reading in readings]
-    seen = Counter(_name(parts) for parts in chosen if parts)
-    return [
-        _split(reading.rest, parts, seen, is_single, ios)
-        for reading, parts, is_single in zip(readings, chosen, single, strict=True)
-    ]
+
+    def __init__(self, ios: bool) -> None:
+        self._ios = ios
+        self._certain: Counter[str] = Counter()
+        self._spaced: Counter[str] = Counter()
+        self._tight: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+
+    def count(self, rest: str) -> bool:
+        """Whether the line can be read in two ways, so that it has to be settled once all are counted."""
+        reading = _read(rest)
+        if reading.spaced:
+            name = _name(reading.spaced)
+            self._spaced[name] += 1
+            if not reading.tight:
+                self._certain[name] += 1
+                self._seen[name] += 1
+        if reading.tight:
+            self._tight[_name(reading.tight)] += 1
+        return reading.tight is not None
+
+    def settle(self, rest: str) -> None:
+        """Count the name that a line has after all."""
+        if parts := self._choose(_read(rest)):
+            self._seen[_name(parts)] += 1
+
+    def split(self, rest: str, is_single: bool) -> Split:
+        """Name and words of a line; ``is_single`` where its message has no other."""
+        return _split(rest, self._choose(_read(rest)), self._seen, is_single, self._ios)
+
+    def _choose(self, reading: _Reading) -> tuple[str, str] | None:
+        return _choose(reading, self._certain, self._spaced, self._tight, self._ios)
 
 
 def _read(rest: str) -> _Reading:

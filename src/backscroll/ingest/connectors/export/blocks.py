@@ -1,31 +1,34 @@
-"""The text of an export cut into messages: a head, and every line up to the next one."""
+"""The text of an export cut into messages: a head, and every line up to the next one.
+
+Of each message only numbers are held, packed, so that a chat of a million lines takes some 30 MB beside its text.
+"""
 
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
 from typing import Literal
 
 from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.ingest.connectors.export.dates import DateOrder, choose_order, to_ordinal
-from backscroll.ingest.connectors.export.header import Date, Head, HeadReader, choose_shape
+from backscroll.ingest.connectors.export.header import Date, Head, HeadReader, Layout, choose_shape
+from backscroll.ingest.connectors.export.text import ChatText, encoding_of
 
 _UNPADDED = re.compile(r"\D*\d\D+0\d\D")
+MAX_MESSAGES = 10_000_000
+"""A phone exports some 40,000. What claims more than this is refused before it takes gigabytes."""
+MAX_DOUBTS = 1000
+"""Places of one kind that are listed; the others are counted."""
+_CLOCK_BITS = 17
+_OFF_CLOCK = 2**63
+_MAX_NUMBER = 9999
 
-
-class Block(Struct, gc=False):
-    """A head with all that belongs to it."""
-
-    line_no: int
-    head: Head
-    day: Date
-    clock: tuple[int, int, int]
-    lines: list[str]
-    author: str | None = None
-    is_push_name: bool = False
-    body: str = ""
+Why = Literal["preamble", "other_format", "impossible_date"]
 
 
 class Doubt(Struct, frozen=True):
@@ -33,36 +36,109 @@ class Doubt(Struct, frozen=True):
 
     first: int
     last: int
-    why: Literal["preamble", "other_format", "impossible_date"]
+    why: Why
+
+
+class Heads:
+    """Heads of a file in its order, packed: where they stand, how they are laid out, and their date and time."""
+
+    def __init__(self, layouts: list[Layout]) -> None:
+        self.layouts = layouts
+        self.starts = array("Q")
+        self.numbers = array("I")
+        """Of their lines, from 1."""
+        self.ends = array("B")
+        """How long each is, in characters."""
+        self._layouts = array("I")
+        self._stamps = array("Q")
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def add(self, number: int, start: int, head: Head, layout: int) -> None:
+        """Put one behind the others; ``layout`` is its place among ``layouts``."""
+        if len(self) >= MAX_MESSAGES:
+            problem = f"this holds more than {MAX_MESSAGES:,} messages; cut it in several files and import each of them"
+            raise Unreadable("export", f"line {number}", problem)
+        self.numbers.append(number)
+        self.starts.append(start)
+        self.ends.append(head.end)
+        self._layouts.append(layout)
+        self._stamps.append(_packed(*head.layout.numbers(head.stamp)))
+
+    def layout_no(self, at: int) -> int:
+        return self._layouts[at]
+
+    def layout(self, at: int) -> Layout:
+        return self.layouts[self._layouts[at]]
+
+    def is_on_the_clock(self, at: int) -> bool:
+        """Whether its time exists."""
+        return self._stamps[at] != _OFF_CLOCK
+
+    def day(self, at: int) -> Date:
+        """The numbers of its date; no number is told as larger than 9999."""
+        packed = self._stamps[at] >> _CLOCK_BITS
+        return packed >> 28, packed >> 14 & 0x3FFF, packed & 0x3FFF
+
+    def clock(self, at: int) -> tuple[int, int, int]:
+        packed = self._stamps[at]
+        return packed >> 12 & 31, packed >> 6 & 63, packed & 63
+
+    def days(self) -> list[Date]:
+        """The dates in the file's order, each once in a row."""
+        known: dict[int, Date] = {}
+        firsts = (next(same) for _, same in groupby(range(len(self)), lambda at: self._stamps[at] >> _CLOCK_BITS))
+        return [known.setdefault(self._stamps[at] >> _CLOCK_BITS, self.day(at)) for at in firsts]
+
+    def where(self, keep: Callable[[int], bool]) -> Heads:
+        """Those at whose places ``keep`` holds."""
+        if all(keep(at) for at in range(len(self))):
+            return self
+        some = Heads(self.layouts)
+        for at in filter(keep, range(len(self))):
+            some.starts.append(self.starts[at])
+            some.numbers.append(self.numbers[at])
+            some.ends.append(self.ends[at])
+            some._layouts.append(self._layouts[at])
+            some._stamps.append(self._stamps[at])
+        return some
+
+
+def _packed(day: Date, clock: tuple[int, int, int]) -> int:
+    hour, minute, second = clock
+    if hour >= 24 or minute >= 60 or second >= 61:
+        return _OFF_CLOCK
+    first, second_number, third = (min(number, _MAX_NUMBER) for number in day)
+    packed_day = first << 28 | second_number << 14 | third
+    return packed_day << _CLOCK_BITS | hour << 12 | minute << 6 | second
 
 
 class Blocks(Struct, frozen=True):
     """An export as messages, before anything is made of their words."""
 
-    blocks: list[Block]
+    text: ChatText
+    heads: Heads
     order: DateOrder
     preamble: str | None
     doubts: tuple[Doubt, ...]
+    unlisted: dict[Why, int]
+    """How many more places there are of each kind of doubt."""
 
+    def __len__(self) -> int:
+        return len(self.heads)
 
-def decode(text: bytes) -> str:
-    """UTF-8, or UTF-16 with its mark. Raises Unreadable for anything else."""
-    try:
-        return text.decode(_encoding(text))
-    except UnicodeDecodeError as error:
-        problem = "this is no text in UTF-8; save the export unchanged, as WhatsApp sent it"
-        raise Unreadable("export", f"byte {error.start}", problem) from None
+    def lines(self, at: int) -> list[str]:
+        """The lines of one message, its head in the first."""
+        starts = self.heads.starts
+        return self.text.between(starts[at], starts[at + 1] if at + 1 < len(starts) else None)
 
 
 def looks_like_export(start: bytes) -> bool:
     """Whether a file that begins so is the text of a chat."""
-    lines = start.decode(_encoding(start), errors="replace").split("\n", 20)[:20]
+    lines = start.decode(encoding_of(start), errors="replace").split("\n", 20)[:20]
     reader = HeadReader()
     return any(reader.read(line) for line in lines)
-
-
-def _encoding(text: bytes) -> str:
-    return "utf-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
 
 
 def read_blocks(text: bytes, day_first: bool | None) -> Blocks:
@@ -70,84 +146,108 @@ def read_blocks(text: bytes, day_first: bool | None) -> Blocks:
 
     Raises Unreadable for what is no export, Question when only a person can tell days from months.
     """
-    lines = decode(text).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    lines = [line.removesuffix("\r") for line in lines]
-    blocks, others = _headed(lines)
-    order = _order(blocks, day_first)
-    blocks, impossible = _possible(blocks, order)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-        block.lines = lines[block.line_no - 1 : following.line_no - 1 if following else len(lines)]
-    before = blocks[0].line_no - 1
-    preamble = "\n".join(lines[:before]).strip()
-    if preamble and len(blocks) < 3:
+    source = ChatText(text)
+    found = _Found(source)
+    chosen = found.chosen()
+    order = choose_order(chosen.days(), chosen.layout(0), day_first, found.is_unpadded(chosen))
+    heads = chosen.where(lambda at: _exists(chosen, at, order))
+    preamble = source.before(heads.starts[0]) if heads.numbers[0] > 1 else ""
+    if preamble and len(heads) < 3:
         raise Unreadable("export", "line 1", "this does not begin like an exported chat")
-    doubts = [Doubt(1, before, "preamble")] if preamble else []
-    doubts += _runs([number for number in others if number > before], "other_format")
-    doubts += _runs([number for number in impossible if number > before], "impossible_date")
-    return Blocks(blocks, order, preamble or None, tuple(doubts))
+    before = heads.numbers[0] - 1
+    others, more_others = _listed(_runs(_left(found.heads, chosen, before), "other_format"))
+    impossible, more_impossible = _listed(_runs(_left(chosen, heads, before), "impossible_date"))
+    doubts = [*([Doubt(1, before, "preamble")] if preamble else []), *others, *impossible]
+    unlisted: dict[Why, int] = {"other_format": more_others, "impossible_date": more_impossible}
+    return Blocks(source, heads, order, preamble or None, tuple(doubts), unlisted)
 
 
-def _headed(lines: list[str]) -> tuple[list[Block], list[int]]:
-    """The lines that begin a message, still without what follows them, and those with another kind of head."""
-    reader = HeadReader()
-    found = [(number, head) for number, line in enumerate(lines, 1) if (head := reader.read(line))]
-    plain = [head.layout.shape for _, head in found if head.layout.unknown is None]
-    shape = choose_shape(plain or [head.layout.shape for _, head in found]) if found else ""
-    blocks = [
-        block
-        for number, head in found
-        if head.layout.shape == shape
-        and _on_the_clock((block := Block(number, head, *head.layout.numbers(head.stamp), [])).clock)
-    ]
-    if not blocks:
-        raise Unreadable("export", "line 1", "no line begins with a date and a time as WhatsApp writes them")
-    _refuse_unknown_words([head for _, head in found], blocks)
-    chosen = {block.line_no for block in blocks}
-    return blocks, [number for number, _ in found if number not in chosen]
+class _Found:
+    """Every head of a text, of whatever shape, and how many there are of each layout."""
 
+    def __init__(self, text: ChatText) -> None:
+        self._layouts: dict[Layout, int] = {}
+        self._counts: Counter[int] = Counter()
+        self._unpadded: set[int] = set()
+        reader = HeadReader()
+        layouts: list[Layout] = []
+        self.heads = Heads(layouts)
+        for number, (start, line) in enumerate(text.lines(), 1):
+            if head := reader.read(line):
+                layout = self._layouts.setdefault(head.layout, len(layouts))
+                if layout == len(layouts):
+                    layouts.append(head.layout)
+                self._counts[layout] += 1
+                self.heads.add(number, start, head, layout)
+                if layout not in self._unpadded and _UNPADDED.match(head.stamp) and self.heads.is_on_the_clock(-1):
+                    self._unpadded.add(layout)
 
-def _on_the_clock(clock: tuple[int, int, int]) -> bool:
-    hour, minute, second = clock
-    return hour < 24 and minute < 60 and second < 61
+    def chosen(self) -> Heads:
+        """Those of the one shape that the file's messages have."""
+        layouts = self.heads.layouts
+        plain = Counter[str]()
+        for layout, place in self._layouts.items():
+            if layout.unknown is None:
+                plain[layout.shape] += self._counts[place]
+        if not plain:
+            for layout, place in self._layouts.items():
+                plain[layout.shape] += self._counts[place]
+        shape = choose_shape(plain) if plain else ""
+        fitting = {place for place, layout in enumerate(layouts) if layout.shape == shape}
+        heads = self.heads
+        chosen = heads.where(lambda at: heads.layout_no(at) in fitting and heads.is_on_the_clock(at))
+        if not chosen:
+            raise Unreadable("export", "line 1", "no line begins with a date and a time as WhatsApp writes them")
+        self._refuse_unknown_words(chosen)
+        return chosen
 
-
-def _refuse_unknown_words(found: list[Head], chosen: list[Block]) -> None:
-    """A word beside the time that is not known here may mean am or pm, unless the clock has twenty-four hours."""
-    layout = chosen[0].head.layout
-    strange = [head for head in found if head.layout.build == layout.build and head.layout.unknown]
-    words = {head.layout.unknown for head in strange}
-    if layout.unknown is not None:
-        whole_day = len(words) == 1 and any(block.clock[0] > 12 for block in chosen)
-        refused = not whole_day
-    else:
-        refused = layout.half is not None and len(strange) * 10 > len(chosen)
-    if refused:
-        word = strange[0].layout.unknown
-        raise Unreadable("export", "line 1", f"the word {word!r} beside the time is not known here; please report it")
-
-
-def _order(blocks: list[Block], day_first: bool | None) -> DateOrder:
-    days = [day for day, _ in groupby(block.day for block in blocks)]
-    layout = blocks[0].head.layout
-    unpadded = layout.date_first and any(_UNPADDED.match(block.head.stamp) for block in blocks)
-    return choose_order(days, layout, day_first, unpadded)
-
-
-def _possible(blocks: list[Block], order: DateOrder) -> tuple[list[Block], list[int]]:
-    """Lines whose date does not exist belong to the message before them; their numbers come back too."""
-    kept = [block for block in blocks if to_ordinal(block.day, order, block.head.layout.era) is not None]
-    there = {block.line_no for block in kept}
-    return kept, [block.line_no for block in blocks if block.line_no not in there]
-
-
-def _runs(numbers: list[int], why: Literal["other_format", "impossible_date"]) -> list[Doubt]:
-    """Numbers of lines as ranges of neighbours."""
-    runs: list[Doubt] = []
-    for number in numbers:
-        if runs and runs[-1].last == number - 1:
-            runs[-1] = Doubt(runs[-1].first, number, why)
+    def _refuse_unknown_words(self, chosen: Heads) -> None:
+        """A word beside the time that is not known here may mean am or pm, unless the clock has twenty-four hours."""
+        layout = chosen.layout(0)
+        strange = [other for other in self.heads.layouts if other.build == layout.build and other.unknown]
+        if layout.unknown is not None:
+            words = {other.unknown for other in strange}
+            refused = len(words) > 1 or not any(chosen.clock(at)[0] > 12 for at in range(len(chosen)))
         else:
-            runs.append(Doubt(number, number, why))
-    return runs
+            count = sum(self._counts[self._layouts[other]] for other in strange)
+            refused = layout.half is not None and count * 10 > len(chosen)
+        if refused:
+            problem = f"the word {strange[0].unknown!r} beside the time is not known here; please report it"
+            raise Unreadable("export", "line 1", problem)
+
+    def is_unpadded(self, chosen: Heads) -> bool:
+        """Whether some first number is written without the zero that the second has (5.01.2026)."""
+        first = chosen.layout(0)
+        return first.date_first and any(self.heads.layouts[place].shape == first.shape for place in self._unpadded)
+
+
+def _exists(heads: Heads, at: int, order: DateOrder) -> bool:
+    """Lines whose date does not exist belong to the message before them."""
+    return to_ordinal(heads.day(at), order, heads.layout(at).era) is not None
+
+
+def _left(heads: Heads, kept: Heads, before: int) -> Iterator[int]:
+    """The numbers of lines behind ``before`` that begin with a head and no message."""
+    following = iter(kept.numbers)
+    next_kept = next(following, None)
+    for number in heads.numbers:
+        if number == next_kept:
+            next_kept = next(following, None)
+        elif number > before:
+            yield number
+
+
+def _runs(numbers: Iterable[int], why: Why) -> Iterator[Doubt]:
+    """Numbers of lines as ranges of neighbours."""
+    first = last = 0
+    for number in numbers:
+        if first and number != last + 1:
+            yield Doubt(first, last, why)
+        first, last = (first if first and number == last + 1 else number), number
+    if first:
+        yield Doubt(first, last, why)
+
+
+def _listed(doubts: Iterator[Doubt]) -> tuple[list[Doubt], int]:
+    """The first doubts, and how many more there are."""
+    return list(islice(doubts, MAX_DOUBTS)), sum(1 for _ in doubts)

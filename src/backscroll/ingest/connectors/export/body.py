@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TypedDict
 
@@ -158,16 +157,22 @@ def deleted_by_owner(body: str) -> bool:
 # ---------------------------------------------------------------------- phrases in angle brackets
 
 
-def frequent_phrases(bodies: Iterable[str]) -> frozenset[str]:
-    """Phrases in angle brackets that stand alone or at the end of at least three messages."""
-    counts: Counter[str] = Counter()
-    for body in bodies:
+class Phrases:
+    """Counts phrases in angle brackets that stand alone or at the end of messages."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def count(self, body: str) -> None:
         if ">" not in body:
-            continue
+            return
         for line in {body.partition("\n")[0], body[-MAX_PHRASE:].rpartition("\n")[2]}:
             if phrase := _bracketed(line.strip()):
-                counts[phrase] += 1
-    return frozenset(phrase for phrase, count in counts.items() if count >= 3 and _is_prose(phrase))
+                self._counts[phrase] += 1
+
+    def frequent(self) -> frozenset[str]:
+        """Those of at least three messages."""
+        return frozenset(phrase for phrase, count in self._counts.items() if count >= 3 and _is_prose(phrase))
 
 
 def _bracketed(line: str) -> str | None:
@@ -209,18 +214,24 @@ def _is_about_a_file(phrase: str, context: Context) -> bool:
 # ---------------------------------------------------------------------- files
 
 
-def files_named(bodies: Iterable[str], names: FileNames) -> tuple[frozenset[str], frozenset[str]]:
+class FilesNamed:
     """Which files are named as WhatsApp does, and which stand in the words of one message only."""
-    claimed: set[str] = set()
-    mentioned: Counter[str] = Counter()
-    for body in bodies:
-        if names.may_hold(body) and (found := attachments.find(body, names)) and found.key:
+
+    def __init__(self, names: FileNames) -> None:
+        self._names = names
+        self._mentioned: Counter[str] = Counter()
+        self.claimed: set[str] = set()
+
+    def count(self, body: str) -> None:
+        if self._names.may_hold(body) and (found := attachments.find(body, self._names)) and found.key:
             if found.strength == "sure":
-                claimed.add(found.key)
+                self.claimed.add(found.key)
             else:
-                mentioned[found.key] += 1
-    once = {name for name, count in mentioned.items() if count == 1}
-    return frozenset(claimed), frozenset(once - claimed)
+                self._mentioned[found.key] += 1
+
+    def once(self) -> frozenset[str]:
+        """Files that no line names so, and that stand in the words of exactly one."""
+        return frozenset(name for name, count in self._mentioned.items() if count == 1) - self.claimed
 
 
 def _file(body: str, context: Context) -> Content | None:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from array import array
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, overload
 
 from msgspec import Struct
 
+from backscroll.core.errors import Unreadable
 from backscroll.core.model import Call, Kind, Location, Poll
 from backscroll.ingest.connectors.export import body as bodies
 from backscroll.ingest.connectors.export.attachments import FileNames
-from backscroll.ingest.connectors.export.authors import split_authors
-from backscroll.ingest.connectors.export.blocks import Block, Doubt, read_blocks
-from backscroll.ingest.connectors.export.body import Body, Context
-from backscroll.ingest.connectors.export.dates import DateOrder, to_ordinal
-from backscroll.ingest.connectors.export.header import MARKS
+from backscroll.ingest.connectors.export.blocks import Doubt, Why, read_blocks
+from backscroll.ingest.connectors.export.body import Context
+from backscroll.ingest.connectors.export.dates import to_ordinal
 from backscroll.ingest.connectors.export.phrases import YOU
+from backscroll.ingest.connectors.export.script import Said, Script
 from backscroll.ingest.connectors.export.wording import fold, unmark
 
+_MINUTE_US = 60_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = date(1970, 1, 1).toordinal()
+MAX_PER_MINUTE = 20_000
+"""Lines of one minute are compared with each other, all at once; no phone sends or is sent so many."""
 _GROUP_NOTICES = frozenset(("create", "add", "remove", "leave", "invite", "subject", "picture", "desc", "promote"))
-_MARKS = tuple(MARKS)
 
 
 class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -63,8 +66,76 @@ class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """The lines as they stand in the file."""
 
 
+class ExportedLines(Sequence[ExportedLine]):
+    """The lines of an export in its order, each read anew from the text whenever it is asked for."""
+
+    def __init__(self, script: Script, context: Context, timezone: tzinfo) -> None:
+        self._script = script
+        self._context = context
+        clock = _Clock(timezone)
+        heads = script.blocks.heads
+        self.times = array("q", (clock.micros(self._ordinal(at), heads.clock(at)) for at in range(len(heads))))
+        """When each was sent, in microseconds."""
+        self._refuse_crowds()
+
+    def _refuse_crowds(self) -> None:
+        order = self.by_time(_MINUTE_US)
+        for first, later in zip(order, order[MAX_PER_MINUTE:], strict=False):
+            if self.times[first] // _MINUTE_US == self.times[later] // _MINUTE_US:
+                problem = f"more than {MAX_PER_MINUTE:,} messages are of this minute; remove what no phone exported"
+                raise Unreadable("export", f"line {self._script.blocks.heads.numbers[first]}", problem)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @overload
+    def __getitem__(self, at: int) -> ExportedLine: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[ExportedLine]: ...
+    def __getitem__(self, at: int | slice) -> ExportedLine | list[ExportedLine]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        return self.read(at % len(self))[0]
+
+    def __iter__(self) -> Iterator[ExportedLine]:
+        return (self.read(at)[0] for at in range(len(self)))
+
+    def read(self, at: int) -> tuple[ExportedLine, Said]:
+        """The line at a place from 0, and what it was read from."""
+        said = self._script.said(at)
+        heads = self._script.blocks.heads
+        content = bodies.read(said.body, self._context)
+        by_nobody = content.get("kind") == "notice"
+        line = ExportedLine(
+            line_no=heads.numbers[at],
+            sent_at=self.times[at],
+            local=_local(self._ordinal(at), heads.clock(at), heads.layout(at).seconds),
+            author=None if by_nobody else said.body.author,
+            is_push_name=True if said.is_push_name and not by_nobody else None,
+            raw="\n".join(said.lines),
+            **content,
+        )
+        return line, said
+
+    def by_time(self, unit: int) -> Sequence[int]:
+        """The places of all lines in the order of their times, told in steps of ``unit`` microseconds."""
+        times = self.times
+        if all(times[at] // unit <= times[at + 1] // unit for at in range(len(times) - 1)):
+            return range(len(times))
+        # One number for both time and place: a sort by a key would hold three objects for each line.
+        first = min(times) // unit
+        both = sorted((times[at] // unit - first) << 32 | at for at in range(len(times)))
+        return array("I", (one & 0xFFFFFFFF for one in both))
+
+    def _ordinal(self, at: int) -> int:
+        blocks = self._script.blocks
+        return to_ordinal(blocks.heads.day(at), blocks.order, blocks.heads.layout(at).era) or _EPOCH
+
+
 class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    lines: tuple[ExportedLine, ...]
+    lines: ExportedLines
     precision: Literal["minute", "second"]
     system: Literal["android", "ios"]
     day_first: bool | None = None
@@ -79,8 +150,12 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when notices or a third author say so; None when nothing tells."""
     preamble: str | None = None
     """Text before the first message."""
+    attachments: frozenset[str] = frozenset()
+    """Those of the files that came along which some line names."""
     doubts: tuple[Doubt, ...] = ()
     """Lines that may have been meant otherwise than they were read; the import tells their numbers."""
+    unlisted: dict[Why, int] = {}
+    """How many more such places there are of each kind than ``doubts`` holds."""
 
 
 def parse(
@@ -91,72 +166,97 @@ def parse(
     Every line of the text that is not empty is in the ``raw`` of one of the lines, or in ``preamble``. Raises
     Unreadable for what is no export, Question when only a person can tell days from months.
     """
-    cut = read_blocks(text, day_first)
-    blocks = cut.blocks
-    layout = blocks[0].head.layout
+    blocks = read_blocks(text, day_first)
+    layout = blocks.heads.layout(0)
     ios = layout.shape.startswith("[]")
-    _find_authors(blocks, ios)
-    said = _bodies(blocks)
-    context = _context(said, names, ios)
-    clock = _Clock(timezone)
-    parsed = tuple(_exported(*pair, cut.order, context, clock) for pair in zip(blocks, said, strict=True))
-    authors = tuple(dict.fromkeys(line.author for line in parsed if line.author and line.kind != "notice"))
-    title = _title(blocks, parsed, authors) if ios else None
+    script = Script(blocks, ios)
+    lines = ExportedLines(script, _context(script, names, ios), timezone)
+    facts = _Facts(lines)
+    title = facts.title() if ios else None
     return ExportedChat(
-        lines=parsed,
+        lines=lines,
         precision="second" if layout.seconds else "minute",
         system="ios" if ios else "android",
-        day_first=None if cut.order == "ymd" else cut.order == "dmy",
+        day_first=None if blocks.order == "ymd" else blocks.order == "dmy",
         title=title,
-        authors=authors,
-        own_names=_own_names(blocks, parsed),
-        is_group=_is_group(parsed, authors, title) or None,
-        preamble=cut.preamble,
-        doubts=cut.doubts,
+        authors=tuple(facts.authors),
+        own_names=tuple(facts.own_names),
+        is_group=facts.is_group(title) or None,
+        preamble=blocks.preamble,
+        attachments=frozenset(facts.attachments),
+        doubts=blocks.doubts,
+        unlisted=blocks.unlisted,
     )
 
 
-def _find_authors(blocks: list[Block], ios: bool) -> None:
-    rests = [block.lines[0][block.head.end :] for block in blocks]
-    splits = split_authors(rests, [len(block.lines) == 1 for block in blocks], ios)
-    for block, split in zip(blocks, splits, strict=True):
-        block.author, block.is_push_name = split.author, split.is_push_name
-        block.body = "\n".join([split.said, *block.lines[1:]])
-
-
-def _bodies(blocks: list[Block]) -> list[Body]:
-    """What was said, and whether WhatsApp marked it; a mark that all lines of a file carry tells nothing."""
-    by_head = [block.lines[0].startswith(_MARKS) for block in blocks]
-    by_body = [block.body.startswith(_MARKS) for block in blocks]
-    marked_within = sum(head and "\u200e" in block.body for block, head in zip(blocks, by_head, strict=True))
-    if marked_within * 2 < sum(by_head):
-        by_head = [False] * len(blocks)
-    made = []
-    anybody_wrote = False
-    for block, head, body in zip(blocks, by_head, by_body, strict=True):
-        made.append(Body(block.author, block.body, body, body and (head or not anybody_wrote)))
-        anybody_wrote = anybody_wrote or (block.author is not None and not body)
-    return made
-
-
-def _context(said: list[Body], names: Collection[str] | None, ios: bool) -> Context:
+def _context(script: Script, names: Collection[str] | None, ios: bool) -> Context:
     files = None if names is None else FileNames(names)
-    written = [body for body in said if body.author is not None]
-    unmarked = frozenset(body.author for body in written if body.author and not body.is_marked)
-    if not unmarked and len(written) > 2:
-        # Every line is marked: that tells nobody's words from WhatsApp's.
-        unmarked = frozenset(body.author for body in written if body.author)
-    claimed, mentioned = (
-        bodies.files_named((body.text for body in written), files) if files else (frozenset(), frozenset())
-    )
+    phrases, named = bodies.Phrases(), bodies.FilesNamed(files) if files else None
+    unmarked: set[str] = set()
+    everybody: set[str] = set()
+    written = 0
+    for body in script.bodies():
+        if body.author is None:
+            continue
+        written += 1
+        phrases.count(body.text)
+        if named:
+            named.count(body.text)
+        if body.author:
+            everybody.add(body.author)
+            if not body.is_marked:
+                unmarked.add(body.author)
+    # Where every line is marked, that tells nobody's words from WhatsApp's.
+    writers = everybody if not unmarked and written > 2 else unmarked
     return Context(
         ios=ios,
         names=files,
-        frequent=bodies.frequent_phrases(body.text for body in written),
-        writers=unmarked,
-        claimed=claimed,
-        mentioned_once=mentioned,
+        frequent=phrases.frequent(),
+        writers=frozenset(writers),
+        claimed=frozenset(named.claimed) if named else frozenset(),
+        mentioned_once=named.once() if named else frozenset(),
     )
+
+
+class _Facts:
+    """What all lines together tell of the chat and of those who write."""
+
+    def __init__(self, lines: ExportedLines) -> None:
+        self.authors: dict[str, None] = {}
+        self.own_names: dict[str, None] = {}
+        self.attachments: set[str] = set()
+        self._titles: dict[str, None] = {}
+        """Whoever a notice stands under; the next, whoever the one about encryption does."""
+        self._first_titles: dict[str, None] = {}
+        self._is_group = False
+        for at in range(len(lines)):
+            self._learn(*lines.read(at))
+
+    def _learn(self, line: ExportedLine, said: Said) -> None:
+        if line.kind == "notice":
+            self._learn_notice(line, said.body.author)
+        elif line.author:
+            self.authors[line.author] = None
+            if (line.is_deleted and bodies.deleted_by_owner(said.body.text)) or fold(line.author) in YOU:
+                self.own_names[line.author] = None
+        if line.attachment is not None:
+            self.attachments.add(line.attachment)
+
+    def _learn_notice(self, line: ExportedLine, author: str | None) -> None:
+        self._is_group = self._is_group or line.notice_type in _GROUP_NOTICES
+        if author and not unmark(line.text or "").startswith(author):
+            self._titles[author] = None
+            if line.notice_type == "e2e":
+                self._first_titles[author] = None
+
+    def title(self) -> str | None:
+        """The group or contact in whose name iOS writes notices: somebody who writes and does nothing themselves."""
+        return next((name for name in (*self._first_titles, *self._titles) if name not in self.authors), None)
+
+    def is_group(self, title: str | None) -> bool:
+        """More than two people write, or two and the title is neither; or a notice tells what only groups have."""
+        with_title = len(self.authors) + (title is not None and title not in self.authors)
+        return with_title > 2 or self._is_group
 
 
 class _Clock:
@@ -188,22 +288,6 @@ class _Clock:
         return self._offsets[ordinal, hour, minute]
 
 
-def _exported(block: Block, body: Body, order: DateOrder, context: Context, clock: _Clock) -> ExportedLine:
-    layout = block.head.layout
-    ordinal = to_ordinal(block.day, order, layout.era) or _EPOCH
-    content = bodies.read(body, context)
-    by_nobody = content.get("kind") == "notice"
-    return ExportedLine(
-        line_no=block.line_no,
-        sent_at=clock.micros(ordinal, block.clock),
-        local=_local(ordinal, block.clock, layout.seconds),
-        author=None if by_nobody else block.author,
-        is_push_name=True if block.is_push_name and not by_nobody else None,
-        raw="\n".join(block.lines),
-        **content,
-    )
-
-
 def _local(ordinal: int, clock: tuple[int, int, int], seconds: bool) -> str:
     hour, minute, second = clock
     day = _iso(ordinal)
@@ -213,29 +297,3 @@ def _local(ordinal: int, clock: tuple[int, int, int], seconds: bool) -> str:
 @lru_cache(maxsize=1024)
 def _iso(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
-
-
-def _title(blocks: list[Block], lines: tuple[ExportedLine, ...], authors: Collection[str]) -> str | None:
-    """The group or contact in whose name iOS writes notices: somebody who writes nothing, and does nothing either."""
-    titles = [
-        (line.notice_type == "e2e", block.author)
-        for block, line in zip(blocks, lines, strict=True)
-        if line.kind == "notice" and block.author and block.author not in authors
-        if not unmark(line.text or "").startswith(block.author)
-    ]
-    return next((name for is_first, name in titles if is_first), titles[0][1] if titles else None)
-
-
-def _own_names(blocks: list[Block], lines: tuple[ExportedLine, ...]) -> tuple[str, ...]:
-    own = (
-        line.author
-        for block, line in zip(blocks, lines, strict=True)
-        if line.author and ((line.is_deleted and bodies.deleted_by_owner(block.body)) or fold(line.author) in YOU)
-    )
-    return tuple(dict.fromkeys(own))
-
-
-def _is_group(lines: tuple[ExportedLine, ...], authors: Collection[str], title: str | None) -> bool:
-    """More than two people write, or two and the title is neither; or a notice tells what only groups have."""
-    with_title = len(authors) + (title is not None and title not in authors)
-    return with_title > 2 or any(line.notice_type in _GROUP_NOTICES for line in lines)

@@ -19,6 +19,8 @@ MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u206
 """Invisible signs of writing direction, which WhatsApp puts around what it writes itself."""
 
 MAX_STAMP = 64
+_MAX_SKELETONS = 4096
+"""Words that begin with a number look like stamps too, and a file may hold millions of them."""
 _SPACES = "\u00a0\u202f\u2007\u2009\u3000"
 _SAME_LENGTH = {ord(c): " " for c in _SPACES} | {ord(c): "\u200e" for c in MARKS}
 _ERAS = {"令和": 2018, "平成": 1988, "r": 2018, "h": 1988, "民國": 1911, "民国": 1911, "พศ": -543}
@@ -150,6 +152,8 @@ class HeadReader:
     def _layout(self, frame: str, stamp: str) -> Layout | None:
         skeleton = frame + _NUMBER.sub("0", stamp)
         if skeleton not in self._layouts:
+            if len(self._layouts) >= _MAX_SKELETONS:
+                self._layouts.clear()
             self._layouts[skeleton] = understand(frame, stamp)
         return self._layouts[skeleton]
 
@@ -235,11 +239,11 @@ def hour_of(hour: int, half: Half | None) -> int:
             return hour + 12 if 5 <= hour < 12 else hour % 12
 
 
-def choose_shape(shapes: list[str]) -> str:
-    """The one shape of a file: that of its first head, unless hardly any other line has it.
+def choose_shape(counts: Counter[str]) -> str:
+    """The one shape of a file, of those counted in its order: that of its first head, unless hardly any other line
+    has it.
 
     A pasted chat of another phone may well have more lines than the chat it was pasted into.
     """
-    counts = Counter(shapes)
-    first = shapes[0]
-    return first if counts[first] * 20 >= len(shapes) else counts.most_common(1)[0][0]
+    first = next(iter(counts))
+    return first if counts[first] * 20 >= counts.total() else counts.most_common(1)[0][0]
