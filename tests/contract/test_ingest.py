@@ -376,7 +376,7 @@ def test_one_key_at_the_same_instant_has_one_effect(world: World) -> None:
 def test_an_answer_is_forgotten_after_two_days(tmp_path: Any, database_url: str | None) -> None:
     clock = [1_773_306_000_000_000]
     from backscroll.storage.store import open_store
-    from backscroll.storage.write.batch import ANSWERS_US
+    from backscroll.storage.write.idempotency import ANSWERS_US
 
     store = open_store(database_url, tmp_path, clock=lambda: clock[0])
     try:

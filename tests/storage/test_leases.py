@@ -13,10 +13,11 @@ from backscroll.core.errors import Conflict, StorageBusy
 from backscroll.core.model import Org, Phone
 from backscroll.database.protocol import Engine, Txn
 from backscroll.jobs.runner import go_round
-from backscroll.storage import store as store_module
 from backscroll.storage.accounts import leases
 from backscroll.storage.accounts.leases import LEASE_US, Lease, LeaseLost
-from backscroll.storage.store import MERGING, Store, make_engine, open_store
+from backscroll.storage.store import Store, make_engine, open_store
+from backscroll.storage.write import merge as merge_module
+from backscroll.storage.write.merge import MERGING
 from merging import fill, only_map, seen_as_one
 
 T = TypeVar("T")
@@ -168,7 +169,7 @@ class Interrupted:
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many small steps."""
-    monkeypatch.setattr(store_module, "MERGE_ROWS", 20)
+    monkeypatch.setattr(merge_module, "MERGE_ROWS", 20)
 
 
 @pytest.mark.usefixtures("few_rows")
@@ -269,7 +270,7 @@ def test_a_dump_waits_for_what_another_process_moves(tmp_path: Path, database_ur
             give_back(store, lease)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backscroll.storage.store.time.sleep", sleep)
+        patch.setattr("backscroll.storage.transfer.dump.time.sleep", sleep)
         assert store.dump(org.no, lambda dump: True)
     assert len(waited) == 3
     store.close()

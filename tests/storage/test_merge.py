@@ -15,7 +15,8 @@ from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phon
 from backscroll.core.query import ChatQuery, MessageQuery
 from backscroll.database.protocol import Txn
 from backscroll.database.sqlite import SqliteEngine
-from backscroll.storage.store import MERGE_ROWS, Store, open_store
+from backscroll.storage.store import Store, open_store
+from backscroll.storage.write.merge import MERGE_ROWS
 from conftest import MORNING
 from merging import GROUP, LID, NUMBER, SECOND, fill, messages, only_map, seen_as_one, step
 

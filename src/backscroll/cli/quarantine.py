@@ -22,7 +22,7 @@ from backscroll.cli.common import (
 from backscroll.core.model import Org
 
 if TYPE_CHECKING:
-    from backscroll.storage.store import Quarantined
+    from backscroll.storage.write.quarantine import Quarantined
 
 
 @click.group(cls=Commands)

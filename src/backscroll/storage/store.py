@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
-from backscroll.core.errors import BadField, Conflict, NotFound, StorageBusy, StorageError, Unauthorised
+from backscroll.core.answers import Change, LastStored, SearchPage
+from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, Unauthorised
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
 from backscroll.core.model import (
@@ -30,7 +31,6 @@ from backscroll.core.model import (
     Page,
     Phone,
     ReactionPage,
-    SearchPage,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery, SearchQuery
 from backscroll.database import migrate
@@ -43,25 +43,23 @@ from backscroll.storage.files.opening import make_engine, open_engine
 from backscroll.storage.read.export_lines import StoredLines, lines_between
 from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
-from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import ContactCache, Names, Reading
 from backscroll.storage.read.pages import read_page
 from backscroll.storage.read.search_pages import SearchCaches, find
-from backscroll.storage.records.damage import readable
-from backscroll.storage.records.rows import row_of
 from backscroll.storage.search.maintenance import Progress, outdate, progress, start_anew
 from backscroll.storage.transfer.check.findings import Finding
 from backscroll.storage.transfer.check.repair import repair_org, repair_structure
 from backscroll.storage.transfer.check.run import findings
-from backscroll.storage.transfer.dump import Dump, Line, open_dump, restore_lines
+from backscroll.storage.transfer.dump import Dump, Line, restore_lines, take_dump
 from backscroll.storage.transfer.undo_plan import plan_undo
-from backscroll.storage.write import imports, undo
+from backscroll.storage.write import imports, quarantine, undo
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
-from backscroll.storage.write.merge import merge_step
+from backscroll.storage.write.merge import finish_merges
 from backscroll.storage.write.org_state import Applied, lock_org_state, save_org_state
+from backscroll.storage.write.quarantine import Quarantined
 
 __all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
 
@@ -70,40 +68,8 @@ T = TypeVar("T")
 TOUCH_SECONDS = 0.02
 """So long a reader waits at most for its token's time of use to be written."""
 
-WAIT_SECONDS = 0.05
-MERGING = "merging"
 UNDO_ROWS = 400
 """Things that one transaction of an undo takes back."""
-MERGE_ROWS = 400
-"""Rows that one transaction of a merge moves; other writers go between."""
-
-
-class Change(Struct, frozen=True):
-    """One line of the change feed. ``what`` is message, update, gone, chat, contact, phone or token; ``no`` its number
-    or 0. In feeds of older programs ``message`` may also be an update."""
-
-    seq: int
-    what: str
-    no: int
-
-
-class LastStored(Struct, frozen=True):
-    """When the newest row of an organisation was stored, in microseconds UTC, and which kind of source told it."""
-
-    at: int
-    source: str
-
-
-class Quarantined(Struct, frozen=True):
-    """Input that could not be understood, as it was received. ``stored_at`` in microseconds UTC."""
-
-    no: int
-    source: str
-    problem: str
-    payload: bytes
-    stored_at: int
-    via: str | None = None
-    """Id of the live source that it came through."""
 
 
 def now_us() -> int:
@@ -175,35 +141,8 @@ class Store:
         each transaction. Returns whether anything was moved.
         """
         orgs = [org] if org is not None else [known.no for known in self.list_orgs()]
-        moved = [self._finish_merges_of(no, stop) for no in orgs]
+        moved = [finish_merges(self._engine, no, self._clock, stop) for no in orgs]
         return any(moved)
-
-    def _finish_merges_of(self, org: int, stop: Callable[[], bool]) -> bool:
-        moved = False
-        # Asked once more after the lease was given back: who came in between found it taken.
-        while not stop() and self._engine.read_one("pending_merges", {"org": org}, org) is not None:
-            lease = self._engine.write(lambda tx: leases.take(tx, org, MERGING, self._clock()), org)
-            if lease is None:
-                break
-            moved = self._move_under(lease, stop) or moved
-        return moved
-
-    def _move_under(self, lease: leases.Lease, stop: Callable[[], bool]) -> bool:
-        def step(tx: Txn) -> bool:
-            leases.keep(tx, lease, self._clock())
-            return merge_step(tx, lease.org, self._clock(), MERGE_ROWS)
-
-        moved = False
-        try:
-            while not stop() and self._engine.write(step, lease.org):
-                moved = True
-        except leases.LeaseLost:
-            return moved
-        finally:
-            # If the database went away, the lease ends by itself.
-            with suppress(StorageError):
-                self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
-        return moved
 
     def held_leases(self, org: int) -> list[leases.Held]:
         """Who does the work of an organisation that one process at a time does."""
@@ -216,31 +155,9 @@ class Store:
 
         ``waits``: it will be understood when a message is here that it names.
         """
-        import hashlib
-
-        digest = hashlib.sha256(payload).hexdigest()
         sealed = self._seal().seal(payload)
-
-        def work(tx: Txn) -> int:
-            state = lock_org_state(tx, org)
-            known = tx.one("find_quarantined", {"org": org, "digest": digest})
-            if known is not None:
-                return int(known[0])
-            no = state.number()
-            params = {
-                "org": org,
-                "no": no,
-                "source": source,
-                "problem": problem,
-                "digest": digest,
-                "via": via,
-                "waits": int(waits),
-            }
-            tx.run("add_quarantined", params | {"payload": sealed, "now": self._clock()})
-            save_org_state(tx, state)
-            return no
-
-        return self._engine.write(work, org)
+        entry = quarantine.Entry(source=source, problem=problem, via=via, waits=waits)
+        return self._engine.write(lambda tx: quarantine.keep(tx, org, entry, payload, sealed, self._clock()), org)
 
     def quarantined(self, org: int) -> list[Quarantined]:
         """All of it, unsealed, oldest first."""
@@ -265,7 +182,7 @@ class Store:
     def waiting_in_quarantine(self, org: int, limit: int = 100) -> list[int]:
         """Numbers of the oldest that wait for a message."""
         params = {"org": org, "limit": limit}
-        return [row[0] for row in self._engine.read(lambda tx: tx.all("quarantine_that_waits", params), org)]
+        return [no for (no,) in self._engine.read(lambda tx: tx.all("quarantine_that_waits", params), org)]
 
     def rename_quarantined(self, org: int, no: int, problem: str) -> None:
         """Say anew what is wrong with it."""
@@ -384,16 +301,7 @@ class Store:
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
         """The message that was sent with this reference of the sender's own; None when there is none."""
-        wanted = clean_text(ref)[0]
-
-        def work(tx: Txn) -> ArchivedMessage | None:
-            names = Names(tx, org, self._contact_cache)
-            rows = readable(
-                org, map(row_of, tx.all("rows_by_client_ref", {"org": org, "ref": wanted, "phones": phones}))
-            )
-            return Assembler(tx, org, names).messages(rows, full=True)[0] if rows else None
-
-        return self._engine.read(work, org)
+        return self.ask(org, lambda reading: Finder(reading, phones).by_client_ref(ref))
 
     def lines_of_exports(self, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
         """What exported chats told of a chat, also where it became one with what others told."""
@@ -648,23 +556,7 @@ class Store:
 
         Others may write in the meantime. ``raws`` adds the payloads as received.
         """
-        begun = False
-
-        def work(tx: Txn) -> tuple[T] | None:
-            nonlocal begun
-            if begun:
-                raise StorageBusy("The database went away while everything was being read; start again")
-            opened = open_dump(tx, org, chat, raws, self._clock())
-            begun = opened is not None
-            return None if opened is None else (take(opened),)
-
-        while True:
-            self.finish_merges(org)
-            taken = self._engine.read(work, org)
-            if taken is not None:
-                return taken[0]
-            # Another process moves rows of merged contacts.
-            time.sleep(WAIT_SECONDS)
+        return take_dump(self._engine, org, take, chat, raws, now=self._clock(), settle=lambda: self.finish_merges(org))
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
         """Apply lines of a dump in one transaction; what is here already stays as it is."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from backscroll.core.model import Access, ChangeLine, Changes
+from backscroll.core.answers import ChangeLine, Changes
+from backscroll.core.model import Access
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.messages import key_of, message_renderer
 from backscroll.formats.jsontext import encode

@@ -9,16 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from backscroll.core import ids
-from backscroll.core.model import (
-    MEDIA_KINDS,
-    Access,
-    ArchivedMessage,
-    Media,
-    MessageCard,
-    Receipt,
-    Surroundings,
-    Thread,
-)
+from backscroll.core.answers import MessageCard, Surroundings, Thread
+from backscroll.core.model import MEDIA_KINDS, Access, ArchivedMessage, Media, Receipt
 from backscroll.core.query import Position
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.cursors import encode_cursor

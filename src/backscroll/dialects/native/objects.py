@@ -8,20 +8,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from backscroll.core.model import (
-    Access,
-    ArchivedMessage,
-    Chat,
-    ChatPage,
-    Contact,
-    ContactCard,
-    ContactPage,
-    MediaPage,
-    Member,
-    Original,
-    PhoneSummary,
-    Spine,
-)
+from backscroll.core.answers import ContactCard, MediaPage, Original, PhoneSummary, Spine
+from backscroll.core.model import Access, ArchivedMessage, Chat, ChatPage, Contact, ContactPage, Member
 from backscroll.core.query import ChatQuery, ContactQuery, MediaQuery
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.cursors import encode_cursor

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from backscroll.core.answers import FacetCount, SearchFacets, SearchHit, SearchPage
 from backscroll.core.errors import BadField
-from backscroll.core.model import Access, FacetCount, SearchFacets, SearchHit, SearchPage
+from backscroll.core.model import Access
 from backscroll.core.query import SearchQuery
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.messages import Render, message_renderer

@@ -90,21 +90,27 @@ def import_export(
         work = LineImport(running.store, org, phone, archive.text, parsed, people, files)
         work.check_zone(timezone)
         _take_in(work, people, files, archive, parsed, timezone, progress)
-        added = max(0, work.added - gone)
-        summary = ExportSummary(
-            chat=people.chat,
-            phone=phone.number,
-            lines=len(parsed.lines),
-            added=added,
-            known=len(parsed.lines) - added,
-            files=files.kept,
-            authors={name: "me" if jid == phone.jid else jid for name, jid in people.authors.items()},
-            warnings=people.warnings,
-            import_id=running.entry.id,
-            replaces=replaced,
-        )
+        summary = _summary(people, files, parsed, max(0, work.added - gone), running.entry.id, replaced)
         running.report = to_builtins(summary)
     return summary
+
+
+def _summary(
+    people: People, files: Files, parsed: ExportedChat, added: int, import_id: int, replaced: tuple[int, ...]
+) -> ExportSummary:
+    phone = people.phone
+    return ExportSummary(
+        chat=people.chat,
+        phone=phone.number,
+        lines=len(parsed.lines),
+        added=added,
+        known=len(parsed.lines) - added,
+        files=files.kept,
+        authors={name: "me" if jid == phone.jid else jid for name, jid in people.authors.items()},
+        warnings=people.warnings,
+        import_id=import_id,
+        replaces=replaced,
+    )
 
 
 def _take_in(

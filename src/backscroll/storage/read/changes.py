@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from backscroll.core.model import ArchivedMessage, ChangeLine, Changes, Phone
+from backscroll.core.answers import ChangeLine, Changes
+from backscroll.core.model import ArchivedMessage, Phone
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of

@@ -8,8 +8,9 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
+from backscroll.core.answers import MessageCard, Original
 from backscroll.core.ids import clean_text
-from backscroll.core.model import ArchivedMessage, Chat, Message, MessageCard, Original
+from backscroll.core.model import ArchivedMessage, Chat, Message
 from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
@@ -42,6 +43,12 @@ class Finder:
         """With its edits; of several that fit the latest."""
         row = self.row(wanted)
         return None if row is None else self._assembled(row)
+
+    def by_client_ref(self, ref: str) -> ArchivedMessage | None:
+        """The message that was sent with this reference of the sender's own."""
+        params = {"org": self._org, "ref": clean_text(ref)[0], "phones": self._phones}
+        rows = readable(self._org, map(row_of, self._tx.all("rows_by_client_ref", params)))
+        return self._assembled(rows[0]) if rows else None
 
     def card(self, wanted: Wanted) -> MessageCard | None:
         """With what each source told."""

@@ -12,18 +12,16 @@ import msgspec
 from msgspec import Struct, structs
 
 from backscroll.core import ids
+from backscroll.core.answers import ContactCard, NameKnown, PhoneSummary
 from backscroll.core.model import (
     SOURCE_RANK,
     ArchivedMessage,
     Chat,
     ChatPage,
     Contact,
-    ContactCard,
     ContactPage,
     Member,
-    NameKnown,
     Phone,
-    PhoneSummary,
     ReactionPage,
     ReactionRow,
     Source,

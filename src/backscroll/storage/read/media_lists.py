@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from backscroll.core.answers import MediaPage
 from backscroll.core.limits import LATEST
-from backscroll.core.model import MediaPage
 from backscroll.core.query import MediaQuery
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading

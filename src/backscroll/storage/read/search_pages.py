@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
+from backscroll.core.answers import FacetCount, SearchFacets, SearchHit, SearchPage
 from backscroll.core.errors import BadField
 from backscroll.core.ids import clean_text
-from backscroll.core.model import FacetCount, SearchFacets, SearchHit, SearchPage
 from backscroll.core.query import SearchQuery
 from backscroll.database.protocol import Txn
 from backscroll.storage.read.messages import Assembler

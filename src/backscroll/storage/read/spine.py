@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backscroll.core.model import Spine
+from backscroll.core.answers import Spine
 from backscroll.storage.read.names import Reading
 from backscroll.storage.records.counters import MONTH, Counter, Scope, start_of
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import starmap
 
 from backscroll.core import ids
-from backscroll.core.model import ArchivedMessage, Surroundings
+from backscroll.core.answers import Surroundings
+from backscroll.core.model import ArchivedMessage
 from backscroll.database.protocol import Txn
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.messages import Assembler

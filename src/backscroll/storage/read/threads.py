@@ -7,9 +7,9 @@ from itertools import starmap
 
 from msgspec import Struct, structs
 
+from backscroll.core.answers import Thread
 from backscroll.core.errors import NotFound
 from backscroll.core.limits import LATEST
-from backscroll.core.model import Thread
 from backscroll.core.query import Position, ThreadQuery
 from backscroll.database.protocol import Ask, Row
 from backscroll.storage.read.messages import Assembler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from backscroll.core.model import Highlight
+from backscroll.core.answers import Highlight
 from backscroll.core.text import fold, fold_with_map
 from backscroll.storage.search.languages import guess
 from backscroll.storage.search.matching import fits_at

@@ -7,6 +7,7 @@ All observations and annotations of one WhatsApp id in one chat stand together.
 from __future__ import annotations
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, assert_never, cast
@@ -16,9 +17,9 @@ import zstandard
 from msgspec import Struct, structs
 
 from backscroll.core import events
-from backscroll.core.errors import NotFound
+from backscroll.core.errors import NotFound, StorageBusy
 from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey, Org, Phone, Source
-from backscroll.database.protocol import Txn
+from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import accounts
 from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
@@ -44,9 +45,11 @@ from backscroll.storage.write.message_writer import MessageWriter, Values
 from backscroll.storage.write.org_state import Applied, lock_org_state, save_org_state
 from backscroll.storage.write.validation import cleaned
 
+Taken = TypeVar("Taken")
 T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen)
 
 PAGE = 400
+WAIT_SECONDS = 0.05
 FIRST = -(2**63)
 """Before every time."""
 _SOURCE_OF: dict[int, Source] = {rank: source for source, rank in SOURCE_RANK.items()}
@@ -126,6 +129,35 @@ class Dump(Struct):
     lines: Iterator[Line]
     left_out: list[str]
     """Rows that could not be read any more, as they are met."""
+
+
+def take_dump(
+    engine: Engine,
+    org: int,
+    take: Callable[[Dump], Taken],
+    chat: str | None,
+    raws: bool,
+    *,
+    now: int,
+    settle: Callable[[], object],
+) -> Taken:
+    """What ``take`` makes of a snapshot. ``settle`` moves rows of merged contacts; another process is waited for."""
+    begun = False
+
+    def work(tx: Txn) -> tuple[Taken] | None:
+        nonlocal begun
+        if begun:
+            raise StorageBusy("The database went away while everything was being read; start again")
+        opened = open_dump(tx, org, chat, raws, now)
+        begun = opened is not None
+        return None if opened is None else (take(opened),)
+
+    while True:
+        settle()
+        taken = engine.read(work, org)
+        if taken is not None:
+            return taken[0]
+        time.sleep(WAIT_SECONDS)
 
 
 def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump | None:

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct, structs
 
 from backscroll.core import events
-from backscroll.core.errors import Conflict
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.identity import ContactResolver, canonical
@@ -41,8 +40,10 @@ from backscroll.storage.records.tellers import (
     encode_tellers,
     together,
 )
+from backscroll.storage.write.chunks import by_minutes, chunks, runs, said_at
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched, minutes_of
+from backscroll.storage.write.idempotency import keep_answer
 from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
 from backscroll.storage.write.org_state import Applied, keep_raw, lock_org_state, save_org_state
@@ -50,11 +51,6 @@ from backscroll.storage.write.phones import OwnPhones
 from backscroll.storage.write.validation import cleaned_batch, jids_of, named_in, told_of
 
 _UNSETTLING = (events.NumberMapped, events.PhoneSeen)
-ANSWERS_US = 48 * 3_600_000_000
-"""So long an answer is repeated to who asks again with the same Idempotency-Key."""
-_CHUNK = 400
-_CLOSE = 60
-"""Minutes."""
 _MESSAGE = msgspec.json.Decoder(Message)
 _ENCODER = msgspec.json.Encoder()
 
@@ -258,9 +254,9 @@ class Writer:
             by_chat[(phone, chat)][id] = what
         fresh: list[Values] = []
         for where, items in by_chat.items():
-            ordered = sorted(items, key=lambda id: (_said_at(items[id]), id))
+            ordered = sorted(items, key=lambda id: (said_at(items[id]), id))
             # Lines are matched minute by minute: cut in two, a minute would be matched anew with each part of it.
-            parts = _by_minutes(ordered, items) if self._meets_export(where, items) else _chunks(ordered)
+            parts = by_minutes(ordered, items) if self._meets_export(where, items) else chunks(ordered)
             for chunk in parts:
                 some = {id: items[id] for id in chunk}
                 if self._meets_export(where, some):
@@ -278,7 +274,7 @@ class Writer:
             self.message_writer.flush_rows()
         chats = self.resolver.numbers_of(chat)
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
-        met = {row[0] for part in _chunks(list(items)) for row in self.tx.all("known_ids", params | {"ids": part})}
+        met = {row[0] for part in chunks(list(items)) for row in self.tx.all("known_ids", params | {"ids": part})}
         own = self.phones.contact_of(phone)
         now_telling = (self.provenance.teller,)
         fresh = []
@@ -337,7 +333,7 @@ class Writer:
         self.message_writer.flush_rows()
         chats = numbers or (chat,)
         base: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats}
-        parts = [base | {"ids": part} for part in _chunks(wanted)]
+        parts = [base | {"ids": part} for part in chunks(wanted)]
         rows = [row_of(values) for params in parts for values in self.tx.all("rows_by_id", params)]
         observations = [told for params in parts for told in self.tx.all("known_observations", params)]
         annotations = [added for params in parts for added in self.tx.all("known_annotations", params)]
@@ -457,7 +453,7 @@ class Writer:
         params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": chats}
         wanted = set(minutes)
         found: set[str] = set()
-        for first, last in _runs(wanted):
+        for first, last in runs(wanted):
             span = {"low": first * MINUTE_US, "high": last * MINUTE_US + MINUTE_US - 1}
             rows = self.tx.all("ids_said", params | span)
             found.update(id for id, sent_at in rows if sent_at // MINUTE_US in wanted)
@@ -575,53 +571,9 @@ def _kept_beside(observations: Sequence[Observation], annotations: Annotations) 
     return len(observations) > 1 or (bool(observations) and any(a.kind in ALTERING for a in annotations.values()))
 
 
-def _said_at(what: Observed) -> int:
-    return min((t.message.sent_at for t in what.observations), default=0)
-
-
-def _runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
-    """First and last of minutes that lie so close that one look takes in all of them."""
-    first = last = None
-    for minute in sorted(minutes):
-        if first is None or last is None or minute - last > _CLOSE:
-            if first is not None and last is not None:
-                yield first, last
-            first = minute
-        last = minute
-    if first is not None and last is not None:
-        yield first, last
-
-
 def _marks(observations: Iterable[Observation]) -> list[tuple[int, str, str, Tellers]]:
     return sorted((t.sender, t.source, t.digest, t.told) for t in observations)
 
 
 def _shown(annotations: Annotations) -> list[tuple[AnnotationKey, int | None, str | None]]:
     return sorted((key, a.at, a.value) for key, a in annotations.items())
-
-
-def _by_minutes(ordered: Sequence[str], items: Mapping[str, Observed]) -> Iterable[Sequence[str]]:
-    """Ids in chunks that end where a minute does."""
-    chunk: list[str] = []
-    for id in ordered:
-        if len(chunk) >= _CHUNK and _said_at(items[id]) // MINUTE_US != _said_at(items[chunk[-1]]) // MINUTE_US:
-            yield chunk
-            chunk = []
-        chunk.append(id)
-    if chunk:
-        yield chunk
-
-
-def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))
-
-
-def keep_answer(tx: Txn, org: int, answer: events.Answer, now: int) -> None:
-    """Keep what a request is answered; ``Conflict`` when its key stands for another request already."""
-    base = {"org": org, "source": answer.source, "key": answer.key}
-    known = tx.one("find_answer", base | {"since": now - ANSWERS_US})
-    if known is not None and known[0] != answer.digest:
-        raise Conflict("This Idempotency-Key was used for another request; choose a new key for a new request")
-    if known is None:
-        tx.run("drop_old_answers", {"org": org, "before": now - ANSWERS_US})
-        tx.run("add_answer", base | {"digest": answer.digest, "status": answer.status, "body": answer.body, "now": now})

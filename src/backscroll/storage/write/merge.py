@@ -7,18 +7,58 @@ takes in both. What is moved here, a bounded number of rows in each transaction,
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from backscroll.database.protocol import Row, Txn
+from backscroll.core.errors import StorageError
+from backscroll.database.protocol import Engine, Row, Txn
+from backscroll.storage.accounts import leases
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, row_of
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.export_matching import MINUTE_US
 from backscroll.storage.write.line_joining import join_lines
 from backscroll.storage.write.org_state import lock_org_state, save_org_state
 
+MERGING = "merging"
+MERGE_ROWS = 400
+"""Rows that one transaction of a merge moves; other writers go between."""
 _CHUNK = 200
 Place = tuple[int, int]
 """Phone and chat."""
+
+
+def finish_merges(engine: Engine, org: int, clock: Callable[[], int], stop: Callable[[], bool]) -> bool:
+    """Move the rows of an organisation's merged contacts, under a lease; whether anything was moved.
+
+    What another process is at is left to it. ``stop`` is asked after each transaction.
+    """
+    moved = False
+    # Asked once more after the lease was given back: who came in between found it taken.
+    while not stop() and engine.read_one("pending_merges", {"org": org}, org) is not None:
+        lease = engine.write(lambda tx: leases.take(tx, org, MERGING, clock()), org)
+        if lease is None:
+            break
+        moved = _move_under(engine, lease, clock, stop) or moved
+    return moved
+
+
+def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], stop: Callable[[], bool]) -> bool:
+    def step(tx: Txn) -> bool:
+        leases.keep(tx, lease, clock())
+        return merge_step(tx, lease.org, clock(), MERGE_ROWS)
+
+    moved = False
+    try:
+        while not stop() and engine.write(step, lease.org):
+            moved = True
+    except leases.LeaseLost:
+        return moved
+    finally:
+        # If the database went away, the lease ends by itself.
+        with suppress(StorageError):
+            engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+    return moved
 
 
 def merge_step(tx: Txn, org: int, now: int, limit: int) -> bool:

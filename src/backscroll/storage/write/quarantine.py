@@ -1,0 +1,45 @@
+"""Input that could not be understood, kept sealed until a person or a later version takes it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from msgspec import Struct, structs
+
+from backscroll.database.protocol import Txn
+from backscroll.storage.write.org_state import lock_org_state, save_org_state
+
+
+class Quarantined(Struct, frozen=True):
+    """Input that could not be understood, as it was received. ``stored_at`` in microseconds UTC."""
+
+    no: int
+    source: str
+    problem: str
+    payload: bytes
+    stored_at: int
+    via: str | None = None
+    """Id of the live source that it came through."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """What is noted beside the bytes. ``waits``: they will be understood when a message is here that they name."""
+
+    source: str
+    problem: str
+    via: str | None
+    waits: bool
+
+
+def keep(tx: Txn, org: int, entry: Entry, payload: bytes, sealed: bytes, now: int) -> int:
+    """Store sealed bytes, the same once, and return their number. ``payload`` is what they are unsealed."""
+    digest = hashlib.sha256(payload).hexdigest()
+    state = lock_org_state(tx, org)
+    known = tx.one("find_quarantined", {"org": org, "digest": digest})
+    if known is not None:
+        return int(known[0])
+    no = state.number()
+    params = structs.asdict(entry) | {"waits": int(entry.waits), "org": org, "no": no, "digest": digest}
+    tx.run("add_quarantined", params | {"payload": sealed, "now": now})
+    save_org_state(tx, state)
+    return no
