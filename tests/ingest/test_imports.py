@@ -345,7 +345,7 @@ def test_two_placeholder_chats_that_become_one_make_equal_lines_one(
     twice = SIX + "13/01/2026, 09:20 - Rob: six\n13/01/2026, 09:21 - Ana: only here\n"
     once = "13/01/2026, 09:14 - Ana: only there\n" + SIX
     first = desk.take(desk.put(once + "13/01/2026, 09:20 - Rob: six\n"))
-    second = desk.take(desk.put(twice, "WhatsApp Chat with Ana Old.txt"), chat="Ana Old", me="Rob")
+    second = desk.take(desk.put(twice.replace("Ana:", "Ana Old:"), "WhatsApp Chat with Ana Old.txt"))
     assert len(desk.chats()) == 2
     number = f"{NUMBER}@s.whatsapp.net"
     for summary in (first, second):
