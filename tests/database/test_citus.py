@@ -252,7 +252,7 @@ def messages_to_server(url: str, is_citus: bool, log: Path) -> list[str]:
             connection.pgconn.trace(file.fileno())
         engine.read(lambda tx: tx.all("read_org_state", {"org": 2}), 2)
         engine.read(lambda tx: tx.all("find_by_name", {"org": 2, "name": "x"}), 2)
-        engine.write(lambda tx: tx.run("save_position", {"org": 2, "stream": "s", "place": "p"}), 2)
+        engine.write(lambda tx: tx.run("save_position", {"org": 2, "stream": "s", "place": "p", "told": None}), 2)
         engine.read_one("read_org_state", {"org": 2}, 2)
         with engine._pool.connection() as connection:
             connection.pgconn.untrace()

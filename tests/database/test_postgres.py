@@ -112,7 +112,7 @@ def test_an_error_of_the_work_is_told_as_it_is_and_leaves_nothing(pg: Store) -> 
     org = an_org(pg)
 
     def work(tx: Any) -> None:
-        tx.run("save_position", {"org": org, "stream": "s", "place": "p"})
+        tx.run("save_position", {"org": org, "stream": "s", "place": "p", "told": None})
         raise NotFound("chat", "x")
 
     with pytest.raises(NotFound):
@@ -133,7 +133,7 @@ def test_a_connection_goes_on_after_writes_that_were_refused_in_the_middle(pg: S
     engine = PostgresEngine(postgres_url, size=1)
     engine.use_app_role()
     try:
-        place = {"org": org, "stream": "s", "place": "p"}
+        place = {"org": org, "stream": "s", "place": "p", "told": None}
 
         def refused(tx: Txn) -> None:
             tx.run("add_org_state", {"org": org})

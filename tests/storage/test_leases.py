@@ -101,7 +101,7 @@ def test_nothing_of_a_transaction_stays_whose_lease_was_lost(store: Store, org: 
     assert take(store, org) is not None
 
     def work(tx: Txn) -> None:
-        tx.run("save_position", {"org": org.no, "stream": "s", "place": "p"})
+        tx.run("save_position", {"org": org.no, "stream": "s", "place": "p", "told": None})
         leases.keep(tx, lost, 0)
 
     with pytest.raises(LeaseLost):
