@@ -341,7 +341,7 @@ def test_a_mapping_that_only_an_import_told_is_taken_back_with_it(desk: Desk, ma
 def test_two_placeholder_chats_that_become_one_make_equal_lines_one(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    monkeypatch.setattr("backscroll.storage.store.MERGE_ROWS", steps)
+    monkeypatch.setattr("backscroll.storage.write.merge.MERGE_ROWS", steps)
     twice = SIX + "13/01/2026, 09:20 - Rob: six\n13/01/2026, 09:21 - Ana: only here\n"
     once = "13/01/2026, 09:14 - Ana: only there\n" + SIX
     first = desk.take(desk.put(once + "13/01/2026, 09:20 - Rob: six\n"))
