@@ -339,7 +339,9 @@ class Pair:
 
     def new(self) -> int:
         org = self.store.create_org(f"org {next(self._names)}").no
-        phones: list[Event] = [PhoneSeen(jid=jid, phone_id=f"phone-{jid}", created_at=1) for jid in (ONE, TWO)]
+        phones: list[Event] = [
+            PhoneSeen(jid=jid, phone_id=f"phone-{jid.partition('@')[0]}", created_at=1) for jid in (ONE, TWO)
+        ]
         batch = Batch(source="linked", events=phones)
         self.store._engine.write(lambda tx: apply_batch(tx, org, batch, 1, str), org)
         return org
