@@ -44,11 +44,19 @@ def command_line(path: tuple[str, ...], command: click.Command) -> tuple[str, ..
     for param in command.params:
         if param.required:
             options = [max(param.opts, key=len)] if isinstance(param, click.Option) else []
-            existing = isinstance(param.type, click.Path) and param.type.exists
-            words += [*options, __file__ if existing else VALUES.get(param.name or "", "1")]
+            words += [*options, something_for(param)]
         elif param.name == "yes":
             words.append("--yes")
     return tuple(words)
+
+
+def something_for(param: click.Parameter) -> str:
+    """A value that the command takes."""
+    if isinstance(param.type, click.Choice):
+        return str(param.type.choices[0])
+    if isinstance(param.type, click.Path) and param.type.exists:
+        return __file__
+    return VALUES.get(param.name or "", "1")
 
 
 READERS = [command_line(path, command) for path, command in leaves(main) if path not in CREATORS]
