@@ -30,6 +30,10 @@ VALUES = {
 }
 
 
+BESIDES: dict[tuple[str, ...], tuple[str, ...]] = {("source", "add"): ("--phone", VALUES["phone"])}
+"""What a command needs though it does not say so of itself."""
+
+
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     if isinstance(command, click.Group):
         for name, sub in command.commands.items():
@@ -40,7 +44,7 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
 
 def command_line(path: tuple[str, ...], command: click.Command) -> tuple[str, ...]:
     """The command with something in the place of all that it requires."""
-    words = list(path)
+    words = [*path, *BESIDES.get(path, ())]
     for param in command.params:
         if param.required:
             options = [max(param.opts, key=len)] if isinstance(param, click.Option) else []
