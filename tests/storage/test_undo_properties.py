@@ -145,7 +145,7 @@ def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
             event = worded(event, teller, names)
         elif canonical_jid(event.jid) == ONE or {canonical_jid(event.lid), canonical_jid(event.jid)} == BOTH_LIDS:
             # Two JIDs that a live source names apart, and only an import ties, are parted by whole tellers: whoever
-            # ties one of them to a third JID has named both (docs/decisions/0010-imports-and-undo.md).
+            # ties one of them to a third JID has named both (docs/decisions/0006-imports-and-undo.md).
             teller = 0
         told.append(Told(teller, source, [event]))
     chance.shuffle(told)

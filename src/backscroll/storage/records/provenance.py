@@ -2,7 +2,7 @@
 
 A message, contact, phone or payload that one import brought needs no mark of its own: the numbers that were given out
 while a batch of it was written are a range in ``import_numbers``. Only what is told again, or differently, is noted.
-docs/decisions/0010-imports-and-undo.md tells why.
+docs/decisions/0006-imports-and-undo.md tells why.
 """
 
 from __future__ import annotations

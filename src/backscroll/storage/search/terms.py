@@ -1,7 +1,7 @@
 """Terms: what a message can be found by. A set that is a pure function of the message.
 
 Words are terms as they are (folded); a stem is ``~``, its language, the stem; what is known about the message begins
-with ``!``. docs/decisions/0010-search.md has the whole table.
+with ``!``. docs/decisions/0007-search.md has the whole table.
 """
 
 from __future__ import annotations

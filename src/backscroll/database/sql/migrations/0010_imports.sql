@@ -1,5 +1,5 @@
 -- Imports, and which of them told what, so that each can be taken back (storage/write/provenance.py,
--- docs/decisions/0010-imports-and-undo.md). What was told before this, or by a live source, has no import: 0 where a
+-- docs/decisions/0006-imports-and-undo.md). What was told before this, or by a live source, has no import: 0 where a
 -- number is needed. An older program would not keep this up, so it may not go on.
 
 ALTER TABLE heads ADD COLUMN imports BIGINT NOT NULL DEFAULT 0;

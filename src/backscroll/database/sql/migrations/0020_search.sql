@@ -1,4 +1,4 @@
--- The search index (docs/decisions/0010-search.md): segments of messages, their postings in parts. Replaces `search`.
+-- The search index (docs/decisions/0007-search.md): segments of messages, their postings in parts. Replaces `search`.
 -- indexed_from: messages with this number or a higher one are in the index, the others are taken in by and by.
 -- NULL is an archive from before the index that nobody has written to since. next_segment numbers the segments.
 ALTER TABLE heads ADD COLUMN indexed_from BIGINT;
