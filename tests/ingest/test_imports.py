@@ -257,7 +257,7 @@ def test_a_payload_that_two_imports_brought_stays_with_the_second(desk: Desk, ma
 
 def raws_of(desk: Desk) -> int:
     rows = desk.store._engine.read(
-        lambda tx: tx.all("list_raws", {"org": desk.org.no, "after": 0, "limit": 100}), desk.org.no
+        lambda tx: tx.all("dump_raws", {"org": desk.org.no, "after": "", "limit": 100}), desk.org.no
     )
     return len(rows)
 

@@ -190,7 +190,7 @@ def test_a_payload_is_kept_as_it_was_and_once(store: Store, org: Org, make_messa
     raw = b'{"a": 1, "a": 2}\xff'
     for _ in range(2):
         store.apply(org.no, Batch(source="webhook", events=[make_message()], raw=raw))
-    rows = store._engine.read(lambda tx: tx.all("list_raws", {"org": org.no, "after": 0, "limit": 10}), org.no)
+    rows = store._engine.read(lambda tx: tx.all("dump_raws", {"org": org.no, "after": "", "limit": 10}), org.no)
     assert len(rows) == 1
 
 

@@ -518,9 +518,6 @@ SELECT raw FROM raws WHERE org = :org AND digest = :digest;
 INSERT INTO raws (org, raw, digest, source, type, size, payload, stored_at)
 VALUES (:org, :raw, :digest, :source, :type, :size, :payload, :now);
 
--- name: list_raws
-SELECT raw, source, type, payload FROM raws WHERE org = :org AND raw > :after ORDER BY raw LIMIT :limit;
-
 -- name: find_quarantined
 SELECT no FROM quarantine WHERE org = :org AND digest = :digest;
 
@@ -592,9 +589,6 @@ UPDATE search_segments SET version = 0 WHERE org = :org AND state = 1;
 
 -- name: leave_search
 UPDATE search_segments SET state = 2 WHERE org = :org;
-
--- name: count_search
-SELECT COUNT(*), CAST(COALESCE(SUM(docs), 0) AS BIGINT) FROM search_segments WHERE org = :org AND state = 1 AND level = 0;
 
 -- name: delete_search_segment
 DELETE FROM search_segments WHERE org = :org AND segment = :segment;

@@ -24,6 +24,3 @@ SELECT name FROM sqlite_master WHERE type = 'table';
 
 -- name: list_indexes
 SELECT name FROM sqlite_master WHERE type = 'index';
-
--- name: rebuild_indexes
-REINDEX;
