@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, messagePath } from "../api.ts";
 import { Icon } from "./icon.tsx";
 import { Failure, Waiting } from "./states.tsx";
@@ -114,7 +114,7 @@ export function Viewer({
   const [first, setFirst] = useState<Viewed | null>(views?.find((view) => view.key === messageKey) ?? null);
   const [error, setError] = useState<unknown>(null);
   const [current, setCurrent] = useState(messageKey);
-  useEffect(() => {
+  useLayoutEffect(() => {
     stop();
     const before = document.activeElement;
     dialog.current?.showModal();
