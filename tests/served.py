@@ -84,6 +84,7 @@ def serving(data: Path, database: str | None = None, **settings: object) -> Iter
             _, told = made.communicate(timeout=60)
             assert made.returncode == 0
             assert "Traceback" not in told, told
+            assert "Killing" not in told, told
 
 
 def wait_until_ready(served: Served) -> None:

@@ -120,6 +120,7 @@ def run(settings: Settings, link: str | None = None) -> None:
     allow_many_files()
     # A forked process would inherit open databases and locks.
     multiprocessing.set_start_method("spawn", force=True)
+    know_ended_processes()
     server = Granian(
         "backscroll.cli.serve:application",
         factory=True,
@@ -177,6 +178,29 @@ def _announce(settings: Settings, link: str | None) -> None:
             if link:
                 click.echo(f"Read it in a browser, signed in once by this link of ten minutes:\n  {link}")
             return
+
+
+def know_ended_processes() -> None:
+    """Have the HTTP server see that a worker has ended, though another of its threads was the first to be told.
+
+    It waits for a worker in two threads. The operating system tells only one of them how the process ended; the other
+    takes it for alive until the first has written that down, and reports that it killed a worker that refused to stop.
+    """
+    from granian.server import mp
+
+    process: Any = mp.WorkerProcess
+    believed = process.is_alive
+
+    def is_alive(worker: Any) -> bool:
+        if not believed(worker):
+            return False
+        try:
+            os.kill(worker.inner.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    process.is_alive = is_alive
 
 
 def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
