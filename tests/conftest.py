@@ -13,8 +13,8 @@ from hypothesis import settings
 import shadow
 from backscroll.core.events import Batch, Event, MessageSeen, Target
 from backscroll.core.model import Details, Message, MessageKey, Org, Phone, Source
+from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store, open_store
-from backscroll.storage.write.org_state import Applied
 from postgres_server import Databases, session_databases
 
 # The same examples in every run that must pass; other runs look for new ones.

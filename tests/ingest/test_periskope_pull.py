@@ -20,8 +20,8 @@ from backscroll.ingest.fetch import Fetcher, NotFetched, is_public
 from backscroll.ingest.periskope.pull import PullSummary, pull
 from backscroll.ingest.periskope.server import PullStopped
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store, make_engine
-from backscroll.storage.write.org_state import Applied
 from standin_periskope import (
     TOKEN,
     Fault,

@@ -27,12 +27,12 @@ from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Txn
 from backscroll.database.tables import SEARCH, TENANT
 from backscroll.storage.records.counters import COLUMNS
+from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from backscroll.storage.write import group_commit
 from backscroll.storage.write.batch import Session, apply_batch
 from backscroll.storage.write.group_commit import GroupCommit
-from backscroll.storage.write.org_state import Applied
 from conftest import CHAT, MORNING, OwnDatabase
 from plain_sql import PlainSql
 

@@ -9,8 +9,8 @@ from backscroll.concurrency.retry import retry
 from backscroll.core import events
 from backscroll.core.errors import BadField
 from backscroll.core.events import Batch, Event
+from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store
-from backscroll.storage.write.org_state import Applied
 from backscroll.storage.write.validation import cleaned
 
 _ENCODER = msgspec.json.Encoder()

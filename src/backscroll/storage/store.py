@@ -46,6 +46,7 @@ from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import ContactCache, Names, Reading
 from backscroll.storage.read.pages import read_page
 from backscroll.storage.read.search_pages import SearchCaches, find
+from backscroll.storage.records.org_state import Applied, lock_org_state, save_org_state
 from backscroll.storage.search.maintenance import Progress, outdate, progress, start_anew
 from backscroll.storage.transfer.check.findings import Finding
 from backscroll.storage.transfer.check.repair import repair_org, repair_structure
@@ -58,7 +59,6 @@ from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import finish_merges
-from backscroll.storage.write.org_state import Applied, lock_org_state, save_org_state
 from backscroll.storage.write.quarantine import Quarantined
 
 __all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]

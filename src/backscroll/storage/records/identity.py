@@ -14,7 +14,7 @@ from backscroll.core import ids
 from backscroll.core.errors import BadField
 from backscroll.core.limits import MAX_JID
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.registers import (
     Registers,

@@ -1,10 +1,62 @@
-"""The organisation's counter row: taken first by every writing transaction, given back last."""
+"""The row of an organisation: taken first by every writing transaction, put back last."""
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from backscroll.core.errors import NotFound
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.orgstate import OrgState
+
+
+class OrgState(Struct):
+    """The organisation's counter row while it is held by a writer."""
+
+    org: int
+    seq: int
+    next_no: int
+    named: int
+    indexed_from: int | None = None
+    """The search index has the messages from this number on; None when nobody has begun it (storage/search/)."""
+    next_segment: int = 1
+    imports: int = 0
+    """How many imports it ever had: the number of the last one."""
+    changes: list[tuple[str, int]] = []
+    """Those of the batch that is being written."""
+    numbered: list[tuple[str, int]] = []
+    """Those of earlier batches of the same transaction, up to ``seq``."""
+
+    def number(self) -> int:
+        """The next number for a message, contact, phone or payload; never given twice."""
+        self.next_no += 1
+        return self.next_no - 1
+
+    def segment(self) -> int:
+        """The next number for a segment of the search index; never given twice."""
+        self.next_segment += 1
+        return self.next_segment - 1
+
+    def change(self, what: str, no: int) -> None:
+        """Note a change for the feed; it gets its seq when the batch ends."""
+        self.changes.append((what, no))
+
+    def end_batch(self) -> int:
+        """Number the changes of a batch, and say how many they are."""
+        changed = len(self.changes)
+        self.seq += changed
+        self.numbered += self.changes
+        self.changes = []
+        if self.named < 0:
+            self.named = self.seq
+        return changed
+
+
+class Applied(Struct, frozen=True):
+    """What a batch did: ``changed`` rows, up to the organisation's ``seq``."""
+
+    changed: int
+    seq: int
+    refused: tuple[str, ...] = ()
+    """Events that could not be kept and went to quarantine (ingest/pipeline.py), each with its reason."""
 
 
 def lock_org_state(tx: Txn, org: int) -> OrgState:
@@ -15,7 +67,12 @@ def lock_org_state(tx: Txn, org: int) -> OrgState:
     return OrgState(org, *row)
 
 
-def store_org_state(tx: Txn, state: OrgState) -> None:
-    """Write the row back; its changes are numbered by now."""
+def save_org_state(tx: Txn, state: OrgState) -> Applied:
+    """Write the changes and put the row back; what the last batch did comes back."""
+    changed = state.end_batch()
+    if state.numbered:
+        numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
+        tx.many("add_change", ({"org": state.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
     row = {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named, "imports": state.imports}
     tx.run("save_org_state", row | {"indexed_from": state.indexed_from, "next_segment": state.next_segment})
+    return Applied(changed, state.seq)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join, tell
 from backscroll.storage.records.tellers import NOBODY, Tellers
 

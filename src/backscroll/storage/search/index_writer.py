@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.search import terms
 from backscroll.storage.search.documents import Entry
 from backscroll.storage.search.segments import (

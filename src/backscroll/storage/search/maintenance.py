@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.damage import readable
-from backscroll.storage.records.org_state import lock_org_state, store_org_state
+from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.records.rows import row_of
 from backscroll.storage.search import terms
 from backscroll.storage.search.building import (
@@ -154,7 +154,7 @@ def take_in(tx: Txn, org: int) -> bool:
         segment = Segment.of(entry_of_row(row) for row in sound)
         add_fresh(tx, org, state.segment(), segment, terms.version())
     state.indexed_from = rows[-1].no if len(rows) == MESSAGES_AT_ONCE else 0
-    store_org_state(tx, state)
+    save_org_state(tx, state)
     return state.indexed_from > 0
 
 
@@ -169,7 +169,7 @@ def compact(tx: Txn, org: int, limits: Limits = LIMITS, purge: bool = False) -> 
         add_fresh(tx, org, state.segment(), fresh_of(built), min(source.version for source in task.sources))
     for source in task.sources:
         _drop_fresh(tx, org, source.segment)
-    store_org_state(tx, state)
+    save_org_state(tx, state)
     return True
 
 
@@ -178,7 +178,7 @@ def start_anew(tx: Txn, org: int) -> None:
     state = lock_org_state(tx, org)
     tx.run("leave_search", {"org": org})
     state.indexed_from = state.next_no
-    store_org_state(tx, state)
+    save_org_state(tx, state)
 
 
 def outdate(tx: Txn, org: int) -> None:
@@ -259,7 +259,7 @@ class Builder:
     def _begin(self, tx: Txn, built: Built, version: int, parts: Sequence[tuple[int, bytes]]) -> int:
         state = lock_org_state(tx, self._org)
         number = state.segment()
-        store_org_state(tx, state)
+        save_org_state(tx, state)
         if built.offsets:
             times = built.docs.times
             row = {"org": self._org, "segment": number, "level": built.level, "docs": len(times), "state": BUILDING}

@@ -24,7 +24,7 @@ from backscroll.storage.accounts import accounts
 from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
 from backscroll.storage.records.identity import ContactResolver
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.registers import Registers, decode_registers
 from backscroll.storage.records.resolve import (
     Annotation,
@@ -42,7 +42,6 @@ from backscroll.storage.write.event_collector import EventCollector, Key, Observ
 from backscroll.storage.write.export_matching import MATCHED, MOVED
 from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import MessageWriter, Values
-from backscroll.storage.write.org_state import Applied, lock_org_state, save_org_state
 from backscroll.storage.write.validation import cleaned
 
 Taken = TypeVar("Taken")

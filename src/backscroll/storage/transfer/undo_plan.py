@@ -8,7 +8,7 @@ from typing import Any
 
 from backscroll.core.imports import UndoPlan
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.rows import OBSERVED, MessageRow, row_of
 from backscroll.storage.records.tellers import decode_tellers, without

@@ -13,7 +13,7 @@ from backscroll.core import events
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.identity import ContactResolver, canonical
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.resolve import (
     ALTERING,
@@ -46,8 +46,8 @@ from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched
 from backscroll.storage.write.idempotency import keep_answer
 from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
-from backscroll.storage.write.org_state import Applied, keep_raw, lock_org_state, save_org_state
 from backscroll.storage.write.phones import OwnPhones
+from backscroll.storage.write.raws import keep_raw
 from backscroll.storage.write.validation import cleaned_batch, jids_of, named_in, told_of
 
 _UNSETTLING = (events.NumberMapped, events.PhoneSeen)

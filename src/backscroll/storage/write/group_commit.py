@@ -14,8 +14,8 @@ from threading import Event, Lock
 from backscroll.core import events
 from backscroll.core.errors import StorageBusy
 from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.records.org_state import Applied
 from backscroll.storage.write.batch import Session, apply_batch
-from backscroll.storage.write.org_state import Applied
 from backscroll.storage.write.validation import cleaned_batch
 
 MAX_EVENTS = 250

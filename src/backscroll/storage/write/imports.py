@@ -10,7 +10,7 @@ from msgspec import structs
 from backscroll.core.errors import Conflict, NotFound
 from backscroll.core.imports import Import, ImportState, NewImport
 from backscroll.database.protocol import Row, Txn
-from backscroll.storage.write.org_state import lock_org_state, save_org_state
+from backscroll.storage.records.org_state import lock_org_state, save_org_state
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 

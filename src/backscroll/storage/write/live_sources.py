@@ -13,8 +13,8 @@ from msgspec import Struct
 from backscroll.core.errors import NotFound, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
+from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.write.idempotency import ANSWERS_US
-from backscroll.storage.write.org_state import lock_org_state, save_org_state
 
 PREFIX = "src"
 _ALPHABET = string.ascii_lowercase + string.digits

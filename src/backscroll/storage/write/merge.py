@@ -14,11 +14,11 @@ from typing import Any
 from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
+from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, row_of
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.export_matching import MINUTE_US
 from backscroll.storage.write.line_joining import join_lines
-from backscroll.storage.write.org_state import lock_org_state, save_org_state
 
 MERGING = "merging"
 MERGE_ROWS = 400

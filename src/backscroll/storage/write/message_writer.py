@@ -12,7 +12,7 @@ from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.counters import MONTH, CounterChanges
 from backscroll.storage.records.identity import ContactResolver
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join
 from backscroll.storage.records.resolve import Resolved
 from backscroll.storage.records.rows import (

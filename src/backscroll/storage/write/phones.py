@@ -7,7 +7,7 @@ from backscroll.core.errors import BadField, NotFound
 from backscroll.database.protocol import Txn
 from backscroll.formats.periskope_ids import is_phone_id
 from backscroll.storage.records.identity import ContactResolver, canonical
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 
 PhoneRow = tuple[int, str, str, str | None, str | None, int, int, str | None]
 """Number, JID, phone id, device id, name, when made, number of its contact, whether it is connected."""

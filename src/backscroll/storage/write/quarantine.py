@@ -7,7 +7,7 @@ import hashlib
 from msgspec import Struct, structs
 
 from backscroll.database.protocol import Txn
-from backscroll.storage.write.org_state import lock_org_state, save_org_state
+from backscroll.storage.records.org_state import lock_org_state, save_org_state
 
 
 class Quarantined(Struct, frozen=True):

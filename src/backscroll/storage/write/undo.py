@@ -16,12 +16,12 @@ from msgspec import Struct, convert, to_builtins
 from backscroll.core.errors import Conflict
 from backscroll.core.imports import Undone
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.records.registers import decode_registers, encode_registers
 from backscroll.storage.records.resolve import decode_told
 from backscroll.storage.records.tellers import decode_tellers
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.imports import find_import, progress_of, save_progress
-from backscroll.storage.write.org_state import lock_org_state, save_org_state
 from backscroll.storage.write.split import Split, Splitter, begin_split
 
 _RANGES = 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.registers import decode_registers
 from backscroll.storage.records.resolve import decode_told

@@ -13,7 +13,7 @@ from backscroll.core.model import SOURCE_RANK, Message
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Row
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.resolve import ACK_ORDER, observation
 from backscroll.storage.records.rows import (
     ANNOTATED,

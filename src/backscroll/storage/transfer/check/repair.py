@@ -14,7 +14,7 @@ from backscroll.core.errors import Conflict, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.counters import COLUMNS
 from backscroll.storage.records.identity import ContactRow
-from backscroll.storage.records.orgstate import OrgState
+from backscroll.storage.records.org_state import OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, phone_rows
 from backscroll.storage.search.checking import faults
 from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, named
@@ -31,7 +31,6 @@ from backscroll.storage.transfer.check.findings import Finding, Scan
 from backscroll.storage.transfer.check.messages import DERIVED, annotation_rows, derived, messages, observation_rows
 from backscroll.storage.transfer.check.structure import INDEX, index_statement, structure
 from backscroll.storage.write.batch import Writer
-from backscroll.storage.write.org_state import lock_org_state, save_org_state
 
 _CHUNK = 400
 
