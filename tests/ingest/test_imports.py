@@ -415,3 +415,34 @@ def test_a_chat_under_a_lid_goes_with_the_mapping_that_the_import_told_too(desk:
     desk.undo(first)
     assert (desk.chats(), desk.contacts()) == ([], [])
     assert desk.is_sound()
+
+
+FIRST_LID, SECOND_LID = "22222222222@lid", "33333333333@lid"
+
+
+@pytest.mark.parametrize("teller", ["live", "import"])
+def test_tying_two_jids_together_is_no_use_of_either(desk: Desk, make_message: MakeMessage, teller: str) -> None:
+    said = None if teller == "live" else desk.begin()
+    desk.tell(make_message("M1", chat=FIRST_LID, text="under the LID"), import_id=said)
+    wrong = desk.begin()
+    desk.tell(NumberMapped(lid=FIRST_LID, jid=SECOND_LID), import_id=wrong)
+    desk.tell(NumberMapped(lid=SECOND_LID, jid=CHAT), import_id=said)
+    assert [c.jid for c in desk.store.list_chats(ChatQuery(org=desk.org.no, phones=(desk.phone.no,))).chats] == [CHAT]
+    desk.undo(wrong)
+    assert desk.said(FIRST_LID) == [(MORNING, "under the LID")]
+    assert desk.said(CHAT) == []
+    found = desk.store.find_contact(desk.org.no, (desk.phone.no,), SECOND_LID)
+    assert found is not None
+    assert (found.jid, found.lid) == (CHAT, SECOND_LID)
+    assert desk.is_sound()
+
+
+def test_what_a_live_source_told_under_both_jids_stays_with_the_number(desk: Desk, make_message: MakeMessage) -> None:
+    desk.tell(make_message("M1", chat=FIRST_LID, text="under the LID"))
+    wrong = desk.begin()
+    desk.tell(NumberMapped(lid=FIRST_LID, jid=CHAT), import_id=wrong)
+    desk.tell(make_message("M2", chat=CHAT, at=MORNING + MINUTE, text="under the number"))
+    desk.undo(wrong)
+    assert [text for _, text in desk.said(CHAT)] == ["under the LID", "under the number"]
+    assert desk.said(FIRST_LID) == []
+    assert desk.is_sound()

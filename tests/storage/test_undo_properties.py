@@ -30,7 +30,6 @@ from test_properties import (
 )
 
 from backscroll.core.events import Batch, Event, NumberMapped
-from backscroll.core.ids import canonical as canonical_jid
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Source
 from backscroll.storage.records.rows import OBSERVED
@@ -113,14 +112,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     made.close()
 
 
-BOTH_LIDS = {ANNA_LID, ANNA_TOO}
 PEOPLE = ((ANNA, ANNA_LID, ANNA_TOO, ANNA_BY_NAME), (BEN, BEN_LID), (GROUP, GROUP_BY_NAME))
 
 
 def worded(event: Event, teller: int, names: dict[tuple[int, int], str]) -> Event:
     """The event as this teller tells it, who has one JID for everybody: rows do not keep under which JID each was told.
 
-    The own phone goes by its number: what ties its LID to that is told live.
+    The own phone goes by its number.
     """
     text = msgspec.json.encode(event).decode()
     for nth, jids in enumerate(PEOPLE):
@@ -143,10 +141,6 @@ def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
         teller = chance.randint(0, IMPORTS)
         if not isinstance(event, NumberMapped):
             event = worded(event, teller, names)
-        elif canonical_jid(event.jid) == ONE or {canonical_jid(event.lid), canonical_jid(event.jid)} == BOTH_LIDS:
-            # Two JIDs that a live source names apart, and only an import ties, are parted by whole tellers: whoever
-            # ties one of them to a third JID has named both (docs/decisions/0006-imports-and-undo.md).
-            teller = 0
         told.append(Told(teller, source, [event]))
     chance.shuffle(told)
     for teller in range(1, IMPORTS + 1):

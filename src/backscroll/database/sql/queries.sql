@@ -782,7 +782,12 @@ INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import,
 ON CONFLICT (org, import, phone, jid) DO UPDATE SET facts = excluded.facts;
 
 -- name: name_in_import
-INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import, :phone, :jid, NULL) ON CONFLICT DO NOTHING;
+-- Facts are NULL of a contact that an import used without telling a fact, and '' of one that it only tied to another JID.
+INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import, :phone, :jid, NULL)
+ON CONFLICT (org, import, phone, jid) DO UPDATE SET facts = NULL WHERE import_facts.facts = '';
+
+-- name: tie_in_import
+INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import, :phone, :jid, '') ON CONFLICT DO NOTHING;
 
 -- name: facts_of_import
 SELECT phone, jid FROM import_facts
@@ -819,7 +824,9 @@ DELETE FROM import_facts WHERE org = :org AND import = :import AND phone = :phon
 SELECT import, jid, facts FROM import_facts WHERE org = :org AND phone = :phone AND jid IN (:jids*) ORDER BY import, jid;
 
 -- name: told_jids
-SELECT import, phone, jid FROM import_facts WHERE org = :org AND jid IN (:jids*) ORDER BY import, phone, jid;
+-- Who knows which of some JIDs, and whether more was told than that it is somebody's whom another JID names too.
+SELECT import, jid, MAX(CASE WHEN facts = '' THEN 0 ELSE 1 END) FROM import_facts WHERE org = :org AND jid IN (:jids*)
+GROUP BY import, jid ORDER BY import, jid;
 
 -- name: add_import_mapping
 INSERT INTO import_mappings (org, import, lid, jid) VALUES (:org, :import, :lid, :jid) ON CONFLICT DO NOTHING;

@@ -24,7 +24,6 @@ from backscroll.storage.records.registers import (
     tell,
     value_of,
 )
-from backscroll.storage.records.tellers import NOBODY
 
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
@@ -46,8 +45,8 @@ class ContactRow(Struct):
     stored_at: int
     changed_at: int
     imported: int = 0
-    """0 when no import told anything of it, so that it stays whatever is undone; 1 when only imports ever named it, 2
-    when live sources did too. From 1 on, ``import_facts`` says who told what."""
+    """0 when no import told anything of it, so that it stays whatever is undone. From 1 on, ``import_facts`` says who
+    told what; at 2 it also says that live sources used ``jid``, so that nobody needs to note it again."""
 
     @property
     def display_name(self) -> str | None:
@@ -112,7 +111,7 @@ class ContactResolver:
 
     def _claim(self, contact_row: ContactRow, jid: str) -> None:
         self.provenance.claim(jid)
-        if contact_row.imported == 1:
+        if contact_row.imported == 1 and jid == contact_row.jid:
             contact_row.imported = 2
             self._unsaved.add(contact_row.contact)
 
@@ -302,9 +301,8 @@ class ContactResolver:
             self._pin_mappings(jid)
         self._map(lid, jid)
         if self.provenance.active and self._knows(lid, jid):
-            self.provenance.name([(0, lid), (0, jid)])
-            if self.provenance.teller == NOBODY and self.contact_row(self._find([jid])[jid]).imported == 1:
-                self._claim(self.contact_row(self._find([jid])[jid]), jid)
+            if self.provenance.teller or self.contact_row(self._find([jid])[jid]).imported:
+                self.provenance.name_by_mapping(lid, jid)
             self.provenance.tell_mapping(lid, jid, is_new=not were_one)
         self.flush()
 
@@ -351,6 +349,7 @@ class ContactResolver:
             contact_row.lid = min(filter(None, (contact_row.lid, jid)))
         if _worth(jid) < _worth(contact_row.jid):
             contact_row.jid, contact_row.kind = jid, kind
+            contact_row.imported = min(contact_row.imported, 1)
         self._save(contact_row, decode_registers(contact_row.facts))
 
     def _merge(self, loser: ContactRow, winner: ContactRow) -> None:

@@ -158,9 +158,14 @@ class Provenance:
         self._unnamed += sorted(new)
 
     def claim(self, jid: str) -> None:
-        """A live source names a contact that so far only imports named."""
+        """A live source uses a JID that so far, as is known, only imports used."""
         params = {"org": self._org, "import": NOBODY, "phone": 0, "jid": jid}
         self._tx.run("name_in_import", params)
+
+    def name_by_mapping(self, *jids: str) -> None:
+        """The present teller ties these JIDs together. That is no use of them: it told nothing under either."""
+        base = {"org": self._org, "import": self.teller, "phone": 0}
+        self._tx.many("tie_in_import", (base | {"jid": jid} for jid in jids))
 
     def expect(self, jids: Iterable[str]) -> None:
         """Read together what the import told of these contacts before."""

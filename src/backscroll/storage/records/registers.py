@@ -16,7 +16,7 @@ _DECODER = msgspec.json.Decoder(Registers)
 
 
 def decode_registers(text: str | None) -> Registers:
-    return {} if text is None else _DECODER.decode(text)
+    return _DECODER.decode(text) if text else {}
 
 
 def encode_registers(registers: Registers) -> str | None:

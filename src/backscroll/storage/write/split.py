@@ -3,7 +3,7 @@
 Each JID that was tied to the contact by that import alone becomes a contact of its own, with what was told under it.
 Rows do not say under which JID their message was told; but whoever told something, import or live source, noted the
 JIDs that it used. What comes from tellers that used only JIDs of the new contact moves there. A teller that used JIDs
-of both is taken to mean the one that keeps the number.
+of both is taken to mean the one that keeps the number. Tying two JIDs together is no use of either.
 """
 
 from __future__ import annotations
@@ -57,18 +57,21 @@ def begin_split(writer: Writer, tx: Txn, import_id: int, lid: str, jid: str) -> 
 
 
 def _part_with(writer: Writer, tx: Txn, import_id: int, contact: int, part: list[str], jids: list[str]) -> Split | None:
-    told: dict[int, set[str]] = defaultdict(set)
-    for teller, _, jid in tx.all("told_jids", {"org": writer.org, "jids": jids}):
+    known: set[str] = set()
+    used: dict[int, set[str]] = defaultdict(set)
+    for teller, jid, is_used in tx.all("told_jids", {"org": writer.org, "jids": jids}):
         if teller != import_id:
-            told[teller].add(jid)
+            known.add(jid)
+            if is_used:
+                used[teller].add(jid)
     if writer.resolver.contact_row(contact).imported == 0:
-        told[NOBODY].add(writer.resolver.contact_row(contact).jid)
+        used[NOBODY].add(writer.resolver.contact_row(contact).jid)
     rest = sorted(set(jids) - set(part))
-    if not any(some & set(part) for some in told.values()):
+    if known.isdisjoint(part):
         writer.resolver.drop_aliases(contact, part, rest)
         return None
     number = writer.resolver.part_with(contact, part, rest)
-    tellers = sorted(teller for teller, some in told.items() if some <= set(part))
+    tellers = sorted(teller for teller, some in used.items() if some <= set(part))
     return Split(contact, number, part, tellers)
 
 
