@@ -16,9 +16,10 @@ from backscroll.core.errors import BadField, Error, Unauthorised, Unreadable
 from backscroll.core.events import Batch, ChatSeen, ContactSeen, MediaHeld, MessageSeen, PhoneSeen, ReactionSet
 from backscroll.core.model import ArchivedMessage
 from backscroll.core.query import MessageQuery
-from backscroll.ingest.fetch import Fetcher, NotFetched, is_public
+from backscroll.ingest.fetch import Fetcher, NotFetched
 from backscroll.ingest.periskope.pull import PullSummary, pull
 from backscroll.ingest.periskope.server import PullStopped
+from backscroll.outbound.addresses import is_public
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store, make_engine
