@@ -120,7 +120,8 @@ def test_a_server_without_a_built_page_says_how_to_build_it(tmp_path: Path) -> N
 
 
 def test_the_commands_that_the_page_names_are_there() -> None:
-    words = (Path(__file__).parents[2] / "web/src/words.ts").read_text("utf-8")
+    sources = Path(__file__).parents[2] / "web/src"
+    words = "".join(file.read_text("utf-8") for file in (sources / "words.ts", *(sources / "words").iterdir()))
     named = set(re.findall(r"\bbackscroll ([a-z]+) ([a-z]+)", words))
     assert len(named) > 3
     for group, command in named:

@@ -233,15 +233,15 @@ function screen(current: Route, isEmpty: boolean) {
 function titleOf(current: Route): string {
   switch (current.name) {
     case "search":
-      return current.q ? `${current.q} · ${words.search.title}` : words.search.title;
+      return current.q ? `${current.q} · ${words.titles.search}` : words.titles.search;
     case "media":
-      return words.gallery.title;
+      return words.titles.media;
     case "contacts":
-      return words.contacts.title;
+      return words.titles.contacts;
     case "sources":
-      return words.sources.title;
+      return words.titles.sources;
     case "manage":
-      return words.manage.title;
+      return words.titles.manage;
     case "nowhere":
       return words.problem.notFound;
     default:

@@ -6,7 +6,7 @@ import { Blank, Failure, Waiting } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { show } from "../time.ts";
 import type { Contact, ContactDetails, Page } from "../types.ts";
-import { words } from "../words.ts";
+import { words } from "../words/lists.ts";
 import { lastLine, nameOf } from "./chats.tsx";
 
 const PAGE = 60;

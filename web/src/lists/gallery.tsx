@@ -8,7 +8,7 @@ import { Voice } from "../parts/voice.tsx";
 import { type MediaKind, type Route, to } from "../router.ts";
 import { clock, monthOf, show, startOfMonth } from "../time.ts";
 import type { ChatDetails, MediaItem, Page } from "../types.ts";
-import { words } from "../words.ts";
+import { words } from "../words/lists.ts";
 import { Viewer, type Viewed, ofItem } from "../parts/viewer.tsx";
 import { ratio } from "../parts/shape.ts";
 

@@ -8,7 +8,7 @@ import { join, split, toggle, valued, without } from "../query.ts";
 import { navigate, type Route, type Sort, to } from "../router.ts";
 import { ms, show, startOfMonth, ZONE } from "../time.ts";
 import type { Facets, Hit, Message, SearchAnswer } from "../types.ts";
-import { words } from "../words.ts";
+import { words } from "../words/lists.ts";
 
 const PAGE = 30;
 const FILTERS: { filter: string; icon: IconName; label: string }[] = [

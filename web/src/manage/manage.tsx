@@ -4,7 +4,7 @@ import { letters, setLetters, setTheme, theme, type Theme } from "../keys.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
-import { words } from "../words.ts";
+import { words } from "../words/manage.ts";
 import { Tokens } from "./tokens.tsx";
 
 /** What a token may not do is not offered to it. */

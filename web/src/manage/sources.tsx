@@ -6,7 +6,7 @@ import { Blank } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { briefly, ms, number, show } from "../time.ts";
 import type { PhoneDetails, Problem, Source } from "../types.ts";
-import { words } from "../words.ts";
+import { words } from "../words/manage.ts";
 import { Loaded, useLoaded } from "./load.tsx";
 
 const SOON_MS = 1500;

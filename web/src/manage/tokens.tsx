@@ -5,7 +5,7 @@ import { Icon } from "../parts/icon.tsx";
 import { Failure } from "../parts/states.tsx";
 import { toast } from "../parts/toast.tsx";
 import { show } from "../time.ts";
-import { words } from "../words.ts";
+import { words } from "../words/manage.ts";
 import { Loaded, useLoaded } from "./load.tsx";
 
 interface Token {

@@ -307,7 +307,7 @@ export function AboutChat({ chat, name, onClose }: { chat: ChatDetails; name: st
           </a>
           {chat.kind === "user" && (
             <a class="btn" href={to.contacts(chat.chat_id)}>
-              <Icon name="people" /> {words.contacts.title}
+              <Icon name="people" /> {words.titles.contacts}
             </a>
           )}
         </p>

@@ -19,7 +19,7 @@ export function HitBar({ index }: { index: number }) {
   const of =
     known.total === null ? `${number(known.found.length)}+` : `${number(known.total)}${known.isExact ? "" : "+"}`;
   return (
-    <div class="hit-bar btn" role="group" aria-label={words.search.title}>
+    <div class="hit-bar btn" role="group" aria-label={words.titles.search}>
       <button
         type="button"
         class="icon"

@@ -1,0 +1,14 @@
+/** What to call people and numbers. */
+export const name = (person: { name: string | null; jid: string } | null | undefined): string =>
+  person ? (person.name ?? phoneNumber(person.jid)) : "Somebody";
+
+/** What to call an address that nobody has named: a number where it is one. */
+export function phoneNumber(jid: string): string {
+  const [user = jid, server = ""] = jid.split("@");
+  if (/^(c\.us|s\.whatsapp\.net)$/.test(server) && /^\d+$/.test(user)) return `+${user}`;
+  if (server === "lid") return `Unknown number (${user.slice(-4)})`;
+  if (server === "g.us") return "Group without a name";
+  if (server === "newsletter") return "Channel without a name";
+  if (server === "broadcast") return user === "status" ? "Status updates" : "Broadcast list";
+  return jid;
+}
