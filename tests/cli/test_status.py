@@ -10,6 +10,7 @@ from backscroll.cli.orgs import shortened
 from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Message, MessageKey
 from backscroll.storage.store import open_store
+from backscroll.storage.transfer.check.last import last_check
 from shell import Shell
 
 MORNING = 1_741_856_400_000_000
@@ -90,3 +91,11 @@ def test_the_list_of_tokens_fits_in_100_columns(bakery: Shell) -> None:
     assert "revoked" in lines[2]
     assert "last used" in lines[0]
     assert len(shortened("x" * 200, 16)) == 16
+
+
+def test_a_check_leaves_its_result_for_the_page(bakery: Shell) -> None:
+    assert last_check(bakery.data) is None
+    bakery.json("check", "--media")
+    kept = last_check(bakery.data)
+    assert kept is not None
+    assert (kept.media, kept.of(1).count) == (True, 0)

@@ -23,6 +23,8 @@ from schemathesis.specs.openapi.checks import (
 
 from backscroll.http.app import ROUTES
 from backscroll.http.openapi import document
+from backscroll.ingest import source_setup
+from backscroll.ingest.source_setup import SourceWish
 from contract.bakery import ANA, CAKE, GROUP, SHOP, Bakery
 from contract.world import Client
 
@@ -56,6 +58,19 @@ KNOWN = {
     "secret": "none",
 }
 """Path parameters under which the archive holds something."""
+
+
+BODIES: dict[str, Any] = {
+    "POST /api/tokens": {"name": "made"},
+    "POST /api/sources": {"kind": "events"},
+}
+
+
+def id_to_remove(bakery: Bakery, label: str) -> str:
+    """Of something that the test may take away."""
+    if "/api/sources" in label:
+        return source_setup.add_source(bakery.store, bakery.org.no, SourceWish(kind="events")).source.id
+    return bakery.store.create_token(bakery.org.no, "to be revoked").id
 
 
 def send(client: Client, case: Any) -> None:
@@ -125,14 +140,14 @@ def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     operation = OPERATIONS[label]
     path = {parameter.name: KNOWN[parameter.name] for parameter in operation.path_parameters}
     client = bakery.one
-    if "/api/tokens" in label:
+    if "/api/tokens" in label or "/api/sources" in label or "/api/health" in label:
         client = bakery.client(scopes=frozenset({"read", "admin"}))
-        path = dict.fromkeys(path, bakery.store.create_token(bakery.org.no, "to be revoked").id)
+        path = dict.fromkeys(path, id_to_remove(bakery, label))
     asked = {"phone": ANA, "group_id": GROUP, "q": "today"}
     query = {parameter.name: asked[parameter.name] for parameter in operation.query if parameter.is_required}
     case = operation.Case(path_parameters=path, query=query, headers={"x-phone": SHOP})
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://archive.test")).prepare()
-    body = json.dumps({"token": client.secret} if "session" in label else {"name": "made"}) if operation.body else ""
+    body = json.dumps(BODIES.get(label, {"token": client.secret})) if operation.body else ""
     response = client.ask(prepared.path_url, operation.method.upper(), {"x-phone": SHOP}, content=body.encode())
     case.validate_response(response, checks=AS_DOCUMENTED)
     is_never_there = any(path in label for path in ("/note/{", "/tickets/{", "/v1/webhooks/{", "/faq/{", "/document/{"))

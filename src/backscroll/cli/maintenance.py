@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from backscroll.cli.common import FAILED, json_option, opened_store, settings_of, shared_options, show
+from backscroll.core.errors import StorageError
 
 if TYPE_CHECKING:
     from backscroll.config import Settings
@@ -39,9 +41,18 @@ def check(ctx: click.Context, media: bool, repair: bool, as_json: bool) -> None:
         if repair:
             store.repair()
         findings = [*store.check(settings.data / "media", media), *_key_findings(settings, store)]
+        _keep(settings, findings, media)
     show(findings, as_json, lambda: "\n".join(map(str, findings)) or "The archive is whole.")
     if findings:
         ctx.exit(FAILED)
+
+
+def _keep(settings: Settings, findings: list[Finding], media: bool) -> None:
+    """For the web page. A directory that may only be read, as of a mounted backup, can be checked all the same."""
+    from backscroll.storage.transfer.check.last import keep_check
+
+    with suppress(StorageError):
+        keep_check(settings.data, findings, media, time.time_ns() // 1000)
 
 
 def _key_findings(settings: Settings, store: Store) -> list[Finding]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
 from backscroll.cli.common import (
     SECOND,
-    UNITS,
     Commands,
     Failure,
     json_option,
@@ -25,20 +21,15 @@ from backscroll.cli.common import (
     table,
     timestamp,
 )
-from backscroll.cli.orgs import digits_of
-from backscroll.config import Settings
 from backscroll.core.errors import BadField
 from backscroll.core.model import Org, Phone
 
 if TYPE_CHECKING:
     from backscroll.storage.store import Store
-    from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
+    from backscroll.storage.write.live_sources import LiveSource
 
 KINDS = ("gowa", "waha", "evolution", "periskope", "cloud", "events")
 ASKED = ("gowa", "periskope")
-_NEEDS_NO_PHONE = {"periskope", "events"}
-"""Their payloads name the phone that they mean."""
-MIN_SECRET = 8
 
 
 @click.group(cls=Commands)
@@ -84,101 +75,39 @@ def add_source(
     Example:
       backscroll source add gowa --org "Hill Street Bakery" --phone 919876543210
     """
-    from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
+    from backscroll.ingest import source_setup
 
-    _check(kind, phone, secret, upstream, every)
+    wish = source_setup.SourceWish(
+        kind=kind,
+        phone=phone,
+        secret=secret,
+        verify_token=verify_token,
+        upstream=upstream,
+        upstream_token=upstream_token,
+        every=every,
+        silent_after=silent_after,
+    )
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
         owner = org_of(archive.store, org)
-        own = archive.store.add_phone(owner.no, digits_of(phone)) if phone else None
-        id = make_source_id(owner.no)
-        wanted = LiveSource(
-            org=owner.no,
-            id=id,
-            kind=kind,
-            phone=own.no if own else None,
-            upstream=_url(upstream),
-            every=_span("--every", every),
-            silent_after=_span("--silent-after", silent_after),
-        )
-        given = SourceSecrets(
-            secret or _made_secret(kind, id),
-            verify_token or (secrets.token_urlsafe(24) if kind == "cloud" else None),
-            upstream_token,
-        )
-        added = archive.store.sources.add(wanted, given)
-    row = _row(added, owner, own) | {"url": address(added, given, settings), "secret": given.secret}
+        try:
+            added = source_setup.add_source(archive.store, owner.no, wish)
+        except BadField as error:
+            raise BadField(f"--{error.field.replace('_', '-')}", error.value, error.remedy) from None
+    given = added.given
+    row = _row(added.source, owner, added.phone)
+    row |= {"url": source_setup.address(added.source, given, settings.url), "secret": given.secret}
     if given.verify_token:
         row["verify_token"] = given.verify_token
     show(row, as_json, lambda: _told_how(kind, row, secret is not None))
 
 
-def _check(kind: str, phone: str | None, secret: str | None, upstream: str | None, every: str | None) -> None:
-    if phone is None and kind not in _NEEDS_NO_PHONE:
-        raise BadField("--phone", None, f"name the number that the {kind} gateway is linked to, such as 919876543210")
-    if secret is not None and len(secret) < MIN_SECRET:
-        remedy = f"give at least {MIN_SECRET} characters that nobody can guess, or leave it out and one is made"
-        raise BadField("--secret", None, f"{remedy} (GOWA's own default, the word secret, is known to everybody)")
-    if secret is not None and not re.fullmatch(r"[\x21-\x7e]+", secret):
-        raise BadField("--secret", None, "use ASCII characters without spaces")
-    if every is not None and upstream is None:
-        raise BadField("--every", every, "only with --upstream, which says whom to ask")
-    if every is not None and kind not in ASKED:
-        raise BadField("--every", every, f"only {' and '.join(ASKED)} can be asked for what they know")
-
-
-def _made_secret(kind: str, id: str) -> str:
-    made = secrets.token_urlsafe(32)
-    return f"{id}_{made}" if kind == "events" else made
-
-
-def _span(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", text)
-    if match is None:
-        raise BadField(name, text, "give a span such as 15m, 6h or 2d")
-    return int(match[1]) * UNITS[match[2]] * SECOND
-
-
-def _url(text: str | None) -> str | None:
-    if text is None:
-        return None
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise BadField("--upstream", text, "give an address such as http://127.0.0.1:3000, without a password in it")
-    return text.rstrip("/")
-
-
-def address(source: LiveSource, given: SourceSecrets, settings: Settings) -> str:
-    """What to enter in the gateway. Evolution signs nothing, so its address holds the secret."""
-    base = f"{settings.url}/ingest/{source.kind}"
-    if source.kind == "events" and given.secret.startswith(f"{source.id}_"):
-        return base
-    return f"{base}/{source.id}/{given.secret}" if source.kind == "evolution" else f"{base}/{source.id}"
-
-
-_HOW = {
-    "gowa": "Start GOWA with:\n  --webhook={url} --webhook-secret={secret}",
-    "waha": "Set in WAHA's environment (or in the session's webhooks, hmac.key):\n"
-    "  WHATSAPP_HOOK_URL={url}\n  WHATSAPP_HOOK_HMAC_KEY={secret}\n"
-    "  WHATSAPP_HOOK_EVENTS=session.status,message.any,message.reaction,message.ack,message.ack.group,"
-    "message.revoked,message.edited,message.waiting,poll.vote,group.v2.join,group.v2.leave,group.v2.update,"
-    "group.v2.participants,chat.archive,call.received,call.accepted,call.rejected",
-    "evolution": "Set the instance's webhook to this address, with the events of messages, chats and groups.\n"
-    "The address holds the secret: treat it like a password.",
-    "periskope": "Add a webhook with this address in Periskope's console, and give its signing key with --secret.",
-    "cloud": "Enter the address as callback URL and the verify token in Meta's form, and give the app's secret with\n"
-    "--secret: Meta signs with it. Subscribe to messages, smb_message_echoes, history and smb_app_state_sync.",
-    "events": "Send up to 1,000 events in a request:\n"
-    "  curl {url} -H 'Authorization: Bearer {secret}' -d '{{\"events\": []}}'",
-}
-
-
 def _told_how(kind: str, row: dict[str, Any], given: bool) -> str:
+    from backscroll.ingest.source_setup import how_to
+
     names = ("id", "url", "secret", "verify_token")
     lines = [f"{name:13} {row[name]}" for name in names if name in row]
-    how = _HOW[kind].format(url=row["url"], secret=row["secret"])
+    how = how_to(kind, row["url"], row["secret"])
     ours = "" if given else "\n\nKeep the secret now: it is not shown again."
     return "\n".join(lines) + f"\n\n{how}{ours}"
 
@@ -214,6 +143,8 @@ def _rows_of(store: Store, owner: Org) -> list[dict[str, Any]]:
 
 
 def _row(source: LiveSource, owner: Org, own: Phone | None) -> dict[str, Any]:
+    from backscroll.ingest.source_state import is_silent
+
     return {
         "id": source.id,
         "kind": source.kind,
@@ -227,12 +158,6 @@ def _row(source: LiveSource, owner: Org, own: Phone | None) -> dict[str, Any]:
         "silent_after": source.silent_after and f"{source.silent_after // SECOND}s",
         "created_at": timestamp(source.created_at),
     }
-
-
-def is_silent(source: LiveSource, now: int) -> bool:
-    """Whether nothing was heard for longer than the source's owner finds normal."""
-    since = source.last_event_at or source.created_at
-    return source.silent_after is not None and now - since > source.silent_after
 
 
 @source.command("remove")
@@ -264,12 +189,13 @@ def test_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
     Example:
       backscroll source test SOURCE_ID
     """
+    from backscroll.ingest.source_setup import address
     from backscroll.ingest.trial import try_address
 
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
         found, given = archive.store.sources.open(source_id)
-    url = address(found, given, settings)
+    url = address(found, given, settings.url)
     if found.kind == "evolution" and given.verify_token:
         raise Failure("This source wants a JSON Web Token, which only Evolution can make; send a message to test it")
     shown = url.removesuffix(f"/{given.secret}")

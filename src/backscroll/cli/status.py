@@ -18,7 +18,6 @@ from backscroll.cli.common import (
     table,
     timestamp,
 )
-from backscroll.cli.sources import is_silent
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import ChatQuery, MessageQuery
 
@@ -69,6 +68,8 @@ def _size(file: Path | None) -> int | None:
 
 
 def _org_row(store: Store, org: Org) -> dict[str, Any]:
+    from backscroll.ingest.source_state import is_silent
+
     now = time.time_ns() // 1000
     silent = {source.phone for source in store.sources.of(org.no) if is_silent(source, now)}
     phones = [_phone_row(store, org, phone, phone.no in silent) for phone in store.list_phones(org.no)]

@@ -27,7 +27,20 @@ from backscroll.http.messages import AppState, Reply, Request, headers_of, parse
 from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
-from backscroll.http.routes import gowa, ingest, live, native, ops, periskope, search, session, tokens, unsupported
+from backscroll.http.routes import (
+    gowa,
+    health,
+    ingest,
+    live,
+    native,
+    ops,
+    periskope,
+    search,
+    session,
+    sources,
+    tokens,
+    unsupported,
+)
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.sending import Sender, TooSlow
 from backscroll.http.trace_ids import TraceIds
@@ -53,7 +66,9 @@ ROUTES: tuple[Route, ...] = (
     *ingest.ROUTES,
     *session.ROUTES,
     *native.ROUTES,
+    *health.ROUTES,
     *tokens.ROUTES,
+    *sources.ROUTES,
     *search.ROUTES,
     *live.ROUTES,
     *periskope.ROUTES,

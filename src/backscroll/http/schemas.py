@@ -134,6 +134,10 @@ _CREDENTIAL = """
     last_used_at:time? current:bool
 """
 _LIST = "next:string? total:int?"
+_SOURCE = """
+    id:string type:string phone:string? state:string last_event_at:time? synced_at:time? created_at:time
+    silent_after_seconds:int? upstream:string? every_seconds:int? refused:int problem:@Problem?
+"""
 _NATIVE_MESSAGE = f"""{_MESSAGE}
     key:string phone:string kind:string sender:@Person? precision:string edited_at:time? edits:int deleted_at:time?
     deleted_by:@Person? forwarded:bool starred:bool view_once:bool gif:bool expires_at:time? mentions:object[]
@@ -172,6 +176,17 @@ _BACKSCROLL = {
     "Contact": _CONTACT,
     "ContactDetails": f"{_CONTACT} names:object[] jids:string[] shared:@Chat[]",
     "Phones": f"items:object[] {_LIST}",
+    "Sources": f"items:@Source[] {_LIST}",
+    "Source": _SOURCE,
+    "NewSource": f"{_SOURCE} url:string secret:string verify_token:string? how:string",
+    "Health": """
+        version:string archive:string schema:int engine:string database_bytes:int? disk_bytes:int? disk_free_bytes:int?
+        messages:int chats:int phones:int last_stored_at:time? last_source:string? search_complete:bool quarantined:int
+        quarantined_waiting:int imports:@ImportLine[] sources:@Source[] check:@LastCheck? problems:@Problem[]
+    """,
+    "ImportLine": "id:int kind:string file:string? state:string started_at:time finished_at:time?",
+    "LastCheck": "at:time media:bool findings:int first:string[]",
+    "Problem": "code:string text:string remedy:string? at:time?",
     "Tokens": f"items:@Token[] {_LIST}",
     "Token": _CREDENTIAL,
     "NewToken": f"{_CREDENTIAL} secret:string",

@@ -3,6 +3,9 @@
 -- name: count_directory
 SELECT COUNT(*) FROM pg_class WHERE oid IN (to_regclass('migrations'), to_regclass('meta'));
 
+-- name: database_size
+SELECT CASE WHEN has_database_privilege(current_database(), 'CONNECT') THEN pg_database_size(current_database()) END;
+
 -- name: lease_time
 -- The server's clock: those of the machines that compare may differ.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);

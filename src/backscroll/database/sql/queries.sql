@@ -531,6 +531,12 @@ SELECT no, source, problem, payload, stored_at, via FROM quarantine WHERE org = 
 -- name: index_of_quarantine
 SELECT no, source, problem, stored_at, via FROM quarantine WHERE org = :org ORDER BY no;
 
+-- name: latest_quarantined
+-- Of the latest inputs only: what is counted here does not grow with the quarantine.
+SELECT via, waits, COUNT(*), MAX(stored_at)
+FROM (SELECT via, waits, stored_at FROM quarantine WHERE org = :org ORDER BY no DESC LIMIT :limit) AS latest
+GROUP BY via, waits;
+
 -- name: quarantine_that_waits
 SELECT no FROM quarantine WHERE org = :org AND waits = 1 ORDER BY no LIMIT :limit;
 
@@ -716,6 +722,9 @@ VALUES (:org, :import, :kind, :file, :sha256, :size, :answers, 'running', :now, 
 -- name: list_imports
 SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
 FROM imports WHERE org = :org ORDER BY import;
+
+-- name: latest_imports
+SELECT import, kind, file, state, started_at, finished_at FROM imports WHERE org = :org ORDER BY import DESC LIMIT :limit;
 
 -- name: read_import
 SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress

@@ -3,6 +3,9 @@
 -- name: count_directory
 SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('migrations', 'meta');
 
+-- name: database_size
+SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size();
+
 -- name: lease_time
 SELECT CAST(:now AS INTEGER);
 

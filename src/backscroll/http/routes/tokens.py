@@ -17,11 +17,11 @@ TAG = "backscroll: tokens"
 _ERRORS = (401, 403, 429)
 
 
-def manager(request: Request) -> Access:
+def manager(request: Request, what: str = "tokens") -> Access:
     """Whose organisation it is. A token of some phones could make itself one of all."""
     access = request.granted
     if access.scoped:
-        raise Refused(403, "FORBIDDEN", "a token that is bound to phones may not manage tokens")
+        raise Refused(403, "FORBIDDEN", f"a token that is bound to phones may not manage {what}")
     return access
 
 

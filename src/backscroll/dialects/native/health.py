@@ -1,0 +1,73 @@
+"""How the archive stands, as the native API shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from backscroll.dialects.native.sources import Standing, Trouble, problem_object, source_object
+from backscroll.formats.jsontext import encode
+from backscroll.formats.timestamps import postgres_text
+
+
+class ImportLine(Protocol):
+    """One of the latest imports; times are microseconds."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def file(self) -> str | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def started_at(self) -> int: ...
+    @property
+    def finished_at(self) -> int | None: ...
+
+
+class Check(Protocol):
+    """What the last check found of this organisation."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def first(self) -> list[str]: ...
+
+
+def render_health(
+    facts: Mapping[str, Any],
+    imports: Sequence[ImportLine],
+    sources: Sequence[Standing],
+    problems: Sequence[Trouble],
+    check: tuple[int, bool, Check] | None,
+) -> bytes:
+    """``facts`` are numbers and names, times as microseconds under names that end in ``_at``. ``check``: when, whether
+    media files were read too, and what was found."""
+    shown = {name: _time(value) if name.endswith("_at") else value for name, value in facts.items()}
+    return encode(
+        {
+            **shown,
+            "imports": [
+                {
+                    "id": one.id,
+                    "kind": one.kind,
+                    "file": one.file,
+                    "state": one.state,
+                    "started_at": _time(one.started_at),
+                    "finished_at": _time(one.finished_at),
+                }
+                for one in imports
+            ],
+            "sources": [source_object(standing, True) for standing in sources],
+            "check": None
+            if check is None
+            else {"at": _time(check[0]), "media": check[1], "findings": check[2].count, "first": check[2].first},
+            "problems": [problem_object(problem) for problem in problems],
+        }
+    )
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else postgres_text(micros)

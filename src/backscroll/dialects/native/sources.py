@@ -1,0 +1,126 @@
+"""Live sources as the native API shows and takes them. Secrets are shown once, in the answer to an addition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.errors import BadField
+from backscroll.core.model import Phone
+from backscroll.formats.jsontext import encode
+from backscroll.formats.timestamps import postgres_text
+
+SECOND = 1_000_000
+
+
+class Trouble(Protocol):
+    """What is wrong with something; ``at`` in microseconds."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def remedy(self) -> str | None: ...
+    @property
+    def at(self) -> int | None: ...
+
+
+class Source(Protocol):
+    """What the store knows of a source; spans and times are microseconds."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def upstream(self) -> str | None: ...
+    @property
+    def every(self) -> int | None: ...
+    @property
+    def silent_after(self) -> int | None: ...
+    @property
+    def last_event_at(self) -> int | None: ...
+    @property
+    def created_at(self) -> int: ...
+
+
+class Standing(Protocol):
+    """A source as it stands now."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def phone(self) -> Phone | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def synced_at(self) -> int | None: ...
+    @property
+    def refused(self) -> int: ...
+    @property
+    def problem(self) -> Trouble | None: ...
+
+
+class AskedSource(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request to add a source."""
+
+    kind: str
+    phone: str | None = None
+    secret: str | None = None
+    verify_token: str | None = None
+    silent_after: str | None = None
+
+
+def parse_source(body: bytes) -> AskedSource:
+    """What is asked for. ``BadField`` for what is no such JSON."""
+    try:
+        return msgspec.json.decode(body, type=AskedSource)
+    except msgspec.DecodeError:
+        example = '{"kind": "gowa", "phone": "919876543210", "silent_after": "6h"}'
+        raise BadField("body", None, f"must be JSON such as {example}") from None
+
+
+def render_sources(standings: Sequence[Standing], whole: bool) -> bytes:
+    """All of them, oldest first. ``whole``: also what only whoever manages the organisation may see."""
+    items = [source_object(standing, whole) for standing in standings]
+    return encode({"items": items, "next": None, "total": len(items)})
+
+
+def render_new_source(standing: Standing, url: str, secret: str, verify_token: str | None, how: str) -> bytes:
+    """A source with what to enter in the gateway."""
+    shown = {"url": url, "secret": secret, "verify_token": verify_token, "how": how}
+    return encode({**source_object(standing, True), **shown})
+
+
+def source_object(standing: Standing, whole: bool) -> dict[str, Any]:
+    """A source with its state."""
+    source = standing.source
+    return {
+        "id": source.id,
+        "type": source.kind,
+        "phone": standing.phone.number if standing.phone else None,
+        "state": standing.state,
+        "last_event_at": _time(source.last_event_at),
+        "synced_at": _time(standing.synced_at),
+        "created_at": _time(source.created_at),
+        "silent_after_seconds": None if source.silent_after is None else source.silent_after // SECOND,
+        "upstream": source.upstream if whole else None,
+        "every_seconds": None if source.every is None else source.every // SECOND,
+        "refused": standing.refused,
+        "problem": problem_object(standing.problem),
+    }
+
+
+def problem_object(problem: Trouble | None) -> dict[str, Any] | None:
+    """What is wrong, with its remedy; None when nothing is."""
+    if problem is None:
+        return None
+    return {"code": problem.code, "text": problem.text, "remedy": problem.remedy, "at": _time(problem.at)}
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else postgres_text(micros)
