@@ -344,7 +344,7 @@ def test_a_token_is_made_and_revoked_in_the_page(browser: Browser, own_world: tu
     page = somebody.go("/read/manage/tokens")
     page.get_by_label("Name").fill("Laptop")
     page.get_by_role("button", name="Create token").click()
-    secret = page.locator(".secret").inner_text()
+    secret = page.locator(".secret code").inner_text()
     assert world.store.authenticate(secret).scopes == {"read"}
     page.get_by_role("button", name="Done").click()
     page.locator("li", has_text="Laptop").get_by_role("button", name="Revoke").click()

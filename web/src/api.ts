@@ -98,6 +98,9 @@ export function mayDo(scope: string): boolean {
   return session.value?.token.scopes.includes(scope) ?? false;
 }
 
+/** Whether the token may manage the whole organisation: one that is bound to phones may not. */
+export const manages = (): boolean => mayDo("admin") && session.value?.token.phones === null;
+
 export const chatPath = (phone: string, jid: string) =>
   `/api/chats/${encodeURIComponent(phone)}/${encodeURIComponent(jid)}`;
 export const messagePath = (key: string) => `/api/messages/${encodeURIComponent(key)}`;

@@ -275,6 +275,7 @@ export interface ContactDetails extends Contact {
 }
 
 export interface Problem {
+  code: string;
   text: string;
   remedy: string | null;
   at: string | null;
@@ -282,20 +283,27 @@ export interface Problem {
 export interface Source {
   id: string;
   type: string;
-  name: string | null;
   phone: string | null;
-  state: string;
+  state: "waiting" | "live" | "silent" | "failing";
   last_event_at: string | null;
-  messages: number | null;
+  synced_at: string | null;
+  created_at: string;
+  silent_after_seconds: number | null;
+  upstream: string | null;
+  every_seconds: number | null;
+  refused: number;
   problem: Problem | null;
-  detail: string | null;
+}
+export interface NewSource extends Source {
+  url: string;
+  secret: string;
+  verify_token: string | null;
+  how: string;
 }
 export interface PhoneDetails extends Phone {
   device_id: string | null;
   created_at: string | null;
-  state?: string | null;
-  last_event_at?: string | null;
-  problem?: Problem | null;
+  state: string | null;
   messages: number;
   chats: number;
   files?: number | null;
@@ -304,7 +312,36 @@ export interface PhoneDetails extends Phone {
   last_message_at: string | null;
   gaps?: Gap[];
   covered?: { from: string; to: string; sources: number }[];
-  sources?: Source[];
+}
+
+export interface ImportLine {
+  id: number;
+  kind: string;
+  file: string | null;
+  state: string;
+  started_at: string;
+  finished_at: string | null;
+}
+export interface Health {
+  version: string;
+  archive: string;
+  schema: number;
+  engine: "sqlite" | "postgresql";
+  database_bytes: number | null;
+  disk_bytes: number | null;
+  disk_free_bytes: number | null;
+  messages: number;
+  chats: number;
+  phones: number;
+  last_stored_at: string | null;
+  last_source: string | null;
+  search_complete: boolean;
+  quarantined: number;
+  quarantined_waiting: number;
+  imports: ImportLine[];
+  sources: Source[];
+  check: { at: string; media: boolean; findings: number; first: string[] } | null;
+  problems: Problem[];
 }
 
 export interface Change {

@@ -22,6 +22,9 @@ export const words = {
   showAll: (letters: number) => `Show all ${number(letters)} characters`,
   loading: "Loading …",
   copied: "Link copied",
+  copy: "Copy",
+  copiedText: "Copied",
+  notCopiedText: "The browser did not allow copying. Select the text and copy it by hand.",
   notCopied: "The browser did not allow copying. The link is in the address bar.",
   byte: bytes,
 

@@ -1,20 +1,29 @@
 import { useState } from "preact/hooks";
-import { mayDo, session, signOut } from "../api.ts";
+import { manages, session, signOut } from "../api.ts";
 import { letters, setLetters, setTheme, theme, type Theme } from "../keys.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { words } from "../words/manage.ts";
+import { HealthScreen } from "./health.tsx";
 import { Tokens } from "./tokens.tsx";
 
 /** What a token may not do is not offered to it. */
-const SECTIONS: { id: string; icon: IconName; title: string; scope: string; Screen: () => preact.JSX.Element }[] = [
-  { id: "tokens", icon: "key", title: words.tokens.title, scope: "admin", Screen: Tokens },
+interface Section {
+  id: string;
+  icon: IconName;
+  title: string;
+  isOffered: () => boolean;
+  Screen: () => preact.JSX.Element;
+}
+const SECTIONS: Section[] = [
+  { id: "health", icon: "pulse", title: words.health.title, isOffered: manages, Screen: HealthScreen },
+  { id: "tokens", icon: "key", title: words.tokens.title, isOffered: manages, Screen: Tokens },
 ];
 
 export function ManageScreen({ route }: { route: Route }) {
   const section = route.name === "manage" ? route.section : null;
-  const sections = SECTIONS.filter(({ scope }) => mayDo(scope));
+  const sections = SECTIONS.filter(({ isOffered }) => isOffered());
   const shown = sections.find(({ id }) => id === section);
   return (
     <section class="sheet page" tabIndex={-1}>
@@ -75,8 +84,19 @@ function Browser() {
       </fieldset>
       {who && (
         <fieldset>
+          <legend>{words.manage.organisation}</legend>
+          <p>
+            <bdi>{who.org.name}</bdi>
+          </p>
+          <p class="note">
+            {words.manage.orgId(who.org.id)}. {words.manage.orgHelp}
+          </p>
+        </fieldset>
+      )}
+      {who && (
+        <fieldset>
           <legend>{words.manage.account}</legend>
-          <p>{words.manage.signedInAs(who.token.id, who.org.name)}</p>
+          <p>{words.manage.signedInAs(who.token.id)}</p>
           <p class="note">
             {[
               words.manage.scopes(who.token.scopes),

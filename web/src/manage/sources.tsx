@@ -1,20 +1,42 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import { manages, remove as removeAt } from "../api.ts";
 import { onChange } from "../events.ts";
 import { Avatar } from "../parts/avatar.tsx";
-import { Icon, type IconName } from "../parts/icon.tsx";
-import { Blank } from "../parts/states.tsx";
+import { Dialog } from "../parts/dialog.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { Blank, Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { briefly, ms, number, show } from "../time.ts";
-import type { PhoneDetails, Problem, Source } from "../types.ts";
+import type { PhoneDetails, Source } from "../types.ts";
 import { words } from "../words/manage.ts";
+import { AddSource } from "./add-source.tsx";
 import { Loaded, useLoaded } from "./load.tsx";
+import { Trouble } from "./trouble.tsx";
 
 const SOON_MS = 1500;
-const DAY_MS = 86_400_000;
+
+interface Shown {
+  phones: PhoneDetails[];
+  sources: Source[];
+}
+
+/** Phones and sources, asked for together and again when something has changed. */
+function useSources() {
+  const phones = useLoaded<{ items: PhoneDetails[] }>("/api/phones");
+  const sources = useLoaded<{ items: Source[] }>("/api/sources");
+  const again = () => {
+    phones.again();
+    sources.again();
+  };
+  const data: Shown | null =
+    phones.data && sources.data ? { phones: phones.data.items, sources: sources.data.items } : null;
+  return { data, error: phones.error ?? sources.error, again };
+}
 
 export function SourcesScreen({ route }: { route: Route }) {
   const chosen = route.name === "sources" ? route.phone : null;
-  const loaded = useLoaded<{ items: PhoneDetails[] }>("/api/phones");
+  const [isAdding, setAdding] = useState(false);
+  const loaded = useSources();
   useEffect(() => {
     let timer = 0;
     const stop = onChange(() => {
@@ -31,8 +53,9 @@ export function SourcesScreen({ route }: { route: Route }) {
   return (
     <section class="sheet page" tabIndex={-1}>
       <Loaded of={loaded}>
-        {({ items }) => {
-          const phones = chosen ? items.filter((phone) => phone.phone === chosen || phone.phone_id === chosen) : items;
+        {({ phones: all, sources }) => {
+          const phones = chosen ? all.filter((phone) => phone.phone === chosen || phone.phone_id === chosen) : all;
+          const others = chosen ? [] : sources.filter((source) => source.phone === null);
           return (
             <>
               <div class="head">
@@ -44,18 +67,25 @@ export function SourcesScreen({ route }: { route: Route }) {
                   )}
                   <h1 class="title">{words.sources.title}</h1>
                   <p class="note num">
-                    {words.sources.summary(
-                      sum(phones.map((phone) => phone.messages)),
-                      phones.length,
-                      sum(phones.map((phone) => phone.sources?.length ?? 0)),
-                    )}
+                    {words.sources.summary(sum(phones.map((phone) => phone.messages)), phones.length, sources.length)}
                   </p>
                 </div>
+                {manages() && (
+                  <button type="button" class="btn" onClick={() => setAdding(true)}>
+                    <Icon name="hook" /> {words.addSource.title}
+                  </button>
+                )}
               </div>
               {phones.length ? (
                 <div class="cards">
                   {phones.map((phone) => (
-                    <PhoneCard key={phone.phone} phone={phone} isAlone={chosen !== null} />
+                    <PhoneCard
+                      key={phone.phone}
+                      phone={phone}
+                      sources={sources.filter((source) => source.phone === phone.phone)}
+                      isAlone={chosen !== null}
+                      onRemoved={loaded.again}
+                    />
                   ))}
                 </div>
               ) : (
@@ -63,10 +93,21 @@ export function SourcesScreen({ route }: { route: Route }) {
                   <p>{words.sources.noneHelp}</p>
                 </Blank>
               )}
+              {others.length > 0 && (
+                <>
+                  <h2 class="part">{words.sources.others}</h2>
+                  <ul class="srcs">
+                    {others.map((source) => (
+                      <SourceLine key={source.id} source={source} onRemoved={loaded.again} />
+                    ))}
+                  </ul>
+                </>
+              )}
             </>
           );
         }}
       </Loaded>
+      {isAdding && <AddSource onClose={() => setAdding(false)} onAdded={loaded.again} />}
     </section>
   );
 }
@@ -75,30 +116,44 @@ const sum = (values: number[]) => values.reduce((total, value) => total + value,
 const TONES: Record<string, string> = {
   connected: "ok",
   live: "ok",
-  ok: "ok",
+  connecting: "warn",
   waiting: "warn",
   silent: "warn",
   disconnected: "off",
   failing: "off",
   archive: "idle",
-  done: "idle",
-  off: "idle",
 };
 
-function stateOf(phone: PhoneDetails): string {
-  if (phone.state === "silent" && phone.last_event_at)
-    return words.sources.silentFor(Math.max(1, Math.floor((Date.now() - ms(phone.last_event_at)) / DAY_MS)));
-  return words.sources.states[phone.state ?? ""] ?? phone.state ?? "";
+/** What the gateway says of its connection; else how the sources stand; else that there are none. */
+function stateOf(phone: PhoneDetails, sources: Source[]): string {
+  if (phone.state) return phone.state;
+  return (
+    (["failing", "silent", "live", "waiting"] as const).find((state) =>
+      sources.some((source) => source.state === state),
+    ) ?? "archive"
+  );
 }
+
+const latest = (times: (string | null)[]): string | null =>
+  times.reduce((last, time) => (time && (!last || ms(time) > ms(last)) ? time : last), null);
 
 /** The last event where sources tell of them, else the newest message. */
-function lastOf({ last_event_at: event, last_message_at: message }: PhoneDetails): string {
+function lastOf(phone: PhoneDetails, sources: Source[]): string {
+  const event = latest(sources.map((source) => source.last_event_at));
   if (event) return words.sources.lastEvent(briefly(event));
-  return message ? words.sources.lastMessage(briefly(message)) : words.sources.nothingYet;
+  return phone.last_message_at ? words.sources.lastMessage(briefly(phone.last_message_at)) : words.sources.nothingYet;
 }
 
-function PhoneCard({ phone, isAlone }: { phone: PhoneDetails; isAlone: boolean }) {
+interface CardParts {
+  phone: PhoneDetails;
+  sources: Source[];
+  isAlone: boolean;
+  onRemoved: () => void;
+}
+
+function PhoneCard({ phone, sources, isAlone, onRemoved }: CardParts) {
   const name = phone.name ?? `+${phone.phone}`;
+  const state = stateOf(phone, sources);
   return (
     <article class="phone">
       <header>
@@ -108,18 +163,13 @@ function PhoneCard({ phone, isAlone }: { phone: PhoneDetails; isAlone: boolean }
             {name}
           </a>
         </h2>
-        {phone.state ? (
-          <span class={`state ${TONES[phone.state] ?? "idle"}`}>
-            <span class="dot" />
-            {stateOf(phone)}
-          </span>
-        ) : (
-          <span />
-        )}
+        <span class={`state ${TONES[state] ?? "idle"}`}>
+          <span class="dot" />
+          {words.sources.states[state] ?? state}
+        </span>
         <span class="note num">{phone.name ? `+${phone.phone}` : ""}</span>
-        <span class="note">{lastOf(phone)}</span>
+        <span class="note">{lastOf(phone, sources)}</span>
       </header>
-      {phone.problem && <Trouble problem={phone.problem} />}
       <Coverage phone={phone} />
       <dl class="facts">
         <div>
@@ -139,16 +189,20 @@ function PhoneCard({ phone, isAlone }: { phone: PhoneDetails; isAlone: boolean }
           <dt>{words.sources.chats}</dt>
           <dd>{number(phone.chats)}</dd>
         </div>
+        {phone.first_message_at && (
+          <div>
+            <dt>{words.sources.begins}</dt>
+            <dd>{show("short", phone.first_message_at)}</dd>
+          </div>
+        )}
       </dl>
-      {phone.sources && (
-        <ul class="srcs">
-          {phone.sources.length ? (
-            phone.sources.map((source) => <SourceLine key={source.id} source={source} />)
-          ) : (
-            <li class="note">{words.sources.noSources}</li>
-          )}
-        </ul>
-      )}
+      <ul class="srcs">
+        {sources.length ? (
+          sources.map((source) => <SourceLine key={source.id} source={source} onRemoved={onRemoved} />)
+        ) : (
+          <li class="note">{words.sources.noSources}</li>
+        )}
+      </ul>
       {isAlone && phone.gaps && phone.gaps.length > 0 && (
         <section>
           <h3>{words.sources.gapList}</h3>
@@ -164,19 +218,6 @@ function PhoneCard({ phone, isAlone }: { phone: PhoneDetails; isAlone: boolean }
         </section>
       )}
     </article>
-  );
-}
-
-function Trouble({ problem }: { problem: Problem }) {
-  return (
-    <p class="trouble">
-      <Icon name="info" />
-      <span>
-        {problem.text}
-        {problem.remedy ? ` ${problem.remedy}` : ""}
-        {problem.at ? <span class="note"> {show("moment", problem.at)}</span> : null}
-      </span>
-    </p>
   );
 }
 
@@ -214,24 +255,59 @@ function Coverage({ phone }: { phone: PhoneDetails }) {
   );
 }
 
-const ICONS: Record<string, IconName> = { linked: "phone", export: "doc", backup: "box", gowa: "box" };
-
-function SourceLine({ source }: { source: Source }) {
-  const state = words.sources.states[source.state] ?? source.state;
+/** A source with its state; whoever manages the archive may remove it. */
+function SourceLine({ source, onRemoved }: { source: Source; onRemoved: () => void }) {
+  const [isAsking, setAsking] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const name = words.sourceTypes[source.type] ?? source.type;
+  const remove = async () => {
+    setAsking(false);
+    try {
+      await removeAt(`/api/sources/${encodeURIComponent(source.id)}`);
+      onRemoved();
+    } catch (problem) {
+      setError(problem);
+    }
+  };
   return (
-    <li class={TONES[source.state] === "off" && source.problem ? "failing" : ""}>
-      <Icon name={ICONS[source.type] ?? "hook"} />
-      <bdi>{source.name ?? words.sourceTypes[source.type] ?? source.type}</bdi>
-      <span class="note">
-        {[
-          source.detail ?? state,
-          source.last_event_at ? briefly(source.last_event_at) : "",
-          source.messages !== null ? number(source.messages) : "",
-        ]
-          .filter(Boolean)
-          .join(" · ")}
+    <li>
+      <Icon name="hook" />
+      <bdi>{name}</bdi>
+      <span class={`note state ${TONES[source.state] ?? "idle"}`}>
+        {words.sources.sourceState(source.state, source.last_event_at ? briefly(source.last_event_at) : null)}
       </span>
+      {manages() && (
+        <button
+          type="button"
+          class="icon"
+          aria-label={words.sources.remove(name)}
+          title={words.sources.remove(name)}
+          onClick={() => setAsking(true)}
+        >
+          <Icon name="trash" />
+        </button>
+      )}
       {source.problem && <Trouble problem={source.problem} />}
+      {source.upstream && (
+        <p class="note upstream">
+          {words.sources.upstream} <bdi>{source.upstream}</bdi>
+          {source.synced_at ? `, ${words.sources.synced(briefly(source.synced_at))}` : ""}
+        </p>
+      )}
+      {error ? <Failure error={error} /> : null}
+      {isAsking && (
+        <Dialog title={words.sources.removeTitle} onClose={() => setAsking(false)}>
+          <p>{words.sources.removeSure(name)}</p>
+          <p class="row-of-chips end">
+            <button type="button" class="btn" onClick={() => setAsking(false)}>
+              {words.cancel}
+            </button>
+            <button type="button" class="btn danger" onClick={() => void remove()}>
+              {words.sources.removeTitle}
+            </button>
+          </p>
+        </Dialog>
+      )}
     </li>
   );
 }

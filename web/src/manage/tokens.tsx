@@ -2,8 +2,8 @@ import { useState } from "preact/hooks";
 import { post, remove, session } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { Secret } from "../parts/secret.tsx";
 import { Failure } from "../parts/states.tsx";
-import { toast } from "../parts/toast.tsx";
 import { show } from "../time.ts";
 import { words } from "../words/manage.ts";
 import { Loaded, useLoaded } from "./load.tsx";
@@ -61,22 +61,8 @@ export function Tokens() {
       {secret && (
         <Dialog title={words.tokens.title} onClose={() => setSecret(null)}>
           <p>{words.tokens.created}</p>
-          <p class="secret">
-            <code>{secret}</code>
-          </p>
-          <p class="row-of-chips">
-            <button
-              type="button"
-              class="btn"
-              onClick={() =>
-                void navigator.clipboard.writeText(secret).then(
-                  () => toast(words.copied),
-                  () => {},
-                )
-              }
-            >
-              {words.tokens.copy}
-            </button>
+          <Secret value={secret} />
+          <p class="row-of-chips end">
             <button type="button" class="btn main" onClick={() => setSecret(null)}>
               {words.tokens.done}
             </button>

@@ -294,7 +294,11 @@ export const reading = {
     periskope: "Periskope",
     webhook: "Gateway webhook",
     backup: "Phone backup",
-    gowa: "Gateway database",
+    gowa: "GOWA",
+    waha: "WAHA",
+    evolution: "Evolution API",
+    events: "Your own program",
+    jsonl: "JSON lines",
     export: "Exported chat",
   } as Record<string, string>,
 

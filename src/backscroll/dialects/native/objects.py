@@ -218,6 +218,7 @@ def _phone(summary: PhoneSummary) -> dict[str, Any]:
         "phone_id": phone.phone_id,
         "device_id": phone.device_id,
         "name": phone.name,
+        "state": phone.state.lower() if phone.state else None,
         "created_at": time_text(phone.created_at),
         "messages": summary.messages,
         "chats": summary.chats,
