@@ -189,6 +189,7 @@ def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() 
     left = {(route.method, route.path) for route in ROUTES if 501 not in route.answers} - asked
     own = {("POST", "/api/session"), ("DELETE", "/api/session")}
     tried_below = {("POST", "/api/tokens"), ("DELETE", "/api/tokens/{id}")}
+    tried_below |= {("POST", "/api/sources"), ("DELETE", "/api/sources/{id}")}
     the_servers = {("GET", path) for path in ("/", "/health", "/docs", "/openapi.json")}
     assert left == own | tried_below | the_servers | {("GET", path) for path in STREAMS}
 
@@ -209,6 +210,24 @@ def test_whoever_manages_tokens_reaches_those_of_the_own_organisation_alone(
     assert all(token.revoked_at is None for token in store.list_tokens(theirs.org.no) if token.id == foreign.id)
     body = json.dumps({"name": "made", "phones": [theirs.number]}).encode()
     assert manager.ask("/api/tokens", "POST", content=body).status_code == 404
+
+
+def test_whoever_manages_sources_reaches_those_of_the_own_organisation_alone(
+    sides: tuple[Side, Side, Side],
+) -> None:
+    ours, theirs, _ = sides
+    store = ours.world.store
+    manager = ours.world.client(org=ours.org, scopes=frozenset({"read", "admin"}))
+    foreign = theirs.sources["gowa"]
+    assert foreign not in manager.ask("/api/sources").text
+    refused, absent = (manager.ask(f"/api/sources/{id}", "DELETE") for id in (foreign, "src2x0000000000000000"))
+    assert refused.status_code == absent.status_code == 404
+    assert refused.text.replace(foreign, "ID") == absent.text.replace("src2x0000000000000000", "ID")
+    assert store.sources.find(foreign).org == theirs.org.no
+    body = json.dumps({"kind": "events"}).encode()
+    made = manager.ask("/api/sources", "POST", content=body).json()
+    assert store.sources.find(made["id"]).org == ours.org.no
+    assert manager.ask(f"/api/sources/{made['id']}", "DELETE").status_code == 204
 
 
 @pytest.mark.parametrize("route", PUSHES, ids=lambda route: f"{route.method} {route.path}")

@@ -144,6 +144,9 @@ def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
         client = bakery.client(scopes=frozenset({"read", "admin"}))
         path = dict.fromkeys(path, id_to_remove(bakery, label))
     asked = {"phone": ANA, "group_id": GROUP, "q": "today"}
+    if "/api/exports" in label:
+        client = bakery.client(app=bakery.make_app(data=str(bakery.folder)))
+        asked = {"phone": SHOP, "chat": ANA}
     query = {parameter.name: asked[parameter.name] for parameter in operation.query if parameter.is_required}
     case = operation.Case(path_parameters=path, query=query, headers={"x-phone": SHOP})
     prepared = requests.Request(**case.as_transport_kwargs(base_url="http://archive.test")).prepare()

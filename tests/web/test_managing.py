@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from typing import Any
 
 import httpx
@@ -11,7 +13,7 @@ from playwright.sync_api import Browser, expect
 import gateways
 from backscroll.core.imports import NewImport
 from backscroll.ingest.signatures import sign
-from web.archive import MARA, World
+from web.archive import KINDS, MARA, World
 from web.browsing import Reader, violations
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -93,6 +95,8 @@ def test_what_a_token_may_not_manage_is_not_offered(
     expect(page.locator("h1")).to_have_text("Settings")
     for section in ("Health", "Tokens"):
         expect(page.get_by_role("link", name=section)).to_have_count(0)
+    page.get_by_role("link", name="Exports").click()
+    expect(page.locator(".way")).to_have_count(1 if bound else 2)
     assert not somebody.faults
     somebody.close()
 
@@ -106,3 +110,21 @@ def test_a_server_that_fails_is_told_and_asked_again(reader: Any) -> None:
     somebody.context.unroute_all()
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".phone").first).to_be_visible()
+
+
+def test_a_chat_is_downloaded_from_the_panel_about_it_and_everything_from_the_settings(reader: Any) -> None:
+    page = reader().chat(MARA, KINDS)
+    page.get_by_role("button", name="About this chat").click()
+    with page.expect_download() as chat:
+        page.locator(".about-panel").get_by_role("link", name="Text and files").click()
+    assert chat.value.suggested_filename == "Every kind of message (Backscroll).zip"
+    with zipfile.ZipFile(chat.value.path()) as read:
+        assert read.testzip() is None
+        assert "Where is this?" in read.read("_chat.txt").decode()
+        assert len(read.namelist()) > 3
+    page.goto(f"{page.url.partition('/read/')[0]}/read/manage/exports")
+    with page.expect_download() as everything:
+        page.locator(".way", has_text="JSON lines").get_by_role("link", name="Download").click()
+    with gzip.open(everything.value.path()) as lines:
+        assert b'"backscroll":"jsonl"' in lines.readline()
+    assert violations(page) == []

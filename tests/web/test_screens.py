@@ -30,6 +30,7 @@ SCREENS: dict[str, tuple[str, tuple[str, ...]]] = {
     "contact": (f"/read/contacts/{quote(shown(PEOPLE['Oma Ruth']), safe='')}", ()),
     "sources": ("/read/sources", ()),
     "settings": ("/read/manage", ()),
+    "exports": ("/read/manage/exports", ()),
     "health": ("/read/manage/health", ()),
     "tokens": ("/read/manage/tokens", ()),
     "nowhere": ("/read/nowhere", ()),

@@ -28,6 +28,7 @@ from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
 from backscroll.http.routes import (
+    exports,
     gowa,
     health,
     ingest,
@@ -69,6 +70,7 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *tokens.ROUTES,
     *sources.ROUTES,
+    *exports.ROUTES,
     *search.ROUTES,
     *live.ROUTES,
     *periskope.ROUTES,

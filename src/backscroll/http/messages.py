@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 from starlette.types import Receive
 
 from backscroll.config import Settings
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access, Phone
+from backscroll.http.downloads import Downloads
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -41,6 +42,7 @@ class AppState(Struct, frozen=True, kw_only=True):
     feeds: Feeds
     routes: tuple[Route, ...] = ()
     ingestor: Ingestor
+    downloads: Downloads = field(default_factory=Downloads)
     documents: dict[str, bytes] = {}
     """The OpenAPI document and the reference page, once somebody has asked for them."""
 

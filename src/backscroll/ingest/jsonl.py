@@ -128,13 +128,16 @@ def export_jsonl(
     org: Org,
     chat: str | None = None,
     raws: bool = False,
+    phones: tuple[int, ...] | None = None,
     progress: Progress = _quiet,
 ) -> ExportSummary:
-    """Write one organisation, or one chat of it, as it is at this moment. Tokens and quarantine stay behind.
+    """Write one organisation, or one chat of it (of ``phones`` only, where they are given), as it is at this moment.
+
+    Tokens and quarantine stay behind.
 
     The same archive gives the same lines between the first and the last.
     """
-    return store.dump(org.no, lambda dump: _write(dump, out, progress), chat=chat, raws=raws)
+    return store.dump(org.no, lambda dump: _write(dump, out, progress), chat=chat, raws=raws, phones=phones)
 
 
 def _write(dump: Dump, out: BinaryIO, progress: Progress) -> ExportSummary:

@@ -551,12 +551,17 @@ class Store:
 
     # ------------------------------------------------------------------ dumps
 
-    def dump(self, org: int, take: Callable[[Dump], T], chat: str | None = None, raws: bool = False) -> T:
-        """Let ``take`` walk everything that was told, or what belongs to one chat, as one snapshot.
-
-        Others may write in the meantime. ``raws`` adds the payloads as received.
-        """
-        return take_dump(self._engine, org, take, chat, raws, now=self._clock(), settle=lambda: self.finish_merges(org))
+    def dump(
+        self,
+        org: int,
+        take: Callable[[Dump], T],
+        chat: str | None = None,
+        raws: bool = False,
+        phones: tuple[int, ...] | None = None,
+    ) -> T:
+        """Let ``take`` walk all that was told, or one chat (of ``phones``), as one snapshot; ``raws`` adds payloads."""
+        settle = partial(self.finish_merges, org)
+        return take_dump(self._engine, org, take, chat, raws, phones, now=self._clock(), settle=settle)
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
         """Apply lines of a dump in one transaction; what is here already stays as it is."""

@@ -1,10 +1,11 @@
 import { useState } from "preact/hooks";
-import { manages, session, signOut } from "../api.ts";
+import { manages, mayDo, session, signOut } from "../api.ts";
 import { letters, setLetters, setTheme, theme, type Theme } from "../keys.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { words } from "../words/manage.ts";
+import { Exports } from "./exports.tsx";
 import { HealthScreen } from "./health.tsx";
 import { Tokens } from "./tokens.tsx";
 
@@ -18,6 +19,7 @@ interface Section {
 }
 const SECTIONS: Section[] = [
   { id: "health", icon: "pulse", title: words.health.title, isOffered: manages, Screen: HealthScreen },
+  { id: "exports", icon: "download", title: words.exports.title, isOffered: () => mayDo("read"), Screen: Exports },
   { id: "tokens", icon: "key", title: words.tokens.title, isOffered: manages, Screen: Tokens },
 ];
 

@@ -1,13 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, messagePath } from "../api.ts";
+import { get, messagePath, withQuery } from "../api.ts";
 import { difference } from "../format.ts";
 import { Avatar } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure, Waiting } from "../parts/states.tsx";
 import { to } from "../router.ts";
-import { dayOf, show } from "../time.ts";
+import { dayOf, show, ZONE } from "../time.ts";
 import type { ChatDetails, MessageDetails } from "../types.ts";
-import { words } from "../words.ts";
+import { words } from "../words/about.ts";
 import { copyLink } from "./copy.ts";
 
 const SOURCE_ICONS: Record<string, IconName> = {
@@ -310,6 +310,25 @@ export function AboutChat({ chat, name, onClose }: { chat: ChatDetails; name: st
               <Icon name="people" /> {words.titles.contacts}
             </a>
           )}
+        </p>
+      </section>
+      <section>
+        <h3>{words.about.download}</h3>
+        <p class="row-of-chips">
+          {(["text", "zip", "jsonl"] as const).map((kind) => (
+            <a
+              key={kind}
+              class="btn"
+              download=""
+              href={withQuery(`/api/exports/${kind}`, {
+                phone: chat.phone,
+                chat: chat.chat_id,
+                zone: kind === "jsonl" ? null : ZONE,
+              })}
+            >
+              <Icon name="download" /> {words.about.downloads[kind]}
+            </a>
+          ))}
         </p>
       </section>
       {chat.gaps && chat.gaps.length > 0 && (

@@ -119,6 +119,20 @@ export const words = {
     } as Record<string, string>,
   },
 
+  exports: {
+    title: "Exports",
+    help: "A file is made as it is sent. If a download ends with an error, the file is incomplete: start it again.",
+    zip: "To read: text and files",
+    zipText:
+      "A folder for each chat, with its text in the form of WhatsApp's own exports, and the photos, videos, voice messages and documents that the archive has.",
+    jsonl: "To keep or to move: JSON lines",
+    jsonlText:
+      "Everything that sources have told, which another Backscroll takes in again without a loss. Media files are not in it: copy the folder media of the data directory too.",
+    everything: "All phones",
+    download: "Download",
+    oneChat: "To download one chat, open it and choose “About this chat”.",
+  },
+
   manage: {
     title: common.titles.manage,
     browser: "This browser",

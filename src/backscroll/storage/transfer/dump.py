@@ -136,6 +136,7 @@ def take_dump(
     take: Callable[[Dump], Taken],
     chat: str | None,
     raws: bool,
+    phones: tuple[int, ...] | None = None,
     *,
     now: int,
     settle: Callable[[], object],
@@ -147,7 +148,7 @@ def take_dump(
         nonlocal begun
         if begun:
             raise StorageBusy("The database went away while everything was being read; start again")
-        opened = open_dump(tx, org, chat, raws, now)
+        opened = open_dump(tx, org, chat, raws, now, phones)
         begun = opened is not None
         return None if opened is None else (take(opened),)
 
@@ -159,11 +160,16 @@ def take_dump(
         time.sleep(WAIT_SECONDS)
 
 
-def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump | None:
-    """The dump that this snapshot gives; None while rows of merged contacts are still being moved."""
+def open_dump(
+    tx: Txn, org: int, chat: str | None, raws: bool, now: int, phones: tuple[int, ...] | None = None
+) -> Dump | None:
+    """The dump that this snapshot gives; None while rows of merged contacts are still being moved.
+
+    ``phones`` leaves out other phones' messages; contacts are left out only where a chat is named.
+    """
     if tx.all("pending_merges", {"org": org}):
         return None
-    dumper = _Dumper(tx, org, chat, raws)
+    dumper = _Dumper(tx, org, chat, raws, phones)
     found = next(o for o in accounts.list_orgs(tx) if o.no == org)
     return Dump(
         org=found,
@@ -178,13 +184,15 @@ def open_dump(tx: Txn, org: int, chat: str | None, raws: bool, now: int) -> Dump
 class _Dumper:
     """Walks one snapshot a bounded number of rows at a time."""
 
-    def __init__(self, tx: Txn, org: int, chat: str | None, raws: bool) -> None:
+    def __init__(self, tx: Txn, org: int, chat: str | None, raws: bool, phones: tuple[int, ...] | None = None) -> None:
         self._tx = tx
         self._org = org
         self._raws = raws
         self._cache = ContactCache()
         self._names = Names(tx, org, self._cache)
-        self._phones: dict[int, tuple[Phone, int]] = accounts.phones_of(tx, org)
+        self._phones: dict[int, tuple[Phone, int]] = {
+            no: phone for no, phone in accounts.phones_of(tx, org).items() if phones is None or no in phones
+        }
         self._only: set[int] | None = None
         self._chat: int | None = None
         self.chat_jid: str | None = None

@@ -1,0 +1,49 @@
+/** The words of the panel about a message or a chat. */
+import { number, plural } from "../time.ts";
+import { words as common } from "../words.ts";
+
+export const words = {
+  ...common,
+
+  about: {
+    message: "This message",
+    chat: "About this chat",
+    sources: "Sources",
+    versions: "Versions",
+    now: "now",
+    first: "first",
+    seen: "Receipts",
+    reactions: "Reactions",
+    readAt: (time: string) => `read ${time}`,
+    deliveredAt: (time: string) => `delivered ${time}`,
+    playedAt: (time: string) => `played ${time}`,
+    andMore: (count: number) => `and ${number(count)} more`,
+    copy: "Copy link",
+    download: "Download this chat",
+    downloads: { text: "Text", zip: "Text and files", jsonl: "JSON lines" },
+    original: "As received",
+    received: "As received",
+    receivedFrom: (source: string, time: string) => `${source}, ${time}`,
+    exact: "exact to the second",
+    minute: "exact to the minute",
+    arrived: (time: string) => `arrived ${time}`,
+    otherText: "told another text",
+    id: "WhatsApp id",
+    details: "Details",
+    sent: "Sent",
+    type: "Type",
+    members: (count: number) => plural(count, "member", "members"),
+    admin: "Admin",
+    owner: "Owner",
+    description: "Description",
+    since: "First message",
+    last: "Last message",
+    phone: "Phone",
+    created: "Created",
+    ephemeral: (seconds: number) =>
+      `Messages disappear from phones after ${seconds >= 86400 ? plural(Math.round(seconds / 86400), "day", "days") : plural(Math.round(seconds / 3600), "hour", "hours")}`,
+    exited: "You are no longer in this group.",
+    inside: "In this chat",
+    gaps: "Gaps",
+  },
+};
