@@ -294,6 +294,18 @@ def test_an_edge_that_cannot_be_loaded_says_so_once_and_can_be_tried_again(reade
     expect(alert).to_have_count(0)
 
 
+def test_links_of_a_chat_stand_together_with_their_words(reader: Any) -> None:
+    page = reader().go(f"/read/chat/{MARA}/{quote(shown(HOSTILE), safe='')}/media?kind=link")
+    expect(page.locator(".media-list li")).to_have_count(1)
+    page.goto(page.url.replace(quote(shown(HOSTILE), safe=""), HOUSE))
+    line = page.locator(".media-list li", has_text="Bread is mine")
+    expect(line.locator(".url")).to_have_attribute("href", "https://mill.example/rolls")
+    expect(line.locator(".url")).to_have_attribute("rel", "noreferrer noopener")
+    assert violations(page) == []
+    line.get_by_title("Show in chat").click()
+    expect(page.locator(".m.here")).to_contain_text("Bread is mine")
+
+
 def test_a_server_that_fails_is_told_in_words(reader: Any) -> None:
     somebody = reader()
     somebody.expected = ("500",)

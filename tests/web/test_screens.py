@@ -26,6 +26,7 @@ SCREENS: dict[str, tuple[str, tuple[str, ...]]] = {
     "media": ("/read/media", ()),
     "voice": (f"{CHAT}/media?kind=voice", ()),
     "documents": (f"{CHAT}/media?kind=document", ()),
+    "links": ("/read/media?kind=link", ()),
     "contacts": ("/read/contacts", ()),
     "contact": (f"/read/contacts/{quote(shown(PEOPLE['Oma Ruth']), safe='')}", ()),
     "sources": ("/read/sources", ()),

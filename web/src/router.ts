@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 
-export type MediaKind = "picture" | "voice" | "document";
+export type MediaKind = "picture" | "voice" | "document" | "link";
 export type Sort = "newest" | "relevance";
 export type Route =
   | { name: "sign-in" }
@@ -13,7 +13,7 @@ export type Route =
   | { name: "manage"; section: string | null }
   | { name: "nowhere" };
 
-const MEDIA_KINDS: readonly string[] = ["picture", "voice", "document"];
+const MEDIA_KINDS: readonly string[] = ["picture", "voice", "document", "link"];
 
 /** The screen that an address means. */
 export function parse(address: string): Route {

@@ -1,13 +1,14 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { chatPath, get } from "../api.ts";
+import { chatNames } from "../hits.ts";
 import { Avatar } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Blank, Failure, Waiting } from "../parts/states.tsx";
 import { Voice } from "../parts/voice.tsx";
 import { type MediaKind, type Route, to } from "../router.ts";
 import { clock, monthOf, show, startOfMonth } from "../time.ts";
-import type { ChatDetails, MediaItem, Page } from "../types.ts";
+import type { ChatDetails, MediaItem, Message, Page, SearchAnswer } from "../types.ts";
 import { words } from "../words/lists.ts";
 import { Viewer, type Viewed, ofItem } from "../parts/viewer.tsx";
 import { ratio } from "../parts/shape.ts";
@@ -17,7 +18,31 @@ const KINDS: { kind: MediaKind; icon: IconName }[] = [
   { kind: "picture", icon: "media" },
   { kind: "voice", icon: "mic" },
   { kind: "document", icon: "doc" },
+  { kind: "link", icon: "link" },
 ];
+const LINK = /\bhttps?:\/\/[^\s<>"]+/gi;
+const MAX_LINKS = 5;
+
+/** Messages with links are found by the search, which knows them. */
+async function fetchLinks(phone: string | null, jid: string | null, cursor: string | null, signal?: AbortSignal) {
+  const q = jid ? `has:link in:${jid}` : "has:link";
+  const found = await get<SearchAnswer>("/api/search", { q, phone, limit: 50, context: 0, cursor }, signal);
+  for (const chat of found.facets?.chats ?? []) if (chat.name) chatNames.set(chat.chat_id, chat.name);
+  return { items: found.items.map(({ message }) => ofMessage(message)), next: found.next, total: null };
+}
+
+const ofMessage = (message: Message): MediaItem => ({
+  key: message.key,
+  phone: message.phone,
+  chat: { chat_id: message.chat_id, name: chatNames.get(message.chat_id) ?? null },
+  sender: message.sender,
+  from_me: message.from_me,
+  timestamp: message.timestamp,
+  kind: message.kind,
+  file: null,
+  text: message.body,
+  links: (message.body?.match(LINK) ?? []).map((link) => link.replace(/[.,;:!?'")\]]+$/, "")),
+});
 const open = signal<string | null>(null);
 
 function useMedia(phone: string | null, jid: string | null, kind: MediaKind) {
@@ -25,10 +50,12 @@ function useMedia(phone: string | null, jid: string | null, kind: MediaKind) {
   const [error, setError] = useState<unknown>(null);
   const busy = useRef(false);
   const scope = { kind, phone, chat: jid, limit: PAGE };
+  const ask = (cursor: string | null, signal?: AbortSignal): Promise<Page<MediaItem>> =>
+    kind === "link" ? fetchLinks(phone, jid, cursor, signal) : get("/api/media", { ...scope, cursor }, signal);
   const load = (gone?: AbortController) => {
     setError(null);
     busy.current = false;
-    get<Page<MediaItem>>("/api/media", scope, gone?.signal).then(setPage, (problem: unknown) => {
+    ask(null, gone?.signal).then(setPage, (problem: unknown) => {
       if (!gone?.signal.aborted) setError(problem);
     });
   };
@@ -41,7 +68,7 @@ function useMedia(phone: string | null, jid: string | null, kind: MediaKind) {
   const more = () => {
     if (!page?.next || busy.current) return;
     busy.current = true;
-    get<Page<MediaItem>>("/api/media", { ...scope, cursor: page.next }).then(
+    ask(page.next).then(
       (next) => {
         busy.current = false;
         setPage({ ...next, items: [...page.items, ...next.items] });
@@ -229,6 +256,7 @@ function Line({ item, kind, isNamed }: { item: MediaItem; kind: MediaKind; isNam
               <span class="tag">{words.message.states[file.state]}</span>
             </span>
           ))}
+        {kind === "link" && <Links item={item} />}
         <p class="note">
           <bdi>{who}</bdi>
           {isNamed ? (
@@ -244,5 +272,27 @@ function Line({ item, kind, isNamed }: { item: MediaItem; kind: MediaKind; isNam
         <time dateTime={item.timestamp}>{show("moment", item.timestamp)}</time>
       </a>
     </li>
+  );
+}
+
+/** The links of a message, and the words around them where there are any. */
+function Links({ item }: { item: MediaItem }) {
+  const around = (item.text ?? "").replace(LINK, " ").replace(/\s+/g, " ").trim();
+  return (
+    <>
+      {item.links.slice(0, MAX_LINKS).map((link, at) => (
+        <a key={at} class="url" href={link} target="_blank" rel="noreferrer noopener" dir="ltr">
+          {link}
+        </a>
+      ))}
+      {item.links.length > MAX_LINKS && (
+        <span class="note">{words.gallery.andMore(item.links.length - MAX_LINKS)}</span>
+      )}
+      {around && (
+        <span class="around" dir="auto">
+          {around}
+        </span>
+      )}
+    </>
   );
 }

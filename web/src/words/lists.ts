@@ -9,7 +9,7 @@ export const words = {
   gallery: {
     title: common.titles.media,
     titleOf: (chat: string) => `Media of ${chat}`,
-    kinds: { picture: "Photos and videos", voice: "Voice and audio", document: "Documents" },
+    kinds: { picture: "Photos and videos", voice: "Voice and audio", document: "Documents", link: "Links" },
     counts: (counts: Record<string, number | null>) => {
       const of: [string, string, string][] = [
         ["picture", "photo", "photos"],
@@ -27,7 +27,9 @@ export const words = {
       picture: "No photos or videos here.",
       voice: "No voice messages or audio here.",
       document: "No documents here.",
+      link: "No links here.",
     },
+    andMore: (count: number) => `and ${plural(count, "more link", "more links")}`,
     notHere: {
       fetchable: "Not downloaded yet",
       omitted: "Left out of the export",
