@@ -6,9 +6,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-from backscroll.core.model import ArchivedMessage, Chat, Contact, Message, Phone, Source
+from backscroll.core.model import ArchivedMessage, Chat, Contact, Message, Phone, Reaction, Source
 
 ChangeKind = Literal["message", "update", "gone", "chat", "contact", "phone"]
+
+
+class ReactionChanged(Struct, frozen=True):
+    """A reaction as it stands now, and whether it was its sender's first to the message."""
+
+    reaction: Reaction
+    is_first: bool
 
 
 class ChangeLine(Struct, frozen=True, kw_only=True):
@@ -20,6 +27,13 @@ class ChangeLine(Struct, frozen=True, kw_only=True):
     phone: Phone | None = None
     jid: str | None = None
     """Of the chat or contact."""
+    chat: Chat | None = None
+    """The chat of a line that made it."""
+    aspects: tuple[str, ...] | None = None
+    """What of it changed, in words: content, deleted, ack, flagged, unflagged, ticket; created of a chat, state of a
+    phone. None where that is not known."""
+    reactions: tuple[ReactionChanged, ...] = ()
+    """Reactions that came, changed or went; those that went are without an emoji."""
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -187,6 +201,8 @@ class Change(Struct, frozen=True):
     seq: int
     what: str
     no: int
+    aspects: str | None = None
+    """What of it changed (storage/records/aspects.py), where that is known."""
 
 
 class LastStored(Struct, frozen=True):

@@ -503,10 +503,10 @@ FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
 
 -- name: add_change
-INSERT INTO changes (org, seq, what, no) VALUES (:org, :seq, :what, :no);
+INSERT INTO changes (org, seq, what, no, aspects) VALUES (:org, :seq, :what, :no, :aspects);
 
 -- name: changes_since
-SELECT seq, what, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+SELECT seq, what, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: add_file
 INSERT INTO files (org, file, size, mimetype, stored_at) VALUES (:org, :file, :size, :mimetype, :now) ON CONFLICT DO NOTHING;

@@ -46,7 +46,7 @@ def render_messages(page: Page, access: Access, links: Links, options: Options) 
 def render_message(archived: ArchivedMessage, access: Access, links: Links) -> bytes:
     """One message, its reactions included."""
     body = row_renderer(access, links)(archived)
-    reactions = [_reaction(reaction, archived, access) for reaction in archived.reactions]
+    reactions = [reaction_object(reaction, archived, access) for reaction in archived.reactions]
     return body[:-1] + b',"reactions":' + encode(reactions) + b"}"
 
 
@@ -92,12 +92,13 @@ _STATUSES = {
 
 def render_notifications(page: Page, access: Access, options: Options) -> bytes:
     """System lines, once under ``notifications`` and once under ``messages``: the clients disagree on the name."""
-    rows = [encode(_notification(archived, access)) for archived in page.messages]
+    rows = [encode(notification_object(archived, access)) for archived in page.messages]
     body = _listed("notifications", rows, page.offset, page.total, options)
     return body[:-1] + b',"messages":[' + b",".join(rows) + b"]}"
 
 
-def _notification(archived: ArchivedMessage, access: Access) -> dict[str, Any]:
+def notification_object(archived: ArchivedMessage, access: Access) -> dict[str, Any]:
+    """A system line or call, in the order of its keys."""
     message = archived.message
     key, notice, author = message.key, message.details.notice, sender_of(archived)
     kind = "call" if message.kind == "call" else (notice.type if notice else None)
@@ -136,15 +137,15 @@ def _notice_metadata(archived: ArchivedMessage) -> dict[str, Any] | None:
 def render_chats(page: ChatPage, access: Access, links: Links, options: Options) -> bytes:
     """A page of chats, each with its latest message."""
     row = row_renderer(access, links)
-    rows = [encode(_chat(chat, access, row)) for chat in page.chats]
+    rows = [encode(chat_object(chat, access, row)) for chat in page.chats]
     return _listed("chats", rows, page.offset, page.total, options)
 
 
 def render_chat(chat: Chat, access: Access, links: Links) -> bytes:
-    return encode(_chat(chat, access, row_renderer(access, links)))
+    return encode(chat_object(chat, access, row_renderer(access, links)))
 
 
-def _chat(chat: Chat, access: Access, row: Row) -> dict[str, Any]:
+def chat_object(chat: Chat, access: Access, row: Row) -> dict[str, Any]:
     """A chat object; what only a source could know is as the source told it."""
     told = chat.extras or {}
     phone, members = shown_jid(chat.phone.jid), _members(chat, access)
@@ -267,18 +268,18 @@ def _contact(contact: Contact, access: Access) -> dict[str, Any]:
 
 def render_phones(phones: Iterable[Phone], access: Access) -> bytes:
     """A bare array, without an envelope."""
-    return encode([_phone(phone, access) for phone in phones])
+    return encode([phone_object(phone, access) for phone in phones])
 
 
 def render_phone(phone: Phone, access: Access) -> bytes:
-    return encode(_phone(phone, access))
+    return encode(phone_object(phone, access))
 
 
 _WA_STATES = {"CONNECTED": "CONNECTED", "CONNECTING": "OPENING", "DISCONNECTED": "DISCONNECTED"}
 """In the words of whatsapp-web.js, which Periskope's are."""
 
 
-def _phone(phone: Phone, access: Access) -> dict[str, Any]:
+def phone_object(phone: Phone, access: Access) -> dict[str, Any]:
     """A phone of the archive, connected to WhatsApp or not as its live source says."""
     created_at = postgres_text(phone.created_at)
     return {
@@ -300,13 +301,14 @@ def _phone(phone: Phone, access: Access) -> dict[str, Any]:
 
 def render_reactions(page: ReactionPage, access: Access, options: Options, params: Mapping[str, str]) -> bytes:
     """A page of reactions; the time bounds are echoed as they were sent."""
-    rows = [encode(_reaction(row.reaction, row.message, access)) for row in page.reactions]
+    rows = [encode(reaction_object(row.reaction, row.message, access)) for row in page.reactions]
     body = _listed("reactions", rows, page.offset, page.total, options)
     echoes = encode({name: params.get(name) for name in ("start_time", "end_time")})
     return body[:-1] + b"," + echoes[1:]
 
 
-def _reaction(reaction: Reaction, archived: ArchivedMessage, access: Access) -> dict[str, Any]:
+def reaction_object(reaction: Reaction, archived: ArchivedMessage, access: Access) -> dict[str, Any]:
+    """A reaction to a message, in the order of its keys."""
     key, sender = archived.message.key, shown_jid(reaction.sender)
     message_id = message_id_of(archived)
     own_id = None

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from backscroll.core.answers import ChangeLine, Changes
-from backscroll.core.model import ArchivedMessage, Phone
+from msgspec import structs
+
+from backscroll.core.answers import ChangeLine, Changes, ReactionChanged
+from backscroll.core.model import ArchivedMessage, Phone, Reaction
+from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.aspects import CREATED, created, reaction_of
 from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
 
@@ -17,28 +21,40 @@ _CHUNK = 500
 """Numbers that one statement is asked about."""
 
 
-def changes_after(reading: Reading, phones: Sequence[int], after: int, limit: int) -> Changes:
-    """At most ``limit`` lines of the feed, of which those that are about ``phones`` are given."""
+def changes_after(
+    reading: Reading, phones: Sequence[int], after: int, limit: int, *, with_chats: bool = False
+) -> Changes:
+    """At most ``limit`` lines of the feed, of which those that are about ``phones`` are given.
+
+    ``with_chats``: lines about new chats come with them.
+    """
     rows = reading.tx.all("changes_since", {"org": reading.org, "seq": after, "limit": limit + 1})
     page = rows[:limit]
     meant: dict[str, set[int]] = defaultdict(set)
-    for _, what, no in page:
+    for _, what, no, _ in page:
         meant[what].add(no)
     messages = _messages(reading, phones, meant["message"] | meant["update"])
     chats = _chats(reading, phones, meant["chat"])
     contacts = _contacts(reading, phones, meant["contact"])
     lines: list[ChangeLine] = []
-    for seq, what, no in page:
+    for seq, what, no, told in page:
+        aspects = None if told is None else tuple(told.split())
         if what in ("message", "update") and no in messages:
-            lines.append(ChangeLine(seq=seq, what=what, message=messages[no]))
+            reactions = _reactions(reading, messages[no], aspects or ())
+            lines.append(ChangeLine(seq=seq, what=what, message=messages[no], aspects=aspects, reactions=reactions))
         elif what == "gone":
             lines.append(ChangeLine(seq=seq, what="gone"))
         elif what == "chat":
-            lines += [ChangeLine(seq=seq, what="chat", phone=phone, jid=jid) for phone, jid in chats.get(no, ())]
+            lines += [
+                ChangeLine(seq=seq, what="chat", phone=phone, jid=jid, aspects=_of_chat(aspects, number))
+                for number, phone, jid in chats.get(no, ())
+            ]
         elif what == "contact" and no in contacts:
             lines.append(ChangeLine(seq=seq, what="contact", jid=contacts[no]))
         elif what == "phone" and no in phones:
-            lines.append(ChangeLine(seq=seq, what="phone", phone=reading.names.phones[no][0]))
+            lines.append(ChangeLine(seq=seq, what="phone", phone=reading.names.phones[no][0], aspects=aspects))
+    if with_chats:
+        lines = [_with_chat(reading, line) for line in lines]
     return Changes(
         lines=lines,
         upto=page[-1][0] if page else after,
@@ -60,13 +76,39 @@ def _messages(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[in
     return {message.no: message for message in assembled}
 
 
-def _chats(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[int, list[tuple[Phone, str]]]:
+def _reactions(reading: Reading, message: ArchivedMessage, aspects: Sequence[str]) -> tuple[ReactionChanged, ...]:
+    """The reactions that a line is about, in the line's order."""
+    found = []
+    own = {number for phone, number in reading.names.phones.values() if phone.jid == message.phone.jid}
+    for change in filter(None, map(reaction_of, aspects)):
+        contact = reading.names.contact_row(change.actor)
+        now = next((reaction for reaction in message.reactions if reaction.sender == contact.jid), None)
+        gone = Reaction(sender=contact.jid, emoji="", at=None, from_me=contact.contact in own)
+        found.append(ReactionChanged(now or gone, change.is_first))
+    return tuple(found)
+
+
+def _with_chat(reading: Reading, line: ChangeLine) -> ChangeLine:
+    """A line with the chat that it is about, when that is new and still there."""
+    if line.phone is None or line.jid is None or CREATED not in (line.aspects or ()):
+        return line
+    return structs.replace(line, chat=Lists.of(reading).chat((line.phone.no,), line.jid))
+
+
+def _of_chat(aspects: Sequence[str] | None, phone: int) -> tuple[str, ...] | None:
+    """What a line says of the chat as this phone has it."""
+    if aspects is None:
+        return None
+    return (CREATED,) if created(phone) in aspects else ()
+
+
+def _chats(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[int, list[tuple[int, Phone, str]]]:
     """The phones that have each chat, with the JID that it goes by now."""
-    found: dict[int, list[tuple[Phone, str]]] = defaultdict(list)
+    found: dict[int, list[tuple[int, Phone, str]]] = defaultdict(list)
     for chunk in _chunks(contacts):
         params = {"org": reading.org, "phones": phones, "chats": chunk}
         for phone, chat, _ in reading.tx.all("facts_of_chats", params):
-            found[chat].append((reading.names.phones[phone][0], reading.names.contact_row(chat).jid))
+            found[chat].append((phone, reading.names.phones[phone][0], reading.names.contact_row(chat).jid))
     return found
 
 

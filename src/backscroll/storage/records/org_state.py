@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core.errors import NotFound
 from backscroll.database.protocol import Txn
+
+
+class Change(Struct, frozen=True):
+    """A line of the change feed: what changed, its number, and in which respects (storage/records/aspects.py)."""
+
+    what: str
+    no: int
+    aspects: str | None = None
 
 
 class OrgState(Struct):
@@ -20,9 +28,9 @@ class OrgState(Struct):
     next_segment: int = 1
     imports: int = 0
     """How many imports it ever had: the number of the last one."""
-    changes: list[tuple[str, int]] = []
+    changes: list[Change] = []
     """Those of the batch that is being written."""
-    numbered: list[tuple[str, int]] = []
+    numbered: list[Change] = []
     """Those of earlier batches of the same transaction, up to ``seq``."""
 
     def number(self) -> int:
@@ -35,9 +43,9 @@ class OrgState(Struct):
         self.next_segment += 1
         return self.next_segment - 1
 
-    def change(self, what: str, no: int) -> None:
+    def change(self, what: str, no: int, aspects: str | None = None) -> None:
         """Note a change for the feed; it gets its seq when the batch ends."""
-        self.changes.append((what, no))
+        self.changes.append(Change(what, no, aspects))
 
     def end_batch(self) -> int:
         """Number the changes of a batch, and say how many they are."""
@@ -72,7 +80,7 @@ def save_org_state(tx: Txn, state: OrgState) -> Applied:
     changed = state.end_batch()
     if state.numbered:
         numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
-        tx.many("add_change", ({"org": state.org, "seq": n, "what": what, "no": no} for n, (what, no) in numbered))
+        tx.many("add_change", ({"org": state.org, "seq": seq, **structs.asdict(change)} for seq, change in numbered))
     row = {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named, "imports": state.imports}
     tx.run("save_org_state", row | {"indexed_from": state.indexed_from, "next_segment": state.next_segment})
     return Applied(changed, state.seq)

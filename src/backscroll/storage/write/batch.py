@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from backscroll.core import events
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.aspects import aspects_of
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.provenance import Provenance
@@ -482,7 +483,7 @@ class Writer:
         # What goes, goes first: a row may take the key of one that is no longer.
         for row in left:
             self.message_writer.remove(row)
-        self._write_rows(phone, chat, id, pairs, observed, touched=_shown(annotations) != _shown(known.annotations))
+        self._write_rows(phone, chat, id, pairs, observed, known.annotations, annotations)
         for _, row in pairs:
             if row is not None:
                 self.provenance.set_tellers(row.no, () if observed else observations[0].told)
@@ -537,14 +538,25 @@ class Writer:
                 told = {"told": encode_told(annotation)}
                 self.tx.run("save_annotation", base | structs.asdict(annotation) | told)
 
-    def _write_rows(self, phone: int, chat: int, id: str, pairs: Sequence[Pair], observed: bool, touched: bool) -> None:
+    def _write_rows(
+        self,
+        phone: int,
+        chat: int,
+        id: str,
+        pairs: Sequence[Pair],
+        observed: bool,
+        was_added: Annotations,
+        is_added: Annotations,
+    ) -> None:
         new = []
+        touched = _shown(is_added) != _shown(was_added)
         for message, before in pairs:
             values = self.message_writer.row_for(phone, chat, id, message, before, observed)
+            aspects = aspects_of(before, values, was_added.values(), is_added.values())
             if before is None:
-                new.append(values)
+                new.append(values | {"aspects": aspects})
             else:
-                self.message_writer.replace(before, values, anyway=touched)
+                self.message_writer.replace(before, values, touched, aspects)
         self.message_writer.insert(new)
 
     def _paired(

@@ -13,6 +13,7 @@ from msgspec import Struct
 from backscroll.core.errors import NotFound, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
+from backscroll.storage.records.aspects import STATE
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.write.idempotency import ANSWERS_US
 
@@ -136,7 +137,7 @@ class LiveSources:
             if source.phone is not None and not left & {source.phone, None}:
                 params = {"org": source.org, "phone": source.phone}
                 if tx.one("forget_connection", params) is not None:
-                    state.change("phone", source.phone)
+                    state.change("phone", source.phone, STATE)
             save_org_state(tx, state)
 
         self._engine.write(work, source.org)
@@ -154,7 +155,7 @@ class LiveSources:
             org_state = lock_org_state(tx, org)
             changed = tx.one("connect_phone", params) is not None
             if changed:
-                org_state.change("phone", phone)
+                org_state.change("phone", phone, STATE)
             save_org_state(tx, org_state)
             return changed
 

@@ -10,6 +10,7 @@ from msgspec import structs
 from backscroll.core.model import Media
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.aspects import created
 from backscroll.storage.records.counters import MONTH, CounterChanges
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import OrgState
@@ -56,6 +57,8 @@ class MessageWriter:
         self._counters = CounterChanges()
         self._touched: dict[ChatKey, list[int | None]] = {}
         self._shrunk: set[ChatKey] = set()
+        self._has_row: dict[ChatKey, bool] = {}
+        """Of chats that were looked at: whether they have a row, or are to have one."""
         self._rows: list[Values] = []
         self._index = IndexWriter(tx, state)
         self._chats: list[Values] = []
@@ -108,10 +111,10 @@ class MessageWriter:
         return row.raw
 
     def insert(self, rows: list[Values]) -> None:
-        """New rows; each gets its number here."""
+        """New rows; each gets its number here. What the feed is to say of one stands under ``aspects``."""
         for values in rows:
             values["no"] = no = self._state.number()
-            self._state.change("message", no)
+            self._state.change("message", no, values.pop("aspects", None))
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
             self._add_to_index(values)
         self._rows += rows
@@ -121,13 +124,16 @@ class MessageWriter:
         wanted = set(ids)
         return any(row["id"] in wanted for row in self._rows)
 
-    def replace(self, row: MessageRow, values: Values, anyway: bool = False) -> None:
-        """Write a row that differs; ``anyway`` when what was added to the message changed."""
+    def replace(self, row: MessageRow, values: Values, anyway: bool = False, aspects: str | None = None) -> None:
+        """Write a row that differs; ``anyway`` when what was added to the message changed.
+
+        ``aspects``: what the feed says of the change.
+        """
         same = all(values[f] == getattr(row, f) for f in MessageRow.__struct_fields__ if f != "changed_at")
         if same and not anyway:
             return
         self._tx.run("save_message", values)
-        self._state.change("update", row.no)
+        self._state.change("update", row.no, aspects)
         if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
             self._uncount(row)
             self._count(row.phone, values["chat"], values["sent_at"], values["flags"])
@@ -206,7 +212,8 @@ class MessageWriter:
             params["imported"] = imported
             self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._state.seq + 1})
         if changed:
-            self._state.change("chat", chat)
+            self._state.change("chat", chat, created(phone) if row is None else None)
+            self._has_row[(phone, chat)] = True
         return bool(imported)
 
     def join_chats(self, loser: int, winner: int) -> None:
@@ -242,12 +249,25 @@ class MessageWriter:
     def is_exported(self, phone: int, chat: int) -> bool:
         """As of the end of the last batch."""
         row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": chat})
+        self._has_row[(phone, chat)] = self._has_row.get((phone, chat), False) or row is not None
         return row is not None and bool(row[2])
+
+    def _note_new_chats(self) -> None:
+        """Say in the feed, before what else the batch brought, which of the touched chats have no row yet."""
+        made = []
+        for phone, chat in sorted(self._touched):
+            if (phone, chat) not in self._has_row:
+                self.is_exported(phone, chat)
+            if not self._has_row[(phone, chat)]:
+                self._has_row[(phone, chat)] = True
+                made.append(("chat", chat, created(phone)))
+        self._state.changes[:0] = made
 
     # ------------------------------------------------------------------ the end of a batch, and of the transaction
 
     def finish(self) -> None:
         """A batch is over; ``flush`` writes what was gathered."""
+        self._note_new_chats()
         base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}

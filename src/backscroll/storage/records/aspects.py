@@ -1,0 +1,126 @@
+"""What a line of the change feed changed, in words: followers tell a receipt from an edit by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct, structs
+
+from backscroll.core.model import Details
+from backscroll.storage.records.resolve import Annotation
+from backscroll.storage.records.rows import DELETED, FROM_ME, MessageRow, decode_details
+
+CONTENT = "content"
+"""Anything that is shown of a message, but for what has a word of its own."""
+IS_DELETED = "deleted"
+ACK = "ack"
+"""The delivery mark, or who received or read it."""
+FLAGGED = "flagged"
+UNFLAGGED = "unflagged"
+TICKET = "ticket"
+CREATED = "created"
+"""Of a chat: the phone had none such before. With the number of the phone, ``created+7``."""
+STATE = "state"
+"""Of a phone: whether it is connected."""
+
+_COLUMNS = ("phone", "chat", "sender", "id", "sent_at", "kind", "text", "edited_at", "prev_text")
+_APART: dict[str, Any] = {
+    "flag_status": None,
+    "flag_metadata": None,
+    "flag_response_time": None,
+    "ticket_id": None,
+    "pending": None,
+    "updated_at": None,
+    "has_reaction": None,
+}
+"""Details that do not count as content."""
+_ORDER = (CONTENT, IS_DELETED, ACK, FLAGGED, UNFLAGGED, TICKET)
+
+
+class ReactionChange(Struct, frozen=True):
+    """A contact's reaction that came, or was replaced or taken back; ``actor`` is the contact's number."""
+
+    actor: int
+    is_first: bool
+
+    def __str__(self) -> str:
+        return f"reaction{'+' if self.is_first else '~'}{self.actor}"
+
+
+def created(phone: int) -> str:
+    """The aspect of a chat that a phone did not have before."""
+    return f"{CREATED}+{phone}"
+
+
+def reaction_of(aspect: str) -> ReactionChange | None:
+    """The reaction that an aspect is about, if it is about one."""
+    if not aspect.startswith("reaction"):
+        return None
+    return ReactionChange(int(aspect[9:]), aspect[8] == "+")
+
+
+def aspects_of(
+    row: MessageRow | None, values: dict[str, Any], before: Iterable[Annotation], after: Iterable[Annotation]
+) -> str | None:
+    """The aspects that ``values`` and annotations ``after`` change of a row (None: a new one) and those ``before``.
+
+    Words separated by spaces; None of a new message without reactions, of which nothing needs to be said.
+    """
+    sender = values["sender"]
+    # What waited for its message comes with it.
+    old = [] if row is None else [a for a in before if a.target in (0, sender)]
+    new = [a for a in after if a.target in (0, sender)]
+    reactions = [str(change) for change in _reactions(old, new)]
+    if row is None:
+        return " ".join(reactions) or None
+    found = set(_of_columns(row, values))
+    if row.details != values["details"]:
+        found |= set(_of_details(decode_details(row.details), decode_details(values["details"])))
+    if _told(old, "vote") != _told(new, "vote"):
+        found.add(CONTENT)
+    if _told(old, "receipt") != _told(new, "receipt"):
+        found.add(ACK)
+    return " ".join([word for word in _ORDER if word in found] + reactions)
+
+
+def _of_columns(row: MessageRow, values: dict[str, Any]) -> Iterator[str]:
+    changed = row.flags ^ values["flags"]
+    if changed & DELETED:
+        # What stands again is shown otherwise than before.
+        yield CONTENT if row.flags & DELETED else IS_DELETED
+    if changed & FROM_ME or any(getattr(row, name) != values[name] for name in _COLUMNS):
+        yield CONTENT
+    if row.ack != values["ack"]:
+        yield ACK
+
+
+def _of_details(was: Details, now: Details) -> Iterator[str]:
+    if structs.replace(was, **_APART) != structs.replace(now, **_APART):
+        yield CONTENT
+    if was.pending != now.pending:
+        yield ACK
+    if bool(was.flag_status) != bool(now.flag_status):
+        yield FLAGGED if now.flag_status else UNFLAGGED
+    if now.ticket_id is not None and was.ticket_id != now.ticket_id:
+        yield TICKET
+
+
+def _told(annotations: list[Annotation], kind: str) -> set[tuple[int, str, int | None, str | None]]:
+    return {(a.actor, a.ref, a.at, a.value) for a in annotations if a.kind == kind}
+
+
+def _reactions(old: list[Annotation], new: list[Annotation]) -> list[ReactionChange]:
+    """In the order of contacts' numbers, so that every reader of a line counts alike."""
+    was, now = _standing(old), _standing(new)
+    changed = sorted(actor for actor in was.keys() | now.keys() if was.get(actor, "") != now.get(actor, ""))
+    return [ReactionChange(actor, actor not in was) for actor in changed]
+
+
+def _standing(annotations: list[Annotation]) -> dict[int, str]:
+    """Each contact's reaction; nothing where it was taken back."""
+    latest: dict[int, Annotation] = {}
+    for a in annotations:
+        if a.kind == "reaction" and (a.actor not in latest or a.recency > latest[a.actor].recency):
+            latest[a.actor] = a
+    return {actor: a.value or "" for actor, a in latest.items()}
