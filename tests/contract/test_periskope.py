@@ -34,14 +34,15 @@ READS = [
     *("/v1/chats", f"/v1/chats/{ANA_C}", "/v1/chats/notifications", f"/v1/chats/{ANA_C}/notifications"),
     *("/v1/contacts", "/v1/contacts/6289685028129", "/v1/phones", "/v1/phones/all", "/v1/reactions"),
 ]
+NOTES = '{"from":1,"to":0,"count":0,"notes":[],"start_time":"","end_time":""}'
 EMPTY = {
-    "/v1/note": "notes",
-    f"/v1/chats/{ANA_C}/notes": "notes",
-    "/v1/tickets": "tickets",
-    "/v1/tasks": "tasks",
-    "/v1/queue": "queue",
-    "/v1/queue/jobs": "jobs",
-    "/v1/queue/broadcast": "jobs",
+    "/v1/note": NOTES,
+    f"/v1/chats/{ANA_C}/notes": NOTES,
+    "/v1/tickets": '{"from":1,"to":0,"count":0,"tickets":[]}',
+    "/v1/tasks": '{"from":1,"to":0,"count":0,"tasks":[]}',
+    "/v1/queue": '{"active":0,"failed":0,"completed":0,"is_running":false,"pending":0}',
+    "/v1/queue/jobs": "[]",
+    "/v1/knowledge-base": '{"data":[],"count":0}',
 }
 LISTS = {
     MESSAGES: "messages",
@@ -533,15 +534,20 @@ def test_reactions_are_listed_latest_first_and_can_be_narrowed(bakery: Bakery) -
     assert seen(f"chat_id={GROUP}") == seen("message_id=NOPE") == seen("chat_id=999@c.us") == []
     echoed = bakery.both.json("/v1/reactions?start_time=2024-01-15")
     assert list(echoed) == ["from", "to", "count", "reactions", "start_time", "end_time"]
-    assert (echoed["start_time"], echoed["end_time"]) == ("2024-01-15", None)
+    assert (echoed["start_time"], echoed["end_time"]) == ("2024-01-15", "")
 
 
 # what an archive has none of
 
 
-@pytest.mark.parametrize(("path", "name"), EMPTY.items())
-def test_lists_of_what_an_archive_has_none_of_are_empty_but_well_formed(bakery: Bakery, path: str, name: str) -> None:
-    assert bakery.one.ask(path).text == f'{{"from":1,"to":0,"count":0,"{name}":[]}}'
+@pytest.mark.parametrize(("path", "body"), EMPTY.items())
+def test_what_an_archive_has_none_of_is_empty_but_well_formed(bakery: Bakery, path: str, body: str) -> None:
+    assert bakery.one.ask(path).text == body
+
+
+def test_a_broadcast_that_nobody_began_has_reached_nobody(bakery: Bakery) -> None:
+    body = bakery.one.json("/v1/queue/broadcast?broadcast_id=broadcast-x")
+    assert (body["broadcast_id"], body["org_id"], body["total_chats"]) == ("broadcast-x", bakery.org.id, 0)
 
 
 def test_single_notes_tickets_and_webhooks_are_not_found(bakery: Bakery) -> None:
@@ -549,6 +555,7 @@ def test_single_notes_tickets_and_webhooks_are_not_found(bakery: Bakery) -> None
         status, body = refusal(bakery.one, path)
         assert (status, body["message"]) == (404, f"{what} not found")
     assert bakery.one.json("/v1/webhooks") == []
+    assert bakery.one.json("/v1/note?start_time=2026-01-01")["start_time"] == "2026-01-01"
 
 
 @pytest.mark.parametrize("path", ["/v1/knowledge-base/faq/1", "/v1/knowledge-base/document/1"])

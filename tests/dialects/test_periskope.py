@@ -694,7 +694,7 @@ def test_contacts_phones_and_reactions_have_their_shapes() -> None:
     row = ReactionRow(reaction=Reaction(sender=PERSON, emoji="x", at=None), message=make())
     page = ReactionPage(reactions=[row], total=1, offset=0, limit=5)
     reactions = json.loads(render_reactions(page, ACCESS, TOTAL, {"start_time": "2025-01-01"}))
-    assert (reactions["start_time"], reactions["end_time"]) == ("2025-01-01", None)
+    assert (reactions["start_time"], reactions["end_time"]) == ("2025-01-01", "")
     assert reactions["reactions"][0]["reaction_id"] == "false_919537851844@c.us_3EB0A1_919537851844@c.us"
 
 

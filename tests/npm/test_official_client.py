@@ -6,99 +6,28 @@ The client knows port 8080 only, which others may use: port.cjs leads it to the 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backscroll.core.events import Batch, ChatSeen, ContactSeen, MessageSeen, ReactionSet, Target
-from backscroll.core.model import Call, Details, Member, Message, MessageKey, Notice
-from backscroll.storage.store import open_store
 from conftest import OwnDatabase
+from npm.official import CHAT, GROUP, PHONE, an_archive, run_script
 from served import serving
 
-CLIENT = "@periskope/periskope-client@1.1.3"
-PHONE, CHAT, GROUP = "918527184400", "919537851844", "120363231636311517@g.us"
-BEGIN = 1_745_539_200  # 2025-04-25
 pytestmark = pytest.mark.xdist_group("npm")
 
 Results = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="session")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the client as npm installs it, calls.cjs and port.cjs."""
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is needed for the official client: apt-get install npm"
-    folder = tmp_path_factory.mktemp("npm")
-    install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT]
-    subprocess.run(install, check=True, capture_output=True, timeout=240)
-    for script in ("calls.cjs", "port.cjs"):
-        shutil.copy(Path(__file__).with_name(script), folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def results(client: Path, own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     """What every call of calls.cjs came to, once on each engine."""
-    node = shutil.which("node")
-    assert node is not None, "Node.js is needed for the official client: apt-get install nodejs npm"
     data, database = tmp_path_factory.mktemp("archive"), own_database()
     (client / "config.json").write_text(json.dumps(an_archive(data, database)))
     with serving(data, database) as served:
-        ran = subprocess.run(
-            [node, "--require", "./port.cjs", "calls.cjs", "config.json"],
-            cwd=client,
-            env=os.environ | {"PORT": str(served.port)},
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
-        yield json.loads(ran.stdout)
-
-
-def an_archive(data: Path, database: str | None) -> dict[str, str]:
-    """A phone with a chat of 30 messages, and a group with notices; what calls.cjs needs to know of it."""
-    store = open_store(database, data)
-    org = store.create_org("Npm")
-    phone = store.add_phone(org.no, PHONE, name="Support")
-    secret = store.create_token(org.no).secret
-    events: list[Any] = [said(i) for i in range(30)]
-    events += [ContactSeen(jid=CHAT, name="Bharat"), ReactionSet(target=target("ID7"), by=CHAT, emoji="👍", at=5)]
-    members = (Member(jid=f"{CHAT}@c.us", is_admin=True), Member(jid=PHONE))
-    events += [ChatSeen(phone=PHONE, chat=GROUP, at=1, name="Team", members=members), said(40, GROUP)]
-    added = Details(notice=Notice(type="add", recipients=(f"{CHAT}@c.us",)))
-    key = MessageKey(PHONE, GROUP, "N1", CHAT)
-    events += [MessageSeen(Message(key=key, sent_at=(BEGIN + 50) * 10**6, from_me=False, kind="notice", details=added))]
-    missed = Details(call=Call(video=False, outgoing=False, result="MISSED"))
-    key = MessageKey(PHONE, CHAT, "C1")
-    events += [MessageSeen(Message(key=key, sent_at=(BEGIN + 60) * 10**6, from_me=False, kind="call", details=missed))]
-    store.apply(org.no, Batch(source="linked", events=events))
-    store.close()
-    return {
-        "token": secret,
-        "phone": phone.number,
-        "chat": f"{CHAT}@c.us",
-        "group": GROUP,
-        "message": f"false_{CHAT}@c.us_ID7",
-        "contact": CHAT,
-        "start": "2025-04-25T05:30:05+05:30",
-        "end": "2025-04-25T00:00:14Z",
-    }
-
-
-def said(i: int, chat: str = CHAT) -> MessageSeen:
-    """Messages at one a second, every third one our own."""
-    key = MessageKey(PHONE, chat, f"ID{i}", CHAT)
-    return MessageSeen(Message(key=key, sent_at=(BEGIN + i) * 10**6, from_me=i % 3 == 0, text=f"message {i}"))
-
-
-def target(id: str) -> Target:
-    return Target(PHONE, CHAT, id)
+        yield run_script(client, "calls.cjs", served.port)
 
 
 def test_no_method_throws(results: Results) -> None:
@@ -188,7 +117,6 @@ def test_contacts_and_phones(results: Results) -> None:
         ("chat.getNotesByChat", "notes"),
         ("note.getNotes", "notes"),
         ("ticket.getAll", "tickets"),
-        ("queue.getJobs", "jobs"),
     ],
 )
 def test_what_an_archive_has_none_of_is_an_empty_list(results: Results, name: str, key: str) -> None:

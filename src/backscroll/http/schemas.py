@@ -74,6 +74,10 @@ _PERISKOPE = {
     "Phone": "org_id:string org_phone:string phone_id:string phone_name*:string? wa_state*:string? is_ready*:bool?",
     "Reactions": f"{_ENVELOPE} reactions:@Reaction[]",
     "Empty": _ENVELOPE,
+    "Notes": f"{_ENVELOPE} notes:any[] start_time:string end_time:string",
+    "Queue": "active:int failed:int completed:int is_running:bool pending:int",
+    "Broadcast": "broadcast_id*:string org_id:string total_chats:int logs:string[]",
+    "Knowledge": "data:any[] count:int",
     "Error": "name:string code:string message:string status:int fields*:object",
 }
 _GOWA = {
@@ -200,7 +204,7 @@ def components() -> dict[str, Schema]:
     schemas = {f"periskope.{name}": fields(words, "periskope") for name, words in _PERISKOPE.items()}
     schemas |= {f"gowa.{name}": fields(words, "gowa") for name, words in _GOWA.items()}
     schemas["periskope.Phones"] = {"type": "array", "items": {"$ref": "#/components/schemas/periskope.Phone"}}
-    schemas["periskope.Webhooks"] = {"type": "array", "items": {"type": "object"}}
+    schemas["periskope.Rows"] = {"type": "array", "items": {"type": "object"}}
     schemas |= {f"backscroll.{name}": fields(words, "backscroll") for name, words in _BACKSCROLL.items()}
     schemas |= own_events.components("#/components/schemas/")
     return schemas

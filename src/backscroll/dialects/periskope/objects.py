@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Raw, Struct
 
-from backscroll.core.ids import is_person
+from backscroll.core.ids import is_person, kind_of
 from backscroll.core.kinds import periskope_type
 from backscroll.core.model import (
     Access,
@@ -174,36 +174,45 @@ def chat_object(chat: Chat, access: Access, row: Row) -> dict[str, Any]:
         "chat_org_phones": [phone],
         "chat_access": jsonb(told.get("chat_access", {})),
         "override_chat_access": told.get("override_chat_access"),
-        "is_archived": chat.archived,
-        "is_pinned": chat.pinned,
+        **_known(is_archived=chat.archived, is_pinned=chat.pinned),
         "is_muted": muted,
         "is_exited": chat.is_exited,
         "invite_link": chat.invite_link,
         "group_description": chat.description,
+        "info_admins_only": bool(told.get("info_admins_only")),
+        "messages_admins_only": bool(told.get("messages_admins_only")),
         **{name: jsonb(told.get(name)) for name in _TOLD_OF_CHATS},
+        **_known(**{name: jsonb(told.get(name)) for name in _TOLD_IF_KNOWN}),
+        "active_phone": None,
     }
 
 
 _TOLD_OF_CHATS = (
-    "group_metadata",
     "parent_community_id",
-    "info_admins_only",
-    "messages_admins_only",
     "add_members_admins_only",
     "initiated_by",
     "closed_at",
-    "member_closed_at",
     "flag_count",
-    "flag_count_map",
     "latest_mention_at",
-    "pinned_messages",
-    "snooze_metadata",
     "ai_metadata",
     "hubspot_metadata",
+)
+_TOLD_IF_KNOWN = (
+    "group_metadata",
+    "member_closed_at",
+    "flag_count_map",
+    "pinned_messages",
+    "snooze_metadata",
     "freshdesk_metadata",
     "zohodesk_metadata",
     "zohocrm_metadata",
 )
+"""What the client's types let be absent, but not null."""
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    """Without those of which nothing is known."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _chat_type(chat: Chat) -> str:
@@ -263,6 +272,32 @@ def _contact(contact: Contact, access: Access) -> dict[str, Any]:
         "org_id": access.org.id,
         "updated_at": postgres_text(contact.changed_at),
         "label_ids": jsonb(told.get("label_ids", {})),
+        **_further(contact, access),
+    }
+
+
+def _further(contact: Contact, access: Access) -> dict[str, Any]:
+    """What the documented example leaves out, and the client's types have."""
+    kind, shown = kind_of(contact.jid), shown_jid(contact.jid)
+    user, _, server = shown.partition("@")
+    return {
+        "id": jsonb({"user": user, "server": server, "_serialized": shown}),
+        "contact_lid": contact.lid,
+        "name": contact.name,
+        "short_name": None,
+        "pushname": contact.push_name,
+        "periskope_name": None,
+        "verified_name": contact.business_name,
+        "verified_level": None,
+        "number": user if kind == "user" else None,
+        "business_profile": None,
+        "is_blocked": None,
+        "is_business": contact.is_business,
+        "is_enterprise": None,
+        "is_group": kind == "group",
+        "is_me": any(contact.jid == phone.jid for phone in access.phones),
+        "is_user": kind == "user",
+        "chats": None,
     }
 
 
@@ -302,8 +337,12 @@ def phone_object(phone: Phone, access: Access) -> dict[str, Any]:
 def render_reactions(page: ReactionPage, access: Access, options: Options, params: Mapping[str, str]) -> bytes:
     """A page of reactions; the time bounds are echoed as they were sent."""
     rows = [encode(reaction_object(row.reaction, row.message, access)) for row in page.reactions]
-    body = _listed("reactions", rows, page.offset, page.total, options)
-    echoes = encode({name: params.get(name) for name in ("start_time", "end_time")})
+    return _with_bounds(_listed("reactions", rows, page.offset, page.total, options), params)
+
+
+def _with_bounds(body: bytes, params: Mapping[str, str]) -> bytes:
+    """A list with the bounds that were asked for; empty where none were, as the client's types allow no null."""
+    echoes = encode({name: params.get(name, "") for name in ("start_time", "end_time")})
     return body[:-1] + b"," + echoes[1:]
 
 
@@ -340,6 +379,32 @@ def _id(unique_id: str | None, chat: str, from_me: bool, serialized: str) -> dic
 def render_empty(name: str, offset: int = 0) -> bytes:
     """A list of something that this archive has none of: notes, tickets, queue, jobs …"""
     return _listed(name, [], offset, 0, Options())
+
+
+def render_no_notes(offset: int, params: Mapping[str, str]) -> bytes:
+    """The notes of an archive, which has none."""
+    return _with_bounds(render_empty("notes", offset), params)
+
+
+def render_no_knowledge() -> bytes:
+    """The knowledge base: a list with another envelope than the others."""
+    return encode({"data": [], "count": 0})
+
+
+def render_idle_queue() -> bytes:
+    """How many messages wait to be sent: none ever do."""
+    return encode({"active": 0, "failed": 0, "completed": 0, "is_running": False, "pending": 0})
+
+
+def render_no_broadcast(id: str | None, access: Access) -> bytes:
+    """How far a broadcast is that nobody began here."""
+    counted = (
+        *("total_chats", "sent_chats", "failed_chats", "pending_chats", "total_delivered_count", "total_read_count"),
+        *("total_member_count", "delivered_percentage", "read_percentage"),
+    )
+    named = {} if id is None else {"broadcast_id": id}
+    counts = dict.fromkeys(counted, 0)
+    return encode({**named, "org_id": access.org.id, **counts, "broadcast_status": None, "logs": []})
 
 
 def _listed(name: str, rows: list[bytes], offset: int, total: int, options: Options) -> bytes:

@@ -60,3 +60,4 @@ CHAT_TYPE = Param(
 LABEL = Param(name="label", description="A label's name or id.")
 IN_CHAT = Param(name="chat_id", description="Only this chat; any spelling will do.")
 OF_MESSAGE = Param(name="message_id", description="Only this message, by any of its ids.")
+BROADCAST_ID = Param(name="broadcast_id", description="The broadcast; it is only repeated.")

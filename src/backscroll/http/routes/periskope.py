@@ -18,8 +18,12 @@ from backscroll.dialects.periskope.objects import (
     render_contact,
     render_contacts,
     render_empty,
+    render_idle_queue,
     render_message,
     render_messages,
+    render_no_broadcast,
+    render_no_knowledge,
+    render_no_notes,
     render_notifications,
     render_phone,
     render_phones,
@@ -27,6 +31,7 @@ from backscroll.dialects.periskope.objects import (
     render_status,
 )
 from backscroll.dialects.periskope.parameters import (
+    BROADCAST_ID,
     CHAT_ID,
     CHAT_TYPE,
     CONTACT_ID,
@@ -248,8 +253,31 @@ def no_such(what: str) -> Handler:
     return missing
 
 
-async def no_webhooks(request: Request) -> Reply:
+async def no_rows(request: Request) -> Reply:
+    """A bare array of what an archive has none of."""
     return Reply(200, msgspec.json.encode([]))
+
+
+async def no_notes(request: Request) -> Reply:
+    """A list of notes, with the bounds of time that were asked for."""
+    params = first_values(request.query)
+    return Reply(200, render_no_notes(parse_page(params)[0], params))
+
+
+async def no_knowledge(request: Request) -> Reply:
+    """The knowledge base, in its own envelope."""
+    parse_page(first_values(request.query))
+    return Reply(200, render_no_knowledge())
+
+
+async def idle_queue(request: Request) -> Reply:
+    """The state of a queue that nothing is ever put into."""
+    return Reply(200, render_idle_queue())
+
+
+async def no_broadcast(request: Request) -> Reply:
+    """The state of a broadcast that nobody began here."""
+    return Reply(200, render_no_broadcast(request.first("broadcast_id"), request.granted))
 
 
 def _get(
@@ -280,8 +308,15 @@ def _get(
     )
 
 
-def _empty(path: str, summary: str, name: str, params: tuple[Param, ...] = PAGE) -> Route:
-    return _get(path, summary, nothing(name), "Empty", params, tag="periskope: always empty here", cached=False)
+def _empty(
+    path: str,
+    summary: str,
+    name: str | Handler,
+    params: tuple[Param, ...] = PAGE,
+    schema: str = "Empty",
+) -> Route:
+    handler = nothing(name) if isinstance(name, str) else name
+    return _get(path, summary, handler, schema, params, tag="periskope: always empty here", cached=False)
 
 
 def _missing(path: str, summary: str, what: str) -> Route:
@@ -360,25 +395,25 @@ ROUTES: tuple[Route, ...] = (
         "Reactions",
         (*PAGE, X_PHONE, *SPAN, IN_CHAT, OF_MESSAGE),
     ),
-    _empty("/v1/note", "List notes", "notes"),
-    _empty("/v1/chats/{id}/notes", "List a chat's notes", "notes", (ID, *PAGE)),
+    _empty("/v1/note", "List notes", no_notes, (*PAGE, *SPAN), "Notes"),
+    _empty("/v1/chats/{id}/notes", "List a chat's notes", no_notes, (ID, *PAGE, *SPAN), "Notes"),
     _missing("/v1/note/{id}", "Show a note", "note"),
     _empty("/v1/tickets", "List tickets", "tickets"),
     _missing("/v1/tickets/{id}", "Show a ticket", "ticket"),
     _empty("/v1/tasks", "List tasks", "tasks"),
-    _empty("/v1/queue", "Show the queue of messages to send", "queue", ()),
-    _empty("/v1/queue/jobs", "List messages to send", "jobs"),
-    _empty("/v1/queue/broadcast", "List a broadcast's messages to send", "jobs"),
+    _empty("/v1/queue", "Show the queue of messages to send", idle_queue, (), "Queue"),
+    _empty("/v1/queue/jobs", "List messages to send", no_rows, PAGE, "Rows"),
+    _empty("/v1/queue/broadcast", "Show how far a broadcast is", no_broadcast, (BROADCAST_ID,), "Broadcast"),
     _empty("/v1/message/scheduled", "List scheduled messages", "messages"),
     _empty("/v1/chats/{id}/audit-logs", "List changes of a chat", "logs", (ID, *PAGE)),
-    _empty("/v1/knowledge-base", "List the knowledge base", "knowledge_base"),
+    _empty("/v1/knowledge-base", "List the knowledge base", no_knowledge, PAGE, "Knowledge"),
     _missing("/v1/knowledge-base/faq/{id}", "Show a question of the knowledge base", "faq"),
     _missing("/v1/knowledge-base/document/{id}", "Show a document of the knowledge base", "document"),
     _get(
         "/v1/webhooks",
         "List webhooks",
-        no_webhooks,
-        "Webhooks",
+        no_rows,
+        "Rows",
         tag="periskope: always empty here",
         cached=False,
         errors=(401, 429),
