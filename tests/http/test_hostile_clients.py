@@ -135,6 +135,37 @@ def test_who_does_not_read_is_cut_off(sqlite_crowd: Crowd) -> None:
         until(lambda: was_reset(slow))
 
 
+def test_who_listens_and_does_not_read_is_cut_off(sqlite_crowd: Crowd) -> None:
+    with serving(sqlite_crowd.folder, send_timeout=1) as served:
+        with listener(served, sqlite_crowd.noisy) as first:
+            session = told(first, b'"pid":"')
+        with listener(served, sqlite_crowd.noisy, session.partition("-")[0] + "-0") as slow:
+            # From the beginning: two thousand long messages.
+            until(lambda: was_reset(slow))
+        assert reads(served, sqlite_crowd.noisy) == 200
+
+
+def listener(served: Served, headers: dict[str, str], session: str | None = None) -> socket.socket:
+    """A client of Socket.IO that has connected, at the beginning of the feed when a session says so."""
+    connection = served.connect(receive_buffer=4096)
+    lines = ["GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", "Host: archive.test", "Connection: Upgrade"]
+    lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    packet = b"40" if session is None else b'40{"pid":"%s"}' % session.encode()
+    # A text frame, masked with zeros.
+    connection.sendall(bytes([0x81, 0x80 | len(packet)]) + bytes(4) + packet)
+    return connection
+
+
+def told(connection: socket.socket, after: bytes) -> str:
+    """What a server says between a text and the next quotation mark."""
+    read = b""
+    while (at := read.find(after)) < 0 or read.find(b'"', at + len(after)) < 0:
+        read += connection.recv(4096)
+    return read[at + len(after) :].partition(b'"')[0].decode()
+
+
 def was_reset(connection: socket.socket) -> bool:
     """Whether the server has hung up on a client that does not read."""
     poll = select.poll()

@@ -44,6 +44,7 @@ from backscroll.http.routes import (
 )
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.sending import Sender, TooSlow
+from backscroll.http.socketio import PATHS, Sockets
 from backscroll.http.trace_ids import TraceIds
 from backscroll.http.upgrades import refuse_upgrade
 from backscroll.http.versions import Versions
@@ -137,6 +138,7 @@ class Server:
         self._limit = RateLimit(settings.rate_limit)
         self._pages = PageCache(settings.page_cache_bytes)
         self._traces = TraceIds()
+        self._sockets = Sockets(app, connections, sender)
         self._versions = Versions(app.store, app.workers.start)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,6 +149,8 @@ class Server:
                 await mounted(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
+        elif scope["path"] in PATHS:
+            await self._listen(scope, receive, send)
         else:
             await refuse_upgrade(scope, send, self._no_websocket(scope))
 
@@ -177,6 +181,16 @@ class Server:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _listen(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._welcome({**scope, "method": "GET"})
+
+        async def admit() -> Access:
+            check_head(exchange, scope)
+            return await self._admit(exchange, "read")
+
+        with exchange.admitted:
+            await self._sockets(exchange, admit, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = self._welcome(scope)

@@ -70,6 +70,12 @@ class Connections:
             connection.requests -= 1
             connection.used_at = time.monotonic()
 
+    def is_crowded(self, client: Any) -> bool:
+        """Whether as many of this client's address are being worked on as one address may have."""
+        network = network_of(peer_of(client)[0])
+        used = sum(known.requests > 0 and network_of(peer[0]) == network for peer, known in self._known.items())
+        return used > self._max_per_address
+
     def cut(self, client: Any) -> None:
         """Close the client's connection, whatever was left to send."""
         peer = peer_of(client)

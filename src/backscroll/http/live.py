@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from backscroll.core.errors import StorageError
+from backscroll.core.errors import NotFound, StorageError, Unauthorised
 from backscroll.core.model import Access
-from backscroll.dialects.links import Links
-from backscroll.dialects.native.changes import Lines, changes_seen
+from backscroll.http.auth import admission_of, sent_credential
 from backscroll.http.workers import Workers
-from backscroll.storage.read.changes import changes_after
 from backscroll.storage.read.names import Reading
 from backscroll.storage.store import Store
 
+if TYPE_CHECKING:
+    from backscroll.http.messages import AppState
+
 LOOK_SECONDS = 0.5
 """Between two looks at an organisation's version."""
-PAGE = 200
-"""Lines of the feed that are read at a time."""
+HEARTBEAT_SECONDS = 15.0
+"""So long a follower waits for news before it looks whether it may still be there."""
+BUSY_SECONDS = 1.0
+"""Before a follower asks again while the database is away."""
 MAX_SHARED = 64
 """Answers that are kept for those who ask for the same."""
 
@@ -37,6 +42,26 @@ class _Organisation(Struct):
     changed: asyncio.Event = asyncio.Event()
 
 
+class FeedPage(Protocol):
+    """What some lines of the feed became. ``upto`` is where to go on from."""
+
+    @property
+    def upto(self) -> int: ...
+
+    @property
+    def touches_tokens(self) -> bool: ...
+
+
+P = TypeVar("P", bound=FeedPage)
+
+
+class Way(Struct, Generic[P], frozen=True):
+    """How lines after a place are read and rendered; ``name`` tells different ways apart."""
+
+    name: str
+    read: Callable[[Reading, Access, int], P]
+
+
 class Feeds:
     """Belongs to one event loop."""
 
@@ -46,7 +71,7 @@ class Feeds:
         self._look_seconds = look_seconds
         self._orgs: dict[int, _Organisation] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._shared: OrderedDict[tuple[int, tuple[int, ...], int], asyncio.Future[Lines]] = OrderedDict()
+        self._shared: OrderedDict[tuple[str, int, tuple[int, ...], int], asyncio.Future[Any]] = OrderedDict()
         self._closed = asyncio.Event()
 
     def follow(self, org: int) -> None:
@@ -82,26 +107,30 @@ class Feeds:
         """Whether the server is stopping."""
         return self._closed.is_set()
 
-    async def read(self, access: Access, links: Links, after: int) -> Lines:
+    async def closed(self) -> None:
+        """Return when the server is stopping."""
+        await self._closed.wait()
+
+    async def read(self, access: Access, after: int, way: Way[P]) -> P:
         """What these phones' readers see after a place. Those who ask for the same share the answer."""
         phones = tuple(phone.no for phone in access.phones)
-        key = (access.org.no, phones, after)
+        key = (way.name, access.org.no, phones, after)
         found = self._shared.get(key)
         if found is None:
-            work = partial(self._store.ask, access.org.no, partial(_lines, access=access, links=links, after=after))
+            work = partial(self._store.ask, access.org.no, lambda reading: way.read(reading, access, after))
             found = self._shared[key] = asyncio.ensure_future(self._workers.run(work, org=access.org.no, heavy=True))
             found.add_done_callback(lambda done: done.cancelled() or done.exception())
             while len(self._shared) > MAX_SHARED:
                 self._shared.popitem(last=False)
         try:
-            lines = await asyncio.shield(found)
+            page: P = await asyncio.shield(found)
         except BaseException:
             self._shared.pop(key, None)
             raise
-        if not lines.upto > after:
+        if not page.upto > after:
             # There was nothing yet: whoever asks next is to look again.
             self._shared.pop(key, None)
-        return lines
+        return page
 
     async def _look(self, org: int, known: _Organisation) -> None:
         while True:
@@ -128,6 +157,19 @@ class Feeds:
             task.cancel()
 
 
-def _lines(reading: Reading, access: Access, links: Links, after: int) -> Lines:
-    phones = [phone.no for phone in access.phones]
-    return changes_seen(changes_after(reading, phones, after, PAGE), access, links)
+async def reason_to_end(app: AppState, headers: Mapping[str, str], granted: Access) -> str | None:
+    """``revoked`` when the credential is no longer good, ``changed`` when it reaches other phones than it did."""
+    credential = sent_credential(headers)
+    if credential is None:
+        return None
+    try:
+        admission = await app.workers.run(partial(admission_of, app.store, credential))
+    except (Unauthorised, NotFound):
+        return "revoked"
+    except StorageError:
+        return None
+    return None if _reach(admission.access) == _reach(granted) else "changed"
+
+
+def _reach(access: Access) -> tuple[int, ...]:
+    return tuple(phone.no for phone in access.phones)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -85,8 +85,7 @@ class Request(Struct, frozen=True, kw_only=True):
     @property
     def base_url(self) -> str:
         """Where this server is reached from outside, without a slash at the end."""
-        public = self.app.settings.public_url
-        return public.rstrip("/") if public else f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+        return base_url_of(self.app.settings, self.scheme, self.headers)
 
 
 class Reply(Struct, frozen=True):
@@ -98,6 +97,12 @@ class Reply(Struct, frozen=True):
     content_type: str = JSON
     chunks: AsyncIterator[bytes] | None = None
     length: int | None = None
+
+
+def base_url_of(settings: Settings, scheme: str, headers: Mapping[str, str]) -> str:
+    """Where this server is reached from outside, without a slash at the end."""
+    public = settings.public_url
+    return public.rstrip("/") if public else f"{scheme}://{headers.get('host', 'localhost')}"
 
 
 def parse_query(raw: bytes) -> list[tuple[str, str]]:

@@ -75,6 +75,7 @@ _PERISKOPE = {
     "Reactions": f"{_ENVELOPE} reactions:@Reaction[]",
     "Empty": _ENVELOPE,
     "Notes": f"{_ENVELOPE} notes:any[] start_time:string end_time:string",
+    "NoTransport": "code:int message:string",
     "Queue": "active:int failed:int completed:int is_running:bool pending:int",
     "Broadcast": "broadcast_id*:string org_id:string total_chats:int logs:string[]",
     "Knowledge": "data:any[] count:int",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.types import Message, Send
@@ -49,12 +50,24 @@ class Sender:
         try:
             for at in range(0, len(body), PIECE):
                 piece = body[at : at + PIECE]
-                await self._in_time(send, {"type": "http.response.body", "body": piece, "more_body": True}, client)
+                await self.in_time(send, {"type": "http.response.body", "body": piece, "more_body": True}, client)
                 left -= len(piece)
                 self._unsent[token] -= len(piece)
-            await self._in_time(send, {"type": "http.response.body", "body": b""}, client)
+            await self.in_time(send, {"type": "http.response.body", "body": b""}, client)
         finally:
             self._unsent[token] -= left
+            if self._unsent[token] <= 0:
+                del self._unsent[token]
+
+    @contextmanager
+    def held(self, token: str, size: int) -> Iterator[None]:
+        """Meanwhile so many bytes are on their way to a client of a token. Raises StorageBusy as ``check``."""
+        self.check(token, size)
+        self._unsent[token] = self._unsent.get(token, 0) + size
+        try:
+            yield
+        finally:
+            self._unsent[token] -= size
             if self._unsent[token] <= 0:
                 del self._unsent[token]
 
@@ -63,10 +76,11 @@ class Sender:
         async for chunk in chunks:
             for at in range(0, len(chunk), PIECE):
                 piece = chunk[at : at + PIECE]
-                await self._in_time(send, {"type": "http.response.body", "body": piece, "more_body": True}, client)
-        await self._in_time(send, {"type": "http.response.body", "body": b""}, client)
+                await self.in_time(send, {"type": "http.response.body", "body": piece, "more_body": True}, client)
+        await self.in_time(send, {"type": "http.response.body", "body": b""}, client)
 
-    async def _in_time(self, send: Send, message: Message, client: Any) -> None:
+    async def in_time(self, send: Send, message: Message, client: Any) -> None:
+        """Send one event of the server's. Raises TooSlow."""
         try:
             async with asyncio.timeout(self._seconds):
                 await send(message)

@@ -6,26 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
-from backscroll.core.errors import NotFound, StorageError, Unauthorised
+from backscroll.core.errors import StorageError
 from backscroll.core.model import Access
-from backscroll.dialects.links import first_values
-from backscroll.dialects.native.changes import Lines, render_changes, server_sent, server_sent_lines
+from backscroll.dialects.links import Links, first_values
+from backscroll.dialects.native.changes import Lines, changes_seen, render_changes, server_sent, server_sent_lines
 from backscroll.dialects.native.errors import Gone
 from backscroll.dialects.native.requests import parse_after, parse_limit
 from backscroll.dialects.parameters import Param
 from backscroll.formats.jsontext import encode
-from backscroll.http.auth import admission_of, sent_credential
 from backscroll.http.body import hung_up
-from backscroll.http.live import Feeds
+from backscroll.http.live import BUSY_SECONDS, HEARTBEAT_SECONDS, Feeds, Way, reason_to_end
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Route
 from backscroll.http.routes.native import answer, get, limit, links_of
 from backscroll.storage.read.changes import changes_after
 from backscroll.storage.read.names import Reading
 
-HEARTBEAT_SECONDS = 15.0
-BUSY_SECONDS = 1.0
-"""Before a stream asks again while the database is away."""
+PAGE = 200
+"""Lines of the feed that are read at a time."""
 HEADERS = (("cache-control", "no-store"), ("x-accel-buffering", "no"))
 
 
@@ -90,31 +88,25 @@ async def _next(request: Request, feeds: Feeds, place: int) -> tuple[str | None,
     """Why the stream ends, or what comes next; neither when nothing came for a while."""
     org = request.granted.org.no
     if not await feeds.news(org, place, HEARTBEAT_SECONDS):
-        return await _ended(request), None
+        return await reason_to_end(request.app, request.headers, request.granted), None
+    way = Way("events", partial(_lines, links=links_of(request)))
     try:
-        lines = await feeds.read(request.granted, links_of(request), place)
+        lines = await feeds.read(request.granted, place, way)
     except StorageError:
         await asyncio.sleep(BUSY_SECONDS)
         return None, None
-    return (await _ended(request) if lines.touches_tokens else None), lines
+    return (await reason_to_end(request.app, request.headers, request.granted) if lines.touches_tokens else None), lines
 
 
-async def _ended(request: Request) -> str | None:
-    """``revoked`` when the credential is no longer good, ``changed`` when it reaches other phones than it did."""
-    credential = sent_credential(request.headers)
-    if credential is None:
-        return None
-    try:
-        admission = await request.app.workers.run(partial(admission_of, request.app.store, credential))
-    except (Unauthorised, NotFound):
-        return "revoked"
-    except StorageError:
-        return None
-    return None if _reach(admission.access) == _reach(request.granted) else "changed"
+def _lines(reading: Reading, access: Access, after: int, links: Links) -> Lines:
+    phones = [phone.no for phone in access.phones]
+    return changes_seen(changes_after(reading, phones, after, PAGE), access, links)
 
 
-def _reach(access: Access) -> tuple[int, ...]:
-    return tuple(phone.no for phone in access.phones)
+async def no_polling(request: Request) -> Reply:
+    """What a client of Socket.IO is told that begins with another transport than a WebSocket."""
+    refusal = {"code": 0, "message": "Transport unknown: this server speaks websocket only"}
+    return Reply(400, encode(refusal), HEADERS)
 
 
 AFTER = Param(name="after", type="integer", minimum=0, description="The seq of the last change that is known.")
@@ -149,5 +141,19 @@ ROUTES: tuple[Route, ...] = (
         answers={200: Answer(description="Events, until either side ends", content_type="text/event-stream")},
         errors=(401, 422, 429),
         tag="backscroll: archive",
+    ),
+    Route(
+        method="GET",
+        path="/socket.io",
+        dialect="periskope",
+        summary="Listen to events as Periskope's client does",
+        description=(
+            "A WebSocket that speaks Socket.IO (`EIO=4&transport=websocket`); the official client opens it with "
+            "`connect()`. `Authorization` and `x-phone` are read from its handshake. Other transports are refused."
+        ),
+        handler=no_polling,
+        answers={400: Answer(description="Not a WebSocket", schema="periskope.NoTransport")},
+        tag="periskope",
+        scope=None,
     ),
 )
