@@ -8,6 +8,7 @@ import click
 
 from backscroll.cli.backups import backup, restore
 from backscroll.cli.common import RootCommands, shared_options
+from backscroll.cli.coverage import coverage
 from backscroll.cli.database import copy, db
 from backscroll.cli.exports import export
 from backscroll.cli.imports import import_
@@ -44,6 +45,7 @@ COMMANDS = (
     token,
     source,
     sync,
+    coverage,
     quarantine,
     import_,
     export,

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from backscroll.core.coverage import Coverage, Heard
 from backscroll.core.model import Media, Member, Message, Source
 
 
@@ -177,3 +178,9 @@ class Batch(Struct, frozen=True, kw_only=True):
     answer: Answer | None = None
     import_id: int | None = None
     """The import that it is part of (``Store.begin_import``); None for what comes live."""
+    vouches: bool = True
+    """Of an import: it tells all that was said in each chat between the first and the last of its messages."""
+    coverage: tuple[Coverage, ...] = ()
+    """What the source vouches for besides."""
+    heard: Heard | None = None
+    """That the source is alive, where it is a live one."""

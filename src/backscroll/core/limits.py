@@ -6,6 +6,7 @@ import datetime
 import re
 
 from backscroll.core import events, ids
+from backscroll.core.coverage import Coverage
 from backscroll.core.errors import BadField
 from backscroll.core.model import Message
 
@@ -57,6 +58,15 @@ def check(event: events.Event) -> None:
             _check_phone(event)
         case _:
             _check_annotation(event)
+
+
+def check_coverage(told: Coverage) -> None:
+    """``BadField`` for a span that the archive could not keep."""
+    _check_jids(phone=told.phone, chat=told.chat)
+    _check_times(since=told.since, until=told.until)
+    _check_text("origin", told.origin, MAX_ID)
+    if told.since > told.until:
+        raise BadField("until", str(told.until), "must not lie before since")
 
 
 def _check_message(message: Message) -> None:

@@ -1,6 +1,6 @@
 """What the store needs of a database: transactions, and statements by name.
 
-Statements live in ``sql/queries.sql`` under ``-- name: …`` heads and use ``:name`` parameters.
+Statements live in ``sql/queries.sql`` and its neighbours under ``-- name: …`` heads and use ``:name`` parameters.
 ``(:name*)`` takes a sequence and becomes as many parameters as it has. Where an engine needs other
 words, its twin ``queries.<engine>.sql`` replaces the statement of that name.
 """
@@ -97,7 +97,7 @@ def load_statements(engine: str) -> dict[str, str]:
     """All statements that ``engine`` runs, by name."""
     folder = files("backscroll.database") / "sql"
     statements = copying_statements()
-    for name in ("queries.sql", "checks.sql"):
+    for name in ("queries.sql", "checks.sql", "coverage.sql"):
         statements |= _parse((folder / name).read_text("utf-8"))
     twin = folder / f"queries.{engine}.sql"
     if twin.is_file():

@@ -66,7 +66,8 @@ TABLES: tuple[Table, ...] = (
     _table(
         "sources",
         "source",
-        "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at",
+        "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at "
+        "attended_at sequence",
     ),
     _table("answers", "source key", "digest status body created_at"),
     _table("positions", "stream", "place told"),
@@ -80,6 +81,7 @@ TABLES: tuple[Table, ...] = (
     _table("import_facts", "import phone jid", "facts"),
     _table("import_mappings", "import lid jid", ""),
     _table("import_files", "import file", ""),
+    _table("spans", "phone jid import origin since_at", "until_at ended"),
 )
 """In an order in which they may be made and filled; backwards, they may be emptied."""
 

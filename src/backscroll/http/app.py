@@ -28,6 +28,7 @@ from backscroll.http.page_cache import Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
 from backscroll.http.routes import (
+    coverage,
     exports,
     gowa,
     health,
@@ -73,6 +74,7 @@ ROUTES: tuple[Route, ...] = (
     *sources.ROUTES,
     *exports.ROUTES,
     *search.ROUTES,
+    *coverage.ROUTES,
     *live.ROUTES,
     *periskope.ROUTES,
     *gowa.ROUTES,

@@ -149,6 +149,8 @@ _NATIVE_MESSAGE = f"""{_MESSAGE}
     quoted:object? reactions:object[] receipts:object? file:@File? place:object? contacts:object[] poll:object?
     call:object? notice:object?
 """
+_KNOWN = "first_message_at:time? last_message_at:time? messages:int"
+_COVERED = "covered_from:time? covered_until:time? spans:@Span[] gaps:@Gap[] more_spans:bool more_gaps:bool"
 _BACKSCROLL = {
     "Media": _PERISKOPE["Media"],
     "DeliveryInfo": _PERISKOPE["DeliveryInfo"],
@@ -160,7 +162,7 @@ _BACKSCROLL = {
     "Chat": _CHAT,
     "ChatDetails": f"""{_CHAT}
         description:string? created_at:time? ephemeral_seconds:int? is_exited:bool? invite_link:string? members:object[]
-        members_total:int first_message_at:time? labels:string[]
+        members_total:int first_message_at:time? labels:string[] coverage:@Covered
     """,
     "Person": "jid:string name:string?",
     "File": """
@@ -175,7 +177,20 @@ _BACKSCROLL = {
         chat:object versions:object[] receipt_list:object[] tellings:object[] has_original:bool
     """,
     "Originals": "items:object[]",
-    "Spine": "months*:any[] days*:any[] month*:string before*:int first_at*:time? last_at*:time? total*:int",
+    "Spine": """
+        months*:any[] days*:any[] month*:string before*:int first_at*:time? last_at*:time? total*:int
+        covered_from*:time? covered_until*:time? gaps*:@BriefGap[]
+    """,
+    "Coverage": "phones:@PhoneCoverage[] items:@ChatCoverage[] next:string? total:int",
+    "PhoneCoverage": f"phone:string name:string? {_KNOWN} {_COVERED}",
+    "ChatCoverage": f"phone:string chat_id:string name:string? kind:string {_KNOWN} {_COVERED}",
+    "Covered": _COVERED,
+    "Span": "from:time to:time scope:string live:bool ended:string? source:@Teller",
+    "Teller": "id:string? how:string kind:string name:string?",
+    "Gap": "from:time to:time? reason:string text:string messages:int evidence:@Evidence[] remedy:@Remedy",
+    "BriefGap": "from:time to:time? reason:string messages:int",
+    "Evidence": "code:string at:time? count:int? source:@Teller? text:string",
+    "Remedy": "code:string text:string command:string?",
     "Files": f"items:object[] {_LIST}",
     "Contacts": f"items:@Contact[] {_LIST}",
     "Contact": _CONTACT,

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from backscroll.core.coverage import origin_of
 from backscroll.core.errors import BadField, StorageError
 from backscroll.core.events import Batch
 from backscroll.ingest.pipeline import apply_with_retry
@@ -111,6 +112,7 @@ def _gowa(work: _Work) -> dict[str, Any]:
         since=work.since,
         progress=lambda at: work.report(at.messages),
         sleep=work.sleep,
+        origin=origin_of("pull", work.source.kind, work.source.id),
     )
     found: dict[str, Any] = msgspec.to_builtins(summary)
     return found

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct, structs
 
 from backscroll.core import events
+from backscroll.core.coverage import Heard
 from backscroll.core.errors import BadField, NotFound, Unreadable
 from backscroll.core.events import Answer, Batch, Event, NumberMapped, PhoneSeen
 from backscroll.core.ids import canonical, user_part
@@ -57,7 +58,7 @@ class Ingestor:
         self._now = now
         self._opened: dict[str, tuple[float, Opened]] = {}
         self._phones: dict[int, tuple[float, dict[str, Phone]]] = {}
-        self._heard: dict[str, float] = {}
+        self._heard: dict[tuple[str, str], float] = {}
         self._mapped: OrderedDict[tuple[int, NumberMapped], None] = OrderedDict()
 
     def open(self, id: str) -> Opened:
@@ -82,12 +83,11 @@ class Ingestor:
             return self._quarantine(source, body, [error])
         fit, problems = self._fit(source, observed.events)
         try:
-            self._write(source, Batch(source=connector.counts_as, events=fit, raw=observed.raw))
+            batch = self._with_life(source, Batch(source=connector.counts_as, events=fit, raw=observed.raw))
+            self._write(source, batch)
         except (BadField, NotFound) as error:
             return self._quarantine(source, body, [_as_unreadable(source, error)])
         self._connect(source, observed.connections)
-        if fit:
-            self._hear(source)
         if problems := [*observed.problems, *problems]:
             return structs.replace(self._quarantine(source, body, problems), events=len(fit))
         return Outcome(len(fit))
@@ -109,9 +109,7 @@ class Ingestor:
             digest = hashlib.sha256(body).hexdigest()
             kept = Answer(source=source.id, key=key, digest=digest, status=200, body=answer(len(fit)))
         batch = Batch(source=pushed(source.kind).counts_as, events=fit, raw=observed.raw, answer=kept)
-        self._write(source, batch)
-        if fit:
-            self._hear(source)
+        self._write(source, self._with_life(source, batch, observed.sequence))
         return Outcome(len(fit))
 
     def retry(self, source: LiveSource, body: bytes) -> Outcome:
@@ -142,9 +140,11 @@ class Ingestor:
         return known[1]
 
     def _write(self, source: LiveSource, batch: Batch) -> None:
-        if not (batch.events or batch.raw or batch.answer):
+        if not (batch.events or batch.raw or batch.answer or batch.heard):
             return
         self._store.apply(source.org, batch)
+        if batch.heard is not None:
+            self._connect_by_events(source)
         for event in batch.events:
             if isinstance(event, NumberMapped):
                 self._remember(source.org, event)
@@ -216,16 +216,25 @@ class Ingestor:
         for connection in connections:
             phone = phones.get(connection.phone)
             if phone is not None and phone.state != connection.state:
-                self._store.sources.connect(source.org, phone.no, connection.state, connection.at)
+                self._store.sources.connect(source.org, phone.no, connection.state, connection.at, source.id)
                 self._phones.pop(source.org, None)
 
-    def _hear(self, source: LiveSource) -> None:
-        """Note that the source is alive, every few seconds at most."""
+    def _with_life(self, source: LiveSource, batch: Batch, sequence: int | None = None) -> Batch:
+        """The batch with a sign that the source is alive, every few seconds for each phone at most."""
+        if not batch.events and sequence is None:
+            return batch
+        own = next((jid for jid, phone in self._phones_of(source.org).items() if phone.no == source.phone), None)
+        phones = {"", own, *map(_phone_of, batch.events)} - {None}
         now = self._now()
-        if now < self._heard.get(source.id, 0.0):
-            return
-        self._heard[source.id] = now + HEARD_SECONDS
-        self._store.sources.hear(source)
+        due = sorted(jid for jid in phones if jid is not None and now >= self._heard.get((source.id, jid), 0.0))
+        if not due and sequence is None:
+            return batch
+        self._heard.update({(source.id, jid): now + HEARD_SECONDS for jid in due})
+        heard = Heard(source=source.id, phones=tuple(filter(None, due)), sequence=sequence)
+        return structs.replace(batch, heard=heard)
+
+    def _connect_by_events(self, source: LiveSource) -> None:
+        """What a gateway tells shows that it is connected, where it does not say so itself."""
         if source.phone is not None and source.kind not in _SAYS_CONNECTION:
             own = next((p for p in self._phones_of(source.org).values() if p.no == source.phone), None)
             if own is not None and own.state != "CONNECTED":

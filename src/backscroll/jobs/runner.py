@@ -51,6 +51,7 @@ def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], ob
 
 
 def _see_to(store: Store, org: Org, stop: Callable[[], bool]) -> None:
+    store.sources.attend(org.no)
     if store.finish_merges(org.no, stop):
         log.info("moved messages of merged contacts of organisation %s", org.id)
     if taken := retry_waiting(store, org.no):

@@ -928,6 +928,7 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.chat = :co
 
 -- name: phone_is_referred_to
 SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.phone = :phone)
+    OR EXISTS (SELECT 1 FROM spans s WHERE s.org = :org AND s.phone = :phone)
     OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone = :phone)
     OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone);
 
@@ -973,7 +974,8 @@ ORDER BY phone, chat, id LIMIT :limit;
 SELECT DISTINCT import, 'import_retold' FROM import_retold WHERE org = :org
 UNION ALL SELECT DISTINCT import, 'import_facts' FROM import_facts WHERE org = :org
 UNION ALL SELECT DISTINCT import, 'import_mappings' FROM import_mappings WHERE org = :org
-UNION ALL SELECT DISTINCT import, 'import_files' FROM import_files WHERE org = :org;
+UNION ALL SELECT DISTINCT import, 'import_files' FROM import_files WHERE org = :org
+UNION ALL SELECT DISTINCT import, 'spans' FROM spans WHERE org = :org;
 
 -- name: lost_import_files
 SELECT f.import, f.file FROM import_files f WHERE f.org = :org

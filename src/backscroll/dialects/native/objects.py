@@ -9,9 +9,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from backscroll.core.answers import ContactCard, MediaPage, Original, PhoneSummary, Spine
+from backscroll.core.coverage import Covered
 from backscroll.core.model import Access, ArchivedMessage, Chat, ChatPage, Contact, ContactPage, Member
 from backscroll.core.query import ChatQuery, ContactQuery, MediaQuery
 from backscroll.dialects.links import Links
+from backscroll.dialects.native.coverage import brief_gaps, covered_object
 from backscroll.dialects.native.cursors import encode_cursor
 from backscroll.dialects.native.messages import file_of, key_of, time_text
 from backscroll.dialects.periskope.messages import sender_of
@@ -82,7 +84,7 @@ def _preview(archived: ArchivedMessage) -> dict[str, Any]:
     }
 
 
-def render_chat(chat: Chat, spine: Spine) -> bytes:
+def render_chat(chat: Chat, spine: Spine, covered: Covered) -> bytes:
     """One chat with its members, and when it began."""
     members = sorted(chat.members, key=_admins_first)
     return encode(
@@ -97,6 +99,7 @@ def render_chat(chat: Chat, spine: Spine) -> bytes:
             "members_total": len(members),
             "first_message_at": time_text(spine.first_at),
             "labels": list(chat.labels),
+            "coverage": covered_object(covered),
         }
     )
 
@@ -114,8 +117,8 @@ def _member(member: Member) -> dict[str, Any]:
     }
 
 
-def render_months(spine: Spine) -> bytes:
-    """``months``: ``["2026-07", 38]``, oldest first."""
+def render_months(spine: Spine, covered: Covered) -> bytes:
+    """``months``: ``["2026-07", 38]``, and the times that no source covers; oldest first."""
     return encode(
         {
             "months": [[f"{bucket // 12:04d}-{bucket % 12 + 1:02d}", n] for bucket, n in spine.buckets],
@@ -123,6 +126,7 @@ def render_months(spine: Spine) -> bytes:
             "last_at": time_text(spine.last_at),
             "total": spine.total,
         }
+        | brief_gaps(covered)
     )
 
 

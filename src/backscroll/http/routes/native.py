@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -38,6 +39,7 @@ from backscroll.formats.periskope_ids import MessageRef
 from backscroll.http.links import SignedLinks
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Handler, Route
+from backscroll.storage.read.coverage import Coverages
 from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.media_lists import list_media
@@ -89,7 +91,8 @@ async def get_chat(request: Request) -> Reply:
         chat = Lists.of(reading).chat((phone.no,), jid)
         if chat is None:
             raise NotFound("chat", jid)
-        return render_chat(chat, spine_of(reading, phone.no, jid))
+        covered = Coverages(reading, time.time_ns() // 1000).of_chat(phone.no, jid)
+        return render_chat(chat, spine_of(reading, phone.no, jid), covered)
 
     return await answer(request, question)
 
@@ -130,7 +133,8 @@ async def get_spine(request: Request) -> Reply:
 
     def question(reading: Reading) -> bytes:
         if month is None:
-            return render_months(spine_of(reading, phone.no, jid))
+            covered = Coverages(reading, time.time_ns() // 1000).of_chat(phone.no, jid)
+            return render_months(spine_of(reading, phone.no, jid), covered)
         return render_days(spine_of(reading, phone.no, jid, month[1]), month[0])
 
     return await answer(request, question)
@@ -317,7 +321,10 @@ ROUTES: tuple[Route, ...] = (
         get_spine,
         "Spine",
         (PHONE, JID, Param(name="month", example="2026-03", description="The days of this month instead of months.")),
-        description="Months and days are those of UTC; empty ones are left out.",
+        description=(
+            "Months and days are those of UTC; empty ones are left out. With the months come the times that no source "
+            "covers, oldest first."
+        ),
     ),
     get("/api/messages/{key}", "Show all that is known of a message", get_message, "MessageDetails", (KEY,)),
     get("/api/messages/{key}/original", "Show a message as it was received", get_original, "Originals", (KEY,)),

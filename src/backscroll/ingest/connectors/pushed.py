@@ -43,6 +43,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     raw: bytes | None = None
     problems: list[Unreadable] = []
     connections: list[Connection] = []
+    sequence: int | None = None
+    """Number of the payload, where its sender counts them one by one."""
 
 
 def nothing() -> Observed:

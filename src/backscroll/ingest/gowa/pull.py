@@ -17,6 +17,7 @@ import httpx
 from msgspec import Struct
 
 from backscroll.concurrency.retry import retry
+from backscroll.core.coverage import Coverage
 from backscroll.core.errors import Error, Unauthorised, Unreadable
 from backscroll.core.events import Batch
 from backscroll.ingest.connectors.gowa.answers import BadRow, ChatRow, read_chats, read_messages
@@ -59,15 +60,17 @@ def pull(
     progress: Callable[[PullSummary], None] = lambda _: None,
     client: httpx.Client | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    origin: str | None = None,
 ) -> PullSummary:
     """Take what GOWA has of ``phone`` (a JID): everything, or what was written after ``since``.
 
     ``login`` is USER:PASSWORD. What is there already is told again without harm. Raises ``PullStopped``,
-    ``Unauthorised`` or ``Unreadable``; what ``progress`` raises ends the run as well.
+    ``Unauthorised`` or ``Unreadable``; what ``progress`` raises ends the run as well. ``origin`` is who vouches for
+    what was walked; nobody does without it.
     """
     own = client or httpx.Client(timeout=httpx.Timeout(60.0, connect=15.0), follow_redirects=False)
     try:
-        run = _Run(store, org, phone, _Server(own, url.rstrip("/"), login, phone, sleep), progress)
+        run = _Run(store, org, phone, _Server(own, url.rstrip("/"), login, phone, sleep), progress, origin)
         run.everything(since)
         return run.summary
     finally:
@@ -129,7 +132,13 @@ class _Server:
 
 class _Run:
     def __init__(
-        self, store: Store, org: int, phone: str, server: _Server, progress: Callable[[PullSummary], None]
+        self,
+        store: Store,
+        org: int,
+        phone: str,
+        server: _Server,
+        progress: Callable[[PullSummary], None],
+        origin: str | None,
     ) -> None:
         self.summary = PullSummary()
         self._store = store
@@ -137,12 +146,23 @@ class _Run:
         self._phone = phone
         self._server = server
         self._progress = progress
+        self._origin = origin
+        self._started = time.time_ns() // 1000
 
     def everything(self, since: int | None) -> None:
         """All chats first: which of them come later in the list changes with each message."""
         for chat in [*self._chats()]:
             if since is None or chat.touched_at is None or chat.touched_at >= since:
                 self._walk(chat.jid, since)
+        if since is not None:
+            self._keep(Batch(source="gowa", events=[], coverage=self._covered(None, since)), [])
+
+    def _covered(self, chat: str | None, since: int | None) -> tuple[Coverage, ...]:
+        """What was walked: from now back to ``since``."""
+        if self._origin is None or since is None or since > self._started:
+            return ()
+        told = Coverage(phone=self._phone, chat=chat, since=since, until=self._started, origin=self._origin)
+        return (told,)
 
     def _chats(self) -> Iterator[ChatRow]:
         offset, seen = 0, set[str]()
@@ -168,7 +188,8 @@ class _Run:
             if offset and body == last:
                 raise PullStopped(f"{path}: the server ignores the offset, so older messages cannot be had")
             last = body
-            self._keep(Batch(source="gowa", events=page.events, raw=body), page.bad)
+            covered = self._covered(chat, page.oldest) if since is None else ()
+            self._keep(Batch(source="gowa", events=page.events, raw=body, coverage=covered), page.bad)
             self.summary.messages += page.rows
             self._progress(self.summary)
             if page.rows < PAGE:

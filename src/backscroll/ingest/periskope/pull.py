@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, to_builtins
 
 from backscroll.concurrency.retry import retry
+from backscroll.core.coverage import Coverage, origin_of
 from backscroll.core.errors import BadField, Error, Unauthorised, Unreadable
 from backscroll.core.events import Batch, ChatSeen, Event, MessageSeen, NumberMapped, PhoneSeen
 from backscroll.core.events import ContactSeen as _ContactSeen
@@ -67,6 +68,8 @@ class PullSummary(Struct, kw_only=True):
     """Files that could not be had, by reason."""
     skipped: dict[str, str] = {}
     """Lists that the server did not give, and why."""
+    walked: tuple[int, int] | None = None
+    """Between these times all messages of all chats were asked for, beyond what an earlier run had walked."""
 
 
 def pull(
@@ -133,6 +136,7 @@ class _Run:
         self._progress = progress
         self._page_size = page_size
         self._now = now
+        self._phones_met: set[str] = set()
 
     def everything(self, full: bool) -> None:
         """All lists; those beside the messages are skipped where the server does not offer them."""
@@ -200,13 +204,27 @@ class _Run:
     def _pass(self, stream: str, what: str, path: str, read: Read, place: Place) -> Place:
         """Down from the top to the floor, then what is newer than the top: it came meanwhile or is dated ahead."""
         for page, body, place in self._pages(path, read, place):  # noqa: B020
-            self._keep(what, page, body, (stream, saved(place)))
+            self._keep(what, page, body, (stream, saved(place)), vouches=what == "messages" and place.floor is None)
         ahead = Place(top=place.top, end=FAR_END, floor=place.top)
         for page, body, _ in self._pages(path, read, ahead):
             self._keep(what, page, body, None)
+        coverage = self._covered(place) if what == "messages" else ()
         place = place.finished()
-        apply_with_retry(self._store, self._org, Batch(source="periskope", events=[], position=(stream, saved(place))))
+        done = Batch(source="periskope", events=[], position=(stream, saved(place)), coverage=coverage)
+        apply_with_retry(self._store, self._org, done)
         return place
+
+    def _covered(self, place: Place) -> tuple[Coverage, ...]:
+        """What a run that goes on from an earlier one adds: the same stretch of all chats.
+
+        A run that walks everything is an import that vouches for each chat by its messages.
+        """
+        if place.floor is None or place.top <= place.floor:
+            return ()
+        self.summary.walked = (place.floor, place.top)
+        origin = origin_of("pull", "periskope", self._server.base)
+        jids = sorted(self._phones_met if self._only is None else {self._only})
+        return tuple(Coverage(phone=jid, since=place.floor, until=place.top, origin=origin) for jid in jids)
 
     def _pages(self, path: str, read: Read, place: Place) -> Iterator[tuple[PulledPage, bytes, Place]]:
         last, at = None, None
@@ -240,13 +258,17 @@ class _Run:
 
     # Keeping
 
-    def _keep(self, what: str, page: PulledPage, body: bytes, position: tuple[str, str] | None) -> None:
+    def _keep(
+        self, what: str, page: PulledPage, body: bytes, position: tuple[str, str] | None, *, vouches: bool = False
+    ) -> None:
         """Write a page; its place counts as reached only when its files are there too."""
         for row in page.unreadable:
             retry(lambda row=row: self._store.quarantine(self._org, "periskope", row.payload, str(row.error)))  # type: ignore[misc]
         events = [event for event in page.events if self._wanted(event)]
         files = self._files
-        batch = Batch(source="periskope", events=events, raw=body, position=None if files else position)
+        self._phones_met |= {canonical(event.jid) for event in events if isinstance(event, PhoneSeen)}
+        place = None if files else position
+        batch = Batch(source="periskope", events=events, raw=body, position=place, vouches=vouches)
         applied = apply_with_retry(self._store, self._org, batch)
         self.summary.changed += applied.changed
         if files:

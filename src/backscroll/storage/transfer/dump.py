@@ -17,7 +17,9 @@ import zstandard
 from msgspec import Struct, structs
 
 from backscroll.core import events
+from backscroll.core.coverage import Coverage
 from backscroll.core.errors import NotFound, StorageBusy
+from backscroll.core.limits import check_coverage
 from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey, Org, Phone, Source
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import accounts
@@ -37,6 +39,7 @@ from backscroll.storage.records.resolve import (
 )
 from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, problem_of, row_of
 from backscroll.storage.records.tellers import NOBODY, encode_tellers
+from backscroll.storage.transfer.coverage_lines import coverage_of
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MOVED
@@ -92,7 +95,7 @@ class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: str | None = None
 
 
-Dumped = events.Event | FileKept | RawKept | PositionKept
+Dumped = events.Event | FileKept | RawKept | PositionKept | Coverage
 _NOTHING = About()
 
 
@@ -237,10 +240,19 @@ class _Dumper:
             yield from self._raw_payloads()
         for page in self._contact_pages():
             yield from self._chats({contact: jid for contact, jid, _ in page})
+        yield from map(Line, self._coverage())
         if self._chat is None:
             yield from self._files()
             for stream, place in self._tx.all("list_positions", {"org": self._org}):
                 yield Line(PositionKept(stream, place))
+
+    def _coverage(self) -> Iterator[Coverage]:
+        aliases: list[str] = []
+        if self._chat is not None:
+            rows = self._tx.all("dump_aliases", {"org": self._org, "contacts": [self._chat]})
+            aliases = [alias for _, alias in rows]
+        for no, (phone, _) in self._phones.items():
+            yield from coverage_of(self._tx, self._org, no, phone.jid, self.chat_jid, aliases)
 
     # ------------------------------------------------------------------ damage
 
@@ -500,8 +512,12 @@ def restore_lines(
     writer.provenance.begin(import_id or NOBODY)
     message_writer = writer.message_writer = _KeepingTimes(tx, state, writer.resolver, now)
     heard: list[tuple[events.Event, About]] = []
+    covered: list[Coverage] = []
     for line in lines:
         match line.event:
+            case Coverage() as told:
+                check_coverage(told)
+                covered.append(told)
             case FileKept() | RawKept() | PositionKept() as kept:
                 _keep(tx, writer, kept, line.about)
             case event:
@@ -516,6 +532,8 @@ def restore_lines(
             observed[key].annotations.extend(what.annotations)
             message_writer.remember(key, what, about)
     writer.settle(observed)
+    for told in covered:
+        writer.coverage.note(writer.provenance.teller, writer.phones.find(told.phone)[0], told)
     writer.finish()
     return save_org_state(tx, state)
 

@@ -15,9 +15,12 @@ from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.aspects import STATE
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
+from backscroll.storage.write.coverage import Listening
 from backscroll.storage.write.idempotency import ANSWERS_US
 
 PREFIX = "src"
+ATTEND_US = 60_000_000
+"""So often a running server notes that it looks after the sources."""
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -132,6 +135,7 @@ class LiveSources:
 
         def work(tx: Txn) -> None:
             state = lock_org_state(tx, source.org)
+            Listening(tx, source.org).end(id, self._clock(), "removed")
             tx.run("remove_source", {"org": source.org, "source": id})
             left = {phone for _, _, phone, *_ in tx.all("list_sources", {"org": source.org})}
             if source.phone is not None and not left & {source.phone, None}:
@@ -142,24 +146,48 @@ class LiveSources:
 
         self._engine.write(work, source.org)
 
-    def hear(self, source: LiveSource) -> None:
-        """Note that the source has told something just now."""
-        params = {"org": source.org, "source": source.id, "now": self._clock()}
-        self._engine.write(lambda tx: tx.run("hear_source", params), source.org)
+    def attend(self, org: int) -> bool:
+        """Note that a server is running and hears the organisation's sources; says whether it was time to."""
+        now = self._clock()
 
-    def connect(self, org: int, phone: int, state: str, at: int | None = None) -> bool:
-        """Note whether a phone is connected, since ``at``; says whether that is news."""
-        params = {"org": org, "phone": phone, "state": state, "at": self._clock() if at is None else at}
+        def is_due(tx: Txn) -> bool:
+            times = [row[3] for row in tx.all("attended_sources", {"org": org})]
+            return any(at is None or now - at >= ATTEND_US for at in times)
+
+        def work(tx: Txn) -> None:
+            lock_org_state(tx, org)
+            if is_due(tx):
+                Listening(tx, org).attend(now)
+
+        due = self._engine.read(is_due, org)
+        if due:
+            self._engine.write(work, org)
+        return due
+
+    def connect(self, org: int, phone: int, state: str, at: int | None = None, source: str | None = None) -> bool:
+        """Note whether a phone is connected, since ``at``; says whether that is news. ``source`` says so."""
+        since = self._clock() if at is None else at
+        params = {"org": org, "phone": phone, "state": state, "at": since}
 
         def work(tx: Txn) -> bool:
             org_state = lock_org_state(tx, org)
             changed = tx.one("connect_phone", params) is not None
             if changed:
                 org_state.change("phone", phone, STATE)
+                if source is not None:
+                    self._cover(tx, source, org, phone, state, since)
             save_org_state(tx, org_state)
             return changed
 
         return self._engine.write(work, org)
+
+    def _cover(self, tx: Txn, source: str, org: int, phone: int, state: str, at: int) -> None:
+        """A source that is connected covers what comes; one that is not covers nothing."""
+        listening = Listening(tx, org)
+        if state == "CONNECTED":
+            listening.hear(source, [phone], at)
+        elif state == "DISCONNECTED":
+            listening.end(source, at, "disconnected", phone)
 
     def take_turn(self, source: LiveSource) -> leases.Lease | None:
         """The right to ask the source's upstream, unless another process has it."""

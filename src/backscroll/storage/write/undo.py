@@ -21,12 +21,14 @@ from backscroll.storage.records.registers import decode_registers, encode_regist
 from backscroll.storage.records.resolve import decode_told
 from backscroll.storage.records.tellers import decode_tellers
 from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.coverage import Spans, take_back_walk
 from backscroll.storage.write.imports import find_import, progress_of, save_progress
 from backscroll.storage.write.split import Split, Splitter, begin_split
 
 _RANGES = 50
 _CHUNK = 400
 PHASES = (
+    "coverage",
     "messages",
     "retold",
     "observations",
@@ -133,6 +135,14 @@ class _Undo:
             return "observations"
         at = PHASES.index(phase) + 1
         return PHASES[at] if at < len(PHASES) else "over"
+
+    # ------------------------------------------------------------------ coverage
+
+    def _take_coverage(self) -> bool:
+        """What the import vouches for, so that nothing of it counts as covered while its messages go."""
+        report = find_import(self._tx, self._writer.org, self._import)
+        take_back_walk(self._tx, self._writer.org, report)
+        return bool(Spans(self._tx, self._writer.org).forget_import(self._import, self._limit))
 
     # ------------------------------------------------------------------ messages
 

@@ -188,6 +188,13 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True):
     """Up to a thousand events, written together or not at all."""
 
     events: Annotated[list[AnyEvent], Meta(max_length=MAX_EVENTS)]
+    sequence: (
+        Annotated[
+            int,
+            Meta(ge=0, le=2**53, description="One more with each request of this source; a number left out is a gap."),
+        ]
+        | None
+    ) = None
 
 
 def schema() -> dict[str, Any]:
@@ -210,7 +217,8 @@ def observe(body: bytes, setup: Setup) -> Observed:
             observed.append(_event(event, setup))
         except Unreadable as error:
             raise Unreadable(SOURCE, f"events[{at}].{error.where}", error.problem) from None
-    return Observed(events=wire.unrepeated(observed), raw=body if observed else None)
+    raw = body if observed else None
+    return Observed(events=wire.unrepeated(observed), raw=raw, sequence=batch.sequence)
 
 
 def _event(event: AnyEvent, setup: Setup) -> events.Event:

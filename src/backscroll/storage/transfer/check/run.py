@@ -13,6 +13,7 @@ from backscroll.storage.accounts import accounts
 from backscroll.storage.files.keys import Sealer
 from backscroll.storage.transfer.check.contacts import aliases, contacts, merges, phones
 from backscroll.storage.transfer.check.counters import counters
+from backscroll.storage.transfer.check.coverage import spans
 from backscroll.storage.transfer.check.findings import Finding, Scan, Subject, bounded
 from backscroll.storage.transfer.check.imports import imports
 from backscroll.storage.transfer.check.kept import files, organisation, payloads, quarantine, tokens
@@ -36,6 +37,7 @@ SUBJECTS: tuple[Subject, ...] = (
     quarantine,
     files,
     imports,
+    spans,
 )
 """Each reads its own tables with bounded memory, whatever the size of the archive."""
 

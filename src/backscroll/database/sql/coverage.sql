@@ -1,0 +1,64 @@
+-- Which source vouches for which time (storage/write/coverage.py, storage/read/coverage.py).
+
+-- name: span_before
+-- The last span of one source that begins before a time.
+SELECT since_at, until_at, ended FROM spans
+WHERE org = :org AND phone = :phone AND jid = :jid AND import = :import AND origin = :origin AND since_at < :since
+ORDER BY since_at DESC LIMIT 1;
+
+-- name: spans_within
+-- Spans of one source that begin between two times, both included.
+SELECT since_at, until_at, ended FROM spans
+WHERE org = :org AND phone = :phone AND jid = :jid AND import = :import AND origin = :origin
+    AND since_at BETWEEN :since AND :until
+ORDER BY since_at;
+
+-- name: save_span
+INSERT INTO spans (org, phone, jid, import, origin, since_at, until_at, ended)
+VALUES (:org, :phone, :jid, :import, :origin, :since, :until, :ended)
+ON CONFLICT (org, phone, jid, import, origin, since_at) DO UPDATE SET until_at = excluded.until_at, ended = excluded.ended;
+
+-- name: delete_span
+DELETE FROM spans
+WHERE org = :org AND phone = :phone AND jid = :jid AND import = :import AND origin = :origin AND since_at = :since;
+
+-- name: places_of_origin
+-- Where a source told something.
+SELECT DISTINCT phone, jid FROM spans WHERE org = :org AND import = 0 AND origin = :origin;
+
+-- name: spans_of_import
+SELECT phone, jid, origin, since_at FROM spans WHERE org = :org AND import = :import
+ORDER BY phone, jid, origin, since_at LIMIT :limit;
+
+-- name: spans_of_chat
+-- Of the whole phone under '', of a chat under each of its JIDs; the latest first. Imports count once they are done.
+SELECT s.since_at, s.until_at, s.ended, s.origin, s.import, i.kind, i.file
+FROM spans s LEFT JOIN imports i ON i.org = :org AND i.import = s.import
+WHERE s.org = :org AND s.phone = :phone AND s.jid IN (:jids*) AND (s.import = 0 OR i.state = 'done')
+ORDER BY s.until_at DESC, s.since_at DESC, s.import DESC, s.origin LIMIT :limit;
+
+-- name: spans_after
+SELECT phone, jid, import, origin, since_at, until_at, ended FROM spans
+WHERE org = :org AND (phone, jid, import, origin, since_at) > (:phone, :jid, :import, :origin, :since)
+ORDER BY phone, jid, import, origin, since_at LIMIT :limit;
+
+-- name: dump_spans
+-- Those of one phone that stand, in an order that does not depend on numbers of this archive.
+SELECT s.jid, s.origin, s.import, i.kind, i.file, s.since_at, s.until_at, s.ended
+FROM spans s LEFT JOIN imports i ON i.org = :org AND i.import = s.import
+WHERE s.org = :org AND s.phone = :phone AND s.jid = :jid AND (s.import = 0 OR i.state = 'done');
+
+-- name: dump_spanned_chats
+SELECT DISTINCT jid FROM spans WHERE org = :org AND phone = :phone AND jid > :after ORDER BY jid LIMIT :limit;
+
+-- name: attended_sources
+SELECT source, kind, silent_after, attended_at, sequence FROM sources WHERE org = :org;
+
+-- name: attended_source
+SELECT source, kind, silent_after, attended_at, sequence FROM sources WHERE org = :org AND source = :source;
+
+-- name: attend_sources
+UPDATE sources SET attended_at = :now WHERE org = :org;
+
+-- name: save_sequence
+UPDATE sources SET sequence = :sequence WHERE org = :org AND source = :source;

@@ -1,0 +1,62 @@
+"""Coverage in a dump: what stands, under names that mean the same in another archive."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from backscroll.core.coverage import Coverage, Ended, origin_of
+from backscroll.database.protocol import Txn
+
+_PAGE = 400
+_Piece = tuple[int, int, Ended | None]
+
+
+def coverage_of(tx: Txn, org: int, phone: int, jid: str, chat: str | None, aliases: list[str]) -> Iterator[Coverage]:
+    """What sources vouch for of one phone, whose JID is ``jid``.
+
+    With ``chat`` only of that chat, which goes by ``aliases``: what holds for all chats then holds for this one.
+    """
+    if chat is not None:
+        spans = [piece for named in ["", *aliases] for piece in _spans(tx, org, phone, named).items()]
+        yield from _told(jid, chat, _together(spans))
+        return
+    yield from _told(jid, None, _spans(tx, org, phone, ""))
+    after = ""
+    while page := tx.all("dump_spanned_chats", {"org": org, "phone": phone, "after": after, "limit": _PAGE}):
+        after = page[-1][0]
+        for (named,) in page:
+            yield from _told(jid, named, _spans(tx, org, phone, named))
+
+
+def _spans(tx: Txn, org: int, phone: int, jid: str) -> dict[str, list[_Piece]]:
+    found: dict[str, list[_Piece]] = defaultdict(list)
+    for _, origin, _, kind, file, *piece in tx.all("dump_spans", {"org": org, "phone": phone, "jid": jid}):
+        since, until, ended = piece
+        found[origin or origin_of("import", kind, file)].append((since, until, ended))
+    return found
+
+
+def _together(spans: list[tuple[str, list[_Piece]]]) -> dict[str, list[_Piece]]:
+    found: dict[str, list[_Piece]] = defaultdict(list)
+    for origin, pieces in spans:
+        found[origin] += pieces
+    return found
+
+
+def _told(phone: str, chat: str | None, spans: dict[str, list[_Piece]]) -> Iterator[Coverage]:
+    for origin, pieces in sorted(spans.items()):
+        for since, until, ended in united(pieces):
+            yield Coverage(phone=phone, chat=chat, since=since, until=until, origin=origin, ended=ended)
+
+
+def united(pieces: list[_Piece]) -> list[_Piece]:
+    """The same times as spans that do not touch."""
+    found: list[_Piece] = []
+    for since, until, ended in sorted(pieces, key=lambda piece: piece[:2]):
+        if found and since <= found[-1][1]:
+            if until > found[-1][1]:
+                found[-1] = (found[-1][0], until, ended)
+        else:
+            found.append((since, until, ended))
+    return found

@@ -1,0 +1,259 @@
+"""Noting what sources vouch for, in the transaction of what they tell.
+
+Spans of one source that touch become one row, so that their number follows how often a source was interrupted and how
+many files were imported, never the messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core import events
+from backscroll.core.coverage import GRACE_US, SILENT_US, Coverage, Ended, Heard, origin_of
+from backscroll.core.imports import Import
+from backscroll.database.protocol import Txn
+from backscroll.storage.records.identity import canonical
+
+MAX_MISSING = 100
+"""Runs of missing numbers that are remembered of a source; the oldest are forgotten, and stay gaps."""
+
+
+class Place(Struct, frozen=True, order=True):
+    """Whose spans are meant: one source's, of a chat (``jid``) or of all chats of a phone ("")."""
+
+    phone: int
+    jid: str
+    import_id: int
+    origin: str
+
+
+class _Row(Struct, frozen=True):
+    since: int
+    until: int
+    ended: Ended | None
+
+
+class Spans:
+    """The table of spans of one organisation, in one writing transaction."""
+
+    def __init__(self, tx: Txn, org: int) -> None:
+        self._tx = tx
+        self._org = org
+
+    def _params(self, place: Place) -> dict[str, Any]:
+        where = {"org": self._org, "phone": place.phone, "jid": place.jid}
+        return where | {"import": place.import_id, "origin": place.origin}
+
+    def cover(self, place: Place, since: int, until: int, ended: Ended | None = None) -> None:
+        """Note a span; those of the same source that it touches become part of it."""
+        base = self._params(place)
+        touched = [_Row(*row) for row in self._tx.all("spans_within", base | {"since": since, "until": until})]
+        before = self._tx.one("span_before", base | {"since": since})
+        if before is not None and before[1] >= since:
+            touched.insert(0, _Row(*before))
+        last = max(touched, key=lambda row: row.until, default=None)
+        if last is not None and last.until > until:
+            until, ended = last.until, last.ended
+        first = min([since, *(row.since for row in touched)])
+        if touched == [_Row(first, until, ended)]:
+            return
+        for row in touched:
+            if row.since != first:
+                self._tx.run("delete_span", base | {"since": row.since})
+        self._tx.run("save_span", base | {"since": first, "until": until, "ended": ended})
+
+    def widen(self, place: Place, since: int, until: int) -> None:
+        """Note that the one span of this source reaches from here to there: nothing in between was left out."""
+        row = self.last(place)
+        if row is not None and row.since <= since and until <= row.until:
+            return
+        if row is not None:
+            since, until = min(since, row.since), max(until, row.until)
+        self.cover(place, since, until)
+
+    def cut(self, place: Place, since: int, until: int) -> None:
+        """Take a time out of what a source vouches for."""
+        base = self._params(place)
+        touched = [_Row(*row) for row in self._tx.all("spans_within", base | {"since": since, "until": until})]
+        before = self._tx.one("span_before", base | {"since": since})
+        if before is not None and before[1] >= since:
+            touched.append(_Row(*before))
+        for row in touched:
+            self._tx.run("delete_span", base | {"since": row.since})
+            if row.since < since:
+                self._tx.run("save_span", base | {"since": row.since, "until": since, "ended": None})
+            if row.until > until:
+                self._tx.run("save_span", base | {"since": until, "until": row.until, "ended": row.ended})
+
+    def last(self, place: Place) -> _Row | None:
+        """The latest span of this source."""
+        row = self._tx.one("span_before", self._params(place) | {"since": 2**62})
+        return None if row is None else _Row(*row)
+
+    # ------------------------------------------------------------------ live sources
+
+    def hear(self, place: Place, at: int, limit: int) -> None:
+        """The source told something: what lies between is covered, unless it was away or silent for too long."""
+        last = self.last(place)
+        if last is None:
+            self.cover(place, at, at)
+        elif at <= last.until:
+            return
+        elif at - last.until <= (limit if last.ended is None else GRACE_US):
+            self.cover(place, last.until, at)
+        else:
+            if last.ended is None:
+                self._end(place, last, last.until, "silence")
+            self.cover(place, at, at)
+
+    def end(self, place: Place, at: int, limit: int, ended: Ended) -> None:
+        """From ``at`` on the source covers nothing; until then it did, if it was heard of not too long before."""
+        last = self.last(place)
+        if last is None or last.ended is not None:
+            return
+        if at - last.until > limit:
+            self._end(place, last, last.until, "silence")
+        else:
+            self._end(place, last, max(at, last.until), ended)
+
+    def _end(self, place: Place, row: _Row, until: int, ended: Ended) -> None:
+        self._tx.run("save_span", self._params(place) | {"since": row.since, "until": until, "ended": ended})
+
+    def places_of(self, origin: str) -> list[Place]:
+        """Where a live source told something."""
+        rows = self._tx.all("places_of_origin", {"org": self._org, "origin": origin})
+        return [Place(phone, jid, 0, origin) for phone, jid in rows]
+
+    # ------------------------------------------------------------------ imports
+
+    def forget_import(self, import_id: int, limit: int) -> int:
+        """Take up to ``limit`` spans of an import away; returns how many."""
+        rows = self._tx.all("spans_of_import", {"org": self._org, "import": import_id, "limit": limit})
+        for phone, jid, origin, since in rows:
+            self._tx.run("delete_span", self._params(Place(phone, jid, import_id, origin)) | {"since": since})
+        return len(rows)
+
+
+class Numbers(Struct):
+    """Which numbers of a source's requests came. ``missing``: first and last number, and between which times."""
+
+    last: int
+    missing: list[tuple[int, int, int, int]] = []
+
+
+class Listening:
+    """Live sources of one organisation, as a writing transaction meets them."""
+
+    def __init__(self, tx: Txn, org: int) -> None:
+        self._tx = tx
+        self._org = org
+        self._spans = Spans(tx, org)
+
+    def hear(self, id: str, phones: Iterable[int], at: int, sequence: int | None = None) -> None:
+        """A source told something of these phones; ``sequence`` is the number of its request, where it counts them."""
+        row = self._tx.one("attended_source", {"org": self._org, "source": id})
+        if row is None:
+            return
+        source, kind, silent_after, attended_at, numbers = row
+        self._notice_absence(source, kind, silent_after, attended_at, at)
+        limit, origin = silent_after or SILENT_US, origin_of("live", kind, source)
+        places = [Place(phone, "", 0, origin) for phone in sorted(set(phones))]
+        if sequence is not None:
+            counted = self._counted(numbers, sequence, at, places, limit)
+            self._tx.run("save_sequence", {"org": self._org, "source": source, "sequence": counted})
+        for place in places:
+            self._spans.hear(place, at, limit)
+        self._tx.run("hear_source", {"org": self._org, "source": source, "now": at})
+
+    def end(self, source: str, at: int, ended: Ended, phone: int | None = None) -> None:
+        """The source covers nothing from now on: one phone, or all that it told of."""
+        row = self._tx.one("attended_source", {"org": self._org, "source": source})
+        if row is not None:
+            limit, origin = row[2] or SILENT_US, origin_of("live", row[1], source)
+            for place in self._spans.places_of(origin):
+                if phone in (None, place.phone):
+                    self._spans.end(place, at, limit, ended)
+
+    def attend(self, now: int) -> None:
+        """Note that a server is running, so that the time in which none was is known later."""
+        for source, kind, silent_after, attended_at, _ in self._tx.all("attended_sources", {"org": self._org}):
+            self._notice_absence(source, kind, silent_after, attended_at, now)
+        self._tx.run("attend_sources", {"org": self._org, "now": now})
+
+    def _notice_absence(self, source: str, kind: str, limit: int | None, attended_at: int | None, now: int) -> None:
+        if attended_at is None or now - attended_at <= GRACE_US:
+            return
+        for place in self._spans.places_of(origin_of("live", kind, source)):
+            self._spans.end(place, attended_at, limit or SILENT_US, "server_down")
+
+    def _counted(self, known: str | None, number: int, at: int, places: list[Place], limit: int) -> str:
+        """Follow the numbers of a source's requests: one that is left out is a gap until it comes."""
+        numbers = Numbers(last=number) if known is None else msgspec.json.decode(known, type=Numbers)
+        if number > numbers.last + 1:
+            before = max((last.until for place in places if (last := self._spans.last(place))), default=at)
+            numbers.missing = [*numbers.missing, (numbers.last + 1, number - 1, before, at)][-MAX_MISSING:]
+            for place in places:
+                self._spans.end(place, before, limit, "sequence")
+                self._spans.cover(place, at, at)
+        elif number <= numbers.last:
+            self._fill(numbers, number, places)
+        numbers.last = max(numbers.last, number)
+        return msgspec.json.encode(numbers).decode()
+
+    def _fill(self, numbers: Numbers, number: int, places: list[Place]) -> None:
+        run = next((run for run in numbers.missing if run[0] <= number <= run[1]), None)
+        if run is None:
+            return
+        first, last, before, after = run
+        left = [(first, number - 1, before, after), (number + 1, last, before, after)]
+        numbers.missing = [*(r for r in numbers.missing if r != run), *(r for r in left if r[0] <= r[1])]
+        if all((r[2], r[3]) != (before, after) for r in numbers.missing):
+            for place in places:
+                self._spans.cover(place, before, after)
+
+
+def take_back_walk(tx: Txn, org: int, entry: Import) -> None:
+    """An import that walked a stretch of all chats of some phones covers nothing of it any more."""
+    since, until = (entry.report or {}).get("walked") or (0, 0)
+    if until > since:
+        spans = Spans(tx, org)
+        for place in spans.places_of(origin_of("pull", entry.kind, entry.file)):
+            spans.cut(place, since, until)
+
+
+def ends_of_chats(told: Iterable[events.Event]) -> dict[tuple[str, str], tuple[int, int]]:
+    """The first and the last time of the messages of each chat, by the JIDs of phone and chat."""
+    ends: dict[tuple[str, str], tuple[int, int]] = {}
+    for event in told:
+        if isinstance(event, events.MessageSeen):
+            key, at = event.message.key, event.message.sent_at
+            first, last = ends.get((key.phone, key.chat), (at, at))
+            ends[(key.phone, key.chat)] = (min(first, at), max(last, at))
+    return ends
+
+
+class CoverageWriter:
+    """What batches say of coverage, by the JIDs that their sources use: who turns out to be one contact later is found
+    by all of them."""
+
+    def __init__(self, tx: Txn, org: int) -> None:
+        self._spans = Spans(tx, org)
+        self._listening = Listening(tx, org)
+
+    def widen(self, import_id: int, phone: int, chat: str, first: int, last: int) -> None:
+        """An import told messages of a chat between these times: it leaves nothing out between any that it tells."""
+        self._spans.widen(Place(phone, canonical(chat), import_id, ""), first, last)
+
+    def note(self, import_id: int, phone: int, told: Coverage) -> None:
+        """A source vouches for a time; ``import_id`` 0 where that does not end with an import."""
+        jid = "" if told.chat is None else canonical(told.chat)
+        place = Place(phone, jid, import_id, told.origin)
+        self._spans.cover(place, told.since, told.until, told.ended)
+
+    def hear(self, heard: Heard, phones: Iterable[int], now: int) -> None:
+        """A live source told something."""
+        self._listening.hear(heard.source, phones, now, heard.sequence)
