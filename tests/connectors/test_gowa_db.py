@@ -24,10 +24,10 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Call, Location, Media, Message, MessageKey, Quote
+from backscroll.ingest.connectors.foreign.rows import Skipped
+from backscroll.ingest.connectors.foreign.times import instant
 from backscroll.ingest.connectors.gowa.database import count, read
 from backscroll.ingest.connectors.gowa.files import opened
-from backscroll.ingest.connectors.gowa.rows import Skipped
-from backscroll.ingest.connectors.gowa.times import instant
 
 ME = "628111@s.whatsapp.net"
 OTHER_ME = "628999@s.whatsapp.net"
@@ -728,7 +728,7 @@ def test_a_number_that_is_no_time_does_not_stop_the_others(store: ChatStorage, p
 def test_a_row_of_many_megabytes_is_left_out_and_the_others_are_read(
     store: ChatStorage, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backscroll.ingest.connectors.gowa.files._MAX_ROW", 1 << 20)
+    monkeypatch.setattr("backscroll.ingest.connectors.foreign.sqlite._MAX_ROW", 1 << 20)
     for number in range(5):
         store.message(f"A{number}", BOB, BOB, "hello", AT)
     db = sqlite3.connect(store.done())
@@ -743,7 +743,7 @@ def test_a_row_of_many_megabytes_is_left_out_and_the_others_are_read(
 def test_a_time_too_large_to_sort_by_costs_its_row_alone(
     store: ChatStorage, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backscroll.ingest.connectors.gowa.files._MAX_ROW", 1 << 20)
+    monkeypatch.setattr("backscroll.ingest.connectors.foreign.sqlite._MAX_ROW", 1 << 20)
     store.message("A0", BOB, BOB, "hello", AT).message("A1", BOB, BOB, "hello", AT).done()
     db = sqlite3.connect(path)
     db.execute("UPDATE messages SET timestamp = zeroblob(3000000) WHERE id = 'A0'")
@@ -774,7 +774,7 @@ def test_a_view_is_no_table(store: ChatStorage, path: Path, table: str) -> None:
 
 
 def test_a_statement_that_comes_to_no_row_is_given_up(store: ChatStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backscroll.ingest.connectors.gowa.files._MAX_SECONDS", 0.2)
+    monkeypatch.setattr("backscroll.ingest.connectors.foreign.sqlite._MAX_SECONDS", 0.2)
     path = store.message("A0", BOB, BOB, "hello", AT).done()
     with opened(path, "chatstorage.db", needed="messages") as file, pytest.raises(Unreadable, match="without a row"):
         file.one(f"{ENDLESS} SELECT count(*) FROM n")

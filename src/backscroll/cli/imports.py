@@ -183,8 +183,8 @@ def take_gowa(
 def _read_gowa(
     store: Store, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
 ) -> Imported:
+    from backscroll.ingest.connectors.foreign.rows import Skipped
     from backscroll.ingest.connectors.gowa import database
-    from backscroll.ingest.connectors.gowa.rows import Skipped
     from backscroll.ingest.pipeline import apply_with_retry
 
     skipped: list[Skipped] = []

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField, Question
-from backscroll.ingest.connectors.gowa.files import ForeignFile
-from backscroll.ingest.connectors.gowa.rows import Row
+from backscroll.ingest.connectors.foreign.rows import Row
+from backscroll.ingest.connectors.foreign.sqlite import ForeignFile
 
 
 class Accounts:

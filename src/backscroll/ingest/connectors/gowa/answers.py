@@ -12,8 +12,8 @@ from backscroll.core.errors import Unreadable
 from backscroll.core.events import ChatSeen, Event, MessageSeen, ReactionSet, Target
 from backscroll.core.ids import canonical, is_person
 from backscroll.core.model import Message
+from backscroll.ingest.connectors.foreign.rows import Row, Skipped, Unusable
 from backscroll.ingest.connectors.gowa.mapping import chat_of, message_of
-from backscroll.ingest.connectors.gowa.rows import Row, Skipped, Unusable
 
 SOURCE = "gowa"
 

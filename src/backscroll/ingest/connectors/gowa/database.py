@@ -26,8 +26,18 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Message
+from backscroll.ingest.connectors.foreign.rows import (
+    OnSkip,
+    Row,
+    Skipped,
+    Unusable,
+    raw_lines,
+    read_row,
+    read_rows,
+)
+from backscroll.ingest.connectors.foreign.sqlite import ForeignFile, TooLarge
 from backscroll.ingest.connectors.gowa.accounts import Accounts
-from backscroll.ingest.connectors.gowa.files import ForeignFile, TooLarge, opened
+from backscroll.ingest.connectors.gowa.files import opened
 from backscroll.ingest.connectors.gowa.mapping import (
     aimed_at,
     chat_of,
@@ -36,15 +46,6 @@ from backscroll.ingest.connectors.gowa.mapping import (
     message_of,
     number_mapping,
     with_edits,
-)
-from backscroll.ingest.connectors.gowa.rows import (
-    OnSkip,
-    Row,
-    Skipped,
-    Unusable,
-    raw_lines,
-    read_row,
-    read_rows,
 )
 
 RAW_TYPE = "application/x-ndjson"

@@ -1,218 +1,34 @@
-"""Foreign SQLite files, opened so that nothing is written to them or left beside them."""
+"""GOWA's two files, told apart by their tables."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sqlite3
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from backscroll.core.errors import Unreadable
-from backscroll.ingest.connectors.gowa.times import sort_key
+from backscroll.ingest.connectors.foreign import sqlite
+from backscroll.ingest.connectors.foreign.sqlite import ForeignFile, Product
 
-
-class BrokenText(bytes):
-    """A TEXT value that is not UTF-8."""
-
-
-def _decoded(raw: bytes) -> str | BrokenText:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return BrokenText(raw)
-
-
-Values = list[Any] | None
-
-
-def quoted_columns(columns: Iterable[str], alias: str) -> str:
-    """The columns of ``alias`` as SQL; a file may name them as it likes."""
-    return ", ".join(f'{alias}."{column.replace(chr(34), chr(34) * 2)}"' for column in columns)
-
-
-class TooLarge(Unreadable):
-    """A row that holds more bytes than any row of GOWA's."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("GOWA database", name, f"a row holds more than {_MAX_ROW >> 20} MiB; no file of GOWA's does")
-
-
-class ForeignFile:
-    """A foreign SQLite file, seen as it was at the moment of opening. Only real tables of it are read."""
-
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        self.path = path
-        self.db = db
-        self._columns: dict[str, tuple[str, ...]] = {}
-        self._since = time.monotonic()
-        db.set_progress_handler(lambda: time.monotonic() - self._since > _MAX_SECONDS, 1_000_000)
-
-    def one(self, sql: str, *values: Any) -> Any:
-        """The first value of the first row."""
-        return next(self.rows(sql, *values))[0]
-
-    def rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """``Unreadable`` where the file is damaged or asks for too much, ``TooLarge`` at a row that does."""
-        self._since = time.monotonic()
-        try:
-            for row in self.db.execute(sql, values):
-                yield row
-                self._since = time.monotonic()
-        except sqlite3.DataError as error:
-            raise TooLarge(self.path.name) from error
-        except sqlite3.DatabaseError as error:
-            if "interrupted" in str(error):
-                problem = f"reading it took longer than {_MAX_SECONDS} seconds without a row; it is no file of GOWA's"
-                raise Unreadable("GOWA database", self.path.name, problem) from error
-            raise Unreadable("GOWA database", self.path.name, f"{error}; copy the file again") from error
-
-    def columns(self, table: str) -> tuple[str, ...]:
-        """The columns of a table; none of a view or a virtual table, which may do anything when they are read."""
-        if table not in self._columns:
-            real = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? AND sql NOT LIKE 'CREATE VIRTUAL%'"
-            names = self.rows("SELECT name FROM pragma_table_info(?)", table) if any(self.rows(real, table)) else ()
-            self._columns[table] = tuple(name for (name,) in names)
-        return self._columns[table]
-
-    def has_rows(self, table: str) -> bool:
-        """Whether the table is there and not empty."""
-        return bool(self.columns(table)) and bool(self.one(f"SELECT EXISTS (SELECT 1 FROM {table})"))  # noqa: S608
-
-    def picked(self, table: str, columns: tuple[str, ...], numbers: Sequence[int]) -> Iterator[tuple[int, Values]]:
-        """The rows with these rowids, in this order; None for a row that is too large."""
-        sql = f"""
-            SELECT o.value, {quoted_columns(columns, "t")}
-            FROM json_each(?) AS o CROSS JOIN {table} AS t ON t.rowid = o.value
-        """  # noqa: S608
-        done = 0
-        try:
-            for number, *values in self.rows(sql, json.dumps(list(numbers))):
-                done += 1
-                yield number, values
-        except TooLarge:
-            # The driver reads one row ahead, so which one it was is found out by asking for each.
-            for number in numbers[done:]:
-                yield from self._alone(sql, number)
-
-    def _alone(self, sql: str, number: int) -> Iterator[tuple[int, Values]]:
-        try:
-            for _, *values in list(self.rows(sql, json.dumps([number]))):
-                yield number, values
-        except TooLarge:
-            yield number, None
-
-
-_MAX_ROW = 16 << 20
-"""Bytes of a row. GOWA keeps texts and keys, no files."""
-_MAX_SECONDS = 600
-"""That one statement may work without coming to a row."""
+GOWA = Product("GOWA", "GOWA's storages/")
 _NEEDED = {"messages": {"id", "chat_jid", "sender", "timestamp"}, "whatsmeow_device": {"jid"}}
 
 
 @contextmanager
 def opened(path: Path | None, usual: str, *, needed: str) -> Iterator[ForeignFile]:
     """The file, which must hold the table ``needed``; without a path, an empty one."""
-    with ExitStack() as stack:
-        db = _empty(stack) if path is None else _connect(path, usual, stack)
-        file = ForeignFile(path or Path(usual), db)
+    with sqlite.opened(path, GOWA, usual) as file:
         if path is not None and not _NEEDED[needed].issubset(file.columns(needed)):
             _refuse(file, usual)
         yield file
 
 
 def _refuse(file: ForeignFile, usual: str) -> NoReturn:
-    tables = {str(name) for (name,) in file.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = file.tables()
     if "whatsmeow_device" in tables:
         problem = "this is GOWA's whatsapp.db, which holds no messages"
     elif usual == "whatsapp.db" and {"messages", "chats"} <= tables:
         problem = "this is GOWA's chatstorage.db"
     else:
         problem = "no database of GOWA"
-    raise Unreadable("GOWA database", file.path.name, f"{problem}; name the file {usual}")
-
-
-def _empty(stack: ExitStack) -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:")
-    stack.callback(db.close)
-    return db
-
-
-def _connect(path: Path, usual: str, stack: ExitStack) -> sqlite3.Connection:
-    """A connection to the file as it is, or to a copy where reading it in place would leave a trace."""
-    write_ahead = _check_header(path, usual)
-    wal, shm, journal = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))
-    if not write_ahead or shm.exists():
-        try:
-            return _connection(f"{path.resolve().as_uri()}?mode=ro", stack)
-        except sqlite3.OperationalError:
-            # A log that has to be played back first, or a folder that SQLite may not use.
-            return _copied(path, (wal, journal), stack)
-    if _size(wal):
-        return _copied(path, (wal,), stack)
-    return _connection(f"{path.resolve().as_uri()}?mode=ro&immutable=1", stack)
-
-
-def _connection(uri: str, stack: ExitStack) -> sqlite3.Connection:
-    db = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("BEGIN")
-        db.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.DatabaseError as error:
-        db.close()
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise Unreadable("GOWA database", Path(uri.partition("?")[0]).name, f"{error}; copy the file again") from error
-    stack.callback(db.close)
-    db.text_factory = _decoded
-    _limit(db)
-    db.create_function("instant", 1, sort_key, deterministic=True)
-    return db
-
-
-def _limit(db: sqlite3.Connection) -> None:
-    """Nothing in the file may run code or hold a value beyond all measure."""
-    db.execute("PRAGMA trusted_schema = OFF")
-    db.execute("PRAGMA cell_size_check = ON")
-    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_ROW)
-    db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-
-
-def _copied(path: Path, logs: Iterable[Path], stack: ExitStack) -> sqlite3.Connection:
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="backscroll-gowa-")))
-    for file in (path, *(log for log in logs if log.exists())):
-        shutil.copyfile(file, folder / file.name)
-    try:
-        return _connection((folder / path.name).as_uri(), stack)
-    except sqlite3.OperationalError as error:
-        raise Unreadable("GOWA database", path.name, f"{error}; stop GOWA and copy the files again") from error
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _check_header(path: Path, usual: str) -> bool:
-    """Whether the database keeps a write-ahead log; refuses what is no whole SQLite file."""
-
-    def refuse(problem: str) -> NoReturn:
-        raise Unreadable("GOWA database", path.name, f"{problem}; name GOWA's storages/{usual}")
-
-    if not path.is_file():
-        refuse("there is no such file")
-    with path.open("rb") as file:
-        header = file.read(100)
-    if not header:
-        refuse("the file is empty")
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        refuse("this is no SQLite database")
-    page_size = int.from_bytes(header[16:18], "big")
-    whole = int.from_bytes(header[28:32], "big") * (65536 if page_size == 1 else page_size)
-    trusted = header[24:28] == header[92:96]
-    if trusted and _size(path) < whole and not _size(path.with_name(path.name + "-wal")):
-        refuse(f"the file is cut off ({_size(path)} of {whole} bytes)")
-    return header[18] == 2
+    raise file.unreadable(f"{problem}; name the file {usual}")

@@ -20,7 +20,7 @@ from backscroll.core.events import (
     ReactionSet,
 )
 from backscroll.core.model import MEDIA_KINDS, Call, Details, Kind, Location, Media, Message, MessageKey, Quote
-from backscroll.ingest.connectors.gowa.rows import Row, Unusable, what_it_is
+from backscroll.ingest.connectors.foreign.rows import Row, Unusable, what_it_is
 
 JidOf = Callable[[str, str], str | None]
 """The person that a sender column means in a chat; None when it is none."""

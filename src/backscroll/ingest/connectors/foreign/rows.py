@@ -12,8 +12,8 @@ from msgspec import Struct
 from backscroll.core import events, ids, limits
 from backscroll.core.errors import BadField
 from backscroll.core.model import Message
-from backscroll.ingest.connectors.gowa.files import BrokenText
-from backscroll.ingest.connectors.gowa.times import instant, instant_of_unix
+from backscroll.ingest.connectors.foreign.sqlite import BrokenText
+from backscroll.ingest.connectors.foreign.times import instant, instant_of_unix
 
 _T = TypeVar("_T")
 
