@@ -53,7 +53,7 @@ OUTSIDE: dict[str, set[str]] = {
     "formats": {"msgspec"},
     "concurrency": {"greenlet"},
     "dialects": {"msgspec"},
-    "ingest.connectors": {"msgspec"},
+    "ingest.connectors": {"msgspec", "cryptography"},
     "database": {"msgspec", "apsw", "psycopg"},
     "storage.records": {"msgspec"},
     "storage.search": {"msgspec", "Stemmer"},
