@@ -168,7 +168,14 @@ def test_an_unknown_variable_is_refused_as_it_is_in_the_file(variable: str, sugg
 
 @pytest.mark.parametrize(
     "variable",
-    ["BACKSCROLL_CONFIG", "BACKSCROLL_PERISKOPE_TOKEN", "BACKSCROLL_PUBLISHED_PORT", "BACKSCROLL_SERVICE_HOST"],
+    [
+        "BACKSCROLL_CONFIG",
+        "BACKSCROLL_PERISKOPE_TOKEN",
+        "BACKSCROLL_BACKUP_KEY",
+        "BACKSCROLL_EVOLUTION_DATABASE",
+        "BACKSCROLL_PUBLISHED_PORT",
+        "BACKSCROLL_SERVICE_HOST",
+    ],
 )
 def test_variables_that_others_read_are_no_error(variable: str, tmp_path: Path) -> None:
     (tmp_path / "1").write_text("")

@@ -389,7 +389,15 @@ def _nearest(key: str) -> str:
     return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(BY_NAME)}"
 
 
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "BACKSCROLL_PERISKOPE_TOKEN", "BACKSCROLL_PUBLISHED_PORT"})
+OTHER_VARIABLES = frozenset(
+    {
+        FILE_VARIABLE,
+        "BACKSCROLL_PERISKOPE_TOKEN",
+        "BACKSCROLL_BACKUP_KEY",
+        "BACKSCROLL_EVOLUTION_DATABASE",
+        "BACKSCROLL_PUBLISHED_PORT",
+    }
+)
 """Variables that are no settings: ``backscroll import periskope`` reads the token, docker-compose.yml the port."""
 _FOREIGN = re.compile(r"BACKSCROLL_TEST_\w+|BACKSCROLL_SERVICE_(HOST|PORT\w*)|BACKSCROLL_PORT_\d+_\w+")
 """Those of the tests, and those that Kubernetes sets in every container beside a service called backscroll."""

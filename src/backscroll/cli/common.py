@@ -238,6 +238,8 @@ Report = Callable[[int, int | None], None]
 
 BAR = 30
 REDRAW_SECONDS = 0.1
+MEASURED_SECONDS = 2.0
+"""What is shorter says too little of how long the rest will take."""
 
 
 @contextmanager
@@ -250,12 +252,15 @@ def progress(label: str) -> Iterator[Report]:
         yield lambda done, whole: None
         return
     drawn = 0.0
+    started = time.monotonic()
 
     def report(done: int, whole: int | None) -> None:
         nonlocal drawn
-        if time.monotonic() - drawn >= REDRAW_SECONDS or done == whole:
-            drawn = time.monotonic()
-            click.echo(f"\r\x1b[K{label} {bar(done, whole)}", nl=False, err=True)
+        now = time.monotonic()
+        if now - drawn >= REDRAW_SECONDS or done == whole:
+            drawn = now
+            left = time_left(done, whole, now - started)
+            click.echo(f"\r\x1b[K{label} {bar(done, whole)}{left}", nl=False, err=True)
 
     try:
         yield report
@@ -270,6 +275,16 @@ def bar(done: int, whole: int | None) -> str:
         return f"{done:,}"
     full = BAR * min(done, whole) // whole
     return f"[{'#' * full}{'-' * (BAR - full)}] {100 * min(done, whole) // whole} % ({done:,} of {whole:,})"
+
+
+def time_left(done: int, whole: int | None, seconds: float) -> str:
+    """``, about 3 min left`` from how long it took so far; nothing while that says too little, or at the end."""
+    if not whole or not 0 < done < whole or seconds < MEASURED_SECONDS:
+        return ""
+    left = seconds * (whole - done) / done
+    if left < 90:
+        return f", about {max(1, round(left))} s left"
+    return f", about {round(left / 60)} min left" if left < 90 * 60 else f", about {left / 3600:.1f} h left"
 
 
 def timestamp(micros: int | None) -> str | None:

@@ -25,6 +25,7 @@ from backscroll.cli.common import (
     shared_options,
     show,
 )
+from backscroll.cli.import_databases import DATABASES
 from backscroll.cli.import_entries import import_list, import_show, import_undo
 from backscroll.core.errors import BadField
 from backscroll.core.events import MessageSeen, PhoneSeen
@@ -49,7 +50,7 @@ def import_() -> None:
     """
 
 
-for command in (import_list, import_show, import_undo):
+for command in (import_list, import_show, import_undo, *DATABASES):
     import_.add_command(command)
 
 

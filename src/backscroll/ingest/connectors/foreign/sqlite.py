@@ -146,7 +146,7 @@ class ForeignFile:
             yield numbers
             after = numbers[-1]
 
-    def children(self, table: str, column: str, parents: Iterable[int]) -> list[tuple[int, int]]:
+    def children(self, table: str, column: str, parents: Iterable[int], limit: int = -1) -> list[tuple[int, int]]:
         """Pairs of parent and rowid: the rows of ``table`` whose ``column`` is one of ``parents``, in order.
 
         A table without an index on the column gets one beside it, made once: the file itself is never written to.
@@ -154,8 +154,11 @@ class ForeignFile:
         if column not in self.columns(table):
             return []
         where, key, child = self._index(table, column)
-        sql = f"SELECT {key}, {child} FROM {where} WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {child}"  # noqa: S608
-        return [(parent, no) for parent, no in self.rows(sql, json.dumps(list(parents)))]
+        sql = f"""
+            SELECT {key}, {child} FROM {where}
+            WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {child} LIMIT ?
+        """  # noqa: S608
+        return [(parent, no) for parent, no in self.rows(sql, json.dumps(list(parents)), limit)]
 
     def _index(self, table: str, column: str) -> tuple[str, str, str]:
         """A table, and in it the names of the parent and of the child."""

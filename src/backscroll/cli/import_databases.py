@@ -1,0 +1,115 @@
+"""History that other programs keep in databases of their own: phones, wacli, the whatsapp-mcp bridges, gateways."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from backscroll.cli.common import (
+    Archive,
+    json_option,
+    open_archive,
+    org_of,
+    org_option,
+    phone_of,
+    progress,
+    settings_of,
+    shared_options,
+    show,
+)
+from backscroll.core.model import Org
+
+if TYPE_CHECKING:
+    from backscroll.ingest.databases.taking import Taken
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+KEY_VARIABLE = "BACKSCROLL_BACKUP_KEY"
+SCRATCH = ".scratch"
+"""Folder of the data directory where backups are decrypted."""
+
+own_phone_option = click.option("--phone", metavar="NUMBER", required=True, help="The own number whose history it is.")
+
+
+def told(org: Org, taken: Taken, as_json: bool) -> None:
+    """Show what an import did; the problems go to standard error."""
+    from backscroll.ingest.databases.taking import report_of, summary
+
+    for problem in taken.problems:
+        click.echo(problem, err=True)
+    show({"org": org.name, **report_of(taken)}, as_json, lambda: f"{org.name}: {summary(taken)}")
+
+
+@click.command("msgstore")
+@click.argument("path", metavar="MSGSTORE.DB[.CRYPT15]", type=EXISTING_FILE)
+@own_phone_option
+@click.option("--key", metavar="FILE|DIGITS", help=f"Of an encrypted backup; better in {KEY_VARIABLE}, or when asked.")
+@click.option("--wa-db", type=EXISTING_FILE, metavar="FILE", help="wa.db: names of contacts; it may be encrypted too.")
+@click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="The phone's WhatsApp or Media folder.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def import_msgstore(
+    ctx: click.Context,
+    path: Path,
+    phone: str,
+    key: str | None,
+    wa_db: Path | None,
+    media: Path | None,
+    org: str | None,
+    as_json: bool,
+) -> None:
+    """Import a backup of WhatsApp on Android: msgstore.db, also encrypted as crypt12, crypt14 or crypt15.
+
+    The key of crypt15 are the 64 digits that WhatsApp showed when end-to-end encrypted backups were turned on; of
+    crypt12 and crypt14 it is the file /data/data/com.whatsapp/files/key of the phone. An import that was cut goes on.
+
+    \b
+    Examples:
+      backscroll import msgstore msgstore.db.crypt15 --phone 919876543210 --media WhatsApp/Media
+      backscroll import msgstore msgstore.db.crypt14 --phone 919876543210 --key key --wa-db wa.db
+    """
+    from backscroll.ingest.databases import msgstore
+
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive, progress("Importing") as report, progress("Decrypting") as decrypting:
+        owner = org_of(archive.store, org)
+        taken = msgstore.import_msgstore(
+            archive.store,
+            archive.media,
+            owner.no,
+            phone_of(archive.store, owner, phone),
+            path,
+            key=key or os.environ.get(KEY_VARIABLE) or _asked_for_key(path),
+            wa_db=wa_db,
+            folder=media,
+            scratch=scratch_of(archive),
+            max_media_bytes=settings.max_media_bytes,
+            progress=report,
+            decrypting=decrypting,
+        )
+    told(owner, taken, as_json)
+
+
+def scratch_of(archive: Archive) -> Path:
+    """Where the archive keeps decrypted copies for as long as they are read."""
+    return archive.settings.data / SCRATCH
+
+
+def _asked_for_key(path: Path) -> str | None:
+    """The key, typed where nobody sees it; None where nobody can be asked, or none is needed."""
+    from backscroll.ingest.connectors.msgstore.encryption import is_encrypted
+
+    with path.open("rb") as file:
+        if not is_encrypted(file.read(512)) or not sys.stdin.isatty():
+            return None
+    typed: str = click.prompt("Key of the backup (64 digits, or a key file)", hide_input=True, err=True)
+    return typed.strip() or None
+
+
+DATABASES = (import_msgstore,)

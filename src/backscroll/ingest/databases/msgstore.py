@@ -1,0 +1,173 @@
+"""Backups of Android phones: opened with their key, read with the names and files beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from backscroll.core.errors import BadField, Question, StorageFull
+from backscroll.core.imports import NewImport
+from backscroll.core.model import Phone
+from backscroll.ingest import imports
+from backscroll.ingest.connectors.msgstore import database
+from backscroll.ingest.connectors.msgstore.encryption import Header, decrypt, header_of, is_encrypted, read_key
+from backscroll.ingest.databases.local_files import LocalFiles
+from backscroll.ingest.databases.taking import Progress, Taken, importing, take
+from backscroll.storage.files.durable_files import make_folder, writing
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+
+KIND = "msgstore"
+WHOLE_SCALE = 1000
+"""Steps in which the progress of decrypting is told."""
+KEPT_FREE = 256 << 20
+"""Bytes of the disk that are left to the archive."""
+LEFTOVER_SECONDS = 24 * 60 * 60
+_PREFIX = "decrypted-"
+
+
+def import_msgstore(
+    store: Store,
+    media: MediaStore,
+    org: int,
+    phone: Phone,
+    path: Path,
+    *,
+    key: str | None = None,
+    wa_db: Path | None = None,
+    folder: Path | None = None,
+    scratch: Path,
+    max_media_bytes: int,
+    progress: Progress = lambda done, whole: None,
+    decrypting: Progress = lambda done, whole: None,
+) -> Taken:
+    """Take in a backup. ``folder`` is the phone's WhatsApp or Media folder; ``scratch`` is where it is decrypted.
+
+    Raises ``Question`` where a key is needed, ``BadField`` where it does not fit, ``Unreadable`` for what is no backup.
+    """
+    with plain(path, key, scratch, phone, decrypting) as found, _plain_names(wa_db, key, scratch) as names:
+        whole = database.count(found)
+        with importing(store, org, source_of(path, phone, wa_db, folder)) as (entry, telling, taken):
+            return take(
+                telling,
+                org,
+                KIND,
+                entry.id,
+                lambda after, on_skip: database.read(found, names, phone=phone.jid, after=after, on_skip=on_skip),
+                taken,
+                whole=whole,
+                files=LocalFiles(media, org, folder, max_media_bytes, paths_of) if folder else None,
+                progress=progress,
+            )
+
+
+def source_of(path: Path, phone: Phone, wa_db: Path | None, folder: Path | None) -> NewImport:
+    """By what the import is known again. Other names, or files beside it, make it another one."""
+    answers = {"phone": phone.number, "media": str(folder) if folder else None}
+    if wa_db is not None:
+        with wa_db.open("rb") as file:
+            answers["wa_db"] = f"{wa_db.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    return imports.source_of(KIND, path, answers)
+
+
+def paths_of(path: str) -> list[str]:
+    """Where a file may be below the folder: that one may be WhatsApp's own, its Media, or a copy of either."""
+    _, found, inside = path.replace("\\", "/").rpartition("Media/")
+    return [f"Media/{inside}", inside, f"WhatsApp/Media/{inside}"] if found else [path.lstrip("/")]
+
+
+@contextmanager
+def plain(
+    path: Path,
+    key: str | None,
+    scratch: Path,
+    phone: Phone | None = None,
+    progress: Progress = lambda done, whole: None,
+) -> Iterator[Path]:
+    """The database as a file that can be opened: ``path`` itself, or a decrypted copy that is gone afterwards."""
+    head = _head(path)
+    if not is_encrypted(head):
+        yield path
+        return
+    header = header_of(head)
+    if header is not None and phone is not None:
+        _check_number(header, phone)
+    if key is None:
+        scheme = header.scheme if header else "crypt15"
+        question = f"{path.name} is encrypted ({scheme}). With which key?"
+        raise Question(question, "--key, with the 64 digits or the path of the key file")
+    with _scratch_file(scratch) as (target, write):
+        decrypt(
+            path,
+            read_key(key),
+            write,
+            may_hold=lambda size: _check_space(scratch, size),
+            progress=lambda done, whole: progress(done * WHOLE_SCALE // max(whole, 1), WHOLE_SCALE),
+        )
+        yield target
+
+
+@contextmanager
+def _plain_names(wa_db: Path | None, key: str | None, scratch: Path) -> Iterator[Path | None]:
+    """``wa.db``, which WhatsApp backs up encrypted too."""
+    if wa_db is None:
+        yield None
+        return
+    with plain(wa_db, key, scratch) as found:
+        yield found
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(512)
+
+
+def _check_number(header: Header, phone: Phone) -> None:
+    """A backup tells the last two digits of the number that it belongs to."""
+    ending = header.number_ends_in
+    if ending and ending.isdigit() and not phone.number.endswith(ending):
+        raise BadField("phone", phone.number, f"is not the number of this backup, which ends in {ending}")
+
+
+def _check_space(folder: Path, size: int) -> None:
+    left = max(0, shutil.disk_usage(folder).free - KEPT_FREE)
+    if size > left:
+        problem = f"The decrypted database takes {size >> 20} MiB, and {folder} has {left >> 20} MiB left"
+        raise StorageFull(f"{problem}: free some space")
+
+
+@contextmanager
+def _scratch_file(folder: Path) -> Iterator[tuple[Path, Callable[[bytes], object]]]:
+    """A file that nobody else may read, for as long as it is needed."""
+    with writing("the decrypted backup"):
+        make_folder(folder)
+        _sweep(folder)
+        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=".db", dir=folder)
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+
+            def write(piece: bytes) -> None:
+                with writing("the decrypted backup"):
+                    file.write(piece)
+                    file.flush()
+
+            yield path, write
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            with suppress(OSError):
+                path.with_name(path.name + suffix).unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a crash left behind more than a day ago."""
+    for leftover in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                leftover.unlink()

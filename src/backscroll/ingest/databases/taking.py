@@ -1,0 +1,164 @@
+"""From the pieces of a reader to the archive: applied in order, with the files that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct, structs, to_builtins
+
+from backscroll.core.errors import Error
+from backscroll.core.events import Event, MediaHeld, MessageSeen
+from backscroll.core.imports import Import, NewImport
+from backscroll.ingest.connectors.foreign.pieces import Piece
+from backscroll.ingest.connectors.foreign.rows import OnSkip, Skipped
+from backscroll.ingest.databases.local_files import LocalFiles
+from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.storage.store import Store
+
+MAX_NAMED = 200
+"""Problems that a report names; of the others it tells how many there are."""
+MAX_QUARANTINED = 10_000
+"""Rows of one import that are kept in quarantine: a file that is damaged through and through has more."""
+
+Pieces = Callable[[str | None, OnSkip], Iterator[Piece]]
+"""Reads on from a place, None at the beginning, and tells of every row that it cannot read."""
+Progress = Callable[[int, int | None], None]
+
+
+class Taken(Struct, kw_only=True):
+    """What an import of databases did. ``messages`` counts what it read, ``changed`` rows of the archive."""
+
+    messages: int = 0
+    changed: int = 0
+    files: int = 0
+    """Files of messages that are in the archive now."""
+    files_missing: int = 0
+    """Files that the database names, and that are not where it says."""
+    left_out: int = 0
+    partly_read: int = 0
+    problems: list[str] = []
+    resumed: bool = False
+    import_id: int | None = None
+
+    def name(self, problem: str) -> None:
+        """Put a problem into the report, while there is room."""
+        if len(self.problems) < MAX_NAMED:
+            self.problems.append(problem)
+        elif len(self.problems) == MAX_NAMED:
+            self.problems.append("… and more; all of them are counted above")
+
+
+@contextmanager
+def importing(store: Store, org: int, source: NewImport) -> Iterator[tuple[Import, Store, Taken]]:
+    """Begin the import, or go on with the same one that was cut; note at the end what became of it."""
+    cut = _cut(store, org, source)
+    entry = cut or store.begin_import(org, source)
+    taken = Taken(import_id=entry.id, resumed=cut is not None)
+    try:
+        yield entry, store.as_import(entry.id), taken
+    except Error as error:
+        store.finish_import(org, entry.id, to_builtins(taken) | {"error": str(error)}, "failed")
+        raise
+    store.finish_import(org, entry.id, to_builtins(taken))
+
+
+def _cut(store: Store, org: int, source: NewImport) -> Import | None:
+    """An import of the same bytes with the same answers that never came to its end."""
+    if source.sha256 is None:
+        return None
+    found = store.imports_of_file(org, source.sha256)
+    same = (i for i in reversed(found) if i.state == "running" and (i.kind, i.answers) == (source.kind, source.answers))
+    return next(same, None)
+
+
+def take(
+    store: Store,
+    org: int,
+    kind: str,
+    import_id: int,
+    pieces: Pieces,
+    taken: Taken,
+    *,
+    whole: int | None = None,
+    files: LocalFiles | None = None,
+    progress: Progress = lambda done, whole: None,
+) -> Taken:
+    """Apply every piece that is not applied yet. ``store`` tells as the import.
+
+    After each piece the archive knows where to go on, in the same transaction. What could not be read is in
+    ``taken.problems``, and the rows themselves are in quarantine.
+    """
+    return _Taking(store, org, kind, f"import/{import_id}", taken, files).run(pieces, whole, progress)
+
+
+class _Taking:
+    def __init__(self, store: Store, org: int, kind: str, stream: str, taken: Taken, files: LocalFiles | None) -> None:
+        self._store = store
+        self._org = org
+        self._kind = kind
+        self._stream = stream
+        self._taken = taken
+        self._files = files
+        self._quarantined = 0
+
+    def run(self, pieces: Pieces, whole: int | None, progress: Progress) -> Taken:
+        done = 0
+        after = self._store.position(self._org, self._stream)
+        for piece in pieces(after, self._put_aside):
+            self._apply(piece)
+            done += piece.rows
+            progress(done, whole)
+        return self._taken
+
+    def _apply(self, piece: Piece) -> None:
+        events: list[Event] = [*piece.batch.events, *self._held(piece)]
+        batch = structs.replace(piece.batch, events=events, position=(self._stream, piece.place))
+        applied = apply_with_retry(self._store, self._org, batch)
+        self._taken.changed += applied.changed
+        self._taken.messages += sum(isinstance(event, MessageSeen) for event in events)
+        for named in applied.refused:
+            self._taken.left_out += 1
+            self._taken.name(f"Put in quarantine: {named}")
+
+    def _held(self, piece: Piece) -> Iterator[MediaHeld]:
+        """The files of the piece's messages that could be had."""
+        if self._files is None:
+            return
+        for file in piece.files:
+            held, problem = self._files.keep(file)
+            if held is not None:
+                self._taken.files += 1
+                yield held
+            elif problem is None:
+                self._taken.files_missing += 1
+            else:
+                self._taken.name(problem)
+
+    def _put_aside(self, row: Skipped) -> None:
+        if row.payload and self._quarantined < MAX_QUARANTINED:
+            self._quarantined += 1
+            self._store.quarantine(self._org, self._kind, row.payload, str(row))
+        if row.kept:
+            self._taken.partly_read += 1
+        else:
+            self._taken.left_out += 1
+        self._taken.name(f"{'Partly read' if row.kept else 'Left out'}: {row}")
+
+
+def summary(taken: Taken) -> str:
+    """For people, in a few lines."""
+    lines = [f"{taken.messages:,} messages read; {taken.changed:,} rows changed. This is import {taken.import_id}."]
+    if taken.resumed:
+        lines.append("An import of the same file that was cut went on from where it was.")
+    if taken.files or taken.files_missing:
+        lines.append(f"{taken.files:,} files kept, {taken.files_missing:,} are not where the database says.")
+    if taken.left_out:
+        lines.append(f"{taken.left_out:,} rows could not be read and are in quarantine.")
+    return "\n".join(lines)
+
+
+def report_of(taken: Taken) -> dict[str, Any]:
+    """For programs."""
+    return dict(to_builtins(taken))
