@@ -96,6 +96,96 @@ def import_msgstore(
     told(owner, taken, as_json)
 
 
+@click.command("wacli")
+@click.argument("path", metavar="WACLI.DB", type=EXISTING_FILE)
+@click.option("--session-db", type=EXISTING_FILE, metavar="FILE", help="wacli's session.db; the one beside it if any.")
+@click.option("--phone", metavar="NUMBER", help="The own number, where session.db does not tell it.")
+@click.option(
+    "--media", type=EXISTING_FOLDER, metavar="DIR", help="Where downloaded files are; the folder of WACLI.DB."
+)
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def import_wacli(
+    ctx: click.Context,
+    path: Path,
+    session_db: Path | None,
+    phone: str | None,
+    media: Path | None,
+    org: str | None,
+    as_json: bool,
+) -> None:
+    """Import the archive of wacli: messages, edits, deletions, reactions, polls, calls, names and downloaded files.
+
+    Its phone is made when it is new. wacli may go on running. An import that was cut goes on.
+
+    \b
+    Example:
+      backscroll import wacli ~/.wacli/wacli.db --org "Hill Street Bakery"
+    """
+    _take_files(ctx, "wacli", path, session_db, phone, media or path.parent, org, as_json)
+
+
+@click.command("whatsapp-mcp")
+@click.argument("path", metavar="MESSAGES.DB", type=EXISTING_FILE)
+@click.option("--whatsapp-db", type=EXISTING_FILE, metavar="FILE", help="The bridge's whatsapp.db; the one beside it.")
+@click.option("--phone", metavar="NUMBER", help="The own number, where whatsapp.db does not tell it.")
+@click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="Where files are; the folder of MESSAGES.DB.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def import_whatsapp_mcp(
+    ctx: click.Context,
+    path: Path,
+    whatsapp_db: Path | None,
+    phone: str | None,
+    media: Path | None,
+    org: str | None,
+    as_json: bool,
+) -> None:
+    """Import the archive of a whatsapp-mcp bridge: lharries' and verygoodplugins' messages.db.
+
+    Its phone is made when it is new. The bridge may go on running. An import that was cut goes on.
+
+    \b
+    Example:
+      backscroll import whatsapp-mcp whatsapp-bridge/store/messages.db
+    """
+    _take_files(ctx, "whatsapp-mcp", path, whatsapp_db, phone, media or path.parent, org, as_json)
+
+
+def _take_files(
+    ctx: click.Context,
+    kind: str,
+    path: Path,
+    beside: Path | None,
+    phone: str | None,
+    folder: Path,
+    org: str | None,
+    as_json: bool,
+) -> None:
+    from backscroll.ingest.databases import files
+
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive, progress("Importing") as report:
+        owner = org_of(archive.store, org)
+        taken = files.import_files(
+            archive.store,
+            archive.media,
+            owner.no,
+            files.KINDS[kind],
+            path,
+            beside=beside,
+            phone=phone,
+            folder=folder,
+            max_media_bytes=settings.max_media_bytes,
+            progress=report,
+        )
+    told(owner, taken, as_json)
+
+
 def scratch_of(archive: Archive) -> Path:
     """Where the archive keeps decrypted copies for as long as they are read."""
     return archive.settings.data / SCRATCH
@@ -112,4 +202,4 @@ def _asked_for_key(path: Path) -> str | None:
     return typed.strip() or None
 
 
-DATABASES = (import_msgstore,)
+DATABASES = (import_msgstore, import_wacli, import_whatsapp_mcp)

@@ -39,7 +39,7 @@ Kind = Literal[
 
 MEDIA_KINDS: frozenset[Kind] = frozenset({"image", "video", "video_note", "audio", "voice", "document", "sticker"})
 
-Source = Literal["linked", "cloud", "periskope", "webhook", "backup", "gowa", "export"]
+Source = Literal["linked", "cloud", "periskope", "webhook", "backup", "database", "gowa", "export"]
 
 SOURCE_RANK: dict[Source, int] = {
     "linked": 70,
@@ -47,10 +47,14 @@ SOURCE_RANK: dict[Source, int] = {
     "periskope": 50,
     "webhook": 40,
     "backup": 30,
+    "database": 25,
     "gowa": 20,
     "export": 10,
 }
-"""Where two sources both know a field, the higher rank wins (contracts/decisions.md)."""
+"""Where two sources both know a field, the higher rank wins (contracts/decisions.md). No two may have the same.
+
+``backup`` is a phone's own database, ``database`` what another program archived.
+"""
 
 
 class MessageKey(Struct, frozen=True, order=True, gc=False):

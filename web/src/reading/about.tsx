@@ -17,6 +17,7 @@ const SOURCE_ICONS: Record<string, IconName> = {
   cloud: "hook",
   gowa: "box",
   backup: "box",
+  database: "box",
   export: "doc",
 };
 

@@ -254,6 +254,7 @@ export const reading = {
     periskope: "Periskope",
     webhook: "Gateway webhook",
     backup: "Phone backup",
+    database: "Another program's archive",
     gowa: "GOWA",
     waha: "WAHA",
     evolution: "Evolution API",

@@ -34,7 +34,7 @@ class LocalFiles:
 
     def keep(self, file: LocalFile) -> tuple[MediaHeld | None, str | None]:
         """Put the file into the archive, and say so; or what is wrong with it, nothing where it is not there."""
-        with self._found(file.path) as source:
+        with self._found(file) as source:
             if source is None:
                 return None, None
             if (problem := self._wrong(source, file)) is not None:
@@ -69,8 +69,8 @@ class LocalFiles:
         return None
 
     @contextmanager
-    def _found(self, path: str) -> Iterator[io.BufferedReader | None]:
-        for candidate in self._candidates(path):
+    def _found(self, file: LocalFile) -> Iterator[io.BufferedReader | None]:
+        for candidate in (place for path in (file.path, *file.also) for place in self._candidates(path)):
             opened = self._opened(candidate)
             if opened is not None:
                 with opened:

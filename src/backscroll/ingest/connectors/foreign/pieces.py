@@ -19,6 +19,8 @@ class LocalFile(Struct, frozen=True):
     target: Target
     path: str
     media: Media
+    also: tuple[str, ...] = ()
+    """Other places where it may be."""
 
 
 class Piece(Struct, frozen=True, kw_only=True):
@@ -29,6 +31,13 @@ class Piece(Struct, frozen=True, kw_only=True):
     files: tuple[LocalFile, ...] = ()
     rows: int = 0
     """How far it brings the progress: rows of those that are counted beforehand."""
+
+
+class Found(Struct, frozen=True):
+    """What a look at the files tells: the own number whose history they hold, and how many rows will be read."""
+
+    phone: str
+    rows: int
 
 
 class Place(Struct, frozen=True):
@@ -64,3 +73,8 @@ def piece_of(
     payload = raw_lines(raw)
     batch = Batch(source=source, events=events, raw=payload or None, raw_type=RAW_TYPE)
     return Piece(batch=batch, place=str(place), files=tuple(files), rows=rows)
+
+
+def first_piece(source: Source, events: list[Event]) -> Piece:
+    """What stands before all stages. A reader that goes on from a place leaves it out."""
+    return Piece(batch=Batch(source=source, events=events), place="")

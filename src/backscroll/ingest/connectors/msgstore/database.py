@@ -7,17 +7,17 @@ time between hold both, and both are read. Nothing is ever written to the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from backscroll.core import ids
 from backscroll.core.events import Event, MessageSeen
-from backscroll.core.model import Message
-from backscroll.ingest.connectors.foreign.pieces import LocalFile, Piece, Place, piece_of
+from backscroll.ingest.connectors.foreign.pieces import Piece
 from backscroll.ingest.connectors.foreign.rows import OnSkip, Row, read_row
 from backscroll.ingest.connectors.foreign.sqlite import ForeignFile, Product, opened
-from backscroll.ingest.connectors.foreign.tables import Tables, TooMuch
+from backscroll.ingest.connectors.foreign.stages import Stage, Told, each, events_of, walk
+from backscroll.ingest.connectors.foreign.tables import Tables
 from backscroll.ingest.connectors.msgstore import changes, legacy, names
 from backscroll.ingest.connectors.msgstore.content import (
     call_of,
@@ -28,17 +28,6 @@ from backscroll.ingest.connectors.msgstore.content import (
 from backscroll.ingest.connectors.msgstore.records import Jids, Record, Records
 
 ANDROID = Product("WhatsApp for Android", "the phone's ")
-STAGES = (
-    "jid_map",
-    "wa_contacts",
-    "wa_vnames",
-    "wa_group_descriptions",
-    "lid_display_name",
-    "chat",
-    "messages",
-    "message",
-    "call_log",
-)
 BATCH = 500
 _MESSAGE = {"_id", "chat_row_id", "from_me", "key_id", "timestamp", "message_type"}
 _MESSAGES = {"_id", "key_remote_jid", "key_from_me", "key_id", "timestamp", "media_wa_type"}
@@ -68,8 +57,7 @@ def read(
         store = stack.enter_context(opened(path, ANDROID, "msgstore.db"))
         contacts = stack.enter_context(opened(wa_db, ANDROID, "wa.db"))
         _check(store, contacts, wa_db)
-        place = Place.parse(after, STAGES)
-        yield from _Reading(store, contacts, phone, batch_size, on_skip).pieces(place)
+        yield from walk(_Reading(store, contacts, phone, on_skip).stages(), "backup", after, batch_size)
 
 
 def count(path: Path) -> int:
@@ -89,69 +77,49 @@ def _check(store: ForeignFile, contacts: ForeignFile, wa_db: Path | None) -> Non
 
 
 class _Reading:
-    def __init__(self, store: ForeignFile, contacts: ForeignFile, phone: str, batch_size: int, on_skip: OnSkip) -> None:
+    def __init__(self, store: ForeignFile, contacts: ForeignFile, phone: str, on_skip: OnSkip) -> None:
         self.store = store
-        self.contacts = contacts
         self.phone = phone
-        self.batch_size = batch_size
         self.tables = Tables(store, on_skip)
         self.names = Tables(contacts, on_skip)
         self.records = Records(self.tables)
         self.jids: Jids = self.records.jids
 
-    def pieces(self, place: Place) -> Iterator[Piece]:
-        """Every stage that is not over, in the order in which they can be applied."""
-        for stage in STAGES:
-            after = place.after(stage, STAGES)
-            if after is not None:
-                yield from self._stage(stage, after)
+    def stages(self) -> tuple[Stage, ...]:
+        """In the order in which what they tell can be applied."""
+        store, contacts = self.tables, self.names
+        old = _MESSAGES.issubset(self.store.columns("messages"))
+        new = _MESSAGE.issubset(self.store.columns("message"))
+        return (
+            Stage("jid_map", store, self._mappings),
+            each("wa_contacts", contacts, names.contact_of),
+            each("wa_vnames", contacts, names.business_of),
+            each("wa_group_descriptions", contacts, lambda row: names.description_of(row, self.phone)),
+            each("lid_display_name", store, lambda row: names.shown_name_of(row, self.jids)),
+            Stage("chat", store, self._chats),
+            *([Stage("messages", store, self._old_messages, counts=True)] if old else ()),
+            *([Stage("message", store, self._messages, counts=True)] if new else ()),
+            each("call_log", store, lambda row: MessageSeen(call_of(row, self.phone, self.jids)), counts=True),
+        )
 
-    def _stage(self, stage: str, after: int) -> Iterator[Piece]:
-        of_messages = {"message": self.records.of, "messages": lambda numbers: legacy.records_of(self.tables, numbers)}
-        if stage in of_messages:
-            needed = _MESSAGE if stage == "message" else _MESSAGES
-            if needed.issubset(self.store.columns(stage)):
-                yield from self._messages(stage, after, of_messages[stage])
-            return
-        tables = self.names if stage.startswith("wa_") else self.tables
-        if not tables.file.columns(stage):
-            return
-        for numbers in tables.file.chunks(stage, self.batch_size, after):
-            yield from self._halved(numbers, tables, lambda some, tables=tables: self._simple(stage, tables, some))  # type: ignore[misc]
+    def _mappings(self, numbers: list[int]) -> Told:
+        rows = list(self.tables.rows("jid_map", numbers))
+        self.jids.learn(row.values.get(column) for row in rows for column in ("lid_row_id", "jid_row_id"))
+        return Told(list(events_of(rows, lambda row: names.mapping_of(row, self.jids))), rows)
 
-    def _simple(self, stage: str, tables: Tables, numbers: list[int]) -> Piece:
-        """A piece of a table whose rows stand each for itself."""
-        rows = list(tables.rows(stage, numbers))
-        if stage == "jid_map":
-            self.jids.learn(row.values.get(column) for row in rows for column in ("lid_row_id", "jid_row_id"))
-        events = list(self._chats(rows) if stage == "chat" else self._told(stage, rows))
-        counted = len(numbers) if stage in _COUNTED else 0
-        return piece_of("backup", events, Place(stage, numbers[-1]), rows, rows=counted)
-
-    def _told(self, stage: str, rows: list[Row]) -> Iterator[Event]:
-        told: dict[str, Callable[[Row], Event | None]] = {
-            "jid_map": lambda row: names.mapping_of(row, self.jids),
-            "wa_contacts": names.contact_of,
-            "wa_vnames": names.business_of,
-            "wa_group_descriptions": lambda row: names.description_of(row, self.phone),
-            "lid_display_name": lambda row: names.shown_name_of(row, self.jids),
-            "call_log": lambda row: MessageSeen(call_of(row, self.phone, self.jids)),
-        }
-        for row in rows:
-            if (event := read_row(row, told[stage])) is not None:
-                yield event
-
-    def _chats(self, rows: list[Row]) -> Iterator[Event]:
+    def _chats(self, numbers: list[int]) -> Told:
+        rows = list(self.tables.rows("chat", numbers))
         groups = [no for row in rows if isinstance(no := row.values.get("jid_row_id"), int)]
         members = self.tables.belonging("group_participant_user", "group_jid_row_id", groups)
         letters = self.tables.by_number("newsletter", (row.no for row in rows))
-        numbers = [row.values.get("user_jid_row_id") for told in members.values() for row in told]
-        self.jids.learn([*groups, *numbers])
-        for row in rows:
+        everybody = [row.values.get("user_jid_row_id") for told in members.values() for row in told]
+        self.jids.learn([*groups, *everybody])
+
+        def tell(row: Row) -> Event | None:
             told = members.get(row.values.get("jid_row_id") or 0, [])
-            seen = read_row(row, lambda row, told=told: self._chat(row, told, letters.get(row.no)))  # type: ignore[misc]
-            if seen is not None:
-                yield seen
+            return self._chat(row, told, letters.get(row.no))
+
+        return Told(list(events_of(rows, tell)), rows)
 
     def _chat(self, row: Row, members: list[Row], newsletter: Row | None) -> Event | None:
         jid = self.jids.get(row.values.get("jid_row_id"))
@@ -166,38 +134,23 @@ class _Reading:
         sql = "SELECT rowid FROM group_participants WHERE gjid = ? LIMIT 5000"
         return list(self.tables.rows("group_participants", [no for (no,) in self.store.rows(sql, group)]))
 
-    # messages
+    def _messages(self, numbers: list[int]) -> Told:
+        return self._told(self.records.of(numbers))
 
-    def _messages(self, stage: str, after: int, records: Callable[[list[int]], list[Record]]) -> Iterator[Piece]:
-        for numbers in self.store.chunks(stage, self.batch_size, after):
-            yield from self._halved(numbers, self.tables, lambda some: self._piece(stage, some, records(some)))
+    def _old_messages(self, numbers: list[int]) -> Told:
+        return self._told(legacy.records_of(self.tables, numbers))
 
-    def _halved(self, numbers: list[int], tables: Tables, piece: Callable[[list[int]], Piece]) -> Iterator[Piece]:
-        """The piece of these rows, or several of fewer where they hold more than one may."""
-        tables.begin(is_whole=len(numbers) == 1)
-        try:
-            made = piece(numbers)
-        except TooMuch:
-            half = len(numbers) // 2
-            yield from self._halved(numbers[:half], tables, piece)
-            yield from self._halved(numbers[half:], tables, piece)
-        else:
-            yield made
-
-    def _piece(self, stage: str, numbers: list[int], records: list[Record]) -> Piece:
-        events: list[Event] = []
-        files: list[LocalFile] = []
-        told = [record for record in records if not is_placeholder(record)]
-        for record in told:
-            message = self._message(record)
+    def _told(self, records: list[Record]) -> Told:
+        told = Told()
+        for record in records:
+            if is_placeholder(record):
+                continue
+            told.raw += record.rows()
+            message = read_row(record.row, lambda _, record=record: message_of(record, self.phone, self.jids))  # type: ignore[misc]
             if message is None:
                 continue
-            events.append(MessageSeen(message))
-            events += changes.told(record, message, self.phone, self.jids)
+            told.events.append(MessageSeen(message))
+            told.events += changes.told(record, message, self.phone, self.jids)
             if (file := file_of(record, message)) is not None:
-                files.append(file)
-        raw: Iterable[Row] = (row for record in told for row in record.rows())
-        return piece_of("backup", events, Place(stage, numbers[-1]), raw, files, rows=len(numbers))
-
-    def _message(self, record: Record) -> Message | None:
-        return read_row(record.row, lambda _: message_of(record, self.phone, self.jids))
+                told.files.append(file)
+        return told

@@ -1,0 +1,1 @@
+"""wacli.db of wacli, a WhatsApp client for the command line."""

@@ -1,0 +1,1 @@
+"""messages.db of the whatsapp-mcp bridges (lharries, and verygoodplugins who carry it on)."""
