@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from backscroll.core.errors import BadField
 from backscroll.core.model import Source
+from backscroll.ingest.connectors.linked import linked
 from backscroll.ingest.connectors.pushed import Observed, Setup
 from backscroll.ingest.connectors.webhooks import cloud, events, evolution, gowa, periskope, waha
 
@@ -30,6 +31,7 @@ PUSHED: dict[str, Pushed] = {
         Pushed("periskope", periskope.observe, "periskope", b'{"event":"org.updated","data":{}}'),
         Pushed("cloud", cloud.observe, "cloud", b'{"object":"whatsapp_business_account","entry":[]}'),
         Pushed("events", events.observe, "webhook", b'{"events":[]}'),
+        Pushed("linked", linked.observe, "linked", b'{"event":"Contacts","at":0,"own":"0@s.whatsapp.net","data":[]}'),
     )
 }
 

@@ -19,7 +19,7 @@ from backscroll.core.events import Answer, Batch, Event, NumberMapped, PhoneSeen
 from backscroll.core.ids import canonical, user_part
 from backscroll.core.model import Phone
 from backscroll.ingest.connector import pushed
-from backscroll.ingest.connectors.pushed import UNKNOWN_CHAT, Connection, Setup
+from backscroll.ingest.connectors.pushed import HASHED_OPTION, UNKNOWN_CHAT, Connection, Setup
 from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
 from backscroll.storage.write.validation import cleaned
@@ -31,7 +31,7 @@ HEARD_SECONDS = 5.0
 MAX_MAPPINGS = 50_000
 WAITS = "waits for message"
 """What is wrong with input that is understood as soon as the message that it names is here."""
-_SAYS_CONNECTION = {"waha", "evolution", "periskope"}
+_SAYS_CONNECTION = {"waha", "evolution", "periskope", "linked"}
 """Of the others an event itself shows that the phone is connected."""
 
 
@@ -195,7 +195,19 @@ class Ingestor:
                 raise Unreadable(source.kind, WAITS, f"{event.target.id[:80]}, because its chat is not told")
             target = structs.replace(event.target, chat=found.message.key.chat)
             return structs.replace(event, target=target)
+        if isinstance(event, events.PollVoted) and any(name.startswith(HASHED_OPTION) for name in event.options):
+            return self._with_names(source, event)
         return event
+
+    def _with_names(self, source: LiveSource, event: events.PollVoted) -> Event:
+        """A vote by the names of the options, which the poll has; one that it has not is left out."""
+        phone = self._phones_of(source.org)[canonical(event.target.phone)]
+        found = self._store.find_message(source.org, (phone.no,), event.target.id, chat=event.target.chat)
+        poll = None if found is None else found.message.details.poll
+        if poll is None:
+            raise Unreadable(source.kind, WAITS, f"{event.target.id[:80]}, which has the names of the options")
+        names = {HASHED_OPTION + hashlib.sha256(name.encode()).hexdigest(): name for name in poll.options}
+        return structs.replace(event, options=tuple(names[name] for name in event.options if name in names))
 
     def _remember(self, org: int, event: NumberMapped) -> None:
         self._mapped[(org, event)] = None

@@ -12,6 +12,9 @@ from backscroll.core.events import Event
 UNKNOWN_CHAT = ""
 """The chat of an event that names only the message's id: it is the one in which the phone has that message."""
 
+HASHED_OPTION = "sha256:"
+"""Before the hash of a poll's option, which is all that WhatsApp sends with a vote; the archive has the names."""
+
 ConnectionState = Literal["CONNECTED", "CONNECTING", "DISCONNECTED"]
 
 

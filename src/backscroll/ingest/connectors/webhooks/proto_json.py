@@ -35,6 +35,12 @@ _WRAPPERS = (
     "groupStatusMessage",
     "groupStatusMessageV2",
     "pollCreationMessageV4",
+    "statusAddYours",
+    "questionMessage",
+    "questionReplyMessage",
+    "botForwardedMessage",
+    "spoilerMessage",
+    "audioStickerMessage",
 )
 _MEDIA: tuple[tuple[str, Kind], ...] = (
     ("imageMessage", "image"),
@@ -44,7 +50,7 @@ _MEDIA: tuple[tuple[str, Kind], ...] = (
     ("documentMessage", "document"),
     ("stickerMessage", "sticker"),
 )
-_POLLS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5")
+_POLLS = tuple(f"pollCreationMessage{version}" for version in ("", "V2", "V3", "V5", "V6"))
 _OTHERS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("buttonsResponseMessage", "interactive", ("selectedDisplayText",)),
     ("templateButtonReplyMessage", "interactive", ("selectedDisplayText",)),

@@ -1,0 +1,104 @@
+"""What the process of a linked device and the server that supervises it say to each other: JSON, one object a line.
+
+The child writes ``Status``, ``Frame`` and ``Fetched``; the server answers each ``Frame`` and ``Fetched`` with ``Done``
+once it is committed, and gives orders. The end of the child's input means that its server is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+LinkState = Literal[
+    "starting",
+    "pairing",
+    "connecting",
+    "connected",
+    "waiting",
+    "expired",
+    "logged_out",
+    "banned",
+    "outdated",
+    "replaced",
+    "wrong_phone",
+    "refused",
+    "unavailable",
+]
+"""``waiting`` is tried again by itself; those after it only when a person asks."""
+
+ENDED: frozenset[LinkState] = frozenset(
+    {"expired", "logged_out", "banned", "outdated", "replaced", "wrong_phone", "refused", "unavailable"}
+)
+"""States that are never left without a person."""
+
+
+class Status(Struct, frozen=True, kw_only=True, tag="status", omit_defaults=True):
+    """How the device stands. Fields that are None have not changed."""
+
+    state: LinkState | None = None
+    problem: str | None = None
+    """What went wrong, in the library's words, without numbers or texts of anybody."""
+    qr: str | None = None
+    rows: tuple[str, ...] | None = None
+    """The modules of the QR code with its quiet zone, ``1`` is dark."""
+    code: str | None = None
+    expires_at: int | None = None
+    """When the code is replaced; microseconds UTC."""
+    until: int | None = None
+    """When a ban ends; microseconds UTC."""
+    jid: str | None = None
+    """The account that the device belongs to."""
+    progress: int | None = None
+    """Per cent of the first history."""
+
+
+class Frame(Struct, frozen=True, kw_only=True, tag="frame", omit_defaults=True):
+    """A part of what the library told: ``body`` is what ``ingest.connectors.linked`` reads."""
+
+    no: int
+    body: msgspec.Raw
+
+
+class Fetched(Struct, frozen=True, kw_only=True, tag="fetched", omit_defaults=True):
+    """A file of a message, whose bytes have the hash that the message gives. It lies at ``path`` until it is done."""
+
+    no: int
+    path: str
+    sha256: str
+    chat: str
+    id: str
+    sender: str | None = None
+    mimetype: str | None = None
+    filename: str | None = None
+
+
+Told = Status | Frame | Fetched
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """What was told under this number is committed and may be forgotten."""
+
+    no: int
+
+
+class PairCode(Struct, frozen=True, tag="pair_code"):
+    """Ask WhatsApp for a code that is typed on the phone with this number."""
+
+    number: str
+
+
+class LogOut(Struct, frozen=True, tag="log_out"):
+    """Take the device off the account's list, then end."""
+
+
+Order = Done | PairCode | LogOut
+
+TOLD: msgspec.json.Decoder[Told] = msgspec.json.Decoder(Told)
+ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
+
+
+def encoded(line: Told | Order) -> bytes:
+    """One line, its end included."""
+    return msgspec.json.encode(line) + b"\n"
