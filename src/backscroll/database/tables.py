@@ -91,7 +91,9 @@ LEASES = "leases"
 """Belongs to the processes at work, and is not copied either."""
 SESSIONS = "sessions"
 """Whoever signed in to the archive that was copied signs in to the copy again."""
-TENANT: tuple[str, ...] = (*(table.name for table in TABLES), *SEARCH, LEASES, SESSIONS)
+LINKS = "links"
+"""How linked devices stand. Their keys are in files beside the archive, which are not copied."""
+TENANT: tuple[str, ...] = (*(table.name for table in TABLES), *SEARCH, LEASES, SESSIONS, LINKS)
 REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
 
 

@@ -1096,3 +1096,39 @@ SET digest = excluded.digest, status = excluded.status, body = excluded.body, cr
 
 -- name: drop_old_answers
 DELETE FROM answers WHERE org = :org AND created_at < :before;
+
+-- ------------------------------------------------------------------ linked devices
+
+-- name: add_link
+INSERT INTO links (org, source, phone_name, state, since, code_for)
+VALUES (:org, :source, :phone_name, 'starting', :now, :code_for);
+
+-- name: list_links
+SELECT l.source, s.phone, l.phone_name, l.state, l.problem, l.since, l.retry_at, l.qr, l.qr_rows, l.code, l.code_for,
+    l.expires_at, l.progress, l.jid, l.asked, s.last_event_at, s.created_at
+FROM links l JOIN sources s ON s.org = l.org AND s.source = l.source
+WHERE l.org = :org ORDER BY s.created_at, l.source;
+
+-- name: read_link
+SELECT l.source, s.phone, l.phone_name, l.state, l.problem, l.since, l.retry_at, l.qr, l.qr_rows, l.code, l.code_for,
+    l.expires_at, l.progress, l.jid, l.asked, s.last_event_at, s.created_at
+FROM links l JOIN sources s ON s.org = l.org AND s.source = l.source
+WHERE l.org = :org AND l.source = :source;
+
+-- name: write_link
+UPDATE links SET state = :state, problem = :problem, since = :since, retry_at = :retry_at, qr = :qr, qr_rows = :qr_rows,
+    code = :code, expires_at = :expires_at, progress = :progress, jid = :jid
+WHERE org = :org AND source = :source;
+
+-- name: ask_of_link
+UPDATE links SET asked = :asked, code_for = :code_for WHERE org = :org AND source = :source RETURNING source;
+
+-- name: link_was_asked
+-- Only what was asked when it was read: what a person asks in the meantime stands.
+UPDATE links SET asked = NULL WHERE org = :org AND source = :source AND asked = :asked;
+
+-- name: phone_of_link
+UPDATE sources SET phone = :phone WHERE org = :org AND source = :source;
+
+-- name: remove_link
+DELETE FROM links WHERE org = :org AND source = :source;

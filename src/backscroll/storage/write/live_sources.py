@@ -17,6 +17,7 @@ from backscroll.storage.records.aspects import STATE
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.write.coverage import Listening
 from backscroll.storage.write.idempotency import ANSWERS_US
+from backscroll.storage.write.links import Links
 
 PREFIX = "src"
 ATTEND_US = 60_000_000
@@ -82,6 +83,7 @@ class LiveSources:
         self._engine = engine
         self._clock = clock
         self._seal = seal
+        self.links = Links(engine, clock)
 
     def add(self, source: LiveSource, given: SourceSecrets) -> LiveSource:
         """Make a source, its secrets sealed."""
@@ -137,6 +139,7 @@ class LiveSources:
             state = lock_org_state(tx, source.org)
             Listening(tx, source.org).end(id, self._clock(), "removed")
             tx.run("remove_source", {"org": source.org, "source": id})
+            tx.run("remove_link", {"org": source.org, "source": id})
             left = {phone for _, _, phone, *_ in tx.all("list_sources", {"org": source.org})}
             if source.phone is not None and not left & {source.phone, None}:
                 params = {"org": source.org, "phone": source.phone}
@@ -189,10 +192,10 @@ class LiveSources:
         elif state == "DISCONNECTED":
             listening.end(source, at, "disconnected", phone)
 
-    def take_turn(self, source: LiveSource) -> leases.Lease | None:
-        """The right to ask the source's upstream, unless another process has it."""
+    def take_turn(self, source: LiveSource, work: str = "sync") -> leases.Lease | None:
+        """The right to do one process's work for a source, such as asking its upstream; None when another has it."""
         return self._engine.write(
-            lambda tx: leases.take(tx, source.org, f"sync {source.id}", self._clock()), source.org
+            lambda tx: leases.take(tx, source.org, f"{work} {source.id}", self._clock()), source.org
         )
 
     def keep_turn(self, lease: leases.Lease) -> bool:

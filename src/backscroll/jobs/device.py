@@ -1,0 +1,429 @@
+"""One linked device: its process, what the process tells, and what is done when it ends.
+
+The process may fail in any way; all that it told and that was not committed is in its spool and comes again. It is
+started anew after a pause that grows from a second to five minutes, but never when WhatsApp has refused the device:
+then a person decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from msgspec import structs
+
+from backscroll.core.errors import BadField, Error, NotFound, StorageError, StorageFull, story_of
+from backscroll.core.events import Batch, MediaHeld, Target
+from backscroll.core.ids import canonical, user_part
+from backscroll.core.model import Media
+from backscroll.formats.link_lines import (
+    ENDED,
+    TOLD,
+    Done,
+    Fetched,
+    Frame,
+    LinkState,
+    LogOut,
+    Order,
+    PairCode,
+    Status,
+    encoded,
+)
+from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.webhooks import Ingestor
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+from backscroll.storage.write.links import Link
+from backscroll.storage.write.live_sources import LiveSource
+
+log = logging.getLogger("backscroll.linked")
+
+FIRST_PAUSE, LAST_PAUSE = 1.0, 300.0
+STEADY_SECONDS = 60.0
+"""A device that was connected for so long begins again with the first pause."""
+LOOK_SECONDS = 0.5
+KEEP_SECONDS = 1.5
+LOG_OUT_SECONDS = 45.0
+CONNECT_SECONDS = 20.0
+BUSY_SECONDS = 1.0
+FOLDER = "linked"
+_PHONE_STATES: dict[LinkState, str] = {
+    "connected": "CONNECTED",
+    "connecting": "CONNECTING",
+    "starting": "CONNECTING",
+}
+
+Command = Callable[[Path, int], list[str]]
+
+
+def own_command(folder: Path, max_file_bytes: int) -> list[str]:
+    """The process of a device, run by the interpreter that runs this."""
+    module = ["-m", "backscroll.linked.child"]
+    return [sys.executable, *module, str(folder), "--max-file-bytes", str(max_file_bytes)]
+
+
+def environment() -> dict[str, str]:
+    """What the process may see: nothing of the archive's own settings, which hold passwords."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
+
+
+def folder_of(data: Path, id: str) -> Path:
+    """Where the keys of a device lie, readable by the owner only. They are no part of the archive."""
+    return data / FOLDER / id
+
+
+class Stopped(Exception):
+    """The server ends, or another process has the device now."""
+
+
+class Device:
+    """Supervises the device of a link for as long as ``keep_turn`` says that this process may.
+
+    ``stopping`` ends it; the process of the device is then killed, which it is made for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        media: MediaStore | None,
+        link: Link,
+        *,
+        data: Path,
+        max_media_bytes: int,
+        keep_turn: Callable[[], bool],
+        stopping: threading.Event,
+        command: Command = own_command,
+    ) -> None:
+        self._store = store
+        self._media = media
+        self._link = link
+        self._source: LiveSource = store.sources.find(link.id)
+        self._ingestor = Ingestor(store)
+        self._max_media_bytes = max_media_bytes
+        self._keep_turn = keep_turn
+        self._kept = time.monotonic()
+        self._stopping = stopping
+        self._command = command
+        self.folder = folder_of(data, link.id)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connected_since: float | None = None
+        self._explained = False
+        """The process has said what is wrong."""
+        self._lock = threading.Lock()
+        self._telling = threading.RLock()
+
+    def run(self) -> None:
+        """Keep the device connected until it is refused, unlinked, or this process has to stop."""
+        try:
+            self._supervise()
+        except Stopped:
+            self._say_disconnected()
+        except NotFound:
+            log.info("link %s was removed", self._link.id)
+        finally:
+            self._kill()
+
+    def _supervise(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            if self._was_asked():
+                pause = FIRST_PAUSE
+            self._explained = False
+            self._set(state="starting", retry_at=None)
+            self._start()
+            self._watch()
+            if self._link.state in ENDED:
+                return
+            if self._connected_since is not None and time.monotonic() - self._connected_since > STEADY_SECONDS:
+                pause = FIRST_PAUSE
+            self._connected_since = None
+            self._set(state="waiting", retry_at=_now() + round(pause * 1_000_000))
+            self._wait(pause)
+            pause = min(2 * pause, LAST_PAUSE)
+
+    # What a person asks
+
+    def _was_asked(self) -> bool:
+        """Do what was asked since the last look; ``Stopped`` after unlinking. Whether to start anew was asked."""
+        current = self._store.sources.links.find(self._link.org, self._link.id)
+        self._link = structs.replace(self._link, asked=current.asked, code_for=current.code_for)
+        if current.asked is None:
+            return False
+        self._store.sources.links.was_asked(current)
+        if current.asked == "unlink":
+            self._unlink()
+            raise NotFound("link", self._link.id)
+        if self._link.state in ("logged_out", "wrong_phone"):
+            # The keys are of no use any more, but what they brought is.
+            for file in self.folder.glob("session.db*"):
+                file.unlink()
+            (self.folder / "account.json").unlink(missing_ok=True)
+        return True
+
+    def _unlink(self) -> None:
+        """Take the device off the account's list where that can be reached, and forget it here in any case."""
+        if (self.folder / "account.json").exists():
+            if self._process is None:
+                self._start()
+                self._until(lambda: self._link.state == "connected", CONNECT_SECONDS)
+            self._order(LogOut())
+            process = self._process
+            self._until(lambda: process is None or process.poll() is not None, LOG_OUT_SECONDS)
+        self._kill()
+        self._store.sources.remove(self._link.id)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # The process
+
+    def _start(self) -> None:
+        with self._lock:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            errors = os.open(self.folder / "errors.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and our own module
+                    self._command(self.folder, self._max_media_bytes),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=environment(),
+                    start_new_session=True,
+                )
+            finally:
+                os.close(errors)
+        assert self._process.stdout is not None
+        reader = threading.Thread(
+            target=self._listen, args=(self._process.stdout,), name="backscroll-linked-lines", daemon=True
+        )
+        reader.start()
+        self._reader = reader
+        if self._link.code_for is not None:
+            self._order(PairCode(self._link.code_for))
+
+    def _watch(self) -> None:
+        """Return when the process has ended and all that it told is taken."""
+        process = self._process
+        assert process is not None
+        while process.poll() is None:
+            self._look()
+            if self._was_asked():
+                break
+        self._kill()
+        self._reader.join()
+        if self._link.state not in ENDED and not self._explained:
+            self._set(problem=f"the process of the device ended ({process.returncode})")
+
+    def _kill(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin,):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def _order(self, order: Order) -> None:
+        with self._lock:
+            process = self._process
+            if process is None or process.stdin is None:
+                return
+            with suppress(OSError, ValueError):
+                process.stdin.write(encoded(order))
+                process.stdin.flush()
+
+    # Time
+
+    def _look(self) -> None:
+        """Wait a moment; ``Stopped`` when this process must not go on."""
+        if self._stopping.wait(LOOK_SECONDS):
+            raise Stopped
+        if time.monotonic() - self._kept > KEEP_SECONDS:
+            with suppress(StorageError):
+                if not self._keep_turn():
+                    raise Stopped
+                self._kept = time.monotonic()
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._look()
+            if self._store.sources.links.find(self._link.org, self._link.id).asked is not None:
+                return
+
+    def _until(self, true: Callable[[], bool], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not true():
+            self._look()
+
+    # What the process tells
+
+    def _listen(self, lines: IO[bytes]) -> None:
+        try:
+            with lines:
+                for line in lines:
+                    self._take(line)
+        except Stopped:
+            return
+        except NotFound:
+            # Removed in the meantime; whoever supervises notices.
+            return
+        except Exception as error:
+            log.error("link %s failed: %s", self._link.id, story_of(error))
+            self._set(problem="a fault in this program; see its log")
+            self._kill()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            told = TOLD.decode(line)
+        except msgspec.DecodeError:
+            # What the library printed before its output was turned away.
+            return
+        match told:
+            case Status():
+                self._hear(told)
+            case Frame(no=no, body=body):
+                self._patiently(lambda: self._commit(bytes(body)))
+                self._order(Done(no))
+            case Fetched(no=no):
+                self._patiently(lambda: self._keep_file(told))
+                self._order(Done(no))
+
+    def _patiently(self, work: Callable[[], None]) -> None:
+        """Until it is done: the database may be away, or the disk full, for longer than anybody waits."""
+        while True:
+            try:
+                return work()
+            except StorageFull as error:
+                self._set(problem=str(error))
+            except StorageError as error:
+                log.warning("link %s waits: %s", self._link.id, type(error).__name__)
+            if self._stopping.wait(BUSY_SECONDS):
+                raise Stopped
+
+    def _commit(self, body: bytes) -> None:
+        try:
+            self._ingestor.take(self._source, body)
+        except StorageError:
+            raise
+        except Exception as error:
+            # One event that nobody can take must not keep back all that come after it.
+            log.error("link %s: an event went to quarantine: %s", self._link.id, story_of(error))
+            problem = "a fault in this program; see its log"
+            self._store.quarantine(self._link.org, self._source.kind, body, problem, via=self._link.id)
+
+    def _keep_file(self, told: Fetched) -> None:
+        path = Path(told.path)
+        if self._media is None or self._source.phone is None or path.parent != self.folder.absolute() / "files":
+            return
+        own = next(phone for phone in self._store.list_phones(self._link.org) if phone.no == self._source.phone)
+        try:
+            with path.open("rb") as file:
+                stored = self._media.put(
+                    self._link.org,
+                    file,
+                    max_bytes=self._max_media_bytes,
+                    declared_mimetype=told.mimetype,
+                    filename=told.filename,
+                )
+        except (BadField, FileNotFoundError):
+            return
+        if stored.sha256 != told.sha256:
+            return
+        media = Media(
+            file=stored.sha256,
+            sha256=stored.sha256,
+            size=stored.size,
+            mimetype=told.mimetype or stored.mimetype,
+            width=stored.width,
+            height=stored.height,
+            duration=stored.duration,
+        )
+        # Who wrote it may be spelled by number there and by hidden id here; the id of the message says enough.
+        target = Target(own.jid, canonical(told.chat), told.id)
+        held = MediaHeld(target=target, media=media)
+        apply_with_retry(self._store, self._link.org, Batch(source="linked", events=[held]))
+
+    # How it stands
+
+    def _hear(self, told: Status) -> None:
+        if told.jid is not None and not self._belongs(told.jid):
+            return
+        if self._link.state in ENDED:
+            return
+        changes: dict[str, object] = {}
+        if told.problem is not None:
+            changes["problem"], self._explained = told.problem, True
+        if told.progress is not None:
+            changes["progress"] = None if told.progress >= 100 else told.progress
+        wanted_by_code = self._link.code_for is not None
+        if told.code is not None or (told.qr is not None and not wanted_by_code):
+            changes |= {"qr": told.qr, "rows": told.rows, "code": told.code, "expires_at": told.expires_at}
+        if told.state is not None:
+            changes |= {"state": told.state, "retry_at": told.until}
+            if told.state in ("pairing", "connected"):
+                changes["problem"] = told.problem
+            if told.state == "connected":
+                self._connected_since = time.monotonic()
+        if changes:
+            self._set(**changes)
+
+    def _belongs(self, jid: str) -> bool:
+        """Whether the account is the one that was asked for; its phone is added when it is new."""
+        org, links = self._link.org, self._store.sources.links
+        phones = {phone.no: phone for phone in self._store.list_phones(org)}
+        wanted = phones.get(self._source.phone or 0)
+        if wanted is not None and wanted.jid != canonical(jid):
+            self._set(state="wrong_phone", problem="another account scanned the code; it was unlinked again")
+            self._order(LogOut())
+            return False
+        if wanted is None:
+            own = self._store.add_phone(org, user_part(canonical(jid)), name=self._link.phone_name)
+            links.belongs_to(self._link, own.no)
+            self._link = structs.replace(self._link, phone=own.no)
+            self._source = self._store.sources.find(self._link.id)
+            self._ingestor = Ingestor(self._store)
+        self._set(jid=canonical(jid))
+        return True
+
+    def _set(self, **changes: object) -> None:
+        """Write how the device stands now, and whether its phone is connected."""
+        with self._telling:
+            self._write(changes)
+
+    def _write(self, changes: dict[str, object]) -> None:
+        state = changes.get("state", self._link.state)
+        if state != self._link.state:
+            changes["since"] = _now()
+            log.info("link %s: %s", self._link.id, state)
+        if state != "pairing":
+            changes |= {"qr": None, "rows": None, "code": None, "expires_at": None}
+        link = structs.replace(self._link, **changes)
+        if link == self._link:
+            return
+        self._link = link
+        with suppress(StorageError):
+            self._store.sources.links.write(link)
+            if link.phone is not None:
+                self._store.sources.connect(link.org, link.phone, _PHONE_STATES.get(link.state, "DISCONNECTED"))
+
+    def _say_disconnected(self) -> None:
+        """The server ends: nothing is connected until the next one begins."""
+        with suppress(Error):
+            if self._link.phone is not None:
+                self._store.sources.connect(self._link.org, self._link.phone, "DISCONNECTED")
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,166 @@
+"""Linked devices of all organisations: each supervised by one server process, under a lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from msgspec import structs
+
+from backscroll.config import Settings
+from backscroll.core.errors import Error, StorageError, story_of
+from backscroll.formats.link_lines import ENDED
+from backscroll.jobs.device import Command, Device, own_command
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+from backscroll.storage.write.links import Link
+
+log = logging.getLogger("backscroll.linked")
+
+LIBRARY = "neonize"
+INSTALL = (
+    "this installation lacks the library for linked devices. Install it with: pip install 'backscroll[linked]'. "
+    "It is kept apart because it holds code under the GPL, and Backscroll itself is under the MIT licence"
+)
+LOOK_SECONDS = 2.0
+END_SECONDS = 5.0
+WORK = "link"
+
+
+def installed() -> str | None:
+    """The version of the library; None where it is not installed. It is not loaded here."""
+    try:
+        return version(LIBRARY)
+    except PackageNotFoundError:
+        return None
+
+
+@asynccontextmanager
+async def linking(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
+    """Keep the devices connected while the server runs. What they have not handed over waits in their spools."""
+    rounds = Rounds(store, media, data=settings.data, max_media_bytes=settings.max_media_bytes)
+    thread = threading.Thread(target=rounds.run, name="backscroll-linked", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        rounds.stopping.set()
+        await asyncio.to_thread(rounds.join, thread)
+
+
+class Rounds:
+    """Looks for devices that nobody supervises, and supervises them in threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        media: MediaStore | None,
+        *,
+        data: Path,
+        max_media_bytes: int,
+        command: Command = own_command,
+        library: Callable[[], str | None] = installed,
+    ) -> None:
+        self.stopping = threading.Event()
+        self._store = store
+        self._media = media
+        self._data = data
+        self._max_media_bytes = max_media_bytes
+        self._command = command
+        self._library = library
+        self._threads: dict[str, threading.Thread] = {}
+
+    def run(self) -> None:
+        """Until ``stopping`` is set."""
+        while not self.stopping.wait(LOOK_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Begin with every device that wants it and that no process has."""
+        with suppress(StorageError):
+            for org in self._store.list_orgs():
+                for link in self._store.sources.links.of(org.no):
+                    self._begin(link)
+
+    def join(self, thread: threading.Thread) -> None:
+        """Wait a little for the threads that supervise; their processes end with this one in any case."""
+        thread.join(END_SECONDS)
+        for supervising in list(self._threads.values()):
+            supervising.join(END_SECONDS)
+
+    def _begin(self, link: Link) -> None:
+        if link.id in self._threads or not wants_process(link):
+            return
+        if self._library() is None:
+            say_unavailable(self._store, link)
+            return
+        thread = threading.Thread(target=self._supervise, args=(link,), name="backscroll-linked", daemon=True)
+        self._threads[link.id] = thread
+        thread.start()
+
+    def _supervise(self, link: Link) -> None:
+        try:
+            supervise(
+                self._store,
+                self._media,
+                link,
+                data=self._data,
+                max_media_bytes=self._max_media_bytes,
+                stopping=self.stopping,
+                command=self._command,
+            )
+        except Error as error:
+            log.warning("link %s is not supervised now: %s", link.id, type(error).__name__)
+        except Exception as error:
+            log.error("link %s failed: %s", link.id, story_of(error))
+        finally:
+            self._threads.pop(link.id, None)
+
+
+def supervise(
+    store: Store,
+    media: MediaStore | None,
+    link: Link,
+    *,
+    data: Path,
+    max_media_bytes: int,
+    stopping: threading.Event,
+    command: Command = own_command,
+) -> bool:
+    """Supervise one device until it ends or ``stopping`` is set; False at once when another process does."""
+    lease = store.sources.take_turn(store.sources.find(link.id), WORK)
+    if lease is None:
+        return False
+    try:
+        # Read again: another process may have had it until now.
+        current = store.sources.links.find(link.org, link.id)
+        if wants_process(current):
+            Device(
+                store,
+                media,
+                current,
+                data=data,
+                max_media_bytes=max_media_bytes,
+                keep_turn=lambda: store.sources.keep_turn(lease),
+                stopping=stopping,
+                command=command,
+            ).run()
+    finally:
+        store.sources.end_turn(lease)
+    return True
+
+
+def wants_process(link: Link) -> bool:
+    """Whether a device is to be connected: it was not refused, or a person asked for it again."""
+    return link.asked is not None or link.state not in ENDED or link.state == "unavailable"
+
+
+def say_unavailable(store: Store, link: Link) -> None:
+    """Show that the library is missing."""
+    if link.state != "unavailable":
+        store.sources.links.write(structs.replace(link, state="unavailable", problem=INSTALL))

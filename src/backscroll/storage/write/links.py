@@ -1,0 +1,127 @@
+"""Linked devices as the archive knows them: how each stands, and what a person wants of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from backscroll.core.errors import NotFound
+from backscroll.database.protocol import Engine
+from backscroll.formats.link_lines import LinkState
+
+Asked = Literal["start", "unlink"]
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """A linked device. Times are microseconds UTC; ``phone`` is the own phone's number in the database."""
+
+    org: int
+    id: str
+    """Of its source."""
+    phone: int | None = None
+    """Not known before the device is paired, unless a certain phone was asked for."""
+    phone_name: str | None = None
+    """What the phone is called when pairing adds it."""
+    state: LinkState = "starting"
+    problem: str | None = None
+    since: int = 0
+    retry_at: int | None = None
+    qr: str | None = None
+    rows: tuple[str, ...] | None = None
+    """The modules of the QR code, ``1`` is dark."""
+    code: str | None = None
+    code_for: str | None = None
+    """The number for which a code to type is wanted."""
+    expires_at: int | None = None
+    progress: int | None = None
+    jid: str | None = None
+    """The account that the device was paired with."""
+    asked: Asked | None = None
+    last_event_at: int | None = None
+    created_at: int = 0
+
+
+class Links:
+    """The linked devices of an archive; ``Store.sources.links``."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def add(self, org: int, source: str, phone_name: str | None, code_for: str | None) -> Link:
+        """Of a source that was added before."""
+        params = {"org": org, "source": source, "phone_name": phone_name, "code_for": code_for, "now": self._clock()}
+        self._engine.write(lambda tx: tx.run("add_link", params), org)
+        return self.find(org, source)
+
+    def of(self, org: int) -> list[Link]:
+        """All of an organisation, oldest first."""
+        return [_link(org, row) for row in self._engine.read(lambda tx: tx.all("list_links", {"org": org}), org)]
+
+    def find(self, org: int, source: str) -> Link:
+        """By its source's id; ``NotFound``."""
+        row = self._engine.read(lambda tx: tx.one("read_link", {"org": org, "source": source}), org)
+        if row is None:
+            raise NotFound("link", source[:80])
+        return _link(org, row)
+
+    def write(self, link: Link) -> None:
+        """How it stands now; what a person asked for is left alone."""
+        params = {
+            "org": link.org,
+            "source": link.id,
+            "state": link.state,
+            "problem": link.problem,
+            "since": link.since,
+            "retry_at": link.retry_at,
+            "qr": link.qr,
+            "qr_rows": None if link.rows is None else "\n".join(link.rows),
+            "code": link.code,
+            "expires_at": link.expires_at,
+            "progress": link.progress,
+            "jid": link.jid,
+        }
+        self._engine.write(lambda tx: tx.run("write_link", params), link.org)
+
+    def ask(self, org: int, source: str, asked: Asked, code_for: str | None = None) -> None:
+        """What whoever supervises the device shall do next; ``NotFound``."""
+        params = {"org": org, "source": source, "asked": asked, "code_for": code_for}
+        if self._engine.write(lambda tx: tx.one("ask_of_link", params), org) is None:
+            raise NotFound("link", source[:80])
+
+    def was_asked(self, link: Link) -> None:
+        """It is being done."""
+        params = {"org": link.org, "source": link.id, "asked": link.asked}
+        self._engine.write(lambda tx: tx.run("link_was_asked", params), link.org)
+
+    def belongs_to(self, link: Link, phone: int) -> None:
+        """The device was paired with this own phone."""
+        params = {"org": link.org, "source": link.id, "phone": phone}
+        self._engine.write(lambda tx: tx.run("phone_of_link", params), link.org)
+
+
+def _link(org: int, row: Sequence[Any]) -> Link:
+    id, phone, name, state, problem, since, retry_at, qr, rows, code, code_for, expires_at, *rest = row
+    progress, jid, asked, last_event_at, created_at = rest
+    return Link(
+        org=org,
+        id=id,
+        phone=phone,
+        phone_name=name,
+        state=state,
+        problem=problem,
+        since=since,
+        retry_at=retry_at,
+        qr=qr,
+        rows=None if rows is None else tuple(rows.split("\n")),
+        code=code,
+        code_for=code_for,
+        expires_at=expires_at,
+        progress=progress,
+        jid=jid,
+        asked=asked,
+        last_event_at=last_event_at,
+        created_at=created_at,
+    )
