@@ -106,3 +106,36 @@ def test_a_folder_that_is_one_export_is_one_import(shell: Shell, folder: Path) -
     (folder / "notes.zip").write_bytes(b"a file that somebody sent")
     assert "2 lines" in shell.take(folder).stdout
     assert len(shell.json("import", "list")) == 1
+
+
+def test_what_is_given_without_a_word_for_its_kind_is_recognised(shell: Shell, folder: Path) -> None:
+    told = shell.run("import", str(folder), "--phone", PHONE, "--me", "Rob").stdout
+    assert told.count("2 new, 0 known") == 2
+    assert "WhatsApp Chat with Ana.txt (chat exported from WhatsApp)" in told
+    found = shell.json("import", str(folder), "--phone", PHONE, "--me", "Rob")
+    assert found["state"] == "done"
+    assert [(item["file"], item["import"], item["known"]) for item in found["items"]] == [
+        ("WhatsApp Chat with Ana.txt", 1, 2),
+        ("WhatsApp Chat with Bea.txt", 2, 2),
+    ]
+
+
+def test_our_own_lines_need_no_word_and_bring_their_organisation(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    shell.take(folder)
+    shell.run("export", "jsonl", "-o", str(tmp_path / "bakery.gz"))
+    assert 'into "Bakery"; 0 rows changed' in shell.run("import", str(tmp_path / "bakery.gz")).stdout
+
+
+def test_what_is_neither_a_file_nor_a_command_is_refused(shell: Shell, tmp_path: Path) -> None:
+    assert "neither a file or folder nor one of the commands" in shell.run("import", "exprot", code=2).output
+    (tmp_path / "letter.txt").write_text("Dear Ana")
+    refused = shell.run("import", str(tmp_path / "letter.txt"), code=1).output
+    assert "nothing in it that can be imported" in refused
+    assert "chatstorage.db" in refused
+
+
+def test_an_answer_that_is_missing_is_asked_for_before_anything_is_written(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "_chat.txt").write_text(LINES.format("Ana"), "utf-8")
+    assert "--phone NUMBER" in shell.run("import", str(tmp_path / "_chat.txt"), code=2).output
+    assert "phone's owner" in shell.run("import", str(tmp_path / "_chat.txt"), "--phone", PHONE, code=2).output
+    assert shell.json("import", "list") == []

@@ -15,7 +15,7 @@ from backscroll.linked.library import load
 def _load_quietly() -> None:
     """It leaves a pipe to ``uname`` open while it is imported, and adds a handler to the root logger."""
     handlers, level = logging.root.handlers[:], logging.root.level
-    with warnings.catch_warnings(), mock.patch.object(os, "popen", lambda command: io.StringIO("Linux")):
+    with warnings.catch_warnings(), mock.patch.object(os, "popen", return_value=io.StringIO("Linux")):
         warnings.simplefilter("ignore")
         load()
         import neonize.client  # noqa: F401

@@ -32,6 +32,7 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
+from backscroll.core.import_jobs import JobFile, NewJob
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Details, Media, Message, MessageKey
 from backscroll.core.query import MessageQuery
@@ -69,6 +70,9 @@ def make_rich(store: Store) -> Known:
         store.sources.add(source, SourceSecrets("a secret", "a token", "a password"))
         answer = Answer(source=source.id, key="once", digest="d", status=200, body=b"{}")
         store.apply(org, Batch(source="webhook", events=[], answer=answer))
+        upload = JobFile(no=1, name="WhatsApp Chat with Ana.zip", size=4711, received=12)
+        job, _ = store.import_jobs.create(org, NewJob(origin="api", name="Ana", files=(upload,), request_key="once"))
+        store.import_jobs.keep_secrets(org, job.id, {"password": "a secret"})
     orgs[store.create_org("Nobody's").no] = ()
     return Known(orgs, secret)
 

@@ -16,10 +16,10 @@ from backscroll.core.imports import NewImport
 from backscroll.core.model import Message, MessageKey, Org, Phone
 from backscroll.storage.read.coverage import Coverages
 from backscroll.storage.read.gaps import holes
+from backscroll.storage.records.org_state import lock_org_state
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.coverage import Place, Spans
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
-from backscroll.storage.write.org_state import lock_org_state
 from conftest import CHAT, MORNING, OwnDatabase
 
 MINUTE = 60_000_000

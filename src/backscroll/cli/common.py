@@ -184,7 +184,8 @@ def org_of(store: Store, name: str | None) -> Org:
         return orgs[0]
     if not orgs:
         raise NotFound("organisation", "none yet; make one with: backscroll org create NAME")
-    raise Question(f"Which organisation? There are {len(orgs)}: {', '.join(org.name for org in orgs)}.", "--org NAME")
+    question = f"Which organisation? There are {len(orgs)}: {', '.join(org.name for org in orgs)}."
+    raise Question(question, "--org NAME", name="org")
 
 
 def _known(orgs: Sequence[Org]) -> str:

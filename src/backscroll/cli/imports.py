@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import Struct, structs, to_builtins
+from msgspec import convert, to_builtins
 
 from backscroll.cli.common import (
     FAILED,
@@ -28,13 +29,15 @@ from backscroll.cli.common import (
 from backscroll.cli.import_databases import DATABASES
 from backscroll.cli.import_entries import import_list, import_show, import_undo
 from backscroll.core.errors import BadField
-from backscroll.core.events import MessageSeen, PhoneSeen
-from backscroll.core.ids import user_part
 from backscroll.core.model import Org
 
 if TYPE_CHECKING:
+    from backscroll.core.import_jobs import JobProgress
+    from backscroll.ingest.exports.folder import FolderSummary
+    from backscroll.ingest.exports.importer import ExportSummary
+    from backscroll.ingest.importing.kind import Recognised
+    from backscroll.ingest.importing.worker import Worker
     from backscroll.ingest.periskope.pull import PullSummary
-    from backscroll.storage.store import Store
 
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,16 +45,130 @@ EXISTING_FILE_OR_DASH = click.Path(exists=True, dir_okay=False, path_type=Path, 
 TOKEN_VARIABLE = "BACKSCROLL_PERISKOPE_TOKEN"  # noqa: S105 -- the name of a variable
 
 
-@click.group("import", cls=Commands)
+ANY = "any"
+
+
+class ImportCommands(Commands):
+    """What is no command here is a file or folder, whose kind is recognised."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click reads them, with the command that was left out."""
+        return super().parse_args(ctx, self.with_command(ctx, args))
+
+    def with_command(
+        self, ctx: click.Context, args: list[str], exists: Callable[[str], bool] = os.path.exists
+    ) -> list[str]:
+        """The words with ``any`` before them where they begin with a file, or with an option and so have no command."""
+        if not args or args[0] in self.commands or args[0] in ctx.help_option_names:
+            return args
+        if not args[0].startswith("-") and not exists(args[0]):
+            problem = f"{args[0]} is neither a file or folder nor one of the commands: {', '.join(self.commands)}"
+            raise click.UsageError(problem, ctx)
+        return [ANY, *args]
+
+
+@click.group("import", cls=ImportCommands)
 def import_() -> None:
     """Take history in. Every import may be run again: what is there already stays as it is.
 
-    Each has a number, and can be taken back by it: `backscroll import list`, `backscroll import undo ID`.
+    `backscroll import FILE` and `backscroll import FOLDER` recognise what they are given by its content; the commands
+    below say what it is. Each import has a number, and can be taken back by it: `backscroll import list`,
+    `backscroll import undo ID`.
+
+    \b
+    Example:
+      backscroll import "WhatsApp Chat with Ana.zip" --phone 919876543210 --timezone Europe/Berlin
     """
 
 
 for command in (import_list, import_show, import_undo, *DATABASES):
     import_.add_command(command)
+
+
+@import_.command(ANY)
+@click.argument("path", metavar="FILE|DIR", type=EXISTING)
+@org_option
+@click.option("--phone", metavar="NUMBER", help="The own number that it is from, where it does not tell that itself.")
+@click.option("--chat", metavar="JID|NUMBER|TITLE", help="Exported chat: which one it is.")
+@click.option("--timezone", metavar="ZONE", help="Exported chat: the phone's time zone; UTC unless given.")
+@click.option("--day-first/--month-first", "day_first", default=None, help="Exported chat: how its dates are written.")
+@click.option("--me", metavar="NAME", help="Exported chat: the author that is the phone's owner.")
+@click.option("--account", metavar="NUMBER", help="Databases: whose messages they are, where they do not tell.")
+@json_option
+@shared_options
+@click.pass_context
+def import_any(
+    ctx: click.Context,
+    path: Path,
+    org: str | None,
+    phone: str | None,
+    chat: str | None,
+    timezone: str | None,
+    day_first: bool | None,
+    me: str | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Import a file or folder, whatever it is: it is recognised by its content.
+
+    The word `any` may be left out.
+
+    \b
+    Examples:
+      backscroll import "WhatsApp Chat with Ana.zip" --phone 919876543210 --timezone Europe/Berlin
+      backscroll import storages/chatstorage.db
+      backscroll import exports/ --phone 919876543210
+    """
+    from backscroll.ingest.importing.registry import recognise
+    from backscroll.ingest.jsonl import looks_like_lines
+
+    if path.is_file() and looks_like_lines(path):
+        # They bring their own organisation, into an archive that need not be there yet.
+        ctx.invoke(import_jsonl, path=str(path), org=org, as_json=as_json)
+        return
+    answers = {"chat": chat, "timezone": timezone, "me": me, "date_order": _order(day_first), "account": account}
+    with open_archive(settings_of(ctx)) as archive, progress("Importing") as report:
+        owner = org_of(archive.store, org)
+        found = tuple(recognise(path))
+        if chat is not None:
+            _one_chat_only([one.path for one in found if one.kind == "export"], chat)
+        if phone is not None:
+            answers["phone"] = phone_of(archive.store, owner, phone).number
+        worker = taken(archive, owner, path, answers, report, found=found)
+    show(_rows(worker), as_json, lambda: "\n".join(_told(worker)))
+    if worker.errors:
+        ctx.exit(FAILED)
+
+
+def _rows(worker: Worker) -> dict[str, Any]:
+    """A job as JSON shows it."""
+    job = worker.job
+    items = [
+        {
+            "kind": item.kind,
+            "file": Path(item.path).name or job.name,
+            "import": item.import_id or item.repeats,
+            "state": item.state,
+            "new": item.added,
+            "known": item.known,
+            "report": worker.outcomes[item.no].report if item.no in worker.outcomes else None,
+            "error": item.error,
+        }
+        for item in job.found
+    ]
+    return {"job": job.id, "state": job.state, "items": items}
+
+
+def _told(worker: Worker) -> Iterator[str]:
+    from backscroll.ingest.importing.registry import kind_of
+
+    for item in worker.job.found:
+        kind = kind_of(item.kind)
+        name = Path(item.path).name or worker.job.name
+        if item.no in worker.outcomes:
+            yield f"{name} ({kind.label}): {kind.told(worker.outcomes[item.no])}"
+        else:
+            yield f"Not taken in: {name} ({kind.label}): {item.error or item.state}"
 
 
 @import_.command("export")
@@ -86,40 +203,67 @@ def import_chat_export(
       backscroll import export _chat.txt --phone 919876543210 --chat 4915112345678 --day-first
       backscroll import export exports/ --phone 919876543210 --timezone Europe/Berlin
     """
-    from backscroll.ingest.exports.folder import FolderSummary, exports_in, import_folder
-    from backscroll.ingest.exports.importer import ExportSummary, import_export
+    from backscroll.ingest.exports.folder import exports_in
 
-    settings = settings_of(ctx)
-    paths = _one_chat_only(exports_in(path), chat)
-    with open_archive(settings) as archive, progress("Importing") as report:
+    _one_chat_only(exports_in(path), chat)
+    with open_archive(settings_of(ctx)) as archive, progress("Importing") as report:
         owner = org_of(archive.store, org)
         own = phone_of(archive.store, owner, phone)
-
-        def take(path: Path) -> ExportSummary:
-            return import_export(
-                archive.store,
-                archive.media,
-                owner.no,
-                own,
-                path,
-                chat=chat,
-                timezone=timezone,
-                day_first=day_first,
-                me=me,
-                max_media_bytes=settings.max_media_bytes,
-                progress=report if len(paths) == 1 else quiet,
-            )
-
-        result = take(paths[0]) if len(paths) == 1 else import_folder(paths, take, report)
+        answers = {"phone": own.number, "chat": chat, "timezone": timezone, "me": me, "date_order": _order(day_first)}
+        worker = taken(archive, owner, path, answers, report, kind="export")
+    result = _summary_of_exports(worker)
     show(result, as_json, lambda: str(result))
-    if isinstance(result, FolderSummary) and result.failed:
+    if worker.errors:
         ctx.exit(FAILED)
 
 
-def _one_chat_only(paths: list[Path], chat: str | None) -> list[Path]:
+def _order(day_first: bool | None) -> str | None:
+    return None if day_first is None else "day_first" if day_first else "month_first"
+
+
+def _one_chat_only(paths: list[Path], chat: str | None) -> None:
     if len(paths) > 1 and chat is not None:
         raise BadField("chat", chat, "names one chat, but the folder holds several exports; import them one by one")
-    return paths
+
+
+def _summary_of_exports(worker: Worker) -> ExportSummary | FolderSummary:
+    from backscroll.ingest.exports.folder import Failed, FolderSummary
+    from backscroll.ingest.exports.importer import ExportSummary
+
+    summaries = {no: convert(outcome.report, ExportSummary) for no, outcome in worker.outcomes.items()}
+    if len(worker.job.found) == 1:
+        return next(iter(summaries.values()))
+    failed = [Failed(Path(item.path).name, item.error or "") for item in worker.job.found if item.state == "failed"]
+    return FolderSummary(list(summaries.values()), failed)
+
+
+def taken(
+    archive: Archive,
+    org: Org,
+    path: Path,
+    answers: Mapping[str, Any],
+    report: Report,
+    kind: str | None = None,
+    found: tuple[Recognised, ...] | None = None,
+) -> Worker:
+    """Import a file or folder here and now, as a job that ``import list`` and the server know too."""
+    from backscroll.ingest.importing.here import Hall, import_here
+    from backscroll.ingest.importing.spool import Spool
+
+    hall = Hall(
+        store=archive.store,
+        media=archive.media,
+        spool=Spool(archive.settings.data),
+        max_media_bytes=archive.settings.max_media_bytes,
+    )
+
+    def watch(at: JobProgress) -> None:
+        if at.items > 1:
+            report(at.item - 1, at.items)
+        else:
+            report(at.done, at.total)
+
+    return import_here(hall, org, path, answers, kind=kind, found=found, watch=watch)
 
 
 @import_.command("gowa")
@@ -139,76 +283,17 @@ def import_gowa(
     Example:
       backscroll import gowa storages/chatstorage.db --whatsapp-db storages/whatsapp.db
     """
+    from backscroll.ingest.importing.gowa_databases import KIND, Imported
+    from backscroll.ingest.importing.kind import Recognised
+
+    found = Recognised(kind=KIND, path=chatstorage, also=() if whatsapp_db is None else (whatsapp_db.absolute(),))
     with open_archive(settings_of(ctx)) as archive, progress("Importing") as report:
         owner = org_of(archive.store, org)
-        taken = take_gowa(archive, owner, chatstorage, whatsapp_db, account, report)
-    for row in taken.problems:
+        worker = taken(archive, owner, chatstorage, {"account": account}, report, KIND, (found,))
+    result = convert(worker.outcomes[1].report, Imported)
+    for row in result.problems:
         click.echo(row, err=True)
-    show(
-        {"org": owner.name, **to_builtins(taken)},
-        as_json,
-        lambda: (
-            f"{owner.name}: {taken.messages} messages read, of phones {', '.join(taken.phones)}; "
-            f"{taken.changed} rows changed."
-        ),
-    )
-
-
-def quiet(done: int, whole: int | None) -> None:
-    """Progress of one of many files: the bar counts files."""
-
-
-class Imported(Struct, frozen=True):
-    """What an import of databases found there, and how many rows of the archive it changed."""
-
-    phones: list[str]
-    messages: int
-    changed: int
-    problems: list[str]
-
-
-def take_gowa(
-    archive: Archive, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
-) -> Imported:
-    """Read GOWA's databases into an organisation, batch by batch; what could not be read is in ``problems``."""
-    from backscroll.ingest import imports
-
-    answers = {"account": account, "whatsapp_db": whatsapp_db.name if whatsapp_db else None}
-    source = imports.source_of("gowa", chatstorage, answers)
-    with imports.importing(archive.store, org.no, source) as running:
-        taken = _read_gowa(running.store, org, chatstorage, whatsapp_db, account, report)
-        running.report = to_builtins(taken)
-    return taken
-
-
-def _read_gowa(
-    store: Store, org: Org, chatstorage: Path, whatsapp_db: Path | None, account: str | None, report: Report
-) -> Imported:
-    from backscroll.ingest.connectors.foreign.rows import Skipped
-    from backscroll.ingest.connectors.gowa import database
-    from backscroll.ingest.pipeline import apply_with_retry
-
-    skipped: list[Skipped] = []
-    refused: list[str] = []
-
-    def put_aside(row: Skipped) -> None:
-        if row.payload:
-            store.quarantine(org.no, "gowa", row.payload, str(row))
-        skipped.append(structs.replace(row, payload=b""))
-
-    messages = changed = 0
-    phones: dict[str, None] = {}
-    whole = database.count(chatstorage)
-    for batch in database.read(chatstorage, whatsapp_db, account=account, on_skip=put_aside):
-        applied = apply_with_retry(store, org.no, batch)
-        changed += applied.changed
-        refused += applied.refused
-        messages += sum(isinstance(event, MessageSeen) for event in batch.events)
-        phones |= {user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)}
-        report(messages, whole)
-    problems = [f"Put in quarantine: {named}" for named in refused]
-    problems += [f"{'Partly read' if row.kept else 'Left out'}: {row}" for row in skipped]
-    return Imported([*phones], messages, changed, problems)
+    show({"org": owner.name, **to_builtins(result)}, as_json, lambda: f"{owner.name}: {result}")
 
 
 @import_.command("periskope")

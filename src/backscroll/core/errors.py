@@ -20,6 +20,18 @@ Error
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+
+class Candidate(Struct, frozen=True):
+    """A possible answer to a question. ``name`` is the option that it answers, where that is another one."""
+
+    value: str
+    label: str | None = None
+    evidence: str | None = None
+    name: str | None = None
 
 
 class Error(Exception):
@@ -100,12 +112,29 @@ class Unreadable(Error):
 
 
 class Question(Error):
-    """Only a person can decide this; ``option`` names the flag that answers it."""
+    """Only a person can decide this; ``option`` names the flag that answers it.
 
-    def __init__(self, question: str, option: str) -> None:
+    For programs: ``name`` is the option without dashes, ``candidates`` are the likely answers, ``evidence`` are lines
+    or facts that help to decide, and ``free`` says whether another value than the candidates is taken too.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        option: str,
+        *,
+        name: str = "answer",
+        candidates: Sequence[Candidate] = (),
+        evidence: Sequence[str] = (),
+        free: bool = True,
+    ) -> None:
         super().__init__(f"{question} Answer with {option}.")
         self.question = question
         self.option = option
+        self.name = name
+        self.candidates = tuple(candidates)
+        self.evidence = tuple(evidence)
+        self.free = free
 
 
 class StorageError(Error):

@@ -29,6 +29,8 @@ class NewImport(Struct, frozen=True, kw_only=True):
     """Hashes of some of its lines, where it has lines."""
     replaces: tuple[int, ...] = ()
     """Imports that it takes the place of."""
+    job: str | None = None
+    """The job that it is part of."""
 
 
 class Import(Struct, frozen=True, kw_only=True):
@@ -46,6 +48,7 @@ class Import(Struct, frozen=True, kw_only=True):
     report: dict[str, Any] | None
     replaces: tuple[int, ...] = ()
     sketch: tuple[str, ...] = ()
+    job: str | None = None
 
 
 class UndoPlan(Struct, frozen=True, kw_only=True):

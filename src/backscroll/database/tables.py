@@ -74,8 +74,16 @@ TABLES: tuple[Table, ...] = (
     _table(
         "imports",
         "import",
-        "kind file sha256 size answers state started_at finished_at report replaces sketch progress",
+        "kind file sha256 size answers state started_at finished_at report replaces sketch progress job",
     ),
+    _table(
+        "import_jobs",
+        "job",
+        "origin state name phone kind answers secrets confirm spooled found questions progress error notes request_key "
+        "created_at updated_at finished_at",
+        page=25,
+    ),
+    _table("import_uploads", "job file", "name size received"),
     _table("import_numbers", "first_no", "last_no import"),
     _table("import_retold", "import no", ""),
     _table("import_facts", "import phone jid", "facts"),

@@ -77,7 +77,8 @@ def same_import(store: Store, org: int, source: NewImport) -> Import | None:
     if source.sha256 is None:
         return None
     found = store.imports_of_file(org, source.sha256)
-    return next((i for i in reversed(found) if i.state == "done" and _is_same(i, source)), None)
+    ended = (known for known in reversed(found) if known.state == "done" and known.report is not None)
+    return next((known for known in ended if _is_same(known, source)), None)
 
 
 def _is_same(known: Import, source: NewImport) -> bool:
@@ -119,6 +120,7 @@ def _overlapping(known: Import, source: NewImport, lines: set[str]) -> list[int]
         f"Import {known.id} ({known.file}) told some of these lines with another {' and '.join(map(_option, times))}, "
         "and others that this file does not have. Import that file again with the same answers as this one first",
         f"or take it back: backscroll import undo {known.id}",
+        name=times[0],
     )
 
 

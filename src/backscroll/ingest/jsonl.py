@@ -29,6 +29,9 @@ BATCH = 1000
 """Lines that one transaction takes in."""
 BATCH_BYTES = 64 << 20
 MAX_LINE = 256 << 20
+MAX_RATIO = 200
+MAX_FREE = 1 << 30
+"""A compressed file may unpack to so many times its size and so many bytes more."""
 SHOWN = 5
 """How many missing files are named."""
 
@@ -106,6 +109,7 @@ class ImportSummary(Struct, frozen=True):
         return told
 
 
+_BEGINNING = b'{"backscroll":"jsonl"'
 _ENCODER = msgspec.json.Encoder()
 _HEADER = msgspec.json.Decoder(Header)
 _VERSION = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -189,21 +193,37 @@ def import_jsonl(
     was cut goes on when it is run again: what is here already stays as it is.
     """
     with _spooled(source) as (name, file):
-        reader = _Reader(name, file)
+        reader = Reader(name, file)
         header, end = reader.verify()
         target = _target(store, header, org)
-        file.seek(0)
-        sha256, size = imports.digest(file)
-        read = NewImport(kind="jsonl", file=name, sha256=sha256, size=size)
-        with imports.importing(store, target.no, read) as running:
-            summary = _take_in(running.store, media, target, reader, end, name, progress)
+        with imports.importing(store, target.no, source_of(name, file)) as running:
+            summary = take_lines(running.store, media, target, reader, end, progress)
             running.report = to_builtins(summary)
     return summary
 
 
-def _take_in(
-    store: Store, media: MediaStore, target: Org, reader: _Reader, end: End, name: str, progress: Progress
+def source_of(name: str, file: BinaryIO) -> NewImport:
+    """A file of lines as what is imported."""
+    file.seek(0)
+    sha256, size = imports.digest(file)
+    return NewImport(kind="jsonl", file=name, sha256=sha256, size=size)
+
+
+def looks_like_lines(path: Path) -> bool:
+    """Whether a file, plain or compressed, begins like one of ours."""
+    with path.open("rb") as file:
+        try:
+            start = unpacked(file).read(len(_BEGINNING) + 16)
+        except DAMAGED:
+            return False
+    return start.startswith(_BEGINNING)
+
+
+def take_lines(
+    store: Store, media: MediaStore, target: Org, reader: Reader, end: End, progress: Progress = _quiet
 ) -> ImportSummary:
+    """Take in a file that was verified. ``store`` tells as its import."""
+    name = reader.name
     missing: dict[str, None] = {}
     changed = done = 0
     refused: list[str] = []
@@ -283,32 +303,39 @@ def _spooled(source: BinaryIO | Path) -> Iterator[tuple[str, BinaryIO]]:
         yield "standard input", kept
 
 
-class _Reader:
+class Reader:
     """Walks the file twice: once to see that it is whole, once to take it in."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
-        self._name = name
+        self.name = name
         self._file = file
+        self._most = MAX_FREE + MAX_RATIO * file.seek(0, io.SEEK_END)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         self._file.seek(0)
-        number = 0
+        number = read = 0
         try:
             plain: io.BufferedIOBase = unpacked(self._file)
             while line := plain.readline(MAX_LINE + 1):
                 number += 1
                 if len(line) > MAX_LINE:
                     raise self._bad(f"line {number}", f"is longer than {MAX_LINE >> 20} MiB")
+                read += len(line)
+                if read > self._most:
+                    raise self._bad(f"line {number}", "the file unpacks to far more than it was packed from")
                 yield number, line
         except DAMAGED as error:
             where = f"after line {number}"
             raise self._bad(where, "the compressed file is cut or damaged; copy or export it again") from error
 
     def _bad(self, where: str, problem: str) -> Unreadable:
-        return Unreadable(self._name, where, problem)
+        return Unreadable(self.name, where, problem)
 
-    def verify(self) -> tuple[Header, End]:
-        """First and last line of a file that is whole; else an error that says what is wrong with it."""
+    def verify(self, see: Callable[[Dumped], object] = lambda event: None) -> tuple[Header, End]:
+        """First and last line of a file that is whole; else an error that says what is wrong with it.
+
+        ``see`` is given the event of every line between them.
+        """
         digest = hashlib.sha256()
         header: Header | None = None
         problem: Unreadable | None = None
@@ -321,7 +348,9 @@ class _Reader:
                 digest.update(last)
                 if number > 2 and problem is None:
                     try:
-                        messages += isinstance(self._line(number - 1, last).event, MessageSeen)
+                        event = self._line(number - 1, last).event
+                        see(event)
+                        messages += isinstance(event, MessageSeen)
                     except Unreadable as error:
                         problem = error
             last = line
@@ -340,7 +369,7 @@ class _Reader:
             version = _VERSION.decode(line).get("version")
             if version is not None and msgspec.json.decode(version, type=int) > VERSION:
                 raise NewerData(
-                    f"{self._name} was written in version {bytes(version).decode()} of the format; this Backscroll "
+                    f"{self.name} was written in version {bytes(version).decode()} of the format; this Backscroll "
                     f"reads version {VERSION}: take a newer Backscroll to import it"
                 )
             return _HEADER.decode(line)

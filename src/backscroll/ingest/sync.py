@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +11,16 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core.coverage import origin_of
-from backscroll.core.errors import BadField, StorageError
+from backscroll.core.errors import BadField
 from backscroll.core.events import Batch
 from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.turns import kept
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
 
 OVERLAP_US = 2 * 86_400 * 1_000_000
 """A later run looks this far behind the last complete one: GOWA too stores some messages late."""
-KEEP_SECONDS = 1.5
-"""So often a run shows that it is alive, well within its lease."""
 
 
 class LastRun(Struct, frozen=True):
@@ -161,21 +159,8 @@ def _turn(store: Store, source: LiveSource) -> Iterator[bool]:
     if lease is None:
         yield False
         return
-    ended = threading.Event()
-
-    def keep() -> None:
-        while not ended.wait(KEEP_SECONDS):
-            try:
-                if not store.sources.keep_turn(lease):
-                    return
-            except StorageError:
-                continue
-
-    thread = threading.Thread(target=keep, name="backscroll-sync-lease", daemon=True)
-    thread.start()
     try:
-        yield True
+        with kept(lambda: store.sources.keep_turn(lease), "backscroll-sync-lease"):
+            yield True
     finally:
-        ended.set()
-        thread.join()
         store.sources.end_turn(lease)

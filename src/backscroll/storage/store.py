@@ -56,6 +56,7 @@ from backscroll.storage.transfer.undo_plan import plan_undo
 from backscroll.storage.write import imports, quarantine, undo
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.group_commit import GroupCommit
+from backscroll.storage.write.import_jobs import ImportJobs
 from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import finish_merges
@@ -102,6 +103,7 @@ class Store:
         self._contact_cache = ContactCache()
         self._sealer: Sealer | None = None
         self.sources = LiveSources(engine, clock, self._seal)
+        self.import_jobs = ImportJobs(engine, clock, self._seal)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
         self._search_caches = SearchCaches()

@@ -715,24 +715,111 @@ SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
 -- ------------------------------------------------------------------ imports, and what each of them told
 
 -- name: add_import
-INSERT INTO imports (org, import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress)
+INSERT INTO imports (org, import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job)
 VALUES (:org, :import, :kind, :file, :sha256, :size, :answers, 'running', :now, NULL, NULL, :replaces,
-    :sketch, NULL);
+    :sketch, NULL, :job);
 
 -- name: list_imports
-SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job
 FROM imports WHERE org = :org ORDER BY import;
 
 -- name: latest_imports
 SELECT import, kind, file, state, started_at, finished_at FROM imports WHERE org = :org ORDER BY import DESC LIMIT :limit;
 
 -- name: read_import
-SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job
 FROM imports WHERE org = :org AND import = :import;
 
 -- name: imports_of_file
-SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job
 FROM imports WHERE org = :org AND sha256 = :sha256 ORDER BY import;
+
+-- name: imports_of_job
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job
+FROM imports WHERE org = :org AND job = :job ORDER BY import;
+
+-- name: imports_without_job
+-- Of files only: what is pulled again and again is no import that a person looks for.
+SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job
+FROM imports WHERE org = :org AND job IS NULL AND sha256 IS NOT NULL AND (started_at, import) < (:before, :import)
+ORDER BY started_at DESC, import DESC LIMIT :limit;
+
+-- name: add_import_job
+INSERT INTO import_jobs (org, job, origin, state, name, phone, kind, answers, secrets, confirm, spooled, found, questions,
+    progress, error, notes, request_key, created_at, updated_at, finished_at)
+VALUES (:org, :job, :origin, :state, :name, :phone, :kind, :answers, NULL, :confirm, :spooled, '[]', '[]',
+    NULL, NULL, '[]', :request_key, :now, :now, NULL);
+
+-- name: read_import_job
+SELECT job, origin, state, name, phone, kind, answers, confirm, spooled, found, questions, progress, error, notes, created_at, updated_at, finished_at, secrets IS NOT NULL
+FROM import_jobs WHERE org = :org AND job = :job;
+
+-- name: import_job_by_key
+SELECT job FROM import_jobs WHERE org = :org AND request_key = :request_key ORDER BY created_at DESC LIMIT 1;
+
+-- name: list_import_jobs
+SELECT job, origin, state, name, phone, kind, answers, confirm, spooled, found, questions, progress, error, notes, created_at, updated_at, finished_at, secrets IS NOT NULL
+FROM import_jobs WHERE org = :org AND (created_at, job) < (:before, :job) ORDER BY created_at DESC, job DESC LIMIT :limit;
+
+-- name: open_import_jobs
+SELECT job, state, updated_at FROM import_jobs WHERE org = :org AND finished_at IS NULL ORDER BY updated_at, job;
+
+-- name: import_jobs_changed
+SELECT job, state, progress, updated_at FROM import_jobs WHERE org = :org AND updated_at > :since ORDER BY updated_at, job;
+
+-- name: save_import_job
+UPDATE import_jobs SET state = :state, phone = :phone, kind = :kind, answers = :answers, spooled = :spooled, found = :found,
+    questions = :questions, progress = :progress, error = :error, notes = :notes, updated_at = :now,
+    finished_at = :finished_at, secrets = CASE WHEN :over = 1 THEN NULL ELSE secrets END
+WHERE org = :org AND job = :job AND state = :expected
+RETURNING job;
+
+-- name: advance_import_job
+UPDATE import_jobs SET progress = :progress, updated_at = :now WHERE org = :org AND job = :job AND state = :state
+RETURNING job;
+
+-- name: touch_import_job
+UPDATE import_jobs SET updated_at = :now WHERE org = :org AND job = :job;
+
+-- name: seal_import_secrets
+UPDATE import_jobs SET secrets = :secrets WHERE org = :org AND job = :job;
+
+-- name: read_import_secrets
+SELECT secrets FROM import_jobs WHERE org = :org AND job = :job;
+
+-- name: delete_import_job
+DELETE FROM import_jobs WHERE org = :org AND job = :job;
+
+-- name: add_import_upload
+INSERT INTO import_uploads (org, job, file, name, size, received) VALUES (:org, :job, :file, :name, :size, :received);
+
+-- name: import_uploads
+SELECT file, name, size, received FROM import_uploads WHERE org = :org AND job = :job ORDER BY file;
+
+-- name: receive_import_upload
+UPDATE import_uploads SET received = :received
+WHERE org = :org AND job = :job AND file = :file AND received < :received;
+
+-- name: delete_import_uploads
+DELETE FROM import_uploads WHERE org = :org AND job = :job;
+
+-- name: drop_lease
+DELETE FROM leases WHERE org = :org AND name = :name AND holder = :holder AND term = :term;
+
+-- name: brought_by_imports
+-- Of some messages, those that the first of these imports to tell them brought.
+SELECT m.no FROM messages m WHERE m.org = :org AND m.no IN (:nos*) AND (
+    SELECT CASE WHEN n.last_no >= m.no THEN n.import END FROM import_numbers n
+    WHERE n.org = :org AND n.first_no <= m.no ORDER BY n.first_no DESC LIMIT 1
+) IN (:imports*);
+
+-- name: retold_by_others
+SELECT no FROM import_retold WHERE org = :org AND no IN (:nos*) AND NOT (import IN (:imports*));
+
+-- name: tellers_beside
+SELECT m.no, t.told FROM messages m
+JOIN tellings t ON t.org = m.org AND t.phone = m.phone AND t.chat = m.chat AND t.id = m.id
+WHERE m.org = :org AND m.no IN (:nos*);
 
 -- name: finish_import
 UPDATE imports SET state = :state, finished_at = :now, report = :report WHERE org = :org AND import = :import;

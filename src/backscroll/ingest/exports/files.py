@@ -18,10 +18,10 @@ MAX_VCARD = 256 * 1024
 
 
 class Files:
-    """Puts attachments into the media store as their lines are imported."""
+    """Puts attachments into the media store as their lines are imported; without one while that is only planned."""
 
     def __init__(
-        self, media: MediaStore, org: int, attachments: Mapping[str, Opener], max_bytes: int, warnings: list[str]
+        self, media: MediaStore | None, org: int, attachments: Mapping[str, Opener], max_bytes: int, warnings: list[str]
     ) -> None:
         self._media = media
         self._org = org
@@ -40,6 +40,8 @@ class Files:
     def _kept(self, attachment: str, filename: str | None) -> Media:
         name = filename or attachment
         declared = mimetypes.guess_type(name)[0]
+        if self._media is None:
+            return Media(filename=name)
         try:
             with self._attachments[attachment]() as source:
                 kept = self._media.put(
@@ -75,7 +77,7 @@ class Files:
                 self._warnings.append(f"{counted(len(names), 'file')} that no line names, {what}: {shown}")
 
     def vcards_of(self, line: ExportedLine) -> tuple[str, ...] | None:
-        if line.kind not in ("contact", "contacts") or line.attachment is None:
+        if line.kind not in ("contact", "contacts") or line.attachment is None or self._media is None:
             return None
         try:
             with self._attachments[line.attachment]() as source:

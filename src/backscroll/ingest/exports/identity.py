@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from backscroll.core import ids
-from backscroll.core.errors import BadField, Question
+from backscroll.core.errors import BadField, Candidate, Question
 from backscroll.core.model import Phone
 from backscroll.ingest.connectors.export.chat import ExportedChat
 from backscroll.ingest.connectors.export.titles import Sign, is_same_title
@@ -19,6 +19,7 @@ from backscroll.ingest.exports.names import MIN_DIGITS, is_numbered, jid_of_numb
 from backscroll.storage.store import Store
 
 GROUP_REMEDY = "--chat with the group's JID or its title"
+MAX_CANDIDATES = 20
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -63,8 +64,20 @@ class Signs:
             raise Question(
                 f"The file is named after {by_file.title}, but its lines are of {self.by_lines}. Which chat is it?",
                 f'--chat "{self.by_lines}" or --chat "{by_file.title}"',
+                name="chat",
+                candidates=[
+                    Candidate(self.by_lines, evidence="named in the lines"),
+                    Candidate(by_file.title, evidence="the name of the file"),
+                ],
             )
         return self.by_lines or next((sign.title for sign in self.signs), None)
+
+
+def which_is_owner(names: Sequence[str]) -> Question:
+    """Several write, and one of them is the owner of the phone."""
+    shown = ", ".join(names[:5])
+    candidates = [Candidate(name) for name in names[:MAX_CANDIDATES]]
+    return Question(f"Which of {shown} is the phone's owner?", "--me NAME", name="me", candidates=candidates)
 
 
 def identify(signs: Signs, given: str | None, finder: ChatFinder) -> Identity:
@@ -104,9 +117,11 @@ def _by_title(signs: Signs, title: str) -> Identity:
 def _group(signs: Signs) -> Identity:
     title = signs.title()
     if title is None:
-        raise Question("This is a group, and neither the file's name nor its lines tell which.", GROUP_REMEDY)
+        question = "This is a group, and neither the file's name nor its lines tell which."
+        raise Question(question, GROUP_REMEDY, name="chat")
     if title in signs.authors:
-        raise Question(f"The file is named after {title}, who is one of those writing in this group.", GROUP_REMEDY)
+        question = f"The file is named after {title}, who is one of those writing in this group."
+        raise Question(question, GROUP_REMEDY, name="chat")
     return Identity(is_group=True, title=title)
 
 
@@ -117,15 +132,20 @@ def _chat_of_two(signs: Signs, finder: ChatFinder) -> Identity:
     if title is not None and signs.others:
         return _title_of_nobody(signs, title, finder)
     if len(signs.others) > 1:
-        raise Question(f"Which of {', '.join(signs.others)} is the phone's owner?", "--me NAME")
+        raise which_is_owner(signs.others)
     if signs.others and not signs.knows_owner:
         [name] = signs.others
-        raise Question(f"Only {name} writes here. Is that you?", f'--me "{name}" if it is, or --chat "{name}" if not')
+        raise Question(
+            f"Only {name} writes here. Is that you?",
+            f'--me "{name}" if it is, or --chat "{name}" if not',
+            name="me",
+            candidates=[Candidate(name, f"Yes, I am {name}"), Candidate(name, f"No, I wrote to {name}", name="chat")],
+        )
     if signs.others:
         return Identity(is_group=False, title=signs.others[0], other=signs.others[0])
     title = title or signs.title()
     if title is None:
-        raise Question("Nothing tells whose chat this is.", "--chat JID, NUMBER or NAME")
+        raise Question("Nothing tells whose chat this is.", "--chat JID, NUMBER or NAME", name="chat")
     return Identity(is_group=False, title=title)
 
 
@@ -134,6 +154,8 @@ def _named_after(signs: Signs, other: str) -> Identity:
         raise Question(
             f"The file is named after {other}, as phones name it on the other side. Whose chat is it?",
             f'--chat "{signs.others[0]}", or another --me',
+            name="chat",
+            candidates=[Candidate(name) for name in signs.others],
         )
     return Identity(is_group=False, title=other, other=other)
 
@@ -142,7 +164,7 @@ def _title_of_nobody(signs: Signs, title: str, finder: ChatFinder) -> Identity:
     """Somebody writes who is not the phone's owner for certain, and the title is nobody's: two things can be meant."""
     if number := jid_of_number(title):
         if len(signs.others) > 1:
-            raise Question(f"Which of {', '.join(signs.others)} is the phone's owner?", "--me NAME")
+            raise which_is_owner(signs.others)
         return Identity(is_group=False, jid=number, title=signs.others[0], other=signs.others[0])
     is_person, is_group = (finder.find(title, kind) is not None for kind in (False, True))
     if is_group and not is_person:
@@ -153,10 +175,17 @@ def _title_of_nobody(signs: Signs, title: str, finder: ChatFinder) -> Identity:
         raise Question(
             f"Only {name} writes here, in a chat called {title}. Are you {name}?",
             f'--me "{name}" if you are, --chat "{title}" with your own --me if it is a group',
+            name="me",
+            candidates=[Candidate(name, f"Yes, I am {name}"), Candidate(title, "No, it is a group", name="chat")],
         )
     raise Question(
         f"The chat is called {title}, but {names} write in it. Is it a group?",
         f'--chat "{title}" if it is, or --chat "{signs.others[0]}" if it is the chat with {signs.others[0]}',
+        name="chat",
+        candidates=[
+            Candidate(title, f"A group called {title}"),
+            *(Candidate(name, f"The chat with {name}") for name in signs.others),
+        ],
     )
 
 
@@ -174,7 +203,12 @@ class ChatFinder:
             return jid
         found = [jid for jid in self._store.find_by_name(self._org, title) if self._may_be(jid, is_group)]
         if len(found) > 1:
-            raise Question(f"Several chats are called {title}: {', '.join(found[:5])}. Which one is it?", "--chat JID")
+            raise Question(
+                f"Several chats are called {title}: {', '.join(found[:5])}. Which one is it?",
+                "--chat JID",
+                name="chat",
+                candidates=[Candidate(jid) for jid in found[:MAX_CANDIDATES]],
+            )
         return found[0] if found else None
 
     def _may_be(self, jid: str, is_group: bool) -> bool:

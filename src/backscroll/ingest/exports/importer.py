@@ -7,14 +7,15 @@ from pathlib import Path
 from msgspec import Struct, convert, to_builtins
 
 from backscroll.core.errors import Unreadable
+from backscroll.core.imports import Import, NewImport
 from backscroll.core.model import Phone
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.export.archive import ExportArchive, open_export
 from backscroll.ingest.connectors.export.chat import ExportedChat, parse
 from backscroll.ingest.exports.doubts import doubts_of
 from backscroll.ingest.exports.files import Files
-from backscroll.ingest.exports.lines import LineImport, Progress
-from backscroll.ingest.exports.people import People
+from backscroll.ingest.exports.lines import Count, LineImport, Progress
+from backscroll.ingest.exports.people import Decided, People
 from backscroll.ingest.exports.zones import zone_of
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -51,6 +52,105 @@ class ExportSummary(Struct, frozen=True, kw_only=True):
         return "\n".join([told, *(f"Note: {warning}" for warning in self.warnings)])
 
 
+class Options(Struct, frozen=True, kw_only=True):
+    """How an export is to be read, as far as a person said."""
+
+    chat: str | None = None
+    timezone: str | None = None
+    day_first: bool | None = None
+    me: str | None = None
+
+
+class PlannedExport(Struct, kw_only=True):
+    """An export that was read, with everything that could be asked about it answered."""
+
+    phone: Phone
+    options: Options
+    archive: ExportArchive
+    parsed: ExportedChat
+    source: NewImport
+    people: Decided
+    title: str | None
+    replaces: tuple[int, ...]
+    repeats: Import | None
+
+
+def read_export(path: Path, options: Options) -> tuple[ExportArchive, ExportedChat]:
+    """The whole file, read. ``Question`` about the order of day and month, ``Unreadable`` for what is no export."""
+    archive = open_export(path)
+    zone = zone_of(options.timezone)
+    parsed = parse(archive.text, timezone=zone, day_first=options.day_first, names=archive.attachments)
+    if not parsed.lines:
+        raise Unreadable("export", path.name, "there is no message in it")
+    return archive, parsed
+
+
+def plan_export(
+    store: Store,
+    org: int,
+    phone: Phone,
+    path: Path,
+    options: Options,
+    read: tuple[ExportArchive, ExportedChat] | None = None,
+) -> PlannedExport:
+    """Make out all that an import will need, without writing anything.
+
+    Raises ``Question`` where only a person can decide, ``Unreadable`` for what is no export.
+    """
+    archive, parsed = read or read_export(path, options)
+    answers = {
+        "phone": phone.number,
+        "chat": options.chat,
+        "timezone": options.timezone,
+        "day_first": options.day_first,
+        "me": options.me,
+    }
+    source = imports.source_of("export", path, answers, archive.text)
+    people = People(store, org, phone, archive, parsed, options.chat, options.me)
+    known = imports.same_import(store, org, source)
+    replaces = () if known is not None else imports.replaced_by(store, org, source, archive.text)
+    if known is None:
+        files = Files(None, org, archive.attachments, 0, [])
+        check = LineImport(store, org, phone, archive.text, parsed, people, files)
+        check.check_zone(options.timezone, ignoring=replaces)
+        if replaces:
+            check.check_lines()
+    return PlannedExport(
+        phone=phone,
+        options=options,
+        archive=archive,
+        parsed=parsed,
+        source=source,
+        people=people.decided(),
+        title=people.title,
+        replaces=replaces,
+        repeats=known,
+    )
+
+
+def take_export(
+    store: Store,
+    media: MediaStore,
+    org: int,
+    planned: PlannedExport,
+    entry: int,
+    taken_back: int = 0,
+    max_media_bytes: int = MAX_MEDIA_BYTES,
+    progress: Progress = lambda done, whole: None,
+    count: Count = lambda new, known: None,
+) -> ExportSummary:
+    """Take a planned export in. ``store`` tells as the import ``entry``; nothing is asked any more.
+
+    ``taken_back`` messages were those of imports that this one replaces, and so count as known.
+    """
+    archive, parsed = planned.archive, planned.parsed
+    people = People(store, org, planned.phone, archive, parsed, decided=planned.people)
+    files = Files(media, org, archive.attachments, max_media_bytes, people.warnings)
+    work = LineImport(store, org, planned.phone, archive.text, parsed, people, files, count)
+    _take_in(work, people, files, archive, parsed, planned.options.timezone, progress)
+    return _summary(people, files, parsed, max(0, work.added - taken_back), entry, planned.replaces)
+
+
 def import_export(
     store: Store,
     media: MediaStore,
@@ -67,32 +167,24 @@ def import_export(
 ) -> ExportSummary:
     """Import an export; the same, a longer or an overlapping one as often as one likes.
 
-    Raises ``Question`` where only a person can decide, ``Unreadable`` for what is no export.
+    Raises ``Question`` where only a person can decide, ``Unreadable`` for what is no export. Cut while it replaces
+    another import, neither is whole until it is run again: a job (ingest/importing) goes on by itself.
     """
-    archive = open_export(path)
-    parsed = parse(archive.text, timezone=zone_of(timezone), day_first=day_first, names=archive.attachments)
-    if not parsed.lines:
-        raise Unreadable("export", path.name, "there is no message in it")
-    answers = {"phone": phone.number, "chat": chat, "timezone": timezone, "day_first": day_first, "me": me}
-    source = imports.source_of("export", path, answers, archive.text)
-    known = imports.same_import(store, org, source)
-    if known is not None and known.report is not None:
-        return convert(known.report | {"added": 0, "known": len(parsed.lines), "is_repeated": True}, ExportSummary)
-    # Whatever has to be asked is asked before anything is taken back.
-    asked = People(store, org, phone, archive, parsed, chat, me)
-    replaced = imports.replaced_by(store, org, source, archive.text)
-    if replaced and not imports.is_made_up(asked.chat):
-        chat = asked.chat
-    gone = sum(imports.undo(store, media, org, import_id).messages for import_id in replaced)
-    with imports.importing(store, org, source, replaced) as running:
-        people = People(running.store, org, phone, archive, parsed, chat, me)
-        files = Files(media, org, archive.attachments, max_media_bytes, people.warnings)
-        work = LineImport(running.store, org, phone, archive.text, parsed, people, files)
-        work.check_zone(timezone)
-        _take_in(work, people, files, archive, parsed, timezone, progress)
-        summary = _summary(people, files, parsed, max(0, work.added - gone), running.entry.id, replaced)
+    options = Options(chat=chat, timezone=timezone, day_first=day_first, me=me)
+    planned = plan_export(store, org, phone, path, options)
+    if planned.repeats is not None:
+        return repeated(planned, planned.repeats)
+    gone = sum(imports.undo(store, media, org, import_id).messages for import_id in planned.replaces)
+    with imports.importing(store, org, planned.source, planned.replaces) as running:
+        summary = take_export(running.store, media, org, planned, running.entry.id, gone, max_media_bytes, progress)
         running.report = to_builtins(summary)
     return summary
+
+
+def repeated(planned: PlannedExport, known: Import) -> ExportSummary:
+    """The summary of an import that has nothing to do, because an earlier one told the very same."""
+    lines = len(planned.parsed.lines)
+    return convert((known.report or {}) | {"added": 0, "known": lines, "is_repeated": True}, ExportSummary)
 
 
 def _summary(

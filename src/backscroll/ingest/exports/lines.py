@@ -6,6 +6,8 @@ import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from msgspec import structs
+
 from backscroll.core.events import Batch, Event, MessageRevoked, MessageSeen, NumberMapped, Target
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message, MessageKey, Notice, Phone
 from backscroll.core.query import MessageQuery
@@ -17,9 +19,11 @@ from backscroll.ingest.exports.people import People
 from backscroll.ingest.exports.zones import zone_question
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.storage.read.export_lines import StoredLine, StoredLines
+from backscroll.storage.read.told_by import told_only_by
 from backscroll.storage.records.rows import EXPORT_PREFIX
 from backscroll.storage.store import Store
 from backscroll.storage.write.export_matching import MINUTE_US, words_of
+from backscroll.storage.write.validation import cleaned
 
 BATCH = 1000
 BATCH_CHARACTERS = 4 * 2**20
@@ -30,6 +34,8 @@ PROOFS = 3
 """Messages of one author that make two names one person."""
 
 Progress = Callable[[int, int | None], None]
+Count = Callable[[int, int], None]
+"""(messages that were new so far, and those that were known)"""
 
 
 class LineImport:
@@ -44,8 +50,10 @@ class LineImport:
         parsed: ExportedChat,
         people: People,
         files: Files,
+        count: Count = lambda new, known: None,
     ) -> None:
         self._store = store
+        self._count = count
         self._org = org
         self._phone = phone
         self._text = text
@@ -68,6 +76,7 @@ class LineImport:
             self._take(lines, raw)
             raw = None
             done += len(lines)
+            self._count(self.added, done - self.added)
             progress(done, len(self._parsed.lines))
         self._join_names()
 
@@ -107,8 +116,8 @@ class LineImport:
         low, high = min(times) * MINUTE_US, max(times) * MINUTE_US + MINUTE_US - 1
         return self._store.lines_of_exports(self._org, self._phone.no, self._people.chat, low, high)
 
-    def _stored(self, low: int, high: int, limit: int) -> list[ArchivedMessage]:
-        """Messages of the chat, oldest first; the latest ``limit`` of them."""
+    def _stored(self, low: int, high: int, limit: int, ignoring: Sequence[int]) -> list[ArchivedMessage]:
+        """Messages of the chat, oldest first; the latest ``limit`` of those that others tell than some imports."""
         query = MessageQuery(
             org=self._org,
             phones=(self._phone.no,),
@@ -118,7 +127,22 @@ class LineImport:
             shows="messages",
             limit=limit,
         )
-        return self._store.list_messages(query).messages[::-1]
+        if not ignoring:
+            return self._store.list_messages(query).messages[::-1]
+        found: dict[int, ArchivedMessage] = {}
+        while len(found) < limit:
+            page = self._store.list_messages(query).messages
+            alone = self._told_only_by(ignoring, [message.no for message in page])
+            found |= {message.no: message for message in page if message.no not in alone}
+            if len(page) < limit:
+                break
+            # The moment of the oldest once more, in case others share it; never the same page twice.
+            oldest, newest = page[-1].message.sent_at, page[0].message.sent_at
+            query = structs.replace(query, until=oldest if oldest < newest else oldest - 1)
+        return [*found.values()][:limit][::-1]
+
+    def _told_only_by(self, imports: Sequence[int], nos: Sequence[int]) -> set[int]:
+        return self._store.ask(self._org, lambda reading: told_only_by(reading, nos, imports))
 
     def _utterance(self, place: int, line: ExportedLine) -> Utterance:
         author = self._author(line)
@@ -173,11 +197,19 @@ class LineImport:
                 return id
             nth += 1
 
+    def check_lines(self) -> None:
+        """``BadField`` when a line is none that the store takes: said before anything is taken back for this import."""
+        for at, line in enumerate(self._parsed.lines):
+            cleaned(self._seen(line, f"{EXPORT_PREFIX}{at:x}", None))
+
     # ------------------------------------------------------------------ a wrong time zone
 
-    def check_zone(self, given: str | None) -> None:
-        """Ask when most of what is said here stands in the archive at another hour: it would all be doubled."""
-        stored = self._stored(self._first - DAY_US, self._last + DAY_US, SAMPLE)
+    def check_zone(self, given: str | None, ignoring: Sequence[int] = ()) -> None:
+        """Ask when most of what is said here stands in the archive at another hour: it would all be doubled.
+
+        What only the imports ``ignoring`` told will be gone, and so says nothing.
+        """
+        stored = self._stored(self._first - DAY_US, self._last + DAY_US, SAMPLE, ignoring)
         if not stored:
             return
         low, high = (at.message.sent_at for at in (stored[0], stored[-1]))

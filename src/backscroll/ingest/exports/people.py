@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from backscroll.core import ids
-from backscroll.core.errors import BadField, Question
+from backscroll.core.errors import BadField, Candidate, Question
 from backscroll.core.events import ContactSeen, Event, NumberMapped
 from backscroll.core.model import ArchivedMessage, Contact, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.connectors.export.archive import ExportArchive
 from backscroll.ingest.connectors.export.chat import ExportedChat
-from backscroll.ingest.exports.identity import ChatFinder, Identity, Signs, identify
+from backscroll.ingest.exports.identity import ChatFinder, Identity, Signs, identify, which_is_owner
 from backscroll.ingest.exports.names import is_numbered, jid_of_number, made_up_jid, number_of
 from backscroll.storage.store import Store
 from backscroll.storage.write.export_matching import MINUTE_US, words_of
@@ -22,8 +22,22 @@ ENOUGH = 3
 """Equal lines that make two chats one, if they are most of those that could be."""
 
 
+class Decided(Struct, frozen=True, kw_only=True):
+    """What was made out of an export's chat and authors before anything was written, as JSON can keep it."""
+
+    chat: str
+    is_group: bool
+    title: str | None
+    other: str | None
+    mine: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
 class People:
-    """The chat of an export and its authors. Raises Question where only a person can tell."""
+    """The chat of an export and its authors. Raises Question where only a person can tell.
+
+    With ``decided`` nothing is asked, and only who the authors are in the archive is looked up anew.
+    """
 
     def __init__(
         self,
@@ -32,25 +46,48 @@ class People:
         phone: Phone,
         archive: ExportArchive,
         parsed: ExportedChat,
-        chat: str | None,
-        me: str | None,
+        chat: str | None = None,
+        me: str | None = None,
+        decided: Decided | None = None,
     ) -> None:
         self._store = store
         self._org = org
         self.phone = phone
         self._parsed = parsed
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(decided.warnings) if decided else []
         self.events: list[Event] = []
         self._me = self._spelled(me)
-        self._mine = [name for name in parsed.authors if self._is_me(name)]
+        self._mine = list(decided.mine) if decided else [name for name in parsed.authors if self._is_me(name)]
         self._finder = ChatFinder(store, org, phone)
         self._signs = Signs(parsed, archive.signs, self._mine, me)
-        identity = identify(self._signs, chat, self._finder)
-        self.is_group = identity.is_group
-        self.title = identity.title
-        self.chat = identity.jid or self._chat_by_title(identity, chat)
-        self.authors = self._find_authors(identity, me)
+        if decided:
+            self.is_group, self.title, self.chat, self._other = (
+                decided.is_group,
+                decided.title,
+                decided.chat,
+                decided.other,
+            )
+        else:
+            identity = identify(self._signs, chat, self._finder)
+            self.is_group = identity.is_group
+            self.title = identity.title
+            self.chat = identity.jid or self._chat_by_title(identity, chat)
+            if me is not None and not self._mine:
+                self._wrote_nothing(me)
+            self._other = None if self.is_group else identity.other or self._other_side()
+        self.authors = self._find_authors()
         self._join_placeholders()
+
+    def decided(self) -> Decided:
+        """All that was made out, for who writes it later."""
+        return Decided(
+            chat=self.chat,
+            is_group=self.is_group,
+            title=self.title,
+            other=self._other,
+            mine=tuple(self._mine),
+            warnings=tuple(self.warnings),
+        )
 
     def known(self) -> list[Event]:
         """What is learned of people, told before the lines."""
@@ -107,10 +144,12 @@ class People:
             return None
         if self._shares_lines(known):
             return short
-        if self._shares_people(known):
+        if short and self._shares_people(known):
             raise Question(
                 f"Is this the chat {short}, from a copy of its file, or one called {title}?",
                 f'--chat "{short}" or --chat "{title}"',
+                name="chat",
+                candidates=[Candidate(short, f"The chat {short}"), Candidate(title, f"Another one, called {title}")],
             )
         return None
 
@@ -122,6 +161,11 @@ class People:
                 "Is it the same?",
                 f"--chat {jid} if it is, or --chat with another name, "
                 f'such as --chat "{self.title} (2)", to keep them apart',
+                name="chat",
+                candidates=[
+                    Candidate(jid, "Yes, the same"),
+                    Candidate(f"{self.title} (2)", "No, keep them apart"),
+                ],
             )
 
     def _shares_people(self, jid: str) -> bool:
@@ -165,7 +209,9 @@ class People:
             if earlier == self.chat:
                 continue
             if self.is_group and not (self._shares_people(earlier) or self._shares_lines(earlier)):
-                self.warnings.append(f"{earlier} has the same title but other people, and was left as it is")
+                warning = f"{earlier} has the same title but other people, and was left as it is"
+                if warning not in self.warnings:
+                    self.warnings.append(warning)
                 continue
             self.events.append(NumberMapped(lid=earlier, jid=self.chat))
             if self.is_group:
@@ -175,15 +221,12 @@ class People:
 
     # ------------------------------------------------------------------ the authors
 
-    def _find_authors(self, identity: Identity, me: str | None) -> dict[str, str]:
+    def _find_authors(self) -> dict[str, str]:
         names = self._parsed.authors
-        if me is not None and not self._mine:
-            self._wrote_nothing(me)
         if self.is_group:
             return {name: self.phone.jid if name in self._mine else self._someone(name) for name in names}
-        other = identity.other or self._other_side()
-        self._tell_name(self.chat, other or self.title)
-        return {name: self.chat if name == other else self.phone.jid for name in names}
+        self._tell_name(self.chat, self._other or self.title)
+        return {name: self.chat if name == self._other else self.phone.jid for name in names}
 
     def _wrote_nothing(self, me: str) -> None:
         names = self._parsed.authors
@@ -197,13 +240,22 @@ class People:
         if len(others) > 1:
             known = [name for name in others if self._is_other(name)]
             if len(known) != 1:
-                raise Question(f"Which of {', '.join(others[:5])} is the phone's owner?", "--me NAME")
+                raise which_is_owner(others)
             return known[0]
         if not others:
             return None
         if self._signs.knows_owner or self._is_other(others[0]):
             return others[0]
-        raise Question(f"Only {others[0]} writes here. Is that you?", f'--me "{others[0]}" if it is, or your own name')
+        name = others[0]
+        raise Question(
+            f"Only {name} writes here. Is that you?",
+            f'--me "{name}" if it is, or your own name',
+            name="me",
+            candidates=[
+                Candidate(name, f"Yes, I am {name}"),
+                Candidate(self.phone.number, f"No, {name} is the other one"),
+            ],
+        )
 
     def _is_other(self, name: str) -> bool:
         contact = self._store.find_contact(self._org, (self.phone.no,), self.chat)

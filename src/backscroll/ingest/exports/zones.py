@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from backscroll.core.errors import BadField, Question
+from backscroll.core.errors import BadField, Candidate, Question
 from backscroll.ingest.connectors.export.chat import ExportedLine
 
 _ZONES = (
@@ -29,10 +29,14 @@ def zone_question(given: str | None, shift: int, line: ExportedLine) -> Question
     offset = datetime.datetime.fromisoformat(line.local).replace(tzinfo=datetime.UTC) - at
     minutes = round(offset.total_seconds() / 60)
     clock = f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
-    example = next((zone for zone in _ZONES if at.astimezone(ZoneInfo(zone)).utcoffset() == offset), None)
+    fitting = [zone for zone in _ZONES if at.astimezone(ZoneInfo(zone)).utcoffset() == offset]
+    example = fitting[0] if fitting else None
     apart = f"{abs(shift) // 60} h {abs(shift) % 60} min" if shift % 60 else f"{abs(shift) // 60} h"
     return Question(
         f"These messages stand in the archive already, {apart} {'earlier' if shift < 0 else 'later'} than "
         f"{given or 'UTC'} would make them. Was the phone's clock at {clock}?",
         f"--timezone {example}" if example else f"--timezone, a zone that is at {clock}",
+        name="timezone",
+        candidates=[Candidate(zone, evidence=f"was at {clock} then") for zone in fitting],
+        evidence=[line.raw[:200]],
     )

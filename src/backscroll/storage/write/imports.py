@@ -71,6 +71,7 @@ def import_of(row: Row) -> Import:
         report=None if row[9] is None else msgspec.json.decode(row[9]),
         replaces=() if row[10] is None else msgspec.json.decode(row[10], type=tuple[int, ...]),
         sketch=() if row[11] is None else msgspec.json.decode(row[11], type=tuple[str, ...]),
+        job=row[13],
     )
 
 

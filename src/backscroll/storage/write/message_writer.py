@@ -13,7 +13,7 @@ from backscroll.database.protocol import Txn
 from backscroll.storage.records.aspects import created
 from backscroll.storage.records.counters import MONTH, CounterChanges
 from backscroll.storage.records.identity import ContactResolver
-from backscroll.storage.records.org_state import OrgState
+from backscroll.storage.records.org_state import Change, OrgState
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join
 from backscroll.storage.records.resolve import Resolved
 from backscroll.storage.records.rows import (
@@ -260,7 +260,7 @@ class MessageWriter:
                 self.is_exported(phone, chat)
             if not self._has_row[(phone, chat)]:
                 self._has_row[(phone, chat)] = True
-                made.append(("chat", chat, created(phone)))
+                made.append(Change("chat", chat, created(phone)))
         self._state.changes[:0] = made
 
     # ------------------------------------------------------------------ the end of a batch, and of the transaction

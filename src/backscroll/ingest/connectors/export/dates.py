@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from backscroll.core.errors import Question, Unreadable
+from backscroll.core.errors import Candidate, Question, Unreadable
 from backscroll.ingest.connectors.export.header import Date, Layout
 
 DateOrder = Literal["ymd", "dmy", "mdy"]
@@ -95,7 +95,9 @@ def _as_told(sensible: list[DateOrder], told: DateOrder) -> DateOrder:
     if sensible == ["ymd"]:
         return "ymd"
     other = "--month-first" if told == "dmy" else "--day-first"
-    raise Question("Read that way, some dates of this export do not exist.", other)
+    candidate = Candidate("month_first" if told == "dmy" else "day_first")
+    question = "Read that way, some dates of this export do not exist."
+    raise Question(question, other, name="date_order", candidates=[candidate], free=False)
 
 
 def _likeliest(valid: dict[DateOrder, list[int]]) -> DateOrder | None:
@@ -123,8 +125,23 @@ def _ask(days: list[Date], valid: dict[DateOrder, list[int]], layout: Layout) ->
         if len(read) > 1:
             shown = " or ".join(_spell(ordinal) for ordinal in sorted(o for o in read if o is not None))
             question = f"The dates of this export can be read in two ways: is {_show(day, layout)} {shown}?"
-            raise Question(question, "--day-first or --month-first")
+            raise Question(
+                question,
+                "--day-first or --month-first",
+                name="date_order",
+                candidates=[_candidate(day, order, layout) for order in ("dmy", "mdy") if order in orders],
+                evidence=[_show(day, layout)],
+                free=False,
+            )
     return orders[0]
+
+
+def _candidate(day: Date, order: DateOrder, layout: Layout) -> Candidate:
+    ordinal = to_ordinal(day, order, layout.era)
+    return Candidate(_ANSWERS[order], None if ordinal is None else _spell(ordinal))
+
+
+_ANSWERS: dict[DateOrder, str] = {"dmy": "day_first", "mdy": "month_first", "ymd": "year_first"}
 
 
 def _spell(ordinal: int) -> str:

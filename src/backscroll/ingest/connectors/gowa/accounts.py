@@ -71,7 +71,7 @@ class Accounts:
         undecided = [partition for partition, jid in known.items() if jid is None]
         for partition in undecided:
             if self._answer is None or len(undecided) > 1:
-                raise Question(self._question(undecided), "--account")
+                raise Question(self._question(undecided), "--account", name="account")
             known[partition] = self._answer
         return {partition: jid for partition, jid in known.items() if jid is not None}
 

@@ -1,0 +1,288 @@
+"""Imports as jobs: the table of them, the files that belong to each, and who works on one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.errors import Conflict, NotFound, StorageError
+from backscroll.core.import_jobs import OVER, Asked, Item, Job, JobFailure, JobFile, JobProgress, JobState, NewJob
+from backscroll.core.imports import Import, NewImport
+from backscroll.database.protocol import Engine, Row, Txn
+from backscroll.storage.accounts import leases
+from backscroll.storage.write.imports import begin_import, import_of
+from backscroll.storage.write.live_sources import Seal
+
+PREFIX = "imp"
+MAX_OPEN = 20
+"""Jobs of an organisation that are not over."""
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_FOUND = msgspec.json.Decoder(list[Item])
+_QUESTIONS = msgspec.json.Decoder(list[Asked])
+_PROGRESS = msgspec.json.Decoder(JobProgress)
+_FAILURE = msgspec.json.Decoder(JobFailure)
+_NOTES = msgspec.json.Decoder(tuple[str, ...])
+END_OF_TIME = 2**62
+
+
+class TooManyJobs(Conflict):
+    """So many jobs are not over that another one has to wait."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MAX_OPEN} imports are not over yet; finish or cancel one of them first")
+
+
+class Changed(Struct, frozen=True):
+    """What those who follow a job want to know first."""
+
+    id: str
+    state: JobState
+    progress: JobProgress | None
+    updated_at: int
+
+
+class ImportJobs:
+    """The jobs of an archive; ``Store.import_jobs``."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int], seal: Callable[[], Seal]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._seal = seal
+
+    # ------------------------------------------------------------------ making and finding
+
+    def create(self, org: int, new: NewJob) -> tuple[Job, bool]:
+        """Make a job, or find the one that was made with the same ``request_key``; whether it is new.
+
+        ``TooManyJobs`` when the organisation has too many that are not over.
+        """
+        id = f"{PREFIX}{secrets.token_hex(10)}"
+
+        def work(tx: Txn) -> tuple[Job, bool]:
+            if new.request_key is not None:
+                row = tx.one("import_job_by_key", {"org": org, "request_key": new.request_key})
+                if row is not None:
+                    return _job(tx, org, row[0]), False
+            if len(tx.all("open_import_jobs", {"org": org})) >= MAX_OPEN:
+                raise TooManyJobs
+            tx.run("add_import_job", _new_row(new) | {"org": org, "job": id, "now": self._clock()})
+            tx.many("add_import_upload", (_file_row(org, id, file) for file in new.files))
+            return _job(tx, org, id), True
+
+        return self._engine.write(work, org)
+
+    def find(self, org: int, id: str) -> Job:
+        """``NotFound`` when the organisation has no such job."""
+        return self._engine.read(lambda tx: _job(tx, org, id), org)
+
+    def page(self, org: int, limit: int, before: tuple[int, str] | None = None) -> list[Job]:
+        """Newest first, from after ``before`` (time of creation and id) on."""
+        at, id = before or (END_OF_TIME, "")
+        params = {"org": org, "before": at, "job": id, "limit": limit}
+
+        def work(tx: Txn) -> list[Job]:
+            return [_with_files(tx, org, row) for row in tx.all("list_import_jobs", params)]
+
+        return self._engine.read(work, org)
+
+    def open_jobs(self, org: int) -> list[tuple[str, JobState, int]]:
+        """Id, state and time of the last change of those that are not over; the longest unchanged first."""
+        rows = self._engine.read(lambda tx: tx.all("open_import_jobs", {"org": org}), org)
+        return [(id, state, at) for id, state, at in rows]
+
+    def changed(self, org: int, since: int) -> list[Changed]:
+        """Jobs that changed after a moment."""
+        rows = self._engine.read(lambda tx: tx.all("import_jobs_changed", {"org": org, "since": since}), org)
+        return [Changed(id, state, _decoded(_PROGRESS, progress), at) for id, state, progress, at in rows]
+
+    def imports(self, org: int, id: str) -> list[Import]:
+        """The imports of a job, in the order in which they began."""
+        rows = self._engine.read(lambda tx: tx.all("imports_of_job", {"org": org, "job": id}), org)
+        return [import_of(row) for row in rows]
+
+    def without_job(self, org: int, limit: int, before: tuple[int, int] | None = None) -> list[Import]:
+        """Imports of files that are part of no job, newest first, from after ``before`` (time and number) on."""
+        at, number = before or (END_OF_TIME, 0)
+        params = {"org": org, "before": at, "import": number, "limit": limit}
+        return [import_of(row) for row in self._engine.read(lambda tx: tx.all("imports_without_job", params), org)]
+
+    def delete(self, org: int, id: str) -> None:
+        """Forget a job and its files; its imports stay as they are."""
+
+        def work(tx: Txn) -> None:
+            tx.run("delete_import_uploads", {"org": org, "job": id})
+            tx.run("delete_import_job", {"org": org, "job": id})
+
+        self._engine.write(work, org)
+
+    # ------------------------------------------------------------------ files
+
+    def add_files(self, org: int, id: str, files: Sequence[JobFile]) -> None:
+        """More files for a job."""
+        self._engine.write(lambda tx: tx.many("add_import_upload", (_file_row(org, id, file) for file in files)), org)
+
+    def receive(self, org: int, id: str, file: int, received: int) -> None:
+        """So many bytes of a file are on the disk for good."""
+        base = {"org": org, "job": id}
+
+        def work(tx: Txn) -> None:
+            tx.run("receive_import_upload", base | {"file": file, "received": received})
+            tx.run("touch_import_job", base | {"now": self._clock()})
+
+        self._engine.write(work, org)
+
+    # ------------------------------------------------------------------ going on
+
+    def save(self, job: Job, expected: JobState) -> bool:
+        """Write a job down, if its state is still ``expected``; whether it was. Times are set here."""
+
+        def work(tx: Txn) -> bool:
+            now = self._clock()
+            finished = (job.finished_at or now) if job.state in OVER else None
+            row = tx.one("save_import_job", _row(job) | {"expected": expected, "now": now, "finished_at": finished})
+            if row is not None:
+                job.updated_at, job.finished_at = now, finished
+            return row is not None
+
+        return self._engine.write(work, job.org)
+
+    def advance(self, job: Job, progress: JobProgress) -> bool:
+        """Note how far a job is; False when its state is another by now."""
+        params = {"org": job.org, "job": job.id, "state": job.state, "progress": _ENCODER.encode(progress).decode()}
+        job.progress = progress
+        return self._engine.write(
+            lambda tx: tx.one("advance_import_job", params | {"now": self._clock()}) is not None, job.org
+        )
+
+    def begin_item(self, job: Job, item: Item, new: NewImport) -> Import | None:
+        """Begin the import of an entry and note it in the job, both or none; None when the state is another by now."""
+        expected = job.state
+
+        def work(tx: Txn) -> Import | None:
+            entry = begin_import(tx, job.org, msgspec.structs.replace(new, job=job.id), self._clock())
+            item.import_id, item.state, item.replaces = entry.id, "running", new.replaces
+            params = _row(job) | {"expected": expected, "now": self._clock(), "finished_at": None}
+            if tx.one("save_import_job", params) is None:
+                raise _StateChanged
+            return entry
+
+        try:
+            return self._engine.write(work, job.org)
+        except _StateChanged:
+            item.import_id, item.state = None, "waiting"
+            return None
+
+    def keep_secrets(self, org: int, id: str, given: dict[str, str]) -> None:
+        """Keep answers that nobody is to see again, sealed, until the job is over."""
+        text = self.secrets(org, id) | given
+        sealed = self._seal().seal(_ENCODER.encode(text))
+        self._engine.write(lambda tx: tx.run("seal_import_secrets", {"org": org, "job": id, "secrets": sealed}), org)
+
+    def secrets(self, org: int, id: str) -> dict[str, str]:
+        """Those answers."""
+        row = self._engine.read(lambda tx: tx.one("read_import_secrets", {"org": org, "job": id}), org)
+        if row is None or row[0] is None:
+            return {}
+        return msgspec.json.decode(self._seal().unseal(bytes(row[0])), type=dict[str, str])
+
+    # ------------------------------------------------------------------ who works on one
+
+    def take_turn(self, org: int, id: str) -> leases.Lease | None:
+        """The right to work on a job, unless another process has it."""
+        return self._engine.write(lambda tx: leases.take(tx, org, f"import {id}", self._clock()), org)
+
+    def keep_turn(self, lease: leases.Lease) -> bool:
+        """Show that this process is still at it; False when another took over."""
+        try:
+            self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
+        except leases.LeaseLost:
+            return False
+        return True
+
+    def end_turn(self, lease: leases.Lease) -> None:
+        """Let another begin at once. If the database is away, the turn ends by itself."""
+        params = {"org": lease.org, "name": lease.name, "holder": lease.holder, "term": lease.term}
+        with suppress(StorageError):
+            self._engine.write(lambda tx: tx.run("drop_lease", params), lease.org)
+
+
+class _StateChanged(Exception):
+    """Nothing of the transaction is to be written."""
+
+
+def _new_row(new: NewJob) -> dict[str, Any]:
+    return {
+        "origin": new.origin,
+        "state": new.state,
+        "name": new.name,
+        "phone": new.phone,
+        "kind": new.kind,
+        "answers": _ENCODER.encode(new.answers).decode(),
+        "confirm": int(new.confirm),
+        "spooled": int(new.origin == "api"),
+        "request_key": new.request_key,
+    }
+
+
+def _file_row(org: int, id: str, file: JobFile) -> dict[str, Any]:
+    return {"org": org, "job": id, "file": file.no, "name": file.name, "size": file.size, "received": file.received}
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "org": job.org,
+        "job": job.id,
+        "state": job.state,
+        "phone": job.phone,
+        "kind": job.kind,
+        "answers": _ENCODER.encode(job.answers).decode(),
+        "spooled": int(job.spooled),
+        "found": _ENCODER.encode(job.found).decode(),
+        "questions": _ENCODER.encode(job.questions).decode(),
+        "progress": None if job.progress is None else _ENCODER.encode(job.progress).decode(),
+        "error": None if job.error is None else _ENCODER.encode(job.error).decode(),
+        "notes": _ENCODER.encode(job.notes).decode(),
+        "over": int(job.state in OVER),
+    }
+
+
+def _job(tx: Txn, org: int, id: str) -> Job:
+    row = tx.one("read_import_job", {"org": org, "job": id})
+    if row is None:
+        raise NotFound("import", id[:80])
+    return _with_files(tx, org, row)
+
+
+def _with_files(tx: Txn, org: int, row: Row) -> Job:
+    files = tx.all("import_uploads", {"org": org, "job": row[0]})
+    return Job(
+        id=row[0],
+        org=org,
+        origin=row[1],
+        state=row[2],
+        name=row[3],
+        phone=row[4],
+        kind=row[5],
+        answers=msgspec.json.decode(row[6]),
+        confirm=bool(row[7]),
+        spooled=bool(row[8]),
+        found=_FOUND.decode(row[9]),
+        questions=_QUESTIONS.decode(row[10]),
+        progress=_decoded(_PROGRESS, row[11]),
+        error=_decoded(_FAILURE, row[12]),
+        notes=_NOTES.decode(row[13]),
+        created_at=row[14],
+        updated_at=row[15],
+        finished_at=row[16],
+        has_secrets=bool(row[17]),
+        files=tuple(JobFile(no=no, name=name, size=size, received=received) for no, name, size, received in files),
+    )
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], text: str | None) -> Any:
+    return None if text is None else decoder.decode(text)
