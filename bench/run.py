@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from bench import webhooks, writing
+from bench import living, webhooks, writing
 from bench.data import Loaded
 from bench.load import Ask, Client, Rate, drive
-from bench.places import CACHE, ENGINES, Archive, Engine, archive_of, passing
+from bench.places import CACHE, ENGINES, Archive, Engine, Place, archive_of, passing
 from bench.questions import PAGE, Questions
 from bench.servers import WORKERS, Nginx, Server, backscroll, nginx
 
@@ -255,6 +255,27 @@ def unchanged(bench: Bench, archive: Served) -> Iterable[Line]:
     yield memory("memory of a worker, page cache full", server)
 
 
+WRITES = ((5, 0.8), (50, 0.6))
+"""Writes a second, and the part of the requests that must be left."""
+
+
+def while_written(options: Options, place: Place, loaded: Loaded, engine: Engine) -> Iterable[Line]:
+    """Kept pages of chats in which nothing happens, while messages arrive in others."""
+    with backscroll(place.environ, True, engine.pids) as server:
+        asks = Questions(loaded).newest()
+        fill(server, asks)
+        for per_second, least in WRITES:
+            quiet: list[Rate] = []
+            lively: list[Rate] = []
+            for seed in range(options.rounds):
+                for rates, writes in ((quiet, 0), (lively, per_second)):
+                    with living.arriving(place, writes):
+                        rates.append(drive(server, asks, options.seconds, CONNECTIONS, seed))
+            compared = Compared(middle(lively), middle(quiet))
+            what = f"newest 50, page cache on, {per_second} writes a second to other chats"
+            yield to_rival(what, compared, "the rate without", least)
+
+
 def memory(what: str, server: Server) -> Line:
     own, mapped = server.worker_memory()
     reached = f"{own / MB:.0f} MB of its own, {mapped / MB:.0f} MB of files mapped"
@@ -337,7 +358,7 @@ def stored(loaded: Loaded, least: int | None) -> Line:
     return to_rate(f"the store alone, loading {loaded.messages:,}", rate, reached, least, facts)
 
 
-PARTS = ("read", "growth", "cached", "search", "write")
+PARTS = ("read", "growth", "cached", "live", "search", "write")
 
 
 def measure(engine: Engine, options: Options) -> list[Line]:
@@ -366,6 +387,10 @@ def measure(engine: Engine, options: Options) -> list[Line]:
             with served(large, page_cache=True) as archive, beside(True) as rival:
                 keep(first_pages(bench, rival, archive, "on", targets.cached_newest, targets.cached_across))
                 keep(unchanged(bench, archive))
+        if "live" in parts:
+            say("Reading while messages arrive …")
+            with passing(engine, small) as place:
+                keep(while_written(options, place, small.loaded, engine))
         if "search" in parts:
             say("Searching …")
             with served(large, page_cache=False) as archive:

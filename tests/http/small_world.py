@@ -11,6 +11,7 @@ import httpx
 from starlette.types import ASGIApp, Message, Receive, Send
 
 from backscroll.config import load
+from backscroll.core.answers import ChangedPlace
 from backscroll.core.errors import Unauthorised
 from backscroll.core.model import (
     Access,
@@ -53,6 +54,7 @@ class SmallArchive:
         self.phones = phones
         self.messages = [message()]
         self.head = 1
+        self.changes: list[ChangedPlace] = []
         self.asked = 0
         self.trouble: Exception | None = None
         self.looked_up = 0
@@ -96,6 +98,14 @@ class SmallArchive:
 
     def version(self, org: int) -> int:
         return self.head
+
+    def write(self, what: str, phone: int = 0, chat: int = 0) -> None:
+        """Something changes."""
+        self.head += 1
+        self.changes.append(ChangedPlace(self.head, what, phone, chat))
+
+    def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
+        return [change for change in self.changes if change.seq > seq][:limit]
 
     def list_orgs(self) -> list[Org]:
         self._ask()

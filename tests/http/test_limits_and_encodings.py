@@ -18,9 +18,10 @@ import zstandard
 from backscroll.core.errors import RateLimited
 from backscroll.http.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from backscroll.http.encoding import choose_encoding, compress, etag_of, is_fresh
+from backscroll.http.last_changes import Shown
 from backscroll.http.limits import FailedLogins, RateLimit, TooManyFailures, network_of
 from backscroll.http.messages import Header, Reply, parse_query
-from backscroll.http.page_cache import Packed, PageCache
+from backscroll.http.page_cache import Kept, Packed, PageCache
 from backscroll.http.trace_ids import TraceIds
 
 # The vendor's published example of a refused limit, to the byte, and the ETag printed beside it.
@@ -181,26 +182,31 @@ def packed(size: int) -> Packed:
     return Packed(Reply(200, b"x" * size, (), "application/octet-stream"))
 
 
-def test_a_kept_page_counts_only_for_its_version() -> None:
+def kept(size: int) -> Kept:
+    return Kept(packed(size), Shown((1,)), 1)
+
+
+def test_a_page_that_is_dropped_is_no_longer_counted() -> None:
     pages = PageCache(100_000)
-    pages.put("key", 1, packed(10))
-    assert pages.get("key", 1) is not None
-    assert pages.get("key", 2) is None
-    assert pages.get("key", 1) is None
+    pages.put("key", kept(10))
+    assert pages.get("key") is not None
+    pages.drop("key")
+    pages.drop("key")
+    assert pages.get("key") is None
     assert pages.bytes == 0
 
 
 def test_the_cache_stays_within_its_bytes_and_drops_the_least_used() -> None:
     pages = PageCache(20_000)
     for name in range(4):
-        pages.put(name, 1, packed(3_900))
-    assert pages.get(0, 1)
-    pages.put(4, 1, packed(3_900))
+        pages.put(name, kept(3_900))
+    assert pages.get(0)
+    pages.put(4, kept(3_900))
     assert pages.bytes <= 20_000
-    assert pages.get(0, 1) is not None
-    assert pages.get(1, 1) is None
-    pages.put("large", 1, packed(10_000))
-    assert pages.get("large", 1) is None
+    assert pages.get(0) is not None
+    assert pages.get(1) is None
+    pages.put("large", kept(10_000))
+    assert pages.get("large") is None
 
 
 def test_compressed_forms_never_outgrow_what_was_counted() -> None:

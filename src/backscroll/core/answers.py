@@ -205,6 +205,15 @@ class Change(Struct, frozen=True):
     """What of it changed (storage/records/aspects.py), where that is known."""
 
 
+class ChangedPlace(Struct, frozen=True):
+    """Where a line of the change feed is: numbers of a phone and a chat, 0 where it concerns more than one."""
+
+    seq: int
+    what: str
+    phone: int
+    chat: int
+
+
 class LastStored(Struct, frozen=True):
     """When the newest row of an organisation was stored, in microseconds UTC, and which kind of source told it."""
 

@@ -413,6 +413,8 @@ class Page(Struct, frozen=True, kw_only=True):
     offset: int
     limit: int
     chat: Chat | None = None
+    chats: tuple[int, ...] = ()
+    """Numbers of the chat that was asked for, of merged contacts too; none when all chats were, or an unknown one."""
 
 
 class ChatPage(Struct, frozen=True, kw_only=True):

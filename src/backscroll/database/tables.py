@@ -58,7 +58,7 @@ TABLES: tuple[Table, ...] = (
         "phone chat level bucket",
         "plain_in plain_out media_in media_out calls_in calls_out notices_in notices_out",
     ),
-    _table("changes", "seq", "what no aspects"),
+    _table("changes", "seq", "what no aspects phone chat"),
     _table("files", "file", "size mimetype stored_at"),
     # A payload may be megabytes.
     _table("raws", "raw", "digest source type size payload stored_at", page=25),

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
+from functools import partial
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,10 +22,11 @@ from backscroll.http.body import ClientGone, Incoming, drain, read_body
 from backscroll.http.connections import Connections
 from backscroll.http.cookies import is_same_origin, session_of
 from backscroll.http.dialect_http import DIALECT_HTTP, Refused, as_refusal
+from backscroll.http.last_changes import LastChanges, Shown
 from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, FailedLogins, RateLimit, is_host, network_of
 from backscroll.http.live import Feeds
 from backscroll.http.messages import AppState, Reply, Request, headers_of, parse_query
-from backscroll.http.page_cache import Packed, PageCache
+from backscroll.http.page_cache import Kept, Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
 from backscroll.http.router import BadPath, Match, Route, Router
 from backscroll.http.routes import (
@@ -142,6 +144,7 @@ class Server:
         self._traces = TraceIds()
         self._sockets = Sockets(app, connections, sender)
         self._versions = Versions(app.store, app.workers.start)
+        self._last_changes = LastChanges(app.store.places_changed_since, partial(app.workers.run, prompt=True))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -270,32 +273,46 @@ class Server:
         return access
 
     async def _admission(self, exchange: Exchange) -> Admission:
-        workers = self._app.workers
-        caller = Caller(exchange.headers, exchange.client, exchange.http_version)
-        if workers.local:
-            return self._authenticator.admit(caller)
         known = self._authenticator.remembered(sent_credential(exchange.headers))
-        if known is not None and await self._versions.of(known.access.org.no) == known.version:
-            return known
-        anew = known is not None
+        if known is not None:
+            version = await self._version(known.access.org.no)
+            if await self._last_changes.of_accounts(known.access.org.no, version) <= known.version:
+                return Admission(known.access, version)
+        caller = Caller(exchange.headers, exchange.client, exchange.http_version)
         # A page that is ready must not queue behind those that are not.
-        return await workers.run(lambda: self._authenticator.admit(caller, anew), prompt=True)
+        admission = await self._app.workers.run(lambda: self._authenticator.admit(caller), prompt=True)
+        self._last_changes.begin(admission.access.org.no, admission.version)
+        return admission
+
+    async def _version(self, org: int) -> int:
+        return self._app.store.version(org) if self._app.workers.local else await self._versions.of(org)
 
     async def _kept_or_made(
         self, exchange: Exchange, match: Match, access: Access, scope: Scope, receive: Receive
     ) -> Packed:
-        """The answer kept from before if nothing has been written since, else the handler's."""
+        """The answer kept from before if nothing that it shows has changed since, else the handler's."""
         route, version = match.route, exchange.version
         if not (route.cached and self._pages.max_bytes):
             return Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
         key = self._key(exchange, route, access, scope)
-        # Read before the handler asks: a write in between then leaves an entry that is already out of date.
-        kept = self._pages.get(key, version)
-        if kept is None:
-            kept = Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
-            if kept.reply.status == 200 and kept.reply.chunks is None:
-                self._pages.put(key, version, kept)
-        return kept
+        kept = self._pages.get(key)
+        if kept is not None and await self._is_valid(kept, access.org.no, version):
+            return kept.packed
+        # The version was read before the handler asks: a write in between leaves a page that is already out of date.
+        packed = Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
+        if packed.reply.status == 200 and packed.reply.chunks is None:
+            shown = Shown(tuple([phone.no for phone in access.phones]), packed.reply.chats)
+            self._pages.put(key, Kept(packed, shown, version))
+        else:
+            self._pages.drop(key)
+        return packed
+
+    async def _is_valid(self, kept: Kept, org: int, version: int) -> bool:
+        if kept.version < version:
+            if await self._last_changes.of(org, kept.shown, version) > kept.version:
+                return False
+            kept.version = max(kept.version, version)
+        return True
 
     def _key(self, exchange: Exchange, route: Route, access: Access, scope: Scope) -> Hashable:
         headers = exchange.headers

@@ -84,7 +84,7 @@ class Authenticator:
     MAX_KNOWN = 1024
     """Tokens that are remembered, those used last."""
     MEMORY_SECONDS = 1.0
-    """So long a credential is not looked up again while nothing is written; expiry is exact to this."""
+    """So long a credential is not looked up again while no token or phone changes; expiry is exact to this."""
 
     def __init__(
         self,
@@ -100,22 +100,19 @@ class Authenticator:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         """By token id: however a credential is spelt, its token is remembered once."""
 
-    def admit(self, caller: Caller, anew: bool = False) -> Admission:
-        """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses.
-
-        ``anew``: what is remembered is known to be out of date.
-        """
+    def admit(self, caller: Caller) -> Admission:
+        """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses."""
         credential = sent_credential(caller.headers)
         if credential is not None:
-            recalled = None if anew else self._recall(credential)
-            return recalled or self._look_up(credential, caller.client)
+            return self._look_up(credential, caller.client)
         if self._open_access and is_local_program(caller):
             access = self._store.access_of_token(self._open_access)
             return Admission(access, self._store.version(access.org.no))
         raise Unauthorised
 
     def remembered(self, credential: str | None) -> Admission | None:
-        """Of a credential that was looked up a moment ago. It counts only while its version is still the store's."""
+        """Of a credential that was looked up a moment ago. It counts only while no token or phone has changed since its
+        version."""
         if credential is None:
             return None
         try:
@@ -128,11 +125,6 @@ class Authenticator:
             return None
         self._known.move_to_end(shown.id)
         return known.admission
-
-    def _recall(self, credential: str) -> Admission | None:
-        """Any write, a revoked token too, has a credential looked up again."""
-        known = self.remembered(credential)
-        return known if known and self._store.version(known.access.org.no) == known.version else None
 
     def _look_up(self, credential: str, client: str | None) -> Admission:
         """An address that failed too often is still asked for a secret whose form is right: nobody guesses those, and

@@ -89,7 +89,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True):
-    """``chunks`` replaces ``body`` for long answers; ``length`` is then their sum where it is known."""
+    """``chunks`` replaces ``body`` for long answers; ``length`` is then their sum where it is known.
+
+    ``chats`` are the numbers of the only chats that the answer is made from, where it shows some and not all.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -97,6 +100,25 @@ class Reply(Struct, frozen=True):
     content_type: str = JSON
     chunks: AsyncIterator[bytes] | None = None
     length: int | None = None
+    chats: tuple[int, ...] = ()
+
+
+class OfChats(Struct, frozen=True):
+    """A body that is made from some chats only, by their numbers; none for all chats."""
+
+    body: bytes
+    chats: tuple[int, ...]
+
+
+Made = bytes | OfChats
+"""What a handler renders."""
+
+
+def reply_of(made: Made, headers: Sequence[tuple[str, str]] = ()) -> Reply:
+    """The reply 200 with what was rendered."""
+    if isinstance(made, OfChats):
+        return Reply(200, made.body, headers, chats=made.chats)
+    return Reply(200, made, headers)
 
 
 def base_url_of(settings: Settings, scheme: str, headers: Mapping[str, str]) -> str:

@@ -1,11 +1,14 @@
-"""Answers kept while the archive has not changed, bounded in bytes."""
+"""Answers kept while nothing that they show has changed, bounded in bytes."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
 
+from msgspec import Struct
+
 from backscroll.http.encoding import MIN_COMPRESSED, Encoding, compress, etag_of, is_compressible
+from backscroll.http.last_changes import Shown
 from backscroll.http.messages import Header, Reply
 
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
@@ -45,8 +48,16 @@ class Packed:
         return packed
 
 
+class Kept(Struct):
+    """A page, what it shows, and the last version of the organisation at which it was known to be right."""
+
+    packed: Packed
+    shown: Shown
+    version: int
+
+
 class PageCache:
-    """The least recently used go first. An entry counts only for the version it was made at.
+    """The least recently used go first.
 
     ``max_bytes`` 0 switches it off. Belongs to one event loop: not for use from several threads.
     """
@@ -54,31 +65,29 @@ class PageCache:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._entries: OrderedDict[Hashable, tuple[int, Packed, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Kept, int]] = OrderedDict()
 
-    def get(self, key: Hashable, version: int) -> Packed | None:
-        """The page made at ``version``, None when there is none. One of another version is thrown away."""
+    def get(self, key: Hashable) -> Kept | None:
+        """What is kept under a key, valid or not."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry[0] != version:
-            self._drop(key)
-            return None
         self._entries.move_to_end(key)
-        return entry[1]
+        return entry[0]
 
-    def put(self, key: Hashable, version: int, packed: Packed) -> None:
+    def put(self, key: Hashable, kept: Kept) -> None:
         """Keep a page in place of an older one. One larger than a quarter of the cache is not kept."""
-        self._drop(key)
-        size = packed.size
+        self.drop(key)
+        size = kept.packed.size
         if size * 4 > self.max_bytes:
             return
-        self._entries[key] = (version, packed, size)
+        self._entries[key] = (kept, size)
         self.bytes += size
         while self.bytes > self.max_bytes:
-            self._drop(next(iter(self._entries)))
+            self.drop(next(iter(self._entries)))
 
-    def _drop(self, key: Hashable) -> None:
+    def drop(self, key: Hashable) -> None:
+        """Forget a page, if it is there."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self.bytes -= entry[2]
+            self.bytes -= entry[1]

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
-from backscroll.core.answers import Change, LastStored, SearchPage
+from backscroll.core.answers import Change, ChangedPlace, LastStored, SearchPage
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, Unauthorised
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
@@ -358,6 +358,11 @@ class Store:
         """The feed after ``seq``, gapless and in the order of commits."""
         rows = self._engine.read(lambda tx: tx.all("changes_since", {"org": org, "seq": seq, "limit": limit}), org)
         return [Change(*row) for row in rows]
+
+    def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
+        """Where the changes after ``seq`` are, in the order of commits."""
+        params = {"org": org, "seq": seq, "limit": limit}
+        return [ChangedPlace(*row) for row in self._engine.read(lambda tx: tx.all("places_changed_since", params), org)]
 
     def position(self, org: int, stream: str) -> str | None:
         """Where a source that is pulled goes on, in its own words; None before its first batch."""

@@ -196,7 +196,7 @@ ON CONFLICT (org, phone, chat) DO UPDATE SET
     last_at = CASE WHEN chats.last_at IS NULL OR chats.last_at < excluded.last_at THEN excluded.last_at ELSE chats.last_at END,
     has_media = CASE WHEN excluded.has_media > chats.has_media THEN excluded.has_media ELSE chats.has_media END,
     exported = CASE WHEN excluded.exported > chats.exported THEN excluded.exported ELSE chats.exported END,
-    seq = excluded.seq, changed_at = excluded.changed_at;
+    seq = excluded.seq, changed_at = CASE WHEN CAST(:shown AS BIGINT) = 1 THEN excluded.changed_at ELSE chats.changed_at END;
 
 -- name: set_chat_last
 UPDATE chats SET last_at = :last_at, has_media = :has_media WHERE org = :org AND phone = :phone AND chat = :chat;
@@ -503,10 +503,14 @@ FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
 
 -- name: add_change
-INSERT INTO changes (org, seq, what, no, aspects) VALUES (:org, :seq, :what, :no, :aspects);
+INSERT INTO changes (org, seq, what, no, aspects, phone, chat)
+VALUES (:org, :seq, :what, :no, :aspects, :phone, :chat);
 
 -- name: changes_since
 SELECT seq, what, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+
+-- name: places_changed_since
+SELECT seq, what, phone, chat FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: add_file
 INSERT INTO files (org, file, size, mimetype, stored_at) VALUES (:org, :file, :size, :mimetype, :now) ON CONFLICT DO NOTHING;

@@ -67,17 +67,17 @@ from backscroll.dialects.gowa.requests import (
 from backscroll.dialects.links import first_values
 from backscroll.dialects.parameters import Param
 from backscroll.http.links import links_of
-from backscroll.http.messages import CSV, Reply, Request
+from backscroll.http.messages import CSV, Made, OfChats, Reply, Request, reply_of
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.routes.unsupported import unsupported
 
 DEVICE = X_DEVICE.name.lower()
 
 
-async def answer(request: Request, make: Callable[[], bytes], *, heavy: bool = False) -> Reply:
+async def answer(request: Request, make: Callable[[], Made], *, heavy: bool = False) -> Reply:
     """What ``make`` renders, worked out in a worker thread within the organisation's share."""
     org = request.granted.org.no
-    return Reply(200, await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive))
+    return reply_of(await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive))
 
 
 def options_of(request: Request) -> Options:
@@ -94,8 +94,9 @@ async def list_messages(request: Request) -> Reply:
     chat = request.path_params["chat_jid"]
     query = parse_messages(access, request.headers.get(DEVICE), first_values(request.query), chat)
 
-    def make() -> bytes:
-        return render_messages(request.app.store.list_messages(query), chat, links, options, access)
+    def make() -> Made:
+        page = request.app.store.list_messages(query)
+        return OfChats(render_messages(page, chat, links, options, access), page.chats)
 
     return await answer(request, make, heavy=query.search is not None)
 

@@ -57,21 +57,18 @@ from backscroll.dialects.periskope.requests import (
 )
 from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
 from backscroll.http.links import links_of
-from backscroll.http.messages import Reply, Request
+from backscroll.http.messages import Made, OfChats, Reply, Request, reply_of
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.workers import HEAVY_ROWS
 
 PHONE = X_PHONE.name
 
-Made = tuple[tuple[int, ...], bytes]
-"""The phones that were asked, and the body."""
 
-
-async def answer(request: Request, make: Callable[[], bytes], phones: tuple[int, ...], *, heavy: bool) -> Reply:
+async def answer(request: Request, make: Callable[[], Made], phones: tuple[int, ...], *, heavy: bool) -> Reply:
     """What ``make`` renders, worked out in a worker thread; ``x-phone`` of the answer names the phone if it is one."""
     org = request.granted.org.no
-    body = await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive)
-    return Reply(200, body, phone_header(request, phones))
+    made = await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive)
+    return reply_of(made, phone_header(request, phones))
 
 
 def phone_header(request: Request, phones: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
@@ -99,8 +96,9 @@ async def list_messages(request: Request) -> Reply:
     access, links, options = request.granted, links_of(request), options_of(request)
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query))
 
-    def make() -> bytes:
-        return render_messages(request.app.store.list_messages(query), access, links, options)
+    def make() -> Made:
+        page = request.app.store.list_messages(query)
+        return OfChats(render_messages(page, access, links, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 
@@ -111,11 +109,11 @@ async def list_chat_messages(request: Request) -> Reply:
     chat = request.path_params["chat_id"]
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
 
-    def make() -> bytes:
+    def make() -> Made:
         page = request.app.store.list_messages(query)
         if page.chat is None and not page.messages:
             raise NotFound("chat", chat)
-        return render_messages(page, access, links, options)
+        return OfChats(render_messages(page, access, links, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 
@@ -126,8 +124,9 @@ async def list_notifications(request: Request) -> Reply:
     chat = request.path_params.get("chat_id")
     query = parse_notifications(access, request.headers.get(PHONE), first_values(request.query), chat)
 
-    def make() -> bytes:
-        return render_notifications(request.app.store.list_messages(query), access, options)
+    def make() -> Made:
+        page = request.app.store.list_messages(query)
+        return OfChats(render_notifications(page, access, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 

@@ -67,6 +67,7 @@ def read_page(tx: Txn, query: MessageQuery, names: Names, parts: PartCache) -> P
         offset=query.offset,
         limit=query.limit,
         chat=None if listing.chat is None or found is None else lists.chat_of(listing.chat, found.contact),
+        chats=chats or (),
     )
 
 

@@ -9,11 +9,16 @@ from backscroll.database.protocol import Txn
 
 
 class Change(Struct, frozen=True):
-    """A line of the change feed: what changed, its number, and in which respects (storage/records/aspects.py)."""
+    """A line of the change feed: what changed, its number, in which respects (storage/records/aspects.py), and where.
+
+    ``phone`` and ``chat`` are 0 for what may show in more than one.
+    """
 
     what: str
     no: int
     aspects: str | None = None
+    phone: int = 0
+    chat: int = 0
 
 
 class OrgState(Struct):
@@ -43,9 +48,9 @@ class OrgState(Struct):
         self.next_segment += 1
         return self.next_segment - 1
 
-    def change(self, what: str, no: int, aspects: str | None = None) -> None:
-        """Note a change for the feed; it gets its seq when the batch ends."""
-        self.changes.append(Change(what, no, aspects))
+    def change(self, what: str, no: int, aspects: str | None = None, *, phone: int = 0, chat: int = 0) -> None:
+        """Note a change for the feed, and where it shows; it gets its seq when the batch ends."""
+        self.changes.append(Change(what, no, aspects, phone, chat))
 
     def end_batch(self) -> int:
         """Number the changes of a batch, and say how many they are."""

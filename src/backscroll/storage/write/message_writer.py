@@ -56,6 +56,8 @@ class MessageWriter:
         self.now = now
         self._counters = CounterChanges()
         self._touched: dict[ChatKey, list[int | None]] = {}
+        self._left: set[ChatKey] = set()
+        """Chats that rows went away from, whose pages are others now."""
         self._shrunk: set[ChatKey] = set()
         self._has_row: dict[ChatKey, bool] = {}
         """Of chats that were looked at: whether they have a row, or are to have one."""
@@ -114,7 +116,8 @@ class MessageWriter:
         """New rows; each gets its number here. What the feed is to say of one stands under ``aspects``."""
         for values in rows:
             values["no"] = no = self._state.number()
-            self._state.change("message", no, values.pop("aspects", None))
+            where = {"phone": values["phone"], "chat": values["chat"]}
+            self._state.change("message", no, values.pop("aspects", None), **where)
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
             self._add_to_index(values)
         self._rows += rows
@@ -133,7 +136,9 @@ class MessageWriter:
         if same and not anyway:
             return
         self._tx.run("save_message", values)
-        self._state.change("update", row.no, aspects)
+        self._state.change("update", row.no, aspects, phone=row.phone, chat=values["chat"])
+        if row.chat != values["chat"]:
+            self._left.add((row.phone, row.chat))
         if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
             self._uncount(row)
             self._count(row.phone, values["chat"], values["sent_at"], values["flags"])
@@ -152,7 +157,7 @@ class MessageWriter:
         """Take a row out, with all that counted it."""
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
         self._provenance.drop(row.no)
-        self._state.change("gone", row.no)
+        self._state.change("gone", row.no, phone=row.phone, chat=row.chat)
         self._uncount(row)
         self._index.remove(row.no, row.sent_at)
 
@@ -208,11 +213,14 @@ class MessageWriter:
                 self._provenance.pin(phone, self._resolver.contact_row(chat).jid, registers)
         changed = change(registers) or row is None
         if changed or (row is not None and imported != row[7]):
-            params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": self.now}
+            # Who told something is nothing that is shown.
+            now = self.now if changed or row is None else row[6]
+            params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": now}
             params["imported"] = imported
             self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._state.seq + 1})
         if changed:
-            self._state.change("chat", chat, created(phone) if row is None else None)
+            aspects = created(phone) if row is None else None
+            self._state.change("chat", chat, aspects, phone=phone, chat=chat)
             self._has_row[(phone, chat)] = True
         return bool(imported)
 
@@ -244,6 +252,7 @@ class MessageWriter:
                 self._provenance.pin(phone, self._resolver.contact_row(chat).jid, decode_registers(row[3]))
             if not row[7]:
                 params |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "facts": row[3], "imported": 1}
+                params["now"] = row[6] or self.now
                 self._tx.run("save_chat", params | {"seq": self._state.seq + 1})
 
     def is_exported(self, phone: int, chat: int) -> bool:
@@ -260,7 +269,7 @@ class MessageWriter:
                 self.is_exported(phone, chat)
             if not self._has_row[(phone, chat)]:
                 self._has_row[(phone, chat)] = True
-                made.append(Change("chat", chat, created(phone)))
+                made.append(Change("chat", chat, created(phone), phone, chat))
         self._state.changes[:0] = made
 
     # ------------------------------------------------------------------ the end of a batch, and of the transaction
@@ -268,10 +277,16 @@ class MessageWriter:
     def finish(self) -> None:
         """A batch is over; ``flush`` writes what was gathered."""
         self._note_new_chats()
+        for phone, chat in sorted(self._left):
+            self._state.change("chat", chat, phone=phone, chat=chat)
+        self._left.clear()
+        changed = {(change.phone, change.chat) for change in self._state.changes}
         base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
             params["imported"] = int(bool(self._provenance.teller))
+            # That lines of an export are there is nothing that is shown.
+            params["shown"] = int((phone, chat) in changed)
             self._chats.append(params | {"has_media": has_media, "exported": exported})
         if self._shrunk or any(exported for _, _, exported in self._touched.values()):
             self.flush()

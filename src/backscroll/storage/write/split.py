@@ -211,7 +211,7 @@ class Splitter:
             where |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "imported": row[7]}
             where |= {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
             self._tx.run("save_chat", where)
-        self._writer.state.change("chat", self._split.contact)
+        self._writer.state.change("chat", self._split.contact, phone=phone, chat=self._split.contact)
         return False
 
     def _told(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:

@@ -282,7 +282,7 @@ class _Undo:
             self._tx.run("save_chat", where)
         else:
             return
-        self._writer.state.change("chat", chat)
+        self._writer.state.change("chat", chat, phone=phone, chat=chat)
 
     def _jids_of(self, contact: int) -> list[str]:
         return self._resolver.aliases_of(contact)

@@ -1,0 +1,160 @@
+"""Pages that are kept: whatever happens, none differs from one that is made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from starlette.types import ASGIApp, Message
+from test_properties import ANNA, ANNA_BY_NAME, ANNA_LID, BEN, GROUP, ONE, TWO, Observed, histories
+from test_undo_properties import Told, Undo, steps_of
+
+from backscroll.config import load
+from backscroll.core.events import Batch, ContactSeen
+from backscroll.core.imports import NewImport
+from backscroll.http.app import build_app
+from backscroll.storage import store as store_module
+from backscroll.storage.read.names import ContactCache
+from backscroll.storage.store import open_store
+from conftest import OwnDatabase
+
+EXAMPLES = {"sqlite": 15, "postgres": 5}
+CHATS = (ANNA, ANNA_LID, ANNA_BY_NAME, BEN, GROUP)
+ROUTES = (
+    *(f"/chat/{chat}/messages{query}" for chat in CHATS for query in ("", "?media_only=true&limit=1")),
+    *(f"/v1/chats/{chat}/messages?limit=2" for chat in CHATS),
+    *(f"/v1/chats/messages?chat_id={chat}" for chat in CHATS),
+    *(f"/v1/chats/{chat}/notifications" for chat in CHATS),
+    *(f"/v1/chats/{chat}" for chat in CHATS),
+    *(f"/v1/contacts/{chat}" for chat in (ANNA, BEN)),
+    "/v1/chats/messages?limit=3",
+    "/v1/chats",
+    "/v1/contacts",
+    "/v1/reactions",
+    "/v1/notifications",
+    "/chats",
+    "/user/my/contacts",
+)
+ASKED = 10
+"""Routes that are asked again after each step of a history."""
+
+
+class Desk:
+    """One database with room for many archives, asked through an app that keeps pages and through one that does not."""
+
+    def __init__(self, folder: Path, database: str | None) -> None:
+        self.store = open_store(database, folder)
+        self._second = open_store(database, folder)
+        self._kept = build_app(self.store, None, load({}, {"rate_limit": 0}, directory=folder))
+        self._anew = build_app(self._second, None, load({}, {"rate_limit": 0, "page_cache_bytes": 0}, directory=folder))
+        self._made = 0
+
+    def close(self) -> None:
+        self._second.close()
+        self.store.close()
+
+    def follow(self, loop: asyncio.Runner, steps: list[Told | Undo], chance: random.Random) -> None:
+        """Compare some pages before the first step and after each."""
+        self._made += 1
+        org = self.store.create_org(f"org {self._made}").no
+        phones = [self.store.add_phone(org, jid) for jid in (ONE, TWO)]
+        narrow = self.store.create_token(org, "narrow", (phones[0].no,)).secret
+        wide = self.store.create_token(org, "wide").secret
+        paths, ids = chance.sample(ROUTES, ASKED), dict[int, int]()
+
+        def compare() -> None:
+            self._second._contact_cache = ContactCache()
+            for path in paths:
+                for secret in (narrow, wide):
+                    headers = [(b"authorization", f"Bearer {secret}".encode()), (b"host", b"archive.test")]
+                    if not path.startswith("/v1"):
+                        headers.append((b"x-device-id", ONE.partition("@")[0].encode()))
+                    kept = loop.run(ask(self._kept, path, headers))
+                    assert kept == loop.run(ask(self._anew, path, headers)), path
+
+        compare()
+        for step in steps:
+            self._take(org, step, ids, chance, compare)
+            compare()
+
+    def _take(
+        self, org: int, step: Told | Undo, ids: dict[int, int], chance: random.Random, compare: Callable[[], None]
+    ) -> None:
+        store = self.store
+        if isinstance(step, Undo):
+            store.undo_import(org, ids[step.teller], progress=lambda _: compare())
+            return
+        if step.teller and step.teller not in ids:
+            ids[step.teller] = store.begin_import(org, NewImport(kind="gowa")).id
+        store.apply(org, Batch(source=step.source, events=step.events, import_id=ids.get(step.teller)))
+        if chance.random() < 0.1:
+            name = ContactSeen(jid=chance.choice(CHATS), name=f"Name {chance.random()}", at=chance.randrange(10**6))
+            store.apply(org, Batch(source="gowa", events=[name]))
+        if chance.random() < 0.1:
+            store.add_phone(org, ONE, name=f"Phone {chance.random()}")
+        if chance.random() < 0.5:
+            store.finish_merges(org)
+
+
+async def ask(app: ASGIApp, path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+    """Status and body of a GET."""
+    target, _, query = path.partition("?")
+    scope: dict[str, Any] = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "headers": headers,
+    }
+    scope |= {"path": target, "query_string": query.encode(), "client": ("203.0.113.7", 5000)}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(event: Message) -> None:
+        sent.append(event)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], b"".join(event.get("body", b"") for event in sent)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Desk]:
+    made = Desk(tmp_path_factory.mktemp("desk"), own_database())
+    with pytest.MonkeyPatch.context() as patch:
+        # Pages are compared between the transactions of an undo, too.
+        patch.setattr(store_module, "UNDO_ROWS", 1)
+        yield made
+    made.close()
+
+
+def try_histories(desk: Desk, examples: int) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[phase for phase in Phase if phase is not Phase.shrink],
+        print_blob=True,
+    )
+    @given(history=histories(), chance=st.randoms(use_true_random=False))
+    def each(history: list[Observed], chance: random.Random) -> None:
+        with asyncio.Runner() as loop:
+            desk.follow(loop, steps_of(history, chance), chance)
+
+    each()
+
+
+def test_no_kept_page_differs_from_one_made_anew(desk: Desk) -> None:
+    try_histories(desk, EXAMPLES[desk.store._engine.name])
+
+
+@pytest.mark.full
+def test_no_kept_page_of_many_histories_differs_from_one_made_anew(desk: Desk) -> None:
+    try_histories(desk, 500)
