@@ -36,6 +36,7 @@ from backscroll.core.import_jobs import JobFile, NewJob
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Details, Media, Message, MessageKey
 from backscroll.core.query import MessageQuery
+from backscroll.core.webhooks import Webhook
 from backscroll.database.tables import TABLES
 from backscroll.storage.store import Store, make_engine, open_store
 from backscroll.storage.transfer.copy import Copied, Copy
@@ -62,6 +63,8 @@ def make_rich(store: Store) -> Known:
     for name, many in (("Bakery", MANY), ("Garage", 40)):
         org = store.create_org(name).no
         phone = store.add_phone(org, "918527184400", device_id="bench", name="Shop")
+        wanted = Webhook(org=org, id="", name=None, url="https://example.com/", format="native", types=("*",))
+        store.webhooks.add(wanted)
         _tell(store, org, phone.jid, many)
         orgs[org] = (phone.no,)
         secret = store.create_token(org, "till", phones=(phone.no,), expires_at=MORNING * 2).secret
@@ -73,6 +76,11 @@ def make_rich(store: Store) -> Known:
         upload = JobFile(no=1, name="WhatsApp Chat with Ana.zip", size=4711, received=12)
         job, _ = store.import_jobs.create(org, NewJob(origin="api", name="Ana", files=(upload,), request_key="once"))
         store.import_jobs.keep_secrets(org, job.id, {"password": "a secret"})
+    for org in orgs:
+        lease = store.outbox.take_turn(org)
+        assert lease is not None
+        store.outbox.queue(lease)
+        store.outbox.end_turn(lease)
     orgs[store.create_org("Nobody's").no] = ()
     return Known(orgs, secret)
 

@@ -21,6 +21,7 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Details, Media, Message, MessageKey, Poll
+from backscroll.core.webhooks import Webhook
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.findings import Finding
@@ -37,6 +38,8 @@ ALIAS = "contact is found by its JID"
 MERGE = "merge that goes on has its contacts"
 ROW = "row can be decoded"
 GAPS = "change feed without gaps"
+
+SEALED = ["quarantine opens with the key", "webhook's secret opens with the key"]
 
 DAMAGES: list[tuple[str, str]] = [
     ("UPDATE tallies SET plain_in = plain_in + 1 WHERE chat <> 0 AND level = 1", COUNTER),
@@ -143,6 +146,17 @@ DAMAGES: list[tuple[str, str]] = [
     ("UPDATE quarantine SET payload = {blob}", "quarantine opens with the key"),
     ("UPDATE quarantine SET digest = 'other'", "quarantine is what was received"),
     ("UPDATE files SET size = size + 1", "file of a message is whole"),
+    ("UPDATE webhooks SET types = '[1'", "webhook can be decoded"),
+    ("UPDATE webhooks SET format = 'nonsense'", "webhook can be decoded"),
+    ("UPDATE webhooks SET url = 'nowhere'", "webhook can be decoded"),
+    ("UPDATE webhooks SET phones = '[4242]'", "webhook can be decoded"),
+    ("UPDATE webhooks SET secret = {blob}", "webhook's secret opens with the key"),
+    ("UPDATE heads SET hooks = 0", "what webhooks want is known to writers"),
+    ("UPDATE outbox SET type = 'nonsense'", "event of the outbox can be decoded"),
+    ("DELETE FROM outbox", "delivery has its event and webhook"),
+    ("DELETE FROM webhooks", "delivery has its event and webhook"),
+    ("UPDATE deliveries SET state = 9", "delivery has its event and webhook"),
+    ("DELETE FROM webhook_lanes", "an event that waits has its turn"),
 ]
 
 SQLITE_ONLY: list[tuple[str, str]] = [
@@ -177,6 +191,7 @@ def fill(database: str | None, tmp_path: Path) -> None:
     phone = store.add_phone(org, "918527184400").jid
     store.create_token(org, phones=(store.list_phones(org)[0].no,))
     store.quarantine(org, "periskope", b"what nobody understands", "it is no JSON")
+    add_webhook(store, org)
     kept = media_of(tmp_path).put(org, b"a picture", max_bytes=100, declared_mimetype=None, filename=None)
     poll = Details(poll=Poll(name="Lunch?", options=("yes", "no")))
     events: list[Event] = [
@@ -194,8 +209,23 @@ def fill(database: str | None, tmp_path: Path) -> None:
     ]
     store.apply(org, Batch(source="webhook", events=events, raw=b'{"what":"came"}'))
     store.apply(org, Batch(source="webhook", events=[NumberMapped(lid=LID, jid=BEN), *events]))
+    queue(store, org)
     assert found_in(store, tmp_path) == []
     store.close()
+
+
+def add_webhook(store: Store, org: int) -> None:
+    """An endpoint that nobody sends to."""
+    wanted = Webhook(org=org, id="", name=None, url="https://example.com/", format="native", types=("*",))
+    store.webhooks.add(wanted)
+
+
+def queue(store: Store, org: int) -> None:
+    """As the sender would, for every endpoint."""
+    lease = store.outbox.take_turn(org)
+    assert lease is not None
+    assert store.outbox.queue(lease)
+    store.outbox.end_turn(lease)
 
 
 def media_of(folder: Path) -> MediaStore:
@@ -265,11 +295,12 @@ def test_a_file_that_is_gone_or_changed_is_found(archive: str | None, tmp_path: 
 def test_another_key_is_found(archive: str | None, tmp_path: Path) -> None:
     store = open_store(archive, tmp_path)
     (tmp_path / "secret.key").write_bytes(b"x" * 32)
-    (finding,) = found_in(store, tmp_path)
-    assert finding.what == "quarantine opens with the key"
-    assert "put back the key file" in finding.detail
+    found = found_in(store, tmp_path)
+    assert [finding.what for finding in found] == SEALED
+    assert all("put back the key file" in finding.detail for finding in found)
     (tmp_path / "secret.key").unlink()
-    (finding,) = found_in(store, tmp_path)
-    assert "there is no key file" in finding.detail
+    found = found_in(store, tmp_path)
+    assert [finding.what for finding in found] == SEALED
+    assert all("there is no key file" in finding.detail for finding in found)
     assert not (tmp_path / "secret.key").exists()
     store.close()

@@ -34,7 +34,7 @@ def _table(name: str, key: str, rest: str, page: int = 1000) -> Table:
 
 TABLES: tuple[Table, ...] = (
     # First, because every writer takes its row first, and because Citus places the others beside it.
-    Table("heads", (), ("seq", "next_no", "named", "imports"), kept_out=("indexed_from", "next_segment")),
+    Table("heads", (), ("seq", "next_no", "named", "imports", "hooks"), kept_out=("indexed_from", "next_segment")),
     _table("phones", "phone", "jid contact phone_id device_id name created_at state state_at"),
     _table("tokens", "token", "hash name phones scopes created_at expires_at revoked_at last_used_at"),
     _table(
@@ -67,7 +67,7 @@ TABLES: tuple[Table, ...] = (
         "sources",
         "source",
         "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at "
-        "attended_at sequence",
+        "attended_at sequence silent_since no",
     ),
     _table("answers", "source key", "digest status body created_at"),
     _table("positions", "stream", "place told"),
@@ -90,6 +90,15 @@ TABLES: tuple[Table, ...] = (
     _table("import_mappings", "import lid jid", ""),
     _table("import_files", "import file", ""),
     _table("spans", "phone jid import origin since_at", "until_at ended"),
+    _table(
+        "webhooks",
+        "webhook",
+        "name url format types subscriptions phones imports enabled secret previous_secret previous_until created_at "
+        "changed_at position failures failing_since retry_at last_success_at last_failure_at last_error",
+    ),
+    _table("outbox", "event", "id type at phone chat message ref imported"),
+    _table("deliveries", "webhook event", "phone chat state attempts queued_at first_at last_at status error"),
+    _table("webhook_lanes", "webhook phone chat", "next_at"),
 )
 """In an order in which they may be made and filled; backwards, they may be emptied."""
 

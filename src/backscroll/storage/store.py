@@ -60,7 +60,9 @@ from backscroll.storage.write.import_jobs import ImportJobs
 from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import finish_merges
+from backscroll.storage.write.outbox import Outbox
 from backscroll.storage.write.quarantine import Quarantined
+from backscroll.storage.write.webhooks import Webhooks
 
 __all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
 
@@ -104,6 +106,8 @@ class Store:
         self._sealer: Sealer | None = None
         self.sources = LiveSources(engine, clock, self._seal)
         self.import_jobs = ImportJobs(engine, clock, self._seal)
+        self.webhooks = Webhooks(engine, clock, self._seal)
+        self.outbox = Outbox(engine, clock)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
         self._search_caches = SearchCaches()

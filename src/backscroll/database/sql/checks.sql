@@ -97,7 +97,9 @@ SELECT 'messages', MAX(no) FROM messages WHERE org = :org
 UNION ALL SELECT 'contacts', MAX(contact) FROM contacts WHERE org = :org
 UNION ALL SELECT 'phones', MAX(phone) FROM phones WHERE org = :org
 UNION ALL SELECT 'raws', MAX(raw) FROM raws WHERE org = :org
-UNION ALL SELECT 'quarantine', MAX(no) FROM quarantine WHERE org = :org;
+UNION ALL SELECT 'quarantine', MAX(no) FROM quarantine WHERE org = :org
+UNION ALL SELECT 'outbox', MAX(event) FROM outbox WHERE org = :org
+UNION ALL SELECT 'sources', MAX(no) FROM sources WHERE org = :org;
 
 -- name: odd_changes
 -- Words of the feed are short and in small letters, and numbers were given before they are spoken of.
@@ -114,3 +116,26 @@ SELECT no, source, digest, payload FROM quarantine WHERE org = :org AND no > :af
 
 -- name: set_next_no
 UPDATE heads SET next_no = :next_no WHERE org = :org;
+
+-- ------------------------------------------------------------------ webhooks
+
+-- name: every_webhook
+SELECT webhook, name, url, format, types, subscriptions, phones, imports, enabled, created_at, changed_at, previous_until,
+    position, failures, failing_since, retry_at, last_success_at, last_failure_at, last_error, secret, previous_secret
+FROM webhooks WHERE org = :org ORDER BY webhook;
+
+-- name: odd_events
+SELECT event, type FROM outbox WHERE org = :org AND NOT (type IN (:types*)) ORDER BY event LIMIT :limit;
+
+-- name: odd_deliveries
+SELECT d.webhook, d.event, d.state FROM deliveries d
+    LEFT JOIN outbox o ON o.org = :org AND o.event = d.event
+    LEFT JOIN webhooks w ON w.org = :org AND w.webhook = d.webhook
+WHERE d.org = :org AND (o.event IS NULL OR w.webhook IS NULL OR d.state < 0 OR d.state >= :states)
+ORDER BY d.webhook, d.event LIMIT :limit;
+
+-- name: laneless_deliveries
+SELECT DISTINCT d.webhook, d.phone, d.chat FROM deliveries d
+    LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = d.webhook AND l.phone = d.phone AND l.chat = d.chat
+WHERE d.org = :org AND d.state = :state AND l.webhook IS NULL
+ORDER BY d.webhook, d.phone, d.chat LIMIT :limit;

@@ -28,7 +28,7 @@ DELETE FROM meta WHERE key = :key;
 INSERT INTO orgs (org, id, name, created_at) VALUES (:org, :id, :name, :now);
 
 -- name: add_org_state
-INSERT INTO heads (org, seq, next_no, named, indexed_from, imports) VALUES (:org, 0, 1, 0, 0, 0);
+INSERT INTO heads (org, seq, next_no, named, indexed_from, imports, hooks) VALUES (:org, 0, 1, 0, 0, 0, 0);
 
 -- name: list_orgs
 SELECT org, id, name, created_at FROM orgs ORDER BY org;
@@ -38,7 +38,7 @@ SELECT seq, next_no, named, indexed_from, next_segment FROM heads WHERE org = :o
 
 -- name: lock_org_state
 -- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
-UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named, indexed_from, next_segment, imports;
+UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named, indexed_from, next_segment, imports, hooks;
 
 -- name: save_org_state
 UPDATE heads SET seq = :seq, next_no = :next_no, named = :named, indexed_from = :indexed_from,
@@ -1223,3 +1223,193 @@ UPDATE sources SET phone = :phone WHERE org = :org AND source = :source;
 
 -- name: remove_link
 DELETE FROM links WHERE org = :org AND source = :source;
+
+-- ------------------------------------------------------------------ outbound webhooks (storage/write/outbox.py)
+
+-- name: add_event
+INSERT INTO outbox (org, event, id, type, at, phone, chat, message, ref, imported)
+VALUES (:org, :event, :id, :type, :at, :phone, :chat, :message, :ref, :imported);
+
+-- name: read_hooks
+SELECT hooks FROM heads WHERE org = :org;
+
+-- name: save_hooks
+UPDATE heads SET hooks = :hooks WHERE org = :org;
+
+-- name: list_webhooks
+SELECT webhook, name, url, format, types, subscriptions, phones, imports, enabled, created_at, changed_at, previous_until,
+    position, failures, failing_since, retry_at, last_success_at, last_failure_at, last_error
+FROM webhooks WHERE org = :org ORDER BY created_at, webhook;
+
+-- name: read_webhook
+SELECT webhook, name, url, format, types, subscriptions, phones, imports, enabled, created_at, changed_at, previous_until,
+    position, failures, failing_since, retry_at, last_success_at, last_failure_at, last_error,
+    secret, previous_secret
+FROM webhooks WHERE org = :org AND webhook = :webhook;
+
+-- name: look_at_webhooks
+-- Each endpoint, when its first lane is due, and the newest event.
+SELECT webhook, name, url, format, types, subscriptions, phones, imports, enabled, created_at, changed_at, previous_until,
+    position, failures, failing_since, retry_at, last_success_at, last_failure_at, last_error,
+    (SELECT MIN(l.next_at) FROM webhook_lanes l WHERE l.org = :org AND l.webhook = w.webhook),
+    (SELECT MAX(o.event) FROM outbox o WHERE o.org = :org)
+FROM webhooks w WHERE w.org = :org ORDER BY w.created_at, w.webhook;
+
+-- name: add_webhook
+INSERT INTO webhooks (org, webhook, name, url, format, types, subscriptions, phones, imports, enabled, secret, created_at,
+    changed_at, position, failures, retry_at)
+VALUES (:org, :webhook, :name, :url, :format, :types, :subscriptions, :phones, :imports, :enabled, :secret, :now, :now,
+    :position, 0, 0);
+
+-- name: change_webhook
+UPDATE webhooks SET name = :name, url = :url, format = :format, types = :types, subscriptions = :subscriptions,
+    phones = :phones, imports = :imports, enabled = :enabled, position = :position, changed_at = :now
+WHERE org = :org AND webhook = :webhook;
+
+-- name: forgive_webhook
+UPDATE webhooks SET failures = 0, failing_since = NULL, retry_at = 0 WHERE org = :org AND webhook = :webhook;
+
+-- name: rotate_webhook
+UPDATE webhooks SET secret = :secret, previous_secret = :previous, previous_until = :until, changed_at = :now
+WHERE org = :org AND webhook = :webhook;
+
+-- name: remove_webhook
+DELETE FROM webhooks WHERE org = :org AND webhook = :webhook;
+
+-- name: forget_deliveries
+DELETE FROM deliveries
+WHERE org = :org AND webhook = :webhook
+    AND event IN (SELECT d.event FROM deliveries d WHERE d.org = :org AND d.webhook = :webhook LIMIT :limit)
+RETURNING event;
+
+-- name: forget_lanes
+DELETE FROM webhook_lanes WHERE org = :org AND webhook = :webhook;
+
+-- name: forget_outbox
+DELETE FROM outbox
+WHERE org = :org AND event IN (SELECT o.event FROM outbox o WHERE o.org = :org ORDER BY o.event LIMIT :limit)
+RETURNING event;
+
+-- name: events_after
+SELECT event, type, at, phone, chat, message, ref, imported FROM outbox
+WHERE org = :org AND event > :after ORDER BY event LIMIT :limit;
+
+-- name: add_delivery
+INSERT INTO deliveries (org, webhook, event, phone, chat, state, attempts, queued_at)
+VALUES (:org, :webhook, :event, :phone, :chat, 0, 0, :now);
+
+-- name: add_lane
+INSERT INTO webhook_lanes (org, webhook, phone, chat, next_at) VALUES (:org, :webhook, :phone, :chat, :now)
+ON CONFLICT DO NOTHING;
+
+-- name: advance_webhooks
+UPDATE webhooks SET position = :position WHERE org = :org AND position < :position AND enabled = 1;
+
+-- name: due_lanes
+SELECT phone, chat FROM webhook_lanes
+WHERE org = :org AND webhook = :webhook AND next_at <= :now ORDER BY next_at LIMIT :limit;
+
+-- name: next_in_lane
+SELECT o.id, d.attempts, d.first_at, o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
+FROM deliveries d JOIN outbox o ON o.org = :org AND o.event = d.event
+WHERE d.org = :org AND d.webhook = :webhook AND d.phone = :phone AND d.chat = :chat AND d.state = 0
+ORDER BY d.event LIMIT :limit;
+
+-- name: first_in_lane
+SELECT event FROM deliveries
+WHERE org = :org AND webhook = :webhook AND phone = :phone AND chat = :chat AND state = 0 LIMIT 1;
+
+-- name: settle_delivery
+UPDATE deliveries SET state = :state, attempts = :attempts, first_at = :first_at, last_at = :last_at, status = :status,
+    error = :error
+WHERE org = :org AND webhook = :webhook AND event = :event;
+
+-- name: end_lane
+DELETE FROM webhook_lanes WHERE org = :org AND webhook = :webhook AND phone = :phone AND chat = :chat;
+
+-- name: put_lane_off
+UPDATE webhook_lanes SET next_at = :next_at WHERE org = :org AND webhook = :webhook AND phone = :phone AND chat = :chat;
+
+-- name: hurry_lane
+INSERT INTO webhook_lanes (org, webhook, phone, chat, next_at) VALUES (:org, :webhook, :phone, :chat, :now)
+ON CONFLICT (org, webhook, phone, chat) DO UPDATE SET next_at = excluded.next_at;
+
+-- name: hurry_lanes
+UPDATE webhook_lanes SET next_at = :now WHERE org = :org AND webhook = :webhook AND next_at > :now;
+
+-- name: note_success
+UPDATE webhooks SET last_success_at = :at, failing_since = NULL WHERE org = :org AND webhook = :webhook;
+
+-- name: note_failure
+UPDATE webhooks SET last_failure_at = :at, last_error = :error, failing_since = COALESCE(failing_since, :at)
+WHERE org = :org AND webhook = :webhook;
+
+-- name: note_health
+UPDATE webhooks SET failures = :failures, retry_at = :retry_at WHERE org = :org AND webhook = :webhook;
+
+-- name: count_deliveries
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM deliveries WHERE org = :org AND webhook = :webhook AND state = :state LIMIT :limit
+) counted;
+
+-- name: find_delivery
+SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
+    o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
+FROM outbox o JOIN deliveries d ON d.org = :org AND d.webhook = :webhook AND d.event = o.event
+    LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
+WHERE o.org = :org AND o.id = :id;
+
+-- name: deliveries_before
+SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
+    o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
+FROM deliveries d JOIN outbox o ON o.org = :org AND o.event = d.event
+    LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
+WHERE d.org = :org AND d.webhook = :webhook AND d.event < :before ORDER BY d.event DESC LIMIT :limit;
+
+-- name: deliveries_in_state_before
+SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
+    o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
+FROM deliveries d JOIN outbox o ON o.org = :org AND o.event = d.event
+    LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
+WHERE d.org = :org AND d.webhook = :webhook AND d.state = :state AND d.event < :before ORDER BY d.event DESC LIMIT :limit;
+
+-- name: oldest_in_state
+SELECT o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
+FROM deliveries d JOIN outbox o ON o.org = :org AND o.event = d.event
+WHERE d.org = :org AND d.webhook = :webhook AND d.state = :state ORDER BY d.event LIMIT :limit;
+
+-- name: queue_again
+UPDATE deliveries SET state = 0, attempts = 0, queued_at = :now, first_at = NULL, status = NULL, error = NULL
+WHERE org = :org AND webhook = :webhook AND event = :event;
+
+-- name: hold_lease
+UPDATE leases SET ends_at = ends_at WHERE org = :org AND name = :name RETURNING term;
+
+-- name: park_old
+UPDATE deliveries SET state = 2, error = :error
+WHERE org = :org AND webhook = :webhook AND state = 0 AND queued_at <= :before
+    AND event IN (
+        SELECT d.event FROM deliveries d
+        WHERE d.org = :org AND d.webhook = :webhook AND d.state = 0 ORDER BY d.event LIMIT :limit
+    )
+RETURNING phone, chat;
+
+-- name: sweep_deliveries
+DELETE FROM deliveries
+WHERE org = :org AND webhook = :webhook AND state = :state AND COALESCE(last_at, queued_at) <= :before
+    AND event IN (
+        SELECT d.event FROM deliveries d
+        WHERE d.org = :org AND d.webhook = :webhook AND d.state = :state ORDER BY d.event LIMIT :limit
+    );
+
+-- name: event_numbers
+SELECT event FROM outbox WHERE org = :org AND event > :after ORDER BY event LIMIT :limit;
+
+-- name: delivered_between
+SELECT event FROM deliveries WHERE org = :org AND webhook IN (:webhooks*) AND event BETWEEN :first AND :last;
+
+-- name: sweep_outbox
+DELETE FROM outbox WHERE org = :org AND event IN (:events*);
+
+-- name: source_by_no
+SELECT source, kind, last_event_at, silent_since, silent_after FROM sources WHERE org = :org AND no = :no;

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from backscroll.core.answers import ChangeLine, Changes, ReactionChanged
-from backscroll.core.model import Access, ArchivedMessage
+from backscroll.core.model import Access, ArchivedMessage, Reaction
 from backscroll.dialects.links import Links
 from backscroll.dialects.periskope.messages import row_renderer
 from backscroll.dialects.periskope.objects import chat_object, notification_object, phone_object, reaction_object
@@ -68,7 +68,7 @@ def _of_message(
             yield "chat.notification.created", encode(notification_object(archived, access))
         return
     names = _names_of(line, archived)
-    body = _message(archived, access, links) if names else b""
+    body = message_body(archived, access, links) if names else b""
     yield from ((name, body) for name in names)
     for change in line.reactions:
         yield _of_reaction(change, archived, access)
@@ -84,13 +84,20 @@ def _names_of(line: ChangeLine, archived: ArchivedMessage) -> list[str]:
 
 
 def _of_reaction(change: ReactionChanged, archived: ArchivedMessage, access: Access) -> tuple[str, bytes]:
-    made = reaction_object(change.reaction, archived, access)
+    name = "reaction.created" if change.is_first else "reaction.updated"
+    return name, reaction_body(change.reaction, archived, access)
+
+
+def reaction_body(reaction: Reaction, archived: ArchivedMessage, access: Access) -> bytes:
+    """A reaction as events show it."""
+    made = reaction_object(reaction, archived, access)
     made["id"] = _spelt_both_ways(made["id"] or {**made["msg_id"], "serialized": made["reaction_id"]})
     made["msg_id"] = _spelt_both_ways(made["msg_id"])
-    return "reaction.created" if change.is_first else "reaction.updated", encode(made)
+    return encode(made)
 
 
-def _message(archived: ArchivedMessage, access: Access, links: Links) -> bytes:
+def message_body(archived: ArchivedMessage, access: Access, links: Links) -> bytes:
+    """A message as events show it."""
     shown = _OBJECT.decode(row_renderer(access, links)(archived))
     shown["id"] = Raw(encode(_spelt_both_ways(msgspec.json.decode(shown["id"]))))
     return encode(shown)

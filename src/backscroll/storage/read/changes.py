@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import structs
 
@@ -33,7 +33,7 @@ def changes_after(
     meant: dict[str, set[int]] = defaultdict(set)
     for _, what, no, _ in page:
         meant[what].add(no)
-    messages = _messages(reading, phones, meant["message"] | meant["update"])
+    messages = messages_by_no(reading, phones, meant["message"] | meant["update"])
     chats = _chats(reading, phones, meant["chat"])
     contacts = _contacts(reading, phones, meant["contact"])
     lines: list[ChangeLine] = []
@@ -64,7 +64,7 @@ def changes_after(
     )
 
 
-def _messages(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[int, ArchivedMessage]:
+def messages_by_no(reading: Reading, phones: Collection[int], nos: set[int]) -> dict[int, ArchivedMessage]:
     """Those that still stand, of these phones."""
     rows = [
         row

@@ -265,6 +265,7 @@ class ContactResolver:
         contact_row.changed_at = self.now
         self._state.named = -1
         self._state.change("contact", contact_row.contact)
+        self._state.tell("contact.updated", self.now, chat=contact_row.contact)
 
     def _change(self, contact_row: ContactRow, registers: Registers) -> None:
         contact_row.facts = encode_registers(registers)

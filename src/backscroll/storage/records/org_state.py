@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+from typing import Any
+
 from msgspec import Struct, structs
 
 from backscroll.core.errors import NotFound
+from backscroll.core.webhooks import IMPORTS, OutboxEvent, bit_of
 from backscroll.database.protocol import Txn
 
 
@@ -33,6 +37,12 @@ class OrgState(Struct):
     next_segment: int = 1
     imports: int = 0
     """How many imports it ever had: the number of the last one."""
+    hooks: int = 0
+    """Bits of the event types that any webhook wants (core/webhooks.py); 0 where there is none."""
+    imported: bool = False
+    """What is written now comes from imported history."""
+    events: list[OutboxEvent] = []
+    """What webhooks are to be told of this transaction."""
     changes: list[Change] = []
     """Those of the batch that is being written."""
     numbered: list[Change] = []
@@ -51,6 +61,18 @@ class OrgState(Struct):
     def change(self, what: str, no: int, aspects: str | None = None, *, phone: int = 0, chat: int = 0) -> None:
         """Note a change for the feed, and where it shows; it gets its seq when the batch ends."""
         self.changes.append(Change(what, no, aspects, phone, chat))
+
+    def wants(self, type: str) -> bool:
+        """Whether some webhook is to hear of events of this type now."""
+        return bool(self.hooks & bit_of(type)) and (not self.imported or bool(self.hooks & IMPORTS))
+
+    def tell(
+        self, type: str, at: int, *, phone: int = 0, chat: int = 0, message: int = 0, ref: str | None = None
+    ) -> None:
+        """Note an event for the outbox, if somebody wants it."""
+        if self.wants(type):
+            about: dict[str, Any] = {"phone": phone, "chat": chat, "message": message, "ref": ref}
+            self.events.append(OutboxEvent(no=self.number(), type=type, at=at, imported=self.imported, **about))
 
     def end_batch(self) -> int:
         """Number the changes of a batch, and say how many they are."""
@@ -86,6 +108,15 @@ def save_org_state(tx: Txn, state: OrgState) -> Applied:
     if state.numbered:
         numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
         tx.many("add_change", ({"org": state.org, "seq": seq, **structs.asdict(change)} for seq, change in numbered))
+    if state.events:
+        tx.many("add_event", (_event_row(state.org, event) for event in state.events))
     row = {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named, "imports": state.imports}
     tx.run("save_org_state", row | {"indexed_from": state.indexed_from, "next_segment": state.next_segment})
     return Applied(changed, state.seq)
+
+
+def _event_row(org: int, event: OutboxEvent) -> dict[str, Any]:
+    row = structs.asdict(event)
+    # Unlike its number, which a restored backup gives again, the id is never given twice.
+    row |= {"org": org, "event": row.pop("no"), "id": f"evt_{secrets.token_hex(12)}", "imported": int(event.imported)}
+    return row

@@ -506,6 +506,7 @@ def restore_lines(
 ) -> Applied:
     """Apply lines of a dump in one transaction; each counts as told by its own source."""
     state = lock_org_state(tx, org)
+    state.imported = True
     if import_id is not None:
         must_be_running(tx, org, import_id)
     writer = Writer(tx, state, now, "linked")

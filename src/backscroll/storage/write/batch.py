@@ -122,6 +122,7 @@ class Session:
             self._begin_anew()
         if batch.import_id is not None:
             must_be_running(self._tx, self._state.org, batch.import_id)
+        self._state.imported = batch.import_id is not None
         self._provenance.begin(batch.import_id or NOBODY)
         self._ready(batch.source, now).write(batch, self._make_phone_id)
         self._provenance.end()

@@ -24,6 +24,8 @@ ATTEND_US = 60_000_000
 """So often a running server notes that it looks after the sources."""
 _ALPHABET = string.ascii_lowercase + string.digits
 
+_CONNECTIONS = {"CONNECTED": "phone.connected", "DISCONNECTED": "phone.disconnected"}
+
 
 class Seal(Protocol):
     """Keeps secrets at rest (storage/files/keys.py)."""
@@ -145,6 +147,7 @@ class LiveSources:
                 params = {"org": source.org, "phone": source.phone}
                 if tx.one("forget_connection", params) is not None:
                     state.change("phone", source.phone, STATE)
+                    state.tell("phone.updated", self._clock(), phone=source.phone)
             save_org_state(tx, state)
 
         self._engine.write(work, source.org)
@@ -177,6 +180,7 @@ class LiveSources:
             changed = tx.one("connect_phone", params) is not None
             if changed:
                 org_state.change("phone", phone, STATE)
+                org_state.tell(_CONNECTIONS.get(state, "phone.updated"), since, phone=phone)
                 if source is not None:
                     self._cover(tx, source, org, phone, state, since)
             save_org_state(tx, org_state)

@@ -32,6 +32,7 @@ from backscroll.storage.records.rows import (
 )
 from backscroll.storage.search.documents import entry_of, is_indexed_alike
 from backscroll.storage.search.index_writer import IndexWriter
+from backscroll.storage.write.outbox_events import tell_gone, tell_message
 
 ChatKey = tuple[int, int]
 """Phone and chat."""
@@ -116,8 +117,9 @@ class MessageWriter:
         """New rows; each gets its number here. What the feed is to say of one stands under ``aspects``."""
         for values in rows:
             values["no"] = no = self._state.number()
-            where = {"phone": values["phone"], "chat": values["chat"]}
-            self._state.change("message", no, values.pop("aspects", None), **where)
+            aspects = values.pop("aspects", None)
+            self._state.change("message", no, aspects, phone=values["phone"], chat=values["chat"])
+            tell_message(self._state, self.now, None, values, aspects)
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
             self._add_to_index(values)
         self._rows += rows
@@ -137,6 +139,7 @@ class MessageWriter:
             return
         self._tx.run("save_message", values)
         self._state.change("update", row.no, aspects, phone=row.phone, chat=values["chat"])
+        tell_message(self._state, self.now, row, values, aspects)
         if row.chat != values["chat"]:
             self._left.add((row.phone, row.chat))
         if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
@@ -158,6 +161,7 @@ class MessageWriter:
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
         self._provenance.drop(row.no)
         self._state.change("gone", row.no, phone=row.phone, chat=row.chat)
+        tell_gone(self._state, self.now, row)
         self._uncount(row)
         self._index.remove(row.no, row.sent_at)
 
@@ -222,6 +226,7 @@ class MessageWriter:
             aspects = created(phone) if row is None else None
             self._state.change("chat", chat, aspects, phone=phone, chat=chat)
             self._has_row[(phone, chat)] = True
+            self._state.tell("chat.created" if row is None else "chat.updated", self.now, phone=phone, chat=chat)
         return bool(imported)
 
     def join_chats(self, loser: int, winner: int) -> None:
@@ -269,6 +274,7 @@ class MessageWriter:
                 self.is_exported(phone, chat)
             if not self._has_row[(phone, chat)]:
                 self._has_row[(phone, chat)] = True
+                self._state.tell("chat.created", self.now, phone=phone, chat=chat)
                 made.append(Change("chat", chat, created(phone), phone, chat))
         self._state.changes[:0] = made
 

@@ -79,6 +79,7 @@ class OwnPhones:
 
     def _changed(self, number: int) -> None:
         self._state.change("phone", number)
+        self._state.tell("phone.updated", self.now, phone=number)
         self._state.named = -1
         self._load()
 

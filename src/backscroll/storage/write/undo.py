@@ -91,6 +91,7 @@ def undo_step(tx: Txn, org: int, import_id: int, now: int, limit: int, remove_fi
         return None
     if found.state != "undoing":
         raise Conflict(f"Import {import_id} is {found.state}; its undo has not begun")
+    state.imported = True
     writer = Writer(tx, state, now, "linked")
     writer.provenance.undoing = import_id
     progress = convert(progress_of(tx, org, import_id), Progress)

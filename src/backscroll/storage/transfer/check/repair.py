@@ -30,6 +30,7 @@ from backscroll.storage.transfer.check.counters import (
 from backscroll.storage.transfer.check.findings import Finding, Scan
 from backscroll.storage.transfer.check.messages import DERIVED, annotation_rows, derived, messages, observation_rows
 from backscroll.storage.transfer.check.structure import INDEX, index_statement, structure
+from backscroll.storage.transfer.check.webhooks import repair_webhooks
 from backscroll.storage.write.batch import Writer
 
 _CHUNK = 400
@@ -50,6 +51,8 @@ def repair_structure(engine: Engine) -> None:
 def repair_org(tx: Txn, org: int, now: int) -> None:
     """Make anew whatever can be in one organisation, in one transaction; the rest is left as it is."""
     state = lock_org_state(tx, org)
+    # Nothing happened that webhooks should hear of.
+    state.hooks = 0
     scan = Scan(tx=tx, org=org)
     highest = [number for _, number in tx.all("highest_numbers", {"org": org}) if number is not None]
     state.next_no = max(state.next_no, max(highest, default=0) + 1)
@@ -64,6 +67,7 @@ def repair_org(tx: Txn, org: int, now: int) -> None:
     writer.finish()
     _rebuild_counters(tx, org, now, state.seq + 1)
     _reindex(tx, state)
+    repair_webhooks(tx, org, now)
     state.change("contact", 0)
     save_org_state(tx, state)
 

@@ -20,6 +20,7 @@ from backscroll.storage.transfer.check.kept import files, organisation, payloads
 from backscroll.storage.transfer.check.messages import annotation_rows, messages, observation_rows
 from backscroll.storage.transfer.check.search import search
 from backscroll.storage.transfer.check.structure import structure
+from backscroll.storage.transfer.check.webhooks import webhooks
 
 SUBJECTS: tuple[Subject, ...] = (
     organisation,
@@ -38,6 +39,7 @@ SUBJECTS: tuple[Subject, ...] = (
     files,
     imports,
     spans,
+    webhooks,
 )
 """Each reads its own tables with bounded memory, whatever the size of the archive."""
 

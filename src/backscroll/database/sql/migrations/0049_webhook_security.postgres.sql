@@ -1,0 +1,12 @@
+ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhooks FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON webhooks USING (org = CAST(nullif(current_setting('app.org', true), '') AS BIGINT));
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE outbox FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON outbox USING (org = CAST(nullif(current_setting('app.org', true), '') AS BIGINT));
+ALTER TABLE deliveries ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deliveries FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON deliveries USING (org = CAST(nullif(current_setting('app.org', true), '') AS BIGINT));
+ALTER TABLE webhook_lanes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhook_lanes FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON webhook_lanes USING (org = CAST(nullif(current_setting('app.org', true), '') AS BIGINT));

@@ -1,0 +1,106 @@
+"""Events of webhooks in the native API's words: an envelope, and in it the objects that its routes show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from backscroll.core.answers import Surroundings
+from backscroll.core.model import Access, ArchivedMessage, Phone
+from backscroll.core.webhooks import TEST, ErasedMessage, Happened, QuietSource
+from backscroll.dialects.links import Links
+from backscroll.dialects.native.messages import key_of, message_renderer, time_text
+from backscroll.dialects.native.objects import chat_object, contact_object
+from backscroll.dialects.periskope.webhook_events import previous_attributes
+from backscroll.formats.jsontext import encode
+from backscroll.formats.periskope_ids import encode_message_id, shown_jid
+
+NOTHING = Surroundings(names={}, lids={}, quoted={}, sizes={})
+
+
+def render_event(happened: Happened, access: Access, links: Links) -> bytes:
+    """The body of a request. ``seq`` rises from event to event of a chat."""
+    event = happened.event
+    head = {
+        "id": happened.id,
+        "type": event.type,
+        "timestamp": time_text(event.at),
+        "org_id": access.org.id,
+        "seq": event.no,
+        "phone": happened.phone.number if happened.phone else None,
+        "chat_id": shown_jid(happened.chat_jid) if happened.chat_jid else None,
+        "key": _key(happened),
+        "previous_attributes": previous_attributes(happened),
+    }
+    return encode(head | {"data": _data(happened, access, links)})
+
+
+def render_test(access: Access, id: str, at: int) -> bytes:
+    """What is sent to try an endpoint."""
+    head: dict[str, Any] = {"id": id, "type": TEST, "timestamp": time_text(at), "org_id": access.org.id, "seq": 0}
+    head |= {"phone": None, "chat_id": None, "key": None, "previous_attributes": {}}
+    return encode(head | {"data": {"message": "This is a test."}})
+
+
+def _key(happened: Happened) -> str | None:
+    if happened.message is not None:
+        return key_of(happened.message)
+    if happened.erased is not None and happened.phone is not None:
+        return _erased_key(happened.erased, happened.phone)
+    return None
+
+
+def _erased_key(erased: ErasedMessage, phone: Phone) -> str:
+    """As ``key_of`` gave it while the message was there."""
+    sender = phone.jid if erased.from_me else erased.sender
+    return f"{phone.number}:{encode_message_id(erased.from_me, erased.chat, erased.id, sender)}"
+
+
+def _data(happened: Happened, access: Access, links: Links) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    if happened.message is not None:
+        data["message"] = _message(happened.message, happened.around, access, links)
+    if happened.reaction is not None:
+        reaction = happened.reaction
+        data["reaction"] = {
+            "emoji": reaction.emoji,
+            "sender": {"jid": shown_jid(reaction.sender), "name": reaction.sender_name},
+            "from_me": reaction.from_me,
+            "at": time_text(reaction.at),
+        }
+    if happened.chat is not None:
+        data["chat"] = chat_object(happened.chat)
+    if happened.contact is not None:
+        data["contact"] = contact_object(happened.contact)
+    if happened.source is not None:
+        data["source"] = source_object(happened.source)
+    if happened.event.type.startswith("phone.") and happened.phone is not None:
+        data["phone"] = _phone(happened.phone)
+    return data
+
+
+def _message(message: ArchivedMessage, around: Surroundings | None, access: Access, links: Links) -> Raw:
+    return Raw(message_renderer(access, links, around or NOTHING)(message))
+
+
+def _phone(phone: Phone) -> dict[str, Any]:
+    return {
+        "phone": phone.number,
+        "jid": shown_jid(phone.jid),
+        "phone_id": phone.phone_id,
+        "device_id": phone.device_id,
+        "name": phone.name,
+        "state": phone.state,
+    }
+
+
+def source_object(source: QuietSource) -> dict[str, Any]:
+    """A source that fell silent or is heard again. ``silent_after`` in seconds."""
+    return {
+        "id": source.id,
+        "kind": source.kind,
+        "last_event_at": time_text(source.last_event_at),
+        "silent_since": time_text(source.silent_since),
+        "silent_after": None if source.silent_after is None else source.silent_after // 1_000_000,
+    }

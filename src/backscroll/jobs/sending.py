@@ -1,0 +1,242 @@
+"""Sending to one webhook: some lanes at a time, each in its order, and how long to wait after a failure."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets as randomness
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from backscroll.core.errors import StorageError, story_of
+from backscroll.core.model import Access, Org
+from backscroll.core.webhooks import Happened, Secrets, Webhook
+from backscroll.dialects.links import Links
+from backscroll.dialects.native import events as native
+from backscroll.dialects.periskope import webhook_events as periskope
+from backscroll.outbound.posting import Posted, Poster
+from backscroll.outbound.signing import headers_of
+from backscroll.storage.read.happenings import happenings
+from backscroll.storage.records.webhook_rows import DELIVERED, DROPPED, PARKED, WAITING
+from backscroll.storage.store import Store
+from backscroll.storage.write.outbox import Health, Lane, LaneRun, Outcome, Queued
+
+log = logging.getLogger("backscroll.webhooks")
+
+SECOND = 1_000_000
+MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 24 * 3600 * SECOND
+AGENT = "Backscroll-Webhooks/1"
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How fast and how long it is tried; spans in microseconds."""
+
+    waits: tuple[int, ...] = (
+        *(5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE),
+        *(HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR),
+    )
+    """After each failed attempt of an event; the last one again and again."""
+    patience: int = 3 * DAY
+    """So long an event is tried; then it is parked."""
+    jitter: float = 0.2
+    rest: int = 2 * SECOND
+    """A receiver that failed ``tired`` times on end is asked again after this, then after twice as long …"""
+    max_rest: int = 5 * MINUTE
+    tired: int = 5
+    lanes: int = 8
+    """Chats that are sent to one receiver at the same time."""
+    run: int = 20
+    """Events of a chat that are sent before the others have their turn."""
+    run_seconds: float = 2.0
+
+    def wait(self, attempts: int, first_at: int, now: int) -> int | None:
+        """When an event is tried again after so many attempts; None when it is parked."""
+        end = first_at + self.patience
+        if now >= end:
+            return None
+        wait = self.waits[min(attempts, len(self.waits)) - 1]
+        return min(now + _jittered(wait, self.jitter), max(end, now + 1))
+
+    def rest_until(self, failures: int, now: int) -> int:
+        """Not before then is the receiver asked again."""
+        if failures < self.tired:
+            return 0
+        return now + _jittered(min(self.max_rest, self.rest << min(failures - self.tired, 30)), self.jitter)
+
+
+def _jittered(span: int, part: float) -> int:
+    return int(span * random.uniform(1 - part, 1 + part))
+
+
+class Outside(Struct, frozen=True):
+    """What sending needs besides the archive."""
+
+    links: Links
+    """Addresses of files, absolute."""
+    poster: Callable[[], Poster]
+    """Makes what requests to one endpoint are sent with."""
+    pace: Pace = Pace()
+
+
+def body_of(happened: Happened, webhook: Webhook, access: Access, links: Links) -> bytes:
+    """What is sent, in the format of the endpoint."""
+    if webhook.format == "periskope":
+        return periskope.render_event(happened, access, links)
+    return native.render_event(happened, access, links)
+
+
+def test_webhook(store: Store, webhook: Webhook, poster: Poster) -> tuple[str, Posted, int]:
+    """Send one signed event that says nothing; the event's id, what came back, and after how many milliseconds."""
+    _, keys = store.webhooks.open(webhook.id)
+    org = next(org for org in store.list_orgs() if org.no == webhook.org)
+    access = Access(org=org, phones=())
+    id, now = f"evt_{randomness.token_hex(12)}", time.time_ns() // 1000
+    body = periskope.render_test(access, now) if webhook.format == "periskope" else native.render_test(access, id, now)
+    begun = time.monotonic()
+    posted = poster.post(webhook.url, _headers(keys, id, 0, body, 1), body)
+    return id, posted, round((time.monotonic() - begun) * 1000)
+
+
+def _headers(keys: Secrets, id: str, seq: int, body: bytes, attempt: int) -> dict[str, str]:
+    known = (keys.secret,) if keys.previous is None else (keys.secret, keys.previous)
+    signed = headers_of(known, id, time.time_ns() // 1_000_000_000, body, attempt)
+    return {"user-agent": AGENT, **signed, "x-backscroll-seq": str(seq)}
+
+
+class EndpointSender:
+    """Sends to one endpoint from threads of its own, so that it delays no other."""
+
+    def __init__(
+        self, store: Store, org: Org, webhook: Webhook, outside: Outside, done: Callable[[LaneRun], None]
+    ) -> None:
+        self._store = store
+        self._org = org
+        self._outside = outside
+        self._pace = outside.pace
+        self._done = done
+        self._poster = outside.poster()
+        self._busy: set[Lane] = set()
+        self._stopping = False
+        self.webhook = webhook
+        self.failures = webhook.failures
+        self.retry_at = webhook.retry_at
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being sent, and nothing waits to be written."""
+        return not self._busy
+
+    def take_up(self, webhook: Webhook, now: int) -> None:
+        """Begin with lanes that are due, as many as may be sent at the same time."""
+        if webhook.url != self.webhook.url:
+            self.failures, self.retry_at = 0, 0
+        self.webhook = webhook
+        if now < self.retry_at:
+            return
+        room = (1 if self.failures >= self._pace.tired else self._pace.lanes) - len(self._busy)
+        if room <= 0:
+            return
+        for lane in self._store.outbox.due_lanes(self._org.no, webhook.id, len(self._busy) + room):
+            if lane not in self._busy and room:
+                room -= 1
+                self._busy.add(lane)
+                # No pool: at the end of the program Python would wait for its threads, and so for slow receivers.
+                threading.Thread(target=self._run, args=(lane,), name=f"backscroll-{webhook.id}", daemon=True).start()
+
+    def settled(self, lane: Lane) -> None:
+        """What became of a lane's events is written: it may be taken up again."""
+        self._busy.discard(lane)
+
+    def note(self, outcomes: Sequence[Outcome], now: int) -> Health:
+        """How the receiver does after these attempts, in the order in which they ended."""
+        was_tired = self.failures >= self._pace.tired
+        succeeded_at, failed_at, error = None, None, None
+        for outcome in outcomes:
+            if outcome.state == DELIVERED:
+                self.failures, succeeded_at = 0, outcome.last_at
+            elif outcome.state != DROPPED:
+                self.failures += 1
+                failed_at, error = outcome.last_at, outcome.error
+        self.retry_at = self._pace.rest_until(self.failures, now)
+        is_back = was_tired and self.failures < self._pace.tired
+        return Health(self.webhook.id, self.failures, self.retry_at, succeeded_at, failed_at, error, is_back)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Close all connections; only when it is idle."""
+        self._poster.close()
+
+    # ------------------------------------------------------------------ in threads of its own
+
+    def _run(self, lane: Lane) -> None:
+        outcomes: list[Outcome] = []
+        next_at = time.time_ns() // 1000
+        try:
+            next_at = self._send_some(lane, outcomes)
+        except StorageError as error:
+            log.warning("webhook %s waits: %s", self.webhook.id, type(error).__name__)
+            next_at += self._pace.waits[0]
+        except Exception as error:
+            log.error("webhook %s waits: %s", self.webhook.id, story_of(error))
+            next_at += self._pace.waits[0]
+        finally:
+            self._done(LaneRun(webhook=self.webhook.id, lane=lane, outcomes=outcomes, next_at=next_at))
+
+    def _send_some(self, lane: Lane, outcomes: list[Outcome]) -> int:
+        """Send the first events of a lane until one fails; when the lane goes on."""
+        queued = self._store.outbox.next_in_lane(self._org.no, self.webhook.id, lane, self._pace.run)
+        webhook, keys = self._store.webhooks.open(self.webhook.id)
+        access = Access(org=self._org, phones=self._store.list_phones(self._org.no))
+        end = time.monotonic() + self._pace.run_seconds
+        for one in queued:
+            if self._stopping or (outcomes and time.monotonic() > end):
+                break
+            outcome, wait_until = self._send(one, webhook, keys, access)
+            outcomes.append(outcome)
+            if outcome.state == WAITING:
+                return wait_until
+        return time.time_ns() // 1000
+
+    def _send(self, one: Queued, webhook: Webhook, keys: Secrets, access: Access) -> tuple[Outcome, int]:
+        (happened,) = self._store.ask(self._org.no, lambda reading: happenings(reading, [(one.id, one.event)]))
+        now = time.time_ns() // 1000
+        first_at, attempts = one.first_at or now, one.attempts + 1
+        if happened is None:
+            gone = "what it was about is no longer in the archive"
+            return _outcome(one, DROPPED, one.attempts, one.first_at, now, error=gone), 0
+        body = body_of(happened, webhook, access, self._outside.links)
+        posted = self._poster.post(webhook.url, _headers(keys, one.id, one.event.no, body, attempts), body)
+        now = time.time_ns() // 1000
+        if posted.error is None:
+            return _outcome(one, DELIVERED, attempts, first_at, now, posted), 0
+        again_at = self._pace.wait(attempts, first_at, now)
+        if again_at is None:
+            return _outcome(one, PARKED, attempts, first_at, now, posted), 0
+        asked = now + (posted.retry_after or 0) * SECOND
+        return _outcome(one, WAITING, attempts, first_at, now, posted), max(again_at, asked)
+
+
+def _outcome(
+    one: Queued,
+    state: int,
+    attempts: int,
+    first_at: int | None,
+    now: int,
+    posted: Posted | None = None,
+    error: str | None = None,
+) -> Outcome:
+    return Outcome(
+        event=one.event.no,
+        state=state,
+        attempts=attempts,
+        first_at=first_at,
+        last_at=now,
+        status=posted.status if posted else None,
+        error=posted.error if posted else error,
+    )

@@ -1,0 +1,139 @@
+"""What events of the outbox are about, as it stands now: they hold numbers only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.model import ArchivedMessage, Phone, Reaction
+from backscroll.core.webhooks import Delivery, ErasedMessage, Happened, OutboxEvent, QuietSource
+from backscroll.storage.read.changes import messages_by_no
+from backscroll.storage.read.listings import Lists
+from backscroll.storage.read.names import Reading
+from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.rows import FROM_ME
+from backscroll.storage.records.webhook_rows import delivery_of
+
+
+class _Erased(Struct):
+    id: str
+    sender: int
+    flags: int
+
+
+class DeliveryPage(Struct, frozen=True):
+    """Deliveries with what names the message of each; ``more`` when older ones follow."""
+
+    items: list[ShownDelivery]
+    more: bool
+
+
+class ShownDelivery(Struct, frozen=True):
+    """A delivery, and its message, phone and chat where they are still there."""
+
+    delivery: Delivery
+    phone: Phone | None
+    chat_jid: str | None
+    message: ArchivedMessage | None
+
+
+def happenings(reading: Reading, queued: Sequence[tuple[str, OutboxEvent]]) -> list[Happened | None]:
+    """Events with their ids, each with what it is about; None when that is no more."""
+    return _Happenings(reading, [event for _, event in queued]).all([id for id, _ in queued])
+
+
+class _Happenings:
+    def __init__(self, reading: Reading, events: Sequence[OutboxEvent]) -> None:
+        self._reading = reading
+        self._events = events
+        self._phones = reading.names.phones
+        nos = {event.message for event in events if event.message and event.type != "message.erased"}
+        self._messages = messages_by_no(reading, set(self._phones), nos)
+
+    def all(self, ids: Sequence[str]) -> list[Happened | None]:
+        """One for each event, in their order."""
+        return [self._happened(id, event) for id, event in zip(ids, self._events, strict=True)]
+
+    def _happened(self, id: str, event: OutboxEvent) -> Happened | None:
+        phone = self._phones[event.phone][0] if event.phone in self._phones else None
+        row = self._contact(event.chat)
+        place: dict[str, Any] = {"event": event, "id": id, "phone": phone, "chat_jid": row.jid if row else None}
+        subject, _, _ = event.type.partition(".")
+        if event.type == "message.erased":
+            about = self._erased(event, row, phone)
+        elif event.message:
+            about = self._about_message(event)
+        elif subject == "source":
+            about = self._about_source(event)
+        elif subject == "phone":
+            about = {} if phone else None
+        elif subject == "chat":
+            chat = Lists.of(self._reading).chat((event.phone,), row.jid) if row and phone else None
+            about = {"chat": chat} if chat else None
+        else:
+            contact = Lists.of(self._reading).contact(tuple(self._phones), row.jid) if row else None
+            about = {"contact": contact, "chat_jid": None} if contact else None
+        return None if about is None else Happened(**(place | about))
+
+    def _contact(self, contact: int) -> ContactRow | None:
+        if not contact:
+            return None
+        try:
+            return self._reading.names.contact_row(contact)
+        except KeyError:
+            return None
+
+    def _about_message(self, event: OutboxEvent) -> dict[str, Any] | None:
+        message = self._messages.get(event.message)
+        if message is None:
+            return None
+        about: dict[str, Any] = {"message": message, "chat_jid": message.message.key.chat}
+        if event.type.startswith("reaction."):
+            actor = self._contact(int(event.ref or 0))
+            if actor is None:
+                return None
+            standing = (reaction for reaction in message.reactions if reaction.sender == actor.jid)
+            about["reaction"] = next(standing, Reaction(sender=actor.jid, emoji="", at=event.at))
+        about["around"] = surroundings_of(self._reading, [message])
+        return about
+
+    def _erased(self, event: OutboxEvent, chat: ContactRow | None, phone: Phone | None) -> dict[str, Any] | None:
+        if chat is None or phone is None or event.ref is None:
+            return None
+        told = msgspec.json.decode(event.ref, type=_Erased)
+        sender, from_me = self._contact(told.sender), bool(told.flags & FROM_ME)
+        return {"erased": ErasedMessage(told.id, chat.jid, sender.jid if sender else None, from_me)}
+
+    def _about_source(self, event: OutboxEvent) -> dict[str, Any] | None:
+        row = self._reading.tx.one("source_by_no", {"org": self._reading.org, "no": event.message})
+        return None if row is None else {"source": QuietSource(*row)}
+
+
+def list_deliveries(reading: Reading, webhook: str, state: int | None, before: int, limit: int) -> DeliveryPage:
+    """Deliveries of an endpoint, newest first, of events before a number."""
+    params: dict[str, Any] = {"org": reading.org, "webhook": webhook, "before": before, "limit": limit + 1}
+    if state is None:
+        rows = reading.tx.all("deliveries_before", params)
+    else:
+        rows = reading.tx.all("deliveries_in_state_before", params | {"state": state})
+    return DeliveryPage(shown(reading, [delivery_of(row) for row in rows[:limit]]), len(rows) > limit)
+
+
+def shown(reading: Reading, deliveries: Collection[Delivery]) -> list[ShownDelivery]:
+    """Deliveries with what they are about, as far as it is still there."""
+    events = [delivery.event for delivery in deliveries]
+    about = happenings(reading, [("", event) for event in events])
+    phones = reading.names.phones
+    return [
+        ShownDelivery(
+            delivery,
+            phones[delivery.event.phone][0] if delivery.event.phone in phones else None,
+            happened.chat_jid if happened else None,
+            happened.message if happened else None,
+        )
+        for delivery, happened in zip(deliveries, about, strict=True)
+    ]

@@ -1,0 +1,53 @@
+"""Which events of webhooks a change of the archive is, told where it is written. Nothing is asked of the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backscroll.formats.jsontext import encode
+from backscroll.storage.records.aspects import ACK, CONTENT, FLAGGED, IS_DELETED, TICKET, UNFLAGGED, reaction_of
+from backscroll.storage.records.org_state import OrgState
+from backscroll.storage.records.rows import NOTIFICATION, MessageRow
+
+_TYPES = {
+    CONTENT: "message.updated",
+    IS_DELETED: "message.deleted",
+    ACK: "message.ack.updated",
+    FLAGGED: "message.flagged",
+    UNFLAGGED: "message.unflagged",
+    TICKET: "message.ticket.attached",
+}
+
+
+def tell_message(state: OrgState, at: int, row: MessageRow | None, values: dict[str, Any], aspects: str | None) -> None:
+    """A message that is new (``row`` None), or is replaced in some aspects."""
+    if not state.hooks:
+        return
+    where: dict[str, Any] = {"phone": values["phone"], "chat": values["chat"], "message": values["no"]}
+    if values["flags"] & NOTIFICATION:
+        if row is None:
+            state.tell("chat.notification.created", at, **where)
+        return
+    if row is None:
+        state.tell("message.created", at, **where)
+    for word in (aspects or "").split():
+        reaction = reaction_of(word)
+        if reaction is not None:
+            type = "reaction.created" if reaction.is_first else "reaction.updated"
+            state.tell(type, at, **where, ref=str(reaction.actor))
+        elif row is not None and word in _TYPES:
+            state.tell(_TYPES[word], at, **where, ref=_before(row, values, word))
+
+
+def _before(row: MessageRow, values: dict[str, Any], aspect: str) -> str | None:
+    """What can be said of how it was, without its words."""
+    if aspect == CONTENT and row.text != values["text"]:
+        return "body"
+    return str(row.ack) if aspect == ACK and row.ack is not None and row.ack != values["ack"] else None
+
+
+def tell_gone(state: OrgState, at: int, row: MessageRow) -> None:
+    """A row that is taken out. Its id goes along: nobody can look it up any more."""
+    if state.wants("message.erased"):
+        about = {"id": row.id, "sender": row.sender, "flags": row.flags}
+        state.tell("message.erased", at, phone=row.phone, chat=row.chat, message=row.no, ref=encode(about).decode())
