@@ -21,6 +21,7 @@ from backscroll.cli.common import (
     shared_options,
     show,
 )
+from backscroll.core.errors import BadField
 from backscroll.core.model import Org
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 KEY_VARIABLE = "BACKSCROLL_BACKUP_KEY"
+EVOLUTION_VARIABLE = "BACKSCROLL_EVOLUTION_DATABASE"
 SCRATCH = ".scratch"
 """Folder of the data directory where backups are decrypted."""
 
@@ -156,6 +158,53 @@ def import_whatsapp_mcp(
     _take_files(ctx, "whatsapp-mcp", path, whatsapp_db, phone, media or path.parent, org, as_json)
 
 
+@click.command("evolution")
+@click.option("--url", metavar="URL", help=f"Its PostgreSQL; better in {EVOLUTION_VARIABLE}, or typed when asked.")
+@click.option("--instance", metavar="NAME", help="Only this instance.")
+@click.option("--no-media", is_flag=True, help="Leave files that the database holds where they are.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def import_evolution(
+    ctx: click.Context, url: str | None, instance: str | None, no_media: bool, org: str | None, as_json: bool
+) -> None:
+    """Import the database of Evolution API v2: all instances with their messages, receipts, votes, chats and names.
+
+    URL is what Evolution has as DATABASE_CONNECTION_URI, also with ?schema=. Nothing is written there; a user that may
+    only read is enough. The phones of the instances are made when they are new. An import that was cut goes on.
+
+    \b
+    Example:
+      BACKSCROLL_EVOLUTION_DATABASE=postgresql://reader:…@db/evolution backscroll import evolution
+    """
+    from backscroll.ingest.databases import evolution
+
+    given = url or os.environ.get(EVOLUTION_VARIABLE) or _asked_for_url()
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive, progress("Importing") as report:
+        owner = org_of(archive.store, org)
+        taken = evolution.import_evolution(
+            archive.store,
+            None if no_media else archive.media,
+            owner.no,
+            given,
+            instance=instance,
+            max_media_bytes=settings.max_media_bytes,
+            progress=report,
+        )
+    told(owner, taken, as_json)
+
+
+def _asked_for_url() -> str:
+    typed: str = ""
+    if sys.stdin.isatty():
+        typed = click.prompt("URL of Evolution's database", hide_input=True, err=True)
+    if not typed.strip():
+        raise BadField("url", None, f"give the URL of Evolution's database in {EVOLUTION_VARIABLE}, or with --url")
+    return typed.strip()
+
+
 def _take_files(
     ctx: click.Context,
     kind: str,
@@ -202,4 +251,4 @@ def _asked_for_key(path: Path) -> str | None:
     return typed.strip() or None
 
 
-DATABASES = (import_msgstore, import_wacli, import_whatsapp_mcp)
+DATABASES = (import_msgstore, import_wacli, import_whatsapp_mcp, import_evolution)

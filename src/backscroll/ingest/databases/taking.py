@@ -65,12 +65,15 @@ def importing(store: Store, org: int, source: NewImport) -> Iterator[tuple[Impor
 
 
 def _cut(store: Store, org: int, source: NewImport) -> Import | None:
-    """An import of the same bytes with the same answers that never came to its end."""
-    if source.sha256 is None:
-        return None
-    found = store.imports_of_file(org, source.sha256)
-    same = (i for i in reversed(found) if i.state == "running" and (i.kind, i.answers) == (source.kind, source.answers))
-    return next(same, None)
+    """An import of the same bytes, or from the same place, with the same answers, that never came to its end."""
+    of_file = source.sha256 is not None
+    found = store.imports_of_file(org, source.sha256) if source.sha256 is not None else store.list_imports(org)
+    wanted = (source.kind, source.answers, None if of_file else source.file)
+    for entry in reversed(found):
+        same = (entry.kind, entry.answers, None if of_file else entry.file) == wanted
+        if same and entry.state == "running":
+            return entry
+    return None
 
 
 def take(

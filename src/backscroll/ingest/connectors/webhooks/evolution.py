@@ -393,6 +393,24 @@ def _kept(delivery: _Delivery, row: Node) -> list[Event]:
     return []
 
 
+# The same rows, as Evolution's own database holds them
+
+
+def message_events(phone: str, row: Node) -> list[Event]:
+    """What a stored message tells: the message, or what it changes. ``Unreadable`` where it makes no sense."""
+    return list(_message(_Delivery(phone, None), row))
+
+
+def update_events(phone: str, at: int | None, row: Node) -> list[Event]:
+    """What a stored update of a message tells."""
+    return _updated(_Delivery(phone, at), row)
+
+
+def contact_events(at: int | None, row: Node) -> list[Event]:
+    """What a stored contact tells."""
+    return _contact(_Delivery("", at), row)
+
+
 _PASSING = {
     "application.startup",
     "qrcode.updated",

@@ -1,0 +1,1 @@
+"""Rows of Evolution API's own database."""
