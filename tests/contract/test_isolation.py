@@ -70,6 +70,8 @@ class Side:
         )
         self.sources = {kind: self._source(world, kind) for kind in ("gowa", "waha", "periskope", "cloud", "evolution")}
         self.sources["events"] = self._source(world, "events")
+        self.link = self._source(world, "linked")
+        world.store.sources.links.add(org.no, self.link, f"linked {self.canary}", None)
         self.client: Client = world.client([self.phone], org=org)
         self.everywhere: Client = world.client(org=org)
 
@@ -111,6 +113,7 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
         # The asker's own phone with what the other one's holds.
         "phone": [of.number, of.phone.jid, asker.number],
         "jid": [of.friend, of.group],
+        "link": [of.link],
         "key": [of.key("1"), of.key("2"), of.key("1", asker.number)],
     }
     paths = [route.path]
@@ -141,7 +144,7 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
 
 def shape(response: httpx.Response, of: Side) -> tuple[int, str]:
     """Status and body, with the names that were asked for taken out."""
-    body = response.text.replace(of.canary, "CANARY").replace(of.number, "NUMBER")
+    body = response.text.replace(of.canary, "CANARY").replace(of.number, "NUMBER").replace(of.link, "LINK")
     return response.status_code, body
 
 
@@ -190,6 +193,7 @@ def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() 
     own = {("POST", "/api/session"), ("DELETE", "/api/session")}
     tried_below = {("POST", "/api/tokens"), ("DELETE", "/api/tokens/{id}")}
     tried_below |= {("POST", "/api/sources"), ("DELETE", "/api/sources/{id}")}
+    tried_below |= {("DELETE", "/api/links/{link}")}
     the_servers = {("GET", path) for path in ("/", "/health", "/docs", "/openapi.json")}
     assert left == own | tried_below | the_servers | {("GET", path) for path in STREAMS}
 
@@ -228,6 +232,19 @@ def test_whoever_manages_sources_reaches_those_of_the_own_organisation_alone(
     made = manager.ask("/api/sources", "POST", content=body).json()
     assert store.sources.find(made["id"]).org == ours.org.no
     assert manager.ask(f"/api/sources/{made['id']}", "DELETE").status_code == 204
+
+
+def test_whoever_links_phones_reaches_devices_of_the_own_organisation_alone(sides: tuple[Side, Side, Side]) -> None:
+    ours, theirs, _ = sides
+    manager = ours.world.client(org=ours.org, scopes=frozenset({"read", "admin"}))
+    assert theirs.link not in manager.ask("/api/links").text
+    for method, path in (("DELETE", ""), ("POST", "/retry"), ("GET", ""), ("GET", "/qr.svg"), ("GET", "/qr.png")):
+        refused, absent = (manager.ask(f"/api/links/{id}{path}", method) for id in (theirs.link, "src9x0000"))
+        assert (refused.status_code, absent.status_code) == (404, 404)
+        assert refused.text.replace(theirs.link, "ID") == absent.text.replace("src9x0000", "ID")
+    body = json.dumps({"phone": theirs.number}).encode()
+    assert manager.ask("/api/links", "POST", content=body).status_code == 404
+    assert [link.id for link in ours.world.store.sources.links.of(theirs.org.no)] == [theirs.link]
 
 
 @pytest.mark.parametrize("route", PUSHES, ids=lambda route: f"{route.method} {route.path}")

@@ -10,6 +10,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
@@ -25,6 +26,7 @@ from backscroll.http.app import ROUTES
 from backscroll.http.openapi import document
 from backscroll.ingest import source_setup
 from backscroll.ingest.source_setup import SourceWish
+from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from contract.bakery import ANA, CAKE, GROUP, SHOP, Bakery
 from contract.world import Client
 
@@ -55,6 +57,7 @@ KNOWN = {
     "key": CAKE,
     "phone": SHOP,
     "source": "src1x0000000000000000",
+    "link": "src1x0000000000000000",
     "secret": "none",
 }
 """Path parameters under which the archive holds something."""
@@ -135,6 +138,15 @@ def test_all_routes_answer_as_documented_for_long(bakery: Bakery, label: str) ->
     run(label, bakery, 300 if label in READS else 20)
 
 
+def pairing_link(bakery: Bakery) -> str:
+    """A device that shows a code to scan."""
+    id, org = make_source_id(bakery.org.no), bakery.org.no
+    bakery.store.sources.add(LiveSource(org=org, id=id, kind="linked"), SourceSecrets("a secret of some length"))
+    link = bakery.store.sources.links.add(org, id, "Sales", None)
+    bakery.store.sources.links.write(structs.replace(link, state="pairing", qr="2@x", rows=("010", "101", "010")))
+    return id
+
+
 @pytest.mark.parametrize("label", READS)
 def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     operation = OPERATIONS[label]
@@ -143,6 +155,9 @@ def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     if "/api/tokens" in label or "/api/sources" in label or "/api/health" in label:
         client = bakery.client(scopes=frozenset({"read", "admin"}))
         path = dict.fromkeys(path, id_to_remove(bakery, label))
+    if "/api/links" in label:
+        client = bakery.client(scopes=frozenset({"read", "admin"}))
+        path = dict.fromkeys(path, pairing_link(bakery))
     asked = {"phone": ANA, "group_id": GROUP, "q": "today"}
     if "/api/exports" in label:
         client = bakery.client(app=bakery.make_app(data=str(bakery.folder)))

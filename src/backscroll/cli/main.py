@@ -13,6 +13,7 @@ from backscroll.cli.database import copy, db
 from backscroll.cli.exports import export
 from backscroll.cli.imports import import_
 from backscroll.cli.keys import key
+from backscroll.cli.links import link
 from backscroll.cli.maintenance import check, migrate
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.quarantine import quarantine
@@ -44,6 +45,7 @@ COMMANDS = (
     phone,
     token,
     source,
+    link,
     sync,
     coverage,
     quarantine,

@@ -224,6 +224,7 @@ def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import build_app
+    from backscroll.jobs.linking import linking
     from backscroll.jobs.runner import maintenance
     from backscroll.jobs.syncing import syncing
     from backscroll.web.page import PageApp
@@ -236,7 +237,11 @@ def application() -> ASGIApp:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     opened = open_archive(settings)
     archive = opened.__enter__()
-    lifespans = (lambda app: maintenance(app.store), lambda app: syncing(app.store, app.media, settings))
+    lifespans = (
+        lambda app: maintenance(app.store),
+        lambda app: syncing(app.store, app.media, settings),
+        lambda app: linking(app.store, app.media, settings),
+    )
     server = build_app(archive.store, archive.media, settings, lifespans=lifespans)
     tell_of_signals(asyncio.get_event_loop(), server.stop)
     app = PageApp(server)

@@ -121,6 +121,7 @@ _GOWA = {
     "InviteLink": "code:string message:string results:object",
     "Newsletters": "code:string message:string results:object",
     "Download": "code:string message:string results:object",
+    "Login": "code:string message:string results:object?",
     "Error": "code:string message:string results*:any",
 }
 
@@ -210,6 +211,11 @@ _BACKSCROLL = {
     "Tokens": f"items:@Token[] {_LIST}",
     "Token": _CREDENTIAL,
     "NewToken": f"{_CREDENTIAL} secret:string",
+    "Links": "available:bool install:string? links:@Link[]",
+    "Link": """
+        id:string phone:string? phone_name:string? state:string message:string? since:time retry_at:time?
+        pairing:object? history_progress:int? last_event_at:time? created_at:time
+    """,
     "Changes": "items:@Change[] next:int more:bool",
     "Change": _CHANGE,
 }

@@ -41,6 +41,7 @@ from backscroll.formats.link_lines import (
 )
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.ingest.webhooks import Ingestor
+from backscroll.storage.files.durable_files import make_folder
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from backscroll.storage.write.links import Link
@@ -57,6 +58,8 @@ LOG_OUT_SECONDS = 45.0
 CONNECT_SECONDS = 20.0
 BUSY_SECONDS = 1.0
 FOLDER = "linked"
+ACCOUNT = "account.json"
+"""In a device's folder once it is paired."""
 _PHONE_STATES: dict[LinkState, str] = {
     "connected": "CONNECTED",
     "connecting": "CONNECTING",
@@ -167,27 +170,30 @@ class Device:
             # The keys are of no use any more, but what they brought is.
             for file in self.folder.glob("session.db*"):
                 file.unlink()
-            (self.folder / "account.json").unlink(missing_ok=True)
+            (self.folder / ACCOUNT).unlink(missing_ok=True)
         return True
 
     def _unlink(self) -> None:
         """Take the device off the account's list where that can be reached, and forget it here in any case."""
-        if (self.folder / "account.json").exists():
+        if (self.folder / ACCOUNT).exists():
             if self._process is None:
+                self._set(state="starting")
                 self._start()
-                self._until(lambda: self._link.state == "connected", CONNECT_SECONDS)
+                self._until(lambda: self._link.state == "connected" or self._has_ended(), CONNECT_SECONDS)
             self._order(LogOut())
-            process = self._process
-            self._until(lambda: process is None or process.poll() is not None, LOG_OUT_SECONDS)
+            self._until(self._has_ended, LOG_OUT_SECONDS)
         self._kill()
         self._store.sources.remove(self._link.id)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     # The process
 
     def _start(self) -> None:
         with self._lock:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder)
             errors = os.open(self.folder / "errors.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
                 self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and our own module
@@ -420,6 +426,8 @@ class Device:
 
     def _say_disconnected(self) -> None:
         """The server ends: nothing is connected until the next one begins."""
+        if self._link.state not in ENDED:
+            self._set(state="starting")
         with suppress(Error):
             if self._link.phone is not None:
                 self._store.sources.connect(self._link.org, self._link.phone, "DISCONNECTED")

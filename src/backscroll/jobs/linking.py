@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,12 +15,14 @@ from pathlib import Path
 from msgspec import structs
 
 from backscroll.config import Settings
-from backscroll.core.errors import Error, StorageError, story_of
+from backscroll.core.errors import Conflict, Error, StorageError, Unsupported, story_of
+from backscroll.core.model import Phone
 from backscroll.formats.link_lines import ENDED
-from backscroll.jobs.device import Command, Device, own_command
+from backscroll.jobs.device import ACCOUNT, Command, Device, folder_of, own_command
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from backscroll.storage.write.links import Link
+from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 
 log = logging.getLogger("backscroll.linked")
 
@@ -153,6 +157,52 @@ def supervise(
     finally:
         store.sources.end_turn(lease)
     return True
+
+
+def require_library() -> None:
+    """``Unsupported``, with what to install, where no device can be linked."""
+    if installed() is None:
+        raise Unsupported("linking a phone", INSTALL)
+
+
+def begin(store: Store, org: int, phone: Phone | None, phone_name: str | None, code_for: str | None) -> Link:
+    """Begin to link a phone; ``Conflict`` when it is linked already, ``Unsupported`` without the library."""
+    require_library()
+    if phone is not None and any(link.phone == phone.no for link in store.sources.links.of(org)):
+        raise Conflict(f"phone {phone.number} has a linked device already; start that one again, or unlink it first")
+    id = make_source_id(org)
+    wanted = LiveSource(org=org, id=id, kind="linked", phone=phone.no if phone else None)
+    # Nothing is signed with it; every source has one.
+    store.sources.add(wanted, SourceSecrets(secrets.token_urlsafe(32)))
+    return store.sources.links.add(org, id, phone_name, code_for)
+
+
+def begin_again(store: Store, link: Link, code_for: str | None) -> Link:
+    """Have a device connected again at once; one that WhatsApp no longer knows is paired anew."""
+    require_library()
+    store.sources.links.ask(link.org, link.id, "start", code_for)
+    return store.sources.links.find(link.org, link.id)
+
+
+def begin_for(store: Store, org: int, phone: Phone, code_for: str | None) -> Link:
+    """The link of a phone, begun or begun again unless it is on its way."""
+    require_library()
+    link = next((link for link in store.sources.links.of(org) if link.phone == phone.no), None)
+    if link is None:
+        return begin(store, org, phone, None, code_for)
+    by_code = link.code_for is not None
+    if link.state == "waiting" or not wants_process(link) or (link.state == "pairing" and by_code != bool(code_for)):
+        return begin_again(store, link, code_for)
+    return link
+
+
+def unlink(store: Store, link: Link, data: Path) -> None:
+    """Take a device off its account. Where it never was on one, or nothing can reach it, it is forgotten here."""
+    if installed() is not None and (folder_of(data, link.id) / ACCOUNT).exists():
+        store.sources.links.ask(link.org, link.id, "unlink")
+        return
+    store.sources.remove(link.id)
+    shutil.rmtree(folder_of(data, link.id), ignore_errors=True)
 
 
 def wants_process(link: Link) -> bool:

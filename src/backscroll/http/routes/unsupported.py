@@ -11,7 +11,7 @@ from backscroll.dialects.parameters import Param
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Dialect, Handler, Route
 
-Reason = Literal["whatsapp", "service", "phones", "events", "chatwoot"]
+Reason = Literal["whatsapp", "service", "phones", "events", "chatwoot", "history"]
 
 REMEDIES: dict[Reason, str] = {
     "whatsapp": (
@@ -24,6 +24,10 @@ REMEDIES: dict[Reason, str] = {
     ),
     "phones": "phones are added and named on the server itself, with the command `backscroll phone add`",
     "events": "this server sends no events. Ask it for what is new, or subscribe at the gateway that feeds it",
+    "history": (
+        "the library for linked devices has no way to ask a phone for older messages than it sends when it is linked. "
+        "Export the chat on the phone and import it, or send the request to the gateway that feeds this server"
+    ),
     "chatwoot": "this server passes nothing to Chatwoot. Send the request to the gateway that feeds it",
 }
 
@@ -58,7 +62,6 @@ _LINES: dict[tuple[Dialect, Reason], str] = {
         POST /v1/chats/{id}/add          add to a group
         POST /v1/chats/{id}/remove       remove from a group
         POST /v1/chats/{id}/leave        leave a group
-        GET /v1/phones/qr                show a QR code to link a phone
         POST /v1/phones/resync           synchronise a phone
         POST /v1/phones/restart          restart a phone
         POST /v1/phones/reset            reset a phone
@@ -97,17 +100,9 @@ _LINES: dict[tuple[Dialect, Reason], str] = {
         DELETE /v1/webhooks/{id}         end a subscription
     """,
     ("gowa", "whatsapp"): """
-        GET /app/login                   link a phone
-        GET /app/login-with-code         link a phone
-        GET /app/logout                  unlink a phone
-        GET /app/reconnect               reconnect a phone
         GET /app/passkey                 show a passkey that is asked for
         POST /app/passkey/response       answer with a passkey
         POST /app/passkey/confirm        confirm a passkey
-        GET /devices/{device_id}/login   link a phone
-        POST /devices/{device_id}/login/code    link a phone
-        POST /devices/{device_id}/logout        unlink a phone
-        POST /devices/{device_id}/reconnect     reconnect a phone
         POST /send/message               send a message
         POST /send/image                 send an image
         POST /send/audio                 send audio
@@ -132,7 +127,6 @@ _LINES: dict[tuple[Dialect, Reason], str] = {
         POST /chat/{chat_jid}/archive    archive a chat
         POST /chat/{chat_jid}/disappearing      set disappearing messages
         POST /chat/{chat_jid}/label      label a chat
-        POST /chat/{chat_jid}/history    ask the phone for older messages
         GET /user/info                   ask about a number
         GET /user/check                  ask whether a number is on WhatsApp
         GET /user/avatar                 fetch a picture
@@ -167,6 +161,9 @@ _LINES: dict[tuple[Dialect, Reason], str] = {
     ("gowa", "events"): """
         PATCH /devices/{device_id}/webhook      change a device's webhook
         GET /ws                          receive events as they happen
+    """,
+    ("gowa", "history"): """
+        POST /chat/{chat_jid}/history    ask the phone for older messages
     """,
     ("gowa", "chatwoot"): """
         POST /chatwoot/sync              copy history to Chatwoot

@@ -1,0 +1,291 @@
+"""``backscroll link``: linking a phone as one of its linked devices."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backscroll.cli.common import (
+    Commands,
+    Failure,
+    json_option,
+    open_archive,
+    org_of,
+    org_option,
+    phone_of,
+    settings_of,
+    shared_options,
+    show,
+    table,
+    timestamp,
+)
+from backscroll.core.errors import BadField
+
+if TYPE_CHECKING:
+    from backscroll.cli.common import Archive
+    from backscroll.core.model import Org
+    from backscroll.storage.write.links import Link
+
+LOOK_SECONDS = 0.3
+_BLOCKS = {("0", "0"): " ", ("0", "1"): "▄", ("1", "0"): "▀", ("1", "1"): "█"}
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@click.option("--phone-name", metavar="NAME", help="What the phone is called when linking adds it.")
+@click.option("--phone", metavar="NUMBER", help="Link a phone that is here already; no other account is taken.")
+@click.option("--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number, no QR code.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def link(
+    ctx: click.Context,
+    phone_name: str | None,
+    phone: str | None,
+    pair_code: str | None,
+    org: str | None,
+    as_json: bool,
+) -> None:
+    """Link a phone: this archive becomes one of its linked devices and hears everything by itself.
+
+    Shows a QR code until it is scanned. A server that runs keeps the device connected afterwards; without one, start it
+    with `backscroll serve`. Needs the extra `linked`, which is installed apart.
+
+    \b
+    Example:
+      backscroll link --phone-name "Sales"
+      backscroll link --phone-name "Sales" --pair-code 4915550001001
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from backscroll.dialects.native.links import number_of
+    from backscroll.jobs import linking
+
+    linking.require_library()
+    if phone_name is None and phone is None:
+        raise BadField("--phone-name", None, "say what the phone is called, or --phone which one it is")
+    code_for = number_of("--pair-code", pair_code)
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive:
+        owner = org_of(archive.store, org)
+        own = phone_of(archive.store, owner, phone) if phone else None
+        known = [known for known in archive.store.sources.links.of(owner.no) if own and known.phone == own.no]
+        if known:
+            begun = linking.begin_again(archive.store, known[0], code_for)
+        else:
+            begun = linking.begin(archive.store, owner.no, own, phone_name, code_for)
+        linked = _pair(archive, begun, quiet=as_json)
+        row = _row(archive, owner, linked)
+    show(row, as_json, lambda: f"Linked {row['phone']}. {_GOES_ON}")
+
+
+_GOES_ON = "A running server keeps it connected; start one with: backscroll serve"
+
+
+def _pair(archive: Archive, begun: Link, quiet: bool) -> Link:
+    """Supervise the device here unless a server does, and show its codes, until it is connected."""
+    from backscroll.jobs import linking
+
+    stopping = threading.Event()
+
+    def supervise() -> None:
+        while not stopping.is_set():
+            linking.supervise(
+                archive.store,
+                archive.media,
+                begun,
+                data=archive.settings.data,
+                max_media_bytes=archive.settings.max_media_bytes,
+                stopping=stopping,
+            )
+            stopping.wait(1.0)
+
+    thread = threading.Thread(target=supervise, daemon=True)
+    thread.start()
+    try:
+        return _watch(archive, begun, quiet)
+    except KeyboardInterrupt:
+        # What nobody scanned is not kept.
+        stopping.set()
+        thread.join()
+        current = archive.store.sources.links.find(begun.org, begun.id)
+        if current.jid is None:
+            linking.unlink(archive.store, current, archive.settings.data)
+        raise
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def _watch(archive: Archive, begun: Link, quiet: bool) -> Link:
+    from backscroll.dialects.native.links import said_of
+    from backscroll.formats.link_lines import ENDED
+
+    shown: tuple[Any, ...] = ()
+    while True:
+        link = archive.store.sources.links.find(begun.org, begun.id)
+        if link.state == "connected":
+            return link
+        if link.asked is None and link.state in ENDED:
+            raise Failure(said_of(link) or link.state)
+        now = (link.state, link.qr, link.code, link.problem)
+        if now != shown:
+            shown = now
+            _tell(link, quiet)
+        time.sleep(LOOK_SECONDS)
+
+
+def _tell(link: Link, quiet: bool) -> None:
+    """How the device stands: on standard error, so that standard output is the result alone."""
+    from backscroll.dialects.native.links import said_of
+
+    if quiet and link.state != "pairing":
+        return
+    if link.state == "pairing" and link.code is not None:
+        click.echo(f"{said_of(link)}\n\n    {link.code}\n", err=True)
+    elif link.state == "pairing" and link.rows is not None:
+        click.echo(f"\n{drawn(link.rows)}\n\n{said_of(link)}", err=True)
+    elif (said := said_of(link)) is not None:
+        click.echo(said, err=True)
+
+
+def drawn(rows: tuple[str, ...]) -> str:
+    """A QR code in half blocks, dark on light whatever the terminal's colours are."""
+    height = len(rows) + len(rows) % 2
+    padded = [*rows, *["0" * len(rows[0])] * (height - len(rows))]
+    lines = (
+        "".join(_BLOCKS[upper, lower] for upper, lower in zip(padded[at], padded[at + 1], strict=True))
+        for at in range(0, height, 2)
+    )
+    if not sys.stderr.isatty():
+        return "\n".join(lines)
+    return "\n".join(f"\x1b[30;107m{line}\x1b[0m" for line in lines)
+
+
+def _row(archive: Archive, owner: Org, link: Link) -> dict[str, Any]:
+    from backscroll.dialects.native.links import said_of
+
+    phones = {phone.no: phone for phone in archive.store.list_phones(owner.no)}
+    own = phones.get(link.phone or 0)
+    return {
+        "id": link.id,
+        "org": owner.name,
+        "phone": own.number if own else None,
+        "phone_name": own.name if own and own.name else link.phone_name,
+        "state": link.state,
+        "message": said_of(link),
+        "retry_at": timestamp(link.retry_at),
+        "last_event_at": timestamp(link.last_event_at),
+        "created_at": timestamp(link.created_at),
+    }
+
+
+@link.command("list")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def list_links(ctx: click.Context, org: str | None, as_json: bool) -> None:
+    """List linked devices and how they stand.
+
+    \b
+    Example:
+      backscroll link list
+    """
+    with open_archive(settings_of(ctx)) as archive:
+        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
+        rows = [_row(archive, owner, found) for owner in owners for found in archive.store.sources.links.of(owner.no)]
+    empty = "No phone is linked yet; link one with: backscroll link --phone-name NAME"
+    show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else empty)
+
+
+@link.command("retry")
+@click.argument("link_id", metavar="ID")
+@click.option("--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number, no QR code.")
+@json_option
+@shared_options
+@click.pass_context
+def retry_link(ctx: click.Context, link_id: str, pair_code: str | None, as_json: bool) -> None:
+    """Connect the device ID again, or pair it anew where WhatsApp knows it no longer.
+
+    \b
+    Example:
+      backscroll link retry LINK_ID
+    """
+    from backscroll.dialects.native.links import number_of
+    from backscroll.jobs import linking
+
+    code_for = number_of("--pair-code", pair_code)
+    with open_archive(settings_of(ctx)) as archive:
+        found = _link(archive, link_id)
+        begun = linking.begin_again(archive.store, found, code_for)
+        owner = next(org for org in archive.store.list_orgs() if org.no == begun.org)
+        row = _row(archive, owner, _pair(archive, begun, quiet=as_json))
+    show(row, as_json, lambda: f"Linked {row['phone']}. {_GOES_ON}")
+
+
+def _link(archive: Archive, id: str) -> Link:
+    return archive.store.sources.links.find(archive.store.sources.find(id).org, id)
+
+
+@link.command("remove")
+@click.argument("link_id", metavar="ID")
+@json_option
+@shared_options
+@click.pass_context
+def remove_link(ctx: click.Context, link_id: str, as_json: bool) -> None:
+    """Unlink the device ID: it is taken off the phone's list, and its keys are deleted. What it told stays.
+
+    Where no server runs and WhatsApp cannot be reached, the keys are deleted all the same: take the device off the list
+    on the phone then.
+
+    \b
+    Example:
+      backscroll link remove LINK_ID
+    """
+    from backscroll.core.errors import NotFound
+    from backscroll.jobs import linking
+    from backscroll.jobs.device import folder_of
+
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive:
+        found = _link(archive, link_id)
+        linking.unlink(archive.store, found, settings.data)
+        while True:
+            try:
+                found = _link(archive, link_id)
+            except NotFound:
+                break
+            ours = linking.supervise(
+                archive.store,
+                archive.media,
+                found,
+                data=settings.data,
+                max_media_bytes=settings.max_media_bytes,
+                stopping=threading.Event(),
+            )
+            if not ours:
+                time.sleep(LOOK_SECONDS)
+        shutil.rmtree(folder_of(settings.data, link_id), ignore_errors=True)
+    show({"id": link_id, "removed": True}, as_json, lambda: f"Unlinked {link_id}.")
+
+
+@link.command("history")
+@click.argument("chat", metavar="CHAT")
+@shared_options
+def link_history(chat: str) -> None:
+    """Ask the phone for older messages of CHAT. The library has no way to ask yet, so this says what to do instead.
+
+    \b
+    Example:
+      backscroll link history 4915550001002
+    """
+    raise Failure(
+        "The library for linked devices has no way to ask a phone for older messages than it sends when it is linked. "
+        "Export the chat on the phone, and bring it in with: backscroll import export FILE"
+    )
