@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -237,10 +237,37 @@ def every_kind(world: World) -> Iterator[Event]:
     )
     yield say(KINDS, "K17", at(52), "Karim", kind="call", call=Call(video=False, outgoing=False, result="missed"))
     yield say(KINDS, "K18", at(60), "Ines", kind="notice", notice=Notice(type="add", recipients=(ARABIC,)))
+    yield from topics(at)
     yield say(KINDS, "K19", at(66), "Karim", kind="unknown")
     yield say(KINDS, "K20", at(67), "Tomás", "Passed on", is_forwarded=True, forwarding_score=6)
     yield say(KINDS, "K21", at(68), None, "This did not go out", ack=-1)
     yield say(KINDS, "K22", at(70), "ليلى حداد", "سأحضر الحلويات والقهوة إن شاء الله، ومعي الأطفال أيضاً ☕️")
+
+
+def topics(at: Callable[[int], int]) -> Iterator[Event]:
+    """An event, an order, a product and an invitation, in shapes as sources give them."""
+    starts = int(moment("2026-07-25T17:00:00") / SECOND)
+    party = {
+        "name": "Midsummer supper",
+        "description": "Bring a chair.",
+        "startTime": str(starts),
+        "endTime": str(starts + 4 * 3600),
+        "location": {"name": "Old boathouse", "address": "Strandvägen 7"},
+    }
+    yield say(KINDS, "K23", at(61), "Ines", "Midsummer supper", kind="event", interactive=party)
+    order = {
+        "catalog_id": "1",
+        "text": "For Saturday, please",
+        "product_items": [
+            {"product_retailer_id": "Rye bread", "quantity": 2, "item_price": 4.5, "currency": "EUR"},
+            {"product_retailer_id": "Olive rolls", "quantity": 12, "item_price": 0.8, "currency": "EUR"},
+        ],
+    }
+    yield say(KINDS, "K24", at(62), "Harbour kiosk", "For Saturday, please", kind="order", interactive=order)
+    product = {"product": {"title": "Chart of the coast", "priceAmount1000": "24900", "currencyCode": "EUR"}}
+    yield say(KINDS, "K25", at(63), "Harbour kiosk", "The new edition", kind="product", interactive=product)
+    invite = {"groupName": "Regatta 2026", "groupJid": "120363900000077@g.us", "inviteExpiration": str(starts)}
+    yield say(KINDS, "K26", at(64), "Jonas", kind="group_invite", invite=invite)
 
 
 MARKS = (

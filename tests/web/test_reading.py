@@ -294,6 +294,19 @@ def test_an_edge_that_cannot_be_loaded_says_so_once_and_can_be_tried_again(reade
     expect(alert).to_have_count(0)
 
 
+def test_events_orders_products_and_invitations_are_cards_that_say_what_is_known(reader: Any) -> None:
+    page = reader().chat(MARA, KINDS)
+    cards = page.locator(".topic")
+    expect(cards).to_have_count(4)
+    event, order, product, invite = cards.all_inner_texts()
+    assert "25 July 2026 at 19:00 to 25 July 2026 at 23:00" in event
+    assert "Old boathouse, Strandvägen 7" in event
+    assert "2 × Rye bread" in order
+    assert "24.90 EUR" in product
+    assert "Regatta 2026" in invite
+    expect(said(page, "The new edition")).to_contain_text("Chart of the coast")
+
+
 def test_links_of_a_chat_stand_together_with_their_words(reader: Any) -> None:
     page = reader().go(f"/read/chat/{MARA}/{quote(shown(HOSTILE), safe='')}/media?kind=link")
     expect(page.locator(".media-list li")).to_have_count(1)

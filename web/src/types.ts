@@ -157,6 +157,27 @@ export interface Poll {
   voters: number | null;
   options: PollOption[];
 }
+export interface CardItem {
+  name: string | null;
+  quantity: number | null;
+  price: string | null;
+}
+/** What an event, an order, a product or an invitation to a group tells. */
+export interface TopicCard {
+  title: string | null;
+  text: string | null;
+  place: string | null;
+  starts_at: string | null;
+  ends_at: string | null;
+  expires_at: string | null;
+  canceled: boolean;
+  items: CardItem[];
+  item_count: number | null;
+  price: string | null;
+  order_id: string | null;
+  chat_id: string | null;
+  url: string | null;
+}
 export interface Call {
   video: boolean | null;
   outgoing: boolean | null;
@@ -204,6 +225,7 @@ export interface Message {
   place: Place | null;
   contacts: Card[];
   poll: Poll | null;
+  card: TopicCard | null;
   call: Call | null;
   notice: Notice | null;
 }

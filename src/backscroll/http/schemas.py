@@ -148,7 +148,7 @@ _NATIVE_MESSAGE = f"""{_MESSAGE}
     key:string phone:string kind:string sender:@Person? precision:string edited_at:time? edits:int deleted_at:time?
     deleted_by:@Person? forwarded:bool starred:bool view_once:bool gif:bool expires_at:time? mentions:object[]
     quoted:object? reactions:object[] receipts:object? file:@File? place:object? contacts:object[] poll:object?
-    call:object? notice:object?
+    card:@Card? call:object? notice:object?
 """
 _KNOWN = "first_message_at:time? last_message_at:time? messages:int"
 _COVERED = "covered_from:time? covered_until:time? spans:@Span[] gaps:@Gap[] more_spans:bool more_gaps:bool"
@@ -166,6 +166,11 @@ _BACKSCROLL = {
         members_total:int first_message_at:time? labels:string[] coverage:@Covered
     """,
     "Person": "jid:string name:string?",
+    "Card": """
+        title:string? text:string? place:string? starts_at:time? ends_at:time? expires_at:time? canceled:bool
+        items:@CardItem[] item_count:int? price:string? order_id:string? chat_id:string? url:string?
+    """,
+    "CardItem": "name:string? quantity:int? price:string?",
     "File": """
         state:string url:string? thumbnail:string? width:int? height:int? duration:number? waveform:any pages:int?
         size:int? filename:string? mimetype:string? animated:bool

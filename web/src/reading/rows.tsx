@@ -8,7 +8,7 @@ import { dayOf, ms, show } from "../time.ts";
 import type { Gap, Message, Quoted } from "../types.ts";
 import { words } from "../words.ts";
 import { continues, isEvent, type Item } from "./items.ts";
-import { Cards, PlaceCard, PollCard, Told } from "./kinds/cards.tsx";
+import { Cards, PlaceCard, PollCard, saysAll, Told, Topic } from "./kinds/cards.tsx";
 import { Document, Missing, Picture, Sticker } from "./kinds/media.tsx";
 import { Words } from "./kinds/words.tsx";
 
@@ -257,6 +257,7 @@ function Content({ message }: { message: Message }) {
       {message.place && <PlaceCard place={message.place} />}
       {message.contacts.length > 0 && <Cards cards={message.contacts} />}
       {message.poll && <PollCard poll={message.poll} />}
+      {message.card && <Topic message={message} card={message.card} />}
       <Caption message={message} />
     </>
   );
@@ -271,6 +272,7 @@ function Caption({ message }: { message: Message }) {
     const isBare = kind === "text" && !file && !message.quoted && !message.place && !message.is_deleted;
     return isBare ? <p class="note">{words.message.empty}</p> : null;
   }
+  if (saysAll(message)) return null;
   const shownAbove =
     (message.poll !== null || message.contacts.length > 0 || message.place !== null) && SPEAKS_FOR_ITSELF.has(kind);
   if (shownAbove || (kind === "document" && text === file?.filename)) return null;

@@ -116,6 +116,12 @@ export const reading = {
           : "Any number of answers",
     voted: (count: number) => `${number(count)} voted`,
     votes: (count: number) => plural(count, "vote", "votes"),
+    canceled: "Canceled",
+    from: (time: string, until: string | null) => (until ? `${time} to ${until}` : time),
+    items: (count: number) => plural(count, "item", "items"),
+    orderNumber: (id: string) => `Order ${id}`,
+    inviteUntil: (time: string, past: boolean) => (past ? `Expired on ${time}` : `Valid until ${time}`),
+    times: (count: number, name: string) => `${number(count)} × ${name}`,
     viewOnce: "View once",
     viewOnceText:
       "WhatsApp gives such messages to the phone only. If a backup or another source holds it, it appears here.",

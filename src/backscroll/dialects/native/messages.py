@@ -13,6 +13,7 @@ from backscroll.core.answers import MessageCard, Surroundings, Thread
 from backscroll.core.model import MEDIA_KINDS, Access, ArchivedMessage, Media, Receipt
 from backscroll.core.query import Position
 from backscroll.dialects.links import Links
+from backscroll.dialects.native.cards import card_of
 from backscroll.dialects.native.cursors import encode_cursor
 from backscroll.dialects.native.vcards import cards_of
 from backscroll.dialects.periskope.messages import message_id_of, row_renderer, sender_of
@@ -170,6 +171,7 @@ def _besides(archived: ArchivedMessage, access: Access, links: Links, around: Su
         "place": _place(archived),
         "contacts": cards_of(details.vcards or ()),
         "poll": _poll(archived, around),
+        "card": card_of(archived),
         "call": _call(archived),
         "notice": _notice(archived, around),
     }

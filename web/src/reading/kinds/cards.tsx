@@ -2,7 +2,8 @@ import type { ComponentChildren } from "preact";
 import { Avatar } from "../../parts/avatar.tsx";
 import { Icon, type IconName } from "../../parts/icon.tsx";
 import { to } from "../../router.ts";
-import type { Card, Kind, Message, Place, Poll } from "../../types.ts";
+import { ms, show } from "../../time.ts";
+import type { Card, Kind, Message, Place, Poll, TopicCard } from "../../types.ts";
 import { words } from "../../words.ts";
 
 export function Sealed({
@@ -118,14 +119,79 @@ export function PollCard({ poll }: { poll: Poll }) {
   );
 }
 
-const ICONS: Partial<Record<Kind, IconName>> = {
+const ICONS: Partial<Record<Kind, IconName>> = { album: "media", interactive: "list" };
+const TOPICS: Partial<Record<Kind, IconName>> = {
   event: "calendar",
   group_invite: "people",
   order: "list",
   product: "list",
-  album: "media",
-  interactive: "list",
 };
+
+/** An event, an order, a product, or an invitation to a group. */
+export function Topic({ message, card }: { message: Message; card: TopicCard }) {
+  const { kind, body } = message;
+  const title = card.title ?? (body && body.length < MAX_TITLE ? body : null);
+  const facts = [
+    card.starts_at &&
+      words.message.from(show("moment", card.starts_at), card.ends_at ? show("moment", card.ends_at) : null),
+    card.place,
+    card.price,
+    !card.items.length && card.item_count ? words.message.items(card.item_count) : null,
+    card.order_id && words.message.orderNumber(card.order_id),
+    card.expires_at && words.message.inviteUntil(show("date", card.expires_at), ms(card.expires_at) < Date.now()),
+  ].filter((fact): fact is string => !!fact);
+  return (
+    <div class="topic">
+      <Icon name={TOPICS[kind] ?? "list"} />
+      <div>
+        <span class="note">
+          {words.kinds[kind]}
+          {card.canceled ? ` · ${words.message.canceled}` : ""}
+        </span>
+        {title && (
+          <b dir="auto" class={card.canceled ? "struck" : ""}>
+            {title}
+          </b>
+        )}
+        {card.items.length > 0 && (
+          <ul>
+            {card.items.map((item, key) => (
+              <li key={key}>
+                <bdi>
+                  {item.quantity === null
+                    ? item.name
+                    : words.message.times(item.quantity, item.name ?? words.kinds.product)}
+                </bdi>
+                {item.price && <span class="num">{item.price}</span>}
+              </li>
+            ))}
+          </ul>
+        )}
+        {facts.map((fact) => (
+          <span key={fact} dir="auto">
+            {fact}
+          </span>
+        ))}
+        {card.text && card.text !== title && card.text !== body && (
+          <p dir="auto" class="note">
+            {card.text}
+          </p>
+        )}
+        {card.url && (
+          <a href={card.url} target="_blank" rel="noreferrer noopener" dir="ltr">
+            {card.url}
+          </a>
+        )}
+      </div>
+    </div>
+  );
+}
+
+const MAX_TITLE = 120;
+
+/** Whether the card says already what the words of its message say. */
+export const saysAll = ({ body, card }: Message): boolean =>
+  card !== null && body !== null && (body === card.title || (card.title === null && body.length < MAX_TITLE));
 
 /** Kinds that are told rather than shown: view once, undecryptable, orders, invitations, events, unknown. */
 export function Told({ message }: { message: Message }) {

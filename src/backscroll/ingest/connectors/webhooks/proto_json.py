@@ -311,8 +311,11 @@ def _other(node: Node) -> Content:
     for name, kind, texts in _OTHERS:
         if found := node.node(name):
             text = next((text for path in texts if (text := found.text(path))), None)
-            shape = None if kind in ("album", "call", "event") else storable(found.value)
-            details = Details(interactive=shape if kind in ("interactive", "product") else None)
+            shape = None if kind in ("album", "call") else storable(found.value)
+            details = Details(
+                interactive=shape if kind in ("interactive", "product", "order", "event") else None,
+                invite=shape if kind == "group_invite" else None,
+            )
             return Content(kind=kind, text=text, details=details, node=found)
     names = [name for name in node.names() if name.lower() not in _SILENT]
     return Content(details=Details(type_name=names[0] if names else None), node=node)
