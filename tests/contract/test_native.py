@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import itertools
+import random
+from collections import Counter
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -321,6 +325,30 @@ def test_a_chat_shows_its_members_admins_first_and_when_it_began(shelf: Shelf) -
     assert [member["jid"][:13] for member in chat["members"]] == ["4915550002003", "4915550002001", "4915550002002"]
     assert (chat["members_total"], chat["first_message_at"]) == (3, "2026-03-01T12:00:00+00:00")
     assert shelf.client.ask(f"/api/chats/{shelf.phone.number}/120363049999999999@g.us").status_code == 404
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Kiritimati", "UTC"])
+def test_the_spine_counts_in_the_readers_zone(shelf: Shelf, zone: str) -> None:
+    draws = random.Random(zone)
+    start, clock = micros("2018-10-01T00:00:00+00:00"), ZoneInfo(zone)
+    times = [start + draws.randrange(120 * 24 * 3600) * SECOND for _ in range(300)]
+    # Right at midnight, and where clocks of São Paulo skipped it.
+    times += [micros(f"2018-11-04T0{hour}:00:00+00:00") - before for hour in range(6) for before in (0, 1)]
+    say = shelf.teller.message
+    shelf.world.tell(*(say(GROUP, f"Z{n}", at, "x", BEN) for n, at in enumerate(times)))
+    local = [datetime.fromtimestamp(at // SECOND, clock).date().isoformat() for at in times]
+    path = f"/api/chats/{shelf.phone.number}/{GROUP}/spine?zone={zone}"
+    spine = shelf.client.json(path)
+    assert dict(spine["months"]) == Counter(day[:7] for day in local)
+    for month, _ in spine["months"]:
+        found = shelf.client.json(f"{path}&month={month}")
+        assert dict(found["days"]) == Counter(day for day in local if day.startswith(month))
+        assert found["before"] == sum(day < month for day in local)
+
+
+def test_a_zone_that_is_none_is_refused(shelf: Shelf) -> None:
+    answer = shelf.client.ask(f"/api/chats/{shelf.phone.number}/{GROUP}/spine?zone=Mars/Base")
+    assert (answer.status_code, answer.json()["field"]) == (422, "zone")
 
 
 def test_the_spine_counts_months_and_days_with_notices(shelf: Shelf) -> None:

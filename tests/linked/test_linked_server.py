@@ -117,7 +117,7 @@ def test_nothing_is_lost_or_doubled_when_the_device_or_the_server_is_killed(
         pushed = tmp_path / "linked" / id / "pushed"
 
         def told(number: int) -> bool:
-            return pushed.exists() and pushed.read_text() == str(number)
+            return bool(pushed.exists() and pushed.read_text() == str(number))
 
         until(lambda: told(60))
         os.kill(until(lambda: _device_of(pushed.parent)), signal.SIGKILL)

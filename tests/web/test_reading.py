@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from backscroll.core.errors import Unauthorised
 from backscroll.core.events import MessageEdited, MessageRevoked, NumberMapped, ReactionSet
+from backscroll.core.query import MessageQuery
 from web import archive
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
 from web.browsing import Reader, key_of, serving, settle, shown, top_of, violations
@@ -305,6 +306,25 @@ def test_events_orders_products_and_invitations_are_cards_that_say_what_is_known
     assert "24.90 EUR" in product
     assert "Regatta 2026" in invite
     expect(said(page, "The new edition")).to_contain_text("Chart of the coast")
+
+
+def test_a_screen_reader_is_told_which_message_of_how_many_it_reads(reader: Any, world: World) -> None:
+    page = reader().chat(MARA, KINDS)
+    articles = page.locator(".rows article")
+    expect(articles.first).to_have_attribute("aria-posinset", "1")
+    total = articles.count()
+    expect(articles.last).to_have_attribute("aria-posinset", str(total))
+    expect(articles.last).to_have_attribute("aria-setsize", str(total))
+    page = reader().chat(MARA, HOUSE, on="2019-03-12")
+    expect(page.locator(".rows article[aria-posinset]").first).to_be_attached()
+    number, key = page.evaluate(
+        "() => { const one = document.querySelector('.rows article[aria-posinset]');"
+        " return [one.getAttribute('aria-posinset'), one.closest('.row').dataset.id]; }"
+    )
+    message = world.store.find_message(world.org.no, (1,), key.split("_")[2], HOUSE)
+    assert message is not None
+    until = MessageQuery(org=world.org.no, phones=(1,), chat=HOUSE, until=message.message.sent_at, limit=1)
+    assert world.store.list_messages(until).total == int(number)
 
 
 def test_links_of_a_chat_stand_together_with_their_words(reader: Any) -> None:

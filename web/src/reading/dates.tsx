@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { chatPath, get } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { addDays, addMonths, dayOf, LOCALE, monthOf, show, startOfDay, startOfMonth } from "../time.ts";
+import { addDays, addMonths, dayOf, LOCALE, monthOf, show, startOfDay, startOfMonth, ZONE } from "../time.ts";
 import type { SpineData, SpineMonth } from "../types.ts";
 import { words } from "../words.ts";
 
@@ -45,7 +45,7 @@ export function DatePicker({
     const gone = new AbortController();
     setDays(new Map());
     if (months.has(month)) {
-      get<SpineMonth>(`${chatPath(phone, jid)}/spine`, { month }, gone.signal).then(
+      get<SpineMonth>(`${chatPath(phone, jid)}/spine`, { month, zone: ZONE }, gone.signal).then(
         ({ days: found }) => setDays(new Map(found)),
         () => {},
       );

@@ -4,16 +4,18 @@ import { ApiError, chatPath, get } from "../api.ts";
 import { type Told, onChange } from "../events.ts";
 import { toast } from "../parts/toast.tsx";
 import { cameFrom, keepPlace, navigate, placeOf, rename, to } from "../router.ts";
-import { addDays, addMonths, dayOf, monthOf, show, startOfDay, startOfMonth } from "../time.ts";
+import { addDays, addMonths, dayOf, monthOf, show, startOfDay, startOfMonth, ZONE } from "../time.ts";
 import type { ChatDetails, Gap, Message, MessagesPage, SpineData, SpineMonth } from "../types.ts";
 import { words } from "../words.ts";
 import { compare, type Item, Items } from "./items.ts";
+import { indexOfFirst, numberRows } from "./numbers.ts";
 import type { Setting } from "./rows.tsx";
 import { type Ask, type Page, ScrollWindow, type Side } from "./window.ts";
 
 const PAGE = 50;
 const KEEP_MS = 500;
 const REFRESH_MS = 3000;
+const NUMBER_MS = 400;
 
 export interface Where {
   at: string | null;
@@ -46,6 +48,8 @@ export class Reader {
   #setting: Setting;
   #keepTimer = 0;
   #refreshTimer = 0;
+  #numberTimer = 0;
+  #list: HTMLElement | null = null;
   #wasErased = false;
   #stopEvents: () => void = () => {};
 
@@ -62,6 +66,7 @@ export class Reader {
 
   open(scroller: HTMLElement, list: HTMLElement, draw: Draw): void {
     this.#draw = draw;
+    this.#list = list;
     this.#window = new ScrollWindow<Item>({
       scroller,
       list,
@@ -71,6 +76,7 @@ export class Reader {
         this.ends.value = { ...ends };
         this.#draw(items, this.#setting, !ends.older);
         this.#countDays(items, ends);
+        this.#numberSoon();
       },
       failed: (side, error) => this.#setEdge(side, error),
       moved: (row, follows) => this.#moved(row, follows),
@@ -82,6 +88,7 @@ export class Reader {
   close(): void {
     clearTimeout(this.#keepTimer);
     clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#numberTimer);
     this.#stopEvents();
     this.#window?.close();
     this.#window = null;
@@ -320,14 +327,19 @@ export class Reader {
   }
 
   async #loadSpine(): Promise<void> {
-    const spine = await get<SpineData>(`${chatPath(this.phone, this.jid)}/spine`).catch(() => null);
+    const spine = await get<SpineData>(`${chatPath(this.phone, this.jid)}/spine`, { zone: ZONE }).catch(() => null);
     if (spine) this.spine.value = spine;
+    this.#numberSoon();
   }
 
   async #loadMonth(month: string): Promise<SpineMonth | null> {
-    const found = await get<SpineMonth>(`${chatPath(this.phone, this.jid)}/spine`, { month }).catch(() => null);
+    const found = await get<SpineMonth>(`${chatPath(this.phone, this.jid)}/spine`, { month, zone: ZONE }).catch(
+      () => null,
+    );
     if (!found) return null;
+    for (const [day, count] of found.days) this.#countSignal(day).value = count;
     if (month === monthOf(this.now.value)) this.month.value = found;
+    this.#numberSoon();
     return found;
   }
 
@@ -337,7 +349,7 @@ export class Reader {
     return known;
   }
 
-  /** How many messages a day has, once all of it has been in the window: counters of the server know the days of UTC only. */
+  /** How many messages a day has, as soon as all of it has been in the window; else its month tells. */
   #countDays(items: readonly Item[], ends: { older: boolean; newer: boolean }): void {
     for (let start = 0, end = 0; start < items.length; start = end) {
       const { day } = items[start]!;
@@ -345,6 +357,17 @@ export class Reader {
       const isWhole = (start > 0 || !ends.older) && (end < items.length || !ends.newer);
       if (isWhole) this.#countSignal(day).value = end - start;
     }
+  }
+
+  /** Not while rows come and go: nobody hears numbers before they are read. */
+  #numberSoon(): void {
+    clearTimeout(this.#numberTimer);
+    this.#numberTimer = window.setTimeout(() => {
+      const total = this.spine.value?.total;
+      if (!this.#window || !this.#list || total === undefined) return;
+      const { items, ends } = this.#window;
+      numberRows(this.#list, indexOfFirst(items, ends, total, this.month.value), total);
+    }, NUMBER_MS);
   }
 
   // Live changes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from backscroll.core.errors import BadField, NotFound
 from backscroll.core.ids import canonical, clean_text
@@ -176,6 +177,17 @@ def parse_contacts(access: Access, values: Values) -> tuple[ContactQuery, Any]:
         limit=parse_limit(values, 50),
     )
     return query, filters
+
+
+def parse_zone(values: Values, name: str = "zone") -> ZoneInfo | None:
+    """An IANA time zone; None when it was not given."""
+    text = values.get(name)
+    if not text:
+        return None
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadField(name, text[:80], "must be an IANA time zone such as Europe/Berlin") from None
 
 
 def parse_after(values: Values, name: str = "after") -> int | None:

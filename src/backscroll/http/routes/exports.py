@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct, structs
@@ -19,7 +19,7 @@ from backscroll.core.limits import EARLIEST
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Chat, Phone
 from backscroll.core.query import ChatQuery, MediaQuery, Position, ThreadQuery
 from backscroll.dialects.links import first_values
-from backscroll.dialects.native.requests import parse_phone
+from backscroll.dialects.native.requests import parse_phone, parse_zone
 from backscroll.dialects.native.transcript import moment, render_line
 from backscroll.dialects.parameters import Param
 from backscroll.formats.zip_stream import STORED_LEVEL, DosTime, ZipStream
@@ -74,14 +74,9 @@ async def _wanted(request: Request) -> Wanted:
         name = _called(found)
     elif named:
         name = " ".join(phone.name or phone.number for phone in phones[:3])
-    return Wanted(phones=phones, chat=chat, zone=_zone(values.get("zone")), name=f"{_safe(name)} (Backscroll)")
-
-
-def _zone(name: str | None) -> ZoneInfo:
-    try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadField("zone", (name or "")[:80], "must be an IANA time zone such as Europe/Berlin") from None
+    return Wanted(
+        phones=phones, chat=chat, zone=parse_zone(values) or ZoneInfo("UTC"), name=f"{_safe(name)} (Backscroll)"
+    )
 
 
 async def _ask(request: Request, question: Callable[[Reading], T]) -> T:

@@ -33,6 +33,7 @@ from backscroll.dialects.native.requests import (
     parse_month,
     parse_phone,
     parse_thread,
+    parse_zone,
 )
 from backscroll.dialects.parameters import Param
 from backscroll.formats.periskope_ids import MessageRef
@@ -129,15 +130,16 @@ def _placed(
 async def get_spine(request: Request) -> Reply:
     """How many messages each month has, or each day of ``month``."""
     phone, jid = _chat_named(request)
-    month = parse_month(first_values(request.query))
+    values = first_values(request.query)
+    month, zone = parse_month(values), parse_zone(values)
 
     def question(reading: Reading) -> bytes:
         if month is None:
             covered = Coverages(reading, time.time_ns() // 1000).of_chat(phone.no, jid)
-            return render_months(spine_of(reading, phone.no, jid), covered)
-        return render_days(spine_of(reading, phone.no, jid, month[1]), month[0])
+            return render_months(spine_of(reading, phone.no, jid, zone=zone), covered)
+        return render_days(spine_of(reading, phone.no, jid, month[1], zone), month[0])
 
-    return await answer(request, question)
+    return await answer(request, question, heavy=zone is not None)
 
 
 async def get_message(request: Request) -> Reply:
@@ -320,10 +322,16 @@ ROUTES: tuple[Route, ...] = (
         "Show how a chat spreads over time",
         get_spine,
         "Spine",
-        (PHONE, JID, Param(name="month", example="2026-03", description="The days of this month instead of months.")),
+        (
+            PHONE,
+            JID,
+            Param(name="month", example="2026-03", description="The days of this month instead of months."),
+            Param(
+                name="zone", default="UTC", description="IANA time zone of months and days.", example="Europe/Berlin"
+            ),
+        ),
         description=(
-            "Months and days are those of UTC; empty ones are left out. With the months come the times that no source "
-            "covers, oldest first."
+            "Empty months and days are left out. With the months come the times that no source covers, oldest first."
         ),
     ),
     get("/api/messages/{key}", "Show all that is known of a message", get_message, "MessageDetails", (KEY,)),

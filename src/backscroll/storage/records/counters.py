@@ -155,7 +155,10 @@ class Counter:
 
     def days(self, month: int) -> list[tuple[int, int]]:
         """Days since 1970 (UTC) of a month that have messages, with how many."""
-        first, last = start_of(MONTH, month) // DAY_US, start_of(MONTH, month + 1) // DAY_US - 1
+        return self.days_between(start_of(MONTH, month) // DAY_US, start_of(MONTH, month + 1) // DAY_US - 1)
+
+    def days_between(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Days since 1970 (UTC) from one to another that have messages, with how many."""
         return [(bucket, n) for bucket, n in self._counts(DAY, first, last) if n]
 
     def total(self, since: int | None, until: int | None) -> int:
