@@ -20,13 +20,13 @@ import msgspec
 import psycopg
 from msgspec import Struct
 from psycopg import sql
-from tests.postgres_server import Cluster, server_folder, server_user, wheel_binaries
 
 from backscroll.core.query import MessageQuery
 from backscroll.storage.store import Store, open_store
 from bench import data
 from bench.data import Loaded
 from bench.servers import family_of
+from postgres_server import Cluster, server_folder, server_user, wheel_binaries
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".bench"
