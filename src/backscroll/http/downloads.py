@@ -145,12 +145,14 @@ class _Packing(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
+        """Compress some bytes and send what comes out; how many they were."""
         view = memoryview(data)  # type: ignore[arg-type]
         if packed := self._packer.compress(view):
             self._out(packed)
         return view.nbytes
 
     def close(self) -> None:
+        """Send what the compressor still holds. A second call does nothing."""
         if not self.closed:
             self._out(self._packer.flush())
         super().close()

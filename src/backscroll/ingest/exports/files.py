@@ -31,6 +31,7 @@ class Files:
         self.kept = 0
 
     def media_of(self, line: ExportedLine) -> Media | None:
+        """The file of a line, kept in the archive; None when it names none."""
         if line.attachment is not None and line.kind != "contact":
             return self._kept(line.attachment, line.filename)
         if line.media_omitted:
@@ -77,6 +78,7 @@ class Files:
                 self._warnings.append(f"{counted(len(names), 'file')} that no line names, {what}: {shown}")
 
     def vcards_of(self, line: ExportedLine) -> tuple[str, ...] | None:
+        """The contact cards of a line; None when it has none or they cannot be read, which a warning then says."""
         if line.kind not in ("contact", "contacts") or line.attachment is None or self._media is None:
             return None
         try:

@@ -25,6 +25,7 @@ def zone_of(name: str | None) -> ZoneInfo:
 
 
 def zone_question(given: str | None, shift: int, line: ExportedLine) -> Question:
+    """Ask for the time zone when lines stand ``shift`` minutes away from messages that are known."""
     at = datetime.datetime.fromtimestamp((line.sent_at // 1_000_000) + shift * 60, datetime.UTC)
     offset = datetime.datetime.fromisoformat(line.local).replace(tzinfo=datetime.UTC) - at
     minutes = round(offset.total_seconds() / 60)

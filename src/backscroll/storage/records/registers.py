@@ -33,6 +33,7 @@ def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: i
 
 
 def join(registers: Registers, others: Registers) -> bool:
+    """Take in what others observed; whether anything is different now."""
     changed = False
     for field, observed in others.items():
         changed |= _tell(registers, field, observed)
@@ -52,5 +53,6 @@ def _strength(observed: list[Any]) -> tuple[int, int, bytes]:
 
 
 def value_of(registers: Registers, field: str) -> Any:
+    """The value that counts of a field; None when nobody told it."""
     observed = registers.get(field)
     return None if observed is None else observed[2]

@@ -372,6 +372,7 @@ class _Filters:
             self._until = end if self._until is None else min(self._until, end)
 
     def result(self) -> Filters:
+        """The filters gathered so far."""
         lists = {name: tuple(values) for name, values in self._lists.items()}
         return Filters(since=self._since, until=self._until, not_within=tuple(self._not_within), **lists)
 

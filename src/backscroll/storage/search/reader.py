@@ -74,6 +74,7 @@ class SegmentReader:
         self._fresh_places: Places | None = None
 
     def load_fresh(self, docs: Docs, places: Places, part: Part) -> None:
+        """Take in messages that are in no segment yet."""
         self._fresh_docs, self._fresh_places = docs, places
         self._parts[0] = part
 

@@ -134,6 +134,7 @@ class Docs:
 
     @classmethod
     def decode(cls, body: bytes) -> Docs:
+        """From the bytes of a row."""
         half = len(body) // 2
         return cls(unpack(body[:half], "q"), unpack(body[half:], "q"))
 
@@ -193,6 +194,7 @@ class Places:
 
     @classmethod
     def decode(cls, body: bytes) -> Places:
+        """From the bytes of a row."""
         size, months, docs = unpack(body[:12], "I")
         at = 12 + size
         ends = (at + 8 * months, at + 8 * months + 2 * docs, at + 8 * months + 4 * docs)

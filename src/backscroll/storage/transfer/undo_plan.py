@@ -104,5 +104,6 @@ class _Plan:
         return found
 
     def files_alone(self) -> int:
+        """How many media files only this import brought."""
         row = self._tx.one("count_files_alone", self._base)
         return int(row[0]) if row else 0

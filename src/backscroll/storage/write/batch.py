@@ -158,6 +158,7 @@ class Session:
             self._writer = None
 
     def finish(self) -> None:
+        """Write what was held back, and put the row of the organisation back."""
         self._begin_anew()
         save_org_state(self._tx, self._state)
 
@@ -257,6 +258,7 @@ class Writer:
         self.provenance.end()
 
     def flush(self) -> None:
+        """Write what was held back, so that it can be read."""
         self.resolver.flush()
         self.message_writer.flush()
         self.message_writer.flush_index()

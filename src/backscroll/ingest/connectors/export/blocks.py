@@ -82,6 +82,7 @@ class Heads:
         return packed >> 28, packed >> 14 & 0x3FFF, packed & 0x3FFF
 
     def clock(self, at: int) -> tuple[int, int, int]:
+        """Hour, minute and second of a line."""
         packed = self._stamps[at]
         return packed >> 12 & 31, packed >> 6 & 63, packed & 63
 
