@@ -29,12 +29,14 @@ GIVEN = {
     "message_id": ["M01", "M02", "M14", "call:C06", "N04", "B01", f"true_{ANA}_M02", "none"],
     "device_id": ["my-device", "oven", "none"],
     "id": ["none"],
+    "link": ["none"],
     "phone": [SHOP, OVEN],
     "jid": PEOPLE,
     "key": [CAKE, f"{SHOP}:true_{ANA}_M02", f"{OVEN}:false_{ANA}_OVEN1", "none"],
 }
-UNLIKE = ("/api/session", "/api/events")
-"""A session names its token, which each archive makes for itself; a stream has no end to wait for."""
+UNLIKE = ("/api/session", "/api/events", "/api/exports/zip")
+"""A session names its token, which each archive makes for itself; a stream has no end to wait for; the texts in a ZIP
+archive are dated by the clock."""
 QUERIES = {
     "periskope": [
         "",
@@ -67,7 +69,7 @@ class Copy:
         media = MediaStore(folder / "media", load_or_make_key(folder / "secret.key"))
         import_jsonl(self.store, media, io.BytesIO(exported))
         self.org = self.store.list_orgs()[0]
-        settings = load({}, {"rate_limit": 0, "public_url": "https://archive.test"}, directory=folder)
+        settings = load({}, {"rate_limit": 0, "public_url": "https://archive.test", "data": str(folder)}, directory=folder)
         self.app = build_app(self.store, media, settings)
         token = self.store.create_token(self.org.no, "test")
         self.headers = {"authorization": f"Bearer {token.secret}"}
