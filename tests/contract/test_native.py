@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from backscroll.core.events import (
+    Batch,
     MessageEdited,
     MessageRevoked,
     PollVoted,
     ReactionSet,
     ReceiptSet,
 )
+from backscroll.core.imports import NewImport
 from backscroll.core.model import Media, Member, Poll, Quote
 from contract.world import SECOND, Client, Teller, World, known_as, micros, same_person, user
 
@@ -290,6 +292,19 @@ def test_an_original_is_shown_as_it_was_received(shelf: Shelf) -> None:
     shelf.world.tell(shelf.teller.message(GROUP, "3EB002", NOON, "hi", BEN))
     other = quote(shelf.thread()["items"][1]["key"], safe="")
     assert shelf.client.ask(f"/api/messages/{other}/original").status_code == 404
+
+
+def test_the_feed_goes_on_past_contacts_whom_an_undone_import_took_away(shelf: Shelf) -> None:
+    store, org = shelf.world.store, shelf.world.org.no
+    after = store.version(org)
+    begun = store.begin_import(org, NewImport(kind="export", file="a.txt"))
+    told = (known_as(CAT, "Cat"), shelf.teller.message(CAT, "C1", NOON, "hello"))
+    store.as_import(begun.id).apply(org, Batch(source="export", events=told))
+    store.finish_import(org, begun.id, {})
+    store.undo_import(org, begun.id)
+    feed = shelf.client.json(f"/api/changes?after={after}&limit=1000")
+    assert feed["next"] == store.version(org)
+    assert "contact.updated" not in {change["type"] for change in feed["items"]}
 
 
 # ---------------------------------------------------------------------- chats, spine, media, contacts, phones

@@ -81,7 +81,9 @@ def _reactions(reading: Reading, message: ArchivedMessage, aspects: Sequence[str
     found = []
     own = {number for phone, number in reading.names.phones.values() if phone.jid == message.phone.jid}
     for change in filter(None, map(reaction_of, aspects)):
-        contact = reading.names.contact_row(change.actor)
+        contact = reading.names.standing((change.actor,)).get(change.actor)
+        if contact is None:
+            continue
         now = next((reaction for reaction in message.reactions if reaction.sender == contact.jid), None)
         gone = Reaction(sender=contact.jid, emoji="", at=None, from_me=contact.contact in own)
         found.append(ReactionChanged(now or gone, change.is_first))
@@ -118,8 +120,7 @@ def _contacts(reading: Reading, phones: Sequence[int], contacts: set[int]) -> di
     for chunk in _chunks(contacts - known):
         params = {"org": reading.org, "phones": phones, "chats": chunk}
         known.update(chat for (chat,) in reading.tx.all("with_chat", params))
-    reading.names.load(known)
-    return {contact: reading.names.contact_row(contact).jid for contact in known}
+    return {contact: row.jid for contact, row in reading.names.standing(known).items()}
 
 
 def _chunks(nos: set[int]) -> Iterator[list[int]]:

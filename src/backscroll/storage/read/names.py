@@ -60,6 +60,12 @@ class Names:
         contact_row = self._contacts[contact]
         return contact_row if contact_row.merged_into is None else self.contact_row(contact_row.merged_into)
 
+    def standing(self, contacts: Iterable[int]) -> dict[int, ContactRow]:
+        """The rows of those contacts that are still there: an undone import takes away whom it alone told of."""
+        wanted = set(contacts)
+        self.load(wanted)
+        return {contact: self.contact_row(contact) for contact in wanted if contact in self._contacts}
+
     def find(self, jid: str) -> ContactRow | None:
         """The contact of a JID in any spelling."""
         jid = ids.canonical(jid)
