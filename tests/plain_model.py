@@ -54,13 +54,14 @@ class Rows:
         for name in observed.keys() & {"contact", "chat", "sender", "actor", "target"}:
             observed[name] = "all" if name == "chat" and observed[name] == 0 else self._jids[observed[name]]
         if "phone" in observed:
-            observed["phone"] = self._phones[observed["phone"]]
+            observed["phone"] = self._phones[observed["phone"]] if observed["phone"] else "everybody"
         return observed
 
     def whole(self) -> dict[str, list[dict[str, Any]]]:
         counted = " OR ".join(f"{column} <> 0" for column in COLUMNS)
         return {
             "contacts": self.table("contacts", "AND merged_into IS NULL"),
+            "contact_facts": self.table("contact_facts"),
             "aliases": self.table("aliases"),
             "merges": self.table("merges"),
             "chats": self.table("chats"),
@@ -73,7 +74,15 @@ class Rows:
 
 def canonical(store: Store, sql: PlainSql, org: int) -> dict[str, Any]:
     """All that an archive holds and shows, but for what depends on arrival."""
-    return {"rows": Rows(sql, org).whole(), "shown": _shown(store, org)}
+    phones = [phone.no for phone in store.list_phones(org)]
+    seen = {str(at): _names_seen(store, org, no) for at, no in enumerate(phones)}
+    return {"rows": Rows(sql, org).whole(), "shown": _shown(store, org), "seen": seen}
+
+
+def _names_seen(store: Store, org: int, phone: int) -> list[str]:
+    """Contacts as a reader of one phone sees them."""
+    everybody = tuple(phone.no for phone in store.list_phones(org))
+    return _sorted(store.seen_by([phone]).list_contacts(ContactQuery(org=org, phones=everybody)).contacts)
 
 
 def _shown(store: Store, org: int) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_text_has_whatsapps_own_id_which_is_inside_metas() -> None:
     told = events("messages", contacts=contacts, messages=[incoming(type="text", text={"body": "Any color?"})])
     key = MessageKey(OWN, USER, INSIDE, USER)
     assert told == [
-        ContactSeen(jid=USER, push_name="Sheena Nelson"),
+        ContactSeen(jid=USER, phone=OWN, push_name="Sheena Nelson"),
         MessageSeen(Message(key=key, sent_at=MICROS, from_me=False, text="Any color?")),
     ]
 
@@ -88,7 +88,7 @@ def test_a_user_without_a_number_is_known_by_the_business_scoped_id() -> None:
     contacts = [{"profile": {"name": "Sheena", "username": "sheena"}, "user_id": BSUID}]
     row = {"from_user_id": BSUID, "id": WAMID, "timestamp": str(SECONDS), "type": "text", "text": {"body": "hi"}}
     contact, seen = events("messages", contacts=contacts, messages=[row])
-    assert contact == ContactSeen(jid=BSUID, push_name="Sheena", extras={"username": "sheena"})
+    assert contact == ContactSeen(jid=BSUID, phone=OWN, push_name="Sheena", extras={"username": "sheena"})
     assert isinstance(seen, MessageSeen)
     assert (seen.message.key.chat, seen.message.key.sender) == (BSUID, BSUID)
 
@@ -241,8 +241,8 @@ def test_the_phones_address_book_comes_and_goes() -> None:
     row = {"type": "contact", "contact": contact, "action": "add", "metadata": {"timestamp": str(SECONDS)}}
     gone = row | {"action": "remove", "contact": {"phone_number": "16505551234"}}
     assert events("smb_app_state_sync", state_sync=[row, gone]) == [
-        ContactSeen(jid=USER, at=MICROS, name="Pablo Morales", is_saved=True),
-        ContactSeen(jid=USER, at=MICROS, is_saved=False),
+        ContactSeen(jid=USER, phone=OWN, at=MICROS, name="Pablo Morales", is_saved=True),
+        ContactSeen(jid=USER, phone=OWN, at=MICROS, is_saved=False),
     ]
 
 

@@ -248,7 +248,7 @@ def test_chats_contacts_and_groups() -> None:
         {"remoteJid": "49151@s.whatsapp.net"},
     ]
     assert events("contacts.update", contacts) == [
-        ContactSeen(jid=JOHN, at=MICROS, push_name="John", image="https://x")
+        ContactSeen(jid=JOHN, phone=OWN, at=MICROS, push_name="John", image="https://x")
     ]
     assert events("contacts.upsert", {"remoteJid": JOHN, "pushName": "628123456789", "profilePicUrl": None}) == []
     people = [{"id": JOHN_LID, "phoneNumber": JOHN, "admin": "superadmin"}]

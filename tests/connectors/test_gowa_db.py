@@ -425,8 +425,8 @@ def test_whatsapp_db_tells_people_numbers_and_settings(store: ChatStorage, whats
         PhoneSeen(jid=ME, name="Ann"),
         NumberMapped(lid="999111@lid", jid=ME),
         NumberMapped(lid="777222@lid", jid=BOB),
-        ContactSeen(jid=BOB, name="Bob Smith", push_name="bobby", is_saved=True),
-        ContactSeen(jid=CAROL, business_name="Carol's", is_business=True),
+        ContactSeen(jid=BOB, phone=ME, name="Bob Smith", push_name="bobby", is_saved=True),
+        ContactSeen(jid=CAROL, phone=ME, business_name="Carol's", is_business=True),
         ChatSeen(
             phone=ME,
             chat=BOB,

@@ -406,7 +406,9 @@ def test_hidden_ids_meet_their_numbers_first(newest: Msgstore) -> None:
     newest.message(BOB_LID, "A1", AT, "Hello")
     events = told(newest.done())
     assert events[0] == NumberMapped(lid=BOB_LID, jid=BOB)
-    assert of(ContactSeen, events) == [ContactSeen(jid="777@lid", push_name="Dee", extras={"username": "dee.bakes"})]
+    assert of(ContactSeen, events) == [
+        ContactSeen(jid="777@lid", phone=ME, push_name="Dee", extras={"username": "dee.bakes"})
+    ]
     assert of(MessageSeen, events)[0].message.key.chat == BOB_LID
 
 
@@ -435,9 +437,9 @@ def test_names_from_the_list_of_contacts(newest: Msgstore, tmp_path: Path) -> No
     names.row("wa_group_descriptions", jid=GROUP, description="All who bake")
     events = told(newest.done(), names.done())
     assert of(ContactSeen, events) == [
-        ContactSeen(jid=BOB, name="Bob Baker", push_name="bobby", is_saved=True, extras={"about": "At work"}),
-        ContactSeen(jid=CY, name="Cy Rye", is_saved=True),
-        ContactSeen(jid=BOB, business_name="Bob's Bread", is_business=True),
+        ContactSeen(jid=BOB, phone=ME, name="Bob Baker", push_name="bobby", is_saved=True, extras={"about": "At work"}),
+        ContactSeen(jid=CY, phone=ME, name="Cy Rye", is_saved=True),
+        ContactSeen(jid=BOB, phone=ME, business_name="Bob's Bread", is_business=True),
     ]
     assert of(ChatSeen, events) == [ChatSeen(phone=ME, chat=GROUP, description="All who bake")]
 

@@ -102,7 +102,7 @@ EXAMPLES: list[tuple[dict[str, Any], Event]] = [
         {"type": "chat", "chat": CHAT, "name": "Team", "labels": ["x"], "archived": True},
         ChatSeen(phone=OWN, chat=CHAT, name="Team", labels=("x",), archived=True),
     ),
-    ({"type": "contact", "jid": CHAT, "name": "John"}, ContactSeen(jid=CHAT, name="John", is_saved=True)),
+    ({"type": "contact", "jid": CHAT, "name": "John"}, ContactSeen(jid=CHAT, phone=OWN, name="John", is_saved=True)),
     ({"type": "number", "lid": "1@lid", "jid": CHAT}, NumberMapped(lid="1@lid", jid=CHAT)),
 ]
 

@@ -308,8 +308,10 @@ SELECT org, n, 1 + n % {PHONES_OF_ORG}, 10 + n * 7919::bigint % {CHATS}, 5, 'ID'
 FROM generate_series(1, {ROWS}) n, generate_series(1, 2) org;
 INSERT INTO search_full (org, segment, part, body) SELECT org, n / 1024, n % 1024, CAST(repeat('x', 100) AS BYTEA)
 FROM generate_series(1, 8192) n, generate_series(1, 2) org;
-INSERT INTO contacts (org, contact, jid, kind, stored_at, changed_at)
-SELECT 1, n, n || '@s.whatsapp.net', 'user', 1, 1 FROM generate_series(1, 1000) n;
+INSERT INTO contacts (org, contact, jid, kind, stored_at, changed_at, told_by)
+SELECT 1, n, n || '@s.whatsapp.net', 'user', 1, 1, -(n % 2) FROM generate_series(1, 1000) n;
+INSERT INTO contact_facts (org, contact, phone, facts, is_named)
+SELECT 1, n, phone, '{{}}', 0 FROM generate_series(1, 1000, 2) n, generate_series(1, 3) phone;
 INSERT INTO tallies (org, phone, chat, level, bucket, plain_in, plain_out, media_in, media_out, calls_in, calls_out,
     notices_in, notices_out)
 SELECT 1, phone, chat, 0, month, 1, 0, 0, 0, 0, 0, 0, 0
@@ -354,6 +356,7 @@ def rows_touched(plan: str) -> int:
 LOW, HIGH = -(10**15), 10**15
 DEEP = {"low": 15_000 * 60_000_000, "high": 15_100 * 60_000_000, "offset": 40}
 FIRST = {"limit": 50, "offset": 0}
+SEEN = {"sees_all": 0, "viewer": (1,)}
 NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
 
 
@@ -378,8 +381,9 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("last_in_chat", "messages_chat", {"phone": 1, "chat": 10}, 1),
         ("dump_messages", "messages_chat", {"phone": 1, "chat": 10, "at": 0, "id": "", "limit": 100}, 100),
         ("rows_by_no", "messages_pkey", {"nos": [1, 2, 3]}, 3),
-        ("count_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0}, 1000),
-        ("list_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0} | FIRST, 1000),
+        ("count_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0} | SEEN, 1000),
+        ("list_contacts", "messages_sender", {"phones": (1,), "saved_only": 0, "everybody": 0} | SEEN | FIRST, 1000),
+        ("read_contacts_seen", "contact_facts_pkey", {"contacts": list(range(1, 21)), "phones": (0, 1)}, 40),
         ("is_known_to", "messages_sender", {"phones": (1,), "contact": 7}, 1),
         ("glance_at_chats", "messages_chat", {"phones": (1,), "chats": (10, 11)}, 24),
         ("annotations_of_messages", "addons_pkey", {"nos": [10, 20, 30]}, 3),

@@ -196,6 +196,7 @@ def facts(where: Where) -> st.SearchStrategy[Observed]:
     contact_seen = st.builds(
         ContactSeen,
         jid=PERSONS,
+        phone=st.sampled_from([None, ONE, ONE, TWO]),
         at=MAYBE_TIMES,
         name=st.sampled_from([None, "Anna", "A."]),
         push_name=st.sampled_from([None, "anna"]),

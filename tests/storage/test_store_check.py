@@ -10,6 +10,7 @@ import pytest
 from backscroll.core.errors import NotFound, StorageError
 from backscroll.core.events import (
     Batch,
+    ContactSeen,
     Event,
     MediaHeld,
     MessageEdited,
@@ -35,6 +36,7 @@ DERIVED = "columns of a message that follow from others"
 COUNTER = "counter"
 SEARCH = "text can be searched"
 ALIAS = "contact is found by its JID"
+BY_PHONE = "facts of a contact are those of its phones"
 MERGE = "merge that goes on has its contacts"
 ROW = "row can be decoded"
 GAPS = "change feed without gaps"
@@ -88,6 +90,11 @@ DAMAGES: list[tuple[str, str]] = [
     ("UPDATE contacts SET facts = '{\"name\":[1' WHERE merged_into IS NULL", "contact can be decoded"),
     ("UPDATE contacts SET kind = 'group' WHERE kind = 'user'", "contact can be decoded"),
     ("UPDATE contacts SET push_name = 'Somebody' WHERE merged_into IS NULL", "names of a contact are what was told"),
+    ("UPDATE contact_facts SET facts = '{\"name\":[1' WHERE phone > 0", BY_PHONE),
+    ("DELETE FROM contact_facts WHERE phone > 0", BY_PHONE),
+    ("UPDATE contact_facts SET phone = 4242 WHERE phone > 0", BY_PHONE),
+    ("UPDATE contact_facts SET facts = replace(facts, 'Benjamin', 'Bob')", BY_PHONE),
+    ("UPDATE contacts SET told_by = 4242 WHERE told_by = 0 AND merged_into IS NULL", BY_PHONE),
     ("UPDATE contacts SET merged_into = 4242 WHERE merged_into IS NOT NULL", "merged contact has a successor"),
     (
         "INSERT INTO merges SELECT org, contact, 4242, 1 FROM contacts WHERE merged_into > 0",
@@ -206,6 +213,8 @@ def fill(database: str | None, tmp_path: Path) -> None:
         ReceiptSet(target=Target(phone, CHAT, "M1"), ack=4, participant=BEN, at=MORNING),
         ReactionSet(target=Target(phone, CHAT, "M1"), by=LID, emoji="👍"),
         ReactionSet(target=Target(phone, CHAT, "M1"), by=BEN, emoji="👍"),
+        ContactSeen(jid=BEN, phone=phone, name="Ben", at=MORNING),
+        ContactSeen(jid=BEN, name="Benjamin", at=MORNING + 1),
     ]
     store.apply(org, Batch(source="webhook", events=events, raw=b'{"what":"came"}'))
     store.apply(org, Batch(source="webhook", events=[NumberMapped(lid=LID, jid=BEN), *events]))

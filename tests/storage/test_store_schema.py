@@ -154,7 +154,7 @@ def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
     return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", flat).fetchall()]
 
 
-KNOWN = {"saved_only": 0, "everybody": 0}
+KNOWN = {"saved_only": 0, "everybody": 0, "sees_all": 0, "viewer": (1,)}
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,8 @@ KNOWN = {"saved_only": 0, "everybody": 0}
         ("rows_of_chat", {"chat": 1}, "messages_chat (org=? AND phone=? AND chat=?)"),
         ("count_contacts", KNOWN, "messages_sender (org=? AND sender=? AND phone=?)"),
         ("list_contacts", KNOWN, "messages_sender (org=? AND sender=? AND phone=?)"),
+        ("list_contacts", KNOWN | {"saved_only": 1}, "PRIMARY KEY (org=? AND contact=? AND phone=?)"),
+        ("read_contacts_seen", {"contacts": (1, 2)}, "PRIMARY KEY (org=? AND contact=? AND phone=?)"),
         ("is_known_to", {"contact": 7}, "messages_sender (org=? AND sender=? AND phone=?)"),
         ("with_chat", {}, "chats_1 (org=? AND phone=? AND chat=?)"),
         ("changes_since", {"seq": 5}, "PRIMARY KEY (org=? AND seq>?)"),

@@ -109,9 +109,13 @@ class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True
 
 
 class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_defaults=True):
-    """A person or other contact, as the source knows them; whatever it does not tell is None."""
+    """A person or other contact, as the source knows them; whatever it does not tell is None.
+
+    ``phone`` is the own phone whose address book it is. None tells it to everybody, also to readers of other phones.
+    """
 
     jid: str
+    phone: str | None = None
     at: int | None = None
     name: str | None = None
     push_name: str | None = None

@@ -49,8 +49,8 @@ def check(event: events.Event) -> None:
             _check_jids(phone=phone, chat=chat)
             names = ("at", "created_at", "updated_at", "muted_until", "last_message_at")
             _check_times(**{name: getattr(event, name) for name in names})
-        case events.ContactSeen(jid=jid, at=at):
-            _check_jids(jid=jid)
+        case events.ContactSeen(phone=phone, jid=jid, at=at):
+            _check_jids(phone=phone, jid=jid)
             _check_times(at=at)
         case events.NumberMapped(lid=lid, jid=jid):
             _check_jids(lid=lid, jid=jid)

@@ -274,6 +274,11 @@ class Access(Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] = frozenset({"read"})
     token_id: str | None = None
 
+    @property
+    def viewer(self) -> frozenset[int] | None:
+        """The phones of whose sources this reader sees names of contacts; None sees all names."""
+        return frozenset(phone.no for phone in self.phones) if self.scoped else None
+
 
 class Reaction(Struct, frozen=True, kw_only=True):
     """What one person put to a message last. ``at`` is None where no source told."""

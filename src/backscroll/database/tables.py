@@ -40,8 +40,9 @@ TABLES: tuple[Table, ...] = (
     _table(
         "contacts",
         "contact",
-        "jid lid kind name push_name business_name facts merged_into stored_at changed_at imported",
+        "jid lid kind name push_name business_name facts merged_into stored_at changed_at imported told_by",
     ),
+    _table("contact_facts", "contact phone", "facts is_named"),
     _table("aliases", "jid", "contact"),
     _table("merges", "contact", "into_contact created_at"),
     _table("chats", "phone chat", "last_at has_media exported facts seq stored_at changed_at imported"),

@@ -322,7 +322,7 @@ class Server:
         varying = tuple([headers.get(name) for name in route.vary])
         # Whatever else changes about a phone changes the version too.
         phones = tuple([phone.no for phone in access.phones])
-        return exchange.path, scope["query_string"], access.org.no, phones, varying, host
+        return exchange.path, scope["query_string"], access.org.no, access.scoped, phones, varying, host
 
     async def _request(
         self, exchange: Exchange, match: Match, access: Access | None, scope: Scope, receive: Receive

@@ -71,7 +71,7 @@ class Feeds:
         self._look_seconds = look_seconds
         self._orgs: dict[int, _Organisation] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._shared: OrderedDict[tuple[str, int, tuple[int, ...], int], asyncio.Future[Any]] = OrderedDict()
+        self._shared: OrderedDict[tuple[str, int, bool, tuple[int, ...], int], asyncio.Future[Any]] = OrderedDict()
         self._closed = asyncio.Event()
 
     def follow(self, org: int) -> None:
@@ -114,10 +114,12 @@ class Feeds:
     async def read(self, access: Access, after: int, way: Way[P]) -> P:
         """What these phones' readers see after a place. Those who ask for the same share the answer."""
         phones = tuple(phone.no for phone in access.phones)
-        key = (way.name, access.org.no, phones, after)
+        key = (way.name, access.org.no, access.scoped, phones, after)
         found = self._shared.get(key)
         if found is None:
-            work = partial(self._store.ask, access.org.no, lambda reading: way.read(reading, access, after))
+            work = partial(
+                self._store.seen_by(access.viewer).ask, access.org.no, lambda reading: way.read(reading, access, after)
+            )
             found = self._shared[key] = asyncio.ensure_future(self._workers.run(work, org=access.org.no, heavy=True))
             found.add_done_callback(lambda done: done.cancelled() or done.exception())
             while len(self._shared) > MAX_SHARED:

@@ -77,6 +77,11 @@ class Request(Struct, frozen=True, kw_only=True):
         assert self.access is not None, "this route is open: nobody has been authenticated"
         return self.access
 
+    @property
+    def archive(self) -> Store:
+        """The archive as the credential's reader may see it; which messages are read is for each question to say."""
+        return self.app.store.seen_by(self.granted.viewer)
+
     def shown(self, phone: Phone) -> Phone:
         """The phone with the state to show: a live source's, else what the settings say of an archive's phones."""
         state = self.app.settings.archive_phone_state

@@ -435,8 +435,8 @@ def _needs_source(line: Line) -> bool:
     match line.event:
         case MessageSeen() | RawKept():
             return True
-        case ContactSeen(jid=jid) as contact:
-            return contact != ContactSeen(jid=jid)
+        case ContactSeen(jid=jid, phone=phone) as contact:
+            return contact != ContactSeen(jid=jid, phone=phone)
         case ChatSeen(phone=phone, chat=chat) as told:
             return told != ChatSeen(phone=phone, chat=chat)
         case _:

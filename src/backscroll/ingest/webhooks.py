@@ -261,7 +261,9 @@ def _phone_of(event: Event) -> str | None:
             return canonical(message.key.phone)
         case events.ChatSeen(phone=phone):
             return canonical(phone)
-        case events.ContactSeen() | events.NumberMapped():
+        case events.ContactSeen(phone=phone):
+            return None if phone is None else canonical(phone)
+        case events.NumberMapped():
             return None
         case events.PhoneSeen(jid=jid):
             return canonical(jid)

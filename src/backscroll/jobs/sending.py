@@ -204,7 +204,8 @@ class EndpointSender:
         return time.time_ns() // 1000
 
     def _send(self, one: Queued, webhook: Webhook, keys: Secrets, access: Access) -> tuple[Outcome, int]:
-        (happened,) = self._store.ask(self._org.no, lambda reading: happenings(reading, [(one.id, one.event)]))
+        store = self._store.seen_by(webhook.phones)
+        (happened,) = store.ask(self._org.no, lambda reading: happenings(reading, [(one.id, one.event)]))
         now = time.time_ns() // 1000
         first_at, attempts = one.first_at or now, one.attempts + 1
         if happened is None:

@@ -40,6 +40,16 @@ DELETE FROM tallies WHERE org = :org;
 
 -- ------------------------------------------------------------------ messages and what was told of them
 
+-- name: contact_facts_after
+SELECT f.contact, f.phone, f.facts, f.is_named, c.told_by, c.facts
+FROM contact_facts f LEFT JOIN contacts c ON c.org = f.org AND c.org = :org AND c.contact = f.contact
+WHERE f.org = :org AND (f.contact, f.phone) > (:contact, :phone) ORDER BY f.contact, f.phone LIMIT :limit;
+
+-- name: contacts_told_by
+-- How many rows stand for those of whom the sources of several phones told, and who it was of the others.
+SELECT c.contact, c.told_by, (SELECT COUNT(*) FROM contact_facts f WHERE f.org = :org AND f.contact = c.contact)
+FROM contacts c WHERE c.org = :org AND c.told_by <> 0 AND c.contact > :after ORDER BY c.contact LIMIT :limit;
+
 -- name: rows_of_contacts
 -- Which of these chats and senders are there, and what they were merged into.
 SELECT contact, merged_into FROM contacts WHERE org = :org AND contact IN (:contacts*);
@@ -76,7 +86,8 @@ UPDATE messages SET flags = :flags, fts = :fts, client_ref = :client_ref WHERE o
 -- ------------------------------------------------------------------ contacts, phones, tokens
 
 -- name: contacts_after
-SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported,
+    told_by
 FROM contacts WHERE org = :org AND contact > :after ORDER BY contact LIMIT :limit;
 
 -- name: aliases_after

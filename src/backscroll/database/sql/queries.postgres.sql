@@ -61,7 +61,7 @@ WHERE org = :org AND no IN (:nos*) AND CASE WHEN phone IN (:phones*) AND chat IN
     AND (flags & :mask) = :want AND text IS NOT NULL;
 
 -- name: refresh_statistics
-ANALYZE heads, phones, contacts, aliases, chats, messages, tellings, addons, tallies, changes, files, raws,
+ANALYZE heads, phones, contacts, contact_facts, aliases, chats, messages, tellings, addons, tallies, changes, files, raws,
     search_segments, search_tombstones, search_fresh, search_young, search_full;
 
 -- name: integrity_check

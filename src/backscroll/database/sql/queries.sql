@@ -110,16 +110,39 @@ INSERT INTO contacts (org, contact, jid, lid, kind, name, push_name, business_na
 VALUES (:org, :contact, :jid, :lid, :kind, NULL, NULL, NULL, NULL, :now, :now, :imported);
 
 -- name: read_contacts
-SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported, told_by
 FROM contacts WHERE org = :org AND contact IN (:contacts*);
+
+-- name: read_contacts_seen
+-- The same, with what some phones told of each contact of whom several told: a row for each of them, or one without.
+-- The contacts are said twice, so that PostgreSQL looks up the facts instead of reading all of these phones.
+SELECT c.contact, c.jid, c.lid, c.kind, c.name, c.push_name, c.business_name, c.facts, c.merged_into, c.stored_at,
+    c.changed_at, c.imported, c.told_by, f.facts
+FROM contacts c LEFT JOIN contact_facts f
+    ON f.org = c.org AND f.org = :org AND f.contact = c.contact AND f.contact IN (:contacts*) AND f.phone IN (:phones*)
+        AND c.told_by = -1
+WHERE c.org = :org AND c.contact IN (:contacts*);
+
+-- name: read_contact_facts
+SELECT contact, phone, facts FROM contact_facts WHERE org = :org AND contact IN (:contacts*);
+
+-- name: save_contact_facts
+INSERT INTO contact_facts (org, contact, phone, facts, is_named) VALUES (:org, :contact, :phone, :facts, :is_named)
+ON CONFLICT (org, contact, phone) DO UPDATE SET facts = excluded.facts, is_named = excluded.is_named;
+
+-- name: delete_contact_facts
+DELETE FROM contact_facts WHERE org = :org AND contact = :contact AND phone = :phone;
+
+-- name: delete_all_contact_facts
+DELETE FROM contact_facts WHERE org = :org AND contact = :contact;
 
 -- name: save_contact
 UPDATE contacts SET jid = :jid, lid = :lid, kind = :kind, name = :name, push_name = :push_name,
-    business_name = :business_name, facts = :facts, changed_at = :now, imported = :imported
+    business_name = :business_name, facts = :facts, changed_at = :now, imported = :imported, told_by = :told_by
 WHERE org = :org AND contact = :contact;
 
 -- name: merge_contact
-UPDATE contacts SET merged_into = :into, facts = NULL, changed_at = :now WHERE org = :org AND contact = :contact;
+UPDATE contacts SET merged_into = :into, facts = NULL, told_by = 0, changed_at = :now WHERE org = :org AND contact = :contact;
 
 -- name: redirect_merged
 -- Keeps merged_into one step long: what was merged into the loser now goes to the winner.
@@ -134,10 +157,14 @@ ORDER BY contact;
 -- Everybody, or those whom some phones know: by a chat, by a message, or as themselves. For a bare EXISTS the planners read
 -- all messages of the phones, for each contact. The number is asked for because SQLite prefers any index that has all
 -- columns; the sender is said twice because PostgreSQL takes a sender for frequent, and so hopes to meet one soon.
-SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported
+SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported, told_by
 FROM contacts
 WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
-    AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
+    AND (:saved_only = 0
+        OR ((:sees_all = 1 OR told_by = 0 OR told_by IN (:viewer*))
+            AND (name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL))
+        OR (told_by = -1 AND EXISTS (SELECT 1 FROM contact_facts f WHERE f.org = :org AND f.contact = contacts.contact
+            AND (f.phone = 0 OR f.phone IN (:viewer*)) AND f.is_named = 1)))
     AND (:everybody = 1
         OR contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
         OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
@@ -148,7 +175,11 @@ ORDER BY jid LIMIT :limit OFFSET :offset;
 -- name: count_contacts
 SELECT COUNT(*) FROM contacts
 WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
-    AND (:saved_only = 0 OR name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL)
+    AND (:saved_only = 0
+        OR ((:sees_all = 1 OR told_by = 0 OR told_by IN (:viewer*))
+            AND (name IS NOT NULL OR push_name IS NOT NULL OR business_name IS NOT NULL))
+        OR (told_by = -1 AND EXISTS (SELECT 1 FROM contact_facts f WHERE f.org = :org AND f.contact = contacts.contact
+            AND (f.phone = 0 OR f.phone IN (:viewer*)) AND f.is_named = 1)))
     AND (:everybody = 1
         OR contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
         OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
@@ -674,6 +705,13 @@ ORDER BY sent_at, id LIMIT :limit;
 -- name: search_names
 SELECT contact, jid, lid, kind, name, push_name, business_name FROM contacts WHERE org = :org AND merged_into IS NULL;
 
+-- name: search_names_told
+SELECT contact, jid, lid, kind, told_by, name, push_name, business_name FROM contacts
+WHERE org = :org AND merged_into IS NULL;
+
+-- name: search_facts_seen
+SELECT contact, facts FROM contact_facts WHERE org = :org AND phone IN (:phones*);
+
 -- name: numbers_after
 SELECT no FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
 
@@ -902,7 +940,8 @@ ORDER BY phone, jid LIMIT :limit;
 -- name: named_alone
 -- What an import names, and how many others name the same, or knew it before (imported 0).
 SELECT f.phone, f.jid,
-    (SELECT COUNT(*) FROM import_facts o WHERE o.org = :org AND o.jid = f.jid AND o.phone = f.phone AND o.import <> f.import)
+    (SELECT COUNT(*) FROM import_facts o WHERE o.org = :org AND o.jid = f.jid AND o.import <> f.import
+        AND CASE WHEN f.phone > 0 THEN o.phone = f.phone ELSE o.phone <= 0 END)
     + CASE WHEN f.phone > 0
         THEN (SELECT COUNT(*) FROM aliases a JOIN chats c ON c.org = a.org AND c.chat = a.contact
             WHERE a.org = :org AND c.org = :org AND a.jid = f.jid AND c.phone = f.phone AND c.imported = 0)
@@ -910,7 +949,7 @@ SELECT f.phone, f.jid,
             WHERE a.org = :org AND k.org = :org AND a.jid = f.jid AND k.imported = 0)
             + (SELECT COUNT(*) FROM phones p WHERE p.org = :org AND p.jid = f.jid) END
 FROM import_facts f
-WHERE f.org = :org AND f.import = :import AND (f.phone > :phone OR (f.phone = :phone AND f.jid > :jid))
+WHERE f.org = :org AND f.import = :import AND f.phone >= 0 AND (f.phone > :phone OR (f.phone = :phone AND f.jid > :jid))
 ORDER BY f.phone, f.jid LIMIT :limit;
 
 -- name: count_files_alone
@@ -920,8 +959,11 @@ SELECT COUNT(*) FROM import_files f WHERE f.org = :org AND f.import = :import
 -- name: delete_import_facts
 DELETE FROM import_facts WHERE org = :org AND import = :import AND phone = :phone AND jid = :jid;
 
--- name: facts_by_jid
-SELECT import, jid, facts FROM import_facts WHERE org = :org AND phone = :phone AND jid IN (:jids*) ORDER BY import, jid;
+-- name: chat_facts_by_jid
+SELECT facts FROM import_facts WHERE org = :org AND phone = :phone AND jid IN (:jids*);
+
+-- name: contact_facts_by_jid
+SELECT -phone, facts FROM import_facts WHERE org = :org AND phone <= 0 AND jid IN (:jids*);
 
 -- name: told_jids
 -- Who knows which of some JIDs, and whether more was told than that it is somebody's whom another JID names too.
@@ -1021,7 +1063,12 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.chat = :co
 SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.phone = :phone)
     OR EXISTS (SELECT 1 FROM spans s WHERE s.org = :org AND s.phone = :phone)
     OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone = :phone)
-    OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone);
+    OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone)
+    -- Others than the import that is being taken back, who told of contacts as this phone knows them.
+    OR EXISTS (SELECT 1 FROM import_facts f WHERE f.org = :org AND f.phone = -:phone AND f.import <> :import)
+    OR EXISTS (SELECT 1 FROM contacts c WHERE c.org = :org AND c.told_by = :phone AND c.imported = 0)
+    OR EXISTS (SELECT 1 FROM contact_facts k JOIN contacts c ON c.org = k.org AND c.contact = k.contact
+        WHERE k.org = :org AND c.org = :org AND k.phone = :phone AND c.imported = 0);
 
 -- name: delete_phone
 DELETE FROM phones WHERE org = :org AND phone = :phone;
@@ -1088,7 +1135,7 @@ SELECT phone, chat, id, sender FROM messages WHERE org = :org GROUP BY id, phone
 
 -- name: dump_contacts
 -- Parties in the order of their main JIDs: the primary key of aliases has that order.
-SELECT c.contact, c.jid, c.facts FROM aliases a
+SELECT c.contact, c.jid, c.told_by, c.facts FROM aliases a
 JOIN contacts c ON c.org = a.org AND c.contact = a.contact AND c.jid = a.jid
 WHERE a.org = :org AND a.jid > :after ORDER BY a.jid LIMIT :limit;
 

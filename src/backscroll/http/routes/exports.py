@@ -81,7 +81,7 @@ async def _wanted(request: Request) -> Wanted:
 
 async def _ask(request: Request, question: Callable[[Reading], T]) -> T:
     org = request.granted.org.no
-    return await request.app.workers.run(lambda: request.app.store.ask(org, question), org=org, heavy=True)
+    return await request.app.workers.run(lambda: request.archive.ask(org, question), org=org, heavy=True)
 
 
 def _called(chat: Chat) -> str:

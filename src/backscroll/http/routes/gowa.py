@@ -70,6 +70,7 @@ from backscroll.http.links import links_of
 from backscroll.http.messages import CSV, Made, OfChats, Reply, Request, reply_of
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.routes.unsupported import unsupported
+from backscroll.storage.store import Store
 
 DEVICE = X_DEVICE.name.lower()
 
@@ -88,6 +89,11 @@ def device_of(request: Request) -> Phone:
     return parse_device(request.granted, request.headers.get(DEVICE), first_values(request.query))
 
 
+def seen(request: Request, device: tuple[int, ...]) -> Store:
+    """The archive as the device sees it: each has an address book of its own."""
+    return request.app.store.seen_by(device)
+
+
 async def list_messages(request: Request) -> Reply:
     """A page of one chat's messages, newest first."""
     access, links, options = request.granted, links_of(request), options_of(request)
@@ -95,7 +101,7 @@ async def list_messages(request: Request) -> Reply:
     query = parse_messages(access, request.headers.get(DEVICE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = request.app.store.list_messages(query)
+        page = seen(request, query.phones).list_messages(query)
         return OfChats(render_messages(page, chat, links, options, access), page.chats)
 
     return await answer(request, make, heavy=query.search is not None)
@@ -106,7 +112,7 @@ async def list_chats(request: Request) -> Reply:
     query = parse_chats(request.granted, request.headers.get(DEVICE), first_values(request.query))
     return await answer(
         request,
-        lambda: render_chats(request.app.store.list_chats(query)),
+        lambda: render_chats(seen(request, query.phones).list_chats(query)),
         heavy=query.search is not None or query.has_media,
     )
 
@@ -114,7 +120,7 @@ async def list_chats(request: Request) -> Reply:
 async def list_contacts(request: Request) -> Reply:
     """All contacts that the device knows by name."""
     query = parse_contacts(request.granted, request.headers.get(DEVICE), first_values(request.query))
-    return await answer(request, lambda: render_contacts(request.app.store.list_contacts(query)), heavy=True)
+    return await answer(request, lambda: render_contacts(seen(request, query.phones).list_contacts(query)), heavy=True)
 
 
 async def list_devices(request: Request) -> Reply:
@@ -150,18 +156,20 @@ async def get_app_info(request: Request) -> Reply:
 async def list_groups(request: Request) -> Reply:
     """The device's groups, in one answer."""
     query = parse_groups(request.granted, request.headers.get(DEVICE), first_values(request.query))
-    return await answer(request, lambda: render_groups(request.app.store.list_chats(query).chats), heavy=True)
+    return await answer(request, lambda: render_groups(seen(request, query.phones).list_chats(query).chats), heavy=True)
 
 
 async def list_newsletters(request: Request) -> Reply:
     """The device's channels, in one answer."""
     query = parse_groups(request.granted, request.headers.get(DEVICE), first_values(request.query), "newsletter")
-    return await answer(request, lambda: render_newsletters(request.app.store.list_chats(query).chats), heavy=True)
+    return await answer(
+        request, lambda: render_newsletters(seen(request, query.phones).list_chats(query).chats), heavy=True
+    )
 
 
 def find_group(request: Request, device: Phone, group: str) -> Chat:
     """The group as the device knows it; raises NotFound."""
-    found = request.app.store.find_chat(request.granted.org.no, (device.no,), group)
+    found = seen(request, (device.no,)).find_chat(request.granted.org.no, (device.no,), group)
     if found is None or found.kind != "group":
         raise NotFound("group", group)
     return found
@@ -213,7 +221,7 @@ async def download(request: Request) -> Reply:
     message_id, chat = request.path_params["message_id"], parse_download(first_values(request.query))
 
     def make() -> bytes:
-        found = request.app.store.find_message(access.org.no, (device.no,), message_id, chat)
+        found = seen(request, (device.no,)).find_message(access.org.no, (device.no,), message_id, chat)
         if found is None:
             raise NotFound("message", message_id)
         return render_download(found, access, links)

@@ -53,7 +53,7 @@ DAY_SECONDS = 24 * 3600
 
 async def answer(request: Request, question: Callable[[Reading], bytes], *, heavy: bool = False) -> Reply:
     """What a question of the archive gives, rendered."""
-    make = partial(request.app.store.ask, request.granted.org.no, question)
+    make = partial(request.archive.ask, request.granted.org.no, question)
     return Reply(
         200, await request.app.workers.run(make, org=request.granted.org.no, heavy=heavy, receive=request.receive)
     )

@@ -97,7 +97,7 @@ async def list_messages(request: Request) -> Reply:
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query))
 
     def make() -> Made:
-        page = request.app.store.list_messages(query)
+        page = request.archive.list_messages(query)
         return OfChats(render_messages(page, access, links, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
@@ -110,7 +110,7 @@ async def list_chat_messages(request: Request) -> Reply:
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = request.app.store.list_messages(query)
+        page = request.archive.list_messages(query)
         if page.chat is None and not page.messages:
             raise NotFound("chat", chat)
         return OfChats(render_messages(page, access, links, options), page.chats)
@@ -125,7 +125,7 @@ async def list_notifications(request: Request) -> Reply:
     query = parse_notifications(access, request.headers.get(PHONE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = request.app.store.list_messages(query)
+        page = request.archive.list_messages(query)
         return OfChats(render_notifications(page, access, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
@@ -153,7 +153,7 @@ async def get_message_status(request: Request) -> Reply:
 
 def find_message(request: Request, phones: tuple[int, ...]) -> ArchivedMessage:
     """By serialized id, bare id or queue id; raises NotFound."""
-    text, org, archive = request.path_params["message_id"], request.granted.org.no, request.app.store
+    text, org, archive = request.path_params["message_id"], request.granted.org.no, request.archive
     ref = decode_message_id(text)
     found = archive.find_message(org, phones, ref.id, ref.chat, ref.sender, ref.from_me)
     found = found or archive.find_by_client_ref(org, phones, text)
@@ -168,7 +168,7 @@ async def list_chats(request: Request) -> Reply:
     query = parse_chats(access, request.headers.get(PHONE), first_values(request.query))
 
     def make() -> bytes:
-        return render_chats(request.app.store.list_chats(query), access, links, options)
+        return render_chats(request.archive.list_chats(query), access, links, options)
 
     return await answer(request, make, query.phones, heavy=query.limit > HEAVY_ROWS)
 
@@ -179,7 +179,7 @@ async def get_chat(request: Request) -> Reply:
     name = request.path_params["chat_id"]
 
     def make() -> bytes:
-        chat = request.app.store.find_chat(access.org.no, phones, name)
+        chat = request.archive.find_chat(access.org.no, phones, name)
         if chat is None:
             raise NotFound("chat", name)
         return render_chat(chat, access, links)
@@ -193,7 +193,7 @@ async def list_contacts(request: Request) -> Reply:
     query = parse_contacts(access, first_values(request.query))
 
     def make() -> bytes:
-        return render_contacts(request.app.store.list_contacts(query), access, options)
+        return render_contacts(request.archive.list_contacts(query), access, options)
 
     return await answer(request, make, query.phones, heavy=True)
 
@@ -204,7 +204,7 @@ async def get_contact(request: Request) -> Reply:
     phones = tuple(phone.no for phone in access.phones)
 
     def make() -> bytes:
-        contact = request.app.store.find_contact(access.org.no, phones, name)
+        contact = request.archive.find_contact(access.org.no, phones, name)
         if contact is None:
             raise NotFound("contact", name)
         return render_contact(contact, access)
@@ -228,7 +228,7 @@ async def list_reactions(request: Request) -> Reply:
     query = parse_reactions(access, request.headers.get(PHONE), params)
 
     def make() -> bytes:
-        return render_reactions(request.app.store.list_reactions(query), access, options, params)
+        return render_reactions(request.archive.list_reactions(query), access, options, params)
 
     return await answer(request, make, query.phones, heavy=query.limit > HEAVY_ROWS)
 

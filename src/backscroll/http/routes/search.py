@@ -64,7 +64,7 @@ async def search(request: Request) -> Reply:
 
     def make() -> bytes:
         try:
-            return render_search(request.app.store.search(query), access, links)
+            return render_search(request.archive.search(query), access, links)
         except BadField as error:
             if error.field != "cursor":
                 raise

@@ -94,7 +94,7 @@ class People:
         mine = [name for name, jid in self.authors.items() if jid == self.phone.jid]
         known_before = [NumberMapped(lid=made_up_jid(self.chat, name), jid=self.phone.jid) for name in mine]
         if self.is_group and self.title:
-            self.events.append(ContactSeen(jid=self.chat, name=self.title))
+            self.events.append(ContactSeen(jid=self.chat, phone=self.phone.jid, name=self.title))
         return [*self.events, *(known_before if self.is_group else [])]
 
     def learn(self) -> None:
@@ -286,11 +286,12 @@ class People:
         """Contacts of this phone, with a number or LID, that go by a name."""
         found = [jid for jid in self._store.find_by_name(self._org, name) if is_numbered(jid)]
         phones = (self.phone.no,)
-        return [contact for jid in found if (contact := self._store.find_contact(self._org, phones, jid))]
+        archive = self._store.seen_by(phones)
+        return [contact for jid in found if (contact := archive.find_contact(self._org, phones, jid))]
 
     def _tell_name(self, jid: str, name: str | None) -> None:
         if name and not number_of(name):
-            self.events.append(ContactSeen(jid=jid, name=name))
+            self.events.append(ContactSeen(jid=jid, phone=self.phone.jid, name=name))
 
 
 def _letters(name: str) -> str:

@@ -346,23 +346,31 @@ class Lists:
             "saved_only": int(query.saved_only),
             "everybody": int(self._are_all(query.phones)),
             "phones": query.phones,
+            "sees_all": int(self._names.viewer is None),
+            "viewer": sorted(self._names.viewer or ()),
         }
         limit = EVERYTHING if query.limit is None else query.limit
         if query.search:
             return self._contacts_by_name(query, query.search, params, limit)
         count = self._tx.one("count_contacts", params)
-        rows = self._tx.all("list_contacts", params | {"limit": limit, "offset": query.offset})
-        contacts = self._contacts([ContactRow(*row) for row in rows], query.phones)
+        contacts = self._contacts(self._list_contacts(params | {"limit": limit, "offset": query.offset}), query.phones)
         return ContactPage(contacts=contacts, total=count[0] if count else 0, offset=query.offset, limit=limit)
 
     def _contacts_by_name(self, query: ContactQuery, search: str, params: dict[str, Any], limit: int) -> ContactPage:
         """Reads every contact of the phones: names are compared as people write them."""
         wanted = fold(search)
-        rows = [ContactRow(*row) for row in self._tx.all("list_contacts", params | {"limit": EVERYTHING, "offset": 0})]
+        rows = self._list_contacts(params | {"limit": EVERYTHING, "offset": 0})
         found = [row for row in rows if _is_called(row, wanted)]
         page = found[query.offset : query.offset + limit]
         contacts = self._contacts(page, query.phones)
         return ContactPage(contacts=contacts, total=len(found), offset=query.offset, limit=limit)
+
+    def _list_contacts(self, params: dict[str, Any]) -> list[ContactRow]:
+        rows = list(starmap(ContactRow, self._tx.all("list_contacts", params)))
+        if self._names.viewer is None:
+            return rows
+        self._names.load(row.contact for row in rows)
+        return [self._names.contact_row(row.contact) for row in rows]
 
     def card(self, phones: Sequence[int], jid: str) -> ContactCard | None:
         """All that these phones know of a contact; None when they do not know the JID. Reads every chat's members."""

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import starmap
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core import ids
 from backscroll.core.model import Phone
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.accounts.accounts import phones_of
-from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.contact_facts import EVERYBODY, SEVERAL, is_seen_by
+from backscroll.storage.records.damage import registers_of
+from backscroll.storage.records.identity import ContactResolver, ContactRow
+from backscroll.storage.records.registers import Registers, encode_registers, join
 
+Viewer = frozenset[int] | None
+"""Phones whose reader asks; None is a reader of the whole organisation."""
 _CHUNK = 500
 """Values that one statement is asked about."""
 
 
 class Names:
-    """Contacts and phones of one organisation, as one reading transaction needs them."""
+    """Contacts and phones of one organisation, as one reading transaction needs them.
 
-    def __init__(self, tx: Txn, org: int, cache: ContactCache) -> None:
+    ``viewer`` are the phones whose reader asks: of every contact only what their sources told is shown, and what is
+    told to everybody. None shows all.
+    """
+
+    def __init__(self, tx: Txn, org: int, cache: ContactCache, viewer: Viewer = None) -> None:
         row = tx.one("read_org_state", {"org": org})
         self._tx = tx
         self._org = org
@@ -32,6 +42,11 @@ class Names:
         self._contacts = self._known.contacts
         self._strangers: set[str] = set()
         """JIDs that this transaction has looked for in vain."""
+        self.viewer: Viewer = None
+        """None also for a reader of all phones there are, who may see whatever any of them knows."""
+        if viewer is not None and not viewer >= self.phones.keys():
+            self.viewer = viewer
+            self._contacts = self._known.seen.setdefault(viewer, {})
 
     @property
     def phones(self) -> dict[int, tuple[Phone, int]]:
@@ -47,11 +62,33 @@ class Names:
             wanted = sorted(missing)
             missing = set()
             for start in range(0, len(wanted), _CHUNK):
-                params = {"org": self._org, "contacts": wanted[start : start + _CHUNK]}
-                for row in self._tx.all("read_contacts", params):
-                    contact_row = self._contacts[row[0]] = ContactRow(*row)
+                for contact_row in self._read(wanted[start : start + _CHUNK]):
+                    self._contacts[contact_row.contact] = contact_row
                     if contact_row.merged_into is not None and contact_row.merged_into not in self._contacts:
                         missing.add(contact_row.merged_into)
+
+    def _read(self, contacts: list[int]) -> Iterable[ContactRow]:
+        params = {"org": self._org, "contacts": contacts}
+        if self.viewer is None:
+            return starmap(ContactRow, self._tx.all("read_contacts", params))
+        return self._as_seen(
+            self.viewer, self._tx.all("read_contacts_seen", params | {"phones": _told_to(self.viewer)})
+        )
+
+    def _as_seen(self, viewer: frozenset[int], rows: Iterable[Row]) -> Iterator[ContactRow]:
+        """Each contact once, with what its row, or its rows for the viewer's phones, tell."""
+        several: dict[int, tuple[ContactRow, Registers]] = {}
+        for *columns, facts in rows:
+            contact_row = ContactRow(*columns)
+            if contact_row.told_by == SEVERAL:
+                _, registers = several.setdefault(contact_row.contact, (contact_row, {}))
+                join(registers, registers_of(facts, "contact", self._org, contact_row.contact))
+            elif is_seen_by(contact_row.told_by, viewer):
+                yield contact_row
+            else:
+                yield show(contact_row, {})
+        for contact_row, registers in several.values():
+            yield show(contact_row, registers)
 
     def contact_row(self, contact: int) -> ContactRow:
         """The row of a contact, or of the one that it was merged into."""
@@ -94,14 +131,34 @@ class Names:
         return (contact, *(loser for loser, winner in self._known.pending if winner == contact))
 
 
+def show(contact_row: ContactRow, registers: Registers) -> ContactRow:
+    """The contact with nothing told of it but this."""
+    shown = structs.replace(
+        contact_row, facts=encode_registers(registers), name=None, push_name=None, business_name=None
+    )
+    ContactResolver.name_by(shown, registers)
+    return shown
+
+
+def _told_to(viewer: frozenset[int]) -> tuple[int, ...]:
+    return (EVERYBODY, *sorted(viewer))
+
+
 class Known(Struct):
     """What may be kept of an organisation while ``named`` stands in its head row."""
 
     named: int
     contacts: dict[int, ContactRow] = {}
+    seen: dict[frozenset[int], dict[int, ContactRow]] = {}
+    """Contacts as readers of some phones see them."""
     aliases: dict[str, int] = {}
     phones: dict[int, tuple[Phone, int]] | None = None
     pending: list[Row] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many contacts and JIDs are kept."""
+        return len(self.contacts) + len(self.aliases) + sum(len(seen) + 1 for seen in list(self.seen.values()))
 
 
 class ContactCache:
@@ -114,7 +171,7 @@ class ContactCache:
     def of(self, org: int, named: int) -> Known:
         """What is known of ``org``; begun anew when names have changed since, or when it has grown too large."""
         known = self._known.get(org)
-        if known is None or known.named != named or len(known.contacts) + len(known.aliases) > self._most:
+        if known is None or known.named != named or known.size > self._most:
             known = self._known[org] = Known(named)
         return known
 

@@ -52,7 +52,7 @@ def find(reading: Reading, query: SearchQuery, caches: SearchCaches) -> SearchPa
         query.org,
         asked,
         Scope(frozenset(query.phones)),
-        caches.names.of(tx, query.org, names.named),
+        caches.names.of(tx, query.org, names.named, names.viewer),
         caches.parts,
         names.numbers_of,
         caches.bounds,

@@ -14,11 +14,11 @@ from backscroll.core import ids
 from backscroll.core.errors import BadField
 from backscroll.core.limits import MAX_JID
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.contact_facts import EVERYBODY, SEVERAL, ByPhone, Told, ToldOfContacts, joined, told_by
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.registers import (
     Registers,
-    decode_registers,
     encode_registers,
     join,
     tell,
@@ -47,6 +47,8 @@ class ContactRow(Struct):
     imported: int = 0
     """0 when no import told anything of it, so that it stays whatever is undone. From 1 on, ``import_facts`` says who
     told what; at 2 it also says that live sources used ``jid``, so that nobody needs to note it again."""
+    told_by: int = EVERYBODY
+    """The phone whose sources told ``facts``, or ``EVERYBODY``, or ``SEVERAL`` (contact_facts.py)."""
 
     @property
     def display_name(self) -> str | None:
@@ -76,7 +78,8 @@ class ContactResolver:
         self._loaded: dict[int, ContactRow] = {}
         self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": state.org})}
         self._merged: dict[int, int] = dict(self.pending)
-        self._observed: dict[int, Registers] = {}
+        self._told = ToldOfContacts(tx, state.org)
+        self._observed: set[int] = set()
         self._unsaved: set[int] = set()
         self.just_merged: list[tuple[int, int]] = []
         """Losers and winners of this transaction."""
@@ -172,23 +175,37 @@ class ContactResolver:
         self.load(wanted)
         return {contact for contact in wanted if self._loaded[contact].kind == "export"}
 
-    def tell(self, contact: int, jid: str, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
-        """Remember what is told until ``finish``. Each message tells its sender's name anew."""
-        registers = self._observed.get(contact)
-        if registers is None:
-            registers = decode_registers(self.contact_row(contact).facts)
+    def tell(
+        self, contact: int, jid: str, facts: Mapping[str, Any], at: int | None, rank: int, phone: int = EVERYBODY
+    ) -> None:
+        """Remember what a phone's source tells until ``finish``. Each message tells its sender's name anew."""
         contact_row = self.contact_row(contact)
         if self.provenance.teller or contact_row.imported:
-            self._pin(contact_row, registers)
-            self.provenance.tell(0, canonical(jid), facts, at, rank)
+            self._pin(contact_row)
+            self.provenance.tell(-phone, canonical(jid), facts, at, rank)
+        by_phone = self._told_of(contact_row).by_phone
+        registers = by_phone.get(phone, {})
         if tell(registers, facts, at, rank):
-            self._observed[contact] = registers
-            self.name_by(self.contact_row(contact), registers)
+            by_phone[phone] = registers
+            self._observed.add(contact)
+            self.name_by(contact_row, joined(by_phone))
 
-    def _pin(self, contact_row: ContactRow, registers: Registers) -> None:
+    def _told_of(self, contact_row: ContactRow) -> Told:
+        known = self._told.of(contact_row.contact)
+        if known is not None:
+            return known
+        if contact_row.told_by != SEVERAL:
+            return self._told.learn(contact_row.contact, contact_row.told_by, contact_row.facts)
+        several = [row.contact for row in self._loaded.values() if row.told_by == SEVERAL]
+        self._told.load(self._told.missing(several))
+        return self._told_of(contact_row)
+
+    def _pin(self, contact_row: ContactRow) -> None:
         """From now on it is known who told what of a contact."""
         if not contact_row.imported:
-            self.provenance.pin(0, contact_row.jid, registers)
+            by_phone = self._told_of(contact_row).by_phone
+            for phone in {EVERYBODY, *by_phone}:
+                self.provenance.pin(-phone, contact_row.jid, by_phone.get(phone, {}))
             contact_row.imported = 2
             self._unsaved.add(contact_row.contact)
 
@@ -197,15 +214,8 @@ class ContactResolver:
 
         That a name is still the same is no change that readers need to hear of.
         """
-        for contact, registers in sorted(self._observed.items()):
-            contact_row = self.contact_row(contact)
-            before = decode_registers(contact_row.facts)
-            if {f: observed[2] for f, observed in before.items()} == {
-                f: observed[2] for f, observed in registers.items()
-            }:
-                self._change(contact_row, registers)
-            else:
-                self._save(contact_row, registers)
+        for contact in sorted(self._observed):
+            self._settle(self.contact_row(contact), anyway=False)
         self._observed.clear()
 
     def aliases_of(self, contact: int) -> list[str]:
@@ -224,7 +234,7 @@ class ContactResolver:
             self._tx.run("set_alias", params | {"jid": alias})
             self._numbers[alias] = number
         self._state.change("contact", number)
-        self.set_registers(number, self.provenance.derived(0, part)[0])
+        self.set_told(number, self.provenance.derived_of_contact(part)[0])
         self._leave(contact, rest)
         return number
 
@@ -239,36 +249,41 @@ class ContactResolver:
         contact_row = self.contact_row(contact)
         contact_row.lid = min((j for j in rest if ids.kind_of(j) == "lid"), default=None)
         if contact_row.imported:
-            self._save(contact_row, self.provenance.derived(0, rest)[0])
-        else:
-            self._save(contact_row, decode_registers(contact_row.facts))
+            self._told_of(contact_row).by_phone = self.provenance.derived_of_contact(rest)[0]
+        self._settle(contact_row, anyway=True)
 
-    def set_registers(self, contact: int, registers: Registers) -> None:
-        """Take these for all that is told of a contact; ``flush`` writes it."""
+    def set_told(self, contact: int, by_phone: ByPhone) -> None:
+        """Take this for all that is told of a contact; ``flush`` writes it."""
         contact_row = self.contact_row(contact)
-        if decode_registers(contact_row.facts) != registers:
-            self._save(contact_row, registers)
+        known = self._told_of(contact_row)
+        if known.by_phone != by_phone:
+            known.by_phone = by_phone
+            self._settle(contact_row, anyway=True)
 
     def remove(self, contact: int) -> None:
         """Forget a contact that nothing refers to, with all JIDs that lead to it."""
         params = {"org": self._state.org, "contact": contact}
         for name in ("delete_aliases", "delete_merged_into", "delete_contact"):
             self._tx.run(name, params)
+        self._told.forget(contact)
+        self._observed.discard(contact)
         self._numbers = {jid: known for jid, known in self._numbers.items() if known != contact}
         self._unsaved.discard(contact)
         self._loaded.pop(contact, None)
         self._state.named = -1
         self._state.change("contact", contact)
 
-    def _save(self, contact_row: ContactRow, registers: Registers) -> None:
-        self._change(contact_row, registers)
-        contact_row.changed_at = self.now
-        self._state.named = -1
-        self._state.change("contact", contact_row.contact)
-        self._state.tell("contact.updated", self.now, chat=contact_row.contact)
-
-    def _change(self, contact_row: ContactRow, registers: Registers) -> None:
+    def _settle(self, contact_row: ContactRow, anyway: bool) -> None:
+        """Give a contact's row what is told of it. ``anyway``: readers hear of it though no value changed."""
+        known = self._told_of(contact_row)
+        if known.settle() or anyway:
+            contact_row.changed_at = self.now
+            self._state.named = -1
+            self._state.change("contact", contact_row.contact)
+            self._state.tell("contact.updated", self.now, chat=contact_row.contact)
+        registers = joined(known.by_phone)
         contact_row.facts = encode_registers(registers)
+        contact_row.told_by = told_by(known.by_phone)
         self.name_by(contact_row, registers)
         self._unsaved.add(contact_row.contact)
 
@@ -278,6 +293,7 @@ class ContactResolver:
             contact_row = self._loaded[contact]
             params = msgspec.structs.asdict(contact_row) | {"org": self._state.org, "now": contact_row.changed_at}
             self._tx.run("save_contact", params)
+            self._told.write(contact)
         self._unsaved.clear()
 
     @staticmethod
@@ -314,7 +330,7 @@ class ContactResolver:
             return
         main, jids = self.contact_row(contact).jid, self.aliases_of(contact)
         if self.provenance.teller:
-            self._pin(self.contact_row(contact), decode_registers(self.contact_row(contact).facts))
+            self._pin(self.contact_row(contact))
         if len(jids) > 1:
             self.provenance.pin_mappings(main, jids)
 
@@ -351,21 +367,23 @@ class ContactResolver:
         if _worth(jid) < _worth(contact_row.jid):
             contact_row.jid, contact_row.kind = jid, kind
             contact_row.imported = min(contact_row.imported, 1)
-        self._save(contact_row, decode_registers(contact_row.facts))
+        self._settle(contact_row, anyway=True)
 
     def _merge(self, loser: ContactRow, winner: ContactRow) -> None:
         org = self._state.org
         params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self.now}
         for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
             self._tx.run(name, params)
-        registers = decode_registers(winner.facts)
         if winner.imported or loser.imported:
-            self._pin(winner, registers)
-            self._pin(loser, decode_registers(loser.facts))
-        join(registers, decode_registers(loser.facts))
+            self._pin(winner)
+            self._pin(loser)
+        by_phone = self._told_of(winner).by_phone
+        for phone, registers in self._told_of(loser).by_phone.items():
+            join(by_phone.setdefault(phone, {}), registers)
         winner.lid = min(filter(None, (winner.lid, loser.lid)), default=None)
-        self._save(winner, registers)
-        loser.merged_into, loser.facts = winner.contact, None
+        self._settle(winner, anyway=True)
+        self._told.forget(loser.contact)
+        loser.merged_into, loser.facts, loser.told_by = winner.contact, None, EVERYBODY
         self._merged[loser.contact] = winner.contact
         self.pending = {c: (winner.contact if i == loser.contact else i) for c, i in self.pending.items()}
         self.pending[loser.contact] = winner.contact

@@ -8,12 +8,14 @@ docs/decisions/0006-imports-and-undo.md tells why.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.contact_facts import ByPhone
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join, tell
 from backscroll.storage.records.tellers import NOBODY, Tellers
@@ -22,7 +24,9 @@ _CHUNK = 400
 _Range = tuple[int, int, int | None]
 """First and last number, and who brought them; None when that import was taken back."""
 _FactsKey = tuple[int, int, str]
-"""Import, phone (0 for a contact) and JID."""
+"""Import, place and JID."""
+Place = int
+"""Of what ``import_facts`` tells: the phone of a chat; of a contact 0, or, below 0, the phone whose sources told it."""
 
 
 def reached(start: str, pairs: Collection[tuple[str, str]]) -> set[str]:
@@ -167,30 +171,34 @@ class Provenance:
         base = {"org": self._org, "import": self.teller, "phone": 0}
         self._tx.many("tie_in_import", (base | {"jid": jid} for jid in jids))
 
-    def expect(self, jids: Iterable[str]) -> None:
+    def expect(self, names: Iterable[tuple[Place, str]]) -> None:
         """Read together what the import told of these contacts before."""
         if self.teller == NOBODY:
             return
-        missing = sorted({jid for jid in jids if (self.teller, 0, jid) not in self._facts})
-        for start in range(0, len(missing), _CHUNK):
-            self._load(0, missing[start : start + _CHUNK])
+        missing: dict[Place, list[str]] = defaultdict(list)
+        for place, jid in sorted(set(names)):
+            if (self.teller, place, jid) not in self._facts:
+                missing[place].append(jid)
+        for place, jids in missing.items():
+            for start in range(0, len(jids), _CHUNK):
+                self._load(place, jids[start : start + _CHUNK])
 
-    def _load(self, phone: int, jids: list[str]) -> None:
+    def _load(self, phone: Place, jids: list[str]) -> None:
         for jid in jids:
             self._facts[(self.teller, phone, jid)] = {}
         params = {"org": self._org, "import": self.teller, "phone": phone, "jids": jids}
         for _, jid, facts in self._tx.all("read_import_facts", params):
             self._facts[(self.teller, phone, jid)] = decode_registers(facts)
 
-    def tell(self, phone: int, jid: str, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
-        """Keep what the present teller tells of a contact (phone 0) or chat apart from what others tell."""
+    def tell(self, phone: Place, jid: str, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
+        """Keep what the present teller tells of a contact or chat apart from what others tell."""
         key = (self.teller, phone, jid)
         if key not in self._facts:
             self._load(phone, [jid])
-        if tell(self._facts[key], facts, at, rank) or self.teller == NOBODY or phone:
+        if tell(self._facts[key], facts, at, rank) or self.teller == NOBODY or phone > 0:
             self._unsaved.add(key)
 
-    def pin(self, phone: int, jid: str, registers: Registers) -> None:
+    def pin(self, phone: Place, jid: str, registers: Registers) -> None:
         """Keep what no import told apart, before an import tells something of the same contact or chat."""
         self._facts[(NOBODY, phone, jid)] = msgspec.json.decode(encode_registers(registers) or "{}", type=Registers)
         self._unsaved.add((NOBODY, phone, jid))
@@ -201,18 +209,27 @@ class Provenance:
         self._unnamed = []
         for teller, phone, jid in sorted(self._unsaved):
             # A chat may be told of without a fact; it is more than named then.
-            facts = encode_registers(self._facts[(teller, phone, jid)]) or ("{}" if phone else None)
+            facts = encode_registers(self._facts[(teller, phone, jid)]) or ("{}" if phone > 0 else None)
             params = {"org": self._org, "import": teller, "phone": phone, "jid": jid, "facts": facts}
             self._tx.run("save_import_facts", params)
         self._unsaved.clear()
 
-    def derived(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:
-        """What all tellers together tell of a contact or chat, and whether any names the contact, or tells the chat."""
+    def derived_of_chat(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:
+        """What all tellers together tell of a phone's chat, and whether any tells it at all."""
         registers: Registers = {}
-        rows = self._tx.all("facts_by_jid", {"org": self._org, "phone": phone, "jids": sorted(jids)})
-        for _, _, facts in rows:
+        rows = self._tx.all("chat_facts_by_jid", {"org": self._org, "phone": phone, "jids": sorted(jids)})
+        for (facts,) in rows:
             join(registers, decode_registers(facts))
-        return registers, any(phone == 0 or facts is not None for _, _, facts in rows)
+        return registers, any(facts is not None for (facts,) in rows)
+
+    def derived_of_contact(self, jids: Collection[str]) -> tuple[ByPhone, bool]:
+        """What all tellers together tell of a contact, by phone, and whether any names it."""
+        by_phone: ByPhone = {}
+        rows = self._tx.all("contact_facts_by_jid", {"org": self._org, "jids": sorted(jids)})
+        for phone, facts in rows:
+            if registers := decode_registers(facts):
+                join(by_phone.setdefault(phone, {}), registers)
+        return by_phone, bool(rows)
 
     # ------------------------------------------------------------------ mappings and files
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
 
 from backscroll.core import ids
 from backscroll.core.text import fold
 from backscroll.database.protocol import Row, Txn
+from backscroll.storage.records.contact_facts import EVERYBODY, NAMES, SEVERAL, is_seen_by
+from backscroll.storage.records.damage import registers_of
+from backscroll.storage.records.registers import Registers, join, value_of
 
+MAX_INDEXES = 64
+"""Kept at a time, for all organisations and readers."""
 MAX_SENDERS = 50
 """A word that begins the names of more contacts is not looked for among senders."""
 
@@ -64,11 +72,31 @@ class NamesCache:
     """Name indexes by organisation, until a contact of it changes."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[int, NameIndex]] = {}
+        self._known: OrderedDict[tuple[int, frozenset[int] | None], tuple[int, NameIndex]] = OrderedDict()
 
-    def of(self, tx: Txn, org: int, named: int) -> NameIndex:
-        """``named`` is the change of a contact that the transaction sees last."""
-        known = self._known.get(org)
+    def of(self, tx: Txn, org: int, named: int, viewer: frozenset[int] | None = None) -> NameIndex:
+        """``named`` is the change of a contact that the transaction sees last, ``viewer`` the phones whose reader asks:
+        only names that their sources told count, and those told to everybody. None: all count."""
+        known = self._known.get((org, viewer))
         if known is None or known[0] != named:
-            known = self._known[org] = (named, NameIndex(tx.all("search_names", {"org": org})))
+            rows = tx.all("search_names", {"org": org}) if viewer is None else _names_seen(tx, org, viewer)
+            known = (named, NameIndex(rows))
+            self._known[(org, viewer)] = known
+            while len(self._known) > MAX_INDEXES:
+                with suppress(KeyError):
+                    self._known.popitem(last=False)
         return known[1]
+
+
+def _names_seen(tx: Txn, org: int, viewer: frozenset[int]) -> Iterator[Row]:
+    """Rows as of ``search_names``. Of a contact of whom several phones' sources told, the names stand in facts."""
+    told: dict[int, Registers] = defaultdict(dict)
+    params: dict[str, Any] = {"org": org, "phones": (EVERYBODY, *sorted(viewer))}
+    for contact, facts in tx.all("search_facts_seen", params):
+        join(told[contact], registers_of(facts, "contact", org, contact))
+    for contact, jid, lid, kind, told_by, *names in tx.all("search_names_told", {"org": org}):
+        if told_by == SEVERAL:
+            names = [value_of(told[contact], field) for field in NAMES]
+        elif not is_seen_by(told_by, viewer):
+            names = []
+        yield (contact, jid, lid, kind, *names)

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from backscroll.core import events, ids
 from backscroll.core.model import SOURCE_RANK, Message, Source
+from backscroll.storage.records.contact_facts import EVERYBODY
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.registers import tell
 from backscroll.storage.records.resolve import Annotation, Observation, observation
@@ -32,7 +33,7 @@ _SHARED = ("group", "broadcast", "status")
 """Chats where others than the chat's own contact write."""
 _NAMED = ("group", "newsletter", "broadcast")
 _CHAT_FACTS = tuple(f for f in events.ChatSeen.__struct_fields__ if f not in ("phone", "chat", "at"))
-_CONTACT_FACTS = tuple(f for f in events.ContactSeen.__struct_fields__ if f not in ("jid", "at"))
+_CONTACT_FACTS = tuple(f for f in events.ContactSeen.__struct_fields__ if f not in ("phone", "jid", "at"))
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -66,7 +67,9 @@ class EventCollector:
                 self._collect_chat(event)
             case events.ContactSeen():
                 facts = {name: getattr(event, name) for name in _CONTACT_FACTS}
-                self._resolver.tell(self._resolver.number(event.jid), event.jid, facts, event.at, self._rank)
+                phone = EVERYBODY if event.phone is None else self._phones.find(event.phone)[0]
+                contact = self._resolver.number(event.jid)
+                self._resolver.tell(contact, event.jid, facts, event.at, self._rank, phone)
             case events.NumberMapped() | events.PhoneSeen():
                 pass
             case _:
@@ -83,7 +86,7 @@ class EventCollector:
         name = message.details.push_name
         if name and sender and not message.from_me:
             jid = message.key.chat if sender == chat or message.key.sender is None else message.key.sender
-            self._resolver.tell(sender, jid, {"push_name": name}, message.sent_at, self._rank)
+            self._resolver.tell(sender, jid, {"push_name": name}, message.sent_at, self._rank, phone)
 
     def _sender(self, message: Message, chat: int, own: int) -> int:
         if message.from_me:
@@ -133,4 +136,4 @@ class EventCollector:
             self._provenance.tell(phone, jid, facts, event.at, self._rank)
         if event.name:
             field = "name" if ids.kind_of(jid) in _NAMED else "chat_name"
-            self._resolver.tell(chat, jid, {field: event.name}, event.at, self._rank)
+            self._resolver.tell(chat, jid, {field: event.name}, event.at, self._rank, phone)

@@ -215,7 +215,7 @@ class Splitter:
         return False
 
     def _told(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:
-        return self._writer.provenance.derived(phone, jids)
+        return self._writer.provenance.derived_of_chat(phone, jids)
 
     def _tell_part(self, phone: int, facts: Registers, is_told: bool, is_imported: bool) -> None:
         if not is_told and self._tx.one("read_chat", self._where(phone) | {"chat": self._split.part}) is None:

@@ -25,6 +25,7 @@ from backscroll.storage.write.coverage import Spans, take_back_walk
 from backscroll.storage.write.imports import find_import, progress_of, save_progress
 from backscroll.storage.write.split import Split, Splitter, begin_split
 
+_FIRST = -(2**63)
 _RANGES = 50
 _CHUNK = 400
 PHASES = (
@@ -272,7 +273,7 @@ class _Undo:
         row = self._tx.one("read_chat", where)
         if row is None or not row[7]:
             return
-        registers, is_told = self._provenance.derived(phone, self._jids_of(chat))
+        registers, is_told = self._provenance.derived_of_chat(phone, self._jids_of(chat))
         if not is_told and self._tx.one("chat_is_told_of", where) is None:
             for name in ("delete_chat", "delete_import_tallies"):
                 self._tx.run(name, where)
@@ -291,7 +292,7 @@ class _Undo:
     def _take_phones(self) -> bool:
         """Phones that nobody else told of and that have no messages; all of an organisation's are few."""
         for phone, jid, _ in self._tx.all("import_phones", {"org": self._writer.org}):
-            params = {"org": self._writer.org, "phone": phone}
+            params = {"org": self._writer.org, "phone": phone, "import": self._import}
             gone = not self._provenance.tellers_of([phone])[phone]
             if gone and self._tx.one("phone_is_referred_to", params) is None and not self._has_token(jid):
                 self._tx.run("delete_phone", params)
@@ -304,7 +305,7 @@ class _Undo:
         return any(number in (row[2] or "") for row in self._tx.all("list_tokens", {"org": self._writer.org}))
 
     def _take_contacts(self) -> bool:
-        rows = self._tx.all("facts_of_import", self._base | {"phone": -1, "jid": ""})
+        rows = self._tx.all("facts_of_import", self._base | {"phone": _FIRST, "jid": ""})
         for phone, jid in rows:
             self._tx.run("delete_import_facts", self._base | {"phone": phone, "jid": jid})
             contact = self._find(jid)
@@ -315,8 +316,8 @@ class _Undo:
     def _take_contact(self, contact: int) -> None:
         if not self._resolver.contact_row(contact).imported:
             return
-        registers, is_named = self._provenance.derived(0, self._jids_of(contact))
-        self._resolver.set_registers(contact, registers)
+        by_phone, is_named = self._provenance.derived_of_contact(self._jids_of(contact))
+        self._resolver.set_told(contact, by_phone)
         params = {"org": self._writer.org, "contact": contact}
         if not is_named and self._tx.one("contact_is_referred_to", params) is None:
             self._resolver.remove(contact)

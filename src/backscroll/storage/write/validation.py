@@ -83,8 +83,8 @@ class ToldOf(Struct):
     """JIDs of all contacts."""
     places: set[tuple[str, str]] = set()
     """Phones and chats."""
-    named: set[str] = set()
-    """JIDs of those of whom a name or another fact is told."""
+    named: set[tuple[str | None, str]] = set()
+    """Those of whom a name or another fact is told, each with the phone whose source tells it."""
 
 
 def told_of(incoming: Iterable[events.Event]) -> ToldOf:
@@ -97,10 +97,10 @@ def told_of(incoming: Iterable[events.Event]) -> ToldOf:
             if key.sender is not None:
                 told.everybody.add(key.sender)
                 if event.message.details.push_name:
-                    told.named.add(key.sender)
+                    told.named.add((key.phone, key.sender))
         else:
             told.everybody.update(everybody_in(event))
-            told.named.update(named_in(event))
+            told.named.update((phone_telling(event), jid) for jid in named_in(event))
             place = place_of(event)
             if place is not None:
                 told.places.add(place)
@@ -133,6 +133,16 @@ def place_of(event: events.Event) -> tuple[str, str] | None:
             return None
         case _:
             return (event.target.phone, event.target.chat)
+
+
+def phone_telling(event: events.Event) -> str | None:
+    """The own phone whose source tells of a contact; None when it is told for everybody."""
+    match event:
+        case events.ContactSeen(phone=phone):
+            return phone
+        case _:
+            place = place_of(event)
+            return None if place is None else place[0]
 
 
 def named_in(event: events.Event) -> Iterator[str]:

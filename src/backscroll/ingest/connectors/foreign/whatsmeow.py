@@ -48,7 +48,7 @@ class Whatsmeow:
 
         return (
             each("whatsmeow_lid_map", self.tables, number_mapping),
-            each("whatsmeow_contacts", self.tables, lambda row: contact_of(row) if its(row) else None),
+            each("whatsmeow_contacts", self.tables, lambda row: contact_of(row, phone) if its(row) else None),
             each("whatsmeow_chat_settings", self.tables, lambda row: chat_of_settings(row) if its(row) else None),
         )
 

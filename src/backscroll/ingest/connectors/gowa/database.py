@@ -18,6 +18,7 @@ from backscroll.core import ids
 from backscroll.core.events import (
     Batch,
     ChatSeen,
+    ContactSeen,
     Event,
     MessageEdited,
     NumberMapped,
@@ -119,9 +120,16 @@ class _Reading:
     def batches(self) -> Iterator[Batch]:
         """Everything that the files tell, in the order in which it can be applied."""
         phones = [*self.device_rows, *self.linked_rows]
-        yield Batch(source="gowa", events=self._phones(), raw=raw_lines(phones), raw_type=RAW_TYPE)
+        own_phones = self._phones()
+        yield Batch(source="gowa", events=own_phones, raw=raw_lines(phones), raw_type=RAW_TYPE)
         yield from self._simple(self._rows(self.whatsapp, "whatsmeow_lid_map"), number_mapping)
-        yield from self._simple(self._rows(self.whatsapp, "whatsmeow_contacts"), contact_of)
+        own = {ids.canonical(event.jid) for event in own_phones if isinstance(event, PhoneSeen)}
+
+        def contact(row: Row) -> ContactSeen | None:
+            account = ids.canonical(row.text("our_jid") or "")
+            return contact_of(row, account if account in own else None)
+
+        yield from self._simple(self._rows(self.whatsapp, "whatsmeow_contacts"), contact)
         yield from self._chats()
         yield from self._messages()
         for table, key, told in (

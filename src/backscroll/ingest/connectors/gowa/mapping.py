@@ -35,8 +35,8 @@ def number_mapping(row: Row) -> NumberMapped:
     return NumberMapped(lid=ids.canonical(lid if "@" in lid else f"{lid}@lid"), jid=ids.canonical(number))
 
 
-def contact_of(row: Row) -> ContactSeen | None:
-    """A contact of the account; None when nothing is told of it."""
+def contact_of(row: Row, phone: str | None) -> ContactSeen | None:
+    """A contact of the account, as it knows them; None when nothing is told. ``phone`` None tells it to everybody."""
     name = row.text("full_name") or row.text("first_name")
     push_name, business_name = row.text("push_name"), row.text("business_name")
     redacted = row.text("redacted_phone")
@@ -44,6 +44,7 @@ def contact_of(row: Row) -> ContactSeen | None:
         return None
     return ContactSeen(
         jid=ids.canonical(row.key("their_jid")),
+        phone=phone,
         name=name,
         push_name=push_name,
         business_name=business_name,

@@ -81,7 +81,7 @@ def _mappings(told: Told) -> list[Event]:
 def _names(told: Told) -> list[Event]:
     names = ((row.text("ID"), row.text("pushname")) for row in told.data.nodes("pushnames"))
     return [
-        ContactSeen(jid=canonical(jid), push_name=name)
+        ContactSeen(jid=canonical(jid), phone=told.phone, push_name=name)
         for jid, name in names
         if jid and name and is_person(canonical(jid)) and not told.is_own(jid)
     ]

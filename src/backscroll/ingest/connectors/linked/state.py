@@ -29,6 +29,7 @@ def contacts(told: Told, rows: list[Any]) -> list[Event]:
         if saved or push_name or business:
             contact = ContactSeen(
                 jid=canonical(jid),
+                phone=told.phone,
                 at=told.at,
                 name=saved,
                 push_name=None if told.is_own(jid) else push_name,

@@ -92,10 +92,10 @@ class _Reading:
         new = _MESSAGE.issubset(self.store.columns("message"))
         return (
             Stage("jid_map", store, self._mappings),
-            each("wa_contacts", contacts, names.contact_of),
-            each("wa_vnames", contacts, names.business_of),
+            each("wa_contacts", contacts, lambda row: names.contact_of(row, self.phone)),
+            each("wa_vnames", contacts, lambda row: names.business_of(row, self.phone)),
             each("wa_group_descriptions", contacts, lambda row: names.description_of(row, self.phone)),
-            each("lid_display_name", store, lambda row: names.shown_name_of(row, self.jids)),
+            each("lid_display_name", store, lambda row: names.shown_name_of(row, self.phone, self.jids)),
             Stage("chat", store, self._chats),
             *([Stage("messages", store, self._old_messages, counts=True)] if old else ()),
             *([Stage("message", store, self._messages, counts=True)] if new else ()),

@@ -12,7 +12,7 @@ from backscroll.ingest.connectors.msgstore.content import moment
 from backscroll.ingest.connectors.msgstore.records import Jids
 
 
-def contact_of(row: Row) -> ContactSeen | None:
+def contact_of(row: Row, phone: str) -> ContactSeen | None:
     """A row of ``wa_contacts``; None for groups, and where nothing is told."""
     jid = ids.canonical(row.key("jid"))
     if not ids.is_person(jid):
@@ -25,6 +25,7 @@ def contact_of(row: Row) -> ContactSeen | None:
     extras = {"about": about, "username": username, "company": row.text("company")}
     return ContactSeen(
         jid=jid,
+        phone=phone,
         name=name,
         push_name=push_name,
         is_saved=True if name else None,
@@ -36,10 +37,12 @@ def _full_name(row: Row) -> str | None:
     return " ".join(filter(None, (row.text("given_name"), row.text("family_name")))) or None
 
 
-def business_of(row: Row) -> ContactSeen | None:
+def business_of(row: Row, phone: str) -> ContactSeen | None:
     """A row of ``wa_vnames``: the name that WhatsApp verified."""
     name = row.text("verified_name")
-    return ContactSeen(jid=ids.canonical(row.key("jid")), business_name=name, is_business=True) if name else None
+    if name is None:
+        return None
+    return ContactSeen(jid=ids.canonical(row.key("jid")), phone=phone, business_name=name, is_business=True)
 
 
 def description_of(row: Row, phone: str) -> ChatSeen | None:
@@ -56,12 +59,12 @@ def mapping_of(row: Row, jids: Jids) -> NumberMapped | None:
     return NumberMapped(lid=lid, jid=number)
 
 
-def shown_name_of(row: Row, jids: Jids) -> ContactSeen | None:
+def shown_name_of(row: Row, phone: str, jids: Jids) -> ContactSeen | None:
     """A row of ``lid_display_name``: what somebody calls themselves whose number is hidden."""
     lid, name, username = jids.get(row.values.get("lid_row_id")), row.text("display_name"), row.text("username")
     if lid is None or not (name or username):
         return None
-    return ContactSeen(jid=lid, push_name=name, extras={"username": username} if username else None)
+    return ContactSeen(jid=lid, phone=phone, push_name=name, extras={"username": username} if username else None)
 
 
 def chat_of(row: Row, phone: str, jids: Jids, members: list[Row], newsletter: Row | None) -> ChatSeen | None:

@@ -89,8 +89,8 @@ class _Reading:
         """In the order in which what they tell can be applied."""
         return (
             *self.linked.stages(self.phone),
-            each("contacts", self.tables, mapping.contact_of),
-            each("contact_aliases", self.tables, mapping.alias_of),
+            each("contacts", self.tables, lambda row: mapping.contact_of(row, self.phone)),
+            each("contact_aliases", self.tables, lambda row: mapping.alias_of(row, self.phone)),
             each("chats", self.tables, lambda row: mapping.chat_of(row, self.phone)),
             each("groups", self.tables, self._group),
             Stage("messages", self.tables, self._messages, counts=True),

@@ -94,7 +94,7 @@ def _time(row: Row | None, column: str) -> int | None:
 # People and chats
 
 
-def contact_of(row: Row) -> ContactSeen | None:
+def contact_of(row: Row, phone: str) -> ContactSeen | None:
     """A contact with the names that wacli knows; None where it knows none."""
     name = row.text("system_name") or row.text("full_name") or row.text("first_name")
     push_name, business_name = row.text("push_name"), row.text("business_name")
@@ -102,6 +102,7 @@ def contact_of(row: Row) -> ContactSeen | None:
         return None
     return ContactSeen(
         jid=ids.canonical(row.key("jid")),
+        phone=phone,
         at=_time(row, "updated_at"),
         name=name,
         push_name=push_name,
@@ -111,13 +112,13 @@ def contact_of(row: Row) -> ContactSeen | None:
     )
 
 
-def alias_of(row: Row) -> ContactSeen | None:
+def alias_of(row: Row, phone: str) -> ContactSeen | None:
     """A name that wacli's user gave somebody there."""
     told = {"wacli_alias": row.text("alias"), "wacli_notes": row.text("notes")}
     extras = {name: value for name, value in told.items() if value}
-    return (
-        ContactSeen(jid=ids.canonical(row.key("jid")), at=_time(row, "updated_at"), extras=extras) if extras else None
-    )
+    if not extras:
+        return None
+    return ContactSeen(jid=ids.canonical(row.key("jid")), phone=phone, at=_time(row, "updated_at"), extras=extras)
 
 
 def chat_of(row: Row, phone: str) -> ChatSeen:

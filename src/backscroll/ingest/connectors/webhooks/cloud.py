@@ -132,7 +132,8 @@ class _Delivery(Struct):
             name = contact.profile.name if contact.profile else None
             username = contact.profile.username if contact.profile else None
             if name or username:
-                yield ContactSeen(jid=jid, push_name=name or None, extras={"username": username} if username else None)
+                extras = {"username": username} if username else None
+                yield ContactSeen(jid=jid, phone=self.phone, push_name=name or None, extras=extras)
 
     def other(self) -> str | None:
         """The one person whom the change is about, where there is only one."""
@@ -421,7 +422,7 @@ def _synced(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     removed = synced.action == "remove"
     name = None if removed else contact.full_name or contact.first_name or None
     mapped = wire.same_person(contact.user_id, contact.phone_number)
-    return [*mapped, ContactSeen(jid=jid, at=at, name=name, is_saved=not removed)]
+    return [*mapped, ContactSeen(jid=jid, phone=delivery.phone, at=at, name=name, is_saved=not removed)]
 
 
 def _call(delivery: _Delivery, raw: bytes) -> Iterable[Event]:

@@ -155,9 +155,13 @@ class ChatEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type
 
 
 class ContactEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="contact", kw_only=True):
-    """Names of a person: ``name`` is saved by the phone's owner, ``push_name`` chosen by the person."""
+    """Names of a person: ``name`` is saved by the phone's owner, ``push_name`` chosen by the person.
+
+    Readers of other phones do not see what a ``phone`` is named for.
+    """
 
     jid: Jid
+    phone: Jid | None = None
     timestamp: Timestamp | None = None
     name: str | None = None
     push_name: str | None = None
@@ -226,6 +230,7 @@ def _event(event: AnyEvent, setup: Setup) -> events.Event:
         case ContactEvent():
             return events.ContactSeen(
                 jid=event.jid,
+                phone=None if event.phone is None and setup.phone is None else _phone(event.phone, setup),
                 at=_time(event.timestamp),
                 name=event.name,
                 push_name=event.push_name,

@@ -330,7 +330,7 @@ def _contact(delivery: _Delivery, row: Node) -> list[Event]:
         push_name = None
     if not is_person(contact) or not (push_name or image):
         return []
-    return [ContactSeen(jid=contact, at=delivery.at, push_name=push_name, image=image)]
+    return [ContactSeen(jid=contact, phone=delivery.phone, at=delivery.at, push_name=push_name, image=image)]
 
 
 def _group(delivery: _Delivery, row: Node) -> list[Event]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.contact_facts import joined
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.registers import decode_registers
@@ -83,6 +84,7 @@ def _facts(tx: Txn, org: int, last: int) -> Iterator[Problem]:
         for contact, jid in tx.all("dump_aliases", {"org": org, "contacts": sorted(aliases)}):
             aliases[contact].append(jid)
         for contact, facts in rows:
-            if aliases[contact] and provenance.derived(0, aliases[contact])[0] != decode_registers(facts):
+            told = joined(provenance.derived_of_contact(aliases[contact])[0])
+            if aliases[contact] and told != decode_registers(facts):
                 yield "facts of a contact are those of its tellers", f"contact {contact}"
         after = rows[-1][0]

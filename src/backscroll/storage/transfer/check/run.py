@@ -14,6 +14,7 @@ from backscroll.storage.files.keys import Sealer
 from backscroll.storage.transfer.check.contacts import aliases, contacts, merges, phones
 from backscroll.storage.transfer.check.counters import counters
 from backscroll.storage.transfer.check.coverage import spans
+from backscroll.storage.transfer.check.facts import contact_facts
 from backscroll.storage.transfer.check.findings import Finding, Scan, Subject, bounded
 from backscroll.storage.transfer.check.imports import imports
 from backscroll.storage.transfer.check.kept import files, organisation, payloads, quarantine, tokens
@@ -27,6 +28,7 @@ SUBJECTS: tuple[Subject, ...] = (
     tokens,
     phones,
     contacts,
+    contact_facts,
     aliases,
     merges,
     messages,
