@@ -23,6 +23,8 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Details, Media, Message, MessageKey, Poll
 from backscroll.core.webhooks import Webhook
+from backscroll.database.postgres.engine import PostgresEngine
+from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.findings import Finding
@@ -312,4 +314,21 @@ def test_another_key_is_found(archive: str | None, tmp_path: Path) -> None:
     assert [finding.what for finding in found] == SEALED
     assert all("there is no key file" in finding.detail for finding in found)
     assert not (tmp_path / "secret.key").exists()
+    store.close()
+
+
+def test_checking_again_and_again_opens_no_more_connections(archive: str | None, tmp_path: Path) -> None:
+    store = open_store(archive, tmp_path)
+
+    def connections() -> int:
+        if isinstance(store._engine, SqliteEngine):
+            return len(store._engine._connections)
+        assert isinstance(store._engine, PostgresEngine)
+        return len(store._engine._pool._idle)
+
+    assert found_in(store, tmp_path) == []
+    first = connections()
+    for _ in range(3):
+        assert found_in(store, tmp_path) == []
+    assert connections() == first
     store.close()

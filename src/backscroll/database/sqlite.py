@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -96,7 +97,8 @@ class SqliteEngine:
         self._statements = load_statements(self.name)
         self._local = threading.local()
         self._writing = threading.Lock()
-        self._connections: list[apsw.Connection] = []
+        self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        """A reader's belongs to its thread, and closes when that ends."""
         _make_private(path)
         with _translated():
             self._writer = self._connect(first=True)
@@ -111,7 +113,7 @@ class SqliteEngine:
                 raise StorageError(f"{self._path}: this file system cannot hold a WAL database; use a local disk")
         for pragma in _PRAGMAS:
             connection.execute(pragma).fetchall()
-        self._connections.append(connection)
+        self._connections.add(connection)
         return connection
 
     def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
@@ -175,7 +177,6 @@ class SqliteEngine:
                     pages.step(SAVED_PAGES)
                     report(pages.page_count - pages.remaining, pages.page_count)
             source.execute("COMMIT")
-            self._connections.remove(source)
         return True
 
     def use_app_role(self) -> None:
@@ -183,7 +184,7 @@ class SqliteEngine:
 
     def close(self) -> None:
         """Close the connections of all threads; one in use by another thread closes when that thread ends."""
-        for connection in self._connections:
+        for connection in list(self._connections):
             # Another thread may be reading still; its connection goes with its thread.
             with contextlib.suppress(apsw.Error):
                 connection.close()
