@@ -625,7 +625,7 @@ def test_the_examples_of_the_documentation_are_one_export(other: World) -> None:
     assert other.exported(other.store.find_org("Hill Street Bakery"), raws=True) == data
     types = {msgspec.json.decode(line).get("type") for line in data.splitlines()}
     assert types == {None, "phone", "number", "contact", "chat", "raw", "message", "edit", "revoke", "reaction",
-                     "receipt", "vote", "media", "file", "position", "end"}  # fmt: skip
+                     "receipt", "vote", "media", "coverage", "file", "position", "end"}  # fmt: skip
 
 
 def test_a_line_of_an_exported_chat_stays_with_the_message_that_it_is(world: World, other: World) -> None:
