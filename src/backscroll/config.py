@@ -74,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     page_cache_bytes: int
     max_body_bytes: int
     max_media_bytes: int
+    max_import_bytes: int
     header_timeout: int
     shutdown_timeout: int
     send_timeout: int
@@ -239,6 +240,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is read.", "64MiB"),
     Setting("max_media_bytes", size(1024), 2 * 2**30, "Largest single media file that is stored.", "100MiB"),
+    Setting("max_import_bytes", size(1024), 20 * 2**30, "Most bytes that are uploaded for one import.", "100GiB"),
     Setting("header_timeout", whole(1, 60), 10, "Seconds within which a request's header must have arrived.", "5"),
     Setting(
         "shutdown_timeout",

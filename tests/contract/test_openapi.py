@@ -28,7 +28,8 @@ from backscroll.ingest import source_setup
 from backscroll.ingest.source_setup import SourceWish
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from contract.bakery import ANA, CAKE, GROUP, SHOP, Bakery
-from contract.world import Client
+from contract.imports import NAME, Importer, chat
+from contract.world import Client, World
 
 AS_DOCUMENTED = [
     allow_header_conformance,
@@ -37,6 +38,7 @@ AS_DOCUMENTED = [
     response_schema_conformance,
     status_code_conformance,
 ]
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 SCHEMA = schemathesis.openapi.from_dict(json.loads(document(ROUTES, "http://archive.test")))
 OPERATIONS: dict[str, Any] = {
     found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)
@@ -45,13 +47,15 @@ WRITES = [label for label, operation in OPERATIONS.items() if "501" in operation
 # A stream has no end to wait for; test_live.py reads it.
 STREAMS = ["GET /api/events"]
 PUSHES = [label for label in OPERATIONS if " /ingest/" in label]
-READS = [label for label in OPERATIONS if label not in (*WRITES, *STREAMS, *PUSHES)]
+IMPORTS = [label for label in OPERATIONS if " /api/imports" in label]
+READS = [label for label in OPERATIONS if label not in (*WRITES, *STREAMS, *PUSHES, *IMPORTS)]
 KNOWN = {
     "chat_id": ANA,
     "chat_jid": ANA,
     "message_id": "M03",
     "contact_id": ANA,
     "device_id": "my-device",
+    "file": "1",
     "id": ANA,
     "jid": ANA,
     "key": CAKE,
@@ -130,6 +134,48 @@ def test_routes_of_gateways_answer_as_documented(bakery: Bakery, label: str) -> 
 @pytest.mark.parametrize("label", WRITES)
 def test_routes_that_need_whatsapp_answer_as_documented(bakery: Bakery, label: str) -> None:
     run(label, bakery, 1)
+
+
+@pytest.mark.parametrize("label", IMPORTS)
+def test_routes_of_imports_answer_as_documented(world: World, label: str) -> None:
+    someone = Importer(world)
+    id = someone.create(("a.txt", 9)).json()["id"]
+    operation, names = OPERATIONS[label], {"id": id, "file": "1"}
+    known = {"path_parameters": {one.name: names[one.name] for one in operation.path_parameters}}
+
+    @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=st.one_of(operation.as_strategy(**known), operation.as_strategy(GenerationMode.NEGATIVE)))
+    def each(case: Any) -> None:
+        send(someone.client, case)
+
+    each()
+
+
+@pytest.mark.parametrize("label", IMPORTS)
+def test_answers_of_imports_fit_their_schemas(world: World, label: str) -> None:
+    someone = Importer(world)
+    method, _, path = label.partition(" ")
+    body, headers = json.dumps({"files": [{"name": "b.txt", "size": 3}]}).encode(), {}
+    if path.endswith("/undo"):
+        id, body = someone.imported((NAME, chat()))["id"], b""
+    elif path.endswith("/answers"):
+        id, body = someone.send((NAME, chat())), b'{"phone": "4915550001001"}'
+        someone.work()
+    else:
+        id = someone.create((NAME, 9)).json()["id"]
+    if method == "DELETE":
+        someone.post(id, "cancel")
+    if method == "PATCH":
+        headers, body = {"content-type": "application/offset+octet-stream", "upload-offset": "0"}, b"bytes"
+    if method == "GET" or path.endswith("/cancel"):
+        body = b""
+    operation = OPERATIONS[label]
+    names = {"id": id, "file": "1"}
+    case = operation.Case(path_parameters={one.name: names[one.name] for one in operation.path_parameters})
+    response = someone.client.ask(path.format_map(names), method, headers, content=body)
+    case.validate_response(response, checks=AS_DOCUMENTED)
+    assert str(response.status_code) in operation.definition.raw["responses"]
+    assert response.is_success, response.text
 
 
 @pytest.mark.full

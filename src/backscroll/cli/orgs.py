@@ -29,7 +29,7 @@ from backscroll.core.model import Org, Phone
 if TYPE_CHECKING:
     from backscroll.storage.store import Store
 
-SCOPES = ("read", "admin")
+SCOPES = ("read", "write", "admin")
 
 
 @click.group(cls=Commands)

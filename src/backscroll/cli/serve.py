@@ -224,6 +224,7 @@ def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import build_app
+    from backscroll.jobs.importing import importing
     from backscroll.jobs.linking import linking
     from backscroll.jobs.runner import maintenance
     from backscroll.jobs.syncing import syncing
@@ -241,6 +242,7 @@ def application() -> ASGIApp:
         lambda app: maintenance(app.store),
         lambda app: syncing(app.store, app.media, settings),
         lambda app: linking(app.store, app.media, settings),
+        lambda app: importing(app.store, app.media, app.imports, settings),
     )
     server = build_app(archive.store, archive.media, settings, lifespans=lifespans)
     tell_of_signals(asyncio.get_event_loop(), server.stop)

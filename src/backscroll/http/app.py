@@ -34,6 +34,7 @@ from backscroll.http.routes import (
     exports,
     gowa,
     health,
+    imports,
     ingest,
     links,
     live,
@@ -53,6 +54,8 @@ from backscroll.http.trace_ids import TraceIds
 from backscroll.http.upgrades import refuse_upgrade
 from backscroll.http.versions import Versions
 from backscroll.http.workers import Workers
+from backscroll.ingest.importing.desk import Desk
+from backscroll.ingest.importing.spool import Spool
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -76,6 +79,7 @@ ROUTES: tuple[Route, ...] = (
     *tokens.ROUTES,
     *sources.ROUTES,
     *exports.ROUTES,
+    *imports.ROUTES,
     *search.ROUTES,
     *coverage.ROUTES,
     *links.ROUTES,
@@ -118,6 +122,7 @@ def build_app(
         feeds=Feeds(store, workers),
         routes=tuple(routes),
         ingestor=Ingestor(store),
+        imports=Desk(store, Spool(settings.data), settings.max_import_bytes),
     )
     return Server(app, mounted | dict(mounts or {}), tuple(lifespans), connections, sender)
 

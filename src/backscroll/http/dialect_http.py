@@ -115,7 +115,7 @@ DIALECT_HTTP: dict[Dialect, DialectHttp] = {
         name="backscroll",
         render_error=native_render_error,
         render_refusal=_native_refusal,
-        allow_headers=f"{_GOWA_HEADERS}, x-phone",
+        allow_headers=f"{_GOWA_HEADERS}, x-phone, Idempotency-Key, Upload-Offset, Tus-Resumable",
         org_header=None,
         trace_header=b"x-request-id",
     ),

@@ -7,6 +7,7 @@ at the same place is read and rendered once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +18,7 @@ from msgspec import Struct
 from backscroll.core.errors import NotFound, StorageError, Unauthorised
 from backscroll.core.model import Access
 from backscroll.http.auth import admission_of, sent_credential
+from backscroll.http.job_news import JobNews
 from backscroll.http.workers import Workers
 from backscroll.storage.read.names import Reading
 from backscroll.storage.store import Store
@@ -40,6 +42,7 @@ class _Organisation(Struct):
     followers: int = 0
     seq: int = -1
     changed: asyncio.Event = asyncio.Event()
+    jobs: JobNews | None = None
 
 
 class FeedPage(Protocol):
@@ -76,7 +79,8 @@ class Feeds:
 
     def follow(self, org: int) -> None:
         """Count a follower; the first one starts the looking."""
-        known = self._orgs.setdefault(org, _Organisation(changed=asyncio.Event()))
+        jobs = JobNews(time.time_ns() // 1000)
+        known = self._orgs.setdefault(org, _Organisation(changed=asyncio.Event(), jobs=jobs))
         known.followers += 1
         if org not in self._tasks:
             self._tasks[org] = asyncio.ensure_future(self._look(org, known))
@@ -89,18 +93,33 @@ class Feeds:
             del self._orgs[org]
             self._tasks.pop(org).cancel()
 
-    async def news(self, org: int, after: int, seconds: float) -> bool:
-        """Wait until there is something after a place; False when nothing came for so many seconds."""
+    async def news(self, org: int, after: int, seconds: float, jobs: int | None = None) -> bool:
+        """Wait until there is something after a place, or after a number of the job news where that is given.
+
+        False when nothing came for so many seconds.
+        """
         known = self._orgs[org]
-        if known.seq > after:
-            return True
+
+        def is_news() -> bool:
+            return known.seq > after or (jobs is not None and self.jobs(org).last > jobs)
+
         try:
             async with asyncio.timeout(seconds):
-                while known.seq <= after and not self.is_closed:
+                while not is_news() and not self.is_closed:
                     await known.changed.wait()
         except TimeoutError:
             return False
-        return known.seq > after
+        return is_news()
+
+    def seq(self, org: int) -> int:
+        """The version of an organisation that was seen last."""
+        return self._orgs[org].seq
+
+    def jobs(self, org: int) -> JobNews:
+        """What changed in the import jobs of an organisation that is followed."""
+        found = self._orgs[org].jobs
+        assert found is not None
+        return found
 
     @property
     def is_closed(self) -> bool:
@@ -140,11 +159,20 @@ class Feeds:
                 seq = await self._workers.run(partial(self._store.version, org), prompt=True)
             except StorageError:
                 seq = known.seq
-            if seq != known.seq:
+            if await self._look_at_jobs(org) or seq != known.seq:
                 known.seq = seq
                 waiting, known.changed = known.changed, asyncio.Event()
                 waiting.set()
             await asyncio.sleep(self._look_seconds)
+
+    async def _look_at_jobs(self, org: int) -> bool:
+        jobs = self.jobs(org)
+        try:
+            since = jobs.since
+            changed = await self._workers.run(lambda: self._store.import_jobs.changed(org, since), prompt=True)
+        except StorageError:
+            return False
+        return jobs.see(changed)
 
     async def close(self) -> None:
         """Let every stream end."""

@@ -13,6 +13,7 @@ from backscroll.config import Settings
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access, Phone
 from backscroll.http.downloads import Downloads
+from backscroll.ingest.importing.desk import Desk
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -43,6 +44,7 @@ class AppState(Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     ingestor: Ingestor
     downloads: Downloads = field(default_factory=Downloads)
+    imports: Desk
     documents: dict[str, bytes] = {}
     """The OpenAPI document and the reference page, once somebody has asked for them."""
 

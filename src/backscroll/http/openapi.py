@@ -24,12 +24,14 @@ REASONS = {
     410: "The place is not there any more; begin anew",
     405: "This address answers other methods",
     408: "The body did not arrive in time",
-    409: "A request with the same Idempotency-Key is being worked on",
+    409: "What is there does not allow it now; the message says why",
     413: "The body is too large",
+    415: "The body is of another type than this address takes",
     422: "A value cannot be used",
     429: "Too many requests; come again after `Retry-After` seconds",
     501: "Needs WhatsApp itself",
     503: "The archive is busy; try again",
+    507: "The disk is full",
 }
 ABOUT = (
     "A self-hosted archive of WhatsApp messages. It answers Periskope's reading routes below `/v1` and those of GOWA "

@@ -221,6 +221,14 @@ _BACKSCROLL = {
         id:string phone:string? phone_name:string? state:string message:string? since:time retry_at:time?
         pairing:object? history_progress:int? last_event_at:time? created_at:time
     """,
+    "Imports": "items:@Import[] next:string?",
+    "Import": """
+        id:string origin:string state:string kind:string? name:string created_at:time updated_at:time finished_at:time?
+        expires_at:time? phone:string? size:int? files:@ImportFile[] progress:object? found:any questions:object[]
+        answers:object imports:object[] report:object? error:object? can:string[]
+    """,
+    "ImportFile": "no:int name:string size:int received:int",
+    "ImportUndo": "messages:int kept:int chats:int contacts:int files:int imports:object[]",
     "Changes": "items:@Change[] next:int more:bool",
     "Change": _CHANGE,
 }

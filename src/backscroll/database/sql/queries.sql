@@ -829,6 +829,9 @@ UPDATE import_jobs SET secrets = :secrets WHERE org = :org AND job = :job;
 -- name: read_import_secrets
 SELECT secrets FROM import_jobs WHERE org = :org AND job = :job;
 
+-- name: join_import_job
+UPDATE imports SET job = :job WHERE org = :org AND import = :import;
+
 -- name: delete_import_job
 DELETE FROM import_jobs WHERE org = :org AND job = :job;
 

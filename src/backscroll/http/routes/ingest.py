@@ -90,7 +90,7 @@ async def receive_events(request: Request) -> Reply:
     opened = await _opened(request, "events", request.path_params.get("source") or secret.partition("_")[0])
     if not signatures.same(secret, opened.secrets.secret):
         raise Unauthorised(_REFUSED)
-    key = _idempotency_key(request.headers)
+    key = idempotency_key(request.headers)
     body = await _body(request)
     if key is None:
         return await _write_events(request, opened, body, None)
@@ -103,7 +103,8 @@ def _bearer(headers: Mapping[str, str]) -> str:
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
-def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """The key that a request brings; ``BadField`` for one that cannot be used."""
     key = headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise BadField("Idempotency-Key", None, f"must be 1 to {MAX_KEY} printable ASCII characters")

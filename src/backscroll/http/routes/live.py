@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
+from msgspec import structs
+
 from backscroll.core.errors import StorageError
 from backscroll.core.model import Access
 from backscroll.dialects.links import Links, first_values
 from backscroll.dialects.native.changes import Lines, changes_seen, render_changes, server_sent, server_sent_lines
 from backscroll.dialects.native.errors import Gone
+from backscroll.dialects.native.imports import render_job_change
 from backscroll.dialects.native.requests import parse_after, parse_limit
 from backscroll.dialects.parameters import Param
 from backscroll.formats.jsontext import encode
@@ -56,25 +59,30 @@ async def _stream(request: Request, after: int | None, head: int) -> AsyncIterat
     gone = asyncio.ensure_future(hung_up(request.receive))
     feeds.follow(org)
     try:
-        place = head if after is None else after
+        place, heard = head if after is None else after, _heard(request, feeds)
         yield server_sent("hello", encode({"seq": place}), place)
         if place > head:
             yield server_sent("reset", encode({"seq": head}), head)
             place = head
         while not gone.done() and not feeds.is_closed:
-            coming = asyncio.ensure_future(_next(request, feeds, place))
+            coming = asyncio.ensure_future(_next(request, feeds, place, heard))
             try:
                 await asyncio.wait((coming, gone), return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
                     return
                 reason, lines = coming.result()
+                jobs = [] if heard is None else feeds.jobs(org).after(heard)
             finally:
                 coming.cancel()
             if reason is not None:
                 yield server_sent("bye", encode({"reason": reason}))
                 return
+            if jobs:
+                heard = feeds.jobs(org).last
+                yield b"".join(server_sent("import", render_job_change(*structs.astuple(job))) for job in jobs)
             if lines is None:
-                yield b": still here\n\n"
+                if not jobs:
+                    yield b": still here\n\n"
                 continue
             place = lines.upto
             if lines.lines:
@@ -84,11 +92,19 @@ async def _stream(request: Request, after: int | None, head: int) -> AsyncIterat
         feeds.leave(org)
 
 
-async def _next(request: Request, feeds: Feeds, place: int) -> tuple[str | None, Lines | None]:
-    """Why the stream ends, or what comes next; neither when nothing came for a while."""
+def _heard(request: Request, feeds: Feeds) -> int | None:
+    """Where to begin with news of import jobs; None for credentials that may not see these."""
+    access = request.granted
+    return None if access.scoped or "write" not in access.scopes else feeds.jobs(access.org.no).last
+
+
+async def _next(request: Request, feeds: Feeds, place: int, heard: int | None) -> tuple[str | None, Lines | None]:
+    """Why the stream ends, or what comes next; neither when nothing came for a while, or only news of import jobs."""
     org = request.granted.org.no
-    if not await feeds.news(org, place, HEARTBEAT_SECONDS):
+    if not await feeds.news(org, place, HEARTBEAT_SECONDS, heard):
         return await reason_to_end(request.app, request.headers, request.granted), None
+    if feeds.seq(org) <= place:
+        return None, None
     way = Way("events", partial(_lines, links=links_of(request)))
     try:
         lines = await feeds.read(request.granted, place, way)
@@ -131,7 +147,8 @@ ROUTES: tuple[Route, ...] = (
         description=(
             "Server-sent events: `hello` with the place, then `change` for each change, messages among them whole; "
             "`reset` when the place is not there, `bye` when the credential ends (`revoked`) or reaches other phones "
-            "than before (`changed`). A browser goes on by itself from where it was cut (`Last-Event-ID`)."
+            "than before (`changed`). Whoever may import hears `import` when a job goes on. A browser goes on by "
+            "itself from where it was cut (`Last-Event-ID`)."
         ),
         handler=follow,
         params=(

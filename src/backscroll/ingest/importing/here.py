@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from backscroll.core.errors import NotFound
 from backscroll.core.import_jobs import WORKED_ON, Job, JobProgress, NewJob
 from backscroll.core.model import Org
 from backscroll.ingest.importing.kind import Recognised
-from backscroll.ingest.importing.spool import Spool
-from backscroll.ingest.importing.worker import Place, Worker
+from backscroll.ingest.importing.spool import ORPHAN_SECONDS, Spool
+from backscroll.ingest.importing.worker import Place, Worker, needs_files
 from backscroll.ingest.turns import kept
+from backscroll.storage.accounts import leases
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
+
+TURN_SECONDS = leases.LEASE_US / 1_000_000 + 1
+TRY_SECONDS = 0.25
 
 
 class Hall(Struct, frozen=True, kw_only=True):
@@ -55,22 +61,45 @@ def import_here(
 
 
 def finish_cut(hall: Hall, org: Org) -> list[Job]:
-    """Go on with what earlier commands began, if its files are with the archive; note of the rest that it was cut."""
+    """Go on with what earlier commands began, if its files are with the archive; note of the rest that it was cut.
+
+    One that is in the middle of taking another's place may have a turn that has not ended yet, though its process has:
+    that is waited for.
+    """
     ended = []
     for id, state, _ in hall.store.import_jobs.open_jobs(org.no):
-        if state in WORKED_ON and hall.store.import_jobs.find(org.no, id).origin == "cli":
-            worker = worked(hall, org, id)
+        job = hall.store.import_jobs.find(org.no, id)
+        if state in WORKED_ON and job.origin == "cli":
+            give_up = time.monotonic() + (TURN_SECONDS if job.spooled else 0)
+            while (worker := worked(hall, org, id)) is None and time.monotonic() < give_up:
+                time.sleep(TRY_SECONDS)
             ended += [worker.job] if worker else []
+    tidy(hall, org.no)
     return ended
 
 
+def tidy(hall: Hall, org: int | None = None) -> None:
+    """Remove files of jobs that are over or unknown, as after an organisation was deleted or a process was killed."""
+    for owner, id, age in hall.spool.jobs():
+        if org in (None, owner):
+            try:
+                is_needed = needs_files(hall.store.import_jobs.find(owner, id))
+            except NotFound:
+                is_needed = age < ORPHAN_SECONDS
+            if not is_needed:
+                hall.spool.remove(owner, id)
+
+
 def worked(hall: Hall, org: Org, id: str, **more: Any) -> Worker | None:
-    """Go on with a job as far as it goes now; None when another process is at it. ``more`` are fields of ``Place``."""
+    """Go on with a job as far as it goes now; None when another process is at it.
+
+    ``more`` are fields of ``Place``; ``stopping``, which says when to stop; and ``begin``, what to do but ``run``.
+    """
     jobs = hall.store.import_jobs
     lease = jobs.take_turn(org.no, id)
     if lease is None:
         return None
-    stopping = more.pop("stopping", lambda: False)
+    stopping, begin = more.pop("stopping", lambda: False), more.pop("begin", Worker.run)
     try:
         with kept(lambda: jobs.keep_turn(lease), "backscroll-import-lease") as ours:
             place = Place(
@@ -83,7 +112,7 @@ def worked(hall: Hall, org: Org, id: str, **more: Any) -> Worker | None:
                 **more,
             )
             worker = Worker(place, jobs.find(org.no, id))
-            worker.run()
+            begin(worker)
             return worker
     finally:
         jobs.end_turn(lease)

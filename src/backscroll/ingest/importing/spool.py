@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from backscroll.core.errors import BadField, Conflict, StorageFull
@@ -47,6 +47,10 @@ def safe_name(name: str) -> str:
         remedy = f"must be the name of a file, of at most {MAX_PART} bytes, without .. and control characters"
         raise BadField("files", ascii(name[:80]).strip("'"), remedy)
     return "/".join(parts)
+
+
+class Busy(Conflict):
+    """Another request writes to this file."""
 
 
 class Spool:
@@ -91,20 +95,21 @@ class Spool:
                 f"{wanted >> 20} MiB: free some space and send again"
             )
 
-    @contextmanager
-    def appending(self, org: int, job: str, name: str, at: int) -> Iterator[Appender]:
-        """Write to a file from ``at`` on. ``Conflict`` while another request writes to it."""
+    def append(self, org: int, job: str, name: str) -> Appender:
+        """A file to write to, made where it is not there yet. ``Busy`` while another request writes to it."""
         path = self.path(org, job, name)
         with writing("the upload"):
-            descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+            is_new = not path.exists()
+            make_folder(path.parent)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            if is_new:
+                sync_folder(path.parent)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Conflict("Another request is sending this file; wait for it to end") from None
-            yield Appender(descriptor, at)
-        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             os.close(descriptor)
+            raise Busy("Another request is sending this file; wait for it to end") from None
+        return Appender(descriptor)
 
     def adopt(self, org: int, job: str, given: Path) -> None:
         """A copy of what lies elsewhere, on the disk for good, so that the job can go on whatever becomes of that."""
@@ -137,11 +142,21 @@ class Spool:
 
 
 class Appender:
-    """A file that grows. What was written counts when ``sync`` has returned."""
+    """A file that grows, written by nobody else until ``close``. What was written counts when ``sync`` has returned."""
 
-    def __init__(self, descriptor: int, at: int) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self.at = at
+        self.at = 0
+        """Where the next byte goes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file now."""
+        return os.fstat(self._descriptor).st_size
+
+    def close(self) -> None:
+        """Let others write."""
+        os.close(self._descriptor)
 
     def write(self, data: bytes) -> None:
         """Behind what was written before."""

@@ -18,7 +18,18 @@ from typing import Any, NoReturn, TypeVar
 from msgspec import Struct, structs
 
 from backscroll.core.errors import BadField, Error, NotFound, Question, StorageError, Unreadable
-from backscroll.core.import_jobs import Asked, Item, Job, JobFailure, JobProgress, JobState, Phase, Preview
+from backscroll.core.import_jobs import (
+    OVER,
+    WORKED_ON,
+    Asked,
+    Item,
+    Job,
+    JobFailure,
+    JobProgress,
+    JobState,
+    Phase,
+    Preview,
+)
 from backscroll.core.imports import Import, NewImport
 from backscroll.core.model import Org
 from backscroll.ingest import imports
@@ -154,7 +165,7 @@ class Worker:
                 asked += [(item.no, one) for one in plan.questions]
         questions = gathered(asked)
         left = [item for item in self.job.found if item.state == "waiting"]
-        if left and self.job.confirm and not self.job.answers.get(START):
+        if left and not questions and self.job.confirm and not self.job.answers.get(START):
             questions.append(structs.replace(_START, items=tuple(item.no for item in left)))
         self._plan = self._plan if len(self.job.found) == 1 and not questions else None
         self.job.questions = questions
@@ -396,6 +407,8 @@ class Worker:
 
     def _move(self, state: JobState) -> None:
         before, self.job.state = self.job.state, state
+        if state not in WORKED_ON:
+            self.job.progress = None
         if not self._store.import_jobs.save(self.job, before):
             self._reload()
 
@@ -430,11 +443,15 @@ class Worker:
         self._move("failed")
 
     def _clean_up(self, before: JobState) -> None:
-        """Files go when the job is over, but for those of an import that failed after it took another's place."""
-        if self.job.state in ("done", "cancelled", "failed") and self.job.spooled and before != "undoing":
-            lost = any(item.state == "failed" and item.replaces and item.import_id for item in self.job.found)
-            if not lost:
-                self._place.spool.remove(self.job.org, self.job.id)
+        """Files go when the job is over."""
+        if before != "undoing" and not needs_files(self.job):
+            self._place.spool.remove(self.job.org, self.job.id)
+
+
+def needs_files(job: Job) -> bool:
+    """Whether the files of a job are of use still: until it is over, and if it failed after it took another's place."""
+    lost = any(item.state == "failed" and item.replaces and item.import_id for item in job.found)
+    return job.state not in OVER or (lost and job.state == "failed")
 
 
 def _nothing_left(job: Job, errors: Mapping[int, Error]) -> JobFailure:

@@ -17,6 +17,7 @@ from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.write.imports import begin_import, import_of
 from backscroll.storage.write.live_sources import Seal
+from backscroll.storage.write.undo import begin_undo
 
 PREFIX = "imp"
 MAX_OPEN = 20
@@ -110,6 +111,32 @@ class ImportJobs:
         at, number = before or (END_OF_TIME, 0)
         params = {"org": org, "before": at, "import": number, "limit": limit}
         return [import_of(row) for row in self._engine.read(lambda tx: tx.all("imports_without_job", params), org)]
+
+    def adopt(self, job: Job, import_id: int) -> Job:
+        """Write down as a job what was none: an import that began before there were jobs."""
+        row = _row(job) | {"origin": job.origin, "name": job.name, "confirm": 0, "request_key": None}
+
+        def work(tx: Txn) -> Job:
+            if tx.one("read_import_job", {"org": job.org, "job": job.id}) is None:
+                tx.run("add_import_job", row | {"now": job.created_at})
+                tx.one("save_import_job", row | {"expected": job.state, "now": self._clock(), "finished_at": None})
+                tx.run("join_import_job", {"org": job.org, "job": job.id, "import": import_id})
+            return _job(tx, job.org, job.id)
+
+        return self._engine.write(work, job.org)
+
+    def begin_undo(self, job: Job, imports: Sequence[int]) -> None:
+        """From now on these imports of a job are being taken back; whoever works on it goes on with that."""
+        before, job.state = job.state, "undoing"
+
+        def work(tx: Txn) -> None:
+            for import_id in imports:
+                begin_undo(tx, job.org, import_id)
+            row = _row(job) | {"expected": before, "now": self._clock(), "finished_at": None}
+            if tx.one("save_import_job", row) is None:
+                raise Conflict(f"Import {job.id} was changed by another request; read it again")
+
+        self._engine.write(work, job.org)
 
     def delete(self, org: int, id: str) -> None:
         """Forget a job and its files; its imports stay as they are."""

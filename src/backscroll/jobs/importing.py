@@ -1,0 +1,157 @@
+"""Import jobs in the server: every process looks for them, and the one that has the turn of a job goes on with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from backscroll.config import Settings
+from backscroll.core.errors import Error, NotFound, StorageError, story_of
+from backscroll.core.import_jobs import WORKED_ON, JobState
+from backscroll.core.model import Org
+from backscroll.ingest.importing.desk import EXPIRES_US, Desk
+from backscroll.ingest.importing.here import Hall, tidy, worked
+from backscroll.ingest.importing.worker import Worker
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+
+log = logging.getLogger("backscroll.imports")
+
+LOOK_SECONDS = 2.0
+PACE_SECONDS = 0.01
+"""After each organisation, so that thousands of them do not take all of the database."""
+AT_ONCE = 2
+"""Jobs that a process goes on with at the same time, each of another organisation."""
+END_SECONDS = 8.0
+SWEEP_SECONDS = 3600.0
+FIRST_WAIT, LONGEST_WAIT = 2.0, 120.0
+"""Seconds before a job is tried again for which the database or the disk could not be used."""
+
+
+@asynccontextmanager
+async def importing(store: Store, media: MediaStore | None, desk: Desk, settings: Settings) -> AsyncIterator[None]:
+    """Go on with import jobs while the server runs. What is begun goes on in another process when this one ends."""
+    if media is None:
+        yield
+        return
+    hall = Hall(store=store, media=media, spool=desk.spool, max_media_bytes=settings.max_media_bytes)
+    rounds = Rounds(hall, desk)
+    thread = threading.Thread(target=rounds.run, name="backscroll-imports", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        rounds.stop()
+        await asyncio.to_thread(rounds.join, thread)
+
+
+class Rounds:
+    """Looks for jobs, and has them worked on in threads of their own."""
+
+    def __init__(self, hall: Hall, desk: Desk) -> None:
+        self._hall = hall
+        self._desk = desk
+        self._stopping = threading.Event()
+        self._working: dict[int, threading.Thread] = {}
+        """By organisation."""
+        self._waits: dict[str, tuple[float, float]] = {}
+        """Of jobs that could not go on: when they are tried again, and how long they waited."""
+        self._swept = 0.0
+
+    def stop(self) -> None:
+        """Let what is at work end at its next batch."""
+        self._stopping.set()
+        self._desk.news.set()
+
+    def join(self, thread: threading.Thread) -> None:
+        """Wait for that; whoever is in the middle of something long is left alone, and its turn ends by itself."""
+        end = time.monotonic() + END_SECONDS
+        for one in (thread, *self._working.values()):
+            one.join(max(0.0, end - time.monotonic()))
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        while not self._stopping.is_set():
+            self._desk.news.clear()
+            _try(self.look)
+            self._desk.news.wait(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """See to every organisation once."""
+        orgs = self._hall.store.list_orgs()
+        for org in orgs:
+            if self._stopping.is_set():
+                return
+            _try(lambda org=org: self._see_to(org))  # type: ignore[misc]
+            time.sleep(PACE_SECONDS)
+        if time.monotonic() - self._swept > SWEEP_SECONDS or not self._swept:
+            self._swept = time.monotonic()
+            tidy(self._hall)
+
+    def _see_to(self, org: Org) -> None:
+        now = time.time_ns() // 1000
+        for id, state, updated_at in self._hall.store.import_jobs.open_jobs(org.no):
+            if state in WORKED_ON and self._may_begin(org, id):
+                self._begin(org, id)
+            elif state in ("uploading", "asking") and updated_at < now - EXPIRES_US:
+                self._expire(org, id, state)
+
+    def _may_begin(self, org: Org, id: str) -> bool:
+        is_free = org.no not in self._working and len(self._working) < AT_ONCE
+        return is_free and time.monotonic() >= self._waits.get(id, (0.0, 0.0))[0]
+
+    def _begin(self, org: Org, id: str) -> None:
+        thread = threading.Thread(target=self._work, args=(org, id), name="backscroll-import", daemon=True)
+        self._working[org.no] = thread
+        thread.start()
+
+    def _work(self, org: Org, id: str) -> None:
+        try:
+            self._go_on(org, id)
+        except StorageError as error:
+            wait = min(LONGEST_WAIT, 2 * self._waits.get(id, (0.0, FIRST_WAIT / 2))[1])
+            self._waits[id] = (time.monotonic() + wait, wait)
+            log.warning("import %s waits %.0f s: %s", id, wait, type(error).__name__)
+        except NotFound:
+            return
+        except Exception as error:
+            # One more time would end the same: the job ends, and says so.
+            log.error("import %s failed: %s", id, story_of(error))
+            _try(lambda: self._break_off(org, id))
+        else:
+            self._waits.pop(id, None)
+        finally:
+            self._working.pop(org.no, None)
+            self._desk.news.set()
+
+    def _go_on(self, org: Org, id: str) -> None:
+        worker = worked(self._hall, org, id, stopping=self._stopping.is_set)
+        if worker is None:
+            # Another process is at it; look again when that may have ended.
+            self._waits[id] = (time.monotonic() + LOOK_SECONDS, FIRST_WAIT / 2)
+        else:
+            log.info("import %s of organisation %s is %s", id, org.id, worker.job.state)
+
+    def _break_off(self, org: Org, id: str) -> None:
+        worked(self._hall, org, id, begin=Worker.break_off)
+
+    def _expire(self, org: Org, id: str, state: JobState) -> None:
+        """Nobody came back to it."""
+        self._desk.expire(org, id, state)
+        log.info("import %s of organisation %s expired", id, org.id)
+
+
+def _try(work: Callable[[], None]) -> None:
+    """The next round tries again."""
+    try:
+        work()
+    except StorageError as error:
+        log.warning("looking for imports waits: %s", type(error).__name__)
+    except Error as error:
+        log.warning("looking for imports failed: %s", type(error).__name__)
+    except Exception as error:
+        log.error("looking for imports failed: %s", story_of(error))
