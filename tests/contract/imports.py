@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -19,10 +20,11 @@ PHONE = "4915550001001"
 PART = {"content-type": "application/offset+octet-stream", "tus-resumable": "1.0.0"}
 
 
-def chat(lines: int = 6, day: str = "13/01/2026") -> bytes:
+def chat(lines: int = 6, first: datetime = datetime(2026, 1, 13, 9)) -> bytes:
     """An exported chat of Ana and Rob, a line a minute."""
-    told = (f"{day}, {9 + n // 60:02}:{n % 60:02} - {'Rob' if n % 2 else 'Ana'}: thing {n}" for n in range(lines))
-    return ("\n".join(told) + "\n").encode()
+    moments = (first + timedelta(minutes=n) for n in range(lines))
+    told = (f"{at:%d/%m/%Y, %H:%M} - {'Rob' if n % 2 else 'Ana'}: thing {n}\n" for n, at in enumerate(moments))
+    return "".join(told).encode()
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
