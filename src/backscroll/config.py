@@ -86,6 +86,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     periskope_count: Literal["total", "page"]
     archive_phone_state: Literal["CONNECTED", "DISCONNECTED", "null"]
     open_access: str | None
+    webhook_delivery: Literal["on", "off"]
+    webhook_allow: str
     log_level: Literal["critical", "error", "warning", "info", "debug"]
 
     @property
@@ -314,6 +316,21 @@ SETTINGS: tuple[Setting, ...] = (
         "and lets in whoever reaches it: leave this out behind one. Host, and public_url if given, must be loopback.",
         "the id that `backscroll token create` printed",
         "none: each request needs a credential",
+    ),
+    Setting(
+        "webhook_delivery",
+        choice("on", "off"),
+        "on",
+        "Whether this server sends events to webhooks. Turn it off in a copy that is only looked at.",
+        "off",
+    ),
+    Setting(
+        "webhook_allow",
+        text("hosts and networks, with a port or without, separated by commas"),
+        "",
+        "Receivers of webhooks that may be asked although they are not at port 80 or 443 of the open internet.",
+        "n8n.lan:5678, 192.168.1.0/24",
+        "none",
     ),
     Setting(
         "log_level",

@@ -27,10 +27,14 @@ VALUES = {
     "output": "-",
     "yes": "--yes",
     "url": "https://127.0.0.1:1",
+    "address": "https://example.com/",
 }
 
 
-BESIDES: dict[tuple[str, ...], tuple[str, ...]] = {("source", "add"): ("--phone", VALUES["phone"])}
+BESIDES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("source", "add"): ("--phone", VALUES["phone"]),
+    ("webhook", "redeliver"): ("--parked",),
+}
 """What a command needs though it does not say so of itself."""
 
 

@@ -69,7 +69,9 @@ class Copy:
         media = MediaStore(folder / "media", load_or_make_key(folder / "secret.key"))
         import_jsonl(self.store, media, io.BytesIO(exported))
         self.org = self.store.list_orgs()[0]
-        settings = load({}, {"rate_limit": 0, "public_url": "https://archive.test", "data": str(folder)}, directory=folder)
+        settings = load(
+            {}, {"rate_limit": 0, "public_url": "https://archive.test", "data": str(folder)}, directory=folder
+        )
         self.app = build_app(self.store, media, settings)
         token = self.store.create_token(self.org.no, "test")
         self.headers = {"authorization": f"Bearer {token.secret}"}

@@ -194,8 +194,13 @@ def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() 
     tried_below = {("POST", "/api/tokens"), ("DELETE", "/api/tokens/{id}")}
     tried_below |= {("POST", "/api/sources"), ("DELETE", "/api/sources/{id}")}
     tried_below |= {("DELETE", "/api/links/{link}")}
+    hooks = [("POST", "/api/webhooks"), *((verb, "/api/webhooks/{id}") for verb in ("PATCH", "DELETE"))]
+    hooks += [("POST", f"/api/webhooks/{{id}}/{act}") for act in ("rotate", "test", "redeliver")]
+    hooks += [("POST", "/api/webhooks/{id}/deliveries/{event}/redeliver"), ("POST", "/v1/webhooks")]
+    tried_elsewhere = {*hooks, *((verb, "/v1/webhooks/{id}") for verb in ("PATCH", "DELETE"))}
+    """tests/contract/test_webhooks.py"""
     the_servers = {("GET", path) for path in ("/", "/health", "/docs", "/openapi.json")}
-    assert left == own | tried_below | the_servers | {("GET", path) for path in STREAMS}
+    assert left == own | tried_below | tried_elsewhere | the_servers | {("GET", path) for path in STREAMS}
 
 
 def test_whoever_manages_tokens_reaches_those_of_the_own_organisation_alone(

@@ -72,7 +72,6 @@ def test_schemas_are_valid_and_references_lead_somewhere(document: dict[str, Any
         ("/v1/phones/all", "periskope.Phones"),
         ("/v1/reactions", "periskope.Reactions"),
         ("/v1/tickets", "periskope.Empty"),
-        ("/v1/webhooks", "periskope.Rows"),
         ("/v1/chats/messages?limit=-1", "periskope.Error"),
         ("/v1/message/3EB0", "periskope.Error"),
         ("/chat/919537851844/messages", "gowa.Messages"),

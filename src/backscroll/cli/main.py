@@ -22,6 +22,7 @@ from backscroll.cli.serve import serve
 from backscroll.cli.sources import source
 from backscroll.cli.status import status
 from backscroll.cli.sync import sync
+from backscroll.cli.webhooks import webhook
 
 
 @click.group(cls=RootCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,6 +49,7 @@ COMMANDS = (
     link,
     sync,
     coverage,
+    webhook,
     quarantine,
     import_,
     export,

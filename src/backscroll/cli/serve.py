@@ -24,6 +24,8 @@ from backscroll.core.errors import BadField, Conflict, Unauthorised
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from backscroll.jobs.sending import Outside
+    from backscroll.storage.files.media import MediaStore
     from backscroll.storage.store import Store
 
 BACKLOG = 2048
@@ -51,6 +53,7 @@ def serve(
     """
     settings = settings_of(ctx, host=host, port=port, workers=workers, public_url=public_url)
     refuse_a_taken_port(settings.host, settings.port)
+    refuse_odd_receivers(settings.webhook_allow)
     link: str | None = None
     with open_archive(settings, create=True) as archive:
         # Opened once before the processes start, so that one of them migrates and a bad archive is reported here.
@@ -90,6 +93,13 @@ def refuse_a_taken_port(host: str, port: int) -> None:
             f"Cannot listen on {host} port {port} ({error.strerror or error}); "
             "stop the program that uses it, or choose another with --host and --port"
         ) from error
+
+
+def refuse_odd_receivers(allowed: str) -> None:
+    """Raise BadField when the setting for receivers of webhooks cannot be read."""
+    from backscroll.outbound.addresses import allowed_by
+
+    allowed_by(allowed)
 
 
 def sign_in_link(store: Store, settings: Settings) -> str | None:
@@ -221,13 +231,27 @@ def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -
     loop.add_signal_handler = add_both  # type: ignore[method-assign, assignment]
 
 
+def outside(media: MediaStore | None, settings: Settings) -> Outside:
+    """What the sender of webhooks needs besides the archive: addresses of files, and whom it may ask."""
+    from backscroll.dialects.links import NoLinks
+    from backscroll.http.links import SignedLinks
+    from backscroll.jobs.sending import Outside
+    from backscroll.outbound.addresses import allowed_by
+    from backscroll.outbound.posting import Poster
+
+    allowed = allowed_by(settings.webhook_allow)
+    links = NoLinks() if media is None else SignedLinks(media, settings.url)
+    return Outside(links=links, poster=lambda: Poster(allowed))
+
+
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
-    from backscroll.http.app import build_app
+    from backscroll.http.app import Lifespan, build_app
     from backscroll.jobs.importing import importing
     from backscroll.jobs.linking import linking
     from backscroll.jobs.runner import maintenance
     from backscroll.jobs.syncing import syncing
+    from backscroll.jobs.webhooks import delivering
     from backscroll.web.page import PageApp
 
     settings = load(os.environ)
@@ -238,12 +262,14 @@ def application() -> ASGIApp:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     opened = open_archive(settings)
     archive = opened.__enter__()
-    lifespans = (
+    lifespans: list[Lifespan] = [
         lambda app: maintenance(app.store),
         lambda app: syncing(app.store, app.media, settings),
         lambda app: linking(app.store, app.media, settings),
         lambda app: importing(app.store, app.media, app.imports, settings),
-    )
+    ]
+    if settings.webhook_delivery == "on":
+        lifespans.append(lambda app: delivering(app.store, outside(app.media, settings)))
     server = build_app(archive.store, archive.media, settings, lifespans=lifespans)
     tell_of_signals(asyncio.get_event_loop(), server.stop)
     app = PageApp(server)

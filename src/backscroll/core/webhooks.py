@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core.answers import Surroundings
 from backscroll.core.model import ArchivedMessage, Chat, Contact, Phone, Reaction
@@ -230,3 +231,25 @@ def mask_of(webhooks: Collection[Webhook]) -> int:
     for webhook in webhooks:
         mask |= webhook.bits
     return mask
+
+
+def with_subscriptions(webhook: Webhook, subscriptions: tuple[Subscription, ...]) -> Webhook:
+    """An endpoint of Periskope's format that has these rows."""
+    types = tuple(dict.fromkeys(row.type for row in subscriptions if row.subscribed))
+    return structs.replace(webhook, subscriptions=subscriptions, types=types)
+
+
+def resubscribed(webhook: Webhook, types: tuple[str, ...], now: int) -> Webhook:
+    """An endpoint that wants these types. In Periskope's format each has a row, which is kept with its type."""
+    if webhook.format == "native":
+        return structs.replace(webhook, types=types)
+    wanted = PERISKOPE_TYPES if ALL in types else types
+    known = {row.type: row for row in webhook.subscriptions}
+    integration = next((row.integration_id for row in webhook.subscriptions), str(uuid.uuid4()))
+    made = [
+        structs.replace(known[type], subscribed=True)
+        if type in known
+        else Subscription(id=str(uuid.uuid4()), integration_id=integration, type=type, subscribed_at=now)
+        for type in wanted
+    ]
+    return with_subscriptions(webhook, tuple(made))

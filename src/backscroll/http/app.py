@@ -41,11 +41,13 @@ from backscroll.http.routes import (
     native,
     ops,
     periskope,
+    periskope_webhooks,
     search,
     session,
     sources,
     tokens,
     unsupported,
+    webhooks,
 )
 from backscroll.http.routes.media import MediaApp
 from backscroll.http.sending import Sender, TooSlow
@@ -84,6 +86,8 @@ ROUTES: tuple[Route, ...] = (
     *coverage.ROUTES,
     *links.ROUTES,
     *live.ROUTES,
+    *webhooks.ROUTES,
+    *periskope_webhooks.ROUTES,
     *periskope.ROUTES,
     *gowa.ROUTES,
     *unsupported.ROUTES,

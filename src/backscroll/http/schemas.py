@@ -79,6 +79,10 @@ _PERISKOPE = {
     "Queue": "active:int failed:int completed:int is_running:bool pending:int",
     "Broadcast": "broadcast_id*:string org_id:string total_chats:int logs:string[]",
     "Knowledge": "data:any[] count:int",
+    "Webhook": """
+        id:string subscribed_at:string is_subscribed:bool integration_name:string integration_type:string type:string
+        integration_metadata:object org_id:string hook_url:string integration_id:string signing_key*:string
+    """,
     "Error": "name:string code:string message:string status:int fields*:object",
 }
 _GOWA = {
@@ -140,6 +144,11 @@ _CREDENTIAL = """
     last_used_at:time? current:bool
 """
 _LIST = "next:string? total:int?"
+_WEBHOOK = """
+    id:string name:string? url:string format:string types:string[] phones:any imports:bool enabled:bool created_at:time
+    changed_at:time previous_secret_until:time? state:string failing_since:time? last_success_at:time?
+    last_failure_at:time? last_error:string? counts:object
+"""
 _SOURCE = """
     id:string type:string phone:string? state:string last_event_at:time? synced_at:time? created_at:time
     silent_after_seconds:int? upstream:string? every_seconds:int? refused:int problem:@Problem?
@@ -229,6 +238,16 @@ _BACKSCROLL = {
     """,
     "ImportFile": "no:int name:string size:int received:int",
     "ImportUndo": "messages:int kept:int chats:int contacts:int files:int imports:object[]",
+    "Webhooks": f"items:@Webhook[] types:object delivering:bool {_LIST}",
+    "Webhook": _WEBHOOK,
+    "NewWebhook": f"{_WEBHOOK} secret:string",
+    "WebhookTrial": "ok:bool status:int? error:string? milliseconds:int event:string",
+    "Deliveries": "items:@Delivery[] next:string?",
+    "Delivery": """
+        webhook:string event:string type:string seq:int state:string phone:string? chat_id:string? key:string?
+        created_at:time attempts:int last_attempt_at:time? next_attempt_at:time? status:int? error:string?
+    """,
+    "Requeued": "queued:int more:bool",
     "Changes": "items:@Change[] next:int more:bool",
     "Change": _CHANGE,
 }
@@ -240,6 +259,9 @@ def components() -> dict[str, Schema]:
     schemas |= {f"gowa.{name}": fields(words, "gowa") for name, words in _GOWA.items()}
     schemas["periskope.Phones"] = {"type": "array", "items": {"$ref": "#/components/schemas/periskope.Phone"}}
     schemas["periskope.Rows"] = {"type": "array", "items": {"type": "object"}}
+    webhook = {"$ref": "#/components/schemas/periskope.Webhook"}
+    schemas["periskope.Webhooks"] = {"type": "array", "items": webhook}
+    schemas["periskope.CreatedWebhook"] = {"anyOf": [webhook, {"type": "array", "items": webhook}]}
     schemas |= {f"backscroll.{name}": fields(words, "backscroll") for name, words in _BACKSCROLL.items()}
     schemas |= own_events.components("#/components/schemas/")
     return schemas

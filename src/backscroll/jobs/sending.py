@@ -88,7 +88,7 @@ def body_of(happened: Happened, webhook: Webhook, access: Access, links: Links) 
     return native.render_event(happened, access, links)
 
 
-def test_webhook(store: Store, webhook: Webhook, poster: Poster) -> tuple[str, Posted, int]:
+def send_test(store: Store, webhook: Webhook, poster: Poster) -> tuple[str, Posted, int]:
     """Send one signed event that says nothing; the event's id, what came back, and after how many milliseconds."""
     _, keys = store.webhooks.open(webhook.id)
     org = next(org for org in store.list_orgs() if org.no == webhook.org)

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -114,6 +115,19 @@ class Allowed(Struct, frozen=True):
         inner = _inner(ip) if isinstance(ip, ipaddress.IPv6Address) else None
         found = any(entry.covers(host, port, inner or ip) for entry in self.entries)
         return found or (port in PORTS.values() and _is_public(ip))
+
+
+@lru_cache(maxsize=8)
+def allowed_by(setting: str) -> Allowed:
+    """What the setting ``webhook_allow`` says; ``BadField`` for words that mean nothing."""
+    try:
+        return Allowed.parse(setting)
+    except ValueError as error:
+        raise BadField(
+            "webhook_allow",
+            setting,
+            f"{error} cannot be read; name hosts and networks, with a port or without: n8n.lan:5678, 192.168.1.0/24",
+        ) from None
 
 
 def _entry(word: str) -> _Entry:

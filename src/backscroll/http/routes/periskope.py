@@ -408,14 +408,4 @@ ROUTES: tuple[Route, ...] = (
     _empty("/v1/knowledge-base", "List the knowledge base", no_knowledge, PAGE, "Knowledge"),
     _missing("/v1/knowledge-base/faq/{id}", "Show a question of the knowledge base", "faq"),
     _missing("/v1/knowledge-base/document/{id}", "Show a document of the knowledge base", "document"),
-    _get(
-        "/v1/webhooks",
-        "List webhooks",
-        no_rows,
-        "Rows",
-        tag="periskope: always empty here",
-        cached=False,
-        errors=(401, 429),
-    ),
-    _missing("/v1/webhooks/{id}", "Show a webhook", "webhook"),
 )

@@ -23,7 +23,10 @@ REMEDIES: dict[Reason, str] = {
         "Send the request to the service that the history comes from"
     ),
     "phones": "phones are added and named on the server itself, with the command `backscroll phone add`",
-    "events": "this server sends no events. Ask it for what is new, or subscribe at the gateway that feeds it",
+    "events": (
+        "events are sent to webhooks of this server's own API (POST /api/webhooks) or Periskope's, and streamed by "
+        "GET /api/events. Use one of these, or subscribe at the gateway that feeds it"
+    ),
     "history": (
         "the library for linked devices has no way to ask a phone for older messages than it sends when it is linked. "
         "Export the chat on the phone and import it, or send the request to the gateway that feeds this server"
@@ -93,11 +96,6 @@ _LINES: dict[tuple[Dialect, Reason], str] = {
         POST /v1/phones/create           add a phone
         PATCH /v1/phones/update          rename a phone
         DELETE /v1/phones/delete         remove a phone
-    """,
-    ("periskope", "events"): """
-        POST /v1/webhooks                subscribe to events
-        PATCH /v1/webhooks/{id}          change a subscription
-        DELETE /v1/webhooks/{id}         end a subscription
     """,
     ("gowa", "whatsapp"): """
         GET /app/passkey                 show a passkey that is asked for
