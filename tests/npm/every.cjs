@@ -71,11 +71,11 @@ const ARGUMENTS = {
   'knowledgeBase.updateFaq': [{ context_id: 'x', question: 'x', answer: 'y' }],
   'knowledgeBase.deleteFaq': [{ context_id: 'x' }],
   'knowledgeBase.deleteDocument': [{ document_id: 'x' }],
-  'webhook.list': [{}],
-  'webhook.getById': [{ id: '0ef25935-0b78-4660-beeb-f17311793305' }],
-  'webhook.create': [{ hookUrl: 'https://example.com/hook', integrationName: ['message.created'] }],
-  'webhook.update': [{ id: '0ef25935-0b78-4660-beeb-f17311793305', isSubscribed: false }],
-  'webhook.delete': [{ id: '0ef25935-0b78-4660-beeb-f17311793305' }],
+  'webhook.create': [{ hookUrl: 'https://example.com/hook', integrationName: ['message.created', 'note.created'] }],
+  'webhook.list': [{ integration_name: 'message.created', is_subscribed: true }],
+  'webhook.getById': (results) => [{ id: results['webhook.create'].data[0].id }],
+  'webhook.update': (results) => [{ id: results['webhook.create'].data[0].id, isSubscribed: false }],
+  'webhook.delete': (results) => [{ id: results['webhook.create'].data[1].id }],
   'member.delete': [{ id: 'member-x' }],
   'member.invite': [{ email: 'a@example.com' }],
   'member.updateAccess': [{ email: 'a@example.com', role: 'member' }],
@@ -86,7 +86,7 @@ const ARGUMENTS = {
   for (const [name, given] of Object.entries(ARGUMENTS)) {
     const [part, method] = name.split('.');
     try {
-      const { data, error, status } = await api[part][method](...given);
+      const { data, error, status } = await api[part][method](...(typeof given === 'function' ? given(results) : given));
       const told = error && { message: error.message, code: error.code, statusCode: error.statusCode };
       results[name] = { data: data ?? null, error: told, status };
     } catch (thrown) {

@@ -63,7 +63,7 @@ def an_archive(data: Path, database: str | None) -> dict[str, str]:
     store = open_store(database, data)
     org = store.create_org("Npm")
     phone = store.add_phone(org.no, PHONE, name="Support")
-    secret = store.create_token(org.no).secret
+    secret = store.create_token(org.no, scopes=frozenset({"read", "admin"})).secret
     events: list[Any] = [said(i) for i in range(30)]
     events += [ContactSeen(jid=CHAT, name="Bharat"), ReactionSet(target=target("ID7"), by=CHAT, emoji="👍", at=5)]
     members = (Member(jid=f"{CHAT}@c.us", is_admin=True), Member(jid=PHONE))

@@ -23,14 +23,19 @@ READS = (
     *("chat.getChats", "chat.getMessages", "chat.getNotifications", "chat.getChatById", "chat.getChatMessages"),
     *("chat.getChatNotifications", "chat.getNotesByChat", "contact.getAll", "contact.getById", "message.getById"),
     *("phone.info", "phone.getAll", "queue.getJobs", "queue.getBroadcastStatus", "queue.getStatus", "ticket.getAll"),
-    *("note.getNotes", "reaction.getReactions", "knowledgeBase.getAll", "webhook.list"),
+    *("note.getNotes", "reaction.getReactions", "knowledgeBase.getAll"),
 )
 """Methods that an archive answers."""
-FINDS_NOTHING = (
-    *("ticket.getById", "note.getNoteById", "knowledgeBase.getFaqById", "knowledgeBase.getDocumentById"),
-    "webhook.getById",
-)
+FINDS_NOTHING = (*("ticket.getById", "note.getNoteById", "knowledgeBase.getFaqById", "knowledgeBase.getDocumentById"),)
 """Methods that ask for one of what an archive has none of."""
+WEBHOOKS = {
+    "webhook.create": 201,
+    "webhook.list": 200,
+    "webhook.getById": 200,
+    "webhook.update": 200,
+    "webhook.delete": 204,
+}
+"""Methods for webhooks, with what they are answered."""
 RECEIVED = {"delivered is missing", "read is missing"}
 """Periskope's own answers leave these out for received messages (tests/golden), against their types."""
 MEMBERS = {
@@ -68,6 +73,18 @@ def test_what_is_answered_has_the_shape_that_the_types_say(client: Path, results
     assert any(".members." in p for p in wrong["chat.getChatById"])
 
 
+def test_webhooks_are_made_changed_and_ended_by_the_client(client: Path, results: Results) -> None:
+    assert {name: results[name]["status"] for name in WEBHOOKS} == WEBHOOKS
+    rows = [name for name in WEBHOOKS if name != "webhook.delete"]
+    values = [(name, "Data<Api['{}']['{}']>".format(*name.split(".")), results[name]["data"]) for name in rows]
+    assert {name: found for name, found in not_of_their_types(client, values).items() if found} == {}
+    first, second = results["webhook.create"]["data"]
+    assert (first["integration_name"], second["integration_name"]) == ("message.created", "note.created")
+    assert [row["id"] for row in results["webhook.list"]["data"]] == [first["id"]]
+    assert results["webhook.getById"]["data"]["hook_url"] == "https://example.com/hook"
+    assert results["webhook.update"]["data"]["is_subscribed"] is False
+
+
 def is_known(problem: str) -> bool:
     """Whether the types say it against Periskope's own answers."""
     place, name = problem.rpartition(".")[::2]
@@ -80,7 +97,7 @@ def test_what_an_archive_has_none_of_is_not_found_by_its_name(results: Results) 
 
 
 def test_all_other_methods_say_why_nothing_happens(results: Results) -> None:
-    others = {name: result for name, result in results.items() if name not in {*READS, *FINDS_NOTHING}}
+    others = {name: result for name, result in results.items() if name not in {*READS, *FINDS_NOTHING, *WEBHOOKS}}
     assert {name: (r["status"], r["error"]["code"]) for name, r in others.items()} == dict.fromkeys(
         others, (501, "NOT_IMPLEMENTED_ERROR")
     )
