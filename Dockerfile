@@ -16,6 +16,11 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv /opt/backscroll \
     && /opt/backscroll/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
+# docker build --build-arg MCP=yes adds what docs/mcp.md is about.
+ARG MCP=
+COPY requirements-mcp.lock ./
+RUN test -z "$MCP" || /opt/backscroll/bin/python -m pip install --no-cache-dir --no-deps --require-hashes \
+        --requirement requirements-mcp.lock
 # A change of these, the README among them, repeats only the step below, which fetches nothing.
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY examples ./examples

@@ -95,11 +95,12 @@ page-shots: install-for-tests web  ## Take the pictures of the web page: docs/im
 	@$(BIN)/python tools/page_shots.py
 
 .PHONY: lock
-lock:  ## Bring both lock files up to pyproject.toml (needs uv)
+lock:  ## Bring the lock files up to pyproject.toml (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo 'make lock: needs uv (pip install uv), or name it with make lock UV=…' >&2; exit 1; }
 	@$(LOCK) --all-extras --output-file requirements-dev.lock $(ARGS)
 	@sed '/--hash/d; s/ \\$$//' requirements-dev.lock > .venv/constraints.txt
 	@$(LOCK) --extra build --no-annotate --constraint .venv/constraints.txt --output-file requirements.lock
+	@$(LOCK) --extra build --extra mcp --no-annotate --constraint .venv/constraints.txt --output-file requirements-mcp.lock
 
 .PHONY: clean
 clean:  ## Remove .venv and caches; the archive in backscroll-data stays

@@ -33,7 +33,8 @@ BELOW: dict[str, set[str]] = {
     "outbound": {"core"},
     "ingest": {"storage.store", "ingest.connectors", "outbound"},
     "jobs": {"storage.store", "ingest", "dialects"},
-    "http": {"jobs", "ingest", "dialects"},
+    "mcp": {"storage.store", "dialects"},
+    "http": {"jobs", "ingest", "dialects", "mcp"},
     "web": {"http"},
     "cli": {"http", "web"},
 }
@@ -68,6 +69,7 @@ OUTSIDE: dict[str, set[str]] = {
     "outbound": {"msgspec", "httpx", "httpcore"},
     "ingest": {"msgspec", "httpx", "httpcore"},
     "jobs": {"msgspec"},
+    "mcp": {"msgspec", "starlette", "anyio", "mcp", "mcp_types"},
     "http": {"msgspec", "starlette", "brotli", "zstandard"},
     "web": {"msgspec", "starlette"},
     "cli": {"msgspec", "click", "granian", "starlette"},

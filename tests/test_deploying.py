@@ -112,9 +112,9 @@ def test_both_stages_stand_on_the_same_image_and_so_does_the_database_on_a_diges
 
 def test_a_change_of_the_readme_does_not_fetch_everything_again() -> None:
     build = next(stage for stage in stages(DOCKERFILE) if stage[0].text.endswith(" AS build"))
-    fetching = next(at for at, i in enumerate(build) if i.word == "RUN" and "requirements.lock" in i.text)
+    fetching = max(at for at, i in enumerate(build) if i.word == "RUN" and "--require-hashes" in i.text)
     copied_before = [i.text for i in build[:fetching] if i.word == "COPY"]
-    assert copied_before == ["requirements.lock ./"]
+    assert copied_before == ["requirements.lock ./", "requirements-mcp.lock ./"]
     assert all("--no-index" in i.text for i in build[fetching + 1 :] if i.word == "RUN")
 
 

@@ -88,6 +88,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     open_access: str | None
     webhook_delivery: Literal["on", "off"]
     webhook_allow: str
+    mcp_max_bytes: int
+    mcp_max_file_bytes: int
+    mcp_origins: str | None
     log_level: Literal["critical", "error", "warning", "info", "debug"]
 
     @property
@@ -333,6 +336,28 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
     ),
     Setting(
+        "mcp_max_bytes",
+        size(4096),
+        64 * 2**10,
+        "Largest answer of a tool of the Model Context Protocol; of longer lists fewer rows are shown at a time.",
+        "256KiB",
+    ),
+    Setting(
+        "mcp_max_file_bytes",
+        size(1024),
+        4 * 2**20,
+        "Largest media file that the Model Context Protocol hands out.",
+        "1MiB",
+    ),
+    Setting(
+        "mcp_origins",
+        text("origins such as https://app.example.org, with commas between them"),
+        None,
+        "Origins of web pages whose scripts may use /mcp, besides those of this machine and of public_url.",
+        "https://app.example.org",
+        "none; programs that are no pages need none",
+    ),
+    Setting(
         "log_level",
         choice("critical", "error", "warning", "info", "debug"),
         "info",
@@ -415,9 +440,11 @@ OTHER_VARIABLES = frozenset(
         "BACKSCROLL_BACKUP_KEY",
         "BACKSCROLL_EVOLUTION_DATABASE",
         "BACKSCROLL_PUBLISHED_PORT",
+        "BACKSCROLL_TOKEN",
     }
 )
-"""Variables that are no settings: ``backscroll import periskope`` reads the token, docker-compose.yml the port."""
+"""Variables that are no settings: ``backscroll import periskope`` and ``backscroll mcp`` read a token each,
+docker-compose.yml the port."""
 _FOREIGN = re.compile(r"BACKSCROLL_TEST_\w+|BACKSCROLL_SERVICE_(HOST|PORT\w*)|BACKSCROLL_PORT_\d+_\w+")
 """Those of the tests, and those that Kubernetes sets in every container beside a service called backscroll."""
 

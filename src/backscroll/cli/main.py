@@ -15,6 +15,7 @@ from backscroll.cli.imports import import_
 from backscroll.cli.keys import key
 from backscroll.cli.links import link
 from backscroll.cli.maintenance import check, migrate
+from backscroll.cli.mcp import mcp
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.quarantine import quarantine
 from backscroll.cli.search import reindex
@@ -51,6 +52,7 @@ COMMANDS = (
     coverage,
     webhook,
     quarantine,
+    mcp,
     import_,
     export,
     backup,

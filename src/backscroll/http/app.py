@@ -25,6 +25,7 @@ from backscroll.http.dialect_http import DIALECT_HTTP, Refused, as_refusal
 from backscroll.http.last_changes import LastChanges, Shown
 from backscroll.http.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, FailedLogins, RateLimit, is_host, network_of
 from backscroll.http.live import Feeds
+from backscroll.http.mcp_host import McpHost
 from backscroll.http.messages import AppState, Reply, Request, headers_of, parse_query
 from backscroll.http.page_cache import Kept, Packed, PageCache
 from backscroll.http.responses import Exchange, deliver
@@ -38,6 +39,7 @@ from backscroll.http.routes import (
     ingest,
     links,
     live,
+    mcp,
     native,
     ops,
     periskope,
@@ -88,6 +90,7 @@ ROUTES: tuple[Route, ...] = (
     *live.ROUTES,
     *webhooks.ROUTES,
     *periskope_webhooks.ROUTES,
+    *mcp.ROUTES,
     *periskope.ROUTES,
     *gowa.ROUTES,
     *unsupported.ROUTES,
@@ -127,6 +130,7 @@ def build_app(
         routes=tuple(routes),
         ingestor=Ingestor(store),
         imports=Desk(store, Spool(settings.data), settings.max_import_bytes),
+        mcp=McpHost(),
     )
     return Server(app, mounted | dict(mounts or {}), tuple(lifespans), connections, sender)
 
@@ -185,6 +189,7 @@ class Server:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._app.workers.close)
             stack.push_async_callback(self._app.feeds.close)
+            stack.push_async_callback(self._app.mcp.close)
             await receive()
             try:
                 for lifespan in self._lifespans:

@@ -110,6 +110,20 @@ def is_loopback(address: str | None) -> bool:
     return ip.is_loopback or bool(ip.version == 6 and ip.ipv4_mapped and ip.ipv4_mapped.is_loopback)
 
 
+def is_loopback_name(host: str) -> bool:
+    """Whether a host's name or address means this machine, whoever is asked."""
+    return host == "localhost" or is_loopback(host)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is given by its IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 

@@ -21,6 +21,7 @@ from backscroll.storage.store import Store
 if TYPE_CHECKING:
     from backscroll.http.limits import FailedLogins
     from backscroll.http.live import Feeds
+    from backscroll.http.mcp_host import McpHost
     from backscroll.http.router import Route
     from backscroll.http.workers import Workers
 
@@ -43,6 +44,7 @@ class AppState(Struct, frozen=True, kw_only=True):
     feeds: Feeds
     routes: tuple[Route, ...] = ()
     ingestor: Ingestor
+    mcp: McpHost
     downloads: Downloads = field(default_factory=Downloads)
     imports: Desk
     documents: dict[str, bytes] = {}

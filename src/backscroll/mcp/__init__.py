@@ -1,0 +1,1 @@
+"""Answering programs that read the archive for a language model."""

@@ -1,0 +1,91 @@
+"""The protocol over HTTP, one request at a time: nothing of a client is kept, so that any server process answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from msgspec import Struct
+from starlette.types import Message, Scope
+
+from backscroll.mcp.answers import Desk
+from backscroll.mcp.server import Caller, Context, Run, make_server
+
+_CALLER = "backscroll.caller"
+
+
+class Spoken(Struct, frozen=True):
+    """An answer."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class HttpServer:
+    """Belongs to one event loop. ``start`` before anything is asked."""
+
+    def __init__(self, max_body: int) -> None:
+        server = make_server(_caller_of)
+        self._manager = StreamableHTTPSessionManager(
+            server, json_response=True, stateless=True, max_request_body_size=max_body
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return when it can be asked."""
+        ready = asyncio.Event()
+
+        async def run() -> None:
+            async with self._manager.run():
+                ready.set()
+                await asyncio.Event().wait()
+
+        self._running = asyncio.ensure_future(run())
+        await ready.wait()
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def answer(self, headers: Mapping[str, str], body: bytes, desk: Callable[[], Desk], run: Run) -> Spoken:
+        """What the protocol answers to a POST whose sender has been let in: by ``desk``, whose work ``run`` does."""
+        sent: list[Message] = []
+        coming = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            if coming:
+                return coming.pop()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/mcp",
+            "raw_path": b"/mcp",
+            "query_string": b"",
+            "headers": raw,
+            _CALLER: Caller(desk, run),
+        }
+        await self._manager.handle_request(scope, receive, send)
+        head = next(message for message in sent if message["type"] == "http.response.start")
+        content_type = next((value.decode() for name, value in head["headers"] if name.lower() == b"content-type"), "")
+        whole = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
+        return Spoken(head["status"], content_type or "application/json", whole)
+
+
+def _caller_of(context: Context) -> Caller:
+    assert context.request is not None
+    caller: Caller = context.request.scope[_CALLER]
+    return caller
