@@ -24,7 +24,6 @@ from backscroll.core.model import SOURCE_RANK, Kind, Media, Message, MessageKey,
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import accounts
 from backscroll.storage.read.names import ContactCache, Names
-from backscroll.storage.records.contact_facts import EVERYBODY, SEVERAL
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
@@ -40,6 +39,7 @@ from backscroll.storage.records.resolve import (
 )
 from backscroll.storage.records.rows import OBSERVED, MessageRow, observation_of, problem_of, row_of
 from backscroll.storage.records.tellers import NOBODY, encode_tellers
+from backscroll.storage.transfer.contact_lines import DumpedContact, told_of
 from backscroll.storage.transfer.coverage_lines import coverage_of
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
@@ -96,8 +96,6 @@ class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: str | None = None
 
 
-_ContactLine = tuple[int, str, int, str | None]
-"""Number, JID, whose sources told of it (``contacts.told_by``), and what."""
 Dumped = events.Event | FileKept | RawKept | PositionKept | Coverage
 _NOTHING = About()
 
@@ -278,48 +276,26 @@ class _Dumper:
 
     # ------------------------------------------------------------------ contacts
 
-    def _contact_pages(self) -> Iterator[list[_ContactLine]]:
+    def _contact_pages(self) -> Iterator[list[DumpedContact]]:
         after = ""
         while page := self._tx.all("dump_contacts", {"org": self._org, "after": after, "limit": PAGE}):
             after = page[-1][1]
             self._names = Names(self._tx, self._org, self._cache)
             yield [(row[0], row[1], row[2], row[3]) for row in page if self._only is None or row[0] in self._only]
 
-    def _resolver(self, page: list[_ContactLine]) -> Iterator[Line]:
+    def _resolver(self, page: list[DumpedContact]) -> Iterator[Line]:
         aliases: dict[int, list[str]] = defaultdict(list)
         params = {"org": self._org, "contacts": [contact for contact, _, _, _ in page]}
         for contact, alias in self._tx.all("dump_aliases", params):
             aliases[contact].append(alias)
-        several = self._told_by_several([contact for contact, _, owner, _ in page if owner == SEVERAL])
-        for contact, jid, owner, facts in page:
+        told = told_of(self._tx, self._org, page, {no: phone.jid for no, (phone, _) in self._phones.items()})
+        for contact, jid, _, _ in page:
             for alias in aliases[contact]:
                 if alias != jid:
                     yield Line(events.NumberMapped(lid=alias, jid=jid))
-            yield from self._told(contact, jid, owner, facts, several)
-
-    def _told_by_several(self, contacts: list[int]) -> dict[int, dict[int, str]]:
-        found: dict[int, dict[int, str]] = defaultdict(dict)
-        if contacts:
-            params = {"org": self._org, "contacts": contacts}
-            for contact, phone, facts in self._tx.all("read_contact_facts", params):
-                found[contact][phone] = facts
-        return found
-
-    def _told(
-        self, contact: int, jid: str, owner: int, facts: str | None, several: dict[int, dict[int, str]]
-    ) -> Iterator[Line]:
-        """What is told of a contact: to everybody first, then by the sources of each phone that is dumped."""
-        by_phone = several.get(contact, {}) if owner == SEVERAL else {owner: facts}
-        shown = {
-            None if phone == EVERYBODY else self._phones[phone][0].jid: text
-            for phone, text in by_phone.items()
-            if phone == EVERYBODY or phone in self._phones
-        }
-        for phone in sorted(shown, key=lambda jid: jid or ""):
-            registers = self._facts(shown[phone], "contact", contact)
-            yield from _observed(registers, events.ContactSeen(jid=jid, phone=phone))
-        if not shown:
-            yield Line(events.ContactSeen(jid=jid))
+            for phone, facts in told[contact].items():
+                seen = events.ContactSeen(jid=jid, phone=phone)
+                yield from _observed(self._facts(facts, "contact", contact), seen)
 
     def _number(self, contact: int) -> int:
         return self._names.contact_row(contact).contact if contact else 0

@@ -13,7 +13,6 @@ from backscroll.core import events
 from backscroll.core.model import Message, Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.aspects import aspects_of
-from backscroll.storage.records.contact_facts import EVERYBODY
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.provenance import Provenance
@@ -239,11 +238,7 @@ class Writer:
         told = told_of(incoming)
         self.provenance.name((0, canonical(jid)) for jid in told.everybody)
         self.provenance.name((self.phones.find(phone)[0], canonical(chat)) for phone, chat in told.places)
-        self.provenance.expect((-self._phone(phone), canonical(jid)) for phone, jid in told.named)
-
-    def _phone(self, jid: str | None) -> int:
-        """The number of an own phone; ``EVERYBODY`` for none."""
-        return EVERYBODY if jid is None else self.phones.find(jid)[0]
+        self.provenance.expect((-self.phones.telling(phone), canonical(jid)) for phone, jid in told.named)
 
     def keep_raw(self, source: Source, type: str, payload: bytes) -> int:
         """Keep a payload as received, once, and return its number."""

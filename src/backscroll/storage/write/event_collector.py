@@ -10,7 +10,6 @@ from msgspec import Struct, structs
 
 from backscroll.core import events, ids
 from backscroll.core.model import SOURCE_RANK, Message, Source
-from backscroll.storage.records.contact_facts import EVERYBODY
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.registers import tell
 from backscroll.storage.records.resolve import Annotation, Observation, observation
@@ -67,8 +66,7 @@ class EventCollector:
                 self._collect_chat(event)
             case events.ContactSeen():
                 facts = {name: getattr(event, name) for name in _CONTACT_FACTS}
-                phone = EVERYBODY if event.phone is None else self._phones.find(event.phone)[0]
-                contact = self._resolver.number(event.jid)
+                contact, phone = self._resolver.number(event.jid), self._phones.telling(event.phone)
                 self._resolver.tell(contact, event.jid, facts, event.at, self._rank, phone)
             case events.NumberMapped() | events.PhoneSeen():
                 pass

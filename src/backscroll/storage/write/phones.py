@@ -6,6 +6,7 @@ from backscroll.core import events, ids
 from backscroll.core.errors import BadField, NotFound
 from backscroll.database.protocol import Txn
 from backscroll.formats.periskope_ids import is_phone_id
+from backscroll.storage.records.contact_facts import EVERYBODY
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import OrgState
 
@@ -48,6 +49,10 @@ class OwnPhones:
         if phone is None:
             raise NotFound("phone", f"{ids.user_part(jid)[:80]}; add it with `backscroll phone add`")
         return phone, contact
+
+    def telling(self, jid: str | None) -> int:
+        """The number of the own phone whose source tells of a contact; ``EVERYBODY`` where none is named."""
+        return EVERYBODY if jid is None else self.find(jid)[0]
 
     def see(self, event: events.PhoneSeen, phone_id: str) -> int:
         """Make or complete an own phone and return its number."""
