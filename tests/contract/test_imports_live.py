@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -247,7 +248,11 @@ def _import_under_fire(served: Served, secret: str, body: bytes, zone: str) -> N
         sent = client.patch(f"{base}/{id}/files/1", headers=part | {"upload-offset": at}, content=body[100_000:])
         assert sent.status_code == 204
         kills = 0
-        while (job := client.get(f"{base}/{id}").json())["state"] != "done":
+        while (job := client.get(f"{base}/{id}").json()).get("state") != "done":
+            # A token may ask only so often a second.
+            time.sleep(0.1)
+            if "state" not in job:
+                continue
             assert job["error"] is None
             if kills < 3 and job["state"] == "running" and (job["progress"] or {}).get("done", 0) > 1000 * kills:
                 kills += 1
