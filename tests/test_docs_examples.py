@@ -207,7 +207,7 @@ def reads(dialect: str) -> Callable[[Route], bool]:
 def test_a_page_of_an_api_names_each_route_that_reads_and_no_other(dialect: str) -> None:
     page = (ROOT / "docs" / f"{dialect}-api.md").read_text("utf-8")
     shown = set(re.findall(r"`(GET /[^`]*)`", page)) - {"GET /health"}
-    assert shown == {f"{route.method} {route.path}" for route in filter(reads(dialect), ROUTES)}
+    assert shown == {f"GET {route.path}" for route in filter(reads(dialect), ROUTES) if route.method == "GET"}
 
 
 def test_each_setting_that_is_linked_stands_on_the_page_of_settings() -> None:

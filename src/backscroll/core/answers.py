@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from backscroll.core.model import ArchivedMessage, Chat, Contact, Message, Phone, Reaction, Source
 
-ChangeKind = Literal["message", "update", "gone", "chat", "contact", "phone"]
+ChangeKind = Literal["message", "update", "gone", "chat", "contact", "phone", "silent", "heard"]
 
 
 class ReactionChanged(Struct, frozen=True):
@@ -27,6 +27,8 @@ class ChangeLine(Struct, frozen=True, kw_only=True):
     phone: Phone | None = None
     jid: str | None = None
     """Of the chat or contact."""
+    source: str | None = None
+    """The id of a source that fell silent, or is heard again."""
     chat: Chat | None = None
     """The chat of a line that made it."""
     aspects: tuple[str, ...] | None = None

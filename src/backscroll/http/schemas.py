@@ -130,7 +130,7 @@ _GOWA = {
 }
 
 
-_CHANGE = "seq:int type:string phone:string? chat_id:string? key:string?"
+_CHANGE = "seq:int type:string phone:string? chat_id:string? key:string? source*:string"
 _CHAT = """
     phone:string chat_id:string lid:string? kind:string name:string? image:string? unread:int? archived:bool?
     pinned:bool? muted:bool? messages:int last_message_at:time? last:object?

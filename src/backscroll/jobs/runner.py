@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from backscroll.core.errors import StorageError, story_of
 from backscroll.core.model import Org
 from backscroll.ingest.quarantine import retry_waiting
-from backscroll.storage.store import Store
+from backscroll.storage.store import Store, now_us
 
 log = logging.getLogger("backscroll.maintenance")
 
@@ -37,21 +37,27 @@ async def maintenance(store: Store) -> AsyncIterator[None]:
 
 
 def _rounds(store: Store, stopping: threading.Event) -> None:
+    since = now_us()
     while not stopping.wait(ROUND_SECONDS):
-        _try(lambda: go_round(store, stopping.is_set, stopping.wait))
+        _try(lambda: go_round(store, stopping.is_set, stopping.wait, since))
 
 
-def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object]) -> None:
-    """See to every organisation once; what goes wrong with one does not keep the others waiting."""
+def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object], since: int = 0) -> None:
+    """See to every organisation once; what goes wrong with one does not keep the others waiting.
+
+    ``since`` is when this server began to listen to sources, in microseconds.
+    """
     for org in store.list_orgs():
         if stop():
             return
-        _try(lambda org=org: _see_to(store, org, stop))  # type: ignore[misc]
+        _try(lambda org=org: _see_to(store, org, stop, since))  # type: ignore[misc]
         pause(PACE_SECONDS)
 
 
-def _see_to(store: Store, org: Org, stop: Callable[[], bool]) -> None:
+def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> None:
     store.sources.attend(org.no)
+    if told := store.sources.tell_silences(org.no, since):
+        log.info("%d sources of organisation %s fell silent or are heard again", told, org.id)
     if store.finish_merges(org.no, stop):
         log.info("moved messages of merged contacts of organisation %s", org.id)
     if taken := retry_waiting(store, org.no):

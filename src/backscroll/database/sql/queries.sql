@@ -1463,3 +1463,13 @@ DELETE FROM outbox WHERE org = :org AND event IN (:events*);
 
 -- name: source_by_no
 SELECT source, kind, last_event_at, silent_since, silent_after FROM sources WHERE org = :org AND no = :no;
+
+-- name: watched_sources
+SELECT source, no, phone, silent_since, silent_after, last_event_at, created_at FROM sources
+WHERE org = :org AND (silent_after IS NOT NULL OR silent_since IS NOT NULL);
+
+-- name: tell_silence
+UPDATE sources SET no = :no, silent_since = :silent_since WHERE org = :org AND source = :source;
+
+-- name: sources_by_no
+SELECT no, source, phone FROM sources WHERE org = :org AND no IN (:nos*);

@@ -19,6 +19,8 @@ _TYPES = {
     "chat": "chat.updated",
     "contact": "contact.updated",
     "phone": "phone.updated",
+    "silent": "source.silent",
+    "heard": "source.recovered",
 }
 
 
@@ -53,13 +55,14 @@ def _line(line: ChangeLine) -> dict[str, Any]:
     message = line.message
     phone = line.phone or (message.phone if message else None)
     jid = line.jid if message is None else message.message.key.chat
-    return {
+    shown = {
         "seq": line.seq,
         "type": _type(line),
         "phone": None if phone is None else phone.number,
         "chat_id": None if jid is None else shown_jid(jid),
         "key": None if message is None else key_of(message),
     }
+    return shown if line.source is None else shown | {"source": line.source}
 
 
 def _type(line: ChangeLine) -> str:

@@ -36,6 +36,7 @@ def changes_after(
     messages = messages_by_no(reading, phones, meant["message"] | meant["update"])
     chats = _chats(reading, phones, meant["chat"])
     contacts = _contacts(reading, phones, meant["contact"])
+    sources = _sources(reading, phones, meant["silent"] | meant["heard"])
     lines: list[ChangeLine] = []
     for seq, what, no, told in page:
         aspects = None if told is None else tuple(told.split())
@@ -51,6 +52,8 @@ def changes_after(
             ]
         elif what == "contact" and no in contacts:
             lines.append(ChangeLine(seq=seq, what="contact", jid=contacts[no]))
+        elif what in ("silent", "heard") and no in sources:
+            lines.append(ChangeLine(seq=seq, what=what, source=sources[no][0], phone=sources[no][1]))
         elif what == "phone" and no in phones:
             lines.append(ChangeLine(seq=seq, what="phone", phone=reading.names.phones[no][0], aspects=aspects))
     if with_chats:
@@ -121,6 +124,18 @@ def _contacts(reading: Reading, phones: Sequence[int], contacts: set[int]) -> di
         params = {"org": reading.org, "phones": phones, "chats": chunk}
         known.update(chat for (chat,) in reading.tx.all("with_chat", params))
     return {contact: row.jid for contact, row in reading.names.standing(known).items()}
+
+
+def _sources(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[int, tuple[str, Phone | None]]:
+    """Ids and phones of sources that these phones' readers may hear of; those of no phone only readers of all."""
+    found: dict[int, tuple[str, Phone | None]] = {}
+    for chunk in _chunks(nos):
+        for no, source, phone in reading.tx.all("sources_by_no", {"org": reading.org, "nos": chunk}):
+            if phone in phones:
+                found[no] = (source, reading.names.phones[phone][0])
+            elif phone is None and set(reading.names.phones) <= set(phones):
+                found[no] = (source, None)
+    return found
 
 
 def _chunks(nos: set[int]) -> Iterator[list[int]]:

@@ -18,6 +18,7 @@ from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.write.coverage import Listening
 from backscroll.storage.write.idempotency import ANSWERS_US
 from backscroll.storage.write.links import Links
+from backscroll.storage.write.silences import tell_silences
 
 PREFIX = "src"
 ATTEND_US = 60_000_000
@@ -169,6 +170,10 @@ class LiveSources:
         if due:
             self._engine.write(work, org)
         return due
+
+    def tell_silences(self, org: int, listening_since: int) -> int:
+        """Tell of sources that fell silent or are heard again, once each; returns how many."""
+        return tell_silences(self._engine, org, self._clock(), listening_since)
 
     def connect(self, org: int, phone: int, state: str, at: int | None = None, source: str | None = None) -> bool:
         """Note whether a phone is connected, since ``at``; says whether that is news. ``source`` says so."""
