@@ -36,6 +36,8 @@ WEBHOOKS = {
     "webhook.delete": 204,
 }
 """Methods for webhooks, with what they are answered."""
+NEEDS_ADMIN = ("phone.getQR",)
+"""Methods for which a token that reads is not enough."""
 RECEIVED = {"delivered is missing", "read is missing"}
 """Periskope's own answers leave these out for received messages (tests/golden), against their types."""
 MEMBERS = {
@@ -96,8 +98,14 @@ def test_what_an_archive_has_none_of_is_not_found_by_its_name(results: Results) 
     assert found == dict.fromkeys(FINDS_NOTHING, (404, "NOT_FOUND_ERROR"))
 
 
+def test_what_needs_another_token_says_so(results: Results) -> None:
+    found = {name: (results[name]["status"], results[name]["error"]["code"]) for name in NEEDS_ADMIN}
+    assert found == dict.fromkeys(NEEDS_ADMIN, (403, "FORBIDDEN_ERROR"))
+
+
 def test_all_other_methods_say_why_nothing_happens(results: Results) -> None:
-    others = {name: result for name, result in results.items() if name not in {*READS, *FINDS_NOTHING, *WEBHOOKS}}
+    known = {*READS, *FINDS_NOTHING, *WEBHOOKS, *NEEDS_ADMIN}
+    others = {name: result for name, result in results.items() if name not in known}
     assert {name: (r["status"], r["error"]["code"]) for name, r in others.items()} == dict.fromkeys(
         others, (501, "NOT_IMPLEMENTED_ERROR")
     )
