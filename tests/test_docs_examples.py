@@ -20,10 +20,10 @@ from msgspec import Struct
 from starlette.types import ASGIApp
 
 from backscroll.cli.common import open_archive
-from backscroll.cli.imports import TOKEN_VARIABLE, ImportCommands
+from backscroll.cli.imports import ImportCommands
 from backscroll.cli.main import main
 from backscroll.cli.sample import fill
-from backscroll.config import FILE_VARIABLE, SETTINGS, load
+from backscroll.config import OTHER_VARIABLES, SETTINGS, load
 from backscroll.http.app import ROUTES, build_app
 from backscroll.http.router import Route
 
@@ -193,7 +193,7 @@ def test_make_targets_that_are_shown_exist() -> None:
 
 
 def test_variables_that_are_named_exist() -> None:
-    known = {setting.variable for setting in SETTINGS} | {FILE_VARIABLE, TOKEN_VARIABLE}
+    known = {setting.variable for setting in SETTINGS} | OTHER_VARIABLES
     used = {name for page in PAGES for name in re.findall(r"\bBACKSCROLL_[A-Z_]+\b", page.read_text("utf-8"))}
     assert used
     assert used <= known

@@ -172,5 +172,7 @@ ROUTES: tuple[Route, ...] = (
         answers={400: Answer(description="Not a WebSocket", schema="periskope.NoTransport")},
         tag="periskope",
         scope=None,
+        # OpenAPI has no words for a WebSocket.
+        listed=False,
     ),
 )
