@@ -39,6 +39,8 @@ from backscroll.storage.store import Store
 Json = dict[str, Any]
 Values = Mapping[str, str]
 
+MAX_CHATS = 15
+"""Chats of a search that are named."""
 RESOURCES = 50
 """Files of one page of the list of resources."""
 
@@ -163,7 +165,8 @@ class Desk:
                 {"message": objects.message_object(hit["message"]), **({"context": context} if context else {})}
             )
         rest = {name: told[name] for name in ("total", "total_is_exact", "complete", "ignored", "next")}
-        return {"items": hits, **rest}
+        chats = {} if told["facets"] is None else {"chats": told["facets"]["chats"][:MAX_CHATS]}
+        return {"items": hits, **chats, **rest}
 
     def _get_message(self, values: Values) -> Json:
         phone, ref = parse_key(self._access, values["key"])
@@ -174,7 +177,12 @@ class Desk:
                 raise NotFound("message", values["key"])
             return render_card(card, self._access, self._links)
 
-        return {"message": objects.card_object(self._native(question), self._max_bytes // 8)}
+        told = self._native(question)
+        for part in (2, 4, 8):
+            made = objects.card_object(told, self._max_bytes // part)
+            if len(msgspec.json.encode(made)) < self._max_bytes * 9 // 10:
+                break
+        return {"message": made}
 
     def _list_contacts(self, values: Values) -> Json:
         query, filters = parse_contacts(self._access, _renamed(values, query="q"))

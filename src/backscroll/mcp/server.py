@@ -6,6 +6,7 @@ Whoever answers is found for each request: over HTTP by the credential of the re
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -16,10 +17,12 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from msgspec import Struct
 
-from backscroll.core.errors import Error, NotFound
+from backscroll.core.errors import Error, NotFound, story_of
 from backscroll.dialects.mcp.objects import MEDIA_TEMPLATE
 from backscroll.dialects.mcp.tools import INSTRUCTIONS, TOOLS, UNTRUSTED, Tool
 from backscroll.mcp.answers import Desk, TooLarge
+
+log = logging.getLogger("backscroll.mcp")
 
 T = TypeVar("T")
 Context = ServerRequestContext[Any, Any]
@@ -28,6 +31,13 @@ Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 NOT_FOUND = -32002
 """The protocol's code for a resource that is not there."""
+
+
+class Failed(Error):
+    """Something that was not meant to happen; the log says what."""
+
+    def __init__(self) -> None:
+        super().__init__("the archive could not answer this; its log says why")
 
 
 class Caller(Struct):
@@ -91,7 +101,13 @@ def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
 
 
 async def _done(caller: Caller, work: Callable[[Desk], T]) -> T:
-    result: T = await caller.run(lambda: work(caller.desk()))
+    try:
+        result: T = await caller.run(lambda: work(caller.desk()))
+    except Error:
+        raise
+    except Exception as error:
+        log.error("MCP: %s", story_of(error))
+        raise Failed from error
     return result
 
 

@@ -55,7 +55,9 @@ def card_object(told: Json, max_text: int) -> Json:
     """A message with its earlier versions and receipts."""
     made = message_object(told, max_text)
     made["chat"] = told["chat"]
-    made["versions"] = [{"at": v["at"], **_cut(v["text"], MAX_TEXT)} for v in told["versions"][:20]]
+    made["versions"] = [
+        {"at": v["at"], **_cut(v["text"], min(MAX_TEXT, max_text // 8))} for v in told["versions"][-20:]
+    ]
     made["receipts"] = [_without_absent(receipt) for receipt in told["receipt_list"][:50]]
     made["told_by"] = sorted({telling["source"] for telling in told["tellings"]})
     return made

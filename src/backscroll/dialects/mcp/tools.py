@@ -36,6 +36,8 @@ class Tool(Struct, frozen=True, kw_only=True):
     takes: Schema = {}
     required: tuple[str, ...] = ()
     gives: Schema
+    at_times: tuple[str, ...] = ()
+    """What it does not always give."""
 
     @property
     def input_schema(self) -> Schema:
@@ -47,7 +49,8 @@ class Tool(Struct, frozen=True, kw_only=True):
     def output_schema(self) -> Schema:
         """The schema of its answer, which always says what not to trust in it."""
         properties = {"untrusted": _text("What in this answer others have written, and what that means."), **self.gives}
-        return {"type": "object", "properties": properties, "required": list(properties)}
+        required = [name for name in properties if name not in self.at_times]
+        return {"type": "object", "properties": properties, "required": required}
 
 
 def _text(description: str, **more: Any) -> Schema:
@@ -176,12 +179,14 @@ TOOLS: tuple[Tool, ...] = (
             "cursor": _CURSOR,
         },
         required=("query",),
+        at_times=("chats",),
         gives={
             "items": _rows(
                 "Hits, each with the messages around it.",
                 {"message": {"type": "object", "properties": _MESSAGE}, "context": _MESSAGES},
                 ("message",),
             ),
+            "chats": _rows("With the first page: the chats with the most hits.", {"chat_id": _text("The chat.")}, ()),
             "total": {"type": "integer"},
             "total_is_exact": {"type": "boolean"},
             "complete": {"type": "boolean"},
@@ -248,7 +253,11 @@ TOOLS: tuple[Tool, ...] = (
         ),
         takes={"phone": _ONLY_PHONE, "chat_id": _CHAT, "limit": _limit(30), "cursor": _CURSOR},
         gives={
-            "phones": _rows("With the first page.", {"phone": _text("Its number."), **_COVERED}, ("phone", *_COVERED)),
+            "phones": _rows(
+                "What holds for all chats of a phone; with the first page.",
+                {"phone": _text("Its number."), **_COVERED},
+                ("phone", *_COVERED),
+            ),
             "items": _rows("Chats, latest first.", {"chat_id": _text("The chat."), **_COVERED}, ("phone", *_COVERED)),
             "warning": _text("How far this may be relied on."),
             "next": _NEXT,

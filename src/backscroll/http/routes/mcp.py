@@ -68,8 +68,10 @@ ROUTES: tuple[Route, ...] = (
         answers={
             200: Answer(description="The answer", schema={"type": "object"}),
             202: Answer(description="A notification was taken"),
+            400: Answer(description="Not a message of the protocol", schema={"type": "object"}),
+            406: Answer(description="The client takes no JSON", schema={"type": "object"}),
         },
-        errors=(400, 401, 403, 429, 501),
+        errors=(401, 403, 429, 501),
         tag="backscroll: archive",
     ),
 )
