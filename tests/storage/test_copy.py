@@ -40,6 +40,7 @@ from backscroll.core.webhooks import Webhook
 from backscroll.database.tables import TABLES
 from backscroll.storage.store import Store, make_engine, open_store
 from backscroll.storage.transfer.copy import Copied, Copy
+from backscroll.storage.write.fetches import QueuedFile
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from postgres_server import Databases
 
@@ -71,6 +72,8 @@ def make_rich(store: Store) -> Known:
         store.quarantine(org, "webhook", b"\x00\xff what is this", "no JSON")
         source = LiveSource(org=org, id=make_source_id(org), kind="events", phone=phone.no)
         store.sources.add(source, SourceSecrets("a secret", "a token", "a password"))
+        file = QueuedFile(phone=phone.no, chat="4915550001", id="F1", sender=None, source=source.id, url="x")
+        store.fetches.add(org, file)
         answer = Answer(source=source.id, key="once", digest="d", status=200, body=b"{}")
         store.apply(org, Batch(source="webhook", events=[], answer=answer))
         upload = JobFile(no=1, name="WhatsApp Chat with Ana.zip", size=4711, received=12)

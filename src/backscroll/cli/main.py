@@ -16,6 +16,7 @@ from backscroll.cli.keys import key
 from backscroll.cli.links import link
 from backscroll.cli.maintenance import check, migrate
 from backscroll.cli.mcp import mcp
+from backscroll.cli.media import media
 from backscroll.cli.orgs import org, phone, token
 from backscroll.cli.quarantine import quarantine
 from backscroll.cli.search import reindex
@@ -51,6 +52,7 @@ COMMANDS = (
     sync,
     coverage,
     webhook,
+    media,
     quarantine,
     mcp,
     import_,

@@ -247,6 +247,7 @@ def outside(media: MediaStore | None, settings: Settings) -> Outside:
 def application() -> ASGIApp:
     """The app of one server process, with a store of its own."""
     from backscroll.http.app import Lifespan, build_app
+    from backscroll.jobs.downloads import downloading
     from backscroll.jobs.importing import importing
     from backscroll.jobs.linking import linking
     from backscroll.jobs.runner import maintenance
@@ -267,6 +268,7 @@ def application() -> ASGIApp:
         lambda app: syncing(app.store, app.media, settings),
         lambda app: linking(app.store, app.media, settings),
         lambda app: importing(app.store, app.media, app.imports, settings),
+        lambda app: downloading(app.store, app.media, settings),
     ]
     if settings.webhook_delivery == "on":
         lifespans.append(lambda app: delivering(app.store, outside(app.media, settings)))

@@ -48,7 +48,7 @@ def source() -> None:
     help="cloud: the verify token of Meta's form. evolution: its webhook's jwt_key.",
 )
 @click.option("--upstream", metavar="URL", help="Where the gateway itself answers.")
-@click.option("--upstream-token", metavar="TEXT", help="What opens it: USER:PASSWORD of GOWA, API token of Periskope.")
+@click.option("--upstream-token", metavar="TEXT", help="What opens it: USER:PASSWORD of GOWA, a token or API key.")
 @click.option("--every", metavar="SPAN", help="Ask the upstream for what was missed this often: 15m, 1h.")
 @click.option("--silent-after", metavar="SPAN", help="Warn when nothing was heard for so long: 6h.")
 @json_option

@@ -88,6 +88,14 @@ class Spine(Struct, frozen=True, kw_only=True):
     last_at: int | None
 
 
+class FileFetch(Struct, frozen=True, kw_only=True):
+    """A file that is still to be fetched. ``next_at`` None: it was given up. Microseconds UTC."""
+
+    tries: int
+    next_at: int | None
+    problem: str | None
+
+
 class MessageCard(Struct, frozen=True, kw_only=True):
     """One message with all that is known of it. ``observations`` are what each source told, the best source first."""
 
@@ -96,6 +104,8 @@ class MessageCard(Struct, frozen=True, kw_only=True):
     observations: list[tuple[Source, Message]]
     raw: int | None
     """Number of the payload that it came in first, if that was kept."""
+    fetch: FileFetch | None = None
+    """Of a file that is not here and is queued."""
     around: Surroundings
 
 

@@ -186,5 +186,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     """Of an import: it tells all that was said in each chat between the first and the last of its messages."""
     coverage: tuple[Coverage, ...] = ()
     """What the source vouches for besides."""
+    via: str | None = None
+    """Id of the live source that it came through: files that its messages name are fetched from there."""
     heard: Heard | None = None
     """That the source is alive, where it is a live one."""

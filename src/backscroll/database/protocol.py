@@ -97,7 +97,7 @@ def load_statements(engine: str) -> dict[str, str]:
     """All statements that ``engine`` runs, by name."""
     folder = files("backscroll.database") / "sql"
     statements = copying_statements()
-    for name in ("queries.sql", "checks.sql", "coverage.sql"):
+    for name in ("queries.sql", "checks.sql", "coverage.sql", "media.sql"):
         statements |= _parse((folder / name).read_text("utf-8"))
     twin = folder / f"queries.{engine}.sql"
     if twin.is_file():

@@ -90,6 +90,7 @@ TABLES: tuple[Table, ...] = (
     _table("import_facts", "import phone jid", "facts"),
     _table("import_mappings", "import lid jid", ""),
     _table("import_files", "import file", ""),
+    _table("fetches", "phone jid id sender", "source url tries next_at problem created_at"),
     _table("spans", "phone jid import origin since_at", "until_at ended"),
     _table(
         "webhooks",

@@ -128,7 +128,7 @@ def build_app(
         failed_logins=FailedLogins(),
         feeds=Feeds(store, workers),
         routes=tuple(routes),
-        ingestor=Ingestor(store),
+        ingestor=Ingestor(store, media=media, max_media_bytes=settings.max_media_bytes),
         imports=Desk(store, Spool(settings.data), settings.max_import_bytes),
         mcp=McpHost(),
     )

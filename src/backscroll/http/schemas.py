@@ -189,8 +189,9 @@ _BACKSCROLL = {
         items:@Message[] found_oldest:bool found_newest:bool target:string? seq:int older:string? newer:string?
     """,
     "MessageDetails": f"""{_NATIVE_MESSAGE}
-        chat:object versions:object[] receipt_list:object[] tellings:object[] has_original:bool
+        chat:object versions:object[] receipt_list:object[] tellings:object[] has_original:bool fetch:@Fetch?
     """,
+    "Fetch": "tries:int next_at:time? problem:string? given_up:bool",
     "Originals": "items:object[]",
     "Spine": """
         months*:any[] days*:any[] month*:string before*:int first_at*:time? last_at*:time? total*:int

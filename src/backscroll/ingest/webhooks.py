@@ -5,24 +5,31 @@ What is understood is written; what is not goes to quarantine, as bytes. Either 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct, structs
 
 from backscroll.core import events
 from backscroll.core.coverage import Heard
-from backscroll.core.errors import BadField, NotFound, Unreadable
+from backscroll.core.errors import BadField, NotFound, Unreadable, story_of
 from backscroll.core.events import Answer, Batch, Event, NumberMapped, PhoneSeen
 from backscroll.core.ids import canonical, user_part
 from backscroll.core.model import Phone
 from backscroll.ingest.connector import pushed
-from backscroll.ingest.connectors.pushed import HASHED_OPTION, UNKNOWN_CHAT, Connection, Setup
+from backscroll.ingest.connectors.pushed import HASHED_OPTION, UNKNOWN_CHAT, Connection, FileGiven, Setup
+from backscroll.ingest.media import held
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
 from backscroll.storage.write.validation import cleaned
+
+log = logging.getLogger("backscroll.ingest")
 
 MEMORY_SECONDS = 1.0
 """So long a source and an organisation's phones are not looked up again."""
@@ -53,8 +60,16 @@ class Opened(Struct, frozen=True):
 class Ingestor:
     """Takes payloads of any source, from any thread."""
 
-    def __init__(self, store: Store, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], float] = time.monotonic,
+        media: MediaStore | None = None,
+        max_media_bytes: int = 100 << 20,
+    ) -> None:
         self._store = store
+        self._media = media
+        self._max_media_bytes = max_media_bytes
         self._now = now
         self._opened: dict[str, tuple[float, Opened]] = {}
         self._phones: dict[int, tuple[float, dict[str, Phone]]] = {}
@@ -81,10 +96,10 @@ class Ingestor:
             observed = connector.observe(body, self._setup(source))
         except Unreadable as error:
             return self._quarantine(source, body, [error])
-        fit, problems = self._fit(source, observed.events)
+        fit, problems = self._fit(source, [*observed.events, *self._kept(source, observed.files)])
         try:
-            batch = self._with_life(source, Batch(source=connector.counts_as, events=fit, raw=observed.raw))
-            self._write(source, batch)
+            batch = Batch(source=connector.counts_as, events=fit, raw=observed.raw, via=source.id)
+            self._write(source, self._with_life(source, batch))
         except (BadField, NotFound) as error:
             return self._quarantine(source, body, [_as_unreadable(source, error)])
         self._connect(source, observed.connections)
@@ -108,7 +123,8 @@ class Ingestor:
         if key is not None:
             digest = hashlib.sha256(body).hexdigest()
             kept = Answer(source=source.id, key=key, digest=digest, status=200, body=answer(len(fit)))
-        batch = Batch(source=pushed(source.kind).counts_as, events=fit, raw=observed.raw, answer=kept)
+        counts_as = pushed(source.kind).counts_as
+        batch = Batch(source=counts_as, events=fit, raw=observed.raw, answer=kept, via=source.id)
         self._write(source, self._with_life(source, batch, observed.sequence))
         return Outcome(len(fit))
 
@@ -119,9 +135,9 @@ class Ingestor:
             observed = connector.observe(body, self._setup(source))
         except Unreadable as error:
             return Outcome(0, problem=_story([error]))
-        fit, problems = self._fit(source, observed.events)
+        fit, problems = self._fit(source, [*observed.events, *self._kept(source, observed.files)])
         try:
-            self._write(source, Batch(source=connector.counts_as, events=fit, raw=observed.raw))
+            self._write(source, Batch(source=connector.counts_as, events=fit, raw=observed.raw, via=source.id))
         except (BadField, NotFound) as error:
             return Outcome(0, problem=_story([_as_unreadable(source, error)]))
         problems = [*observed.problems, *problems]
@@ -150,6 +166,18 @@ class Ingestor:
                 self._remember(source.org, event)
             elif isinstance(event, PhoneSeen):
                 self._phones.pop(source.org, None)
+
+    def _kept(self, source: LiveSource, files: Iterable[FileGiven]) -> Iterator[Event]:
+        """The files that came inside a payload, kept on the disk before anything says that they are there."""
+        media = self._media
+        if media is None:
+            return
+        for given in files:
+            try:
+                content = base64.b64decode(given.base64.partition(",")[2] or given.base64, validate=True)
+                yield held(media, source.org, given.target, given.media, content, self._max_media_bytes)
+            except (binascii.Error, ValueError, BadField) as error:
+                log.warning("a file that %s sent inside an event cannot be kept: %s", source.id, story_of(error))
 
     # What fits
 

@@ -55,6 +55,7 @@ from backscroll.storage.transfer.dump import Dump, Line, restore_lines, take_dum
 from backscroll.storage.transfer.undo_plan import plan_undo
 from backscroll.storage.write import imports, quarantine, undo
 from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.fetches import FetchQueue
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.import_jobs import ImportJobs
 from backscroll.storage.write.index_upkeep import IndexUpkeep
@@ -109,6 +110,7 @@ class Store:
         self.import_jobs = ImportJobs(engine, clock, self._seal)
         self.webhooks = Webhooks(engine, clock, self._seal)
         self.outbox = Outbox(engine, clock)
+        self.fetches = FetchQueue(engine, clock)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
         self._search_caches = SearchCaches()

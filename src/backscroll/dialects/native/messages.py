@@ -105,6 +105,14 @@ def render_card(card: MessageCard, access: Access, links: Links) -> bytes:
             for source, told in card.observations
         ],
         "has_original": card.raw is not None,
+        "fetch": None
+        if card.fetch is None
+        else {
+            "tries": card.fetch.tries,
+            "next_at": time_text(card.fetch.next_at),
+            "problem": card.fetch.problem,
+            "given_up": card.fetch.next_at is None,
+        },
     }
     return body[:-1] + b"," + encode(besides)[1:]
 

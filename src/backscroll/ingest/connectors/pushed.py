@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
-from backscroll.core.events import Event
+from backscroll.core.events import Event, Target
+from backscroll.core.model import Media
 
 UNKNOWN_CHAT = ""
 """The chat of an event that names only the message's id: it is the one in which the phone has that message."""
@@ -35,6 +36,14 @@ class Connection(Struct, frozen=True):
     at: int | None = None
 
 
+class FileGiven(Struct, frozen=True):
+    """A file that came inside a payload, as Base64, and the message that it belongs to."""
+
+    target: Target
+    media: Media
+    base64: str
+
+
 class Observed(Struct, frozen=True, kw_only=True):
     """What a payload says.
 
@@ -46,6 +55,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     raw: bytes | None = None
     problems: list[Unreadable] = []
     connections: list[Connection] = []
+    files: list[FileGiven] = []
     sequence: int | None = None
     """Number of the payload, where its sender counts them one by one."""
 

@@ -81,10 +81,12 @@ class MediaStore:
         max_bytes: int,
         declared_mimetype: str | None,
         filename: str | None,
+        expected: str | None = None,
     ) -> StoredFile:
         """Keep the bytes; when this returns they survive a power cut. The same bytes twice are one file.
 
-        Raises ``BadField`` above ``max_bytes`` and ``StorageFull`` without space; neither leaves anything behind.
+        Raises ``BadField`` above ``max_bytes`` or for another SHA-256 than ``expected``, and ``StorageFull`` without
+        space; neither leaves anything behind.
         """
         with writing("media"):
             make_folder(self._incoming)
@@ -93,6 +95,8 @@ class MediaStore:
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 sha256, size, head = _copy(_chunks(source), file, max_bytes)
+                if expected is not None and sha256 != expected:
+                    raise BadField("file", None, "its bytes are not those whose SHA-256 WhatsApp gave")
                 stored = _describe(temporary, sha256, size, mimetype_of(head, declared_mimetype, filename))
                 self._keep(file, temporary, self.path(org, sha256), size)
             return stored

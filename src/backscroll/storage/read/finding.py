@@ -8,7 +8,7 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
-from backscroll.core.answers import MessageCard, Original
+from backscroll.core.answers import FileFetch, MessageCard, Original
 from backscroll.core.ids import clean_text
 from backscroll.core.model import ArchivedMessage, Chat, Message
 from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
@@ -29,6 +29,15 @@ class Wanted(Struct, frozen=True, kw_only=True):
     chat: str | None = None
     sender: str | None = None
     from_me: bool | None = None
+
+
+def jids_of(reading: Reading, jid: str) -> set[str]:
+    """All ids that a contact goes by; none for an unknown one."""
+    contact = reading.names.find(jid)
+    if contact is None:
+        return set()
+    params = {"org": reading.org, "contacts": reading.names.numbers_of(contact.contact)}
+    return {alias for _, alias in reading.tx.all("dump_aliases", params)}
 
 
 class Finder:
@@ -61,8 +70,18 @@ class Finder:
             chat=self._chat(row),
             observations=[(o.source, o.message) for o in self._observations(row)],
             raw=row.raw,
+            fetch=self._fetch(row, message),
             around=surroundings_of(self._reading, [message]),
         )
+
+    def _fetch(self, row: MessageRow, message: ArchivedMessage) -> FileFetch | None:
+        media = message.message.details.media
+        if media is None or media.file is not None:
+            return None
+        jids = sorted(jids_of(self._reading, message.message.key.chat))
+        params = {"org": self._org, "phone": row.phone, "jids": jids, "id": row.id}
+        found = self._tx.one("fetch_of_message", params)
+        return None if found is None else FileFetch(tries=found[6], next_at=found[7], problem=found[8])
 
     def original(self, wanted: Wanted) -> Original | None:
         """The payload that the message came in first; None when there is none."""

@@ -538,7 +538,7 @@ def restore_lines(
             message_writer.remember(key, what, about)
     writer.settle(observed)
     for told in covered:
-        writer.coverage.note(writer.provenance.teller, writer.phones.find(told.phone)[0], told)
+        writer.coverage.note(writer.provenance.teller, told)
     writer.finish()
     return save_org_state(tx, state)
 

@@ -42,9 +42,10 @@ from backscroll.storage.records.tellers import (
     together,
 )
 from backscroll.storage.write.chunks import by_minutes, chunks, runs, said_at
-from backscroll.storage.write.coverage import CoverageWriter, ends_of_chats
+from backscroll.storage.write.coverage import CoverageWriter
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched, minutes_of
+from backscroll.storage.write.fetches import note_files
 from backscroll.storage.write.idempotency import keep_answer
 from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
@@ -178,7 +179,7 @@ class Writer:
         self.resolver = ContactResolver(tx, state, now, self.provenance)
         self.phones = OwnPhones(tx, state, self.resolver, now)
         self.message_writer = MessageWriter(tx, state, self.resolver, now)
-        self.coverage = CoverageWriter(tx, self.org)
+        self.coverage = CoverageWriter(tx, self.org, self.phones)
         self._exported: dict[ChatKey, bool] = {}
 
     def turn_to(self, source: Source, now: int) -> None:
@@ -200,20 +201,10 @@ class Writer:
         for event in batch.events:
             collector.collect(event)
         self.settle(collector.observed)
-        self._note_coverage(batch)
+        self.coverage.note_batch(batch, self.provenance.teller, self.now)
+        note_files(self.tx, self.org, batch, self.phones, self.now)
         self.resolver.finish()
         self.message_writer.finish()
-
-    def _note_coverage(self, batch: events.Batch) -> None:
-        teller = self.provenance.teller
-        if teller and batch.vouches:
-            for (phone, chat), (first, last) in sorted(ends_of_chats(batch.events).items()):
-                self.coverage.widen(teller, self.phones.find(phone)[0], chat, first, last)
-        for span in batch.coverage:
-            # What names a source of its own stays when the import that read it is taken back.
-            self.coverage.note(0 if span.origin else teller, self.phones.find(span.phone)[0], span)
-        if batch.heard is not None:
-            self.coverage.hear(batch.heard, [self.phones.find(jid)[0] for jid in batch.heard.phones], self.now)
 
     def introduce(self, incoming: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
         """Phones first, then who is who, then everybody who is met: what is heard after that has names."""

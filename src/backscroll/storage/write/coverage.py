@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core import events
-from backscroll.core.coverage import GRACE_US, SILENT_US, Coverage, Ended, Heard, origin_of
+from backscroll.core.coverage import GRACE_US, SILENT_US, Coverage, Ended, origin_of
 from backscroll.core.imports import Import
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.identity import canonical
+from backscroll.storage.write.phones import OwnPhones
 
 MAX_MISSING = 100
 """Runs of missing numbers that are remembered of a source; the oldest are forgotten, and stay gaps."""
@@ -240,20 +241,28 @@ class CoverageWriter:
     """What batches say of coverage, by the JIDs that their sources use: who turns out to be one contact later is found
     by all of them."""
 
-    def __init__(self, tx: Txn, org: int) -> None:
+    def __init__(self, tx: Txn, org: int, phones: OwnPhones) -> None:
+        self._phones = phones
         self._spans = Spans(tx, org)
         self._listening = Listening(tx, org)
 
-    def widen(self, import_id: int, phone: int, chat: str, first: int, last: int) -> None:
-        """An import told messages of a chat between these times: it leaves nothing out between any that it tells."""
-        self._spans.widen(Place(phone, canonical(chat), import_id, ""), first, last)
+    def note_batch(self, batch: events.Batch, import_id: int, now: int) -> None:
+        """What a batch says of coverage, and what its messages say when an import told them."""
+        if import_id and batch.vouches:
+            # It leaves nothing out between any two messages of a chat.
+            for (phone, chat), (first, last) in sorted(ends_of_chats(batch.events).items()):
+                self._spans.widen(Place(self._number(phone), canonical(chat), import_id, ""), first, last)
+        for span in batch.coverage:
+            # What names a source of its own stays when the import that read it is taken back.
+            self.note(0 if span.origin else import_id, span)
+        if (heard := batch.heard) is not None:
+            self._listening.hear(heard.source, map(self._number, heard.phones), now, heard.sequence)
 
-    def note(self, import_id: int, phone: int, told: Coverage) -> None:
+    def note(self, import_id: int, told: Coverage) -> None:
         """A source vouches for a time; ``import_id`` 0 where that does not end with an import."""
         jid = "" if told.chat is None else canonical(told.chat)
-        place = Place(phone, jid, import_id, told.origin)
+        place = Place(self._number(told.phone), jid, import_id, told.origin)
         self._spans.cover(place, told.since, told.until, told.ended)
 
-    def hear(self, heard: Heard, phones: Iterable[int], now: int) -> None:
-        """A live source told something."""
-        self._listening.hear(heard.source, phones, now, heard.sequence)
+    def _number(self, jid: str) -> int:
+        return self._phones.find(jid)[0]

@@ -28,6 +28,7 @@ from backscroll.ingest.connectors.pushed import (
     UNKNOWN_CHAT,
     Connection,
     ConnectionState,
+    FileGiven,
     Observed,
     Setup,
     nothing,
@@ -70,7 +71,9 @@ def observe(body: bytes, setup: Setup) -> Observed:
     named = (("data" if row is data else f"data[{at}]", Node(row)) for at, row in enumerate(rows))
     delivery = _Delivery(phone, at)
     events, problems = wire.each(SOURCE, named, lambda row: handler(delivery, row))
-    return Observed(events=wire.unrepeated(events), raw=without_credentials(body), problems=problems)
+    return Observed(
+        events=wire.unrepeated(events), raw=without_credentials(body), problems=problems, files=delivery.files
+    )
 
 
 def without_credentials(body: bytes) -> bytes:
@@ -93,6 +96,7 @@ class _Delivery(Struct):
 
     phone: str
     at: int | None
+    files: list[FileGiven] = []
 
 
 class _Key(Struct):
@@ -143,7 +147,12 @@ def _message(delivery: _Delivery, row: Node) -> Iterable[Event]:
         return _placeholder(delivery, key, row, at)
     if content.action is not None:
         return [*key.mapped, *_action(delivery, key, content, at)]
-    return [*key.mapped, MessageSeen(_seen(delivery, key, row, content, at))]
+    seen = _seen(delivery, key, row, content, at)
+    packed = row.node("message").text("base64") or row.text("base64")
+    if packed and seen.details.media is not None:
+        target = Target(delivery.phone, key.chat, key.id, seen.key.sender)
+        delivery.files.append(FileGiven(target, seen.details.media, packed))
+    return [*key.mapped, MessageSeen(seen)]
 
 
 def _message_time(row: Node) -> int:

@@ -1,0 +1,157 @@
+"""``backscroll media``: files of messages that the archive does not hold yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backscroll.cli.common import (
+    Archive,
+    Commands,
+    Failure,
+    counted,
+    json_option,
+    open_archive,
+    org_of,
+    org_option,
+    phone_of,
+    progress,
+    settings_of,
+    shared_options,
+    show,
+)
+from backscroll.core.model import Org
+
+if TYPE_CHECKING:
+    from backscroll.storage.store import Store
+    from backscroll.storage.write.fetches import QueuedFile
+
+PAGE = 500
+KINDS = ("image", "video", "video_note", "voice", "audio", "document", "sticker")
+
+
+@click.group(cls=Commands)
+def media() -> None:
+    """Media: files of messages that are still to be fetched."""
+
+
+@media.command("fetch")
+@org_option
+@click.option("--phone", metavar="NUMBER", help="Only files of this own phone.")
+@click.option("--chat", metavar="JID", help="Only files of this chat.")
+@click.option("--retry-failed", is_flag=True, help="Try again what was given up, too.")
+@json_option
+@shared_options
+@click.pass_context
+def fetch(
+    ctx: click.Context, org: str | None, phone: str | None, chat: str | None, retry_failed: bool, as_json: bool
+) -> None:
+    """Fetch the files that messages name and the archive does not hold, from the gateways that keep them.
+
+    The server does so by itself when a message comes in, and again with growing waits. What cannot be had any more may
+    still come with an export or a backup of the phone.
+
+    \b
+    Example:
+      backscroll media fetch --retry-failed
+    """
+    settings = settings_of(ctx)
+    rows: list[dict[str, Any]] = []
+    with open_archive(settings) as archive, progress("Fetching") as report:
+        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
+        for owner in owners:
+            phones = [phone_of(archive.store, owner, phone).no] if phone else []
+            phones = phones or [own.no for own in archive.store.list_phones(owner.no)]
+            rows.append(_fetch_all(archive, owner, phones, chat, retry_failed, report))
+    show(rows, as_json, lambda: "\n".join(_told(row) for row in rows))
+
+
+def _fetch_all(
+    archive: Archive, owner: Org, phones: list[int], chat: str | None, retry_failed: bool, report: Any
+) -> dict[str, Any]:
+    from backscroll.ingest.media import Downloads
+    from backscroll.jobs.downloads import fetch_due
+
+    store = archive.store
+    _queue_missing(archive, owner, phones, chat)
+    wanted = _make_due(store, owner, phones, _jids(store, owner, chat), retry_failed)
+    problems: Counter[str] = Counter()
+    done = 0
+
+    def note(file: QueuedFile, problem: str | None) -> None:
+        nonlocal done
+        done += 1
+        report(done, max(done, wanted))
+        if problem is not None:
+            problems[problem] += 1
+
+    with Downloads(store, archive.media, archive.settings.max_media_bytes) as downloads:
+        found = fetch_due(store, downloads, owner.no, report=note)
+    if wanted and not found.done and not found.failed and store.fetches.due(owner.no, 1):
+        raise Failure("Another process fetches files just now; what was asked for is queued, and it goes on with it")
+    waiting, given_up = store.fetches.counts(owner.no)
+    return {
+        "org": owner.name,
+        "fetched": found.done,
+        "failed": found.failed,
+        "problems": dict(problems.most_common()),
+        "waiting": waiting,
+        "given_up": given_up,
+    }
+
+
+def _jids(store: Store, owner: Org, chat: str | None) -> set[str] | None:
+    if chat is None:
+        return None
+    from backscroll.storage.read.finding import jids_of
+
+    return store.ask(owner.no, lambda reading: jids_of(reading, chat))
+
+
+def _queue_missing(archive: Archive, owner: Org, phones: list[int], chat: str | None) -> None:
+    """Messages whose files nobody queued, as those that were here before there was a queue."""
+    from backscroll.core.query import MediaQuery
+    from backscroll.storage.read.media_lists import list_media
+    from backscroll.storage.write.fetches import QueuedFile, is_fetchable
+
+    for phone in phones:
+        before = None
+        while True:
+            query = MediaQuery(org=owner.no, phones=(phone,), kinds=KINDS, chat=chat, before=before, limit=PAGE)
+            page = archive.store.ask(owner.no, lambda reading, query=query: list_media(reading, query))  # type: ignore[misc]
+            for archived in page.messages:
+                told, key = archived.message.details.media, archived.message.key
+                if told is None or not is_fetchable(told.url):
+                    continue
+                if told.file is None or not archive.media.exists(owner.no, told.file):
+                    about: Any = {"chat": key.chat, "id": key.id, "sender": key.sender, "url": told.url}
+                    archive.store.fetches.add(owner.no, QueuedFile(phone=phone, source=None, **about))
+            if not page.more or not page.messages:
+                break
+            before = (page.messages[-1].message.sent_at, page.messages[-1].no)
+
+
+def _make_due(store: Store, owner: Org, phones: Iterable[int], jids: set[str] | None, retry_failed: bool) -> int:
+    """Have them tried now; returns how many."""
+    due = 0
+    for file in list(store.fetches.walk(owner.no)):
+        if file.phone not in phones or (jids is not None and file.chat not in jids):
+            continue
+        if file.next_at is not None or retry_failed:
+            store.fetches.postpone(owner.no, file, 0 if file.next_at is None else file.tries, 0, file.problem)
+            due += 1
+    return due
+
+
+def _told(row: dict[str, Any]) -> str:
+    lines = [f"{row['org']}: fetched {counted(row['fetched'], 'file')}; {row['failed']} could not be had."]
+    lines += [f"  {count} × {problem}" for problem, count in row["problems"].items()]
+    if row["waiting"]:
+        lines.append(f"  {counted(row['waiting'], 'file')} will be tried again by the server.")
+    if row["given_up"]:
+        given_up = counted(row["given_up"], "file")
+        lines.append(f"  {given_up} given up: --retry-failed tries again, and an export or a backup may hold them.")
+    return "\n".join(lines)

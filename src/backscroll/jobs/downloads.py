@@ -1,0 +1,127 @@
+"""Fetching the files that live sources named; one server process at a time for an organisation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from backscroll.config import Settings
+from backscroll.core.errors import StorageError, story_of
+from backscroll.ingest.media import Downloads
+from backscroll.ingest.turns import kept
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.store import Store
+from backscroll.storage.write.fetches import QueuedFile
+
+log = logging.getLogger("backscroll.media")
+
+LOOK_SECONDS = 1.0
+AT_ONCE = 4
+"""Files of one organisation that are fetched at the same time."""
+ORGS_AT_ONCE = 4
+END_SECONDS = 5.0
+
+
+@dataclass
+class Fetched:
+    """What a round did."""
+
+    done: int = 0
+    failed: int = 0
+
+
+@asynccontextmanager
+async def downloading(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
+    """Work the queue off while the server runs; what is cut is fetched again by whoever comes next."""
+    if media is None:
+        yield
+        return
+    rounds = _Rounds(store, media, settings.max_media_bytes)
+    thread = threading.Thread(target=rounds.run, name="backscroll-media", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        rounds.stopping.set()
+        await asyncio.to_thread(thread.join, END_SECONDS)
+
+
+class _Rounds:
+    def __init__(self, store: Store, media: MediaStore, max_bytes: int) -> None:
+        self.stopping = threading.Event()
+        self._store = store
+        self._media = media
+        self._max_bytes = max_bytes
+        self._working: dict[int, threading.Thread] = {}
+
+    def run(self) -> None:
+        while not self.stopping.wait(LOOK_SECONDS):
+            try:
+                self._begin()
+            except StorageError as error:
+                log.warning("fetching files waits: %s", type(error).__name__)
+            except Exception as error:
+                log.error("fetching files failed: %s", story_of(error))
+
+    def _begin(self) -> None:
+        """An organisation whose gateway is slow keeps no other waiting."""
+        for org in self._store.list_orgs():
+            if org.no in self._working or len(self._working) >= ORGS_AT_ONCE or not self._store.fetches.due(org.no, 1):
+                continue
+            thread = threading.Thread(target=self._work, args=(org.no,), name="backscroll-media", daemon=True)
+            self._working[org.no] = thread
+            thread.start()
+
+    def _work(self, org: int) -> None:
+        try:
+            with Downloads(self._store, self._media, self._max_bytes) as downloads:
+                done = fetch_due(self._store, downloads, org, self.stopping.is_set)
+            if done.done or done.failed:
+                log.info("files of organisation %d: %d fetched, %d not to be had now", org, done.done, done.failed)
+        except StorageError as error:
+            log.warning("fetching files waits: %s", type(error).__name__)
+        except Exception as error:
+            log.error("fetching files failed: %s", story_of(error))
+        finally:
+            self._working.pop(org, None)
+
+
+def fetch_due(
+    store: Store,
+    downloads: Downloads,
+    org: int,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[QueuedFile, str | None], None] = lambda file, problem: None,
+) -> Fetched:
+    """Fetch what is due, under a lease; nothing while another process is at it."""
+    found = Fetched()
+    with turn(store, org) as keeps, ThreadPoolExecutor(AT_ONCE, thread_name_prefix="backscroll-media") as pool:
+        while keeps() and not stop() and (due := store.fetches.due(org)):
+            for file, problem in zip(due, pool.map(lambda f: _fetch(downloads, org, f, stop), due), strict=True):
+                report(file, problem)
+                found.done += problem is None
+                found.failed += problem is not None
+    return found
+
+
+def _fetch(downloads: Downloads, org: int, file: QueuedFile, stop: Callable[[], bool]) -> str | None:
+    return "the server is ending" if stop() else downloads.fetch(org, file)
+
+
+@contextmanager
+def turn(store: Store, org: int) -> Iterator[Callable[[], bool]]:
+    """A function that says whether it is still this process's turn."""
+    lease = store.fetches.take_turn(org)
+    if lease is None:
+        yield lambda: False
+        return
+    with kept(lambda: store.fetches.keep_turn(lease), "backscroll-media-lease") as is_ours:
+        try:
+            yield is_ours
+        finally:
+            store.fetches.end_turn(lease)

@@ -1,0 +1,153 @@
+"""The queue of files that live sources named and the archive does not hold yet.
+
+A row is written in the transaction of its message, so it is there whenever the message is. Only the address is kept;
+what else is known of the file stands in the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from backscroll.core import events
+from backscroll.core.errors import StorageError
+from backscroll.database.protocol import Engine, Row, Txn
+from backscroll.storage.accounts import leases
+from backscroll.storage.records.identity import canonical
+from backscroll.storage.write.phones import OwnPhones
+
+LEASE = "media"
+_ENCRYPTED = (".whatsapp.net", ".whatsapp.com")
+"""What WhatsApp's own servers hold is encrypted; only a linked device asks them."""
+
+
+class QueuedFile(Struct, frozen=True, kw_only=True):
+    """A file that is to be fetched. ``phone`` is the number of the own phone; times in microseconds UTC."""
+
+    phone: int
+    chat: str
+    id: str
+    sender: str | None
+    source: str | None
+    url: str
+    tries: int = 0
+    next_at: int | None = None
+    """None: it was given up."""
+    problem: str | None = None
+    created_at: int = 0
+
+
+def is_fetchable(url: str | None) -> bool:
+    """Whether a file could be had from this address: http or https, or relative to its gateway."""
+    if not url:
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return parts.scheme in ("", "http", "https") and not host.endswith(_ENCRYPTED)
+
+
+def note_files(tx: Txn, org: int, batch: events.Batch, phones: OwnPhones, now: int) -> None:
+    """Queue the files of a live source's messages."""
+    for event in batch.events if batch.via is not None else ():
+        if isinstance(event, events.MessageSeen):
+            media, key = event.message.details.media, event.message.key
+            if media is not None and media.file is None and is_fetchable(media.url):
+                queued = QueuedFile(
+                    phone=phones.find(key.phone)[0],
+                    chat=canonical(key.chat),
+                    id=key.id,
+                    sender=None if key.sender is None else canonical(key.sender),
+                    source=batch.via,
+                    url=media.url or "",
+                )
+                tx.run("add_fetch", _key(org, queued) | {"source": queued.source or "", "now": now})
+
+
+def _key(org: int, file: QueuedFile) -> dict[str, Any]:
+    where = {"org": org, "phone": file.phone, "jid": file.chat, "id": file.id}
+    return where | {"sender": file.sender or "", "url": file.url}
+
+
+def queued_of(row: Row) -> QueuedFile:
+    """From the columns of ``due_fetches``."""
+    return QueuedFile(
+        phone=row[0],
+        chat=row[1],
+        id=row[2],
+        sender=row[3] or None,
+        source=row[4] or None,
+        url=row[5],
+        tries=row[6],
+        next_at=row[7],
+        problem=row[8],
+        created_at=row[9],
+    )
+
+
+class FetchQueue:
+    """The queue of an archive; ``Store.fetches``."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def due(self, org: int, limit: int = 100) -> list[QueuedFile]:
+        """Those whose time has come, the longest waiting first."""
+        params = {"org": org, "now": self._clock(), "limit": limit}
+        return [queued_of(row) for row in self._engine.read(lambda tx: tx.all("due_fetches", params), org)]
+
+    def walk(self, org: int, page: int = 500) -> Iterable[QueuedFile]:
+        """All of them, given up ones too, a page at a time."""
+        after: dict[str, Any] = {"phone": -1, "jid": "", "id": "", "sender": ""}
+        while True:
+            params = after | {"org": org, "limit": page}
+            rows = self._engine.read(lambda tx, params=params: tx.all("fetches_after", params), org)  # type: ignore[misc]
+            yield from map(queued_of, rows)
+            if len(rows) < page:
+                return
+            after = dict(zip(("phone", "jid", "id", "sender"), rows[-1][:4], strict=True))
+
+    def counts(self, org: int) -> tuple[int, int]:
+        """How many wait, and how many were given up."""
+        row = self._engine.read(lambda tx: tx.one("count_fetches", {"org": org}), org) or (0, 0)
+        return int(row[1]), int(row[0]) - int(row[1])
+
+    def add(self, org: int, file: QueuedFile) -> None:
+        """Queue a file by hand; one that is queued with this address stays as it is."""
+        params = _key(org, file) | {"source": file.source or "", "now": self._clock()}
+        self._engine.write(lambda tx: tx.run("add_fetch", params), org)
+
+    def postpone(self, org: int, file: QueuedFile, tries: int, wait_us: int | None, problem: str | None) -> None:
+        """Try it again after a while; ``wait_us`` None gives it up."""
+        next_at = None if wait_us is None else self._clock() + wait_us
+        params = _key(org, file) | {"tries": tries, "next_at": next_at, "problem": problem}
+        self._engine.write(lambda tx: tx.run("postpone_fetch", params), org)
+
+    def drop(self, org: int, file: QueuedFile) -> None:
+        """It is here, or its message is not."""
+        self._engine.write(lambda tx: tx.run("drop_fetch", _key(org, file)), org)
+
+    def take_turn(self, org: int) -> leases.Lease | None:
+        """The right to work the queue off, unless another process has it."""
+        return self._engine.write(lambda tx: leases.take(tx, org, LEASE, self._clock()), org)
+
+    def keep_turn(self, lease: leases.Lease) -> bool:
+        """Show that this process is still at it; False when another took over."""
+        try:
+            self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
+        except leases.LeaseLost:
+            return False
+        return True
+
+    def end_turn(self, lease: leases.Lease) -> None:
+        """Let another begin at once. If the database is away, the turn ends by itself."""
+        try:
+            self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+        except StorageError:
+            return
