@@ -61,7 +61,7 @@ OUTSIDE: dict[str, set[str]] = {
     "storage.records": {"msgspec"},
     "storage.search": {"msgspec", "Stemmer"},
     "storage.accounts": {"msgspec"},
-    "storage.files": {"msgspec", "cryptography", "filetype", "PIL", "tinytag", "zstandard"},
+    "storage.files": {"msgspec", "cryptography", "filetype", "obstore", "PIL", "tinytag", "zstandard"},
     "storage.write": {"msgspec", "zstandard"},
     "storage.read": {"msgspec", "zstandard"},
     "storage.transfer": {"msgspec", "zstandard"},

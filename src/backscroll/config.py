@@ -75,6 +75,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body_bytes: int
     max_media_bytes: int
     max_import_bytes: int
+    media: str | None
+    media_cache_bytes: int
     header_timeout: int
     shutdown_timeout: int
     send_timeout: int
@@ -193,10 +195,21 @@ def _read_path(value: object) -> Path:
     return Path(value).expanduser()
 
 
+def _read_objects(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    parts = urlsplit(value.strip())
+    if parts.scheme != "s3" or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError
+    return value.strip().rstrip("/")
+
+
 PATH = Kind("path", "a path", _read_path)
 URL = Kind("URL", "an address that begins with http:// or https://, without query or password", _read_url)
 BASE_PATH = Kind("path", "a URL path such as /gowa", _read_base_path)
 DATABASE = Kind("URL", "a URL such as sqlite:////srv/archive.db or postgresql://user@host/name", _read_database)
+
+OBJECTS = Kind("URL", "a URL such as s3://bucket/archive, without a password in it", _read_objects)
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -246,6 +259,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is read.", "64MiB"),
     Setting("max_media_bytes", size(1024), 2 * 2**30, "Largest single media file that is stored.", "100MiB"),
     Setting("max_import_bytes", size(1024), 20 * 2**30, "Most bytes that are uploaded for one import.", "100GiB"),
+    Setting(
+        "media",
+        OBJECTS,
+        None,
+        "Object store for media files: S3, or what speaks its protocol. Credentials, region and endpoint come from the "
+        "usual `AWS_…` variables. Needs `backscroll[s3]`.",
+        "s3://bucket/archive",
+        "the folder `media` in the data directory",
+    ),
+    Setting(
+        "media_cache_bytes",
+        size(0),
+        2 * 2**30,
+        "With an object store: room for copies of media files in the data directory.",
+        "20GiB",
+    ),
     Setting("header_timeout", whole(1, 60), 10, "Seconds within which a request's header must have arrived.", "5"),
     Setting(
         "shutdown_timeout",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import to_builtins
 
-from backscroll.cli.common import counted, json_option, progress, settings_of, shared_options, show
+from backscroll.cli.common import counted, json_option, media_of, progress, settings_of, shared_options, show
 
 if TYPE_CHECKING:
     from backscroll.storage.transfer.backup_files import Manifest
@@ -40,7 +40,8 @@ def backup(ctx: click.Context, folder: Path, as_json: bool) -> None:
     settings = settings_of(ctx)
     with closing(open_engine(settings.database, settings.data, create=False)) as engine, ExitStack() as stack:
         stages = Stages(*(stack.enter_context(progress(label)) for label in ("Database", "Media", "Verifying")))
-        manifest = Backup(engine, settings.data, folder.absolute(), time.time_ns() // 1000).take(stages)
+        media = None if settings.media is None else media_of(settings, bytes(32))
+        manifest = Backup(engine, settings.data, folder.absolute(), time.time_ns() // 1000, media).take(stages)
     show({"folder": str(folder), **to_builtins(manifest)}, as_json, lambda: _taken(folder, manifest))
 
 

@@ -154,10 +154,15 @@ class Archive(msgspec.Struct, frozen=True):
 @contextmanager
 def open_archive(settings: Settings, create: bool = False) -> Iterator[Archive]:
     """Open the store and the media. ``create`` makes an archive where there is none; without it that is an error."""
-    from backscroll.storage.files.media import MediaStore
-
     with opened_store(settings, create) as store:
-        yield Archive(store, MediaStore(settings.data / "media", store.key()), settings)
+        yield Archive(store, media_of(settings, store.key()), settings)
+
+
+def media_of(settings: Settings, key: bytes) -> MediaStore:
+    """The media files of the archive that the settings name."""
+    from backscroll.storage.files.opening import open_media
+
+    return open_media(settings.media, settings.data, key, settings.media_cache_bytes)
 
 
 @contextmanager

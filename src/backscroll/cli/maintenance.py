@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backscroll.cli.common import FAILED, json_option, opened_store, settings_of, shared_options, show
+from backscroll.cli.common import FAILED, json_option, media_of, opened_store, settings_of, shared_options, show
 from backscroll.core.errors import StorageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def check(ctx: click.Context, media: bool, repair: bool, as_json: bool) -> None:
     with opened_store(settings) as store:
         if repair:
             store.repair()
-        findings = [*store.check(settings.data / "media", media), *_key_findings(settings, store)]
+        files = settings.data / "media" if settings.media is None else media_of(settings, bytes(32))
+        findings = [*store.check(files, media), *_key_findings(settings, store)]
         _keep(settings, findings, media)
     show(findings, as_json, lambda: "\n".join(map(str, findings)) or "The archive is whole.")
     if findings:

@@ -12,6 +12,7 @@ from backscroll.cli.common import (
     Archive,
     Commands,
     Failure,
+    Misuse,
     counted,
     json_option,
     open_archive,
@@ -67,6 +68,33 @@ def fetch(
             phones = phones or [own.no for own in archive.store.list_phones(owner.no)]
             rows.append(_fetch_all(archive, owner, phones, chat, retry_failed, report))
     show(rows, as_json, lambda: "\n".join(_told(row) for row in rows))
+
+
+@media.command("push")
+@json_option
+@shared_options
+@click.pass_context
+def push(ctx: click.Context, as_json: bool) -> None:
+    """Bring the media files of the data directory to the object store of the setting media.
+
+    For an archive that moves there, and after a restore. What the store has already is left alone.
+
+    \b
+    Example:
+      backscroll media push
+    """
+    settings = settings_of(ctx)
+    if settings.media is None:
+        raise Misuse("There is no object store: set media, for instance to s3://bucket/archive")
+    pushed = 0
+    with open_archive(settings) as archive, progress("Uploading") as report:
+        files = [(org.no, file) for org in archive.store.list_orgs() for file in archive.media.local_files(org.no)]
+        for at, (org_no, file) in enumerate(files, 1):
+            pushed += archive.media.push(org_no, file)
+            report(at, len(files))
+    row = {"files": len(files), "pushed": pushed}
+    told = f"Brought {counted(pushed, 'file')} to {settings.media}; {len(files) - pushed} were there already."
+    show(row, as_json, lambda: told)
 
 
 def _fetch_all(

@@ -39,6 +39,7 @@ from backscroll.storage.accounts import accounts, leases, sessions
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
 from backscroll.storage.accounts.sessions import NewSession
 from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key, load_or_make_key
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.files.opening import make_engine, open_engine
 from backscroll.storage.read.export_lines import StoredLines, lines_between
 from backscroll.storage.read.finding import Finder, Wanted
@@ -605,10 +606,10 @@ class Store:
 
     # ------------------------------------------------------------------ invariants
 
-    def check(self, media: Path | None = None, read_files: bool = False) -> Iterator[Finding]:
+    def check(self, media: Path | MediaStore | None = None, read_files: bool = False) -> Iterator[Finding]:
         """Compare the archive with itself; nothing is found in a sound one.
 
-        ``media`` is the folder where files are looked for too; ``read_files`` compares the SHA-256 of each.
+        ``media`` is where files are looked for too, a folder or a store; ``read_files`` compares the SHA-256 of each.
         """
         key = self._data / KEY_FILE
         sealer = Sealer(load_key(key)) if key.exists() else None

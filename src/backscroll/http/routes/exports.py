@@ -7,7 +7,6 @@ import datetime
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import BinaryIO, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -32,6 +31,7 @@ from backscroll.http.routes.media import content_disposition
 from backscroll.http.routes.native import phones_named
 from backscroll.http.routes.tokens import NO_STORE
 from backscroll.ingest import jsonl
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.files.media_types import extension_of
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.media_lists import list_media
@@ -253,7 +253,7 @@ def _held_by(request: Request) -> Callable[[ArchivedMessage], str | None]:
 
     def name_of(archived: ArchivedMessage) -> str | None:
         told = archived.message.details.media
-        if told is None or told.file is None or media is None or not _is_here(media.path(org, told.file)):
+        if told is None or told.file is None or media is None or not _is_here(media, org, told.file):
             return None
         extension = extension_of(told.mimetype, told.filename)
         stem = _safe(
@@ -267,7 +267,8 @@ def _held_by(request: Request) -> Callable[[ArchivedMessage], str | None]:
 async def _entry(
     request: Request, archive: ZipStream, wanted: Wanted, folder: str, archived: ArchivedMessage
 ) -> AsyncGenerator[bytes, None]:
-    name, told, media = _held_by(request)(archived), archived.message.details.media, request.app.media
+    name = await asyncio.to_thread(_held_by(request), archived)
+    told, media = archived.message.details.media, request.app.media
     if name is None or told is None or told.file is None or media is None:
         return
     try:
@@ -283,10 +284,10 @@ async def _entry(
         yield archive.end()
 
 
-def _is_here(path: Path) -> bool:
+def _is_here(media: MediaStore, org: int, file: str) -> bool:
     try:
-        return path.is_file()
-    except OSError:
+        return media.exists(org, file)
+    except (OSError, StorageError):
         return False
 
 

@@ -27,10 +27,12 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import BadField, NotFound, StorageError
+from backscroll.storage.files.cache import Cache
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
 from backscroll.storage.files.image_info import dimensions, duration, shrink
 from backscroll.storage.files.keys import derive_key
 from backscroll.storage.files.media_types import HEAD_BYTES, extension_of, mimetype_of
+from backscroll.storage.files.objects import ObjectFolder
 
 CHUNK = 1 << 20
 LEFTOVER_SECONDS = 24 * 60 * 60
@@ -59,9 +61,14 @@ class StoredFile(Struct, frozen=True, kw_only=True):
 class MediaStore:
     """The files of all orgs under ``root``. Orgs never share a file: none learns what another holds."""
 
-    def __init__(self, root: Path, key: bytes) -> None:
-        """Sweep what crashes left behind more than a day ago. The folder itself is made when the first file comes."""
+    def __init__(self, root: Path, key: bytes, remote: ObjectFolder | None = None, cache_bytes: int = 2 << 30) -> None:
+        """Sweep what crashes left behind more than a day ago. The folder itself is made when the first file comes.
+
+        With ``remote`` the files are kept there, and ``root`` holds copies of about ``cache_bytes``.
+        """
         self.root = root
+        self._remote = remote
+        self._cache = None if remote is None else Cache(root, remote, cache_bytes)
         self._link_key = derive_key(key, "media link")
         self._incoming = root / ".incoming"
         self._thumbnails = root / ".thumbnails"
@@ -99,6 +106,8 @@ class MediaStore:
                     raise BadField("file", None, "its bytes are not those whose SHA-256 WhatsApp gave")
                 stored = _describe(temporary, sha256, size, mimetype_of(head, declared_mimetype, filename))
                 self._keep(file, temporary, self.path(org, sha256), size)
+            if self._cache is not None:
+                self._cache.push(self.path(org, sha256))
             return stored
         finally:
             temporary.unlink(missing_ok=True)
@@ -110,7 +119,7 @@ class MediaStore:
     def open(self, org: int, sha256: str) -> io.BufferedReader:
         """Open the file for reading; ``NotFound`` when this org does not have it."""
         try:
-            return self.path(org, sha256).open("rb")
+            return self.local(org, sha256).open("rb")
         except FileNotFoundError:
             raise NotFound("media", sha256) from None
         except OSError as error:
@@ -118,19 +127,42 @@ class MediaStore:
 
     def exists(self, org: int, sha256: str) -> bool:
         """Whether the bytes with this SHA-256 are here."""
-        return _SHA256.fullmatch(sha256) is not None and self.path(org, sha256).is_file()
+        return _SHA256.fullmatch(sha256) is not None and self.stored_size(org, sha256) is not None
 
     def size(self, org: int, sha256: str) -> int:
         """Bytes of the file; ``NotFound`` when this org does not have it."""
+        size = self.stored_size(org, sha256)
+        if size is None:
+            raise NotFound("media", sha256)
+        return size
+
+    def stored_size(self, org: int, sha256: str) -> int | None:
+        """Bytes of the file; None when this org does not have it."""
+        path = self.path(org, sha256)
         try:
-            return self.path(org, sha256).stat().st_size
+            return path.stat().st_size
         except FileNotFoundError:
-            raise NotFound("media", sha256) from None
+            return None if self._cache is None else self._cache.remote_size(path)
+
+    def local(self, org: int, sha256: str) -> Path:
+        """Where the file is on this machine, brought here when it is kept elsewhere. None need be there."""
+        path = self.path(org, sha256)
+        if self._cache is not None and not path.is_file():
+            with writing("media"):
+                make_folder(self._incoming)
+            self._cache.pull(path, self._incoming)
+        return path
+
+    def push(self, org: int, sha256: str) -> bool:
+        """Bring a file of this machine to the object store; False where it is there, or no such store is used."""
+        return self._cache is not None and self._cache.push(self.path(org, sha256))
 
     def delete(self, org: int, sha256: str) -> bool:
         """Remove the file and its thumbnail for good; False when there was none."""
         path = self.path(org, sha256)
-        was_there = path.is_file()
+        was_there = self.stored_size(org, sha256) is not None
+        if self._cache is not None:
+            self._cache.delete(path)
         with writing("media"):
             for gone in (path, *self._thumbnail_paths(org, sha256)):
                 _remove(gone)
@@ -140,24 +172,37 @@ class MediaStore:
         """Remove the file, unless it was kept again after ``kept_until`` (microseconds UTC)."""
         try:
             path = self.path(org, sha256)
-            newer = path.stat().st_mtime_ns // 1000 > kept_until
-        except (NotFound, FileNotFoundError):
+            kept_at: int | None = path.stat().st_mtime_ns // 1000
+        except NotFound:
             return False
-        return not newer and self.delete(org, sha256)
+        except FileNotFoundError:
+            kept_at = None if self._cache is None else self._cache.changed_at(path)
+        return kept_at is not None and kept_at <= kept_until and self.delete(org, sha256)
 
     def orgs(self) -> Iterator[int]:
         """The orgs that have a folder here, in order."""
-        names = (folder.name for folder in self.root.iterdir()) if self.root.is_dir() else ()
+        names = {folder.name for folder in self.root.iterdir()} if self.root.is_dir() else set()
+        names |= set(self._remote.folders()) if self._remote else set()
         yield from sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def files(self, org: int) -> Iterator[str]:
         """The SHA-256 names of an org's files, in order; files on their way are not among them."""
+        if self._cache is None:
+            yield from self.local_files(org)
+        else:
+            yield from sorted({*self.local_files(org), *self._cache.names(org)})
+
+    def local_files(self, org: int) -> Iterator[str]:
+        """Those that are on this machine."""
         folder = self.root / str(org)
         for part in sorted(folder.iterdir()) if folder.is_dir() else ():
             yield from sorted(file.name for file in part.iterdir() if _SHA256.fullmatch(file.name))
 
     def verify(self, org: int, sha256: str) -> bool:
         """Read the whole file and say whether it still is what its name says; ``NotFound`` when it is gone."""
+        if self._cache is not None:
+            # A copy on this machine says nothing of what is kept.
+            return self._cache.digest(self.path(org, sha256)) == sha256
         with self.open(org, sha256) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
@@ -174,7 +219,7 @@ class MediaStore:
         if found is not None:
             return None if found.suffix == NO_THUMBNAIL else found
         with self._decoders:
-            small = shrink(self.path(org, sha256))
+            small = shrink(self.local(org, sha256))
         extension, body = small or (NO_THUMBNAIL[1:], b"")
         path = self._keep_thumbnail(self._place(self._thumbnails, org, sha256) / f"{sha256}.{extension}", body)
         if not self.exists(org, sha256):

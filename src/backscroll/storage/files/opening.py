@@ -11,8 +11,11 @@ from backscroll.database import migrate, sqlite
 from backscroll.database.protocol import Engine
 from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.files.durable_files import make_folder, writing
+from backscroll.storage.files.media import MediaStore
+from backscroll.storage.files.objects import ObjectFolder
 
 SQLITE_FILE = "backscroll.db"
+MEDIA_FOLDER = "media"
 RESTORE_MARK = "restore-unfinished"
 """A file in the data directory while a restore goes on, or after it was cut."""
 
@@ -66,6 +69,12 @@ def sqlite_file(url: str | None, data: Path) -> Path | None:
     scheme, _, rest = url.partition(":")
     # Three slashes and four lead to the same absolute path.
     return Path(re.sub("^//+", "/", rest.removeprefix("//"))) if scheme == "sqlite" else None
+
+
+def open_media(url: str | None, data: Path, key: bytes, cache_bytes: int) -> MediaStore:
+    """The media files of an archive: in its data directory, or in the object store that ``url`` names."""
+    remote = None if url is None else ObjectFolder(url)
+    return MediaStore(data / MEDIA_FOLDER, key, remote, cache_bytes)
 
 
 def make_engine(url: str | None, data: Path) -> Engine:

@@ -51,12 +51,15 @@ class Stages(Struct, frozen=True):
 class Backup:
     """One run of ``backscroll backup``. ``data`` is the archive's data directory, ``folder`` where the backup goes.
 
+    ``media`` are its files where they are not in the data directory.
+
     ``BadField`` when the folder holds anything else than a backup of this archive, ``Conflict`` while another backup
     writes to it. Whatever cuts or refuses a run, the backup that was in the folder stays whole.
     """
 
-    def __init__(self, engine: Engine, data: Path, folder: Path, now: int) -> None:
+    def __init__(self, engine: Engine, data: Path, folder: Path, now: int, media: MediaStore | None = None) -> None:
         self._engine = engine
+        self._media = media
         self._data = data
         self._folder = folder
         self._now = now
@@ -107,7 +110,8 @@ class Backup:
 
     def _save_media(self, named: dict[int, set[str]], report: Report) -> _Media:
         """Copy what the folder does not have yet. The database is saved already, so what it names is here or gone."""
-        source, target = (MediaStore(root / MEDIA, bytes(32)) for root in (self._data, self._folder))
+        source = self._media or MediaStore(self._data / MEDIA, bytes(32))
+        target = MediaStore(self._folder / MEDIA, bytes(32))
         files = [(org, file) for org in source.orgs() for file in source.files(org)]
         damaged, gone = 0, 0
         for at, (org, file) in enumerate(files, 1):
@@ -117,7 +121,7 @@ class Backup:
                 if final.is_file() and digest_of(final) == file:
                     self._sums[place] = file
                 else:
-                    damaged += self._copy(source.path(org, file), place) != file
+                    damaged += self._copy(source.local(org, file), place) != file
             except FileNotFoundError:
                 # Deleted from the archive while this ran; the next backup does not name it any more.
                 gone += 1

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from backscroll.database.protocol import Txn
 from backscroll.storage.files.keys import Sealer
+from backscroll.storage.files.media import MediaStore
 
 PAGE = 1000
 """Rows in memory at a time."""
@@ -42,8 +43,8 @@ class Scan(Struct, frozen=True, kw_only=True):
 
     tx: Txn
     org: int
-    media: Path | None = None
-    """The media folder; files are looked for only where it is given."""
+    media: Path | MediaStore | None = None
+    """The media folder, or what keeps files elsewhere; they are looked for only where it is given."""
     read_files: bool = False
     """Whether to read every file and compare its SHA-256."""
     sealer: Sealer | None = None

@@ -14,6 +14,7 @@ import zstandard
 from backscroll.core.errors import Error
 from backscroll.core.model import SOURCE_RANK
 from backscroll.storage.accounts.accounts import SCOPES
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.findings import MAX_FINDINGS, PAGE, Finding, Scan
 
@@ -135,22 +136,32 @@ def files(scan: Scan) -> Iterator[Finding]:
     after = ""
     while rows := scan.tx.all("dump_files", {"org": scan.org, "after": after, "limit": PAGE}):
         for name, size, _ in rows:
-            path = _place(scan.media, scan.org, name)
-            if path is None or not path.is_file():
+            found = _size(scan.media, scan.org, name)
+            if found is None:
                 yield scan.finding("file of a message is there", f"{name!r:.70} is not in the media folder")
-            elif size and path.stat().st_size != size:
+            elif size and found != size:
                 yield scan.finding("file of a message is whole", f"{name} has another size than it had")
-            elif scan.read_files and not _is_whole(path, name):
+            elif scan.read_files and not _is_whole(scan.media, scan.org, name):
                 yield scan.finding("file of a message is whole", f"{name} has another SHA-256 than its name")
         after = rows[-1][0]
 
 
-def _place(media: Path, org: int, name: object) -> Path | None:
+def _size(media: Path | MediaStore, org: int, name: object) -> int | None:
+    """Bytes of a file; None when there is none."""
     if not isinstance(name, str) or not _SHA256.fullmatch(name):
         return None
+    if isinstance(media, MediaStore):
+        return media.stored_size(org, name)
+    path = _place(media, org, name)
+    return path.stat().st_size if path.is_file() else None
+
+
+def _place(media: Path, org: int, name: str) -> Path:
     return media / str(org) / name[:2] / name
 
 
-def _is_whole(path: Path, name: str) -> bool:
-    with path.open("rb") as file:
+def _is_whole(media: Path | MediaStore, org: int, name: str) -> bool:
+    if isinstance(media, MediaStore):
+        return media.verify(org, name)
+    with _place(media, org, name).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == name

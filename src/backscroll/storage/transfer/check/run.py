@@ -11,6 +11,7 @@ from backscroll.core.errors import StorageBusy, StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import accounts
 from backscroll.storage.files.keys import Sealer
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.transfer.check.contacts import aliases, contacts, merges, phones
 from backscroll.storage.transfer.check.counters import counters
 from backscroll.storage.transfer.check.coverage import spans
@@ -49,7 +50,9 @@ _ODD_VALUES = (TypeError, ValueError, KeyError, ArithmeticError, AttributeError)
 """What a value of another type than its column's leads to where nobody looked at it by itself."""
 
 
-def findings(engine: Engine, sealer: Sealer | None, media: Path | None, read_files: bool) -> Iterator[Finding]:
+def findings(
+    engine: Engine, sealer: Sealer | None, media: Path | MediaStore | None, read_files: bool
+) -> Iterator[Finding]:
     """All that does not hold; nothing in a sound archive. ``media`` None leaves files alone."""
     if engine.name == "sqlite":
         # Every page is read once; mapped, the whole file would count as this process's memory.
