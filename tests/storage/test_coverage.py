@@ -152,6 +152,20 @@ def test_the_number_of_rows_follows_files_and_not_messages(keeper: Keeper) -> No
     assert len(rows) == 1
 
 
+def test_imports_of_earlier_versions_are_seen_to_once(keeper: Keeper) -> None:
+    older = keeper.take_file(MORNING, MORNING + DAY)
+    keeper.take_file(MORNING + 5 * DAY, MORNING + 6 * DAY, kind="jsonl")
+    empty = keeper.store.begin_import(keeper.org.no, NewImport(kind="export", file="empty.zip"))
+    keeper.store.finish_import(keeper.org.no, empty.id, None)
+    for n in (1, 2):
+        keeper.store._engine.write(lambda tx, n=n: Spans(tx, keeper.org.no).forget_import(n, 99), keeper.org.no)  # type: ignore[misc]
+    assert keeper.spans() == []
+    assert [keeper.store.coverage.run(keeper.org.no) for _ in range(4)] == [older, empty.id, None, None]
+    assert keeper.spans() == [(MORNING, MORNING + DAY)]
+    keeper.store.undo_import(keeper.org.no, older)
+    assert keeper.spans() == []
+
+
 # ---------------------------------------------------------------------- live sources
 
 

@@ -58,6 +58,8 @@ def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> Non
     store.sources.attend(org.no)
     if told := store.sources.tell_silences(org.no, since):
         log.info("%d sources of organisation %s fell silent or are heard again", told, org.id)
+    if (import_id := store.coverage.run(org.no)) is not None:
+        log.info("noted what import %d of organisation %s covers", import_id, org.id)
     if store.finish_merges(org.no, stop):
         log.info("moved messages of merged contacts of organisation %s", org.id)
     if taken := retry_waiting(store, org.no):

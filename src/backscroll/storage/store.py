@@ -56,6 +56,7 @@ from backscroll.storage.transfer.dump import Dump, Line, restore_lines, take_dum
 from backscroll.storage.transfer.undo_plan import plan_undo
 from backscroll.storage.write import imports, quarantine, undo
 from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.coverage_upkeep import CoverageUpkeep
 from backscroll.storage.write.fetches import FetchQueue
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.import_jobs import ImportJobs
@@ -112,6 +113,7 @@ class Store:
         self.webhooks = Webhooks(engine, clock, self._seal)
         self.outbox = Outbox(engine, clock)
         self.fetches = FetchQueue(engine, clock)
+        self.coverage = CoverageUpkeep(engine)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
         self._search_caches = SearchCaches()

@@ -28,7 +28,7 @@ SELECT DISTINCT phone, jid FROM spans WHERE org = :org AND import = 0 AND origin
 
 -- name: spans_of_import
 SELECT phone, jid, origin, since_at FROM spans WHERE org = :org AND import = :import
-ORDER BY phone, jid, origin, since_at LIMIT :limit;
+ORDER BY origin, phone, jid, since_at LIMIT :limit;
 
 -- name: spans_of_chat
 -- Of the whole phone under '', of a chat under each of its JIDs; the latest first. Imports count once they are done.
@@ -62,3 +62,23 @@ UPDATE sources SET attended_at = :now WHERE org = :org;
 
 -- name: save_sequence
 UPDATE sources SET sequence = :sequence WHERE org = :org AND source = :source;
+
+-- name: import_without_spans
+-- One that was made before spans were noted, and was not seen to yet.
+SELECT i.import FROM imports i
+WHERE i.org = :org AND i.state = 'done' AND i.progress IS NULL AND NOT (i.kind IN (:kinds*))
+    AND NOT EXISTS (SELECT 1 FROM spans s WHERE s.org = :org AND s.import = i.import)
+ORDER BY i.import LIMIT 1;
+
+-- name: ends_of_import
+-- Between which times the messages lie that an import brought first, by phone and chat.
+SELECT m.phone, c.jid, MIN(m.sent_at), MAX(m.sent_at)
+FROM import_numbers n
+    JOIN messages m ON m.org = :org AND m.no BETWEEN n.first_no AND n.last_no
+    JOIN contacts c ON c.org = :org AND c.contact = m.chat
+WHERE n.org = :org AND n.import = :import
+GROUP BY m.phone, c.jid;
+
+-- name: mark_import_covered
+-- An undo writes its own progress over this.
+UPDATE imports SET progress = '{}' WHERE org = :org AND import = :import AND progress IS NULL;

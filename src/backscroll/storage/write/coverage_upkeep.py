@@ -1,0 +1,42 @@
+"""Coverage of imports that were made before it was noted, found once from the messages that they brought."""
+
+from __future__ import annotations
+
+from backscroll.database.protocol import Engine, Txn
+from backscroll.storage.records.org_state import lock_org_state
+from backscroll.storage.write.coverage import Place, Spans
+from backscroll.storage.write.imports import find_import
+
+SILENT_KINDS = ("jsonl", "periskope")
+"""JSON lines say themselves what they cover; of Periskope's many imports each brought what was new only."""
+
+
+class CoverageUpkeep:
+    """Notes what older imports cover; ``Store.coverage``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._done: set[int] = set()
+
+    def run(self, org: int) -> int | None:
+        """See to one older import of the organisation; its number, None when there is none left."""
+        if org in self._done:
+            return None
+        row = self._engine.read(lambda tx: tx.one("import_without_spans", {"org": org, "kinds": SILENT_KINDS}), org)
+        if row is None:
+            # Imports that are made from now on note it themselves.
+            self._done.add(org)
+            return None
+        import_id = int(row[0])
+        ends = self._engine.read(lambda tx: tx.all("ends_of_import", {"org": org, "import": import_id}), org)
+
+        def work(tx: Txn) -> None:
+            lock_org_state(tx, org)
+            if find_import(tx, org, import_id).state == "done":
+                spans = Spans(tx, org)
+                for phone, jid, first, last in ends:
+                    spans.widen(Place(phone, jid, import_id, ""), first, last)
+                tx.run("mark_import_covered", {"org": org, "import": import_id})
+
+        self._engine.write(work, org)
+        return import_id
