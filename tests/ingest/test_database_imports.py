@@ -66,6 +66,17 @@ def bridge(path: Path) -> GoFile:
     return file
 
 
+def waha(path: Path) -> GoFile:
+    file = GoFile(path, "gows")
+    file.row("whatsmeow_device", jid=f"{NUMBER}:7@s.whatsapp.net")
+    for id, second, text in (("A1", 0, "Hello Mara"), ("W1", 210, "Only in WAHA")):
+        clock = f"2026-03-14T09:{second // 60:02}:{second % 60:02}Z"
+        info = {"Chat": BEN, "Sender": BEN, "IsFromMe": False, "ID": id, "Timestamp": clock}
+        data = json.dumps({"Info": info, "Message": {"conversation": text}})
+        file.row("gows_messages", jid=BEN, id=id, timestamp=clock, from_me=0, data=data)
+    return file
+
+
 def test_wacli_becomes_messages_with_their_files_and_is_taken_back(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "media" / "ben").mkdir(parents=True)
     (tmp_path / "media" / "ben" / "A4.jpg").write_bytes(jpeg())
@@ -83,20 +94,21 @@ def test_wacli_becomes_messages_with_their_files_and_is_taken_back(desk: Desk, t
     assert list(desk.store.check()) == []
 
 
-@pytest.mark.parametrize("first", ["wacli", "whatsapp-mcp", "export"])
+@pytest.mark.parametrize("first", ["wacli", "whatsapp-mcp", "waha", "export"])
 def test_several_archives_of_one_chat_are_one_chat_in_any_order(desk: Desk, tmp_path: Path, first: str) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
     steps: dict[str, Callable[[], object]] = {
         "wacli": lambda: take(desk, "wacli", wacli(tmp_path / "a" / "wacli.db").done()),
         "whatsapp-mcp": lambda: take(desk, "whatsapp-mcp", bridge(tmp_path / "b" / "messages.db").done()),
+        "waha": lambda: take(desk, "waha", waha(tmp_path / "c" / "gows.db").done()),
         "export": lambda: desk.android("09:00 - Ben: Hello Mara", "09:01 - Mara: Hello Ben", chat=BEN),
     }
     for name in (first, *(other for other in steps if other != first)):
         steps[name]()
     found = desk.shown(BEN)
-    assert [m.message.key.id for m in found] == ["A1", "A2", "A4", "B9"]
-    assert [m.message.text for m in found] == ["Hello Mara", "Hello Ben", None, "Only here"]
+    assert [m.message.key.id for m in found] == ["A1", "A2", "A4", "B9", "W1"]
+    assert [m.message.text for m in found] == ["Hello Mara", "Hello Ben", None, "Only here", "Only in WAHA"]
 
 
 def test_the_own_phone_is_made_and_asked_for_where_nothing_tells_it(store: Store, org: Org, tmp_path: Path) -> None:
@@ -154,3 +166,5 @@ def test_the_commands_find_what_lies_beside_and_name_what_is_wrong(run: Any, tmp
     assert "2 messages read" in run("import", "whatsapp-mcp", str(store), "--phone", NUMBER).stdout
     kinds = [entry["kind"] for entry in json.loads(run("import", "list", "--json").stdout)]
     assert kinds == ["wacli", "whatsapp-mcp", "whatsapp-mcp"]
+    gows = waha(tmp_path / "gows.db").done()
+    assert "2 messages read" in run("import", "waha", str(gows), "--media", str(tmp_path)).stdout

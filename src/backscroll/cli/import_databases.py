@@ -158,6 +158,29 @@ def import_whatsapp_mcp(
     _take_files(ctx, "whatsapp-mcp", path, whatsapp_db, phone, media or path.parent, org, as_json)
 
 
+@click.command("waha")
+@click.argument("path", metavar="STORE", type=EXISTING_FILE)
+@click.option("--phone", metavar="NUMBER", help="The own number, where nothing beside the store tells it.")
+@click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="WAHA's folder of files, such as .media/default.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def import_waha(
+    ctx: click.Context, path: Path, phone: str | None, media: Path | None, org: str | None, as_json: bool
+) -> None:
+    """Import what WAHA stored: NOWEB's store.sqlite3, or GOWS's gows.db. Which one it is, is told by its tables.
+
+    Its phone is made when it is new. WAHA may go on running. An import that was cut goes on.
+
+    \b
+    Examples:
+      backscroll import waha .sessions/noweb/default/store.sqlite3 --media .media/default
+      backscroll import waha .sessions/gows/default/gows.db
+    """
+    _take_files(ctx, "waha", path, None, phone, media, org, as_json)
+
+
 @click.command("evolution")
 @click.option("--url", metavar="URL", help=f"Its PostgreSQL; better in {EVOLUTION_VARIABLE}, or typed when asked.")
 @click.option("--instance", metavar="NAME", help="Only this instance.")
@@ -211,7 +234,7 @@ def _take_files(
     path: Path,
     beside: Path | None,
     phone: str | None,
-    folder: Path,
+    folder: Path | None,
     org: str | None,
     as_json: bool,
 ) -> None:
@@ -251,4 +274,4 @@ def _asked_for_key(path: Path) -> str | None:
     return typed.strip() or None
 
 
-DATABASES = (import_msgstore, import_wacli, import_whatsapp_mcp, import_evolution)
+DATABASES = (import_msgstore, import_wacli, import_whatsapp_mcp, import_evolution, import_waha)

@@ -13,6 +13,7 @@ from backscroll.ingest import imports
 from backscroll.ingest.connectors.foreign.pieces import Found, Piece
 from backscroll.ingest.connectors.foreign.rows import OnSkip
 from backscroll.ingest.connectors.wacli import database as wacli
+from backscroll.ingest.connectors.waha_store import database as waha
 from backscroll.ingest.connectors.whatsapp_mcp import database as whatsapp_mcp
 from backscroll.ingest.databases.local_files import LocalFiles
 from backscroll.ingest.databases.taking import Progress, Taken, importing, take
@@ -57,6 +58,7 @@ KINDS: dict[str, FileKind] = {
     kind.name: kind
     for kind in (
         FileKind("wacli", wacli.look, wacli.read, "session.db"),
+        FileKind("waha", waha.look, waha.read, "creds.json"),
         FileKind("whatsapp-mcp", whatsapp_mcp.look, whatsapp_mcp.read, "whatsapp.db"),
     )
 }

@@ -1,0 +1,1 @@
+"""The stores of WAHA's engines NOWEB and GOWS."""
