@@ -16,7 +16,15 @@ from backscroll.core.imports import NewImport
 from backscroll.core.model import Phone
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.msgstore import database
-from backscroll.ingest.connectors.msgstore.encryption import Header, decrypt, header_of, is_encrypted, read_key
+from backscroll.ingest.connectors.msgstore.encryption import (
+    Header,
+    Key,
+    check_key,
+    decrypt,
+    header_of,
+    is_encrypted,
+    read_key,
+)
 from backscroll.ingest.databases.local_files import LocalFiles
 from backscroll.ingest.databases.taking import Progress, Taken, importing, take
 from backscroll.storage.files.durable_files import make_folder, writing
@@ -51,7 +59,8 @@ def import_msgstore(
 
     Raises ``Question`` where a key is needed, ``BadField`` where it does not fit, ``Unreadable`` for what is no backup.
     """
-    with plain(path, key, scratch, phone, decrypting) as found, _plain_names(wa_db, key, scratch) as names:
+    opens = read_key(key) if key else None
+    with plain(path, opens, scratch, phone, decrypting) as found, _plain_names(wa_db, opens, scratch) as names:
         whole = database.count(found)
         with importing(store, org, source_of(path, phone, wa_db, folder)) as (entry, telling, taken):
             return take(
@@ -85,7 +94,7 @@ def paths_of(path: str) -> list[str]:
 @contextmanager
 def plain(
     path: Path,
-    key: str | None,
+    key: Key | None,
     scratch: Path,
     phone: Phone | None = None,
     progress: Progress = lambda done, whole: None,
@@ -101,11 +110,11 @@ def plain(
     if key is None:
         scheme = header.scheme if header else "crypt15"
         question = f"{path.name} is encrypted ({scheme}). With which key?"
-        raise Question(question, "--key, with the 64 digits or the path of the key file")
+        raise Question(question, "--key, with the 64 digits or the path of the key file", name="key")
     with _scratch_file(scratch) as (target, write):
         decrypt(
             path,
-            read_key(key),
+            key,
             write,
             may_hold=lambda size: _check_space(scratch, size),
             progress=lambda done, whole: progress(done * WHOLE_SCALE // max(whole, 1), WHOLE_SCALE),
@@ -113,8 +122,15 @@ def plain(
         yield target
 
 
+def probe(path: Path, key: Key, phone: Phone | None) -> None:
+    """See by the beginning of a backup whether key and number fit; ``BadField``."""
+    header = check_key(path, key)
+    if phone is not None:
+        _check_number(header, phone)
+
+
 @contextmanager
-def _plain_names(wa_db: Path | None, key: str | None, scratch: Path) -> Iterator[Path | None]:
+def _plain_names(wa_db: Path | None, key: Key | None, scratch: Path) -> Iterator[Path | None]:
     """``wa.db``, which WhatsApp backs up encrypted too."""
     if wa_db is None:
         yield None

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from backscroll.core.errors import BadField, Unreadable
 from backscroll.ingest.importing.chat_export import CHAT_EXPORT
+from backscroll.ingest.importing.databases import DATABASES
 from backscroll.ingest.importing.gowa_databases import GOWA
 from backscroll.ingest.importing.json_lines import JSON_LINES
 from backscroll.ingest.importing.kind import ImportKind, Recognised
 
 KINDS: tuple[ImportKind, ...] = (
     GOWA,
+    *DATABASES,
     JSON_LINES,
     # Last: an exported chat may have any file beside it.
     CHAT_EXPORT,

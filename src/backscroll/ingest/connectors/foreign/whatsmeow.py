@@ -86,4 +86,4 @@ def own_number(answer: str | None, found: set[str], file: str) -> str:
         return next(iter(found))
     names = ", ".join(sorted(map(ids.user_part, found)))
     told = f"several accounts are linked there ({names})" if found else "nothing there tells it"
-    raise Question(f"Whose messages does {file} hold? {told[0].upper()}{told[1:]}.", "--phone NUMBER")
+    raise Question(f"Whose messages does {file} hold? {told[0].upper()}{told[1:]}.", "--phone NUMBER", name="phone")

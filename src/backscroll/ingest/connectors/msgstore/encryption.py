@@ -56,6 +56,8 @@ class Header(Struct, frozen=True, kw_only=True):
     salt: bytes | None = None
     app_version: str | None = None
     number_ends_in: str | None = None
+    is_of_messages: bool = True
+    """Backups of messages list what is in them; those of contacts and settings do not. crypt12 does not tell."""
 
 
 def read_key(given: str) -> Key:
@@ -71,6 +73,14 @@ def read_key(given: str) -> Key:
             return _key_of_file(file.read(_MAX_KEY_FILE + 1))
     except (OSError, ValueError):
         raise _bad_key("cannot be read as a file, and is not the 64-digit key either") from None
+
+
+def key_of_digits(given: str) -> Key:
+    """The key whose 64 hexadecimal digits are given. ``BadField`` for anything else, also for the name of a file."""
+    digits = "".join(given.split())
+    if len(digits) != 2 * _ROOT_KEY or not _is_hex(digits):
+        raise BadField("key", None, "must be the 64 digits of the backup, or its key file uploaded beside it")
+    return Key(bytes.fromhex(digits))
 
 
 def _key_of_file(raw: bytes) -> Key:
@@ -120,6 +130,7 @@ def header_of(head: bytes) -> Header | None:
         salt=(old or {}).get(3) if scheme == "crypt14" else None,
         app_version=_ascii((info or {}).get(1)),
         number_ends_in=_ascii((info or {}).get(3)),
+        is_of_messages=start == 2,
     )
 
 
@@ -183,6 +194,18 @@ def decrypt(
         return _Decryption(path, file, size, header, secret).run(write, may_hold, progress)
 
 
+def check_key(path: Path, key: Key) -> Header:
+    """See by the beginning of a backup whether the key may be its own; raises as ``decrypt``."""
+    with path.open("rb") as file:
+        header = header_of(file.read(512))
+        if header is None:
+            raise Unreadable(SOURCE, path.name, "this is no backup of WhatsApp on Android, or only its beginning")
+        size = path.stat().st_size
+        file.seek(0)
+        _Decryption(path, file, size, header, _secret(key, header)).check()
+    return header
+
+
 def _secret(key: Key, header: Header) -> bytes:
     if header.scheme == "crypt15":
         if not key.is_end_to_end:
@@ -236,6 +259,13 @@ class _Decryption:
             raise self._damaged("the database in it is cut off")
         return self.header
 
+    def check(self) -> None:
+        """Decrypt the first bytes, and see whether they are packed."""
+        self.file.seek(self.header.size)
+        plain = self.cipher.update(self.file.read(4096))
+        self._must_be_packed(plain)
+        next(self._inflated(plain), b"")
+
     def _plain(self, progress: Callable[[int, int], None]) -> Iterator[bytes]:
         """The decrypted bytes. The tag is checked after the last of them."""
         left, first = self.end - self.header.size, True
@@ -265,7 +295,7 @@ class _Decryption:
         if plain.startswith(b"PK\3\4"):
             problem = "this is a part of a backup, with files in it; name the file msgstore.db.crypt14 or .crypt15"
             raise Unreadable(SOURCE, self.path.name, problem)
-        if plain[0] & 0x0F != 8 or int.from_bytes(plain[:2], "big") % 31:
+        if len(plain) < 2 or plain[0] & 0x0F != 8 or int.from_bytes(plain[:2], "big") % 31:
             raise BadField("key", None, f"does not open {self.path.name}; it belongs to another backup or number")
 
     def _inflated(self, piece: bytes) -> Iterator[bytes]:

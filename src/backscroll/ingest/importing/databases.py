@@ -1,0 +1,324 @@
+"""Databases of phones and of other programs, as kinds of import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import structs
+
+from backscroll.core.errors import BadField, Candidate, Question
+from backscroll.core.events import Batch, MessageSeen, PhoneSeen
+from backscroll.core.ids import user_part
+from backscroll.core.import_jobs import Asked, Preview, Sample
+from backscroll.core.model import Phone
+from backscroll.ingest.connectors.foreign.pieces import Piece
+from backscroll.ingest.connectors.msgstore import database as msgstore
+from backscroll.ingest.connectors.msgstore.encryption import (
+    Header,
+    Key,
+    header_of,
+    is_encrypted,
+    key_of_digits,
+    read_key,
+)
+from backscroll.ingest.connectors.wacli import database as wacli
+from backscroll.ingest.connectors.waha_store import database as waha
+from backscroll.ingest.connectors.whatsapp_mcp import database as whatsapp_mcp
+from backscroll.ingest.databases import files
+from backscroll.ingest.databases import msgstore as backups
+from backscroll.ingest.databases.files import FileKind
+from backscroll.ingest.databases.local_files import LocalFiles
+from backscroll.ingest.databases.taking import Taken, report_of, summary, take
+from backscroll.ingest.importing.kind import UNKNOWN_PHONE, ImportKind, Outcome, Plan, Recognised, Task, Work, asked_of
+from backscroll.ingest.importing.walking import columns_of, files_at
+from backscroll.ingest.pipeline import apply_with_retry
+
+_SAMPLES = 3
+_SHOWN = 200
+"""Characters of a sample."""
+_HEAD = 512
+_KEY_NAMES = ("key", "encrypted_backup.key")
+_MAX_KEY = 4096
+SCRATCH = ".scratch"
+
+Columns = Mapping[str, frozenset[str]]
+LooksLike = Callable[[set[str], set[str]], bool]
+
+
+def _outcome(taken: Taken) -> Outcome:
+    return Outcome(report=report_of(taken), files=taken.files, notes=tuple(taken.problems))
+
+
+def _told(outcome: Outcome) -> str:
+    """What an import did, without the number that a person sees beside it."""
+    known = Taken(**{name: value for name, value in outcome.report.items() if name in Taken.__struct_fields__})
+    return "\n".join([summary(known), *(f"Note: {note}" for note in outcome.notes)])
+
+
+def _preview(pieces: Iterator[Piece], rows: int, phones: tuple[str, ...]) -> Preview:
+    """How many rows there are, and the first messages of them."""
+    samples: list[Sample] = []
+    for piece in pieces:
+        for event in piece.batch.events:
+            if isinstance(event, MessageSeen) and event.message.text and len(samples) < _SAMPLES:
+                message = event.message
+                author = None if message.key.sender is None else user_part(message.key.sender)
+                samples.append(Sample(sent_at=message.sent_at, author=author, text=(message.text or "")[:_SHOWN]))
+        if samples or piece.rows:
+            break
+    first_at = samples[0].sent_at if samples else None
+    return Preview(phones=phones, messages=rows, first_at=first_at, samples=tuple(samples))
+
+
+def _phones(task: Task) -> tuple[Candidate, ...]:
+    return tuple(Candidate(phone.number, phone.name) for phone in task.store.list_phones(task.org.no))
+
+
+def _folder(found: Recognised) -> Path | None:
+    """The folder of files that was recognised beside a database."""
+    return next((path for path in found.also if path.is_dir()), None)
+
+
+def _also_file(found: Recognised, is_wanted: Callable[[Path], bool]) -> Path | None:
+    return next((path for path in found.also if path.is_file() and is_wanted(path)), None)
+
+
+# ---------------------------------------------------------------------- wacli, the whatsapp-mcp bridges, WAHA
+
+
+def _kind_of_files(name: str, label: str, looked_for: str, looks_like: LooksLike) -> ImportKind:
+    kind = files.KINDS[name]
+    return ImportKind(
+        name=name,
+        label=label,
+        looked_for=looked_for,
+        find=lambda path: list(_find_files(kind, looks_like, path)),
+        plan=lambda task: _plan_files(kind, task),
+        run=lambda work: _run_files(kind, work),
+        told=_told,
+        options=("phone",),
+    )
+
+
+def _find_files(kind: FileKind, looks_like: LooksLike, path: Path) -> Iterator[Recognised]:
+    for file in files_at(path):
+        columns = columns_of(file)
+        if columns and looks_like(set(columns), set(columns.get("messages", ()))):
+            beside = files.beside_of(kind, file)
+            yield Recognised(kind=kind.name, path=file, also=(beside,) if beside else ())
+
+
+def _plan_files(kind: FileKind, task: Task) -> Plan:
+    """See whether the files can be read, and whose they are."""
+    path, beside = task.found.path, _also_file(task.found, lambda path: True)
+    given = task.answers.get("phone")
+    source = files.source_of(kind, path, beside, str(given or ""), None)
+    try:
+        found = kind.look(path, beside, given)
+    except Question as question:
+        if not task.asks:
+            raise
+        asked = structs.replace(asked_of(question), candidates=_phones(task))
+        return Plan(source=source, preview=Preview(), questions=[asked])
+    number = user_part(found.phone)
+    pieces = kind.read(path, beside, phone=found.phone, on_skip=lambda row: None)
+    source = files.source_of(kind, path, beside, found.phone, None)
+    return Plan(source=source, preview=_preview(pieces, found.rows, (number,)), decided={"phone": found.phone})
+
+
+def _run_files(kind: FileKind, work: Work) -> Outcome:
+    """Read all of it; files that the program downloaded are looked for below the database's own folder."""
+    task, phone = work.task, work.decided.get("phone")
+    path, beside = task.found.path, _also_file(task.found, lambda path: True)
+    taken = take(
+        task.store,
+        task.org.no,
+        kind.name,
+        work.import_id,
+        lambda after, on_skip: kind.read(path, beside, phone=phone, after=after, on_skip=on_skip),
+        Taken(import_id=work.import_id, resumed=work.resumed),
+        whole=kind.look(path, beside, phone).rows,
+        files=LocalFiles(task.media, task.org.no, path.parent, task.max_media_bytes, files.tails_of),
+        progress=work.progress,
+    )
+    return _outcome(taken)
+
+
+# ---------------------------------------------------------------------- Android
+
+
+def _find_backups(path: Path) -> list[Recognised]:
+    """Backups of messages, plain and encrypted, with names and files where these lie beside them."""
+    found = list(files_at(path))
+    stores = [file for file in found if _is_store(file)]
+    beside = found if path.is_dir() else [path.with_name(name) for name in ("wa.db", "wa.db.crypt15", *_KEY_NAMES)]
+    names = [file for file in beside if file.is_file() and _is_list_of_names(file)]
+    keys = [file for file in beside if file.is_file() and file.name in _KEY_NAMES and file.stat().st_size <= _MAX_KEY]
+    folders = [folder for folder in (path / "Media", path / "WhatsApp" / "Media") if folder.is_dir()]
+    also = (*names[:1], *keys[:1], *folders[:1])
+    return [Recognised(kind=backups.KIND, path=store, also=also) for store in stores]
+
+
+def _is_store(file: Path) -> bool:
+    header = _header(file)
+    if header is not None:
+        return header.is_of_messages and not file.name.lower().startswith("wa.db")
+    return msgstore.looks_like(set(columns_of(file)))
+
+
+def _is_list_of_names(file: Path) -> bool:
+    return "wa_contacts" in columns_of(file) or (file.name.lower().startswith("wa.db") and _is_sealed(file))
+
+
+def _header(file: Path) -> Header | None:
+    """What an encrypted backup tells about itself; None for any other file."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return None
+    return header_of(head) if is_encrypted(head) else None
+
+
+def _is_sealed(file: Path) -> bool:
+    return _header(file) is not None
+
+
+def _plan_backup(task: Task) -> Plan:
+    """Whose it is, and whether the key opens it; an encrypted one is read as a whole only when it is taken in."""
+    path = task.found.path
+    questions = [asked for asked in (_number_question(task), _key_question(task)) if asked is not None]
+    if questions:
+        nobody = Phone(no=UNKNOWN_PHONE, jid="", phone_id="")
+        source = backups.source_of(path, nobody, None, None)
+        return Plan(source=source, preview=_sealed_preview(path), questions=questions)
+    phone, names = task.phone(), _also_file(task.found, _is_list_of_names)
+    source = backups.source_of(path, phone, names, _folder(task.found))
+    key = _key(task)
+    if key is not None:
+        backups.probe(path, key, phone)
+        return Plan(source=source, preview=structs.replace(_sealed_preview(path), phones=(phone.number,)))
+    pieces = msgstore.read(path, phone=phone.jid, on_skip=lambda row: None)
+    return Plan(source=source, preview=_preview(pieces, msgstore.count(path), (phone.number,)))
+
+
+def _sealed_preview(path: Path) -> Preview:
+    header = _header(path)
+    if header is None:
+        return Preview()
+    told = [f"encrypted ({header.scheme})"]
+    told += [f"made by WhatsApp {header.app_version}"] if header.app_version else []
+    told += [f"of a number that ends in {header.number_ends_in}"] if header.number_ends_in else []
+    return Preview(notes=tuple(told))
+
+
+def _number_question(task: Task) -> Asked | None:
+    if task.answers.get("phone"):
+        return None
+    question = Question(
+        "Which of your own numbers is this a backup of?", "--phone NUMBER", name="phone", candidates=_phones(task)
+    )
+    if not task.asks:
+        raise question
+    return asked_of(question)
+
+
+def _key_question(task: Task) -> Asked | None:
+    """The key; a wrong one is asked for again, with what is wrong about it."""
+    path = task.found.path
+    if not _is_sealed(path):
+        return None
+    problem: str | None = None
+    try:
+        if (key := _key(task)) is not None:
+            backups.probe(path, key, None)
+            return None
+    except BadField as error:
+        if not task.asks:
+            raise
+        problem = str(error)
+    question = Question(
+        f"{path.name} is encrypted. Which key opens it? (64 digits, or upload the phone's key file)",
+        "backscroll import msgstore FILE --phone NUMBER --key KEY",
+        name="key",
+        evidence=(problem,) if problem else (),
+    )
+    if not task.asks:
+        raise question
+    return asked_of(question, type="secret")
+
+
+def _key(task: Task) -> Key | None:
+    """The key that was typed, else a key file that was given along; None for a database that is not encrypted.
+
+    What was typed is never taken for the name of a file.
+    """
+    if not _is_sealed(task.found.path):
+        return None
+    if given := task.answers.get("key"):
+        return key_of_digits(str(given))
+    file = _also_file(task.found, lambda path: path.name in _KEY_NAMES)
+    return read_key(str(file)) if file is not None else None
+
+
+@contextmanager
+def _opened(work: Work) -> Iterator[tuple[Path, Path | None]]:
+    """The database and the list of names as files that can be read."""
+    task = work.task
+    scratch, key = task.media.root.parent / SCRATCH, _key(task)
+    names = _also_file(task.found, _is_list_of_names)
+    with backups.plain(task.found.path, key, scratch) as store:
+        if names is None or (key is None and _is_sealed(names)):
+            yield store, None
+            return
+        with backups.plain(names, key, scratch) as opened:
+            yield store, opened
+
+
+def _run_backup(work: Work) -> Outcome:
+    """Decrypt it, and read all of it with the names and files that were given along."""
+    task = work.task
+    phone = task.phone()
+    if phone.no == UNKNOWN_PHONE:
+        apply_with_retry(task.store, task.org.no, Batch(source="backup", events=[PhoneSeen(jid=phone.jid)]))
+    media = _folder(task.found)
+    folder = LocalFiles(task.media, task.org.no, media, task.max_media_bytes, backups.paths_of) if media else None
+    with _opened(work) as (store, names):
+        taken = take(
+            task.store,
+            task.org.no,
+            backups.KIND,
+            work.import_id,
+            lambda after, on_skip: msgstore.read(store, names, phone=phone.jid, after=after, on_skip=on_skip),
+            Taken(import_id=work.import_id, resumed=work.resumed),
+            whole=msgstore.count(store),
+            files=folder,
+            progress=work.progress,
+        )
+    return _outcome(taken)
+
+
+DATABASES: tuple[ImportKind, ...] = (
+    ImportKind(
+        name=backups.KIND,
+        label="backup of an Android phone",
+        looked_for="a backup of WhatsApp on Android (msgstore.db, msgstore.db.crypt15)",
+        find=_find_backups,
+        plan=_plan_backup,
+        run=_run_backup,
+        told=_told,
+        options=("phone", "key"),
+        secrets=("key",),
+    ),
+    _kind_of_files("wacli", "archive of wacli", "wacli's wacli.db", wacli.looks_like),
+    _kind_of_files(
+        "whatsapp-mcp",
+        "archive of a whatsapp-mcp bridge",
+        "messages.db of a whatsapp-mcp bridge",
+        whatsapp_mcp.looks_like,
+    ),
+    _kind_of_files("waha", "store of WAHA", "WAHA's store.sqlite3 or gows.db", waha.looks_like),
+)
+"""All of them; ``evolution`` is no file, and so has only a command."""
