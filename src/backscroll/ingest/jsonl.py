@@ -109,6 +109,8 @@ class ImportSummary(Struct, frozen=True):
         return told
 
 
+LINE = "row jsonl"
+"""``via`` of a line in quarantine (quarantined_rows.py)."""
 _BEGINNING = b'{"backscroll":"jsonl"'
 _ENCODER = msgspec.json.Encoder()
 _HEADER = msgspec.json.Decoder(Header)
@@ -209,6 +211,14 @@ def source_of(name: str, file: BinaryIO) -> NewImport:
     return NewImport(kind="jsonl", file=name, sha256=sha256, size=size)
 
 
+def line_of(text: bytes) -> Line:
+    """One line, by itself; ``Unreadable``."""
+    try:
+        return Line(_EVENT.decode(text), _ABOUT.decode(text))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable("jsonl", "line", str(error)) from error
+
+
 def looks_like_lines(path: Path) -> bool:
     """Whether a file, plain or compressed, begins like one of ours."""
     with path.open("rb") as file:
@@ -258,7 +268,7 @@ def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int, ref
             alone = ([line] for line in batch)
             return sum(_apply(store, org, line, name, first + at, refused) for at, line in enumerate(alone))
         problem = f"line {first}: {error}"
-        retry(lambda: store.quarantine(org.no, "jsonl", encode_line(batch[0]).rstrip(), problem))
+        retry(lambda: store.quarantine(org.no, "jsonl", encode_line(batch[0]).rstrip(), problem, via=LINE))
         refused.append(problem)
         return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from msgspec import structs
 
@@ -14,6 +16,8 @@ from backscroll.storage.store import Store
 from backscroll.storage.write.validation import cleaned
 
 _ENCODER = msgspec.json.Encoder()
+EVENT = "row event"
+"""Begins ``via`` of an event in quarantine; its batch's source follows (quarantined_rows.py)."""
 
 
 def apply_with_retry(store: Store, org: int, batch: Batch) -> Applied:
@@ -28,8 +32,9 @@ def apply_with_retry(store: Store, org: int, batch: Batch) -> Applied:
         if not refused:
             raise
     named = [f"{name_of(event)}: {problem}" for event, problem in refused]
+    via = f"{EVENT} {batch.source}"
     for (event, _), problem in zip(refused, named, strict=True):
-        retry(lambda event=event, problem=problem: store.quarantine(org, batch.source, encoded(event), problem))  # type: ignore[misc]
+        retry(partial(store.quarantine, org, batch.source, encoded(event), problem, via))
     applied = retry(lambda: store.apply(org, structs.replace(batch, events=good)))
     return structs.replace(applied, refused=tuple(named))
 

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from backscroll.core.errors import Error, Unauthorised, Unreadable
 from backscroll.core.events import Batch
 from backscroll.ingest.connectors.gowa.answers import BadRow, ChatRow, read_chats, read_messages
 from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.quarantined_rows import via_gowa
 from backscroll.storage.store import Store
 
 PAGE = 100
@@ -169,7 +171,7 @@ class _Run:
         while True:
             params = {"limit": PAGE, "offset": offset}
             page, body = self._server.ask("/chats", params, lambda body: read_chats(body, self._phone))
-            self._keep(Batch(source="gowa", events=page.events, raw=body), page.bad)
+            self._keep(Batch(source="gowa", events=page.events, raw=body), page.bad, "chats")
             new = [chat for chat in {chat.jid: chat for chat in page.chats}.values() if chat.jid not in seen]
             seen |= {chat.jid for chat in new}
             self.summary.chats += len(new)
@@ -189,7 +191,7 @@ class _Run:
                 raise PullStopped(f"{path}: the server ignores the offset, so older messages cannot be had")
             last = body
             covered = self._covered(chat, page.oldest) if since is None else ()
-            self._keep(Batch(source="gowa", events=page.events, raw=body, coverage=covered), page.bad)
+            self._keep(Batch(source="gowa", events=page.events, raw=body, coverage=covered), page.bad, "messages")
             self.summary.messages += page.rows
             self._progress(self.summary)
             if page.rows < PAGE:
@@ -201,9 +203,10 @@ class _Run:
             else:
                 offset += page.rows
 
-    def _keep(self, batch: Batch, bad: list[BadRow]) -> None:
+    def _keep(self, batch: Batch, bad: list[BadRow], what: str = "messages") -> None:
+        via = via_gowa(what, self._phone)
         for row in bad:
-            retry(lambda row=row: self._store.quarantine(self._org, "gowa", row.payload, row.problem))  # type: ignore[misc]
+            retry(partial(self._store.quarantine, self._org, "gowa", row.payload, row.problem, via))
         self.summary.quarantined += len(bad)
         self.summary.changed += apply_with_retry(self._store, self._org, batch).changed
 

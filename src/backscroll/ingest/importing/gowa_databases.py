@@ -17,6 +17,7 @@ from backscroll.ingest.connectors.gowa import database
 from backscroll.ingest.importing.kind import ImportKind, Outcome, Plan, Recognised, Task, Work, asked_of
 from backscroll.ingest.importing.walking import columns_of, files_at
 from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.quarantined_rows import via_gowa_database
 
 KIND = "gowa"
 _MESSAGES = frozenset({"id", "chat_jid", "sender", "content", "timestamp", "created_at", "updated_at"})
@@ -135,7 +136,8 @@ class _Taking:
 
     def _put_aside(self, row: Skipped) -> None:
         if row.payload:
-            self._store.quarantine(self._org.no, KIND, row.payload, str(row))
+            via = via_gowa_database(self._work.task.answers.get("account"))
+            self._store.quarantine(self._org.no, KIND, row.payload, str(row), via=via)
         self._skipped.append(structs.replace(row, payload=b""))
 
 

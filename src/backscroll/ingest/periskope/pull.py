@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import httpx
 import msgspec
@@ -25,12 +26,13 @@ from backscroll.core.ids import bare_number, canonical
 from backscroll.core.imports import NewImport
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.periskope import answers
-from backscroll.ingest.connectors.periskope.pages import PulledPage
+from backscroll.ingest.connectors.periskope.pages import PulledPage, UnreadableRow
 from backscroll.ingest.fetch import Fetcher
 from backscroll.ingest.periskope.files import Files
 from backscroll.ingest.periskope.place import FAR_END, SECOND, Place, saved, window_of
 from backscroll.ingest.periskope.server import CHECK_ADDRESS, PullStopped, Read, Refused, Server
 from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.quarantined_rows import via_periskope
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -263,7 +265,7 @@ class _Run:
     ) -> None:
         """Write a page; its place counts as reached only when its files are there too."""
         for row in page.unreadable:
-            retry(lambda row=row: self._store.quarantine(self._org, "periskope", row.payload, str(row.error)))  # type: ignore[misc]
+            retry(partial(self._put_aside, what, row))
         events = [event for event in page.events if self._wanted(event)]
         files = self._files
         self._phones_met |= {canonical(event.jid) for event in events if isinstance(event, PhoneSeen)}
@@ -283,6 +285,10 @@ class _Run:
         self.summary.refused += refused[: MAX_NAMED - len(self.summary.refused)]
         self.summary.rows[what] = self.summary.rows.get(what, 0) + page.rows
         self._progress(PullProgress(what=what, rows=page.rows, reached=page.oldest, summary=self.summary))
+
+    def _put_aside(self, what: str, row: UnreadableRow) -> None:
+        via = via_periskope(what)
+        self._store.quarantine(self._org, "periskope", row.payload, str(row.error), via=via)
 
     def _wanted(self, event: Event) -> bool:
         """Chats and phones of the others are told too; who asks for one phone gets one phone."""
