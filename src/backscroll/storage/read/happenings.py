@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from backscroll.core.model import ArchivedMessage, Phone, Reaction
 from backscroll.core.webhooks import Delivery, ErasedMessage, Happened, OutboxEvent, QuietSource
+from backscroll.storage.accounts.accounts import phones_of
 from backscroll.storage.read.changes import messages_by_no
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import Reading
@@ -51,6 +52,9 @@ class _Happenings:
         self._reading = reading
         self._events = events
         self._phones = reading.names.phones
+        if any(event.type.startswith("phone.") for event in events):
+            # What is remembered of phones does not tell whether they are connected now.
+            self._phones = phones_of(reading.tx, reading.org)
         nos = {event.message for event in events if event.message and event.type != "message.erased"}
         self._messages = messages_by_no(reading, set(self._phones), nos)
 

@@ -41,8 +41,10 @@ class OrgState(Struct):
     """Bits of the event types that any webhook wants (core/webhooks.py); 0 where there is none."""
     imported: bool = False
     """What is written now comes from imported history."""
+    told: list[OutboxEvent] = []
+    """What webhooks are to be told of the batch that is being written, not numbered yet."""
     events: list[OutboxEvent] = []
-    """What webhooks are to be told of this transaction."""
+    """What they are to be told of earlier batches of the same transaction."""
     changes: list[Change] = []
     """Those of the batch that is being written."""
     numbered: list[Change] = []
@@ -66,13 +68,14 @@ class OrgState(Struct):
         """Whether some webhook is to hear of events of this type now."""
         return bool(self.hooks & bit_of(type)) and (not self.imported or bool(self.hooks & IMPORTS))
 
-    def tell(
-        self, type: str, at: int, *, phone: int = 0, chat: int = 0, message: int = 0, ref: str | None = None
-    ) -> None:
-        """Note an event for the outbox, if somebody wants it."""
+    def tell(self, type: str, at: int, *, first: bool = False, **about: Any) -> None:
+        """Note an event for the outbox, if somebody wants it; ``about`` are fields of ``OutboxEvent``.
+
+        ``first``: before what the batch told so far.
+        """
         if self.wants(type):
-            about: dict[str, Any] = {"phone": phone, "chat": chat, "message": message, "ref": ref}
-            self.events.append(OutboxEvent(no=self.number(), type=type, at=at, imported=self.imported, **about))
+            event = OutboxEvent(no=0, type=type, at=at, imported=self.imported, **about)
+            self.told.insert(0 if first else len(self.told), event)
 
     def end_batch(self) -> int:
         """Number the changes of a batch, and say how many they are."""
@@ -80,6 +83,8 @@ class OrgState(Struct):
         self.seq += changed
         self.numbered += self.changes
         self.changes = []
+        self.events += [structs.replace(event, no=self.number()) for event in self.told]
+        self.told = []
         if self.named < 0:
             self.named = self.seq
         return changed

@@ -274,7 +274,7 @@ class MessageWriter:
                 self.is_exported(phone, chat)
             if not self._has_row[(phone, chat)]:
                 self._has_row[(phone, chat)] = True
-                self._state.tell("chat.created", self.now, phone=phone, chat=chat)
+                self._state.tell("chat.created", self.now, first=True, phone=phone, chat=chat)
                 made.append(Change("chat", chat, created(phone), phone, chat))
         self._state.changes[:0] = made
 
