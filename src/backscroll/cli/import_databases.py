@@ -98,6 +98,45 @@ def import_msgstore(
     told(owner, taken, as_json)
 
 
+@click.command("ios")
+@click.argument("path", metavar="BACKUP|CHATSTORAGE", type=click.Path(exists=True, path_type=Path))
+@click.option("--phone", metavar="NUMBER", help="The own number, where the backup does not tell it.")
+@click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="Where files are; BACKUP, or beside CHATSTORAGE.")
+@org_option
+@json_option
+@shared_options
+@click.pass_context
+def import_ios(
+    ctx: click.Context, path: Path, phone: str | None, media: Path | None, org: str | None, as_json: bool
+) -> None:
+    """Import a backup of an iPhone (unencrypted, as Finder and iTunes make it), or WhatsApp's ChatStorage.sqlite.
+
+    BACKUP is the folder with Manifest.db. Names, hidden ids, calls and files are found in it, or beside CHATSTORAGE.
+    The phone is made when it is new. An import that was cut goes on.
+
+    \b
+    Examples:
+      backscroll import ios "MobileSync/Backup/00008101-000A1D3C0E92001E"
+      backscroll import ios ChatStorage.sqlite --phone 919876543210
+    """
+    from backscroll.ingest.databases import iphone
+
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive, progress("Importing") as report:
+        owner = org_of(archive.store, org)
+        taken = iphone.import_ios(
+            archive.store,
+            archive.media,
+            owner.no,
+            path,
+            phone=phone,
+            folder=media,
+            max_media_bytes=settings.max_media_bytes,
+            progress=report,
+        )
+    told(owner, taken, as_json)
+
+
 @click.command("wacli")
 @click.argument("path", metavar="WACLI.DB", type=EXISTING_FILE)
 @click.option("--session-db", type=EXISTING_FILE, metavar="FILE", help="wacli's session.db; the one beside it if any.")
@@ -274,4 +313,4 @@ def _asked_for_key(path: Path) -> str | None:
     return typed.strip() or None
 
 
-DATABASES = (import_msgstore, import_wacli, import_whatsapp_mcp, import_evolution, import_waha)
+DATABASES = (import_msgstore, import_ios, import_wacli, import_whatsapp_mcp, import_evolution, import_waha)

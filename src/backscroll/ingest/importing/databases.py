@@ -8,12 +8,13 @@ from pathlib import Path
 
 from msgspec import structs
 
-from backscroll.core.errors import BadField, Candidate, Question
+from backscroll.core.errors import BadField, Candidate, Question, Unreadable
 from backscroll.core.events import Batch, MessageSeen, PhoneSeen
 from backscroll.core.ids import user_part
 from backscroll.core.import_jobs import Asked, Preview, Sample
 from backscroll.core.model import Phone
 from backscroll.ingest.connectors.foreign.pieces import Piece
+from backscroll.ingest.connectors.ios import database as ios
 from backscroll.ingest.connectors.msgstore import database as msgstore
 from backscroll.ingest.connectors.msgstore.encryption import (
     Header,
@@ -26,7 +27,7 @@ from backscroll.ingest.connectors.msgstore.encryption import (
 from backscroll.ingest.connectors.wacli import database as wacli
 from backscroll.ingest.connectors.waha_store import database as waha
 from backscroll.ingest.connectors.whatsapp_mcp import database as whatsapp_mcp
-from backscroll.ingest.databases import files
+from backscroll.ingest.databases import files, iphone
 from backscroll.ingest.databases import msgstore as backups
 from backscroll.ingest.databases.files import FileKind
 from backscroll.ingest.databases.local_files import LocalFiles
@@ -300,6 +301,75 @@ def _run_backup(work: Work) -> Outcome:
     return _outcome(taken)
 
 
+# ---------------------------------------------------------------------- iPhones
+
+
+def _find_iphones(path: Path) -> list[Recognised]:
+    """Backups in a folder or one level below it, else WhatsApp's own files; a backup is claimed as a whole."""
+    found = [Recognised(kind=iphone.KIND, path=folder) for folder in _folders_at(path) if _is_iphone(folder)]
+    if found:
+        return found
+    for file in files_at(path):
+        if ios.looks_like(set(columns_of(file))):
+            beside = file.parent / "Message"
+            found.append(Recognised(kind=iphone.KIND, path=file, also=(beside,) if beside.is_dir() else ()))
+    return found
+
+
+def _folders_at(path: Path) -> list[Path]:
+    try:
+        return [path, *sorted(folder for folder in path.iterdir() if folder.is_dir())] if path.is_dir() else []
+    except OSError:
+        return []
+
+
+def _is_iphone(folder: Path) -> bool:
+    place = iphone.place_of(folder)
+    return place is not None and place.domain is not None
+
+
+def _place(task: Task) -> iphone.Place:
+    place = iphone.place_of(task.found.path)
+    if place is None:
+        raise Unreadable("iPhone backup", task.found.path.name, "it is gone; give the file again")
+    return place
+
+
+def _plan_iphone(task: Task) -> Plan:
+    """See whether it can be read, and whose it is."""
+    place, given = _place(task), task.answers.get("phone")
+    with iphone.files_of(place) as opened:
+        try:
+            found = ios.look(opened, str(given) if given else None)
+        except Question as question:
+            if not task.asks:
+                raise
+            asked = structs.replace(asked_of(question), candidates=_phones(task))
+            return Plan(source=iphone.source_of(place, "", None), preview=Preview(), questions=[asked])
+        pieces = ios.read(opened, phone=found.phone, on_skip=lambda row: None)
+        preview = _preview(pieces, found.rows, (user_part(found.phone),))
+    return Plan(source=iphone.source_of(place, found.phone, None), preview=preview, decided={"phone": found.phone})
+
+
+def _run_iphone(work: Work) -> Outcome:
+    """Read all of it with the files of the backup."""
+    task, phone = work.task, work.decided.get("phone")
+    place = _place(task)
+    with iphone.files_of(place) as opened:
+        taken = take(
+            task.store,
+            task.org.no,
+            iphone.KIND,
+            work.import_id,
+            lambda after, on_skip: ios.read(opened, phone=phone, after=after, on_skip=on_skip),
+            Taken(import_id=work.import_id, resumed=work.resumed),
+            whole=ios.look(opened, phone).rows,
+            files=iphone.media_of(place, task.media, task.org.no, None, task.max_media_bytes),
+            progress=work.progress,
+        )
+    return _outcome(taken)
+
+
 DATABASES: tuple[ImportKind, ...] = (
     ImportKind(
         name=backups.KIND,
@@ -311,6 +381,16 @@ DATABASES: tuple[ImportKind, ...] = (
         told=_told,
         options=("phone", "key"),
         secrets=("key",),
+    ),
+    ImportKind(
+        name=iphone.KIND,
+        label="backup of an iPhone",
+        looked_for="a backup of an iPhone, or its ChatStorage.sqlite",
+        find=_find_iphones,
+        plan=_plan_iphone,
+        run=_run_iphone,
+        told=_told,
+        options=("phone",),
     ),
     _kind_of_files("wacli", "archive of wacli", "wacli's wacli.db", wacli.looks_like),
     _kind_of_files(

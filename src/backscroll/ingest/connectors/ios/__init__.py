@@ -1,0 +1,1 @@
+"""ChatStorage.sqlite of WhatsApp on iPhones and Macs."""
