@@ -85,6 +85,11 @@ def folder_of(data: Path, id: str) -> Path:
     return data / FOLDER / id
 
 
+def next_pause(pause: float) -> float:
+    """Seconds to wait after another failure."""
+    return min(2 * pause, LAST_PAUSE)
+
+
 class Stopped(Exception):
     """The server ends, or another process has the device now."""
 
@@ -152,7 +157,7 @@ class Device:
             self._connected_since = None
             self._set(state="waiting", retry_at=_now() + round(pause * 1_000_000))
             self._wait(pause)
-            pause = min(2 * pause, LAST_PAUSE)
+            pause = next_pause(pause)
 
     # What a person asks
 
@@ -420,9 +425,10 @@ class Device:
             return
         self._link = link
         with suppress(StorageError):
-            self._store.sources.links.write(link)
+            # Whoever sees the device connected finds its phone so too.
             if link.phone is not None:
                 self._store.sources.connect(link.org, link.phone, _PHONE_STATES.get(link.state, "DISCONNECTED"))
+            self._store.sources.links.write(link)
 
     def _say_disconnected(self) -> None:
         """The server ends: nothing is connected until the next one begins."""

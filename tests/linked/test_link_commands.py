@@ -1,0 +1,51 @@
+"""``backscroll link``, with the real process of a device and a phone that answers at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backscroll.jobs import linking
+from linked_events import OWN
+from shell import Shell
+
+pytestmark = pytest.mark.xdist_group("linked")
+HERE = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def shell(tmp_path: Path, database_url: str | None) -> Shell:
+    made = Shell(tmp_path / "data", database_url)
+    made.run("org", "create", "Sample")
+    return made
+
+
+def test_a_phone_is_linked_by_the_code_on_the_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKED_PHONE", json.dumps({"count": 3, "silent_after": [], "crash_after": []}))
+    monkeypatch.setenv("PYTHONPATH", f"{HERE / 'linked_phone'}:{HERE}")
+    linked = shell.json("link", "--phone-name", "Sales")
+    assert (linked["phone"], linked["phone_name"], linked["state"]) == (OWN, "Sales", "connected")
+    (listed,) = shell.json("link", "list")
+    assert listed["id"] == linked["id"]
+    (source,) = shell.json("source", "list")
+    assert (source["kind"], source["phone"]) == ("linked", OWN)
+
+
+def test_a_name_or_a_phone_is_asked_for(shell: Shell) -> None:
+    refused = shell.refusal("link", code=2)
+    assert "--phone-name" in refused
+
+
+def test_without_the_library_the_command_says_what_to_install_and_why(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linking, "installed", lambda: None)
+    refused = shell.refusal("link", "--phone-name", "Sales", code=1)
+    assert "pip install 'backscroll[linked]'" in refused
+    assert "GPL" in refused
+
+
+def test_older_history_says_what_to_do_instead(shell: Shell) -> None:
+    assert "import export" in shell.refusal("link", "history", "4915550001002", code=1)
