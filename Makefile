@@ -43,6 +43,11 @@ $(TEST_STAMP): $(STAMP) requirements-dev.lock
 	@$(PIP) check
 	@touch $@
 
+.PHONY: linked
+linked: install  ## Add the library for linked devices (it holds code under the GPL: docs/sources/linked.md)
+	@$(PIP) install --no-deps --no-compile --require-hashes --requirement requirements-linked.lock
+	@$(PIP) check
+
 .PHONY: web
 web: $(PAGE)  ## Build the web page (only when web/ changed); Node from PATH, else from PyPI
 
@@ -101,6 +106,7 @@ lock:  ## Bring the lock files up to pyproject.toml (needs uv)
 	@sed '/--hash/d; s/ \\$$//' requirements-dev.lock > .venv/constraints.txt
 	@$(LOCK) --extra build --no-annotate --constraint .venv/constraints.txt --output-file requirements.lock
 	@$(LOCK) --extra build --extra mcp --no-annotate --constraint .venv/constraints.txt --output-file requirements-mcp.lock
+	@$(LOCK) --extra linked --no-annotate --constraint .venv/constraints.txt --output-file requirements-linked.lock
 
 .PHONY: clean
 clean:  ## Remove .venv and caches; the archive in backscroll-data stays

@@ -74,6 +74,7 @@ def make_rich(store: Store) -> Known:
         store.sources.add(source, SourceSecrets("a secret", "a token", "a password"))
         file = QueuedFile(phone=phone.no, chat="4915550001", id="F1", sender=None, source=source.id, url="x")
         store.fetches.add(org, file)
+        store.sources.links.add(org, source.id, "Shop", "4915112340001")
         answer = Answer(source=source.id, key="once", digest="d", status=200, body=b"{}")
         store.apply(org, Batch(source="webhook", events=[], answer=answer))
         upload = JobFile(no=1, name="WhatsApp Chat with Ana.zip", size=4711, received=12)

@@ -20,10 +20,11 @@ FOLDER = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--sessions", is_flag=True, help="With the keys of linked devices, which read the accounts' messages.")
 @json_option
 @shared_options
 @click.pass_context
-def backup(ctx: click.Context, folder: Path, as_json: bool) -> None:
+def backup(ctx: click.Context, folder: Path, sessions: bool, as_json: bool) -> None:
     """Back up the whole archive to DIR: database, media and key, while servers go on.
 
     Everything is read back before the backup counts. A later backup to the same DIR writes only media that are new, and
@@ -41,7 +42,8 @@ def backup(ctx: click.Context, folder: Path, as_json: bool) -> None:
     with closing(open_engine(settings.database, settings.data, create=False)) as engine, ExitStack() as stack:
         stages = Stages(*(stack.enter_context(progress(label)) for label in ("Database", "Media", "Verifying")))
         media = None if settings.media is None else media_of(settings, bytes(32))
-        manifest = Backup(engine, settings.data, folder.absolute(), time.time_ns() // 1000, media).take(stages)
+        made = Backup(engine, settings.data, folder.absolute(), time.time_ns() // 1000, media, sessions=sessions)
+        manifest = made.take(stages)
     show({"folder": str(folder), **to_builtins(manifest)}, as_json, lambda: _taken(folder, manifest))
 
 

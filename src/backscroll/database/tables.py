@@ -70,6 +70,12 @@ TABLES: tuple[Table, ...] = (
         "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at "
         "attended_at sequence silent_since no",
     ),
+    # Without the keys, which are files, a device is shown as logged out; it can be paired anew.
+    _table(
+        "links",
+        "source",
+        "phone_name state problem since retry_at qr qr_rows code code_for expires_at progress jid asked",
+    ),
     _table("answers", "source key", "digest status body created_at"),
     _table("positions", "stream", "place told"),
     _table(
@@ -110,9 +116,7 @@ LEASES = "leases"
 """Belongs to the processes at work, and is not copied either."""
 SESSIONS = "sessions"
 """Whoever signed in to the archive that was copied signs in to the copy again."""
-LINKS = "links"
-"""How linked devices stand. Their keys are in files beside the archive, which are not copied."""
-TENANT: tuple[str, ...] = (*(table.name for table in TABLES), *SEARCH, LEASES, SESSIONS, LINKS)
+TENANT: tuple[str, ...] = (*(table.name for table in TABLES), *SEARCH, LEASES, SESSIONS)
 REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
 
 

@@ -146,6 +146,10 @@ class Device:
         while True:
             if self._was_asked():
                 pause = FIRST_PAUSE
+            if self._link.jid is not None and not (self.folder / ACCOUNT).exists():
+                # A copy of an archive, or a backup that was taken without the keys.
+                self._set(state="logged_out", problem="the keys of the device are not on this machine")
+                return
             self._explained = False
             self._set(state="starting", retry_at=None)
             self._start()
@@ -176,6 +180,7 @@ class Device:
             for file in self.folder.glob("session.db*"):
                 file.unlink()
             (self.folder / ACCOUNT).unlink(missing_ok=True)
+            self._set(jid=None)
         return True
 
     def _unlink(self) -> None:

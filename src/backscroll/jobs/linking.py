@@ -28,7 +28,8 @@ log = logging.getLogger("backscroll.linked")
 
 LIBRARY = "neonize"
 INSTALL = (
-    "this installation lacks the library for linked devices. Install it with: pip install 'backscroll[linked]'. "
+    "this installation lacks the library for linked devices. Install it with: pip install 'backscroll[linked]' (in a "
+    "checkout: make linked). "
     "It is kept apart because it holds code under the GPL, and Backscroll itself is under the MIT licence"
 )
 LOOK_SECONDS = 2.0

@@ -87,11 +87,12 @@ class Spool:
     def _read(self, no: int) -> Entry | None:
         """None for a frame that was cut while it was written."""
         try:
-            data = self._path(no).read_bytes()
-            magic, code, at, checksum, size = _HEAD.unpack_from(data)
+            # A history may be large: its bytes are here once.
+            with self._path(no).open("rb", buffering=0) as file:
+                magic, code, at, checksum, size = _HEAD.unpack(file.read(_HEAD.size))
+                payload = file.readall()
         except (FileNotFoundError, struct.error):
             return None
-        payload = data[_HEAD.size :]
         if magic != _MAGIC or len(payload) != size or zlib.crc32(payload) != checksum:
             return None
         return Entry(no, code, at, payload)

@@ -7,6 +7,8 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ from backscroll.storage.transfer.backup_files import (
     FORMAT,
     MANIFEST,
     MEDIA,
+    SESSIONS,
     Manifest,
     Report,
     copy_file,
@@ -37,7 +40,8 @@ from backscroll.storage.transfer.copy import snapshot_rows
 
 SECOND = 1_000_000
 LOCK = ".lock"
-_OURS = re.compile(r"manifest\.json|media|\.lock|\.?(database|SHA256SUMS|secret)-\S+|\.manifest\.json\.part")
+_SESSION_FILES = ("session.db", "local.db", "account.json")
+_OURS = re.compile(r"manifest\.json|media|\.lock|\.?(database|SHA256SUMS|secret|linked)-\S+|\.manifest\.json\.part")
 
 
 class Stages(Struct, frozen=True):
@@ -57,7 +61,18 @@ class Backup:
     writes to it. Whatever cuts or refuses a run, the backup that was in the folder stays whole.
     """
 
-    def __init__(self, engine: Engine, data: Path, folder: Path, now: int, media: MediaStore | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        data: Path,
+        folder: Path,
+        now: int,
+        media: MediaStore | None = None,
+        *,
+        sessions: bool = False,
+    ) -> None:
+        """``media`` in an object store, and ``sessions``: with the keys of linked devices."""
+        self._sessions = sessions
         self._engine = engine
         self._media = media
         self._data = data
@@ -78,6 +93,8 @@ class Backup:
             try:
                 facts = self._save_database(stages.database)
                 self._save_key()
+                if self._sessions:
+                    self._save_sessions()
                 media = self._save_media(facts.files, stages.media)
                 self._verify(stages.verifying)
                 manifest = self._finish(facts, media, Sealer(key).key_id)
@@ -102,6 +119,23 @@ class Backup:
 
     def _save_key(self) -> None:
         self._copy(self._data / KEY_FILE, f"secret-{self._id}.key")
+
+    def _save_sessions(self) -> None:
+        """The keys of linked devices, of each as one moment has them, while their processes go on."""
+        for folder in sorted((self._data / SESSIONS).glob("*/")):
+            target = self._folder / f"{SESSIONS}-{self._id}" / folder.name
+            with writing(f"The backup in {self._folder}"):
+                make_folder(target)
+                for name in _SESSION_FILES:
+                    if not (folder / name).is_file():
+                        continue
+                    if name.endswith(".db"):
+                        _save_database_of(folder / name, target / name)
+                    else:
+                        shutil.copyfile(folder / name, target / name)
+                    (target / name).chmod(0o600)
+                    sync_file(target / name)
+                    self._sums[(target / name).relative_to(self._folder).as_posix()] = digest_of(target / name)
 
     def _copy(self, source: Path, place: str) -> str:
         self._sums[place] = copy_file(source, self._folder / place)
@@ -172,18 +206,34 @@ class Backup:
 
     def _sweep(self, id: str) -> None:
         for leftover in self._folder.glob(f"*-{id}*"):
-            leftover.unlink(missing_ok=True)
+            _remove(leftover)
 
     def _sweep_others(self, manifest: Manifest) -> None:
         """Remove what earlier backups, whole or cut, left behind, media that the archive no longer has among it."""
-        own = {manifest.database, manifest.key_file, manifest.sums, MANIFEST, MEDIA, LOCK}
+        own = {manifest.database, manifest.key_file, manifest.sums, f"{SESSIONS}-{manifest.id}", MANIFEST, MEDIA, LOCK}
         for entry in self._folder.iterdir():
             if entry.name not in own and _OURS.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
+                _remove(entry)
         for path in (self._folder / MEDIA).rglob("*"):
             if path.is_file() and path.relative_to(self._folder).as_posix() not in self._sums:
                 path.unlink(missing_ok=True)
         sync_folder(self._folder)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def _save_database_of(source: Path, target: Path) -> None:
+    """A file of the library's own, which its process may be writing to."""
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as read,
+        closing(sqlite3.connect(target)) as made,
+    ):
+        read.backup(made)
 
 
 class _Facts(Struct, frozen=True):

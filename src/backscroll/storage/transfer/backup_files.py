@@ -4,6 +4,7 @@
 <backup>/SHA256SUMS-<id>                   every file with its SHA-256, as ``sha256sum --check`` reads it
 <backup>/database-<id>.db                  the whole archive as one SQLite file, whatever engine it came from
 <backup>/secret-<id>.key                   the archive's key
+<backup>/linked-<id>/<link>/<file>         the keys of linked devices, when they were asked for
 <backup>/media/<org>/<ab>/<sha256>         the files of messages, as in the data directory
 
 Files that the manifest names never change. A later backup to the same folder adds its own and only then replaces the
@@ -30,6 +31,8 @@ Report = Callable[[int, int], None]
 FORMAT = 1
 MANIFEST = "manifest.json"
 MEDIA = "media"
+SESSIONS = "linked"
+"""Where the keys of linked devices lie in the data directory; in a backup the name has the backup's id."""
 CHUNK = 1 << 20
 PART = ".part"
 _SUM = re.compile(r"([0-9a-f]{64})  (\S.*)")

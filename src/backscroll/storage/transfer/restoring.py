@@ -19,6 +19,7 @@ from backscroll.storage.files.keys import KEY_FILE
 from backscroll.storage.files.opening import RESTORE_MARK
 from backscroll.storage.transfer.backup_files import (
     MEDIA,
+    SESSIONS,
     Manifest,
     Report,
     checked,
@@ -114,11 +115,20 @@ class Restore:
         for file in read_sums(self._folder, self.manifest):
             if file.path == self.manifest.database:
                 continue
-            final = self._data / (KEY_FILE if file.path == self.manifest.key_file else file.path)
+            final = self._data / self._place(file.path)
             if not (final.is_file() and digest_of(final) == file.sha256):
                 self._copy(file.path, final, file.sha256)
+            if final.is_relative_to(self._data / SESSIONS):
+                final.chmod(0o600)
             done += final.stat().st_size
             report(done, self.manifest.bytes)
+
+    def _place(self, path: str) -> str:
+        """Where a file of the backup belongs in the data directory."""
+        if path == self.manifest.key_file:
+            return KEY_FILE
+        sessions = f"{SESSIONS}-{self.manifest.id}/"
+        return f"{SESSIONS}/{path.removeprefix(sessions)}" if path.startswith(sessions) else path
 
     def _copy(self, name: str, final: Path, sha256: str) -> None:
         if copy_file(self._folder / name, final) != sha256 or digest_of(final) != sha256:

@@ -1,7 +1,6 @@
 -- compatible from: 5
 -- Linked devices: how each stands, the code to scan or to type now, and what a person has asked for last (asked: start or
--- unlink). Their sources are in the table sources, their keys in files beside the database. Of no use to a copy of the
--- archive. Times are microseconds.
+-- unlink). Their sources are in the table sources, their keys in files beside the database. Times are microseconds.
 CREATE TABLE links (
     org BIGINT NOT NULL,
     source TEXT NOT NULL,
