@@ -14,10 +14,12 @@ import time
 from pathlib import Path
 
 import apsw
+import pytest
 
-from backscroll.storage.store import open_store
+from backscroll.storage.store import Store, open_store
 
 IMAGES = 25
+MANY_IMAGES = 100
 SYNCS = 100
 WRITER = """
 import os, sys
@@ -28,7 +30,7 @@ from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import open_store
 
 folder, count, with_files = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "files"
-store, media = open_store(None, folder), MediaStore(folder / "media", b"k" * 32)
+store, media = open_store(sys.argv[4] or None, folder), MediaStore(folder / "media", b"k" * 32)
 org, phone, chat = store.find_org("Sample").no, "918527184400", "919537851844"
 for n in range(count):
     events = []
@@ -43,22 +45,31 @@ for n in range(count):
 """
 
 
-def make_archive(folder: Path) -> None:
-    store = open_store(None, folder)
+def make_archive(folder: Path, database: str | None = None) -> Store:
+    store = open_store(database, folder)
     org = store.create_org("Sample").no
     store.add_phone(org, "918527184400")
-    store.close()
+    return store
 
 
-def command(folder: Path, count: int, files: str) -> list[str]:
-    return [sys.executable, "-c", WRITER, str(folder), str(count), files]
+def command(folder: Path, count: int, files: str, database: str | None = None) -> list[str]:
+    return [sys.executable, "-c", WRITER, str(folder), str(count), files, database or ""]
 
 
 def test_a_copy_of_the_disk_at_any_moment_is_a_whole_archive_with_all_that_was_acknowledged(tmp_path: Path) -> None:
+    take_images(tmp_path, IMAGES)
+
+
+@pytest.mark.full
+def test_a_hundred_copies_of_the_disk_are_whole_archives_with_all_that_was_acknowledged(tmp_path: Path) -> None:
+    take_images(tmp_path, MANY_IMAGES)
+
+
+def take_images(tmp_path: Path, images: int) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     live = tmp_path / "live"
-    make_archive(live)
+    make_archive(live).close()
     process = subprocess.Popen(command(live, 10**9, "files"), stdout=subprocess.PIPE, text=True)
     acknowledged: list[int] = []
     assert process.stdout is not None
@@ -67,11 +78,14 @@ def test_a_copy_of_the_disk_at_any_moment_is_a_whole_archive_with_all_that_was_a
     try:
         while not acknowledged:
             time.sleep(0.01)
-        for number in range(IMAGES):
+        for number in range(images):
             time.sleep(chance.uniform(0.0, 0.08))
-            image, told = take_image(process, live, tmp_path / f"image{number}", acknowledged)
+            # Until the image has been looked at the writer stands still, so that the archive stays small.
+            process.send_signal(signal.SIGSTOP)
+            image, told = take_image(live, tmp_path / f"image{number}", acknowledged)
             check_image(image, told, f"seed {seed}, image {number}", thorough=number % 8 == 0)
             shutil.rmtree(image)
+            process.send_signal(signal.SIGCONT)
     finally:
         process.kill()
         process.wait()
@@ -79,16 +93,12 @@ def test_a_copy_of_the_disk_at_any_moment_is_a_whole_archive_with_all_that_was_a
         process.stdout.close()
 
 
-def take_image(process: subprocess.Popen[str], live: Path, image: Path, acknowledged: list[int]) -> tuple[Path, int]:
+def take_image(live: Path, image: Path, acknowledged: list[int]) -> tuple[Path, int]:
     """The files as they are while the writer stands still, and the last number that it had told by then."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        time.sleep(0.02)  # What it told before it was stopped is in the pipe; the reader takes it out.
-        told = acknowledged[-1]
-        # The -shm file is no part of what survives a crash.
-        shutil.copytree(live, image, ignore=shutil.ignore_patterns("*-shm"))
-    finally:
-        process.send_signal(signal.SIGCONT)
+    time.sleep(0.02)  # What it told before it was stopped is in the pipe; the reader takes it out.
+    told = acknowledged[-1]
+    # The -shm file is no part of what survives a crash.
+    shutil.copytree(live, image, ignore=shutil.ignore_patterns("*-shm"))
     return image, told
 
 
@@ -110,27 +120,44 @@ def check_image(image: Path, told: int, where: str, thorough: bool) -> None:
 
 def test_a_batch_is_acknowledged_after_its_log_is_synced(tmp_path: Path) -> None:
     """By the system calls themselves: killing a process proves nothing of what the disk was told."""
-    make_archive(tmp_path)
-    trace = tmp_path / "trace"
-    traced = [
-        "strace",
-        "-f",
-        "-y",
-        "-e",
-        "trace=write,fsync,fdatasync",
-        "-o",
-        str(trace),
-        *command(tmp_path, SYNCS, ""),
-    ]
-    told = subprocess.run(traced, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    assert len(told) == SYNCS
-    synced, acknowledged, unsynced = 0, 0, []
-    for line in trace.read_text(errors="replace").splitlines():
-        if re.search(r"f(?:data)?sync\(\d+<[^>]*backscroll\.db-wal>\)\s+= 0", line):
-            synced += 1
-        elif found := re.search(r'write\(1<[^>]*>, "(\d+)', line):
+    make_archive(tmp_path).close()
+    lines = traced(tmp_path, "write,fsync,fdatasync")
+    assert acknowledged_without(lines, r"f(?:data)?sync\(\d+<[^>]*backscroll\.db-wal>\)\s+= 0") == []
+
+
+def test_a_batch_on_postgresql_is_acknowledged_after_the_server_said_that_it_is_committed(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    store = make_archive(tmp_path, postgres_url)
+    store._engine._statements["asked"] = "SHOW synchronous_commit"  # type: ignore[attr-defined]
+    assert store._engine.write(lambda tx: tx.one("asked", {})) == ("on",)
+    store.close()
+    lines = traced(tmp_path, "write,read,recvfrom,recvmsg", postgres_url)
+    # Rows were written; then a command ended whose name is COMMIT, and no transaction is open.
+    committed = r'"C\\0\\0\\0\\vCOMMIT\\0[^"]*Z\\0\\0\\0\\5I"'
+    assert acknowledged_without(lines, r"INSERT 0 [1-9]", committed) == []
+
+
+def traced(folder: Path, calls: str, database: str | None = None) -> list[str]:
+    """The system calls of a writer that acknowledges ``SYNCS`` batches."""
+    trace = folder / "trace"
+    strace = ["strace", "-f", "-y", "-s", "4096", "-e", f"trace={calls}", "-o", str(trace)]
+    run = [*strace, *command(folder, SYNCS, "", database)]
+    told = subprocess.run(run, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert told == [str(n) for n in range(SYNCS)]
+    return trace.read_text(errors="replace").splitlines()
+
+
+def acknowledged_without(lines: list[str], *steps: str) -> list[int]:
+    """Numbers of the batches that were acknowledged though no such calls, in this order, came since the one before."""
+    done, acknowledged, found = 0, 0, []
+    for line in lines:
+        if told := re.search(r'write\(1<[^>]*>, "(\d+)', line):
             acknowledged += 1
-            if not synced:
-                unsynced.append(int(found[1]))
-            synced = 0
-    assert (acknowledged, unsynced) == (SYNCS, [])
+            if done < len(steps):
+                found.append(int(told[1]))
+            done = 0
+        elif done < len(steps) and re.search(steps[done], line):
+            done += 1
+    assert acknowledged == SYNCS
+    return found
