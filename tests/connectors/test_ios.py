@@ -273,9 +273,9 @@ def test_chats_names_and_hidden_ids(file: ChatStorage, tmp_path: Path) -> None:
         (LID, CY),
     ]
     assert of(ContactSeen, events) == [
-        ContactSeen(jid="99@lid", push_name="Ira"),
-        ContactSeen(jid=BOB, name="Bob Bean", is_saved=True, extras={"about": "Busy"}),
-        ContactSeen(jid=BOB, push_name="bobby"),
+        ContactSeen(jid="99@lid", phone=ME, push_name="Ira"),
+        ContactSeen(jid=BOB, phone=ME, name="Bob Bean", is_saved=True, extras={"about": "Busy"}),
+        ContactSeen(jid=BOB, phone=ME, push_name="bobby"),
     ]
     group, cy, bob = of(ChatSeen, events)
     assert group == ChatSeen(

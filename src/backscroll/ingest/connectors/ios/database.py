@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -146,11 +147,11 @@ class _Reading:
         """In the order in which what they tell can be applied."""
         pairs = "ZWAPHONENUMBERLIDPAIR"
         return (
-            each("ZWAZACCOUNT", self.numbers, names.account_of),
-            each(pairs, self.numbers, names.account_of),
-            each(f"chats.{pairs}", self.tables, names.account_of, table=pairs),
-            each("ZWAADDRESSBOOKCONTACT", self.contacts, names.contact_of),
-            each("ZWAPROFILEPUSHNAME", self.tables, names.push_name_of),
+            each("ZWAZACCOUNT", self.numbers, partial(names.account_of, phone=self.phone)),
+            each(pairs, self.numbers, partial(names.account_of, phone=self.phone)),
+            each(f"chats.{pairs}", self.tables, partial(names.account_of, phone=self.phone), table=pairs),
+            each("ZWAADDRESSBOOKCONTACT", self.contacts, partial(names.contact_of, phone=self.phone)),
+            each("ZWAPROFILEPUSHNAME", self.tables, partial(names.push_name_of, phone=self.phone)),
             Stage("ZWACHATSESSION", self.tables, self._chats),
             Stage("ZWAMESSAGE", self.tables, self._messages, counts=True),
             Stage("ZWACDCALLEVENT", self.calls, self._log),

@@ -71,7 +71,7 @@ def mapped(lid: object, number: object) -> NumberMapped | None:
     return NumberMapped(lid=hidden, jid=jid)
 
 
-def contact_of(row: Row) -> list[Event]:
+def contact_of(row: Row, phone: str) -> list[Event]:
     """A row of the address book, ``ZWAADDRESSBOOKCONTACT``."""
     told: list[Event] = []
     jid = jid_of(row.values.get("ZWHATSAPPID"), "s.whatsapp.net") or jid_of(row.values.get("ZLID"), "lid")
@@ -82,6 +82,7 @@ def contact_of(row: Row) -> list[Event]:
         told.append(
             ContactSeen(
                 jid=jid,
+                phone=phone,
                 name=name,
                 business_name=row.text("ZBUSINESSNAME"),
                 is_saved=True if name else None,
@@ -91,21 +92,21 @@ def contact_of(row: Row) -> list[Event]:
     return told
 
 
-def account_of(row: Row) -> list[Event]:
+def account_of(row: Row, phone: str) -> list[Event]:
     """A row of ``ZWAZACCOUNT`` or ``ZWAPHONENUMBERLIDPAIR`` in LID.sqlite."""
     lid = row.values.get("ZIDENTIFIER", row.values.get("ZLID"))
     mapping, name = mapped(lid, row.values.get("ZPHONENUMBER")), plain_name(row.text("ZDISPLAYNAME"))
     told: list[Event] = [mapping] if mapping is not None else []
     jid = jid_of(lid, "lid")
     if jid is not None and name and ids.is_person(jid):
-        told.append(ContactSeen(jid=jid, push_name=name))
+        told.append(ContactSeen(jid=jid, phone=phone, push_name=name))
     return told
 
 
-def push_name_of(row: Row) -> ContactSeen | None:
+def push_name_of(row: Row, phone: str) -> ContactSeen | None:
     """A row of ``ZWAPROFILEPUSHNAME``."""
     jid, name = person_of(row.values.get("ZJID")), row.text("ZPUSHNAME")
-    return ContactSeen(jid=jid, push_name=name) if jid is not None and name else None
+    return ContactSeen(jid=jid, phone=phone, push_name=name) if jid is not None and name else None
 
 
 def chat_of(row: Row, phone: str, members: list[Row], group: Row | None) -> list[Event]:

@@ -54,6 +54,7 @@ def contact_of(data: dict[str, Any], phone: str) -> list[Event]:
         return mapped
     seen = ContactSeen(
         jid=ids.canonical(jid),
+        phone=phone,
         name=name,
         push_name=push_name,
         business_name=business,
