@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -148,7 +149,6 @@ class _Socket:
 
     async def run(self, talk: Callable[[], Awaitable[int]]) -> int:
         """Talk until either side has enough; the code to close with comes back."""
-        await self._put(packets.opening(self._sid))
         tasks = [asyncio.ensure_future(work) for work in (talk(), self._listen(), self._ping(), self._until_stop())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -174,10 +174,13 @@ class _Socket:
         """End the connection, if the client has not."""
         if self._is_open:
             self._is_open = False
-            await self._send({"type": "websocket.close", "code": code})
+            with suppress(TooSlow):
+                closing: dict[str, Any] = {"type": "websocket.close", "code": code}
+                await self._sender.in_time(self._send, closing, self._exchange.peer)
 
     async def refuse(self, reply: Reply | None) -> int:
         """Say why the client is not let in, and give it time to leave: it comes again when it is cut."""
+        await self._put(packets.opening(self._sid))
         await self._connect()
         told = msgspec.json.decode(reply.body) if reply is not None else {"message": "not allowed"}
         await self._put(packets.refused(told["message"], told))
@@ -187,6 +190,7 @@ class _Socket:
     async def follow(self, granted: Access, access: Access, base_url: str) -> int:
         """Tell of every change of ``access`` from now on, or from where the client was cut."""
         org = granted.org.no
+        await self._put(packets.opening(self._sid))
         # Before anything can be missed.
         head = await self._app.workers.run(partial(self._app.store.version, org), prompt=True)
         session, place = packets.resumed(await self._connect(), granted.org.id, head)
