@@ -78,7 +78,7 @@ class File(Struct, frozen=True):
     data: bytes
 
 
-class Desk:
+class Answers:
     """Answers for one credential. Every method is synchronous, and reads in one transaction.
 
     ``max_bytes``: of an answer's JSON, and of a file.

@@ -9,7 +9,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from msgspec import Struct
 from starlette.types import Message, Scope
 
-from backscroll.mcp.answers import Desk
+from backscroll.mcp.answers import Answers
 from backscroll.mcp.server import Caller, Context, Run, make_server
 
 _CALLER = "backscroll.caller"
@@ -51,8 +51,8 @@ class HttpServer:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
 
-    async def answer(self, headers: Mapping[str, str], body: bytes, desk: Callable[[], Desk], run: Run) -> Spoken:
-        """What the protocol answers to a POST whose sender has been let in: by ``desk``, whose work ``run`` does."""
+    async def answer(self, headers: Mapping[str, str], body: bytes, answers: Callable[[], Answers], run: Run) -> Spoken:
+        """What the protocol answers to a POST whose sender has been let in: by ``answers``, whose work ``run`` does."""
         sent: list[Message] = []
         coming = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -76,7 +76,7 @@ class HttpServer:
             "raw_path": b"/mcp",
             "query_string": b"",
             "headers": raw,
-            _CALLER: Caller(desk, run),
+            _CALLER: Caller(answers, run),
         }
         await self._manager.handle_request(scope, receive, send)
         head = next(message for message in sent if message["type"] == "http.response.start")

@@ -20,7 +20,7 @@ from msgspec import Struct
 from backscroll.core.errors import Error, NotFound, story_of
 from backscroll.dialects.mcp.objects import MEDIA_TEMPLATE
 from backscroll.dialects.mcp.tools import INSTRUCTIONS, TOOLS, UNTRUSTED, Tool
-from backscroll.mcp.answers import Desk, TooLarge
+from backscroll.mcp.answers import Answers, TooLarge
 
 log = logging.getLogger("backscroll.mcp")
 
@@ -43,7 +43,7 @@ class Failed(Error):
 class Caller(Struct):
     """Who answers a request, and where its work is done."""
 
-    desk: Callable[[], Desk]
+    answers: Callable[[], Answers]
     """Raises the archive's own errors, as when the credential is no longer good."""
     run: Run
 
@@ -56,7 +56,7 @@ def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         try:
-            told = await _done(caller_of(context), lambda desk: desk.call(params.name, params.arguments or {}))
+            told = await _done(caller_of(context), lambda answers: answers.call(params.name, params.arguments or {}))
         except Error as error:
             return types.CallToolResult(content=[types.TextContent(text=str(error))], is_error=True)
         text = msgspec.json.encode(told).decode()
@@ -66,7 +66,7 @@ def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
         context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         cursor = params.cursor if params is not None else None
-        rows, following = await _asked(caller_of(context), lambda desk: desk.files(cursor))
+        rows, following = await _asked(caller_of(context), lambda answers: answers.files(cursor))
         return types.ListResourcesResult(resources=[_resource(row) for row in rows], next_cursor=following)
 
     async def list_templates(
@@ -82,7 +82,7 @@ def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
 
     async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         uri = str(params.uri)
-        found = await _asked(caller_of(context), lambda desk: desk.file(uri))
+        found = await _asked(caller_of(context), lambda answers: answers.file(uri))
         blob = base64.b64encode(found.data).decode()
         contents = types.BlobResourceContents(uri=uri, mime_type=found.mimetype, blob=blob)
         return types.ReadResourceResult(contents=[contents])
@@ -100,9 +100,9 @@ def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
     )
 
 
-async def _done(caller: Caller, work: Callable[[Desk], T]) -> T:
+async def _done(caller: Caller, work: Callable[[Answers], T]) -> T:
     try:
-        result: T = await caller.run(lambda: work(caller.desk()))
+        result: T = await caller.run(lambda: work(caller.answers()))
     except Error:
         raise
     except Exception as error:
@@ -111,7 +111,7 @@ async def _done(caller: Caller, work: Callable[[Desk], T]) -> T:
     return result
 
 
-async def _asked(caller: Caller, work: Callable[[Desk], T]) -> T:
+async def _asked(caller: Caller, work: Callable[[Answers], T]) -> T:
     """The same, where the protocol has errors of its own."""
     try:
         return await _done(caller, work)

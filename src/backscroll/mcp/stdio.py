@@ -6,7 +6,7 @@ import anyio
 import anyio.to_thread
 from mcp.server.stdio import stdio_server
 
-from backscroll.mcp.answers import Desk
+from backscroll.mcp.answers import Answers
 from backscroll.mcp.server import Caller, make_server
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -15,10 +15,10 @@ from backscroll.storage.store import Store
 def serve(store: Store, media: MediaStore | None, secret: str, max_bytes: int, max_file: int) -> None:
     """Answer until standard input ends. The token is looked up for each request, so that it may be revoked."""
 
-    def desk() -> Desk:
-        return Desk(store, media, store.authenticate(secret), max_bytes, max_file)
+    def answers() -> Answers:
+        return Answers(store, media, store.authenticate(secret), max_bytes, max_file)
 
-    caller = Caller(desk, anyio.to_thread.run_sync)
+    caller = Caller(answers, anyio.to_thread.run_sync)
     server = make_server(lambda _: caller)
 
     async def run() -> None:

@@ -10,7 +10,7 @@ from backscroll.http.dialect_http import Refused
 from backscroll.http.limits import is_address, is_loopback_name
 from backscroll.http.messages import AppState, Reply, Request
 from backscroll.http.router import Answer, Route
-from backscroll.mcp.answers import Desk
+from backscroll.mcp.answers import Answers
 
 
 def check_origin(request: Request) -> None:
@@ -42,9 +42,9 @@ async def speak(request: Request) -> Reply:
     check_origin(request)
     app, access = request.app, request.granted
     settings = app.settings
-    desk = Desk(app.store, app.media, access, settings.mcp_max_bytes, settings.mcp_max_file_bytes)
+    answers = Answers(app.store, app.media, access, settings.mcp_max_bytes, settings.mcp_max_file_bytes)
     server = await app.mcp.server(settings.max_body_bytes)
-    spoken = await server.answer(request.headers, request.body, lambda: desk, partial(_run, app, access.org.no))
+    spoken = await server.answer(request.headers, request.body, lambda: answers, partial(_run, app, access.org.no))
     return Reply(spoken.status, spoken.body, (("cache-control", "no-store"),), spoken.content_type)
 
 
