@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from google.protobuf.message import DecodeError
 from msgspec import Struct
 from neonize.events import INT_TO_EVENT
 from neonize.proto import Neonize_pb2 as neonize
@@ -63,9 +62,10 @@ class Bodies:
                 yield self._head(entry, own, name) | {"data": msgspec.json.decode(entry.payload)}
             else:
                 yield from self._event(entry, own)
-        except (ValueError, DecodeError) as error:
+        except Exception as error:
+            # A frame that nobody can read must not keep back all that came after it.
             payload = base64.b64encode(entry.payload).decode()
-            problem = str(error)[:200] or type(error).__name__
+            problem = str(error)[:200] if isinstance(error, ValueError) else type(error).__name__
             yield self._head(entry, own, "Unreadable") | {"code": entry.code, "problem": problem, "bytes": payload}
 
     def _head(self, entry: Entry, own: Own, event: str) -> dict[str, Any]:

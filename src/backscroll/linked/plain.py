@@ -65,6 +65,9 @@ def _value(field: FieldDescriptor, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_ENUM:
         known = field.enum_type.values_by_number.get(value)
         return known.name if known is not None else value
+    if isinstance(value, bytes):
+        # Text that is no UTF-8: the library's protobuf lets it pass as it came.
+        return value.decode("utf-8", "replace")
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -75,7 +78,10 @@ def jid_text(jid: Any) -> str | None:
     if jid.IsEmpty or not jid.Server:
         return None
     device = f":{jid.Device}" if jid.Device else ""
-    return f"{jid.User}{device}@{jid.Server}"
+    user, server = (
+        part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in (jid.User, jid.Server)
+    )
+    return f"{user}{device}@{server}"
 
 
 def with_unknown(message: Message, content: Message, fields: dict[str, Any]) -> dict[str, Any]:
