@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backscroll.jobs import linking
+from backscroll.storage.store import open_store
 from linked_events import OWN
 from shell import Shell
 
@@ -45,6 +46,16 @@ def test_without_the_library_the_command_says_what_to_install_and_why(
     refused = shell.refusal("link", "--phone-name", "Sales", code=1)
     assert "pip install 'backscroll[linked]'" in refused
     assert "GPL" in refused
+
+
+def test_a_device_is_no_gateway_to_be_tested_or_removed(shell: Shell) -> None:
+    store = open_store(shell.database, shell.data)
+    id = linking.begin(store, store.list_orgs()[0].no, None, "Sales", None).id
+    store.close()
+    assert "link remove" in shell.refusal("source", "remove", id, code=1)
+    assert "link list" in shell.refusal("source", "test", id, code=1)
+    assert shell.json("link", "remove", id) == {"id": id, "removed": True}
+    assert shell.json("link", "list") == []
 
 
 def test_older_history_says_what_to_do_instead(shell: Shell) -> None:

@@ -206,6 +206,12 @@ def test_gowas_logout_unlinks(world: World, manager: Client, phone: Phone) -> No
     assert asked(manager, "/app/logout", x_device_id="sales").status_code == 404
 
 
+def test_a_source_that_is_a_device_is_unlinked(world: World, manager: Client) -> None:
+    link = begun(world, state="expired")
+    assert asked(manager, f"/api/sources/{link.id}", "DELETE").status_code == 204
+    assert world.store.sources.links.of(world.org.no) == []
+
+
 def test_older_history_is_refused_with_what_to_do_instead(manager: Client, phone: Phone) -> None:
     answer = asked(manager, "/chat/4915550001002/history", "POST", {}, x_device_id="sales")
     assert answer.status_code == 501

@@ -173,6 +173,8 @@ def remove_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
       backscroll source remove SOURCE_ID
     """
     with open_archive(settings_of(ctx)) as archive:
+        if archive.store.sources.find(source_id).kind == "linked":
+            raise Failure(f"This is a linked device; unlink it with: backscroll link remove {source_id}")
         archive.store.sources.remove(source_id)
     show({"id": source_id, "removed": True}, as_json, lambda: f"Removed source {source_id}.")
 
@@ -195,6 +197,8 @@ def test_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
         found, given = archive.store.sources.open(source_id)
+    if found.kind == "linked":
+        raise Failure("Nothing is pushed by a linked device; see how it stands with: backscroll link list")
     url = address(found, given, settings.url)
     if found.kind == "evolution" and given.verify_token:
         raise Failure("This source wants a JSON Web Token, which only Evolution can make; send a message to test it")

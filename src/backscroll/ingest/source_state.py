@@ -91,6 +91,12 @@ def _state_of(
 
 def _problem(source: LiveSource, phone: Phone | None, run: LastRun, bad: Refused | None, now: int) -> Problem | None:
     """The worst thing that is wrong."""
+    if phone is not None and phone.state == "DISCONNECTED" and source.kind == "linked":
+        return Problem(
+            code="disconnected",
+            text="The linked device is not connected to WhatsApp.",
+            remedy="See why with: backscroll link list",
+        )
     if phone is not None and phone.state == "DISCONNECTED":
         return Problem(
             code="disconnected",

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import structs
 
 from backscroll.core.errors import BadField, Error, NotFound, StorageError, StorageFull, story_of
-from backscroll.core.events import Batch, MediaHeld, Target
+from backscroll.core.events import Batch, Target
 from backscroll.core.ids import canonical, user_part
 from backscroll.core.model import Media
 from backscroll.formats.link_lines import (
@@ -39,6 +39,7 @@ from backscroll.formats.link_lines import (
     Status,
     encoded,
 )
+from backscroll.ingest.media import held
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.durable_files import make_folder
@@ -138,6 +139,8 @@ class Device:
             self._say_disconnected()
         except NotFound:
             log.info("link %s was removed", self._link.id)
+            self._kill()
+            shutil.rmtree(self.folder, ignore_errors=True)
         finally:
             self._kill()
 
@@ -344,32 +347,15 @@ class Device:
         if self._media is None or self._source.phone is None or path.parent != self.folder.absolute() / "files":
             return
         own = next(phone for phone in self._store.list_phones(self._link.org) if phone.no == self._source.phone)
-        try:
-            with path.open("rb") as file:
-                stored = self._media.put(
-                    self._link.org,
-                    file,
-                    max_bytes=self._max_media_bytes,
-                    declared_mimetype=told.mimetype,
-                    filename=told.filename,
-                )
-        except (BadField, FileNotFoundError):
-            return
-        if stored.sha256 != told.sha256:
-            return
-        media = Media(
-            file=stored.sha256,
-            sha256=stored.sha256,
-            size=stored.size,
-            mimetype=told.mimetype or stored.mimetype,
-            width=stored.width,
-            height=stored.height,
-            duration=stored.duration,
-        )
         # Who wrote it may be spelled by number there and by hidden id here; the id of the message says enough.
         target = Target(own.jid, canonical(told.chat), told.id)
-        held = MediaHeld(target=target, media=media)
-        apply_with_retry(self._store, self._link.org, Batch(source="linked", events=[held]))
+        about = Media(mimetype=told.mimetype, filename=told.filename, sha256=told.sha256)
+        try:
+            with path.open("rb") as file:
+                event = held(self._media, self._link.org, target, about, file, self._max_media_bytes)
+        except (BadField, FileNotFoundError):
+            return
+        apply_with_retry(self._store, self._link.org, Batch(source="linked", events=[event]))
 
     # How it stands
 
@@ -432,7 +418,10 @@ class Device:
         with suppress(StorageError):
             # Whoever sees the device connected finds its phone so too.
             if link.phone is not None:
-                self._store.sources.connect(link.org, link.phone, _PHONE_STATES.get(link.state, "DISCONNECTED"))
+                # WhatsApp keeps what a device misses and delivers it later, unless the device is refused.
+                tells = link.id if link.state == "connected" or link.state in ENDED else None
+                state = _PHONE_STATES.get(link.state, "DISCONNECTED")
+                self._store.sources.connect(link.org, link.phone, state, source=tells)
             self._store.sources.links.write(link)
 
     def _say_disconnected(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import structs
 
 from backscroll.config import Settings
-from backscroll.core.errors import Conflict, Error, StorageError, Unsupported, story_of
+from backscroll.core.errors import Conflict, Error, NotFound, StorageError, Unsupported, story_of
 from backscroll.core.model import Phone
 from backscroll.formats.link_lines import ENDED
 from backscroll.jobs.device import ACCOUNT, Command, Device, folder_of, own_command
@@ -204,6 +204,15 @@ def unlink(store: Store, link: Link, data: Path) -> None:
         return
     store.sources.remove(link.id)
     shutil.rmtree(folder_of(data, link.id), ignore_errors=True)
+
+
+def remove_source(store: Store, id: str, data: Path) -> None:
+    """Take nothing more from a source; a linked device is unlinked. ``NotFound``."""
+    source = store.sources.find(id)
+    if source.kind == "linked":
+        with suppress(NotFound):
+            return unlink(store, store.sources.links.find(source.org, id), data)
+    return store.sources.remove(id)
 
 
 def wants_process(link: Link) -> bool:

@@ -13,6 +13,7 @@ from backscroll.http.router import Answer, Route
 from backscroll.http.routes.tokens import NO_STORE, manager
 from backscroll.ingest.source_setup import KINDS, SourceWish, add_source, address, how_to
 from backscroll.ingest.source_state import SourceState, source_states
+from backscroll.jobs.linking import remove_source as remove_source_of
 from backscroll.storage.store import Store
 
 TAG = "backscroll: sources"
@@ -78,7 +79,7 @@ async def remove_source(request: Request) -> Reply:
     def work() -> None:
         if all(source.id != id for source in store.sources.of(access.org.no)):
             raise NotFound("source", id[:80])
-        store.sources.remove(id)
+        remove_source_of(store, id, request.app.settings.data)
 
     await request.app.workers.run(work, org=access.org.no, heavy=True)
     return Reply(204)
