@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backscroll.config import load
+from backscroll.core.coverage import Coverage, origin_of
 from backscroll.core.events import (
     Batch,
     ChatSeen,
@@ -402,6 +403,21 @@ def summer_house(world: World) -> Iterator[Event]:
     yield say(HOUSE, "H09", day + 118 * MINUTE, "Tomás", "Then Saturday it is 🎉")
 
 
+def cover(world: World) -> None:
+    """The summer house has a gap of some days; what the phone as a whole has is covered for the last two years."""
+    phone, house = f"{MARA}@s.whatsapp.net", origin_of("pull", "gowa", "summer house")
+    start, gap, again, end, live, last = (
+        moment(f"{day}T00:00:00")
+        for day in ("2015-03-03", "2019-07-09", "2019-07-14", "2024-06-01", "2024-05-01", "2026-07-19")
+    )
+    spans = (
+        Coverage(phone=phone, chat=HOUSE, since=start, until=gap, origin=house),
+        Coverage(phone=phone, chat=HOUSE, since=again, until=end, origin=house),
+        Coverage(phone=phone, since=live, until=last, origin=origin_of("pull", "gowa", "everything")),
+    )
+    world.store.apply(world.org.no, Batch(source="gowa", events=(), coverage=spans))
+
+
 def small_talk() -> Iterator[Event]:
     """Chats with single people."""
     end = moment("2026-07-17T18:00:00")
@@ -437,6 +453,7 @@ def fill(world: World, *more: Iterator[Event]) -> World:
     """All of it but the long chat, and ``more`` of the parts above."""
     for part in (people(), every_kind(world), summer_house(world), small_talk(), *more):
         apply_all(world, part)
+    cover(world)
     return world
 
 

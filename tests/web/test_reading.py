@@ -327,6 +327,22 @@ def test_a_screen_reader_is_told_which_message_of_how_many_it_reads(reader: Any,
     assert world.store.list_messages(until).total == int(number)
 
 
+def test_a_time_that_no_source_covers_is_told_between_the_messages_and_with_what_may_fill_it(reader: Any) -> None:
+    page = reader().chat(MARA, HOUSE, on="2019-07-09")
+    settle(page)
+    gap = page.locator(".gap")
+    expect(gap).to_have_count(1)
+    expect(gap).to_contain_text("No source covers 9 to 14 July 2019")
+    expect(page.locator(".spine .hole")).to_have_count(1)
+    page.get_by_role("button", name="About this chat").click()
+    expect(page.locator(".about-panel .gaps")).to_contain_text("backscroll import export FILE")
+    assert violations(page) == []
+    gap.get_by_role("link", name="How to fill it").click()
+    expect(page.locator(".chat-gaps li", has_text="Summer house").first).to_contain_text("9 to 14 July 2019")
+    expect(page.locator(".phone .cover")).to_contain_text("complete since 1 May 2024")
+    assert violations(page) == []
+
+
 def test_links_of_a_chat_stand_together_with_their_words(reader: Any) -> None:
     page = reader().go(f"/read/chat/{MARA}/{quote(shown(HOSTILE), safe='')}/media?kind=link")
     expect(page.locator(".media-list li")).to_have_count(1)

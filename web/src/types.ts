@@ -56,10 +56,44 @@ export interface Member extends Person {
   is_admin: boolean;
   is_super_admin: boolean;
 }
+/** A time that no source covers; without an end it is still open. */
 export interface Gap {
   from: string;
+  to: string | null;
+  reason: string;
+  messages: number;
+}
+export interface GapDetails extends Gap {
+  text: string;
+  evidence: { code: string; text: string }[];
+  remedy: { code: string; text: string; command: string | null };
+}
+export interface Span {
+  from: string;
   to: string;
-  reason: string | null;
+  scope: "chat" | "phone";
+  live: boolean;
+  ended: string | null;
+  source: { id: string; how: string; kind: string; name: string | null };
+}
+export interface Covered {
+  covered_from: string | null;
+  covered_until: string | null;
+  spans: Span[];
+  gaps: GapDetails[];
+  more_spans: boolean;
+  more_gaps: boolean;
+}
+export interface PhoneCoverage extends Covered {
+  phone: string;
+  name: string | null;
+  first_message_at: string | null;
+  last_message_at: string | null;
+  messages: number;
+}
+export interface ChatCoverage extends PhoneCoverage {
+  chat_id: string;
+  kind: ChatKind;
 }
 export interface ChatDetails extends Chat {
   description: string | null;
@@ -70,7 +104,7 @@ export interface ChatDetails extends Chat {
   members_total: number | null;
   first_message_at: string | null;
   counts?: Record<string, number | null>;
-  gaps?: Gap[];
+  coverage: Covered;
 }
 
 export type Kind =
@@ -254,7 +288,9 @@ export interface MessageDetails extends Message {
 
 export interface SpineData {
   months: [string, number][];
-  gaps?: Gap[];
+  gaps: Gap[];
+  covered_from: string | null;
+  covered_until: string | null;
   first_at: string | null;
   last_at: string | null;
   total: number;
@@ -332,8 +368,6 @@ export interface PhoneDetails extends Phone {
   file_bytes?: number | null;
   first_message_at: string | null;
   last_message_at: string | null;
-  gaps?: Gap[];
-  covered?: { from: string; to: string; sources: number }[];
 }
 
 export interface ImportLine {

@@ -32,6 +32,8 @@ const data = {
     ["2026-07", 7],
   ] as [string, number][],
   gaps: [],
+  covered_from: null,
+  covered_until: null,
   first_at: null,
   last_at: null,
   total: 22,

@@ -1,13 +1,14 @@
 import { useEffect, useState } from "preact/hooks";
-import { manages, remove as removeAt } from "../api.ts";
+import { manages, remove as removeAt, withQuery } from "../api.ts";
 import { onChange } from "../events.ts";
 import { Avatar } from "../parts/avatar.tsx";
 import { Dialog } from "../parts/dialog.tsx";
+import { Gaps } from "../parts/gaps.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Blank, Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { briefly, ms, number, show } from "../time.ts";
-import type { PhoneDetails, Source } from "../types.ts";
+import type { ChatCoverage, PhoneCoverage, PhoneDetails, Source } from "../types.ts";
 import { words } from "../words/manage.ts";
 import { AddSource } from "./add-source.tsx";
 import { Loaded, useLoaded } from "./load.tsx";
@@ -18,19 +19,24 @@ const SOON_MS = 1500;
 interface Shown {
   phones: PhoneDetails[];
   sources: Source[];
+  coverage: PhoneCoverage[];
 }
 
 /** Phones and sources, asked for together and again when something has changed. */
 function useSources() {
   const phones = useLoaded<{ items: PhoneDetails[] }>("/api/phones");
   const sources = useLoaded<{ items: Source[] }>("/api/sources");
+  const coverage = useLoaded<{ phones: PhoneCoverage[] }>(withQuery("/api/coverage", { limit: 1 }));
   const again = () => {
     phones.again();
     sources.again();
+    coverage.again();
   };
   const data: Shown | null =
-    phones.data && sources.data ? { phones: phones.data.items, sources: sources.data.items } : null;
-  return { data, error: phones.error ?? sources.error, again };
+    phones.data && sources.data
+      ? { phones: phones.data.items, sources: sources.data.items, coverage: coverage.data?.phones ?? [] }
+      : null;
+  return { data, error: phones.error ?? sources.error ?? coverage.error, again };
 }
 
 export function SourcesScreen({ route }: { route: Route }) {
@@ -53,7 +59,7 @@ export function SourcesScreen({ route }: { route: Route }) {
   return (
     <section class="sheet page" tabIndex={-1}>
       <Loaded of={loaded}>
-        {({ phones: all, sources }) => {
+        {({ phones: all, sources, coverage }) => {
           const phones = chosen ? all.filter((phone) => phone.phone === chosen || phone.phone_id === chosen) : all;
           const others = chosen ? [] : sources.filter((source) => source.phone === null);
           return (
@@ -83,6 +89,7 @@ export function SourcesScreen({ route }: { route: Route }) {
                       key={phone.phone}
                       phone={phone}
                       sources={sources.filter((source) => source.phone === phone.phone)}
+                      coverage={coverage.find((one) => one.phone === phone.phone) ?? null}
                       isAlone={chosen !== null}
                       onRemoved={loaded.again}
                     />
@@ -93,6 +100,7 @@ export function SourcesScreen({ route }: { route: Route }) {
                   <p>{words.sources.noneHelp}</p>
                 </Blank>
               )}
+              {chosen && phones[0] && <ChatGaps phone={phones[0].phone} />}
               {others.length > 0 && (
                 <>
                   <h2 class="part">{words.sources.others}</h2>
@@ -147,11 +155,12 @@ function lastOf(phone: PhoneDetails, sources: Source[]): string {
 interface CardParts {
   phone: PhoneDetails;
   sources: Source[];
+  coverage: PhoneCoverage | null;
   isAlone: boolean;
   onRemoved: () => void;
 }
 
-function PhoneCard({ phone, sources, isAlone, onRemoved }: CardParts) {
+function PhoneCard({ phone, sources, coverage, isAlone, onRemoved }: CardParts) {
   const name = phone.name ?? `+${phone.phone}`;
   const state = stateOf(phone, sources);
   return (
@@ -170,7 +179,7 @@ function PhoneCard({ phone, sources, isAlone, onRemoved }: CardParts) {
         <span class="note num">{phone.name ? `+${phone.phone}` : ""}</span>
         <span class="note">{lastOf(phone, sources)}</span>
       </header>
-      <Coverage phone={phone} />
+      {coverage && <Strip coverage={coverage} />}
       <dl class="facts">
         <div>
           <dt>{words.sources.messages}</dt>
@@ -203,41 +212,29 @@ function PhoneCard({ phone, sources, isAlone, onRemoved }: CardParts) {
           <li class="note">{words.sources.noSources}</li>
         )}
       </ul>
-      {isAlone && phone.gaps && phone.gaps.length > 0 && (
-        <section>
-          <h3>{words.sources.gapList}</h3>
-          <ul class="plain-list">
-            {phone.gaps.map((gap) => (
-              <li key={gap.from}>
-                <b>{words.gap.title(gap)}</b>
-                <span class="note">{words.gap.text(gap)}</span>
-              </li>
-            ))}
-          </ul>
-          <p class="note">{words.sources.gapHelp}</p>
-        </section>
-      )}
+      {isAlone && coverage && coverage.covered_from && <Gaps covered={coverage} />}
     </article>
   );
 }
 
-/** Which times the sources of a phone reach into: one colour for one source, a deeper one for more, hatched for none. */
-function Coverage({ phone }: { phone: PhoneDetails }) {
-  const { gaps, covered } = phone;
-  if (!phone.first_message_at || !phone.last_message_at || !gaps || !covered) return null;
-  const from = ms(phone.first_message_at),
-    until = Math.max(ms(phone.last_message_at), from + 1);
-  const part = (at: string) => Math.min(100, Math.max(0, ((ms(at) - from) / (until - from)) * 100));
-  const spans = [
-    ...covered.map((span) => ({ ...span, kind: span.sources > 1 ? "two" : "one" })),
-    ...gaps.map((gap) => ({ ...gap, kind: "none" })),
+/** Which times sources cover for all chats of a phone: one colour for one, a deeper one for more, hatched for none. */
+function Strip({ coverage }: { coverage: PhoneCoverage }) {
+  const { first_message_at: first, last_message_at: last, gaps, spans } = coverage;
+  if (!first || !last || !coverage.covered_from) return null;
+  const from = Math.min(ms(first), ms(coverage.covered_from)),
+    until = Math.max(ms(last), ms(coverage.covered_until ?? last), from + 1);
+  const part = (at: string | null) =>
+    Math.min(100, Math.max(0, (((at ? ms(at) : Date.now()) - from) / (until - from)) * 100));
+  const drawn = [
+    ...spans.map((span) => ({ from: span.from, to: span.to as string | null, kind: "one" })),
+    ...gaps.map((gap) => ({ from: gap.from, to: gap.to, kind: "none" })),
   ];
   return (
     <div class="cover">
       <div class="strip" role="img" aria-label={`${words.sources.coverage}: ${words.sources.gaps(gaps.length)}`}>
-        {spans.map((span) => (
+        {drawn.map((span, at) => (
           <i
-            key={`${span.kind}${span.from}`}
+            key={at}
             class={span.kind}
             style={{
               insetInlineStart: `${part(span.from)}%`,
@@ -248,10 +245,47 @@ function Coverage({ phone }: { phone: PhoneDetails }) {
       </div>
       <div class="ends">
         <span>{show("short", from)}</span>
-        <span>{words.sources.gaps(gaps.length)}</span>
+        <span>{gaps.length ? words.sources.gaps(gaps.length) : words.sources.coveredSince(coverage.covered_from)}</span>
         <span>{show("short", until)}</span>
       </div>
     </div>
+  );
+}
+
+/** Chats of a phone in which something may be missing, the latest first. */
+function ChatGaps({ phone }: { phone: string }) {
+  const loaded = useLoaded<{ items: ChatCoverage[] }>(withQuery("/api/coverage", { phone, limit: 100 }));
+  return (
+    <>
+      <h2 class="part">{words.sources.gapList}</h2>
+      <Loaded of={loaded}>
+        {({ items }) => {
+          const missing = items.filter((chat) => chat.covered_from && chat.gaps.length);
+          const unknown = items.filter((chat) => !chat.covered_from).length;
+          return (
+            <>
+              {missing.length ? (
+                <ul class="chat-gaps">
+                  {missing.map((chat) => (
+                    <li key={chat.chat_id}>
+                      <h3>
+                        <a href={to.chat(chat.phone, chat.chat_id)}>
+                          <bdi>{chat.name ?? words.phoneNumber(chat.chat_id)}</bdi>
+                        </a>
+                      </h3>
+                      <Gaps covered={chat} />
+                    </li>
+                  ))}
+                </ul>
+              ) : (
+                <p>{words.sources.noGaps}</p>
+              )}
+              {unknown > 0 && <p class="note">{words.sources.unknownCoverage(unknown)}</p>}
+            </>
+          );
+        }}
+      </Loaded>
+    </>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, messagePath, withQuery } from "../api.ts";
 import { difference } from "../format.ts";
+import { Gaps } from "../parts/gaps.tsx";
 import { Avatar } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure, Waiting } from "../parts/states.tsx";
@@ -257,6 +258,8 @@ function Original({ messageKey }: { messageKey: string }) {
   );
 }
 
+const MAX_SPANS = 6;
+
 export function AboutChat({ chat, name, onClose }: { chat: ChatDetails; name: string; onClose: () => void }) {
   return (
     <aside class="about-panel" aria-label={words.about.chat}>
@@ -332,16 +335,19 @@ export function AboutChat({ chat, name, onClose }: { chat: ChatDetails; name: st
           ))}
         </p>
       </section>
-      {chat.gaps && chat.gaps.length > 0 && (
-        <section>
-          <h3>{words.about.gaps}</h3>
-          <ul class="plain-list">
-            {chat.gaps.map((gap) => (
-              <li key={gap.from}>{words.gap.title(gap)}</li>
-            ))}
-          </ul>
-        </section>
-      )}
+      <section>
+        <h3>{words.about.coverage}</h3>
+        <p>{words.about.covered(chat.coverage)}</p>
+        <ul class="plain-list">
+          {chat.coverage.spans.slice(0, MAX_SPANS).map((span) => (
+            <li key={`${span.source.id}${span.from}`}>
+              <bdi>{span.source.name ?? words.sourceTypes[span.source.kind] ?? span.source.kind}</bdi>
+              <span class="note">{words.about.span(span)}</span>
+            </li>
+          ))}
+        </ul>
+        <Gaps covered={chat.coverage} />
+      </section>
       {chat.members.length > 0 && (
         <section>
           <h3>{words.about.members(chat.members_total ?? chat.members.length)}</h3>

@@ -184,7 +184,7 @@ function Head({ reader, name, onDate }: { reader: Reader; name: string; onDate: 
     total !== undefined && total !== null
       ? words.chat.total(total, chat?.first_message_at ?? spine?.first_at ?? null)
       : "",
-    chat?.gaps?.length ? words.chat.gaps(chat.gaps.length) : "",
+    chat?.coverage.gaps.length ? words.chat.gaps(chat.coverage.gaps.length) : "",
   ].filter(Boolean);
   const toggle = () => {
     reader.picked.value = null;

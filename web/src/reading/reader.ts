@@ -309,9 +309,9 @@ export class Reader {
         );
         this.jid = details.chat_id;
       }
-      const [known, found] = [JSON.stringify(this.#gaps), JSON.stringify(details.gaps ?? [])];
+      const [known, found] = [JSON.stringify(this.#gaps), JSON.stringify(details.coverage.gaps)];
       this.details.value = details;
-      this.#gaps = details.gaps ?? [];
+      this.#gaps = details.coverage.gaps;
       if (isMerged || known !== found) {
         this.#setting = this.#makeSetting();
         this.#window?.redraw();

@@ -73,7 +73,7 @@ class Row extends Component<RowParts, { broken: boolean }> {
   override render({ item, before, setting }: RowParts, { broken }: { broken: boolean }) {
     const { day } = item;
     const begins = before?.day !== day;
-    const gap = before && setting.gaps.find(({ from, to: until }) => ms(from) < item.at && ms(until) > before.at);
+    const gap = before && setting.gaps.find(({ from }) => ms(from) >= before.at && ms(from) < item.at);
     return (
       <div class="row" data-id={item.id}>
         {gap && <GapCard gap={gap} phone={setting.phone} />}

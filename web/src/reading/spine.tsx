@@ -152,9 +152,9 @@ function Bars({ data, scale, most }: { data: SpineData; scale: Scale; most: numb
             />
           );
         })}
-        {data.gaps?.map((gap) => {
+        {data.gaps.map((gap) => {
           const top = partOf(scale, ms(gap.from)),
-            end = partOf(scale, ms(gap.to));
+            end = partOf(scale, gap.to ? ms(gap.to) : Date.now());
           return (
             <i
               key={gap.from}

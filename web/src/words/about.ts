@@ -1,5 +1,6 @@
 /** The words of the panel about a message or a chat. */
-import { number, plural } from "../time.ts";
+import { number, plural, show } from "../time.ts";
+import type { Covered, Span } from "../types.ts";
 import { words as common } from "../words.ts";
 
 export const words = {
@@ -44,6 +45,11 @@ export const words = {
       `Messages disappear from phones after ${seconds >= 86400 ? plural(Math.round(seconds / 86400), "day", "days") : plural(Math.round(seconds / 3600), "hour", "hours")}`,
     exited: "You are no longer in this group.",
     inside: "In this chat",
-    gaps: "Gaps",
+    coverage: "Coverage",
+    covered: ({ covered_from, covered_until }: Covered): string =>
+      covered_from && covered_until
+        ? `Sources cover ${show("date", covered_from)} to ${show("date", covered_until)}.`
+        : "It is not known which time is complete: there may be messages that no source has told of.",
+    span: ({ from, to, live }: Span): string => `${show("short", from)} to ${live ? "now" : show("short", to)}`,
   },
 };

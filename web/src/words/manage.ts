@@ -1,5 +1,5 @@
 /** The words of phones, sources and settings. */
-import { number, plural } from "../time.ts";
+import { number, plural, show } from "../time.ts";
 import { words as common } from "../words.ts";
 
 export const words = {
@@ -35,11 +35,14 @@ export const words = {
     gaps: (count: number) => (count ? plural(count, "gap", "gaps") : "no gaps"),
     noSources: "No live source is set up for this phone.",
     others: "Sources of several phones",
-    gapList: "Gaps",
-    gapHelp: "An export or a phone backup that reaches into this time fills the gap.",
+    gapList: "Chats with gaps",
+    noGaps: "No gap is known in the latest chats of this phone.",
+    unknownCoverage: (count: number) =>
+      `Of ${plural(count, "chat", "chats")} it is not known which time is complete, because no import or live source tells.`,
     none: "No phones yet",
     noneHelp: "A phone appears here as soon as a source has told of its messages.",
     coverage: "Coverage",
+    coveredSince: (time: string) => `complete since ${show("short", time)}`,
     all: "All phones",
     upstream: "Asked for what its webhooks missed:",
     synced: (time: string) => `last complete ${time}`,

@@ -3,15 +3,19 @@ import { and, clock, number, plural, show, span } from "../time.ts";
 import type { Call, Gap, Kind, Notice } from "../types.ts";
 import { name } from "./people.ts";
 
-const gapDays = ({ from, to }: Gap): string => {
+const gapDays = (from: string, to: string): string => {
   const [first, last] = span(from, to);
   return first === last || show("date", from) === show("date", to) ? show("date", to) : `${first} to ${last}`;
 };
 
 const GAP_REASONS: Record<string, string> = {
-  phone_off: "The linked phone was off, and no export reaches into this time.",
-  not_linked: "No phone was linked, and no export reaches into this time.",
-  no_export: "No export reaches into this time.",
+  disconnected: "The gateway was not connected to WhatsApp.",
+  server_down: "This server was not running.",
+  silence: "The source told nothing for longer than usual.",
+  sequence: "Some of the gateway's events did not arrive.",
+  export_short: "An export begins or ends inside this time.",
+  removed: "The source was removed.",
+  uncovered: "Neither a live source nor an import reaches into this time.",
 };
 
 export const reading = {
@@ -44,10 +48,23 @@ export const reading = {
 
   gap: {
     label: "Gap",
-    title: (gap: Gap) => `No source covers ${gapDays(gap)}`,
-    text: (gap: Gap) =>
-      `${GAP_REASONS[gap.reason ?? ""] ?? "No source reaches into this time."} Messages may be missing here.`,
+    title: ({ from, to }: Gap): string =>
+      to === null
+        ? `No source has covered anything since ${show("date", from)}`
+        : `No source covers ${gapDays(from, to)}`,
+    text: ({ reason, messages }: Gap): string => {
+      const known = messages
+        ? `${plural(messages, "message", "messages")} of it ${messages === 1 ? "is" : "are"} in the archive all the same.`
+        : "Messages may be missing here.";
+      return `${GAP_REASONS[reason] ?? GAP_REASONS["uncovered"]} ${known}`;
+    },
     fill: "How to fill it",
+    more: "There are more gaps, further back.",
+    remedies: {
+      sync: "Ask the gateway for everything that it has:",
+      export: "Export the chat on the phone and import the file:",
+      reconnect: "See that the gateway runs, is connected to WhatsApp, and sends to this server:",
+    } as Record<string, string>,
   },
 
   message: {
