@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from backscroll.concurrency import greenlets
+from backscroll.concurrency.yielding import let_others_write
 from backscroll.core import events
 from backscroll.core.answers import Change, ChangedPlace, LastStored, SearchPage
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, Unauthorised
@@ -265,6 +266,7 @@ class Store:
         while (step := self._engine.write(lambda tx: work(tx, now=self._clock()), org)) is not None:
             progress(step.messages + step.changed)
             self.finish_merges(org)
+            let_others_write()
         return self._engine.read(lambda tx: undo.outcome(tx, org, import_id), org)
 
     # ------------------------------------------------------------------ messages

@@ -11,6 +11,7 @@ from threading import Event, Lock
 
 from msgspec import Struct
 
+from backscroll.concurrency.yielding import let_others_write
 from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
@@ -21,8 +22,6 @@ from backscroll.storage.search.maintenance import LIMITS, Builder, Limits, Task
 log = logging.getLogger("backscroll.search")
 
 LEASE = "search"
-PAUSE_SECONDS = 0.001
-"""Between two transactions of a builder: on SQLite others get in."""
 WAIT_SECONDS = 0.05
 SOON_WRITES, SOON_MESSAGES = 32, 4_096
 """After so many transactions or messages the index is seen to."""
@@ -114,7 +113,7 @@ class IndexUpkeep:
         def guard(tx: Txn) -> None:
             leases.keep(tx, lease, self._clock())
 
-        builder = Builder(self._engine, lease.org, guard, lambda: time.sleep(PAUSE_SECONDS), self._limits)
+        builder = Builder(self._engine, lease.org, guard, let_others_write, self._limits)
         try:
             builder.clean()
             return builder.run(purge)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from backscroll.concurrency.yielding import let_others_write
 from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
@@ -52,6 +53,7 @@ def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], s
     try:
         while not stop() and engine.write(step, lease.org):
             moved = True
+            let_others_write()
     except leases.LeaseLost:
         return moved
     finally:
