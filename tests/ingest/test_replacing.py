@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from backscroll.core.errors import Question
 from backscroll.core.model import Org, Phone
@@ -20,6 +21,9 @@ from backscroll.ingest.importing.here import Hall, finish_cut, import_here
 from backscroll.ingest.importing.spool import Spool
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
+from backscroll.storage.transfer.backup import Backup, Stages
+from backscroll.storage.transfer.backup_uploads import replacing
+from backscroll.storage.transfer.restoring import Restore, RestoreStages
 from plain_sql import PlainSql
 
 SIX = "".join(f"13/01/2026, 09:{15 + n} - {'Rob' if n % 2 else 'Ana'}: thing {n} of six\n" for n in range(6))
@@ -155,6 +159,36 @@ def test_a_cut_import_that_replaces_nothing_is_noted_as_cut_and_may_be_run_again
     desk.take("UTC")
     assert desk.shift() == 0
     assert desk.store.list_imports(desk.org.no)[-1].state == "done"
+
+
+def test_a_backup_of_a_half_replaced_import_can_be_restored_and_ends_right(
+    desk: Desk, tmp_path: Path, database_url: str | None
+) -> None:
+    desk.take("UTC")
+    point = 0
+    while not (jobs := replacing(desk.store._engine)):
+        desk.come_back()
+        assert desk.killed_at(point, "Asia/Kolkata")
+        point += 1
+    folder, other = tmp_path / "backup", tmp_path / "restored"
+    silent: Any = lambda done, whole: None  # noqa: E731
+    Backup(desk.store._engine, tmp_path, folder, 1).take(Stages(silent, silent, silent))
+    assert [path.name for path in folder.rglob("*.tar")] == [f"{id}.tar" for _, id in jobs]
+    Restore(folder, other, 1).to_file(other / "backscroll.db", RestoreStages(silent, silent, silent))
+    restored = open_store(None, other)
+    hall = structs.replace(desk.hall, store=restored, spool=Spool(other))
+    sql = PlainSql(None, other)
+    sql.change("UPDATE leases SET ends_at = 0")
+    sql.close()
+    finish_cut(hall, desk.org)
+    desk.store, mine = restored, desk.store
+    assert desk.shift() == ZONES["Asia/Kolkata"]
+    assert list(map(str, restored.check())) == []
+    restored.close()
+    desk.store = mine
+    desk.come_back()
+    Backup(desk.store._engine, tmp_path, folder, 2).take(Stages(silent, silent, silent))
+    assert list(folder.rglob("*.tar")) == []
 
 
 KILLED_SCRIPT = """

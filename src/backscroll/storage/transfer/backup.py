@@ -36,12 +36,15 @@ from backscroll.storage.transfer.backup_files import (
     whole_file,
     write_manifest,
 )
+from backscroll.storage.transfer.backup_uploads import UPLOADS, Job, pack, place_of, replacing
 from backscroll.storage.transfer.copy import snapshot_rows
 
 SECOND = 1_000_000
 LOCK = ".lock"
 _SESSION_FILES = ("session.db", "local.db", "account.json")
-_OURS = re.compile(r"manifest\.json|media|\.lock|\.?(database|SHA256SUMS|secret|linked)-\S+|\.manifest\.json\.part")
+_OURS = re.compile(
+    r"manifest\.json|media|imports|\.lock|\.?(database|SHA256SUMS|secret|linked)-\S+|\.manifest\.json\.part"
+)
 
 
 class Stages(Struct, frozen=True):
@@ -91,7 +94,9 @@ class Backup:
         _prepare(self._folder, read_meta(self._engine, "archive") or "")
         with _alone(self._folder):
             try:
+                replaced = self._save_uploads(replacing(self._engine))
                 facts = self._save_database(stages.database)
+                self._settle_uploads(facts.replacing, replaced)
                 self._save_key()
                 if self._sessions:
                     self._save_sessions()
@@ -116,6 +121,27 @@ class Backup:
             sync_file(path)
         self._sums[name] = digest_of(path)
         return facts
+
+    def _save_uploads(self, jobs: set[Job]) -> set[Job]:
+        """Files of imports that take the place of others, before the database: they go when such an import ends."""
+        saved = set()
+        for job in sorted(jobs):
+            sha256 = pack(self._data, job, self._folder)
+            if sha256 is not None:
+                self._sums[place_of(job)] = sha256
+                self._written.append(place_of(job))
+                saved.add(job)
+        return saved
+
+    def _settle_uploads(self, wanted: set[Job], saved: set[Job]) -> None:
+        """Have those that the saved database needs, and no others."""
+        for job in saved - wanted:
+            del self._sums[place_of(job)]
+            self._written.remove(place_of(job))
+        if self._save_uploads(wanted - saved) != wanted - saved:
+            raise StorageError(
+                "An import took the place of another just while this ran, so the earlier backup is kept; run it again"
+            )
 
     def _save_key(self) -> None:
         self._copy(self._data / KEY_FILE, f"secret-{self._id}.key")
@@ -210,11 +236,12 @@ class Backup:
 
     def _sweep_others(self, manifest: Manifest) -> None:
         """Remove what earlier backups, whole or cut, left behind, media that the archive no longer has among it."""
-        own = {manifest.database, manifest.key_file, manifest.sums, f"{SESSIONS}-{manifest.id}", MANIFEST, MEDIA, LOCK}
+        own = {manifest.database, manifest.key_file, manifest.sums, f"{SESSIONS}-{manifest.id}"}
+        own |= {MANIFEST, MEDIA, UPLOADS, LOCK}
         for entry in self._folder.iterdir():
             if entry.name not in own and _OURS.fullmatch(entry.name):
                 _remove(entry)
-        for path in (self._folder / MEDIA).rglob("*"):
+        for path in (*(self._folder / MEDIA).rglob("*"), *(self._folder / UPLOADS).rglob("*")):
             if path.is_file() and path.relative_to(self._folder).as_posix() not in self._sums:
                 path.unlink(missing_ok=True)
         sync_folder(self._folder)
@@ -237,13 +264,17 @@ def _save_database_of(source: Path, target: Path) -> None:
 
 
 class _Facts(Struct, frozen=True):
-    """What the saved database says of itself. ``files`` are the media that it names, by organisation."""
+    """What the saved database says of itself. ``files`` are the media that it names, by organisation.
+
+    ``replacing`` are import jobs whose files it needs.
+    """
 
     archive: str
     schema: int
     orgs: int
     messages: int
     files: dict[int, set[str]]
+    replacing: set[Job]
 
 
 class _Media(Struct, frozen=True):
@@ -269,6 +300,7 @@ def _facts_of(path: Path) -> _Facts:
             len(orgs),
             sum(int(count[0]) for count in counts if count),
             {org: set(_files_of(saved, org)) for org in orgs},
+            replacing(saved),
         )
 
 

@@ -29,6 +29,7 @@ from backscroll.storage.transfer.backup_files import (
     verify,
     whole_file,
 )
+from backscroll.storage.transfer.backup_uploads import unpack_all
 from backscroll.storage.transfer.copy import Copy, is_in_use
 
 _DATABASE = ".restoring.db"
@@ -122,6 +123,7 @@ class Restore:
                 final.chmod(0o600)
             done += final.stat().st_size
             report(done, self.manifest.bytes)
+        unpack_all(self._data)
 
     def _place(self, path: str) -> str:
         """Where a file of the backup belongs in the data directory."""

@@ -69,7 +69,7 @@ class ImportJobs:
                 row = tx.one("import_job_by_key", {"org": org, "request_key": new.request_key})
                 if row is not None:
                     return _job(tx, org, row[0]), False
-            if len(tx.all("open_import_jobs", {"org": org})) >= MAX_OPEN:
+            if new.origin == "api" and len(tx.all("open_import_jobs", {"org": org})) >= MAX_OPEN:
                 raise TooManyJobs
             tx.run("add_import_job", _new_row(new) | {"org": org, "job": id, "now": self._clock()})
             tx.many("add_import_upload", (_file_row(org, id, file) for file in new.files))

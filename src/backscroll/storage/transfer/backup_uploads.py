@@ -1,0 +1,95 @@
+"""Files of imports that are taking the place of others: without them neither would stand whole in a restored archive.
+
+Each job's folder is one tar in the backup, for people give their files names that a list of checksums cannot hold.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from backscroll.core.errors import Unreadable
+from backscroll.core.import_jobs import Item
+from backscroll.database.protocol import Engine
+from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
+from backscroll.storage.transfer.backup_files import CHUNK, digest_of, sync_file, whole_file
+
+UPLOADS = "imports"
+Job = tuple[int, str]
+"""Organisation and id."""
+_FOUND = msgspec.json.Decoder(list[Item])
+_FOUND_COLUMN = 9
+
+
+def replacing(engine: Engine) -> set[Job]:
+    """Jobs that have begun to take the place of another import and are not over."""
+    orgs = [int(row[0]) for row in engine.read(lambda tx: tx.all("list_orgs", {}))]
+    return {(org, id) for org in orgs for id in _of_org(engine, org)}
+
+
+def _of_org(engine: Engine, org: int) -> list[str]:
+    found = []
+    for id, state, _ in engine.read(lambda tx: tx.all("open_import_jobs", {"org": org}), org):
+        row = engine.read(lambda tx, id=id: tx.one("read_import_job", {"org": org, "job": id}), org)  # type: ignore[misc]
+        items = [] if row is None else _FOUND.decode(row[_FOUND_COLUMN])
+        if state == "running" and any(item.state == "running" and item.replaces for item in items):
+            found.append(id)
+    return found
+
+
+def place_of(job: Job) -> str:
+    """Where the files of a job stand in a backup."""
+    return f"{UPLOADS}/{job[0]}/{job[1]}.tar"
+
+
+def pack(data: Path, job: Job, folder: Path) -> str | None:
+    """Write the files of a job to a backup; their SHA-256, or None when they are gone."""
+    given = data / UPLOADS / str(job[0]) / job[1]
+    if not given.is_dir():
+        return None
+    final = folder / place_of(job)
+    with writing(f"The backup in {folder}"):
+        make_folder(final.parent)
+        try:
+            with whole_file(final) as part, tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive:
+                for path in sorted(given.rglob("*")):
+                    if path.is_file() and not path.is_symlink():
+                        archive.add(path, path.relative_to(given).as_posix(), recursive=False)
+        except FileNotFoundError:
+            return None
+    return digest_of(final)
+
+
+def unpack_all(data: Path) -> None:
+    """Put the files of every such job back where it looks for them."""
+    for packed in sorted((data / UPLOADS).glob("*/*.tar")):
+        folder = packed.with_suffix("")
+        shutil.rmtree(folder, ignore_errors=True)
+        with writing(f"The data directory {data}"):
+            make_folder(folder)
+            try:
+                with tarfile.open(packed) as archive:
+                    for member in archive:
+                        _put(archive, member, folder)
+            except tarfile.TarError as error:
+                raise Unreadable("backup", packed.name, f"is no tar ({error}); use another backup") from error
+            sync_folder(folder)
+            packed.unlink()
+            sync_folder(packed.parent)
+
+
+def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    place = PurePosixPath(member.name)
+    content = archive.extractfile(member) if member.isreg() else None
+    if content is None or place.is_absolute() or ".." in place.parts:
+        raise Unreadable("backup", ascii(member.name[:80]), "is no file of an import; use another backup")
+    final = folder / place
+    make_folder(final.parent)
+    final.touch(0o600)
+    with content, final.open("wb") as written:
+        shutil.copyfileobj(content, written, CHUNK)
+    sync_file(final)
+    sync_folder(final.parent)
