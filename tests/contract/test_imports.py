@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.types import Message, Scope
 
 from backscroll.core.query import MessageQuery
 from contract.imports import NAME, PHONE, Importer, chat, packed
@@ -222,6 +223,59 @@ def test_files_are_kept_from_others_and_go_when_the_job_is_over(someone: Importe
     someone.work()
     assert someone.read(id)["state"] == "done"
     assert not folder.exists()
+
+
+def test_what_systems_leave_in_folders_is_no_part_of_what_was_given(someone: Importer) -> None:
+    id = someone.send((f"exports/{NAME}", chat()), (".DS_Store", b"x"), phone=PHONE, options=OPTIONS)
+    assert someone.spool.root_of(someone.world.org.no, id).name == "exports"
+    someone.work()
+    assert someone.read(id)["state"] == "done"
+
+
+def test_a_client_that_hangs_up_in_the_middle_goes_on_from_there(someone: Importer) -> None:
+    body = chat(200)
+    id = someone.create((NAME, len(body)), phone=PHONE, options=OPTIONS).json()["id"]
+    hang_up(someone, f"/api/imports/{id}/files/1", body[:1000])
+    head = someone.client.ask(f"/api/imports/{id}/files/1", "HEAD")
+    assert head.headers["upload-offset"] == "1000"
+    assert someone.patch(id, body[1000:], 1000).status_code == 204
+    someone.work()
+    assert someone.read(id)["report"]["new"] == 200
+
+
+def hang_up(someone: Importer, path: str, part: bytes) -> None:
+    """Send a part of a body that was announced to be longer, and leave."""
+    events: list[Message] = [
+        {"type": "http.request", "body": part, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return events.pop(0) if len(events) > 1 else events[0]
+
+    async def send(event: Message) -> None:
+        sent.append(event)
+
+    headers = {"authorization": f"Bearer {someone.client.secret}", "upload-offset": "0", "host": "archive.test"}
+    headers |= {"content-type": "application/offset+octet-stream", "transfer-encoding": "chunked"}
+    scope: Scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "PATCH",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("10.3.3.3", 5000),
+    }
+
+    async def call() -> None:
+        await someone.world.app(scope, receive, send)
+
+    someone.world.runner.run(call())
+    assert sent == []
 
 
 def test_bytes_that_vanished_end_the_job(someone: Importer) -> None:

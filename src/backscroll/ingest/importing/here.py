@@ -52,9 +52,8 @@ def import_here(
     given = {name: answer for name, answer in answers.items() if answer is not None}
     phone = given.pop("phone", None)
     new = NewJob(origin="cli", name=path.name, state="recognising", phone=phone, kind=kind, answers=given)
-    job, _ = hall.store.import_jobs.create(org.no, new)
-    worker = worked(hall, org, job.id, root=path, found=found, asks=False, watch=watch)
-    assert worker is not None, "nobody else knows the job yet"
+    job, lease = hall.store.import_jobs.create_taken(org.no, new)
+    worker = _work(hall, org, job.id, lease, root=path, found=found, asks=False, watch=watch)
     if len(worker.job.found) <= 1 and worker.errors:
         raise next(iter(worker.errors.values()))
     return worker
@@ -95,10 +94,12 @@ def worked(hall: Hall, org: Org, id: str, **more: Any) -> Worker | None:
 
     ``more`` are fields of ``Place``; ``stopping``, which says when to stop; and ``begin``, what to do but ``run``.
     """
+    lease = hall.store.import_jobs.take_turn(org.no, id)
+    return None if lease is None else _work(hall, org, id, lease, **more)
+
+
+def _work(hall: Hall, org: Org, id: str, lease: leases.Lease, **more: Any) -> Worker:
     jobs = hall.store.import_jobs
-    lease = jobs.take_turn(org.no, id)
-    if lease is None:
-        return None
     stopping, begin = more.pop("stopping", lambda: False), more.pop("begin", Worker.run)
     try:
         with kept(lambda: jobs.keep_turn(lease), "backscroll-import-lease") as ours:

@@ -66,7 +66,8 @@ class Spool:
     def root_of(self, org: int, job: str) -> Path:
         """What was given: the only file or folder, or the folder that several files were put in."""
         folder = self.folder(org, job)
-        entries = list(folder.iterdir()) if folder.is_dir() else []
+        # Hidden files are what systems leave in folders, and what a kind of import needs while it runs.
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
         return entries[0] if len(entries) == 1 else folder
 
     def path(self, org: int, job: str, name: str) -> Path:

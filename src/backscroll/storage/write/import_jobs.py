@@ -77,6 +77,18 @@ class ImportJobs:
 
         return self._engine.write(work, org)
 
+    def create_taken(self, org: int, new: NewJob) -> tuple[Job, leases.Lease]:
+        """Make a job whose turn the caller has from the beginning, so that no server looks at it before."""
+        id = f"{PREFIX}{secrets.token_hex(10)}"
+
+        def work(tx: Txn) -> tuple[Job, leases.Lease]:
+            tx.run("add_import_job", _new_row(new) | {"org": org, "job": id, "now": self._clock()})
+            lease = leases.take(tx, org, _lease(id), self._clock())
+            assert lease is not None, "nobody knows the job yet"
+            return _job(tx, org, id), lease
+
+        return self._engine.write(work, org)
+
     def find(self, org: int, id: str) -> Job:
         """``NotFound`` when the organisation has no such job."""
         return self._engine.read(lambda tx: _job(tx, org, id), org)
@@ -221,7 +233,7 @@ class ImportJobs:
 
     def take_turn(self, org: int, id: str) -> leases.Lease | None:
         """The right to work on a job, unless another process has it."""
-        return self._engine.write(lambda tx: leases.take(tx, org, f"import {id}", self._clock()), org)
+        return self._engine.write(lambda tx: leases.take(tx, org, _lease(id), self._clock()), org)
 
     def keep_turn(self, lease: leases.Lease) -> bool:
         """Show that this process is still at it; False when another took over."""
@@ -236,6 +248,10 @@ class ImportJobs:
         params = {"org": lease.org, "name": lease.name, "holder": lease.holder, "term": lease.term}
         with suppress(StorageError):
             self._engine.write(lambda tx: tx.run("drop_lease", params), lease.org)
+
+
+def _lease(id: str) -> str:
+    return f"import {id}"
 
 
 class _StateChanged(Exception):
