@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backscroll.core.model import Org
+from backscroll.storage.write.outbox import Health
 from contract.world import Client, Teller, World
 
 HOOK = "https://example.com/hook"
@@ -242,3 +243,21 @@ def test_periskope_names_the_field_that_cannot_be_used(
     answer = manager(world).ask("/v1/webhooks", "POST", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR"), answer.text
     assert list(answer.json()["fields"]) == [field]
+
+
+def test_what_needs_somebody_is_told_in_the_archives_health(world: World, phone: str) -> None:
+    client = manager(world)
+    hook = made(client, name="Till", types=["message.created"])
+    told = Teller(world.store.find_phone(world.org.no, phone))
+    world.tell(told.message("4915550001002@s.whatsapp.net", "M1", 1_741_856_400_000_000, "hello"))
+    lease = world.store.outbox.take_turn(world.org.no)
+    assert lease is not None
+    world.store.outbox.queue(lease)
+    failed = Health(hook["id"], failures=9, retry_at=0, succeeded_at=None, failed_at=1, error="the connection failed")
+    world.store.outbox.settle(lease, [], [failed])
+    world.store.outbox.park_old(lease, hook["id"], 2**62, "the connection failed")
+    problems = {one["code"]: one for one in client.json("/api/health")["problems"]}
+    assert "Till" in problems["webhook_failing"]["text"]
+    assert "the connection failed" in problems["webhook_failing"]["text"]
+    assert problems["webhook_parked"]["text"].startswith("1 event was given up")
+    assert client.json("/api/webhooks")["items"][0]["state"] == "failing"

@@ -27,7 +27,7 @@ from backscroll.jobs.webhooks import send_for
 from backscroll.outbound.addresses import Allowed
 from backscroll.outbound.posting import Poster
 from backscroll.storage.read.happenings import list_deliveries
-from backscroll.storage.store import Store
+from backscroll.storage.store import Store, open_store
 
 PATIENT = 600.0
 """Seconds that a busy machine may take for what takes a second."""
@@ -179,6 +179,19 @@ def test_a_receiver_that_hangs_delays_no_other(store: Store, org: Org, phone: Ph
             # No more than a few requests are open, however much waits.
             assert len(dead.requests) <= Pace().lanes
             dead.close()
+
+
+def test_of_two_processes_one_sends(
+    store: Store, org: Org, phone: Phone, tmp_path: Path, database_url: str | None
+) -> None:
+    other = open_store(database_url, tmp_path)
+    with receiving() as receiver:
+        webhook, _ = hook(store, org, receiver.url, types=("message.created",))
+        with sending(store, org, outside()), sending(other, org, outside()):
+            say(store, org, phone, chats=10, each=5)
+            until(store, webhook)
+        assert len(receiver.requests) == 50
+    other.close()
 
 
 def test_a_dead_receiver_is_asked_less_and_less_and_gets_all_when_it_is_back(

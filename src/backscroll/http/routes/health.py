@@ -18,11 +18,14 @@ from backscroll.http.routes.tokens import NO_STORE, manager
 from backscroll.ingest.source_state import Problem, SourceState
 from backscroll.storage.files.opening import sqlite_file
 from backscroll.storage.read.health import MAX_COUNTED, ArchiveHealth, health_of
+from backscroll.storage.store import Store
 from backscroll.storage.transfer.check.last import LastCheck, last_check
 
 LITTLE_SPACE = 2 * 2**30
 """Bytes; and less than one twentieth of the disk."""
 _DAY = 86_400_000_000
+_DEAD_AFTER = _DAY // 24
+"""A receiver of webhooks that fails for so long needs somebody."""
 _CUT_AFTER = _DAY
 """An import that has been running for so long was cut, for all that is known here."""
 
@@ -63,6 +66,7 @@ def _health(app: AppState, access: Access) -> bytes:
         *_findings(checked, access.org.no),
         *_imports(found, now),
         *_sources(sources),
+        *_webhooks(store, access.org.no, now),
         *_quarantine(found),
         *_index(found),
     ]
@@ -129,6 +133,27 @@ def _sources(sources: list[SourceState]) -> Iterator[Problem]:
                 text=f"Source {standing.source.kind}{of}: {problem.text}",
                 remedy=problem.remedy,
                 at=problem.at,
+            )
+
+
+def _webhooks(store: Store, org: int, now: int) -> Iterator[Problem]:
+    for webhook in store.webhooks.of(org):
+        named = f"{webhook.name} ({webhook.id})" if webhook.name else webhook.id
+        since = webhook.failing_since
+        if webhook.enabled and since is not None and now - since > _DEAD_AFTER:
+            yield Problem(
+                code="webhook_failing",
+                text=f"Webhook {named} has taken nothing for a while: {webhook.last_error}.",
+                remedy="See to the receiver; what waits is sent as soon as it answers. "
+                f"Its deliveries: backscroll webhook deliveries {webhook.id}",
+                at=since,
+            )
+        parked = store.outbox.counts(org, webhook.id).parked
+        if parked:
+            yield Problem(
+                code="webhook_parked",
+                text=f"{parked:,} event{' was' if parked == 1 else 's were'} given up for webhook {named}.",
+                remedy=f"Send them again: backscroll webhook redeliver {webhook.id} --parked",
             )
 
 
