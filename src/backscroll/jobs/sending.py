@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import random
 import secrets as randomness
 import threading
@@ -119,6 +120,8 @@ class EndpointSender:
         self._done = done
         self._poster = outside.poster()
         self._busy: set[Lane] = set()
+        self._lanes: queue.SimpleQueue[Lane | None] = queue.SimpleQueue()
+        self._threads = 0
         self._stopping = False
         self.webhook = webhook
         self.failures = webhook.failures
@@ -143,8 +146,11 @@ class EndpointSender:
             if lane not in self._busy and room:
                 room -= 1
                 self._busy.add(lane)
-                # No pool: at the end of the program Python would wait for its threads, and so for slow receivers.
-                threading.Thread(target=self._run, args=(lane,), name=f"backscroll-{webhook.id}", daemon=True).start()
+                self._lanes.put(lane)
+        while self._threads < min(len(self._busy), self._pace.lanes):
+            # No pool: at the end of the program Python would wait for its threads, and so for slow receivers.
+            threading.Thread(target=self._work, name=f"backscroll-{webhook.id}", daemon=True).start()
+            self._threads += 1
 
     def settled(self, lane: Lane) -> None:
         """What became of a lane's events is written: it may be taken up again."""
@@ -167,12 +173,18 @@ class EndpointSender:
     def stop(self) -> None:
         """Begin nothing more."""
         self._stopping = True
+        for _ in range(self._threads):
+            self._lanes.put(None)
 
     def close(self) -> None:
         """Close all connections; only when it is idle."""
         self._poster.close()
 
     # ------------------------------------------------------------------ in threads of its own
+
+    def _work(self) -> None:
+        while (lane := self._lanes.get()) is not None:
+            self._run(lane)
 
     def _run(self, lane: Lane) -> None:
         outcomes: list[Outcome] = []
@@ -193,6 +205,9 @@ class EndpointSender:
         queued = self._store.outbox.next_in_lane(self._org.no, self.webhook.id, lane, self._pace.run)
         webhook, keys = self._store.webhooks.open(self.webhook.id)
         access = Access(org=self._org, phones=self._store.list_phones(self._org.no))
+        if not queued:
+            # What waits here lacks its event: a damage that `check` names.
+            return time.time_ns() // 1000 + MINUTE
         end = time.monotonic() + self._pace.run_seconds
         for one in queued:
             if self._stopping or (outcomes and time.monotonic() > end):
@@ -211,8 +226,7 @@ class EndpointSender:
         if happened is None:
             gone = "what it was about is no longer in the archive"
             return _outcome(one, DROPPED, one.attempts, one.first_at, now, error=gone), 0
-        body = body_of(happened, webhook, access, self._outside.links)
-        posted = self._poster.post(webhook.url, _headers(keys, one.id, one.event.no, body, attempts), body)
+        posted = self._post(happened, webhook, keys, access, attempts)
         now = time.time_ns() // 1000
         if posted.error is None:
             return _outcome(one, DELIVERED, attempts, first_at, now, posted), 0
@@ -221,6 +235,16 @@ class EndpointSender:
             return _outcome(one, PARKED, attempts, first_at, now, posted), 0
         asked = now + (posted.retry_after or 0) * SECOND
         return _outcome(one, WAITING, attempts, first_at, now, posted), max(again_at, asked)
+
+    def _post(self, happened: Happened, webhook: Webhook, keys: Secrets, access: Access, attempt: int) -> Posted:
+        """One attempt. What cannot be made into a request counts as one that failed, and is parked in the end."""
+        try:
+            body = body_of(happened, webhook, access, self._outside.links)
+            headers = _headers(keys, happened.id, happened.event.no, body, attempt)
+        except Exception as error:
+            log.error("webhook %s: event %s: %s", webhook.id, happened.id, story_of(error))
+            return Posted(None, "the event could not be made into a request; see the server's log")
+        return self._poster.post(webhook.url, headers, body)
 
 
 def _outcome(
