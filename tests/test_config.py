@@ -172,6 +172,7 @@ def test_an_unknown_variable_is_refused_as_it_is_in_the_file(variable: str, sugg
         "BACKSCROLL_CONFIG",
         "BACKSCROLL_PERISKOPE_TOKEN",
         "BACKSCROLL_BACKUP_KEY",
+        "BACKSCROLL_BACKUP_PASSWORD",
         "BACKSCROLL_EVOLUTION_DATABASE",
         "BACKSCROLL_PUBLISHED_PORT",
         "BACKSCROLL_SERVICE_HOST",

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from iphone_files import BUSINESS, ChatStorage, backup, blob, contacts
+from iphone_files import BUSINESS, PASSWORD, ChatStorage, backup, blob, contacts, sealed_backup
 
 from backscroll.cli.main import main as cli
-from backscroll.core.errors import Question, Unreadable
+from backscroll.core.errors import BadField, Question, Unreadable
 from backscroll.core.model import Org
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.ios import database
-from backscroll.ingest.databases.iphone import import_ios
+from backscroll.ingest.databases.iphone import import_ios, place_of
 from backscroll.ingest.databases.taking import Taken
-from backscroll.ingest.importing.registry import recognise
+from backscroll.ingest.importing.kind import Plan, Task
+from backscroll.ingest.importing.registry import kind_of, recognise
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from export_desk import BEN, NINE, Desk, jpeg
@@ -37,7 +38,8 @@ def desk(store: Store, org: Org, tmp_path: Path) -> Desk:
 
 
 def take(desk: Desk, path: Path, **options: Any) -> Taken:
-    taken = import_ios(desk.store, desk.media, desk.org.no, path, **{"max_media_bytes": 1 << 20} | options)
+    usual: dict[str, Any] = {"scratch": desk.media.root.parent / "scratch", "max_media_bytes": 1 << 20}
+    taken = import_ios(desk.store, desk.media, desk.org.no, path, **usual | options)
     assert list(desk.store.check()) == []
     return taken
 
@@ -55,16 +57,23 @@ def talk(path: Path, to: str | None = MARA) -> ChatStorage:
     return file
 
 
-def phone_of(tmp_path: Path, **options: Any) -> Path:
-    """A backup with names and the picture."""
+def files_of(tmp_path: Path) -> dict[str, bytes]:
+    """What a phone keeps: messages, names, the picture."""
     book = contacts(tmp_path / "book")
     book.row("ZWAADDRESSBOOKCONTACT", ZFULLNAME="Ben Bean", ZWHATSAPPID=BEN)
-    files = {
+    return {
         "ChatStorage.sqlite": talk(tmp_path / "chats").done().read_bytes(),
         "ContactsV2.sqlite": book.done().read_bytes(),
         f"Message/{PICTURE}": jpeg(),
     }
-    return backup(tmp_path / "phones" / "0000-backup", files, **options)
+
+
+def phone_of(tmp_path: Path, **options: Any) -> Path:
+    return backup(tmp_path / "phones" / "0000-backup", files_of(tmp_path), **options)
+
+
+def sealed_phone(tmp_path: Path) -> Path:
+    return sealed_backup(tmp_path / "phones" / "0000-sealed", files_of(tmp_path))
 
 
 @pytest.mark.parametrize("domain", [None, BUSINESS])
@@ -142,11 +151,74 @@ def test_files_may_lie_elsewhere(desk: Desk, tmp_path: Path) -> None:
     assert take(desk, path, folder=tmp_path / "phone").files == 1
 
 
-def test_an_encrypted_backup_is_named_as_such(desk: Desk, tmp_path: Path) -> None:
-    path = backup(tmp_path / "phone", {"ChatStorage.sqlite": bytes(range(256)) * 16})
-    with pytest.raises(Unreadable, match="this backup is encrypted"):
+def test_an_encrypted_backup_opens_with_its_password(desk: Desk, tmp_path: Path) -> None:
+    path = sealed_phone(tmp_path)
+    with pytest.raises(Question, match="is encrypted") as asked:
         take(desk, path)
+    assert asked.value.name == "password"
+    with pytest.raises(BadField, match="does not open this backup"):
+        take(desk, path, password="wrong")
     assert desk.store.list_imports(desk.org.no) == []
+    taken = take(desk, path, password=PASSWORD)
+    assert (taken.messages, taken.files, taken.files_missing) == (4, 1, 0)
+    assert desk.said(BEN) == ["Hello Ben", "Hello Mara", "How is the plot?", "Wet"]
+    assert desk.shown()[1].sender_name == "Ben Bean"
+    media = desk.shown()[3].message.details.media
+    assert media is not None
+    assert (media.size, media.mimetype) == (len(jpeg()), "image/jpeg")
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert PASSWORD not in repr(desk.store.list_imports(desk.org.no))
+
+
+@pytest.mark.parametrize("missing", ["Manifest.plist", "Manifest.db"])
+def test_an_encrypted_backup_without_its_keys_or_list_is_refused(desk: Desk, tmp_path: Path, missing: str) -> None:
+    path = sealed_phone(tmp_path)
+    (path / missing).unlink()
+    with pytest.raises(Unreadable, match="copy the whole folder"):
+        take(desk, path, password=PASSWORD)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "list"])
+def test_a_damaged_encrypted_backup_is_refused(desk: Desk, tmp_path: Path, damage: str) -> None:
+    path = sealed_phone(tmp_path)
+    place = place_of(path)
+    assert place is not None
+    file = path / "Manifest.db" if damage == "list" else place.chats
+    content = file.read_bytes()
+    file.write_bytes(content[:-5] if damage == "cut" else bytes(32) + content[32:])
+    with pytest.raises(Unreadable):
+        take(desk, path, password=PASSWORD)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_cut_file_of_an_encrypted_backup_costs_no_message(desk: Desk, tmp_path: Path) -> None:
+    path = sealed_phone(tmp_path)
+    place = place_of(path)
+    assert place is not None
+    picture = place.find(f"Message/{PICTURE}")
+    assert picture is not None
+    picture.write_bytes(picture.read_bytes()[:-3])
+    taken = take(desk, path, password=PASSWORD)
+    assert (taken.messages, taken.files, taken.files_missing) == (4, 0, 1)
+
+
+def test_the_password_is_asked_for_and_a_wrong_one_again(store: Store, org: Org, tmp_path: Path) -> None:
+    path = sealed_phone(tmp_path)
+    (found,) = recognise(path)
+    media = MediaStore(tmp_path / "archive" / "media", bytes(32))
+
+    def plan(**answers: str) -> Plan:
+        task = Task(store=store, media=media, org=org, found=found, answers=answers, asks=True, max_media_bytes=1)
+        return kind_of("ios").plan(task)
+
+    (asked,) = plan().questions
+    assert (asked.name, asked.type, asked.evidence) == ("password", "secret", ())
+    (again,) = plan(password="wrong").questions
+    assert (again.name, "does not open" in again.evidence[0]) == ("password", True)
+    ready = plan(password=PASSWORD)
+    assert (ready.questions, ready.decided, ready.preview.messages) == ((), {"phone": MARA}, 4)
+    assert ready.preview.samples[0].text == "Hello Ben"
+    assert PASSWORD not in repr(ready)
 
 
 def test_a_folder_without_whatsapp_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -192,8 +264,8 @@ def test_an_import_that_was_cut_goes_on(desk: Desk, tmp_path: Path, monkeypatch:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Callable[..., Result]:
-    def run(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, words, env={"BACKSCROLL_DATA": str(tmp_path / "archive")})
+    def run(*words: str, code: int = 0, env: dict[str, str] | None = None) -> Result:
+        result = CliRunner().invoke(cli, words, env={"BACKSCROLL_DATA": str(tmp_path / "archive")} | (env or {}))
         assert result.exit_code == code, result.output
         return result
 
@@ -211,6 +283,15 @@ def test_the_command_makes_the_phone_that_the_backup_names(command: Any, tmp_pat
     assert "4 messages read" in command("import", "ios", str(other), "--phone", NUMBER).stdout
 
 
+def test_the_command_takes_the_password_from_the_environment(command: Any, tmp_path: Path) -> None:
+    path = sealed_phone(tmp_path)
+    assert "--password" in command("import", "ios", str(path), code=2).stderr
+    told = command("import", "ios", str(path), env={"BACKSCROLL_BACKUP_PASSWORD": PASSWORD}).stdout
+    assert "4 messages read" in told
+    asked = command("import", str(path), code=2).stderr
+    assert "backscroll import ios BACKUP --password PASSWORD" in asked
+
+
 def test_the_bare_command_recognises_backups_also_in_the_folder_of_all(command: Any, tmp_path: Path) -> None:
     phone_of(tmp_path)
     shown = json.loads(command("import", str(tmp_path / "phones"), "--json").stdout)
@@ -226,5 +307,6 @@ def test_number_of_a_backup_is_asked(store: Store, org: Org, tmp_path: Path) -> 
             MediaStore(tmp_path / "media", bytes(32)),
             org.no,
             talk(tmp_path / "ChatStorage.sqlite", to=None).done(),
+            scratch=tmp_path / "scratch",
             max_media_bytes=1,
         )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 KEY_VARIABLE = "BACKSCROLL_BACKUP_KEY"
+PASSWORD_VARIABLE = "BACKSCROLL_BACKUP_PASSWORD"  # noqa: S105 - the name of a variable
 EVOLUTION_VARIABLE = "BACKSCROLL_EVOLUTION_DATABASE"
 SCRATCH = ".scratch"
 """Folder of the data directory where backups are decrypted."""
@@ -101,15 +102,24 @@ def import_msgstore(
 @click.command("ios")
 @click.argument("path", metavar="BACKUP|CHATSTORAGE", type=click.Path(exists=True, path_type=Path))
 @click.option("--phone", metavar="NUMBER", help="The own number, where the backup does not tell it.")
+@click.option(
+    "--password", metavar="TEXT", help=f"Of an encrypted backup; better in {PASSWORD_VARIABLE} or when asked."
+)
 @click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="Where files are; BACKUP, or beside CHATSTORAGE.")
 @org_option
 @json_option
 @shared_options
 @click.pass_context
 def import_ios(
-    ctx: click.Context, path: Path, phone: str | None, media: Path | None, org: str | None, as_json: bool
+    ctx: click.Context,
+    path: Path,
+    phone: str | None,
+    password: str | None,
+    media: Path | None,
+    org: str | None,
+    as_json: bool,
 ) -> None:
-    """Import a backup of an iPhone (unencrypted, as Finder and iTunes make it), or WhatsApp's ChatStorage.sqlite.
+    """Import a backup of an iPhone as Finder and iTunes make it, also encrypted, or WhatsApp's ChatStorage.sqlite.
 
     BACKUP is the folder with Manifest.db. Names, hidden ids, calls and files are found in it, or beside CHATSTORAGE.
     The phone is made when it is new. An import that was cut goes on.
@@ -130,7 +140,9 @@ def import_ios(
             owner.no,
             path,
             phone=phone,
+            password=password or os.environ.get(PASSWORD_VARIABLE) or _asked_for_password(path),
             folder=media,
+            scratch=scratch_of(archive),
             max_media_bytes=settings.max_media_bytes,
             progress=report,
         )
@@ -311,6 +323,17 @@ def _asked_for_key(path: Path) -> str | None:
             return None
     typed: str = click.prompt("Key of the backup (64 digits, or a key file)", hide_input=True, err=True)
     return typed.strip() or None
+
+
+def _asked_for_password(path: Path) -> str | None:
+    """The password, typed where nobody sees it; None where nobody can be asked, or none is needed."""
+    from backscroll.ingest.databases.iphone import is_sealed, place_of
+
+    place = place_of(path)
+    if place is None or not is_sealed(place) or not sys.stdin.isatty():
+        return None
+    typed: str = click.prompt("Password of the backup", hide_input=True, err=True)
+    return typed or None
 
 
 DATABASES = (import_msgstore, import_ios, import_wacli, import_whatsapp_mcp, import_evolution, import_waha)

@@ -6,21 +6,27 @@ In such a folder each file lies under the SHA-1 of its domain and path, and that
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
-from backscroll.core.errors import Unreadable
+from backscroll.core.errors import Question, Unreadable
 from backscroll.core.imports import NewImport
 from backscroll.ingest import imports
+from backscroll.ingest.connectors.foreign.sqlite import ForeignFile
+from backscroll.ingest.connectors.foreign.sqlite import opened as open_foreign
 from backscroll.ingest.connectors.ios import database
-from backscroll.ingest.connectors.ios.database import Files
+from backscroll.ingest.connectors.ios.database import IPHONE, Files
+from backscroll.ingest.connectors.ios.encryption import MAX_PLIST, Keys, decrypt, unlock
 from backscroll.ingest.databases.local_files import LocalFiles
+from backscroll.ingest.databases.scratch import check_space, new_file, scratch_folder
 from backscroll.ingest.databases.taking import Progress, Taken, importing, take
+from backscroll.storage.files.durable_files import writing
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -31,6 +37,9 @@ DOMAINS = (
     "AppDomainGroup-group.net.whatsapp.WhatsAppSMB.shared",
 )
 """WhatsApp and WhatsApp Business."""
+MANIFEST = "Manifest.db"
+PASSWORD_HINT = "backscroll import ios BACKUP --password PASSWORD"  # noqa: S105 - a command to show
+_MANIFESTS = (MANIFEST, "Manifest.plist", "Manifest.mbdb")
 _SQLITE = b"SQLite format 3\0"
 _LOG = "-wal"
 
@@ -70,6 +79,8 @@ def place_of(path: Path) -> Place | None:
         return Place(chats=path, folder=path.parent.parent if is_below else path.parent, domain=domain)
     if (plain := path / CHATS).is_file():
         return Place(chats=plain, folder=path)
+    if not any((path / name).is_file() for name in _MANIFESTS):
+        return None
     for domain in DOMAINS:
         place = Place(chats=path, folder=path, domain=domain)
         if (chats := place.find(CHATS)) is not None:
@@ -77,43 +88,131 @@ def place_of(path: Path) -> Place | None:
     return None
 
 
-def check(place: Place) -> None:
-    """``Unreadable`` for an encrypted backup."""
+def is_sealed(place: Place) -> bool:
+    """Whether it is an encrypted backup."""
     with place.chats.open("rb") as file:
-        is_plain = file.read(len(_SQLITE)) == _SQLITE
-    if place.domain is not None and not is_plain:
-        problem = (
-            "this backup is encrypted, which Backscroll does not read: turn off 'Encrypt local backup' in Finder or "
-            "iTunes and back the phone up again, or decrypt it with another tool and name ChatStorage.sqlite"
-        )
-        raise Unreadable("iPhone backup", place.folder.name, problem)
+        return place.domain is not None and file.read(len(_SQLITE)) != _SQLITE
+
+
+class _Sealed(Struct, frozen=True):
+    """The keys of an encrypted backup, and its list of files."""
+
+    keys: Keys
+    manifest: ForeignFile
+
+    def key_of(self, hashed: str) -> bytes | None:
+        """The key of a file by its name in the backup."""
+        row = next(self.manifest.rows("SELECT file FROM Files WHERE fileID = ? LIMIT 1", hashed), None)
+        return self.keys.of_file(row[0]) if row is not None else None
+
+
+class Opened(Struct, frozen=True):
+    """The databases under their own names, for as long as they are needed."""
+
+    files: Files
+    place: Place
+    scratch: Path
+    sealed: _Sealed | None = None
+
+    def media(self, media: MediaStore, org: int, folder: Path | None, max_bytes: int) -> LocalFiles:
+        """The files of messages: those of the backup, or of ``folder``, which may be WhatsApp's own or its Message."""
+        if folder is not None:
+            return LocalFiles(media, org, folder, max_bytes, lambda path: [f"Message/{path}", path])
+        root, candidates = self.place.folder, self.place.media_candidates
+        if self.sealed is None:
+            return LocalFiles(media, org, root, max_bytes, candidates)
+        return _SealedFiles(media, org, root, max_bytes, candidates, sealed=self.sealed, scratch=self.scratch)
+
+
+class _SealedFiles(LocalFiles):
+    """Files of an encrypted backup, decrypted one at a time."""
+
+    def __init__(self, *given: Any, sealed: _Sealed, scratch: Path) -> None:
+        super().__init__(*given)
+        self._sealed = sealed
+        self._scratch = scratch
+
+    def _opened(self, path: str) -> io.BufferedReader | io.BufferedRandom | None:
+        source, key = super()._opened(path), self._sealed.key_of(path.rpartition("/")[2])
+        if source is None:
+            return None
+        with source:
+            if key is None:
+                return None
+            plain = tempfile.TemporaryFile(dir=self._scratch)  # noqa: SIM115 - the caller closes it
+            try:
+                with writing("a decrypted file"):
+                    decrypt(source, key, plain.write)
+                    plain.seek(0)
+            except Unreadable:
+                plain.close()
+                return None
+        return plain
 
 
 @contextmanager
-def files_of(place: Place) -> Iterator[Files]:
-    """The databases under their own names. In a backup their logs lie elsewhere, so links stand in for them."""
-    check(place)
+def opened(place: Place, password: str | None, scratch: Path) -> Iterator[Opened]:
+    """The databases of a phone. Those of an encrypted backup are decrypted in the folder ``scratch``.
+
+    ``Question`` where a password is needed, ``BadField`` for a wrong one.
+    """
+    if is_sealed(place):
+        with _unsealed(place, password, scratch) as backup:
+            yield backup
+        return
     found = {name: place.find(name) for name in (CONTACTS, NUMBERS, CALLS)}
     if place.domain is None:
-        yield Files(place.chats, *found.values())
+        yield Opened(Files(place.chats, *found.values()), place, scratch)
         return
     with tempfile.TemporaryDirectory(prefix="backscroll-import-") as folder:
-        linked: dict[str, Path] = {}
-        for name, path in ({CHATS: place.chats} | found).items():
-            if path is None:
-                continue
-            linked[name] = Path(folder) / name
-            linked[name].symlink_to(path.resolve())
-            if (log := place.find(name + _LOG)) is not None:
-                (Path(folder) / (name + _LOG)).symlink_to(log.resolve())
-        yield Files(linked[CHATS], *(linked.get(name) for name in (CONTACTS, NUMBERS, CALLS)))
+        yield Opened(_linked(place, Path(folder)), place, scratch)
 
 
-def media_of(place: Place, media: MediaStore, org: int, folder: Path | None, max_bytes: int) -> LocalFiles:
-    """The files of messages: those of the backup, or of ``folder``, which may be WhatsApp's own or its Message."""
-    if folder is None:
-        return LocalFiles(media, org, place.folder, max_bytes, place.media_candidates)
-    return LocalFiles(media, org, folder, max_bytes, lambda path: [f"Message/{path}", path])
+def _linked(place: Place, folder: Path) -> Files:
+    """In a backup a database and its log have names that do not fit together, so links stand in for them."""
+    for name in (CHATS, CONTACTS, NUMBERS, CALLS):
+        for part in (name, name + _LOG):
+            if (path := place.find(part)) is not None:
+                (folder / part).symlink_to(path.resolve())
+    return _named(folder)
+
+
+def _named(folder: Path) -> Files:
+    there = {name: path if (path := folder / name).exists() else None for name in (CONTACTS, NUMBERS, CALLS)}
+    return Files(folder / CHATS, *there.values())
+
+
+@contextmanager
+def _unsealed(place: Place, password: str | None, scratch: Path) -> Iterator[Opened]:
+    if not password:
+        question = f"The backup {place.folder.name} is encrypted. With which password? (It is Finder's or iTunes's.)"
+        raise Question(question, PASSWORD_HINT, name="password")
+    keys = unlock(_plist(place.folder), password)
+    with scratch_folder(scratch) as folder, ExitStack() as stack:
+        _decrypted(place.folder / MANIFEST, keys.manifest, folder / MANIFEST)
+        manifest = stack.enter_context(open_foreign(folder / MANIFEST, IPHONE, MANIFEST))
+        if not {"fileID", "file"}.issubset(manifest.columns("Files")):
+            raise manifest.unreadable("this is no list of files; copy the backup again")
+        sealed = _Sealed(keys, manifest)
+        for name in (CHATS, CONTACTS, NUMBERS, CALLS):
+            for part in (name, name + _LOG):
+                if (path := place.find(part)) is not None and (key := sealed.key_of(path.name)) is not None:
+                    _decrypted(path, key, folder / part)
+        yield Opened(_named(folder), place, folder, sealed)
+
+
+def _plist(folder: Path) -> bytes:
+    path = folder / "Manifest.plist"
+    if not path.is_file() or path.stat().st_size > MAX_PLIST or not (folder / MANIFEST).is_file():
+        problem = "it is encrypted, and has no Manifest.plist or Manifest.db; copy the whole folder"
+        raise Unreadable("iPhone backup", folder.name, problem)
+    return path.read_bytes()
+
+
+def _decrypted(path: Path, key: bytes, target: Path) -> None:
+    check_space(target.parent, path.stat().st_size)
+    with path.open("rb") as source, new_file(target) as write:
+        decrypt(source, key, write)
 
 
 def source_of(place: Place, phone: str, folder: Path | None) -> NewImport:
@@ -129,29 +228,32 @@ def import_ios(
     path: Path,
     *,
     phone: str | None = None,
+    password: str | None = None,
     folder: Path | None = None,
+    scratch: Path,
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
 ) -> Taken:
-    """Take in a backup, or the files of the app itself.
+    """Take in a backup, or the files of the app itself. ``scratch`` is where an encrypted one is decrypted.
 
-    Raises ``Question`` where the own number must be told, ``Unreadable`` for what is no backup or an encrypted one.
+    Raises ``Question`` where number or password must be told, ``BadField`` for a wrong one, ``Unreadable`` for what is
+    no backup.
     """
     place = place_of(path)
     if place is None:
         problem = f"there is no WhatsApp in it; name the backup's folder (with Manifest.db) or {CHATS}"
         raise Unreadable("iPhone backup", path.name, problem)
-    with files_of(place) as files:
-        found = database.look(files, phone)
+    with opened(place, password, scratch) as backup:
+        found = database.look(backup.files, phone)
         with importing(store, org, source_of(place, found.phone, folder)) as (entry, telling, taken):
             return take(
                 telling,
                 org,
                 KIND,
                 entry.id,
-                lambda after, on_skip: database.read(files, phone=found.phone, after=after, on_skip=on_skip),
+                lambda after, on_skip: database.read(backup.files, phone=found.phone, after=after, on_skip=on_skip),
                 taken,
                 whole=found.rows,
-                files=media_of(place, media, org, folder, max_media_bytes),
+                files=backup.media(media, org, folder, max_media_bytes),
                 progress=progress,
             )

@@ -59,7 +59,7 @@ class LocalFiles:
         )
         return MediaHeld(target=file.target, media=held), None
 
-    def _wrong(self, source: io.BufferedReader, file: LocalFile) -> str | None:
+    def _wrong(self, source: io.BufferedReader | io.BufferedRandom, file: LocalFile) -> str | None:
         """Whether it is another file than the one that was sent, where WhatsApp tells its hash."""
         if file.media.sha256 is None:
             return None
@@ -69,7 +69,7 @@ class LocalFiles:
         return None
 
     @contextmanager
-    def _found(self, file: LocalFile) -> Iterator[io.BufferedReader | None]:
+    def _found(self, file: LocalFile) -> Iterator[io.BufferedReader | io.BufferedRandom | None]:
         for candidate in (place for path in (file.path, *file.also) for place in self._candidates(path)):
             opened = self._opened(candidate)
             if opened is not None:
@@ -78,7 +78,7 @@ class LocalFiles:
                 return
         yield None
 
-    def _opened(self, path: str) -> io.BufferedReader | None:
+    def _opened(self, path: str) -> io.BufferedReader | io.BufferedRandom | None:
         parts = path.replace("\\", "/").split("/")
         if any(part in ("", ".", "..") for part in parts):
             return None

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from backscroll.core.errors import BadField, Question, StorageFull
+from backscroll.core.errors import BadField, Question
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Phone
 from backscroll.ingest import imports
@@ -26,18 +22,14 @@ from backscroll.ingest.connectors.msgstore.encryption import (
     read_key,
 )
 from backscroll.ingest.databases.local_files import LocalFiles
+from backscroll.ingest.databases.scratch import check_space, new_file, scratch_folder
 from backscroll.ingest.databases.taking import Progress, Taken, importing, take
-from backscroll.storage.files.durable_files import make_folder, writing
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
 KIND = "msgstore"
 WHOLE_SCALE = 1000
 """Steps in which the progress of decrypting is told."""
-KEPT_FREE = 256 << 20
-"""Bytes of the disk that are left to the archive."""
-LEFTOVER_SECONDS = 24 * 60 * 60
-_PREFIX = "decrypted-"
 
 
 def import_msgstore(
@@ -111,14 +103,16 @@ def plain(
         scheme = header.scheme if header else "crypt15"
         question = f"{path.name} is encrypted ({scheme}). With which key?"
         raise Question(question, "--key, with the 64 digits or the path of the key file", name="key")
-    with _scratch_file(scratch) as (target, write):
-        decrypt(
-            path,
-            key,
-            write,
-            may_hold=lambda size: _check_space(scratch, size),
-            progress=lambda done, whole: progress(done * WHOLE_SCALE // max(whole, 1), WHOLE_SCALE),
-        )
+    with scratch_folder(scratch) as folder:
+        target = folder / "decrypted.db"
+        with new_file(target) as write:
+            decrypt(
+                path,
+                key,
+                write,
+                may_hold=lambda size: check_space(scratch, size),
+                progress=lambda done, whole: progress(done * WHOLE_SCALE // max(whole, 1), WHOLE_SCALE),
+            )
         yield target
 
 
@@ -149,41 +143,3 @@ def _check_number(header: Header, phone: Phone) -> None:
     ending = header.number_ends_in
     if ending and ending.isdigit() and not phone.number.endswith(ending):
         raise BadField("phone", phone.number, f"is not the number of this backup, which ends in {ending}")
-
-
-def _check_space(folder: Path, size: int) -> None:
-    left = max(0, shutil.disk_usage(folder).free - KEPT_FREE)
-    if size > left:
-        problem = f"The decrypted database takes {size >> 20} MiB, and {folder} has {left >> 20} MiB left"
-        raise StorageFull(f"{problem}: free some space")
-
-
-@contextmanager
-def _scratch_file(folder: Path) -> Iterator[tuple[Path, Callable[[bytes], object]]]:
-    """A file that nobody else may read, for as long as it is needed."""
-    with writing("the decrypted backup"):
-        make_folder(folder)
-        _sweep(folder)
-        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=".db", dir=folder)
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-
-            def write(piece: bytes) -> None:
-                with writing("the decrypted backup"):
-                    file.write(piece)
-                    file.flush()
-
-            yield path, write
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            with suppress(OSError):
-                path.with_name(path.name + suffix).unlink()
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a crash left behind more than a day ago."""
-    for leftover in folder.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
-                leftover.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from msgspec import structs
@@ -335,36 +335,49 @@ def _place(task: Task) -> iphone.Place:
     return place
 
 
+def _iphone(task: Task) -> AbstractContextManager[iphone.Opened]:
+    password = task.answers.get("password")
+    return iphone.opened(_place(task), str(password) if password else None, task.media.root.parent / SCRATCH)
+
+
 def _plan_iphone(task: Task) -> Plan:
     """See whether it can be read, and whose it is."""
     place, given = _place(task), task.answers.get("phone")
-    with iphone.files_of(place) as opened:
-        try:
-            found = ios.look(opened, str(given) if given else None)
-        except Question as question:
-            if not task.asks:
-                raise
-            asked = structs.replace(asked_of(question), candidates=_phones(task))
-            return Plan(source=iphone.source_of(place, "", None), preview=Preview(), questions=[asked])
-        pieces = ios.read(opened, phone=found.phone, on_skip=lambda row: None)
-        preview = _preview(pieces, found.rows, (user_part(found.phone),))
+    try:
+        with _iphone(task) as backup:
+            found = ios.look(backup.files, str(given) if given else None)
+            pieces = ios.read(backup.files, phone=found.phone, on_skip=lambda row: None)
+            preview = _preview(pieces, found.rows, (user_part(found.phone),))
+    except Question as question:
+        if not task.asks:
+            raise
+        is_password = question.name == "password"
+        asked = asked_of(question, type="secret") if is_password else asked_of(question)
+        asked = asked if is_password else structs.replace(asked, candidates=_phones(task))
+        return Plan(source=iphone.source_of(place, "", None), preview=Preview(), questions=[asked])
+    except BadField as error:
+        if not task.asks or error.field != "password":
+            raise
+        evidence = (str(error),)
+        again = Question("Which password opens it?", iphone.PASSWORD_HINT, name="password", evidence=evidence)
+        asked = asked_of(again, type="secret")
+        return Plan(source=iphone.source_of(place, "", None), preview=Preview(), questions=[asked])
     return Plan(source=iphone.source_of(place, found.phone, None), preview=preview, decided={"phone": found.phone})
 
 
 def _run_iphone(work: Work) -> Outcome:
     """Read all of it with the files of the backup."""
     task, phone = work.task, work.decided.get("phone")
-    place = _place(task)
-    with iphone.files_of(place) as opened:
+    with _iphone(task) as backup:
         taken = take(
             task.store,
             task.org.no,
             iphone.KIND,
             work.import_id,
-            lambda after, on_skip: ios.read(opened, phone=phone, after=after, on_skip=on_skip),
+            lambda after, on_skip: ios.read(backup.files, phone=phone, after=after, on_skip=on_skip),
             Taken(import_id=work.import_id, resumed=work.resumed),
-            whole=ios.look(opened, phone).rows,
-            files=iphone.media_of(place, task.media, task.org.no, None, task.max_media_bytes),
+            whole=ios.look(backup.files, phone).rows,
+            files=backup.media(task.media, task.org.no, None, task.max_media_bytes),
             progress=work.progress,
         )
     return _outcome(taken)
@@ -390,7 +403,8 @@ DATABASES: tuple[ImportKind, ...] = (
         plan=_plan_iphone,
         run=_run_iphone,
         told=_told,
-        options=("phone",),
+        options=("phone", "password"),
+        secrets=("password",),
     ),
     _kind_of_files("wacli", "archive of wacli", "wacli's wacli.db", wacli.looks_like),
     _kind_of_files(
