@@ -277,6 +277,16 @@ def test_the_command_tries_again_what_was_given_up(desk: Desk) -> None:
     assert (row["fetched"], row["given_up"]) == (1, 0)
 
 
+def test_one_process_at_a_time_works_the_queue_off(desk: Desk) -> None:
+    desk.gateway.files["/statics/media/a.jpeg"] = picture()
+    desk.ingestor.take(desk.add("gowa"), gowa("G1", "statics/media/a.jpeg"))
+    lease = desk.store.fetches.take_turn(desk.org.no)
+    assert lease is not None
+    assert desk.fetch() == (0, 0)
+    desk.store.fetches.end_turn(lease)
+    assert desk.fetch() == (1, 0)
+
+
 def test_why_a_file_is_missing_is_told_with_its_message(desk: Desk) -> None:
     desk.ingestor.take(desk.add("gowa"), gowa("G1", "statics/media/gone.jpeg"))
     desk.fetch()
@@ -295,6 +305,7 @@ def test_why_a_file_is_missing_is_told_with_its_message(desk: Desk) -> None:
         ("http://localhost:3000/api/files/a.jpg", "waha", "http://gateway:3000/api/files/a.jpg"),
         ("http://waha/api/files/a.jpg", "waha", "http://gateway:3000/api/files/a.jpg"),
         ("https://cdn.example.org/a.jpg", "waha", "https://cdn.example.org/a.jpg"),
+        ("http://minio:9000/evolution/a.jpg", "evolution", "http://minio:9000/evolution/a.jpg"),
         (f"{FILE_URL}1003", "cloud", "http://gateway:3000/base/1003"),
     ],
 )

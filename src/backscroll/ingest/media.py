@@ -35,6 +35,8 @@ MAX_TRIES = 12
 """Over about a day; then a file waits for ``backscroll media fetch --retry-failed``, an export or a backup."""
 _MAX_DESCRIPTION = 64 << 10
 _GRAPH = FILE_URL.rstrip("/")
+_OWN_FILES = ("gowa", "waha")
+"""They keep their files themselves, so an address of their own machine means them."""
 _METAS = (".fbsbx.com", ".facebook.com", ".whatsapp.net")
 """Where the Cloud API keeps files; its token opens them."""
 
@@ -199,7 +201,12 @@ def address_of(url: str, source: LiveSource | None) -> str:
         asked, known = httpx.URL(url), httpx.URL(base)
     except httpx.InvalidURL:
         raise NotFetched("the address is none") from None
-    if _is_near(asked.host) and origin_of(asked) != origin_of(known):
+    if (
+        source is not None
+        and source.kind in _OWN_FILES
+        and _is_near(asked.host)
+        and origin_of(asked) != origin_of(known)
+    ):
         return str(asked.copy_with(scheme=known.scheme, host=known.host, port=known.port))
     return url
 
