@@ -392,3 +392,8 @@ def _first(values: Sequence[Any]) -> Any:
         kind = type(known[0])
         return kind(**{f: _first([getattr(v, f) for v in known]) for f in kind.__struct_fields__})
     return known[0]
+
+
+def kept_beside(observations: Sequence[Observation], annotations: Annotations) -> bool:
+    """Whether observations are kept beside the row, because the row alone would not tell them."""
+    return len(observations) > 1 or (bool(observations) and any(a.kind in ALTERING for a in annotations.values()))

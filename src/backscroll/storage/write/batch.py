@@ -17,7 +17,6 @@ from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.resolve import (
-    ALTERING,
     Annotation,
     AnnotationKey,
     Annotations,
@@ -26,6 +25,7 @@ from backscroll.storage.records.resolve import (
     annotation_told_by,
     decode_told,
     encode_told,
+    kept_beside,
     observation,
     prune,
     put_latest,
@@ -481,7 +481,7 @@ class Writer:
     ) -> None:
         """Make the archive hold exactly this about an id."""
         resolved = self._resolve(phone, chat, observations, annotations)
-        observed = _kept_beside(observations, annotations)
+        observed = kept_beside(observations, annotations)
         pairs, left = self._paired(chat, resolved, known.rows)
         if observations and not observed:
             # Who told it must stand somewhere.
@@ -506,7 +506,7 @@ class Writer:
             observations = prune(known.observations)
             resolved = self._resolve(phone, chat, observations, known.annotations)
             told_by_imports = any(kept.told != LIVE for kept in known.kept)
-            observed = told_by_imports or _kept_beside(observations, known.annotations)
+            observed = told_by_imports or kept_beside(observations, known.annotations)
             pairs, _ = self._paired(chat, resolved, known.rows)
             found[id] = [self.message_writer.row_for(phone, chat, id, m, row, observed) for m, row in pairs]
         return found
@@ -587,11 +587,6 @@ class Writer:
                     left.remove(row)
                     found[message.sender] = row
         return [(message, found.get(message.sender)) for message in resolved], left
-
-
-def _kept_beside(observations: Sequence[Observation], annotations: Annotations) -> bool:
-    """Whether observations are kept beside the row, because the row alone would not tell them."""
-    return len(observations) > 1 or (bool(observations) and any(a.kind in ALTERING for a in annotations.values()))
 
 
 def _marks(observations: Iterable[Observation]) -> list[tuple[int, str, str, Tellers]]:
