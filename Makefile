@@ -104,8 +104,8 @@ lock:  ## Bring the lock files up to pyproject.toml (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo 'make lock: needs uv (pip install uv), or name it with make lock UV=…' >&2; exit 1; }
 	@$(LOCK) --all-extras --output-file requirements-dev.lock $(ARGS)
 	@sed '/--hash/d; s/ \\$$//' requirements-dev.lock > .venv/constraints.txt
-	@$(LOCK) --extra build --no-annotate --constraint .venv/constraints.txt --output-file requirements.lock
-	@$(LOCK) --extra build --extra mcp --no-annotate --constraint .venv/constraints.txt --output-file requirements-mcp.lock
+	@$(LOCK) --extra build --extra s3 --no-annotate --constraint .venv/constraints.txt --output-file requirements.lock
+	@$(LOCK) --extra build --extra s3 --extra mcp --no-annotate --constraint .venv/constraints.txt --output-file requirements-mcp.lock
 	@$(LOCK) --extra linked --no-annotate --constraint .venv/constraints.txt --output-file requirements-linked.lock
 
 .PHONY: clean
