@@ -30,6 +30,7 @@ SCREENS: dict[str, tuple[str, tuple[str, ...]]] = {
     "contacts": ("/read/contacts", ()),
     "contact": (f"/read/contacts/{quote(shown(PEOPLE['Oma Ruth']), safe='')}", ()),
     "sources": ("/read/sources", ()),
+    "imports": ("/read/imports", ()),
     "settings": ("/read/manage", ()),
     "exports": ("/read/manage/exports", ()),
     "health": ("/read/manage/health", ()),

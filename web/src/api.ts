@@ -57,7 +57,7 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, body.code ?? "ERROR", body.message ?? response.statusText, body.field ?? null);
 }
 
-async function ask(path: string, init: RequestInit): Promise<Response> {
+export async function ask(path: string, init: RequestInit): Promise<Response> {
   const response = await send(path, init);
   if (response.ok) return response;
   const error = await refusal(response);
@@ -97,6 +97,9 @@ export async function remove(path: string): Promise<void> {
 export function mayDo(scope: string): boolean {
   return session.value?.token.scopes.includes(scope) ?? false;
 }
+
+/** Whether the token may import: an import reaches contacts and chats of the whole organisation. */
+export const mayImport = (): boolean => mayDo("write") && session.value?.token.phones === null;
 
 /** Whether the token may manage the whole organisation: one that is bound to phones may not. */
 export const manages = (): boolean => mayDo("admin") && session.value?.token.phones === null;

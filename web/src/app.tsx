@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { openSession, session } from "./api.ts";
+import { mayImport, openSession, session } from "./api.ts";
+import { isOver, watchDrops } from "./drop.ts";
 import { connected, onChange, startEvents, stopEvents } from "./events.ts";
 import { useKeys } from "./keys.ts";
 import { ChatList, QuickSwitch } from "./lists/chats.tsx";
@@ -23,6 +24,7 @@ const screens = {
   media: later<Screen>(() => import("./lists/gallery.tsx").then((module) => module.GalleryScreen)),
   contacts: later<Screen>(() => import("./lists/contacts.tsx").then((module) => module.ContactsScreen)),
   sources: later<Screen>(() => import("./manage/sources.tsx").then((module) => module.SourcesScreen)),
+  imports: later<Screen>(() => import("./manage/imports.tsx").then((module) => module.ImportsScreen)),
   manage: later<Screen>(() => import("./manage/manage.tsx").then((module) => module.ManageScreen)),
 };
 
@@ -61,7 +63,7 @@ const PLACES: { name: Route["name"]; href: string; icon: IconName; label: string
 ];
 
 function Rail({ current }: { current: Route }) {
-  const name = current.name === "chat" ? "chats" : current.name;
+  const name = { chat: "chats", imports: "sources" }[current.name as string] ?? current.name;
   return (
     <nav class="rail" aria-label={words.nav.label}>
       <a class="logo desk-only" href={to.chats}>
@@ -132,6 +134,7 @@ function Inside({ current }: { current: Route }) {
   useEffect(() => {
     if (current.name !== "chat") document.title = words.title(titleOf(current));
   }, [current]);
+  useEffect(() => (mayImport() ? watchDrops() : undefined), [session.value]);
   useKeys({
     "/": () => {
       const field = document.querySelector<HTMLInputElement>("[data-search]");
@@ -187,6 +190,13 @@ function Inside({ current }: { current: Route }) {
           }}
         />
       )}
+      {isOver.value && (
+        <div class="drop-over" aria-hidden="true">
+          <p>
+            <Icon name="box" /> {words.dropToImport}
+          </p>
+        </div>
+      )}
       <Toasts />
     </div>
   );
@@ -212,6 +222,7 @@ function screen(current: Route, isEmpty: boolean) {
     case "media":
     case "contacts":
     case "sources":
+    case "imports":
     case "manage": {
       const Shown = screens[current.name];
       return <Shown key={current.name} route={current} />;
@@ -240,6 +251,8 @@ function titleOf(current: Route): string {
       return words.titles.contacts;
     case "sources":
       return words.titles.sources;
+    case "imports":
+      return words.titles.imports;
     case "manage":
       return words.titles.manage;
     case "nowhere":

@@ -3,7 +3,11 @@ import { signal } from "@preact/signals";
 import type { Change } from "./types.ts";
 
 /** `bye`: the server has ended the stream, because the token is no longer valid. */
-export type Told = { type: "change"; change: Change } | { type: "reset" } | { type: "bye" };
+export type Told =
+  | { type: "change"; change: Change }
+  | { type: "import"; id: string; state: string }
+  | { type: "reset" }
+  | { type: "bye" };
 type Listener = (told: Told) => void;
 
 const listeners = new Set<Listener>();
@@ -46,6 +50,10 @@ function hold(after: number): Promise<void> {
         const change = JSON.parse((event as MessageEvent<string>).data) as Change;
         seq = change.seq;
         share({ type: "change", change });
+      });
+      source.addEventListener("import", (event) => {
+        const { id, state } = JSON.parse((event as MessageEvent<string>).data) as { id: string; state: string };
+        share({ type: "import", id, state });
       });
       source.addEventListener("reset", () => share({ type: "reset" }));
       source.addEventListener("bye", () => {

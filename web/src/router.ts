@@ -10,6 +10,7 @@ export type Route =
   | { name: "search"; q: string; sort: Sort; phone: string | null }
   | { name: "contacts"; jid: string | null }
   | { name: "sources"; phone: string | null }
+  | { name: "imports"; id: string | null }
   | { name: "manage"; section: string | null }
   | { name: "nowhere" };
 
@@ -59,6 +60,8 @@ function below(screen: string, rest: string[], query: URLSearchParams): Route | 
       return rest.length > 1 ? null : { name: "contacts", jid: first ?? null };
     case "sources":
       return rest.length > 1 ? null : { name: "sources", phone: first ?? null };
+    case "imports":
+      return rest.length > 1 ? null : { name: "imports", id: first ?? null };
     case "manage":
       return rest.length > 1 ? null : { name: "manage", section: first ?? null };
     default:
@@ -90,6 +93,7 @@ export const to = {
     `/read/search${tail({ q, sort: sort === "newest" ? null : sort, phone })}`,
   contacts: (jid?: string | null) => (jid ? `/read/contacts/${part(jid)}` : "/read/contacts"),
   sources: (phone?: string | null) => (phone ? `/read/sources/${part(phone)}` : "/read/sources"),
+  imports: (id?: string | null) => (id ? `/read/imports/${part(id)}` : "/read/imports"),
   manage: (section?: string | null) => (section ? `/read/manage/${part(section)}` : "/read/manage"),
 };
 

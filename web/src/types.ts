@@ -378,6 +378,94 @@ export interface ImportLine {
   started_at: string;
   finished_at: string | null;
 }
+/** What a person imported at once; its files, what was recognised in them, and what became of it. */
+export interface ImportJob {
+  id: string;
+  origin: string;
+  state:
+    | "uploading"
+    | "recognising"
+    | "asking"
+    | "queued"
+    | "running"
+    | "done"
+    | "failed"
+    | "cancelling"
+    | "cancelled"
+    | "undoing"
+    | "undone";
+  kind: string | null;
+  name: string;
+  created_at: string;
+  updated_at: string;
+  finished_at: string | null;
+  expires_at: string | null;
+  phone: string | null;
+  size: number | null;
+  files: { no: number; name: string; size: number; received: number }[];
+  progress: {
+    phase: string;
+    item: number | null;
+    items: number | null;
+    done: number;
+    total: number | null;
+    new: number | null;
+    known: number | null;
+  } | null;
+  found: ImportFound[] | null;
+  questions: ImportQuestion[];
+  answers: Record<string, unknown>;
+  imports: { id: number; item: number | null; file: string | null; state: string; replaces: number[] }[];
+  report: {
+    new: number | null;
+    known: number | null;
+    files: number | null;
+    imported: number;
+    failed: { item: number; file: string; error: string }[];
+    notes: string[];
+  } | null;
+  error: { code: string; message: string; field: string | null } | null;
+  can: string[];
+}
+export interface ImportFound {
+  item: number;
+  kind: string;
+  file: string;
+  label: string;
+  title: string | null;
+  chat_id: string | null;
+  is_group: boolean | null;
+  phones: string[];
+  messages: number | null;
+  first_at: string | null;
+  last_at: string | null;
+  participants: string[];
+  attachments: number | null;
+  samples: { sent_at: string | null; author: string | null; text: string | null; kind: string }[];
+  replaces: number[];
+  repeats: number | null;
+  notes: string[];
+  error: string | null;
+  skip: boolean;
+}
+export interface ImportQuestion {
+  name: string;
+  items: number[];
+  type: "choice" | "text" | "confirm" | "secret";
+  required: boolean;
+  text: string;
+  candidates: { value: string; label: string; evidence: string | null }[];
+  suggested: string | null;
+  free: boolean;
+  evidence: string[];
+}
+export interface UndoPlan {
+  messages: number;
+  kept: number;
+  chats: number;
+  contacts: number;
+  files: number;
+}
 export interface Health {
   version: string;
   archive: string;

@@ -21,6 +21,7 @@ export const words = {
   more: "Show more",
   showAll: (letters: number) => `Show all ${number(letters)} characters`,
   loading: "Loading …",
+  dropToImport: "Drop files to import them",
   copied: "Link copied",
   copy: "Copy",
   copiedText: "Copied",
@@ -43,6 +44,7 @@ export const words = {
     media: "Media",
     contacts: "Contacts",
     sources: "Phones and sources",
+    imports: "Imports",
     manage: "Settings",
   },
 
@@ -99,6 +101,9 @@ export const words = {
   empty: {
     title: "Nothing here yet",
     text: "Bring your first messages in on the machine where this server runs. They appear here by themselves; everything stays on that machine.",
+    drop: "Drop a chat that was exported from a phone anywhere on this page. It is read on the machine where this server runs, and stays there.",
+    choose: "Choose files",
+    others: "Or bring messages in on that machine:",
     ways: [
       ["A chat exported from a phone", 'backscroll import export "WhatsApp Chat with Ana.zip" --phone 919876543210'],
       ["The database of a GOWA gateway", "backscroll import gowa chatstorage.db"],

@@ -105,9 +105,9 @@ function listen(q: string, setListed: SetListed, reload: () => void): () => void
     );
   };
   const stop = onChange((told) => {
-    if (told.type === "bye") return;
+    if (told.type === "bye" || told.type === "import") return;
     // Names, and which chats are one, may be others now.
-    if (told.type === "reset" || told.change.type === "contact.updated")
+    if (told.type !== "change" || told.change.type === "contact.updated")
       reloading ||= window.setTimeout(() => {
         reloading = 0;
         reload();

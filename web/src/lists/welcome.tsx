@@ -1,7 +1,8 @@
 import { useEffect } from "preact/hooks";
-import { openSession } from "../api.ts";
+import { mayImport, openSession } from "../api.ts";
 import { onChange } from "../events.ts";
 import { Icon } from "../parts/icon.tsx";
+import { to } from "../router.ts";
 import { words } from "../words.ts";
 
 const SOON_MS = 500;
@@ -26,7 +27,13 @@ export function Welcome() {
       <div class="blank welcome">
         <Icon name="book" />
         <h1>{words.empty.title}</h1>
-        <p>{words.empty.text}</p>
+        <p>{mayImport() ? words.empty.drop : words.empty.text}</p>
+        {mayImport() && (
+          <a class="btn main" href={to.imports()}>
+            <Icon name="box" /> {words.empty.choose}
+          </a>
+        )}
+        {mayImport() && <p>{words.empty.others}</p>}
         <dl>
           {words.empty.ways.map(([what, command]) => (
             <div key={what}>

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { manages, remove as removeAt, withQuery } from "../api.ts";
+import { manages, mayImport, remove as removeAt, withQuery } from "../api.ts";
 import { onChange } from "../events.ts";
 import { Avatar } from "../parts/avatar.tsx";
 import { Dialog } from "../parts/dialog.tsx";
@@ -76,6 +76,11 @@ export function SourcesScreen({ route }: { route: Route }) {
                     {words.sources.summary(sum(phones.map((phone) => phone.messages)), phones.length, sources.length)}
                   </p>
                 </div>
+                {mayImport() && (
+                  <a class="btn main" href={to.imports()}>
+                    <Icon name="box" /> {words.sources.import}
+                  </a>
+                )}
                 {manages() && (
                   <button type="button" class="btn" onClick={() => setAdding(true)}>
                     <Icon name="hook" /> {words.addSource.title}

@@ -4,12 +4,16 @@ import { ApiError, Unreachable } from "../api.ts";
 import { words } from "../words.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
+/** What the server says of these is what helps. */
+const SAYS_ENOUGH = new Set(["TOO_MANY_IMPORTS", "STORAGE_FULL", "TOO_LARGE", "NOT_IMPLEMENTED", "UNSUPPORTED"]);
+
 /** An error in words that say what can be done. */
 export function explain(error: unknown): string {
   if (error instanceof Unreachable) return words.problem.unreachableShort;
   if (error instanceof ApiError) {
     if (error.status === 403) return words.problem.forbidden;
     if (error.status === 404) return words.problem.notFound;
+    if (SAYS_ENOUGH.has(error.code)) return error.message;
     if (error.status === 429 || error.status === 503) return words.problem.busy;
     if (error.status >= 500) return words.problem.server;
     return error.message;

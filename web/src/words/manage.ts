@@ -44,6 +44,7 @@ export const words = {
     coverage: "Coverage",
     coveredSince: (time: string) => `complete since ${show("short", time)}`,
     all: "All phones",
+    import: "Import files",
     upstream: "Asked for what its webhooks missed:",
     synced: (time: string) => `last complete ${time}`,
     remove: (name: string) => `Remove the source ${name}`,

@@ -1,0 +1,45 @@
+import { useRef } from "preact/hooks";
+import { Icon } from "../parts/icon.tsx";
+import { words } from "../words/imports.ts";
+import type { Named } from "./upload.ts";
+
+/** Files with the path in the folder that they were chosen with. */
+export const named = (files: Iterable<File>): Named[] =>
+  [...files].filter((file) => file.size > 0).map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+
+/** Choosing files, for whoever does not drop them. */
+export function Choose({
+  onChosen,
+  isBusy = false,
+  title = words.imports.drop,
+  help = words.imports.dropHelp,
+}: {
+  onChosen: (files: Named[]) => void;
+  isBusy?: boolean;
+  title?: string;
+  help?: string;
+}) {
+  const field = useRef<HTMLInputElement>(null);
+  return (
+    <div class="drop">
+      <Icon name="box" />
+      <div>
+        <b>{title}</b>
+        <span class="note">{help}</span>
+      </div>
+      <label class="btn main choose">
+        {words.imports.choose}
+        <input
+          ref={field}
+          type="file"
+          multiple
+          disabled={isBusy}
+          onChange={() => {
+            if (field.current?.files) onChosen(named(field.current.files));
+            if (field.current) field.current.value = "";
+          }}
+        />
+      </label>
+    </div>
+  );
+}
