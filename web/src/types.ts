@@ -378,6 +378,26 @@ export interface ImportLine {
   started_at: string;
   finished_at: string | null;
 }
+/** Backscroll as a linked device of a phone. */
+export interface DeviceLink {
+  id: string;
+  phone: string | null;
+  phone_name: string | null;
+  state: string;
+  message: string | null;
+  since: string;
+  retry_at: string | null;
+  pairing: {
+    method: string;
+    qr: string | null;
+    rows: string[] | null;
+    code: string | null;
+    expires_at: string | null;
+  } | null;
+  history_progress: number | null;
+  last_event_at: string | null;
+  created_at: string;
+}
 /** What a person imported at once; its files, what was recognised in them, and what became of it. */
 export interface ImportJob {
   id: string;

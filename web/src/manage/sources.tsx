@@ -8,9 +8,10 @@ import { Icon } from "../parts/icon.tsx";
 import { Blank, Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { briefly, ms, number, show } from "../time.ts";
-import type { ChatCoverage, PhoneCoverage, PhoneDetails, Source } from "../types.ts";
+import type { ChatCoverage, DeviceLink, PhoneCoverage, PhoneDetails, Source } from "../types.ts";
 import { words } from "../words/manage.ts";
 import { AddSource } from "./add-source.tsx";
+import { LinkLine, LinkPhone } from "./link.tsx";
 import { Loaded, useLoaded } from "./load.tsx";
 import { Trouble } from "./trouble.tsx";
 
@@ -20,6 +21,9 @@ interface Shown {
   phones: PhoneDetails[];
   sources: Source[];
   coverage: PhoneCoverage[];
+  links: DeviceLink[];
+  /** What to install before a phone can be linked. */
+  install: string | null;
 }
 
 /** Phones and sources, asked for together and again when something has changed. */
@@ -27,14 +31,22 @@ function useSources() {
   const phones = useLoaded<{ items: PhoneDetails[] }>("/api/phones");
   const sources = useLoaded<{ items: Source[] }>("/api/sources");
   const coverage = useLoaded<{ phones: PhoneCoverage[] }>(withQuery("/api/coverage", { limit: 1 }));
+  const links = useLoaded<{ install: string | null; links: DeviceLink[] }>("/api/links");
   const again = () => {
+    links.again();
     phones.again();
     sources.again();
     coverage.again();
   };
   const data: Shown | null =
     phones.data && sources.data
-      ? { phones: phones.data.items, sources: sources.data.items, coverage: coverage.data?.phones ?? [] }
+      ? {
+          phones: phones.data.items,
+          sources: sources.data.items,
+          coverage: coverage.data?.phones ?? [],
+          links: links.data?.links ?? [],
+          install: links.data?.install ?? null,
+        }
       : null;
   return { data, error: phones.error ?? sources.error ?? coverage.error, again };
 }
@@ -42,6 +54,7 @@ function useSources() {
 export function SourcesScreen({ route }: { route: Route }) {
   const chosen = route.name === "sources" ? route.phone : null;
   const [isAdding, setAdding] = useState(false);
+  const [isLinking, setLinking] = useState(false);
   const loaded = useSources();
   useEffect(() => {
     let timer = 0;
@@ -59,8 +72,11 @@ export function SourcesScreen({ route }: { route: Route }) {
   return (
     <section class="sheet page" tabIndex={-1}>
       <Loaded of={loaded}>
-        {({ phones: all, sources, coverage }) => {
+        {({ phones: all, sources: every, coverage, links }) => {
+          // A linked device is told by its link, with more than a source says.
+          const sources = every.filter(({ type }) => type !== "linked");
           const phones = chosen ? all.filter((phone) => phone.phone === chosen || phone.phone_id === chosen) : all;
+          const unnamed = chosen ? [] : links.filter((link) => link.phone === null);
           const others = chosen ? [] : sources.filter((source) => source.phone === null);
           return (
             <>
@@ -82,6 +98,11 @@ export function SourcesScreen({ route }: { route: Route }) {
                   </a>
                 )}
                 {manages() && (
+                  <button type="button" class="btn" onClick={() => setLinking(true)}>
+                    <Icon name="plus" /> {words.sources.link}
+                  </button>
+                )}
+                {manages() && (
                   <button type="button" class="btn" onClick={() => setAdding(true)}>
                     <Icon name="hook" /> {words.addSource.title}
                   </button>
@@ -95,6 +116,7 @@ export function SourcesScreen({ route }: { route: Route }) {
                       phone={phone}
                       sources={sources.filter((source) => source.phone === phone.phone)}
                       coverage={coverage.find((one) => one.phone === phone.phone) ?? null}
+                      links={links.filter((link) => link.phone === phone.phone)}
                       isAlone={chosen !== null}
                       onRemoved={loaded.again}
                     />
@@ -106,10 +128,13 @@ export function SourcesScreen({ route }: { route: Route }) {
                 </Blank>
               )}
               {chosen && phones[0] && <ChatGaps phone={phones[0].phone} />}
-              {others.length > 0 && (
+              {others.length + unnamed.length > 0 && (
                 <>
                   <h2 class="part">{words.sources.others}</h2>
                   <ul class="srcs">
+                    {unnamed.map((link) => (
+                      <LinkLine key={link.id} link={link} onChanged={loaded.again} />
+                    ))}
                     {others.map((source) => (
                       <SourceLine key={source.id} source={source} onRemoved={loaded.again} />
                     ))}
@@ -120,6 +145,16 @@ export function SourcesScreen({ route }: { route: Route }) {
           );
         }}
       </Loaded>
+      {isLinking && (
+        <LinkPhone
+          phones={loaded.data?.phones ?? []}
+          install={loaded.data?.install ?? null}
+          onClose={() => {
+            setLinking(false);
+            loaded.again();
+          }}
+        />
+      )}
       {isAdding && <AddSource onClose={() => setAdding(false)} onAdded={loaded.again} />}
     </section>
   );
@@ -161,11 +196,12 @@ interface CardParts {
   phone: PhoneDetails;
   sources: Source[];
   coverage: PhoneCoverage | null;
+  links: DeviceLink[];
   isAlone: boolean;
   onRemoved: () => void;
 }
 
-function PhoneCard({ phone, sources, coverage, isAlone, onRemoved }: CardParts) {
+function PhoneCard({ phone, sources, coverage, links, isAlone, onRemoved }: CardParts) {
   const name = phone.name ?? `+${phone.phone}`;
   const state = stateOf(phone, sources);
   return (
@@ -211,7 +247,10 @@ function PhoneCard({ phone, sources, coverage, isAlone, onRemoved }: CardParts) 
         )}
       </dl>
       <ul class="srcs">
-        {sources.length ? (
+        {links.map((link) => (
+          <LinkLine key={link.id} link={link} onChanged={onRemoved} />
+        ))}
+        {sources.length || links.length ? (
           sources.map((source) => <SourceLine key={source.id} source={source} onRemoved={onRemoved} />)
         ) : (
           <li class="note">{words.sources.noSources}</li>

@@ -34,7 +34,7 @@ export const words = {
     begins: "Since",
     gaps: (count: number) => (count ? plural(count, "gap", "gaps") : "no gaps"),
     noSources: "No live source is set up for this phone.",
-    others: "Sources of several phones",
+    others: "Other sources",
     gapList: "Chats with gaps",
     noGaps: "No gap is known in the latest chats of this phone.",
     unknownCoverage: (count: number) =>
@@ -45,6 +45,7 @@ export const words = {
     coveredSince: (time: string) => `complete since ${show("short", time)}`,
     all: "All phones",
     import: "Import files",
+    link: "Link a phone",
     upstream: "Asked for what its webhooks missed:",
     synced: (time: string) => `last complete ${time}`,
     remove: (name: string) => `Remove the source ${name}`,
