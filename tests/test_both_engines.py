@@ -20,6 +20,7 @@ OPENERS = {"Store", "open_store", "make_engine", "SqliteEngine", "PostgresEngine
 BOTH_AT_ONCE = "compares or joins the two engines, or has a parameter of its own"
 POSTGRES = "a matter of PostgreSQL alone"
 SQLITE = "a matter of SQLite alone: its file, its one writer, its pragmas, its plans"
+COMMANDS = "how a command finds its files and words its answers; what it imports is tried on both engines"
 ONE_ENGINE: dict[str, str] = {
     "cli/test_endings.py": "how commands end does not depend on the engine",
     "cli/test_guards.py::test_a_mistyped_directory_is_an_error_and_stays_absent": (
@@ -28,6 +29,14 @@ ONE_ENGINE: dict[str, str] = {
     "cli/test_guards.py::test_an_empty_database_on_postgres_is_not_made_an_archive_by_reading": POSTGRES,
     "cli/test_guards.py::test_a_file_that_is_no_archive_is_neither_taken_for_one_nor_changed": SQLITE,
     "contract/test_engines.py": BOTH_AT_ONCE,
+    "ingest/test_database_imports.py::test_the_commands_find_what_lies_beside_and_name_what_is_wrong": COMMANDS,
+    "ingest/test_database_kinds.py::test_the_bare_command_recognises_and_says_what_is_missing": COMMANDS,
+    "ingest/test_evolution_import.py::test_the_command_takes_the_url_from_its_variable": COMMANDS,
+    "ingest/test_ios_import.py::test_the_command_makes_the_phone_that_the_backup_names": COMMANDS,
+    "ingest/test_ios_import.py::test_the_command_takes_the_password_from_the_environment": COMMANDS,
+    "ingest/test_ios_import.py::test_the_bare_command_recognises_backups_also_in_the_folder_of_all": COMMANDS,
+    "ingest/test_msgstore_import.py::test_the_command_imports_with_the_key_from_a_file_or_a_variable": COMMANDS,
+    "ingest/test_msgstore_import.py::test_the_command_names_a_wrong_key_and_a_missing_phone": COMMANDS,
     "storage/test_backup.py": BOTH_AT_ONCE,
     "storage/test_copy.py": BOTH_AT_ONCE,
     "storage/test_engines_agree.py": BOTH_AT_ONCE,
@@ -48,6 +57,8 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_leases.py::test_postgresqls_clock_counts_and_not_the_machines": POSTGRES,
     "storage/test_merge.py::test_each_step_of_a_move_changes_a_bounded_number_of_rows": f"{SQLITE}; it counts them",
     "storage/test_merge.py::test_two_chats_of_100_000_merge_without_holding_the_writer_for_a_second": SQLITE,
+    "storage/test_merge.py::test_a_move_lets_others_write_after_each_step": f"{SQLITE}; it counts its transactions",
+    "storage/test_object_store.py": "where files lie does not depend on the engine",
     "storage/test_crash_images.py": f"{SQLITE}; test_postgres_restarts.py kills the server",
     "storage/test_store_check.py::test_a_damage_that_only_sqlite_can_hold_is_found": SQLITE,
     "storage/test_store_durability.py::test_every_commit_is_synced_to_a_write_ahead_log": SQLITE,

@@ -34,6 +34,8 @@ VALUES = {
 BESIDES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("source", "add"): ("--phone", VALUES["phone"]),
     ("webhook", "redeliver"): ("--parked",),
+    ("mcp",): ("--token", "bsk1x0000000000000_secret"),
+    ("import", "evolution"): ("--url", "postgresql://127.0.0.1:1/evolution"),
 }
 """What a command needs though it does not say so of itself."""
 
@@ -67,7 +69,9 @@ def something_for(param: click.Parameter) -> str:
     return VALUES.get(param.name or "", "1")
 
 
-READERS = [command_line(path, command) for path, command in leaves(main) if path not in CREATORS]
+WITHOUT_ARCHIVE = {("link", "history"), ("media", "push")}
+"""Commands that say what they cannot do, or what must be set first, before they look for an archive."""
+READERS = [command_line(path, command) for path, command in leaves(main) if path not in CREATORS | WITHOUT_ARCHIVE]
 """Every command that has no reason to begin an archive."""
 
 

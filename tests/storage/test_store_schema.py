@@ -19,7 +19,7 @@ GLOBAL = {"orgs", "migrations", "meta", "sqlite_schema", "sqlite_master"}
 """Tables of the whole archive: few rows, never joined to messages."""
 SEARCH = re.compile(r"\bsearch\b")
 STATEMENTS = load_statements("sqlite")
-ALL_ORGS = {"add_org", "list_orgs"}
+ALL_ORGS = {"add_org", "list_orgs", "database_size"}
 
 
 @pytest.fixture(scope="module")
