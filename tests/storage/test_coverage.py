@@ -14,7 +14,7 @@ from backscroll.core.coverage import GRACE_US, SILENT_US, Coverage, Covered, Hea
 from backscroll.core.events import Batch, MessageSeen, NumberMapped
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Message, MessageKey, Org, Phone
-from backscroll.storage.read.coverage import Coverages
+from backscroll.storage.read.coverage import FEW, Coverages
 from backscroll.storage.read.gaps import holes
 from backscroll.storage.records.org_state import lock_org_state
 from backscroll.storage.store import Store, open_store
@@ -123,6 +123,13 @@ def test_a_file_that_begins_after_what_others_told_is_short(keeper: Keeper) -> N
         (MORNING - 5 * DAY, MORNING, "export_short", 2),
         (MORNING + DAY, MORNING + 4 * DAY, "export_short", 1),
     ]
+
+
+@pytest.mark.parametrize("many", [FEW - 1, FEW, FEW + 1])
+def test_all_messages_of_a_gap_are_counted(keeper: Keeper, many: int) -> None:
+    said = tuple(keeper.message(f"M{n}", MORNING + n * HOUR) for n in range(many))
+    keeper.store.apply(keeper.org.no, Batch(source="webhook", events=said))
+    assert keeper.gaps() == [(MORNING, MORNING + (many - 1) * HOUR, "uncovered", many)]
 
 
 def test_taking_an_import_back_takes_its_span_back(keeper: Keeper) -> None:

@@ -82,3 +82,16 @@ GROUP BY m.phone, c.jid;
 -- name: mark_import_covered
 -- An undo writes its own progress over this.
 UPDATE imports SET progress = '{}' WHERE org = :org AND import = :import AND progress IS NULL;
+
+-- name: few_in_chats
+-- How many messages a gap of some chats holds, counted up to a bound.
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*)
+        AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want LIMIT :limit
+) AS few;
+
+-- name: few_in_phones
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM messages WHERE org = :org AND phone IN (:phones*)
+        AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want LIMIT :limit
+) AS few;

@@ -22,6 +22,7 @@ from backscroll.core.coverage import (
     teller_of,
 )
 from backscroll.core.errors import NotFound
+from backscroll.core.limits import LATEST
 from backscroll.core.model import Chat
 from backscroll.core.query import ChatQuery
 from backscroll.database.protocol import Ask, Row
@@ -35,6 +36,10 @@ MAX_READ = 500
 """Spans of a chat, and of its phone, that are looked at."""
 MAX_SPANS = 200
 MAX_GAPS = 100
+MAX_LISTED = 20
+"""Gaps of each chat where several are listed."""
+FEW = 200
+"""So many messages of a gap are counted one by one."""
 _PULLED = ("gowa", "periskope")
 """Kinds of sources that can be asked for the past."""
 
@@ -65,6 +70,7 @@ class Coverages:
         self._limits: dict[str, int] = {row[0]: row[5] or SILENT_US for row in rows}
         self._pulled = [(row[2], row[0]) for row in rows if row[1] in _PULLED and row[3] is not None]
         self._phones: dict[int, _Found] = {}
+        self._most_gaps = MAX_GAPS
 
     # ------------------------------------------------------------------ questions
 
@@ -74,6 +80,7 @@ class Coverages:
         summaries = self._lists.phone_summaries(query.phones) if first else []
         phones = [self._phone_coverage(summary) for summary in summaries]
         if chat is None:
+            self._most_gaps = MAX_LISTED
             found = self._lists.chats(query)
             return CoveragePage(
                 phones=phones, chats=self._chat_coverages(found.chats), total=found.total, place=found.place
@@ -96,8 +103,8 @@ class Coverages:
     def _phone_coverage(self, summary: PhoneSummary) -> PhoneCoverage:
         found = self._of_phone(summary.phone.no)
         ends = (None, summary.last_at)
-        counter = self._counter(summary.phone.no, (0,))
-        covered = self._with_gaps(found, holes(found.spans, None, None, self._now), counter, summary.phone.no, ends)
+        scope = self._scope(summary.phone.no, (0,))
+        covered = self._with_gaps(found, holes(found.spans, None, None, self._now), scope, summary.phone.no, ends)
         return PhoneCoverage(
             phone=summary.phone,
             messages=summary.messages,
@@ -184,32 +191,43 @@ class Coverages:
         # Of what lies before the spans that were read nothing is known here.
         cut = [min(span.since for span in part.spans) for part in (own, whole) if part.more]
         gaps = holes(spans, None if first_at is None else max([first_at, *cut]), last_at, self._now)
-        counter = self._counter(standing.phone, standing.chats)
-        return self._with_gaps(found, gaps, counter, standing.phone, (first_at, last_at))
+        scope = self._scope(standing.phone, standing.chats)
+        return self._with_gaps(found, gaps, scope, standing.phone, (first_at, last_at))
 
-    def _counter(self, phone: int, chats: tuple[int, ...]) -> Counter:
-        scope = Scope(org=self._org, phones=(phone,), chats=chats, mask=NOTIFICATION, want=0)
-        return Counter(self._tx, scope)
+    def _scope(self, phone: int, chats: tuple[int, ...]) -> Scope:
+        return Scope(org=self._org, phones=(phone,), chats=chats, mask=NOTIFICATION, want=0)
 
     # ------------------------------------------------------------------ gaps
 
     def _with_gaps(
-        self, found: _Found, gaps: list[Hole], counter: Counter, phone: int, ends: tuple[int | None, int | None]
+        self, found: _Found, gaps: list[Hole], scope: Scope, phone: int, ends: tuple[int | None, int | None]
     ) -> Covered:
-        latest = gaps[::-1][:MAX_GAPS]
+        latest = gaps[::-1][: self._most_gaps]
         windows = [hole.counted(ends[1]) for hole in latest]
-        counter.look_up([at for since, until in windows for at in (since - 1, until)])
+        counts = self._counts(scope, windows)
         source = next((id for own, id in self._pulled if own in (None, phone)), None)
         shown: list[Gap] = [
-            gap_of(hole, counter.total(since, until), ends=ends, source=source)
-            for hole, (since, until) in zip(latest, windows, strict=True)
+            gap_of(hole, messages, ends=ends, source=source) for hole, messages in zip(latest, counts, strict=True)
         ]
         return Covered(
             spans=found.spans[:MAX_SPANS],
             gaps=shown,
             more_spans=found.more or len(found.spans) > MAX_SPANS,
-            more_gaps=found.more or len(gaps) > MAX_GAPS,
+            more_gaps=found.more or len(gaps) > self._most_gaps,
         )
+
+    def _counts(self, scope: Scope, windows: Sequence[tuple[int, int | None]]) -> list[int]:
+        """Messages between these times. Most gaps hold few or none, which is quickly seen; the others are summed up."""
+        name = "few_in_chats" if scope.by_chat else "few_in_phones"
+        base = scope.params | {"limit": FEW + 1}
+        asks: list[Ask] = [
+            (name, base | {"low": low, "high": LATEST if high is None else high}) for low, high in windows
+        ]
+        found = [int(rows[0][0]) for rows in self._tx.several(asks)] if asks else []
+        counter = Counter(self._tx, scope)
+        return [
+            few if few <= FEW else counter.total(low, high) for few, (low, high) in zip(found, windows, strict=True)
+        ]
 
 
 def _teller(origin: str, import_id: int, kind: str | None, file: str | None) -> Teller:
