@@ -63,13 +63,17 @@ class Told(Struct):
 
     def settle(self) -> bool:
         """Make ``settled`` what is told now; whether any phone's values are others than before."""
-        before = {phone: decode_registers(text) for phone, text in self.settled.items()}
-        self.settled = {phone: encode_registers(known) or "{}" for phone, known in self.by_phone.items()}
-        return _values(before) != _values(self.by_phone)
+        before, self.settled = self.settled, {}
+        for phone, known in self.by_phone.items():
+            self.settled[phone] = encode_registers(known) or "{}"
+        changed = {phone for phone, text in self.settled.items() if before.get(phone) != text}
+        return before.keys() != self.settled.keys() or any(
+            _values(decode_registers(before[phone])) != _values(self.by_phone[phone]) for phone in changed
+        )
 
 
-def _values(by_phone: ByPhone) -> dict[int, dict[str, object]]:
-    return {phone: {field: told[2] for field, told in known.items()} for phone, known in by_phone.items()}
+def _values(registers: Registers) -> dict[str, object]:
+    return {field: told[2] for field, told in registers.items()}
 
 
 class ToldOfContacts:

@@ -188,7 +188,6 @@ class ContactResolver:
         if tell(registers, facts, at, rank):
             by_phone[phone] = registers
             self._observed.add(contact)
-            self.name_by(contact_row, joined(by_phone))
 
     def _told_of(self, contact_row: ContactRow) -> Told:
         known = self._told.of(contact_row.contact)

@@ -42,14 +42,17 @@ def join(registers: Registers, others: Registers) -> bool:
 
 def _tell(registers: Registers, field: str, observed: list[Any]) -> bool:
     known = registers.get(field)
-    if known is not None and _strength(known) >= _strength(observed):
+    if known is not None and not _is_stronger(observed, known):
         return False
     registers[field] = observed
     return True
 
 
-def _strength(observed: list[Any]) -> tuple[int, int, bytes]:
-    return (observed[0], observed[1], _ENCODER.encode(observed[2]))
+def _is_stronger(observed: list[Any], known: list[Any]) -> bool:
+    """Values are compared only where time and source are the same, which is seldom."""
+    if observed[0] != known[0] or observed[1] != known[1]:
+        return (observed[0], observed[1]) > (known[0], known[1])
+    return bool(_ENCODER.encode(observed[2]) > _ENCODER.encode(known[2]))
 
 
 def value_of(registers: Registers, field: str) -> Any:
