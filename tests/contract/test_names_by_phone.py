@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
 import pytest
 
 from backscroll.core.model import Phone
+from backscroll.mcp.answers import Answers
 from contract.world import Client, Teller, World, basic, known_as, user
 
 ANA, GROUP = user("4915550001002"), "120363000000000001@g.us"
@@ -91,3 +94,25 @@ def test_a_name_of_another_phone_finds_nothing(shop: Shop) -> None:
     assert (client.json("/api/contacts?q=never")["total"], client.json("/api/contacts?q=wagner")["total"]) == (0, 1)
     assert client.json("/api/chats?q=never")["items"] == []
     assert shop.world.client().json('/api/search?q=from:"Ana never pays"')["total"] == 4
+
+
+def test_downloads_of_one_phone_carry_its_names_alone(shop: Shop) -> None:
+    for phone, name, other in ((shop.mine, MINE, THEIRS), (shop.theirs, THEIRS, MINE)):
+        client = shop.world.client([phone], app=shop.world.make_app(data=str(shop.world.folder)))
+        for kind in ("text", "jsonl"):
+            got = client.ask(f"/api/exports/{kind}?phone={phone.number}&chat={ANA}")
+            assert got.status_code == 200, got.text
+            shown = gzip.decompress(got.content) if kind == "jsonl" else got.content
+            assert name.encode() in shown
+            assert other.encode() not in shown
+
+
+def test_the_model_context_protocol_answers_with_the_names_of_the_tokens_phones(shop: Shop) -> None:
+    store, org = shop.world.store, shop.world.org.no
+    for phone, name, other in ((shop.mine, MINE, THEIRS), (shop.theirs, THEIRS, MINE)):
+        access = store.authenticate(store.create_token(org, "model", (phone.no,)).secret)
+        answers = Answers(store, shop.world.media, access, 100_000, 100_000)
+        asked: dict[str, dict[str, Any]] = {"list_chats": {}, "list_contacts": {}, "search_messages": {"query": "ana"}}
+        shown = json.dumps([answers.call(tool, values) for tool, values in asked.items()])
+        assert name in shown
+        assert other not in shown

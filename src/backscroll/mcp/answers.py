@@ -85,7 +85,7 @@ class Answers:
     """
 
     def __init__(self, store: Store, media: MediaStore | None, access: Access, max_bytes: int, max_file: int) -> None:
-        self._store = store
+        self._store = store.seen_by(access.viewer)
         self._media = media
         self._access = access
         self._max_bytes = max_bytes
