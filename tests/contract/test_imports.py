@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
+from backscroll.core.errors import BadField
 from backscroll.core.query import MessageQuery
+from backscroll.ingest.importing.worker import Worker
 from contract.imports import NAME, PHONE, Importer, chat, packed
 from contract.world import World
 
@@ -375,6 +377,52 @@ def test_a_number_that_is_not_there_yet_becomes_a_phone_and_goes_with_the_import
     assert someone.post(job["id"], "undo").status_code == 202
     someone.work()
     assert world.store.list_phones(world.org.no) == ()
+
+
+def test_a_phone_that_only_the_replaced_import_knew_is_known_to_the_new_one(world: World) -> None:
+    someone = Importer(world)
+    old = someone.imported((NAME, chat()))
+    job = someone.imported((NAME, chat()), options={"timezone": "Asia/Kolkata", "me": "Rob"})
+    assert (someone.read(old["id"])["state"], someone.read(old["id"])["can"]) == ("undone", ["delete"])
+    assert (job["state"], job["error"], job["found"][0]["replaces"]) == ("done", None, [1])
+    assert [entry["replaces"] for entry in job["imports"]] == [[1]]
+    assert len(texts(world)) == 6
+    assert list(world.store.check()) == []
+
+
+def test_an_import_that_failed_after_it_took_anothers_place_can_be_tried_again(
+    world: World, someone: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = someone.imported((NAME, chat()))
+    assert someone.post(first["id"], "retry").status_code == 409
+
+    def broken(self: Worker, *given: Any) -> None:
+        raise BadField("text", None, "is one that nobody foresaw")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "_run_kind", broken)
+        job = someone.imported((NAME, chat()), options={"timezone": "Asia/Kolkata", "me": "Rob"})
+    assert (job["state"], job["can"], texts(world)) == ("failed", ["retry", "undo", "delete"], [])
+    assert someone.spool.folder(world.org.no, job["id"]).is_dir()
+    assert someone.post(job["id"], "retry").json()["state"] == "recognising"
+    someone.work()
+    job = someone.read(job["id"])
+    assert (job["state"], job["error"], len(texts(world))) == ("done", None, 6)
+    assert [entry["state"] for entry in job["imports"]] == ["undone", "done"]
+    assert not someone.spool.folder(world.org.no, job["id"]).exists()
+
+
+def test_an_older_import_of_other_lines_is_named_with_its_own_answer(world: World, someone: Importer) -> None:
+    """Half of the lines would be told at another time than before, and the other half would be lost."""
+    someone.imported((NAME, chat(40)), options={"timezone": "Asia/Kolkata", "me": "Rob"})
+    id = someone.send((NAME, chat(20)), phone=PHONE, options=OPTIONS)
+    someone.work()
+    [question] = someone.read(id)["questions"]
+    assert (question["name"], question["candidates"][0]["value"]) == ("timezone", "Asia/Kolkata")
+    someone.post(id, "answers", {"timezone": "Asia/Kolkata"})
+    someone.work()
+    job = someone.read(id)
+    assert (job["state"], job["report"]["new"], len(texts(world))) == ("done", 0, 40)
 
 
 def test_a_folder_is_one_job_whose_entries_are_answered_apart(world: World, someone: Importer) -> None:

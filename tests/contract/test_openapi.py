@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from backscroll.core.import_jobs import Item
 from backscroll.http.app import ROUTES
 from backscroll.http.openapi import document
 from backscroll.ingest import source_setup
@@ -165,6 +166,12 @@ def test_answers_of_imports_fit_their_schemas(world: World, label: str) -> None:
         id = someone.create((NAME, 9)).json()["id"]
     if method == "DELETE":
         someone.post(id, "cancel")
+    if path.endswith("/retry"):
+        job = world.store.import_jobs.find(world.org.no, id)
+        job.found = [Item(no=1, kind="export", path=NAME, state="failed", replaces=(1,), import_id=2)]
+        job.state, body = "failed", b""
+        assert world.store.import_jobs.save(job, "uploading")
+        someone.spool.make(world.org.no, id, [NAME])
     if method == "PATCH":
         headers, body = {"content-type": "application/offset+octet-stream", "upload-offset": "0"}, b"bytes"
     if method == "GET" or path.endswith("/cancel"):

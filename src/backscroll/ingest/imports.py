@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from msgspec import Struct, structs, to_builtins
 
 from backscroll.core import ids
-from backscroll.core.errors import Error, Question
+from backscroll.core.errors import Candidate, Error, Question
 from backscroll.core.imports import Import, NewImport, Undone
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -120,8 +120,17 @@ def _overlapping(known: Import, source: NewImport, lines: set[str]) -> list[int]
         f"Import {known.id} ({known.file}) told some of these lines with another {' and '.join(map(_option, times))}, "
         "and others that this file does not have. Import that file again with the same answers as this one first",
         f"or take it back: backscroll import undo {known.id}",
-        name=times[0],
+        name=_NAMES[times[0]],
+        candidates=[Candidate(_worded(known.answers, times[0]), evidence=f"as import {known.id} was read")],
     )
+
+
+_NAMES = {"timezone": "timezone", "day_first": "date_order"}
+
+
+def _worded(answers: dict[str, Any], name: str) -> str:
+    answer = _answer(answers, name)
+    return str(answer) if name == "timezone" else "month_first" if answer is False else "day_first"
 
 
 def is_made_up(jid: str) -> bool:

@@ -140,7 +140,7 @@ def _job(job: Job, imports: Sequence[Import], labels: Mapping[str, str], is_whol
     return {
         "id": job.id,
         "origin": job.origin,
-        "state": job.state,
+        "state": _state(job, imports),
         "kind": job.kind or (kinds[0] if len(kinds) == 1 else None),
         "name": job.name,
         "created_at": postgres_text(job.created_at),
@@ -159,6 +159,12 @@ def _job(job: Job, imports: Sequence[Import], labels: Mapping[str, str], is_whol
         "error": None if job.error is None else to_builtins(job.error),
         "can": _can(job, imports),
     }
+
+
+def _state(job: Job, imports: Sequence[Import]) -> str:
+    """One whose imports were all taken back, also because others took their place, is undone."""
+    is_gone = job.state == "done" and bool(imports) and all(entry.state == "undone" for entry in imports)
+    return "undone" if is_gone else job.state
 
 
 def _answers(job: Job) -> dict[str, Any]:
@@ -264,6 +270,7 @@ def _can(job: Job, imports: Sequence[Import]) -> list[str]:
         "upload": job.state == "uploading",
         "answer": job.state == "asking",
         "cancel": job.state in ("uploading", "asking") or (at_work and not is_replacing),
+        "retry": job.state == "failed" and any(i.state == "failed" and i.replaces and i.import_id for i in job.found),
         "undo": job.state in ("done", "failed") and stands,
         "delete": job.state in OVER and not any(e.state in ("done", "undoing") for e in imports) and not _is_old(job),
     }

@@ -122,6 +122,11 @@ async def cancel_import(request: Request) -> Reply:
     return await _done(request, lambda desk, org: desk.cancel(org, _id(request)))
 
 
+async def retry_import(request: Request) -> Reply:
+    """Try a failed job once more."""
+    return await _done(request, lambda desk, org: desk.retry(org, _id(request)))
+
+
 async def plan_undo(request: Request) -> Reply:
     """What taking a job back would do."""
     desk, org = importer(request)
@@ -377,6 +382,14 @@ ROUTES: tuple[Route, ...] = (
         "Cancel an import",
         cancel_import,
         description="One that runs takes back what it told. One that takes another's place cannot be stopped.",
+        errors=(409,),
+    ),
+    _route(
+        "POST",
+        "/{id}/retry",
+        "Try a failed import once more",
+        retry_import,
+        description="One that failed after it took another's place: its files are kept. Others are sent again.",
         errors=(409,),
     ),
     _route(

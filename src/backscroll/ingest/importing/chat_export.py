@@ -39,6 +39,7 @@ from backscroll.ingest.importing.kind import (
     Task,
     Work,
     asked_of,
+    phone_called,
 )
 from backscroll.ingest.pipeline import apply_with_retry
 
@@ -302,10 +303,9 @@ def _planned_before(work: Work) -> PlannedExport:
 
 
 def _made(task: Task, phone: Phone) -> Phone:
-    """The phone itself, which this import makes where it is not there yet."""
-    if phone.no != UNKNOWN_PHONE:
-        return phone
-    apply_with_retry(task.store, task.org.no, Batch(source="export", events=[PhoneSeen(jid=phone.jid)]))
+    """The phone as it is now. This import makes it where it is not there yet, or went with the import it replaces."""
+    if phone_called(task.store, task.org, phone.number).no == UNKNOWN_PHONE:
+        apply_with_retry(task.store, task.org.no, Batch(source="export", events=[PhoneSeen(jid=phone.jid)]))
     return task.store.find_phone(task.org.no, phone.number)
 
 

@@ -16,6 +16,7 @@ from backscroll.core.model import Org
 from backscroll.ingest.importing.answers import SECRETS, checked, joined
 from backscroll.ingest.importing.registry import kind_of
 from backscroll.ingest.importing.spool import Appender, Spool, safe_name
+from backscroll.ingest.importing.worker import needs_files
 from backscroll.storage.store import Store
 from backscroll.storage.write.import_jobs import ImportJobs
 
@@ -220,6 +221,21 @@ class Desk:
         job.phone = job.answers.pop("phone", job.phone)
         job.questions, job.state = [], "recognising"
         if not self._jobs.save(job, "asking"):
+            raise _changed(job)
+        self.news.set()
+        return self.see(org, id)
+
+    def retry(self, org: Org, id: str) -> Seen:
+        """Try a failed job once more, whose files are here still: one that failed after it took another's place."""
+        job = self._jobs.find(org.no, id)
+        if job.state != "failed" or not needs_files(job) or not self.spool.folder(org.no, id).is_dir():
+            raise Conflict("Only an import that failed after it took another's place has its files here; send it again")
+        for item in job.found:
+            if item.state == "failed":
+                # Another import, with a number of its own, for the first has ended.
+                item.state, item.error, item.import_id = "waiting", None, None
+        job.state, job.error, job.finished_at = "recognising", None, None
+        if not self._jobs.save(job, "failed"):
             raise _changed(job)
         self.news.set()
         return self.see(org, id)
