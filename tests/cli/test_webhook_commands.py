@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from backscroll.core.model import Message, MessageKey
 from backscroll.storage.store import open_store
 from shell import Shell
 
+NOW = time.time_ns() // 1000
 HOOK = "https://example.com/hook"
 
 
@@ -28,7 +30,7 @@ def park_some(shell: Shell, webhook: str) -> None:
     store = open_store(shell.database, shell.data)
     said = [
         MessageSeen(
-            Message(key=MessageKey("919876543210", "919537851844", f"M{n}"), sent_at=n, from_me=False, text="x")
+            Message(key=MessageKey("919876543210", "919537851844", f"M{n}"), sent_at=NOW + n, from_me=False, text="x")
         )
         for n in range(3)
     ]

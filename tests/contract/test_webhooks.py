@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from backscroll.core.model import Org
 from backscroll.storage.write.outbox import Health
 from contract.world import Client, Teller, World
 
+NOW = time.time_ns() // 1000
 HOOK = "https://example.com/hook"
 ADMIN = frozenset({"read", "admin"})
 
@@ -158,7 +160,7 @@ def test_deliveries_are_listed_page_by_page_and_queued_again(world: World, phone
     hook = made(client, types=["message.created"])
     told = Teller(world.store.find_phone(world.org.no, phone))
     for at in range(5):
-        world.tell(told.message("4915550001002@s.whatsapp.net", f"M{at}", 1_741_856_400_000_000 + at, "a secret word"))
+        world.tell(told.message("4915550001002@s.whatsapp.net", f"M{at}", NOW + at, "a secret word"))
     lease = world.store.outbox.take_turn(world.org.no)
     assert lease is not None
     world.store.outbox.queue(lease)
@@ -249,7 +251,7 @@ def test_what_needs_somebody_is_told_in_the_archives_health(world: World, phone:
     client = manager(world)
     hook = made(client, name="Till", types=["message.created"])
     told = Teller(world.store.find_phone(world.org.no, phone))
-    world.tell(told.message("4915550001002@s.whatsapp.net", "M1", 1_741_856_400_000_000, "hello"))
+    world.tell(told.message("4915550001002@s.whatsapp.net", "M1", NOW, "hello"))
     lease = world.store.outbox.take_turn(world.org.no)
     assert lease is not None
     world.store.outbox.queue(lease)

@@ -29,6 +29,8 @@ from backscroll.outbound.posting import Poster
 from backscroll.storage.read.happenings import list_deliveries
 from backscroll.storage.store import Store, open_store
 
+BEGIN = time.time_ns() // 1000
+"""What happened long ago is history, of which few webhooks are told."""
 PATIENT = 600.0
 """Seconds that a busy machine may take for what takes a second."""
 
@@ -47,7 +49,8 @@ def say(store: Store, org: Org, phone: Phone, chats: int, each: int, begin: int 
 
 def said(phone: Phone, chat: int, at: int) -> MessageSeen:
     key = MessageKey(phone.jid, jid(chat), f"M{chat}-{at}")
-    return MessageSeen(Message(key=key, sent_at=(1_741_856_400 + at) * SECOND, from_me=False, text=f"message {at}"))
+    sent_at = BEGIN + at * SECOND
+    return MessageSeen(Message(key=key, sent_at=sent_at, from_me=False, text=f"message {at}"))
 
 
 def jid(chat: int) -> str:

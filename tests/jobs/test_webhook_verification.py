@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from receivers import Taken, receiving
-from test_webhook_delivery import jid, outside, sending, until
+from test_webhook_delivery import BEGIN, jid, outside, sending, until
 
 from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Details, Location, Media, Message, MessageKey, Org, Phone
@@ -45,7 +45,7 @@ def send(store: Store, org: Org, phone: Phone, shape: Format) -> tuple[Taken, st
         forwarding_score=3,
     )
     key = MessageKey(phone.jid, jid(1), "M1")
-    said = MessageSeen(Message(key=key, sent_at=1_741_856_400_000_000, from_me=False, text=WORDS, details=details))
+    said = MessageSeen(Message(key=key, sent_at=BEGIN, from_me=False, text=WORDS, details=details))
     with receiving() as receiver:
         wanted = Hook(org=org.no, id="", name=None, url=receiver.url, format=shape, types=())
         made, secret = store.webhooks.add(resubscribed(wanted, ("message.created",), 1))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from backscroll.core.events import (
     Batch,
@@ -30,8 +32,9 @@ from backscroll.dialects.links import NoLinks
 from backscroll.jobs.sending import body_of
 from backscroll.storage.read.happenings import happenings
 from backscroll.storage.store import Store
-from conftest import CHAT, MORNING
+from conftest import CHAT
 
+MORNING = time.time_ns() // 1000
 GROUP = "120363000000000001@g.us"
 ANA = CHAT
 
@@ -110,6 +113,20 @@ def test_what_waits_for_its_message_comes_with_it(store: Store, org: Org, phone:
     target = Target(phone.jid, CHAT, "M1")
     assert told.apply(ReactionSet(target=target, by=ANA, emoji="👍", at=5)) == []
     assert told.apply(message(phone, "M1", text="one")) == ["chat.created", "message.created", "reaction.created"]
+
+
+def test_what_was_said_long_ago_is_told_to_those_who_want_history(store: Store, org: Org, phone: Phone) -> None:
+    key = MessageKey(phone.jid, CHAT, "OLD")
+    old = Message(key=key, sent_at=MORNING - 8 * 86_400_000_000, from_me=False, text="one")
+    told = Told(store, org)
+    edited = MessageEdited(target=Target(phone.jid, CHAT, "OLD"), text="two", at=MORNING)
+    assert told.apply(MessageSeen(old)) == ["chat.created"]
+    assert told.apply(edited) == ["message.updated"]
+    everything = Told(store, org, imports=True)
+    other = structs.replace(old, key=MessageKey(phone.jid, CHAT, "OLDER"))
+    store.apply(org.no, Batch(source="webhook", events=[MessageSeen(other)]))
+    (_, event), *rest = everything.events()
+    assert (event.type, event.imported, rest) == ("message.created", True, [])
 
 
 def test_joining_contacts_is_no_event_of_their_messages(store: Store, org: Org, phone: Phone) -> None:

@@ -25,7 +25,7 @@ class Clock:
 
 def say(store: Store, org: int, id: str) -> None:
     key = MessageKey(NUMBER, CHAT, id)
-    said = MessageSeen(Message(key=key, sent_at=1_741_856_400_000_000, from_me=False, text="x"))
+    said = MessageSeen(Message(key=key, sent_at=Clock.now, from_me=False, text="x"))
     store.apply(org, Batch(source="webhook", events=[said]))
 
 

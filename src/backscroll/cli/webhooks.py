@@ -56,7 +56,7 @@ def webhook() -> None:
 )
 @click.option("--name", metavar="TEXT", help="What it is for.")
 @click.option("--secret", metavar="TEXT", help="What requests are signed with; made when it is left out.")
-@click.option("--imports", is_flag=True, help="Also send events of imported history.")
+@click.option("--imports", is_flag=True, help="Also send events of history: imports, and messages older than a week.")
 @json_option
 @shared_options
 @click.pass_context

@@ -50,6 +50,7 @@ def found(request: Request) -> Webhook:
 
 
 def shown_webhook(request: Request, webhook: Webhook, secret: str | None = None) -> bytes:
+    """An endpoint with what waits for it; with its secret when that was made just now."""
     counts = request.app.store.outbox.counts(webhook.org, webhook.id)
     return render_webhook(webhook, counts, request.granted, secret)
 
@@ -248,6 +249,7 @@ def route(
 
 
 def json_body(description: str, example: dict[str, object], *required: str) -> Answer:
+    """A JSON object that a route takes."""
     schema = {"type": "object", "required": list(required)} if required else {"type": "object"}
     return Answer(description=description, schema=schema, example=example)
 

@@ -64,17 +64,18 @@ class OrgState(Struct):
         """Note a change for the feed, and where it shows; it gets its seq when the batch ends."""
         self.changes.append(Change(what, no, aspects, phone, chat))
 
-    def wants(self, type: str) -> bool:
-        """Whether some webhook is to hear of events of this type now."""
-        return bool(self.hooks & bit_of(type)) and (not self.imported or bool(self.hooks & IMPORTS))
+    def wants(self, type: str, history: bool = False) -> bool:
+        """Whether some webhook is to hear of events of this type now, or of history."""
+        is_history = history or self.imported
+        return bool(self.hooks & bit_of(type)) and (not is_history or bool(self.hooks & IMPORTS))
 
-    def tell(self, type: str, at: int, *, first: bool = False, **about: Any) -> None:
+    def tell(self, type: str, at: int, *, first: bool = False, history: bool = False, **about: Any) -> None:
         """Note an event for the outbox, if somebody wants it; ``about`` are fields of ``OutboxEvent``.
 
-        ``first``: before what the batch told so far.
+        ``first``: before what the batch told so far. ``history``: it is no news, though no import tells it.
         """
-        if self.wants(type):
-            event = OutboxEvent(no=0, type=type, at=at, imported=self.imported, **about)
+        if self.wants(type, history):
+            event = OutboxEvent(no=0, type=type, at=at, imported=history or self.imported, **about)
             self.told.insert(0 if first else len(self.told), event)
 
     def end_batch(self) -> int:

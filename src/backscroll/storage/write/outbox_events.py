@@ -9,6 +9,8 @@ from backscroll.storage.records.aspects import ACK, CONTENT, FLAGGED, IS_DELETED
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow
 
+HISTORY_US = 7 * 86_400_000_000
+"""A message that was sent so long before it was stored is history, like what an import brings."""
 _TYPES = {
     CONTENT: "message.updated",
     IS_DELETED: "message.deleted",
@@ -24,6 +26,8 @@ def tell_message(state: OrgState, at: int, row: MessageRow | None, values: dict[
     if not state.hooks:
         return
     where: dict[str, Any] = {"phone": values["phone"], "chat": values["chat"], "message": values["no"]}
+    # A device that is linked, or a gateway that is asked for all it has, tells years as if they were new.
+    where["history"] = row is None and at - values["sent_at"] > HISTORY_US
     if values["flags"] & NOTIFICATION:
         if row is None:
             state.tell("chat.notification.created", at, **where)
