@@ -53,7 +53,7 @@ def contact_of(row: Row, phone: str) -> list[Event]:
     jid, name = row.get("remoteJid"), row.get("pushName")
     if jid and name and "@" in jid and ids.kind_of(ids.canonical(jid)) == "group":
         return [ChatSeen(phone=phone, chat=ids.canonical(jid), name=name)]
-    return evolution.contact_events(None, Node(row))
+    return evolution.contact_events(phone, None, Node(row))
 
 
 def number_of(row: Row) -> list[Event]:

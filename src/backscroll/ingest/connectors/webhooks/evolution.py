@@ -415,9 +415,9 @@ def update_events(phone: str, at: int | None, row: Node) -> list[Event]:
     return _updated(_Delivery(phone, at), row)
 
 
-def contact_events(at: int | None, row: Node) -> list[Event]:
+def contact_events(phone: str, at: int | None, row: Node) -> list[Event]:
     """What a stored contact tells."""
-    return _contact(_Delivery("", at), row)
+    return _contact(_Delivery(phone, at), row)
 
 
 _PASSING = {
