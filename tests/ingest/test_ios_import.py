@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from android_files import Msgstore
 from click.testing import CliRunner, Result
 from iphone_files import BUSINESS, PASSWORD, ChatStorage, backup, blob, contacts, sealed_backup
 
@@ -298,6 +299,17 @@ def test_the_bare_command_recognises_backups_also_in_the_folder_of_all(command: 
     assert [(item["kind"], item["state"]) for item in shown["items"]] == [("ios", "done")]
     talk(tmp_path / "unknown.bin", to=None).done()
     assert "--phone NUMBER" in command("import", str(tmp_path / "unknown.bin"), code=2).stderr
+
+
+def test_whatever_else_a_backup_holds_belongs_to_it(tmp_path: Path) -> None:
+    """Files of other apps and documents that somebody sent lie in it under hashes."""
+    exported = b"14/03/2026, 09:00 - Mara: Hello Ben"
+    files = files_of(tmp_path) | {
+        "Message/Media/x/chat.txt": exported,
+        "other.sqlite": Msgstore(tmp_path / "m").done().read_bytes(),
+    }
+    path = backup(tmp_path / "phones" / "0000-backup", files)
+    assert [(found.kind, found.path) for found in recognise(tmp_path / "phones")] == [("ios", path)]
 
 
 def test_number_of_a_backup_is_asked(store: Store, org: Org, tmp_path: Path) -> None:

@@ -384,17 +384,7 @@ def _run_iphone(work: Work) -> Outcome:
 
 
 DATABASES: tuple[ImportKind, ...] = (
-    ImportKind(
-        name=backups.KIND,
-        label="backup of an Android phone",
-        looked_for="a backup of WhatsApp on Android (msgstore.db, msgstore.db.crypt15)",
-        find=_find_backups,
-        plan=_plan_backup,
-        run=_run_backup,
-        told=_told,
-        options=("phone", "key"),
-        secrets=("key",),
-    ),
+    # First: the backup of a phone may hold files of anything.
     ImportKind(
         name=iphone.KIND,
         label="backup of an iPhone",
@@ -405,6 +395,17 @@ DATABASES: tuple[ImportKind, ...] = (
         told=_told,
         options=("phone", "password"),
         secrets=("password",),
+    ),
+    ImportKind(
+        name=backups.KIND,
+        label="backup of an Android phone",
+        looked_for="a backup of WhatsApp on Android (msgstore.db, msgstore.db.crypt15)",
+        find=_find_backups,
+        plan=_plan_backup,
+        run=_run_backup,
+        told=_told,
+        options=("phone", "key"),
+        secrets=("key",),
     ),
     _kind_of_files("wacli", "archive of wacli", "wacli's wacli.db", wacli.looks_like),
     _kind_of_files(
