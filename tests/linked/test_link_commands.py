@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backscroll.cli import links
 from backscroll.jobs import linking
 from backscroll.storage.store import open_store
 from linked_events import OWN
@@ -26,12 +27,15 @@ def shell(tmp_path: Path, database_url: str | None) -> Shell:
 def test_a_phone_is_linked_by_the_code_on_the_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKED_PHONE", json.dumps({"count": 3, "silent_after": [], "crash_after": []}))
     monkeypatch.setenv("PYTHONPATH", f"{HERE / 'linked_phone'}:{HERE}")
+    monkeypatch.setattr(links, "SERVER_SECONDS", 0.1)
+    monkeypatch.setattr(links, "QUIET_SECONDS", 1.0)
     linked = shell.json("link", "--phone-name", "Sales")
     assert (linked["phone"], linked["phone_name"], linked["state"]) == (OWN, "Sales", "connected")
     (listed,) = shell.json("link", "list")
     assert listed["id"] == linked["id"]
     (source,) = shell.json("source", "list")
     assert (source["kind"], source["phone"]) == ("linked", OWN)
+    assert shell.json("status")["orgs"][0]["messages"] == 3
 
 
 def test_a_name_or_a_phone_is_asked_for(shell: Shell) -> None:

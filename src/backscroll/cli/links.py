@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from backscroll.storage.write.links import Link
 
 LOOK_SECONDS = 0.3
+SERVER_SECONDS = 5.0
+"""So long a running server has to take the device for itself."""
+QUIET_SECONDS = 30.0
+"""Without a server the command goes on until nothing was heard for so long: the history is sent once, after linking."""
 _BLOCKS = {("0", "0"): " ", ("0", "1"): "▄", ("1", "0"): "▀", ("1", "1"): "█"}
 
 
@@ -88,13 +93,21 @@ _GOES_ON = "A running server keeps it connected; start one with: backscroll serv
 
 
 def _pair(archive: Archive, begun: Link, quiet: bool) -> Link:
-    """Supervise the device here unless a server does, and show its codes, until it is connected."""
+    """Show the codes of the device until it is connected. Where no server takes it, it is supervised here.
+
+    Two that follow each other would cut the history off, which the phone sends once; so a server has the first turn.
+    """
     from backscroll.jobs import linking
 
-    stopping = threading.Event()
+    stopping, ours = threading.Event(), threading.Event()
 
     def supervise() -> None:
+        stopping.wait(SERVER_SECONDS)
         while not stopping.is_set():
+            if linking.is_supervised(archive.store, begun):
+                stopping.wait(1.0)
+                continue
+            ours.set()
             linking.supervise(
                 archive.store,
                 archive.media,
@@ -108,7 +121,10 @@ def _pair(archive: Archive, begun: Link, quiet: bool) -> Link:
     thread = threading.Thread(target=supervise, daemon=True)
     thread.start()
     try:
-        return _watch(archive, begun, quiet)
+        linked = _watch(archive, begun, quiet)
+        if ours.is_set():
+            _hear_out(archive, linked, quiet)
+        return archive.store.sources.links.find(begun.org, begun.id)
     except KeyboardInterrupt:
         # What nobody scanned is not kept.
         stopping.set()
@@ -138,6 +154,22 @@ def _watch(archive: Archive, begun: Link, quiet: bool) -> Link:
             shown = now
             _tell(link, quiet)
         time.sleep(LOOK_SECONDS)
+
+
+def _hear_out(archive: Archive, link: Link, quiet: bool) -> None:
+    """Wait for the end of the history that the phone sends."""
+    if not quiet:
+        click.echo("Linked. The phone sends its history now; this ends with it, or with Ctrl-C.", err=True)
+    since = time.monotonic()
+    heard = link.last_event_at
+    with suppress(KeyboardInterrupt):
+        while link.progress is not None or time.monotonic() - since < QUIET_SECONDS:
+            time.sleep(LOOK_SECONDS)
+            link = archive.store.sources.links.find(link.org, link.id)
+            if link.last_event_at != heard:
+                since, heard = time.monotonic(), link.last_event_at
+            if link.state != "connected":
+                return
 
 
 def _tell(link: Link, quiet: bool) -> None:

@@ -7,6 +7,7 @@ import logging
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -213,6 +214,12 @@ def remove_source(store: Store, id: str, data: Path) -> None:
         with suppress(NotFound):
             return unlink(store, store.sources.links.find(source.org, id), data)
     return store.sources.remove(id)
+
+
+def is_supervised(store: Store, link: Link) -> bool:
+    """Whether a process has the device now."""
+    now = time.time_ns() // 1000
+    return any(held.name == f"{WORK} {link.id}" and held.ends_at > now for held in store.held_leases(link.org))
 
 
 def wants_process(link: Link) -> bool:

@@ -1,0 +1,38 @@
+"""What of the library is ever called: nothing that sends messages, read receipts or presence."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from neonize.client import ChatSettingsStore, ContactStore, NewClient
+
+import backscroll.linked
+
+pytestmark = pytest.mark.xdist_group("linked")
+CALLED = {
+    "PairPhone",
+    "connect",
+    "download_any",
+    "get_all_contacts",
+    "get_chat_settings",
+    "get_joined_groups",
+    "logout",
+}
+
+
+def test_the_library_is_only_asked_for_what_is_listed_here() -> None:
+    offered = {
+        name
+        for kind in (NewClient, ContactStore, ChatSettingsStore)
+        for name in vars(kind)
+        if callable(getattr(kind, name)) and not name.startswith("_")
+    }
+    assert {"send_message", "mark_read", "send_presence", "send_chat_presence"} <= offered
+    named = set()
+    for file in Path(backscroll.linked.__file__).parent.glob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        named |= {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert named & offered == CALLED
