@@ -49,6 +49,17 @@ def _talk(client: Any, proxy_settings: Any = None) -> None:
         if number + 1 in plan["crash_after"]:
             # The library's Go part looks for a session that is not there, and aborts.
             client.get_me()
+    if "raises" in plan:
+        raise RuntimeError(plan["raises"])
+    if "signing_in" in plan:
+        client._NewClient__onLoginStatus(
+            None, ctypes.cast(ctypes.c_char_p(plan["signing_in"].encode()), ctypes.c_void_p)
+        )
+    if "code" in plan:
+        client.event._qr(client, plan["code"].encode())
+    if "event" in plan:
+        kind = getattr(neonize, plan["event"])
+        push(kind.FromString(bytes.fromhex(plan["bytes"])))
     threading.Event().wait()
 
 

@@ -44,6 +44,7 @@ FIRST_CODE_SECONDS, CODE_SECONDS, PAIR_CODE_SECONDS = 60, 20, 160
 """How long WhatsApp takes a QR code, those after it, and a code that is typed."""
 STATE_SECONDS = 900.0
 LOCK_SECONDS = 10.0
+CONNECT_SECONDS = 20.0
 ACCOUNT = "account.json"
 FAILED, NOT_ALONE = 3, 4
 """How the process ends when it is to be started again, and when another one has the session."""
@@ -163,6 +164,8 @@ class Child:
         os._exit(0)
 
     def _log_out(self) -> None:
+        # Right after pairing the library connects once more; before that nothing can be said to WhatsApp.
+        self.files.connected.wait(CONNECT_SECONDS)
         with suppress(Exception):
             self.client.logout()
         self.finish("logged_out")
