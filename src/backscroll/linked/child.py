@@ -111,7 +111,6 @@ class Child:
         self._ending = threading.Event()
         self._codes = 0
         self._pair_number: str | None = None
-        self._chats: set[str] = set()
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.client = Client(
             self.spool, notice=self.notice, code=self.show_code, status=self.hear_status, fail=self.fail
@@ -323,8 +322,6 @@ class Child:
         if body["event"] == "History":
             if "progress" in data:
                 self._pipe.say(Status(progress=data["progress"]))
-            if chat := data.get("conversation", {}).get("ID"):
-                self._chats.add(chat)
         elif body["event"] == "GroupInfoEvent" and (data.get("Join") or data.get("Leave")):
             self._news.put(data["JID"])
 
@@ -345,44 +342,18 @@ class Child:
     # What the library knows but does not tell
 
     def _keep_state(self) -> None:
-        """Ask the library's own store for contacts, groups and settings of chats, and tell what is new."""
-        from backscroll.linked.bodies import CONTACTS, GROUP, SETTINGS
+        """Ask for what the library does not tell: soon after it connects, after news of a group, and now and then."""
+        from backscroll.linked.state import State
 
-        known: dict[str, bytes] = {}
+        state = State(self.client, self.spool, self._local)
         while True:
             with suppress(queue.Empty):
                 self._news.get(timeout=STATE_SECONDS)
                 threading.Event().wait(2.0)
             while not self._news.empty():
                 self._news.get()
-            if not self.files.connected.is_set():
-                continue
-            with suppress(Exception):
-                contacts = [row for row in self.client.contacts() if _is_new(known, "contact", row["JID"], row)]
-                self._spool_rows(CONTACTS, contacts)
-            with suppress(Exception):
-                for group in self.client.groups():
-                    payload = group.SerializeToString()
-                    if _is_new(known, "group", group.JID.User, payload.hex()):
-                        self.spool.append(GROUP, payload)
-                    self._chats.add(f"{group.JID.User}@{group.JID.Server}")
-            with suppress(Exception):
-                rows = [row for chat in sorted(self._chats) if (row := self.client.settings_of(chat)) is not None]
-                self._spool_rows(SETTINGS, [row for row in rows if _is_new(known, "settings", row["JID"], row)])
-
-    def _spool_rows(self, code: int, rows: list[dict[str, Any]]) -> None:
-        for start in range(0, len(rows), 500):
-            self.spool.append(code, json.dumps(rows[start : start + 500]).encode())
-
-
-def _is_new(known: dict[str, bytes], kind: str, name: str, value: Any) -> bool:
-    import hashlib
-
-    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
-    if known.get(f"{kind} {name}") == digest:
-        return False
-    known[f"{kind} {name}"] = digest
-    return True
+            if self.files.connected.is_set():
+                state.tell()
 
 
 def _shortened(problem: object) -> str:

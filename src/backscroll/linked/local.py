@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS files (
     next_at INTEGER NOT NULL DEFAULT 0, UNIQUE (chat, id, sha256)
 );
 CREATE TABLE IF NOT EXISTS calls (id TEXT PRIMARY KEY, began INTEGER NOT NULL, video INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_next ON files (live DESC, next_at);
 """
 
@@ -135,6 +136,18 @@ class Local:
         with self._lock:
             row = self._db.execute("SELECT began, video FROM calls WHERE id = ?", (id,)).fetchone()
         return None if row is None else (int(row[0]), bool(row[1]))
+
+    def told(self, name: str) -> bytes | None:
+        """The digest of what was told last under a name; None when nothing was."""
+        with self._lock:
+            row = self._db.execute("SELECT digest FROM told WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def note_told(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Remember the digests of what is being told."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO told (name, digest) VALUES (?, ?)", list(entries))
 
     def next_file(self, now: int) -> Wanted | None:
         """The file to fetch next: what came live before old history; None while none is due."""
