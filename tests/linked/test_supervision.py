@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 import threading
 import time
@@ -80,8 +81,6 @@ def desk(store: Store, org: Org, tmp_path: Path) -> Iterator[Desk]:
 
 
 def status(**fields: object) -> str:
-    import json
-
     return json.dumps({"type": "status", **fields})
 
 
@@ -154,12 +153,16 @@ def test_the_phone_is_added_when_the_device_is_paired(desk: Desk) -> None:
 
 def test_another_account_than_the_one_asked_for_is_sent_away(desk: Desk) -> None:
     own = desk.store.add_phone(desk.org.no, OWN)
-    desk.plays(status(jid=net(OTHER)), status(state="connected"), then=f"os.chdir(sys.argv[1]); {NOTE_ORDERS}")
+    body = {"event": "Message", "at": 1, "own": net(OTHER), "data": {}}
+    theirs = json.dumps({"type": "frame", "no": 1, "body": body})
+    note = f"os.chdir(sys.argv[1]); {NOTE_ORDERS}; sys.stdin.readline()"
+    desk.plays(status(jid=net(OTHER)), status(state="connected"), theirs, then=note)
     link = desk.begin(own)
     assert desk.supervise(link)
     assert desk.find(link).state == "wrong_phone"
     assert (desk.folder / "linked" / link.id / "orders").read_text() == '{"type":"log_out"}\n'
     assert [phone.number for phone in desk.store.list_phones(desk.org.no)] == [OWN]
+    assert desk.store.list_quarantined(desk.org.no) == []
 
 
 def test_a_message_and_its_file_are_committed_before_the_process_hears_so(desk: Desk, tmp_path: Path) -> None:

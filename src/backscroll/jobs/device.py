@@ -178,7 +178,10 @@ class Device:
         if current.asked == "unlink":
             self._unlink()
             raise NotFound("link", self._link.id)
-        if self._link.state in ("logged_out", "wrong_phone"):
+        if self._link.state == "wrong_phone":
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._set(jid=None)
+        elif self._link.state == "logged_out":
             # The keys are of no use any more, but what they brought is.
             for file in self.folder.glob("session.db*"):
                 file.unlink()
@@ -312,6 +315,9 @@ class Device:
         match told:
             case Status():
                 self._hear(told)
+            case Frame(no=no) | Fetched(no=no) if self._link.state == "wrong_phone":
+                # What belongs to an account that nobody asked for is kept nowhere.
+                self._order(Done(no))
             case Frame(no=no, body=body):
                 self._patiently(lambda: self._commit(bytes(body)))
                 self._order(Done(no))
