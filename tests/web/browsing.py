@@ -43,10 +43,11 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[str]:
+def serving(data: Path, **settings: str) -> Iterator[str]:
     """``backscroll serve`` over an archive, as a process of its own; gives its address."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
     environ |= {"BACKSCROLL_DATA": str(data), "BACKSCROLL_RATE_LIMIT": "0"}
+    environ |= {f"BACKSCROLL_{name.upper()}": value for name, value in settings.items()}
     server, base = started(environ)
     try:
         yield base

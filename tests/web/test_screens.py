@@ -34,6 +34,7 @@ SCREENS: dict[str, tuple[str, tuple[str, ...]]] = {
     "settings": ("/read/manage", ()),
     "exports": ("/read/manage/exports", ()),
     "health": ("/read/manage/health", ()),
+    "webhooks": ("/read/manage/webhooks", ()),
     "tokens": ("/read/manage/tokens", ()),
     "nowhere": ("/read/nowhere", ()),
 }

@@ -378,6 +378,42 @@ export interface ImportLine {
   started_at: string;
   finished_at: string | null;
 }
+/** Where events are sent. */
+export interface Webhook {
+  id: string;
+  name: string | null;
+  url: string;
+  format: string;
+  types: string[];
+  phones: string[] | null;
+  imports: boolean;
+  enabled: boolean;
+  state: string;
+  failing_since: string | null;
+  last_success_at: string | null;
+  last_failure_at: string | null;
+  last_error: string | null;
+  counts: { waiting: number; parked: number };
+}
+export interface Delivery {
+  event: string;
+  type: string;
+  state: string;
+  phone: string | null;
+  chat_id: string | null;
+  key: string | null;
+  created_at: string;
+  attempts: number;
+  next_attempt_at: string | null;
+  status: number | null;
+  error: string | null;
+}
+export interface Trial {
+  ok: boolean;
+  status: number | null;
+  error: string | null;
+  milliseconds: number;
+}
 /** Backscroll as a linked device of a phone. */
 export interface DeviceLink {
   id: string;

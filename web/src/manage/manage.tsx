@@ -1,7 +1,9 @@
+import type { ComponentType } from "preact";
 import { useState } from "preact/hooks";
 import { manages, mayDo, session, signOut } from "../api.ts";
 import { letters, setLetters, setTheme, theme, type Theme } from "../keys.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
+import { later } from "../parts/later.tsx";
 import { Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { words } from "../words/manage.ts";
@@ -15,11 +17,18 @@ interface Section {
   icon: IconName;
   title: string;
   isOffered: () => boolean;
-  Screen: () => preact.JSX.Element;
+  Screen: ComponentType<object>;
 }
 const SECTIONS: Section[] = [
   { id: "health", icon: "pulse", title: words.health.title, isOffered: manages, Screen: HealthScreen },
   { id: "exports", icon: "download", title: words.exports.title, isOffered: () => mayDo("read"), Screen: Exports },
+  {
+    id: "webhooks",
+    icon: "hook",
+    title: words.manage.webhooks,
+    isOffered: manages,
+    Screen: later(() => import("./webhooks.tsx").then((module) => module.Webhooks)),
+  },
   { id: "tokens", icon: "key", title: words.tokens.title, isOffered: manages, Screen: Tokens },
 ];
 

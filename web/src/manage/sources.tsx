@@ -173,8 +173,9 @@ const TONES: Record<string, string> = {
 };
 
 /** What the gateway says of its connection; else how the sources stand; else that there are none. */
-function stateOf(phone: PhoneDetails, sources: Source[]): string {
+function stateOf(phone: PhoneDetails, sources: Source[], links: DeviceLink[]): string {
   if (phone.state) return phone.state;
+  if (links.length) return links.some(({ state }) => state === "waiting") ? "connecting" : "disconnected";
   return (
     (["failing", "silent", "live", "waiting"] as const).find((state) =>
       sources.some((source) => source.state === state),
@@ -203,7 +204,7 @@ interface CardParts {
 
 function PhoneCard({ phone, sources, coverage, links, isAlone, onRemoved }: CardParts) {
   const name = phone.name ?? `+${phone.phone}`;
-  const state = stateOf(phone, sources);
+  const state = stateOf(phone, sources, links);
   return (
     <article class="phone">
       <header>

@@ -141,6 +141,7 @@ export const words = {
   manage: {
     title: common.titles.manage,
     browser: "This browser",
+    webhooks: "Webhooks",
     theme: "Appearance",
     themes: { system: "As the system", light: "Light", dark: "Dark" } as Record<string, string>,
     letters: "Single-letter shortcuts",
