@@ -27,6 +27,8 @@ from gowa_files import ChatStorage
 from backscroll.cli.common import Commands, bar, expiry
 from backscroll.cli.main import main
 from backscroll.cli.orgs import digits_of
+from backscroll.cli.serve import sign_in_link
+from backscroll.config import load
 from backscroll.core.errors import BadField
 from backscroll.storage.store import open_store
 from shell import Shell, place
@@ -400,6 +402,21 @@ def test_an_empty_archive_with_a_sample_prints_commands_that_work_and_later_only
         assert until(again, "Backscroll answers at").startswith("Backscroll answers at")
     finally:
         assert ended(again)[0] == 0
+
+
+def test_the_link_signs_in_with_the_token_that_may_do_most(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    store = open_store(None, data)
+    org = store.create_org("Family").no
+    phone = store.add_phone(org, "4915550001001")
+    store.create_token(org, "reader")
+    store.create_token(org, "of one phone", (phone.no,), frozenset({"read", "write", "admin"}))
+    best = store.create_token(org, "owner", None, frozenset({"read", "admin"}))
+    store.create_token(org, "old", None, frozenset({"read", "write", "admin"}), expires_at=1)
+    link = sign_in_link(store, load({}, {"data": str(data)}))
+    assert link is not None
+    assert store.open_session(store.sign_in_once(link.partition("#once=")[2]).secret).access.token_id == best.id
+    store.close()
 
 
 def test_a_sample_prints_a_link_that_signs_a_browser_in_a_single_time(tmp_path: Path) -> None:

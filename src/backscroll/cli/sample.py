@@ -71,7 +71,7 @@ def fill(archive: Archive) -> str:
     for export in EXPORTS:
         phone, path = phones[export.phone], EXAMPLES / export.path
         import_export(store, archive.media, org.no, phone, path, chat=export.chat, timezone=TIMEZONE, me=export.me)
-    made = store.create_token(org.no, NAME, None, frozenset({"read"}), None)
+    made = store.create_token(org.no, NAME, None, frozenset({"read", "write", "admin"}), None)
     return greeting(archive, org, list(phones.values()), made)
 
 

@@ -103,16 +103,24 @@ def refuse_odd_receivers(allowed: str) -> None:
 
 
 def sign_in_link(store: Store, settings: Settings) -> str | None:
-    """An address that signs a browser of this machine in, once; None where others are reached, or no token is valid."""
+    """An address that signs a browser of this machine in, once; None where others are reached, or no token is valid.
+
+    Of an organisation's tokens it is the one that may do most: whoever starts the server owns the archive.
+    """
     from backscroll.http.limits import is_loopback
 
     if settings.public_url or not is_loopback(settings.host):
         return None
     now = time.time_ns() // 1000
     for org in store.list_orgs():
-        for token in store.list_tokens(org.no):
-            if token.revoked_at is None and (token.expires_at is None or token.expires_at > now):
-                return f"{settings.url}/read/sign-in#once={store.invite_once(token.id).secret}"
+        valid = [
+            token
+            for token in store.list_tokens(org.no)
+            if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+        ]
+        if valid:
+            best = max(valid, key=lambda token: (token.phones is None, len(token.scopes)))
+            return f"{settings.url}/read/sign-in#once={store.invite_once(best.id).secret}"
     return None
 
 
