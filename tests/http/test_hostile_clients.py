@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from backscroll.core.events import Batch, Event, MessageSeen
 from backscroll.core.model import Message, MessageKey
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
-from served import Served, allow_many_files, is_closed, serving
+from served import Served, allow_many_files, children, is_closed, serving
 
 # One after the other, also when tests run in several processes.
 pytestmark = pytest.mark.xdist_group("served")
@@ -145,12 +146,63 @@ def test_who_listens_and_does_not_read_is_cut_off(sqlite_crowd: Crowd) -> None:
         assert reads(served, sqlite_crowd.noisy) == 200
 
 
+@pytest.mark.full
+def test_a_hundred_listeners_who_do_not_read_cost_bounded_memory_and_are_all_closed(sqlite_crowd: Crowd) -> None:
+    with serving(sqlite_crowd.folder, rate_limit=0, send_timeout=5) as served, ExitStack() as held:
+        with listener(served, sqlite_crowd.noisy) as first:
+            mark = told(first, b'"pid":"').partition("-")[0]
+        before, sockets = served.resident_bytes(), open_sockets(served)
+        for n in range(100):
+            held.enter_context(listener(served, sqlite_crowd.noisy, f"{mark}-{n * 3}"))
+        most = [0]
+
+        def all_are_closed() -> bool:
+            most[0] = max(most[0], served.resident_bytes())
+            assert reads(served, {}, "/health") == 200
+            return open_sockets(served) <= sockets + 5
+
+        until(lambda: open_sockets(served) >= sockets + 95)
+        until(all_are_closed, 120)
+        assert most[0] - before < 250 * 2**20
+
+
+def open_sockets(served: Served) -> int:
+    """Sockets of the server's processes, whatever they are for."""
+    found = 0
+    for pid in children(served.process.pid):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found += os.readlink(descriptor).startswith("socket:")
+    return found
+
+
+@pytest.mark.parametrize("path", ["/", "/read/x", "/v1/chats", "/ws", "/mcp", "/api/events", "/media/1/x"])
+def test_an_upgrade_that_is_not_served_is_answered_in_a_sentence(served_crowd: Served, path: str) -> None:
+    answer = httpx.get(served_crowd.url + path, headers=HANDSHAKE)
+    assert answer.status_code in (404, 501)
+    body = answer.json()
+    assert len((body.get("message") or body.get("error")).split()) > 3
+
+
+@pytest.fixture(scope="module")
+def served_crowd(sqlite_crowd: Crowd) -> Iterator[Served]:
+    with serving(sqlite_crowd.folder) as served:
+        yield served
+
+
+HANDSHAKE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
 def listener(served: Served, headers: dict[str, str], session: str | None = None) -> socket.socket:
     """A client of Socket.IO that has connected, at the beginning of the feed when a session says so."""
     connection = served.connect(receive_buffer=4096)
-    lines = ["GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", "Host: archive.test", "Connection: Upgrade"]
-    lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines = ["GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", "Host: archive.test"]
+    lines += [f"{name}: {value}" for name, value in {**HANDSHAKE, **headers}.items()]
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     packet = b"40" if session is None else b'40{"pid":"%s"}' % session.encode()
     # A text frame, masked with zeros.

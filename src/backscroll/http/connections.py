@@ -7,11 +7,13 @@ process's own file descriptors, where there is a folder of them (Linux, macOS, t
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import socket
 import stat
 import struct
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -188,3 +190,15 @@ def _cut(sock: socket.socket) -> None:
         # What the client did not take is not kept for it.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         sock.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError, AttributeError):
+        # Shut down, a socket stays until the client has taken what it was sent, which it need never do.
+        _disconnect(sock)
+
+
+_UNSPECIFIED = bytes(16)
+"""An address of no family: a TCP socket that is connected to it is connected to nobody, and keeps nothing (Linux)."""
+
+
+def _disconnect(sock: socket.socket) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).connect(sock.fileno(), _UNSPECIFIED, len(_UNSPECIFIED))

@@ -79,6 +79,10 @@ class Sender:
                 await self.in_time(send, {"type": "http.response.body", "body": piece, "more_body": True}, client)
         await self.in_time(send, {"type": "http.response.body", "body": b""}, client)
 
+    def cut(self, client: Any) -> None:
+        """End a client's connection, whatever is left to send."""
+        self._cut(client)
+
     async def in_time(self, send: Send, message: Message, client: Any) -> None:
         """Send one event of the server's. Raises TooSlow."""
         try:

@@ -161,6 +161,9 @@ class _Socket:
             return POLICY
         except StorageError as error:
             log.warning("%s Socket.IO: %s", self._exchange.trace_id, error)
+            # Too much may be unread already: what is left is not kept for it. It comes again, to where it was.
+            self._is_open = False
+            self._sender.cut(self._exchange.peer)
             return TRY_LATER
         except Exception as error:
             log.error("%s Socket.IO: %s", self._exchange.trace_id, story_of(error))
