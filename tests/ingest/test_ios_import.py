@@ -94,6 +94,7 @@ def test_a_backup_becomes_messages_with_names_and_files(desk: Desk, tmp_path: Pa
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
     take(desk, path)
     assert [m.message.key.id for m in desk.shown()] == ["A1", "A2", "A3", "A4"]
+    assert {entry.file for entry in desk.store.list_imports(desk.org.no)} == {"0000-backup/ChatStorage.sqlite"}
 
 
 def test_what_a_live_source_told_is_the_same_message(desk: Desk, tmp_path: Path) -> None:
