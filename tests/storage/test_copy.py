@@ -27,6 +27,7 @@ from backscroll.core.events import (
     MessageEdited,
     MessageSeen,
     NumberMapped,
+    PhoneSeen,
     PollVoted,
     ReactionSet,
     ReceiptSet,
@@ -104,6 +105,8 @@ def _tell(store: Store, org: int, phone: str, many: int) -> None:
     tell(PollVoted(target=Target(phone, ANNA, "not here yet"), by=ANNA, options=("a", "b"), at=MORNING))
     tell(MediaHeld(target=Target(phone, ANNA, "M3"), media=media))
     tell(ChatSeen(phone=phone, chat=GROUP, name="Grüße 🥐", unread=3), ContactSeen(jid=ANNA, name="Anna ' \\ %"))
+    for book, name in ((phone, "Anna of the shop"), ("6289685028129@s.whatsapp.net", "Anna of the oven")):
+        tell(PhoneSeen(jid=book), ContactSeen(jid=ANNA, phone=book, name=name))
     tell(NumberMapped(lid="12345678901234@lid", jid=ANNA))
     kept = Media(file="cd" * 32)
     for name in ("first", "second"):
