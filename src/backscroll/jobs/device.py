@@ -58,6 +58,7 @@ KEEP_SECONDS = 1.5
 LOG_OUT_SECONDS = 45.0
 CONNECT_SECONDS = 20.0
 BUSY_SECONDS = 1.0
+READER_SECONDS = 4.0
 FOLDER = "linked"
 ACCOUNT = "account.json"
 """In a device's folder once it is paired."""
@@ -125,6 +126,7 @@ class Device:
         self._command = command
         self.folder = folder_of(data, link.id)
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self._connected_since: float | None = None
         self._explained = False
         """The process has said what is wrong."""
@@ -143,6 +145,9 @@ class Device:
             shutil.rmtree(self.folder, ignore_errors=True)
         finally:
             self._kill()
+            if self._reader is not None:
+                # It may be committing what came last; the store is closed after this.
+                self._reader.join(READER_SECONDS)
 
     def _supervise(self) -> None:
         pause = FIRST_PAUSE
@@ -240,7 +245,8 @@ class Device:
             if self._was_asked():
                 break
         self._kill()
-        self._reader.join()
+        if self._reader is not None:
+            self._reader.join()
         if self._link.state not in ENDED and not self._explained:
             self._set(problem=f"the process of the device ended ({process.returncode})")
 
