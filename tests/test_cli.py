@@ -71,9 +71,10 @@ def test_every_command_explains_itself(mere_shell: Shell, path: tuple[str, ...])
         assert isinstance(command, click.Group)
         command = command.commands[name]
     if not isinstance(command, click.Group):
-        assert f"backscroll {' '.join(path)}" in result.stdout.split("Example", 1)[1]
+        words = path[:-1] if path == ("import", "any") else path
+        assert f"backscroll {' '.join(words)}" in result.stdout.split("Example", 1)[1]
         assert {"--data", "--database", "--config"} <= {option for p in command.params for option in p.opts}
-    if path not in {("serve",), ("mcp",)} and not isinstance(command, click.Group):
+    if path not in {("serve",), ("mcp",), ("link", "history")} and not isinstance(command, click.Group):
         assert "--json" in result.stdout
 
 
@@ -415,7 +416,9 @@ def test_the_link_signs_in_with_the_token_that_may_do_most(tmp_path: Path) -> No
     store.create_token(org, "old", None, frozenset({"read", "write", "admin"}), expires_at=1)
     link = sign_in_link(store, load({}, {"data": str(data)}))
     assert link is not None
-    assert store.open_session(store.sign_in_once(link.partition("#once=")[2]).secret).access.token_id == best.id
+    assert (
+        store.sessions.open(store.sessions.sign_in_once(link.partition("#once=")[2]).secret).access.token_id == best.id
+    )
     store.close()
 
 

@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from backscroll.core.events import MediaHeld, ReactionSet
+from backscroll.core.import_jobs import JobFile, NewJob
 from backscroll.core.model import Call, Media, Member, Notice, Org, Phone
 from backscroll.http.app import ROUTES
 from backscroll.http.router import Route
+from backscroll.http.routes import imports
 from backscroll.ingest.signatures import sign
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from conftest import OwnDatabase
@@ -72,6 +74,9 @@ class Side:
         self.sources["events"] = self._source(world, "events")
         self.link = self._source(world, "linked")
         world.store.sources.links.add(org.no, self.link, f"linked {self.canary}", None)
+        upload = JobFile(no=1, name=f"{self.canary}.txt", size=4711)
+        new_job = NewJob(origin="api", name=self.canary, files=(upload,), request_key=self.number)
+        self.job = world.store.import_jobs.create(org.no, new_job)[0].id
         self.client: Client = world.client([self.phone], org=org)
         self.everywhere: Client = world.client(org=org)
 
@@ -109,7 +114,8 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
         "message_id": [of.id("1"), of.id("2"), of.ref, f"false_{of.friend}_{of.id('1')}"],
         "contact_id": [of.friend],
         "device_id": [f"slot-{of.number}", of.phone.jid],
-        "id": [of.friend],
+        "id": [of.friend, of.job],
+        "file": ["1"],
         # The asker's own phone with what the other one's holds.
         "phone": [of.number, of.phone.jid, asker.number],
         "jid": [of.friend, of.group],
@@ -144,7 +150,9 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
 
 def shape(response: httpx.Response, of: Side) -> tuple[int, str]:
     """Status and body, with the names that were asked for taken out."""
-    body = response.text.replace(of.canary, "CANARY").replace(of.number, "NUMBER").replace(of.link, "LINK")
+    body = response.text
+    for name in ("canary", "number", "link", "job"):
+        body = body.replace(getattr(of, name), name.upper())
     return response.status_code, body
 
 
@@ -198,7 +206,10 @@ def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() 
     hooks += [("POST", f"/api/webhooks/{{id}}/{act}") for act in ("rotate", "test", "redeliver")]
     hooks += [("POST", "/api/webhooks/{id}/deliveries/{event}/redeliver"), ("POST", "/v1/webhooks")]
     tried_elsewhere = {*hooks, *((verb, "/v1/webhooks/{id}") for verb in ("PATCH", "DELETE"))}
-    """tests/contract/test_webhooks.py"""
+    tried_elsewhere |= {(route.method, route.path) for route in imports.ROUTES if route.method != "GET"}
+    """tests/contract/test_webhooks.py, tests/contract/test_imports.py"""
+    tried_elsewhere |= {("GET", "/socket.io"), ("POST", "/mcp")}
+    """tests/contract/test_sockets.py, tests/contract/test_mcp.py"""
     the_servers = {("GET", path) for path in ("/", "/health", "/docs", "/openapi.json")}
     assert left == own | tried_below | tried_elsewhere | the_servers | {("GET", path) for path in STREAMS}
 

@@ -564,10 +564,10 @@ def test_a_wrong_secret_opens_nothing(world: World, secret: str) -> None:
 
 def test_a_link_that_signs_in_works_once_and_on_this_machine_only(world: World) -> None:
     token = world.store.create_token(world.org.no, "browser")
-    once = world.store.invite_once(token.id).secret
+    once = world.store.sessions.invite_once(token.id).secret
     far = world.guest().ask("/api/session", "POST", SAME, json={"once": once})
     assert far.status_code == 401
-    session = world.store.sign_in_once(once)
-    assert world.store.open_session(session.secret).access.token_id == token.id
+    session = world.store.sessions.sign_in_once(once)
+    assert world.store.sessions.open(session.secret).access.token_id == token.id
     with pytest.raises(Exception, match="Invalid"):
-        world.store.sign_in_once(once)
+        world.store.sessions.sign_in_once(once)

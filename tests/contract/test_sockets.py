@@ -117,7 +117,7 @@ def test_a_token_without_the_right_to_read_is_refused(world: World) -> None:
 
 def test_a_browsers_session_opens_no_socket(world: World) -> None:
     """Any site's page could open one, and the browser would send the cookie along."""
-    session = world.store.sign_in(world.store.create_token(world.org.no, "t").secret)
+    session = world.store.sessions.sign_in(world.store.create_token(world.org.no, "t").secret)
 
     async def work(_: str) -> None:
         socket = Socket(world.app, None, cookie=f"backscroll_session={session.secret}")

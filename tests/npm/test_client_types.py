@@ -36,8 +36,8 @@ WEBHOOKS = {
     "webhook.delete": 204,
 }
 """Methods for webhooks, with what they are answered."""
-NEEDS_ADMIN = ("phone.getQR",)
-"""Methods for which a token that reads is not enough."""
+HAS_NO_CODE = ("phone.getQR",)
+"""Methods that ask for what a phone shows only while a device is being linked to it."""
 RECEIVED = {"delivered is missing", "read is missing"}
 """Periskope's own answers leave these out for received messages (tests/golden), against their types."""
 MEMBERS = {
@@ -98,13 +98,13 @@ def test_what_an_archive_has_none_of_is_not_found_by_its_name(results: Results) 
     assert found == dict.fromkeys(FINDS_NOTHING, (404, "NOT_FOUND_ERROR"))
 
 
-def test_what_needs_another_token_says_so(results: Results) -> None:
-    found = {name: (results[name]["status"], results[name]["error"]["code"]) for name in NEEDS_ADMIN}
-    assert found == dict.fromkeys(NEEDS_ADMIN, (403, "FORBIDDEN_ERROR"))
+def test_a_phone_that_is_not_being_linked_has_no_code(results: Results) -> None:
+    found = {name: (results[name]["status"], results[name]["error"]["code"]) for name in HAS_NO_CODE}
+    assert found == dict.fromkeys(HAS_NO_CODE, (409, "CONFLICT_ERROR"))
 
 
 def test_all_other_methods_say_why_nothing_happens(results: Results) -> None:
-    known = {*READS, *FINDS_NOTHING, *WEBHOOKS, *NEEDS_ADMIN}
+    known = {*READS, *FINDS_NOTHING, *WEBHOOKS, *HAS_NO_CODE}
     others = {name: result for name, result in results.items() if name not in known}
     assert {name: (r["status"], r["error"]["code"]) for name, r in others.items()} == dict.fromkeys(
         others, (501, "NOT_IMPLEMENTED_ERROR")

@@ -120,7 +120,7 @@ def sign_in_link(store: Store, settings: Settings) -> str | None:
         ]
         if valid:
             best = max(valid, key=lambda token: (token.phones is None, len(token.scopes)))
-            return f"{settings.url}/read/sign-in#once={store.invite_once(best.id).secret}"
+            return f"{settings.url}/read/sign-in#once={store.sessions.invite_once(best.id).secret}"
     return None
 
 

@@ -192,7 +192,7 @@ def _opened(store: Store, shown: Shown) -> Admission:
     """The version is read first, so that a revocation in between is noticed."""
     if shown.is_session:
         version = store.version(org_of_session(shown.secret) or 0)
-        return Admission(store.open_session(shown.secret).access, version)
+        return Admission(store.sessions.open(shown.secret).access, version)
     version = store.version(org_of_token(shown.secret) or 0)
     if shown.user is None:
         return Admission(store.authenticate(shown.secret), version)

@@ -18,7 +18,7 @@ from backscroll.concurrency import greenlets
 from backscroll.concurrency.yielding import let_others_write
 from backscroll.core import events
 from backscroll.core.answers import Change, ChangedPlace, LastStored, SearchPage
-from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, Unauthorised
+from backscroll.core.errors import BadField, Conflict, NotFound, StorageError
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
 from backscroll.core.model import (
@@ -36,9 +36,9 @@ from backscroll.core.model import (
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery, SearchQuery
 from backscroll.database import migrate
 from backscroll.database.protocol import Engine, Row, Txn
-from backscroll.storage.accounts import accounts, leases, sessions
+from backscroll.storage.accounts import accounts, leases
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
-from backscroll.storage.accounts.sessions import NewSession
+from backscroll.storage.accounts.sessions import Sessions
 from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key, load_or_make_key
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.files.opening import make_engine, open_engine
@@ -109,6 +109,7 @@ class Store:
         self._viewer: Viewer = None
         self._contact_cache = ContactCache()
         self._sealer: Sealer | None = None
+        self.sessions = Sessions(engine, clock, self.authenticate, self._change_tokens)
         self.sources = LiveSources(engine, clock, self._seal)
         self.import_jobs = ImportJobs(engine, clock, self._seal)
         self.webhooks = Webhooks(engine, clock, self._seal)
@@ -521,41 +522,6 @@ class Store:
         if found.touch:
             self._touch(found.access, now)
         return found.access
-
-    # ------------------------------------------------------------------ sessions of browsers
-
-    def sign_in(self, secret: str) -> NewSession:
-        """A session for a browser that showed a token's secret; ``Unauthorised``."""
-        access = self.authenticate(secret)
-        token = access.token_id or ""
-        return self._engine.write(lambda tx: sessions.create_session(tx, token, self._clock()), access.org.no)
-
-    def invite_once(self, token_id: str) -> NewSession:
-        """The secret of a link that signs in a single time, as this token; ``NotFound`` for an unknown token."""
-        org = accounts.org_of_token(token_id)
-        if org is None:
-            raise NotFound("token", token_id)
-        return self._engine.write(lambda tx: sessions.create_once(tx, token_id, self._clock()), org)
-
-    def sign_in_once(self, secret: str) -> NewSession:
-        """A session for whoever followed such a link first; ``Unauthorised`` for all others."""
-        org = sessions.org_of_session(secret)
-        if org is None:
-            raise Unauthorised
-        return self._engine.write(lambda tx: sessions.redeem_once(tx, secret, self._clock()), org)
-
-    def open_session(self, secret: str) -> sessions.Opened:
-        """What a session opens and until when; ``Unauthorised`` whatever is wrong with it."""
-        org = sessions.org_of_session(secret)
-        if org is None:
-            raise Unauthorised
-        return self._engine.read(lambda tx: sessions.open_session(tx, secret, self._clock()), org)
-
-    def end_session(self, secret: str) -> None:
-        """Sign out; known to every process before this returns."""
-        org = sessions.org_of_session(secret)
-        if org is not None:
-            self._change_tokens(org, lambda tx: sessions.end_session(tx, secret))
 
     def _touch(self, access: Access, now: int) -> None:
         """Note the time of use. A reader does not wait for a long write, nor fail where nothing can be written."""

@@ -42,7 +42,7 @@ async def sign_in(request: Request) -> Reply:
     except Unauthorised:
         failed.failed(request.client)
         raise
-    opened = await request.app.workers.run(lambda: store.open_session(session.secret))
+    opened = await request.app.workers.run(lambda: store.sessions.open(session.secret))
     reply = await _about(request, opened.access, opened.expires_at)
     cookie = set_cookie(session.secret, SESSION_US // 1_000_000, request.base_url.startswith("https:"))
     return Reply(200, reply.body, (cookie, NO_STORE))
@@ -61,11 +61,11 @@ def _asked(body: bytes) -> _SignIn:
 def _session(request: Request, asked: _SignIn) -> NewSession:
     store = request.app.store
     if asked.token is not None:
-        return store.sign_in(asked.token.strip())
+        return store.sessions.sign_in(asked.token.strip())
     if not is_loopback(request.client):
         # A link that signs in by itself is for the machine that it was printed on.
         raise Unauthorised
-    return store.sign_in_once(asked.once or "")
+    return store.sessions.sign_in_once(asked.once or "")
 
 
 async def get_session(request: Request) -> Reply:
@@ -73,7 +73,7 @@ async def get_session(request: Request) -> Reply:
     secret, store = session_of(request.headers), request.app.store
     expires_at = None
     if "authorization" not in request.headers and secret is not None:
-        expires_at = (await request.app.workers.run(lambda: store.open_session(secret))).expires_at
+        expires_at = (await request.app.workers.run(lambda: store.sessions.open(secret))).expires_at
     return await _about(request, request.granted, expires_at)
 
 
@@ -92,7 +92,7 @@ async def sign_out(request: Request) -> Reply:
     """End the session of the cookie and take the cookie away. Without one nothing happens."""
     secret, store = session_of(request.headers), request.app.store
     if secret is not None:
-        await request.app.workers.run(lambda: store.end_session(secret), org=request.granted.org.no, heavy=True)
+        await request.app.workers.run(lambda: store.sessions.end(secret), org=request.granted.org.no, heavy=True)
     return Reply(204, headers=clear_cookies())
 
 

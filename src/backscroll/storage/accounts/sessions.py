@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 
 from msgspec import Struct
 
-from backscroll.core.errors import Unauthorised
+from backscroll.core.errors import NotFound, Unauthorised
 from backscroll.core.model import Access
-from backscroll.database.protocol import Txn
+from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts.accounts import access_of_token, hash_of, org_of_token
 
 PREFIX = "bss"
@@ -107,3 +108,53 @@ def _org(token: str) -> int:
 
 def _id(secret: str) -> str:
     return secret.partition("_")[0]
+
+
+class Sessions:
+    """Browsers that are signed in to an archive; ``Store.sessions``."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], int],
+        authenticate: Callable[[str], Access],
+        change_tokens: Callable[[int, Callable[[Txn], object]], None],
+    ) -> None:
+        """``change_tokens`` runs a write to an organisation that every process hears of before it returns."""
+        self._engine = engine
+        self._clock = clock
+        self._authenticate = authenticate
+        self._change_tokens = change_tokens
+
+    def sign_in(self, secret: str) -> NewSession:
+        """A session for a browser that showed a token's secret; ``Unauthorised``."""
+        access = self._authenticate(secret)
+        token = access.token_id or ""
+        return self._engine.write(lambda tx: create_session(tx, token, self._clock()), access.org.no)
+
+    def invite_once(self, token_id: str) -> NewSession:
+        """The secret of a link that signs in a single time, as this token; ``NotFound`` for an unknown token."""
+        org = org_of_token(token_id)
+        if org is None:
+            raise NotFound("token", token_id)
+        return self._engine.write(lambda tx: create_once(tx, token_id, self._clock()), org)
+
+    def sign_in_once(self, secret: str) -> NewSession:
+        """A session for whoever followed such a link first; ``Unauthorised`` for all others."""
+        org = org_of_session(secret)
+        if org is None:
+            raise Unauthorised
+        return self._engine.write(lambda tx: redeem_once(tx, secret, self._clock()), org)
+
+    def open(self, secret: str) -> Opened:
+        """What a session opens and until when; ``Unauthorised`` whatever is wrong with it."""
+        org = org_of_session(secret)
+        if org is None:
+            raise Unauthorised
+        return self._engine.read(lambda tx: open_session(tx, secret, self._clock()), org)
+
+    def end(self, secret: str) -> None:
+        """Sign out; known to every process before this returns."""
+        org = org_of_session(secret)
+        if org is not None:
+            self._change_tokens(org, lambda tx: end_session(tx, secret))
