@@ -343,6 +343,23 @@ def test_a_time_that_no_source_covers_is_told_between_the_messages_and_with_what
     assert violations(page) == []
 
 
+def test_why_a_file_is_not_here_stands_beside_its_message(reader: Any) -> None:
+    somebody = reader()
+    fetch = {"tries": 3, "next_at": None, "problem": "The gateway answered 404.", "given_up": True}
+
+    def with_fetch(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "fetch": fetch})
+
+    somebody.context.route("**/api/messages/*", with_fetch)
+    page = somebody.chat(MARA, KINDS)
+    page.locator(".row", has_text="From the terrace").first.locator(".at").click()
+    panel = page.locator(".about-panel")
+    expect(panel).to_contain_text("The gateway answered 404.")
+    expect(panel).to_contain_text("3 attempts. No further attempt is made.")
+    assert violations(page) == []
+
+
 def test_links_of_a_chat_stand_together_with_their_words(reader: Any) -> None:
     page = reader().go(f"/read/chat/{MARA}/{quote(shown(HOSTILE), safe='')}/media?kind=link")
     expect(page.locator(".media-list li")).to_have_count(1)

@@ -25,6 +25,7 @@ SCHEMA_OF = {
     "MessagesPage": "Thread",
     "MessageDetails": "MessageDetails",
     "File": "File",
+    "Fetch": "Fetch",
     "TopicCard": "Card",
     "CardItem": "CardItem",
     "Contact": "Contact",

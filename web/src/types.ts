@@ -284,6 +284,14 @@ export interface MessageDetails extends Message {
   receipt_list: (Person & { delivered_at: string | null; read_at: string | null; played_at: string | null })[];
   tellings: Telling[];
   has_original: boolean;
+  fetch: Fetch | null;
+}
+/** How often a file was asked for where its source keeps it, and when it is asked for next. */
+export interface Fetch {
+  tries: number;
+  next_at: string | null;
+  problem: string | null;
+  given_up: boolean;
 }
 
 export interface SpineData {

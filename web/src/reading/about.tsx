@@ -7,7 +7,7 @@ import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure, Waiting } from "../parts/states.tsx";
 import { to } from "../router.ts";
 import { dayOf, show, ZONE } from "../time.ts";
-import type { ChatDetails, MessageDetails } from "../types.ts";
+import type { ChatDetails, Fetch, MessageDetails } from "../types.ts";
 import { words } from "../words/about.ts";
 import { copyLink } from "./copy.ts";
 
@@ -92,6 +92,7 @@ function Facts({ details }: { details: MessageDetails }) {
           <dd class="id">{details.unique_id}</dd>
         </dl>
       </section>
+      {details.fetch && <Fetching fetch={details.fetch} />}
       <Tellings details={details} day={day} />
       {details.versions.length > 1 && <Versions details={details} day={day} />}
       {details.receipt_list.length > 0 && <Seen details={details} day={day} />}
@@ -120,6 +121,26 @@ function Facts({ details }: { details: MessageDetails }) {
         {details.has_original && <Original messageKey={details.key} />}
       </p>
     </>
+  );
+}
+
+/** Why a file is not here, and what is done about it. */
+function Fetching({ fetch }: { fetch: Fetch }) {
+  return (
+    <section>
+      <h3>{words.about.file}</h3>
+      <p>{fetch.problem ?? words.about.notFetched}</p>
+      <p class="note">
+        {words.about.tries(fetch.tries)}{" "}
+        {fetch.given_up ? (
+          <>
+            {words.about.givenUp} <code>backscroll media fetch --retry-failed</code>
+          </>
+        ) : (
+          fetch.next_at && words.about.nextTry(show("moment", fetch.next_at))
+        )}
+      </p>
+    </section>
   );
 }
 

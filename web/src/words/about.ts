@@ -45,6 +45,11 @@ export const words = {
       `Messages disappear from phones after ${seconds >= 86400 ? plural(Math.round(seconds / 86400), "day", "days") : plural(Math.round(seconds / 3600), "hour", "hours")}`,
     exited: "You are no longer in this group.",
     inside: "In this chat",
+    file: "File",
+    notFetched: "The file has not been fetched yet.",
+    tries: (count: number) => (count ? `${plural(count, "attempt", "attempts")}.` : ""),
+    nextTry: (time: string) => `Next attempt on ${time}.`,
+    givenUp: "No further attempt is made. To try again:",
     coverage: "Coverage",
     covered: ({ covered_from, covered_until }: Covered): string =>
       covered_from && covered_until
