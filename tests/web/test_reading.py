@@ -421,9 +421,17 @@ def test_a_token_is_made_and_revoked_in_the_page(browser: Browser, own_world: tu
     somebody = Reader(browser, base, world.secret)
     page = somebody.go("/read/manage/tokens")
     page.get_by_label("Name").fill("Laptop")
+    page.get_by_label("Phones").select_option(MARA)
+    page.get_by_label("Expires").select_option("30")
+    assert violations(page) == []
     page.get_by_role("button", name="Create token").click()
     secret = page.locator(".secret code").inner_text()
-    assert world.store.authenticate(secret).scopes == {"read"}
+    opened = world.store.authenticate(secret)
+    assert opened.scopes == {"read"}
+    assert [phone.number for phone in opened.phones] == [MARA]
+    (made,) = [token for token in world.store.list_tokens(world.org.no) if token.name == "Laptop"]
+    assert made.expires_at is not None
+    assert made.expires_at - made.created_at == pytest.approx(30 * archive.DAY, abs=archive.DAY)
     page.get_by_role("button", name="Done").click()
     page.locator("li", has_text="Laptop").get_by_role("button", name="Revoke").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()

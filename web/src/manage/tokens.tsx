@@ -86,10 +86,15 @@ export function Tokens() {
   );
 }
 
+const DAY_MS = 86_400_000;
+const LIVES = ["", "1", "30", "90", "365"] as const;
+
 function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFailed: (error: unknown) => void }) {
   const [name, setName] = useState("");
   const scopes = session.value?.token.scopes ?? ["read"];
   const [chosen, setChosen] = useState<string[]>(["read"]);
+  const [phone, setPhone] = useState("");
+  const [days, setDays] = useState("");
   return (
     <form
       class="inline-form"
@@ -100,8 +105,8 @@ function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFail
           const made = await post<Token & { secret: string }>("/api/tokens", {
             name,
             scopes: chosen,
-            phones: null,
-            expires_at: null,
+            phones: phone ? [phone] : null,
+            expires_at: days ? new Date(Date.now() + Number(days) * DAY_MS).toISOString() : null,
           });
           setName("");
           if (made) onMade(made.secret);
@@ -127,10 +132,31 @@ function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFail
                 setChosen(chosen.includes(scope) ? chosen.filter((one) => one !== scope) : [...chosen, scope])
               }
             />
-            <span>{scope}</span>
+            <span>{words.tokens.may[scope] ?? scope}</span>
           </label>
         ))}
       </fieldset>
+      <label>
+        {words.tokens.phones}
+        <select value={phone} onChange={(event) => setPhone(event.currentTarget.value)}>
+          <option value="">{words.manage.allPhones}</option>
+          {session.value?.phones.map((own) => (
+            <option key={own.phone} value={own.phone}>
+              {own.name ?? `+${own.phone}`}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {words.tokens.expires}
+        <select value={days} onChange={(event) => setDays(event.currentTarget.value)}>
+          {LIVES.map((life) => (
+            <option key={life} value={life}>
+              {words.tokens.lives[life]}
+            </option>
+          ))}
+        </select>
+      </label>
       <button type="submit" class="btn main" disabled={!chosen.length}>
         {words.tokens.create}
       </button>
@@ -141,7 +167,7 @@ function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFail
 function TokenLine({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
   const isOver = token.revoked_at !== null || (token.expires_at !== null && Date.parse(token.expires_at) < Date.now());
   const facts = [
-    token.scopes.join(", "),
+    token.scopes.map((scope) => words.tokens.may[scope] ?? scope).join(", "),
     token.phones ? token.phones.map((phone) => `+${phone}`).join(", ") : words.manage.allPhones,
     token.expires_at ? `${words.tokens.expires}: ${show("date", token.expires_at)}` : "",
     token.last_used_at ? `${words.tokens.lastUsed}: ${show("moment", token.last_used_at)}` : words.tokens.notUsed,
