@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from web import archive
-from web.archive import KINDS, World, moment, say
+from web.archive import KINDS, World, say
 from web.browsing import Reader, serving, violations
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -81,7 +82,8 @@ def test_a_webhook_is_made_tried_watched_and_deleted(
     receiver.broken = False
     hook.get_by_role("button", name="Send a test").click()
     expect(hook.get_by_role("status")).to_contain_text("The receiver answered 204")
-    world.apply(say(KINDS, "W1", moment("2026-07-19T09:00:00"), "Karim", "Sent on"))
+    # What was written long ago is history, which this webhook does not want.
+    world.apply(say(KINDS, "W1", time.time_ns() // 1000, "Karim", "Sent on"))
     hook.get_by_role("button", name="Deliveries").click()
     delivery = hook.locator(".delivery", has_text="message.created")
     reload = hook.get_by_role("button", name="Reload")
