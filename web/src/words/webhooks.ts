@@ -21,7 +21,7 @@ export const words = {
     everything: "all events",
     phones: "Phones",
     allPhones: "all phones",
-    imports: "Also events of imported history",
+    imports: "Also history: what is imported, and messages from long ago",
     secretTitle: "Signing secret",
     secretOnce: "Give this secret to the receiver, so that it can check the signatures. It is not shown again.",
     done: "Done",
