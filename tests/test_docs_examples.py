@@ -177,6 +177,8 @@ def test_a_command_that_is_shown_is_understood(page: str, words: list[str]) -> N
             # What is no command of these is a file, whose name need not be there.
             words = command.with_command(context, list(words), exists=lambda path: True)
         _, words, _ = command.make_parser(context).parse_args(list(words))
+        if not words and command.invoke_without_command:
+            return
         found = command.get_command(context, words[0])
         assert found is not None, f"{page}: there is no command {words[0]}"
         command, words, context = found, words[1:], click.Context(found, parent=context)
