@@ -485,7 +485,7 @@ def test_the_app_starts_and_stops(client: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "word"),
     [
-        ("/ws", 501, "no events"),
+        ("/ws", 501, "events are sent to webhooks"),
         ("/v1/nothing", 404, "no WebSocket"),
         ("/", 404, "no WebSocket"),
         ("/media/1/x", 404, "no WebSocket"),
