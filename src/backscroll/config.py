@@ -88,6 +88,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     periskope_count: Literal["total", "page"]
     archive_phone_state: Literal["CONNECTED", "DISCONNECTED", "null"]
     open_access: str | None
+    upstream_timeout: int
+    max_upstream_bytes: int
     webhook_delivery: Literal["on", "off"]
     webhook_allow: str
     mcp_max_bytes: int
@@ -348,6 +350,20 @@ SETTINGS: tuple[Setting, ...] = (
         "and lets in whoever reaches it: leave this out behind one. Host, and public_url if given, must be loopback.",
         "the id that `backscroll token create` printed",
         "none: each request needs a credential",
+    ),
+    Setting(
+        "upstream_timeout",
+        whole(1, 3600),
+        120,
+        "Seconds that a gateway behind this server may take to answer a request that is passed on to it.",
+        "300",
+    ),
+    Setting(
+        "max_upstream_bytes",
+        size(1024),
+        256 * 2**20,
+        "Largest body of a request that is passed on to a gateway, and of its answer.",
+        "1GiB",
     ),
     Setting(
         "webhook_delivery",

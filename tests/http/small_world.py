@@ -32,6 +32,7 @@ from backscroll.core.model import (
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.http.app import build_app
 from backscroll.storage.store import Store
+from backscroll.storage.write.live_sources import LiveSource
 
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
 ONE = Phone(no=1, jid="918527184400@s.whatsapp.net", phone_id="phone-bqzvyibhmwkaergr", device_id="my-device")
@@ -63,6 +64,14 @@ class SmallArchive:
         self.token = "tok"
         self.any_secret = False
         self.slow = 0.0
+
+    @property
+    def sources(self) -> SmallArchive:
+        return self
+
+    def of(self, _: int) -> list[LiveSource]:
+        """No source, so no upstream."""
+        return []
 
     def _ask(self) -> None:
         self.asked += 1

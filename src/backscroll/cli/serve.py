@@ -259,6 +259,7 @@ def application() -> ASGIApp:
     from backscroll.jobs.importing import importing
     from backscroll.jobs.linking import linking
     from backscroll.jobs.runner import maintenance
+    from backscroll.jobs.sent import writing_sent
     from backscroll.jobs.syncing import syncing
     from backscroll.jobs.webhooks import delivering
     from backscroll.web.page import PageApp
@@ -277,6 +278,7 @@ def application() -> ASGIApp:
         lambda app: linking(app.store, app.media, settings),
         lambda app: importing(app.store, app.media, app.imports, settings),
         lambda app: downloading(app.store, app.media, settings),
+        lambda app: writing_sent(app.store, settings.data),
     ]
     if settings.webhook_delivery == "on":
         lifespans.append(lambda app: delivering(app.store, outside(app.media, settings)))

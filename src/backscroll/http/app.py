@@ -61,6 +61,7 @@ from backscroll.http.workers import Workers
 from backscroll.ingest.importing.desk import Desk
 from backscroll.ingest.importing.spool import Spool
 from backscroll.ingest.webhooks import Ingestor
+from backscroll.outbound.gateways import AnswerCut
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -231,6 +232,9 @@ class Server:
                 await deliver(exchange, packed, self._app.workers, self._sender, send)
             except TooSlow:
                 log.warning("%s %s: the client took too long to read its answer", exchange.trace_id, exchange.method)
+            except AnswerCut:
+                log.warning("%s %s: the upstream's answer was cut off", exchange.trace_id, exchange.method)
+                self._connections.cut(exchange.peer)
 
     def _welcome(self, scope: Scope) -> Exchange:
         path, version, peer = raw_path(scope), scope.get("http_version", "1.1"), scope.get("client")
@@ -351,6 +355,7 @@ class Server:
             path=exchange.path,
             path_params=match.params,
             query=parse_query(scope["query_string"]),
+            raw_query=scope["query_string"],
             headers=exchange.headers,
             body=body,
             access=access,

@@ -59,6 +59,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """As sent, still percent-encoded."""
     path_params: dict[str, str]
     query: list[tuple[str, str]]
+    raw_query: bytes = b""
+    """As sent, still percent-encoded."""
     headers: dict[str, str]
     """Names in lower case; the last value of a repeated header."""
     body: bytes = b""

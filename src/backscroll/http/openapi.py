@@ -30,6 +30,8 @@ REASONS = {
     422: "A value cannot be used",
     429: "Too many requests; come again after `Retry-After` seconds",
     501: "Needs WhatsApp itself",
+    502: "The gateway gave no answer",
+    504: "The gateway did not answer in time",
     503: "The archive is busy; try again",
     507: "The disk is full",
 }

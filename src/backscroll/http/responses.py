@@ -134,7 +134,8 @@ async def _compressed(packed: Packed, encoding: Encoding, org: int, workers: Wor
 
 async def _stream(exchange: Exchange, reply: Reply, head: list[Header], sender: Sender, send: Send) -> None:
     assert reply.chunks is not None
-    head.append((b"content-type", reply.content_type.encode("latin-1")))
+    if reply.content_type:
+        head.append((b"content-type", reply.content_type.encode("latin-1")))
     if reply.length is not None:
         head.append((b"content-length", b"%d" % reply.length))
     if exchange.method == "HEAD":

@@ -234,6 +234,11 @@ def credentials(source: LiveSource | None, given: SourceSecrets | None) -> Calla
     return headers
 
 
+def upstream_credential(source: LiveSource, given: SourceSecrets) -> Mapping[str, str]:
+    """The headers that open the source's own upstream; none where it needs no credential."""
+    return {} if source.upstream is None else credentials(source, given)(httpx.URL(source.upstream))
+
+
 def _header(kind: str, token: str) -> Mapping[str, str]:
     match kind:
         case "gowa":

@@ -69,10 +69,11 @@ from backscroll.dialects.parameters import Param
 from backscroll.http.links import links_of
 from backscroll.http.messages import CSV, Made, OfChats, Reply, Request, reply_of
 from backscroll.http.router import Answer, Handler, Route
-from backscroll.http.routes.unsupported import unsupported
+from backscroll.http.routes.unsupported import Unserved, pass_on_or_refuse, unsupported
 from backscroll.storage.store import Store
 
 DEVICE = X_DEVICE.name.lower()
+INVITE_LINK = Unserved("gowa", "whatsapp", "GET", "/group/invite-link", "ask for an invitation")
 
 
 async def answer(request: Request, make: Callable[[], Made], *, heavy: bool = False) -> Reply:
@@ -203,9 +204,9 @@ async def export_participants(request: Request) -> Reply:
 
 async def get_invite_link(request: Request) -> Reply:
     """The link that a source told last. A new one only WhatsApp can make."""
-    action = "GET /group/invite-link (ask for an invitation)"
+    action = f"{INVITE_LINK.method} {INVITE_LINK.path} ({INVITE_LINK.action})"
     if wants_new_link(first_values(request.query)):
-        raise unsupported(action)
+        return await pass_on_or_refuse(request, INVITE_LINK)
 
     def render(group: Chat) -> bytes:
         if group.invite_link is None:

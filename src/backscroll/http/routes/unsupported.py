@@ -1,4 +1,8 @@
-"""Routes that an archive does not have: known, so that a client learns why nothing happened, and answered with 501."""
+"""Routes that an archive does not have.
+
+Those that need WhatsApp go on to the phone's upstream where it has one (http/upstream.py). The others are known, so
+that a client learns why nothing happened, and answered with 501.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from msgspec import Struct
 
 from backscroll.core.errors import Unsupported
 from backscroll.dialects.parameters import Param
+from backscroll.http import upstream
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Dialect, Handler, Route
 
@@ -15,12 +20,12 @@ Reason = Literal["whatsapp", "service", "phones", "events", "chatwoot", "history
 
 REMEDIES: dict[Reason, str] = {
     "whatsapp": (
-        "it needs a phone that is connected to WhatsApp, and this server is an archive. "
-        "Send the request to the gateway that feeds it"
+        "it needs a phone that is connected to WhatsApp, and this server is an archive. Add the phone's gateway with "
+        "`backscroll source add gowa|periskope --upstream URL`, and such requests are passed on to it"
     ),
     "service": (
-        "the archive shows what its sources told and changes none of it. "
-        "Send the request to the service that the history comes from"
+        "the archive shows what its sources told and changes none of it. Add the service that the history comes from "
+        "with `backscroll source add periskope --upstream URL`, and such requests are passed on to it"
     ),
     "phones": "phones are added and named on the server itself, with the command `backscroll phone add`",
     "events": (
@@ -29,7 +34,8 @@ REMEDIES: dict[Reason, str] = {
     ),
     "history": (
         "the library for linked devices has no way to ask a phone for older messages than it sends when it is linked. "
-        "Export the chat on the phone and import it, or send the request to the gateway that feeds this server"
+        "Export the chat on the phone and import it, or add the phone's gateway with "
+        "`backscroll source add gowa --upstream URL`, and such requests are passed on to it"
     ),
     "chatwoot": "this server passes nothing to Chatwoot. Send the request to the gateway that feeds it",
 }
@@ -186,26 +192,52 @@ def unsupported(action: str, reason: Reason = "whatsapp") -> Unsupported:
     return Unsupported(action, REMEDIES[reason])
 
 
-def _refusing(unserved: Unserved) -> Handler:
-    async def refuse(request: Request) -> Reply:
-        raise unsupported(f"{unserved.method} {unserved.path} ({unserved.action})", unserved.reason)
+PASSED: frozenset[Reason] = frozenset({"whatsapp", "service", "history"})
+"""Why a route is passed on to an upstream where there is one."""
 
-    return refuse
+
+def _is_passed(unserved: Unserved) -> bool:
+    return unserved.reason in PASSED
+
+
+async def pass_on_or_refuse(request: Request, unserved: Unserved) -> Reply:
+    """The upstream's answer; ``Unsupported`` without an upstream."""
+    if unserved.dialect != "backscroll" and _is_passed(unserved):
+        of_account = unserved.reason == "service"
+        reply = await upstream.pass_on(request, unserved.dialect, unserved.path, of_account=of_account)
+        if reply is not None:
+            return reply
+    raise unsupported(f"{unserved.method} {unserved.path} ({unserved.action})", unserved.reason)
+
+
+def _answering(unserved: Unserved) -> Handler:
+    async def answer(request: Request) -> Reply:
+        return await pass_on_or_refuse(request, unserved)
+
+    return answer
+
+
+_PASSED_ON = (
+    "Passed on to the phone's upstream, whose answer comes back as it is, with a token that has the scope `write`. "
+    "Without an upstream it is not done: "
+)
 
 
 def _route(unserved: Unserved) -> Route:
     names = [part[1:-1] for part in unserved.path.split("/") if part.startswith("{")]
+    is_passed = _is_passed(unserved)
     return Route(
         method=unserved.method,
         path=unserved.path,
         dialect=unserved.dialect,
         summary=unserved.action[0].upper() + unserved.action[1:],
-        description=f"Not done here: {REMEDIES[unserved.reason]}.",
-        handler=_refusing(unserved),
+        description=f"{_PASSED_ON if is_passed else 'Not done here: '}{REMEDIES[unserved.reason]}.",
+        handler=_answering(unserved),
         params=tuple(Param(name=name, where="path", required=True) for name in names),
         answers={501: Answer(description="Not done: this server is an archive", schema=f"{unserved.dialect}.Error")},
-        errors=(401, 429),
+        errors=(400, 401, 403, 413, 429, 502, 504) if is_passed else (401, 429),
         tag=f"{unserved.dialect}: {'needs WhatsApp' if unserved.reason == 'whatsapp' else 'done elsewhere'}",
+        body="stream" if is_passed else "none",
     )
 
 

@@ -1,0 +1,355 @@
+"""In front of a gateway: requests that need WhatsApp itself go on to the phone's upstream, and its answers come back.
+
+The gateway sees the request as it was sent, with its own credential in place of ours. What was sent is in the archive
+before the answer goes on; see ingest/sent/keeping.py for what happens when it cannot be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from backscroll.core.errors import BadField, NotFound, PhoneRequired, StorageBusy
+from backscroll.core.ids import bare_number
+from backscroll.core.model import Access, Phone
+from backscroll.dialects.gowa.parameters import X_DEVICE
+from backscroll.dialects.gowa.requests import parse_device
+from backscroll.dialects.links import first_values
+from backscroll.dialects.periskope.parameters import X_PHONE
+from backscroll.dialects.periskope.requests import parse_phones
+from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.http.body import BodyTooLarge, BodyTooSlow, ClientGone
+from backscroll.http.dialect_http import Refused
+from backscroll.http.messages import Reply, Request
+from backscroll.ingest.media import upstream_credential
+from backscroll.ingest.sent import keeping
+from backscroll.ingest.sent.forms import FormReader
+from backscroll.ingest.sent.sending import Sent
+from backscroll.ingest.webhooks import Opened
+from backscroll.outbound import gateways
+from backscroll.outbound.gateways import AnswerCut, GatewayAnswer, GatewayFailed
+from backscroll.storage.write.live_sources import LiveSource
+
+log = logging.getLogger("backscroll.upstream")
+
+PassedDialect = Literal["gowa", "periskope"]
+
+STALL_SECONDS = 60.0
+"""So long a client may be silent in the middle of an upload."""
+KEEP_SECONDS = 10.0
+"""So long an answer waits for the database; then what was sent is put aside and the answer goes on."""
+MAX_UNDERSTOOD = 1 << 20
+"""Bytes of an answer that are held back until what was sent is written."""
+
+_ASKED = ("accept", "content-type", "idempotency-key", "user-agent")
+"""Headers of a request that go on; none holds a credential or says where it came from."""
+_ANSWERED = frozenset(
+    (b"content-disposition", b"content-encoding", b"content-language", b"content-range", b"location", b"retry-after")
+)
+"""Headers of an answer that go on, besides its type and length."""
+
+
+class Passage(Struct, frozen=True):
+    """A request that is to be passed on: the route, and who is meant."""
+
+    dialect: PassedDialect
+    path: str
+    """The route's own, with its parts in braces."""
+    source: LiveSource
+    phone: Phone | None
+    """None: the only account of the organisation, whose server chooses."""
+
+
+async def pass_on(request: Request, dialect: PassedDialect, path: str, *, of_account: bool = False) -> Reply | None:
+    """The upstream's answer; None when no phone that is meant has an upstream of this dialect.
+
+    ``of_account``: the route changes what all phones of an account share. Raises what the dialects word: a phone that
+    is out of reach or not named, a path that cannot be passed on, ``Refused`` without the scope ``write``, and with 502
+    or 504 for an upstream that does not answer.
+    """
+    org = request.granted.org.no
+    sources = await request.app.workers.run(partial(request.app.store.sources.of, org), prompt=True)
+    passage = _passage(request, dialect, path, sources)
+    if passage is None:
+        return None
+    _check(request, passage, of_account)
+    opened = await request.app.workers.run(partial(request.app.ingestor.open, passage.source.id), prompt=True)
+    return await _to_its_end(_exchange(request, passage, opened))
+
+
+# Who is meant
+
+
+def _passage(request: Request, dialect: PassedDialect, path: str, sources: list[LiveSource]) -> Passage | None:
+    ours = [source for source in sources if source.kind == dialect and source.upstream]
+    if not ours:
+        return None
+    find = _device if dialect == "gowa" else _account
+    found = find(request, ours)
+    return None if found is None else Passage(dialect, path, *found)
+
+
+def _served(access: Access, sources: list[LiveSource]) -> list[tuple[LiveSource, Phone | None]]:
+    """The phones in reach that have an upstream of their own, each with its oldest."""
+    own = {source.phone: source for source in reversed(sources) if source.phone is not None}
+    return [(own[phone.no], phone) for phone in access.phones if phone.no in own]
+
+
+def _device(request: Request, sources: list[LiveSource]) -> tuple[LiveSource, Phone | None] | None:
+    """By X-Device-Id or ``device_id``, else the only one that has an upstream."""
+    access, served = request.granted, _served(request.granted, sources)
+    header, params = request.headers.get(X_DEVICE.name.lower()), first_values(request.query)
+    if (header or "").strip() or params.get("device_id", "").strip():
+        meant = parse_device(access, header, params)
+        if params.get("device_id", "").strip() and parse_device(access, None, params) != meant:
+            raise BadField("device_id", None, "names another device than the header X-Device-Id; leave one of them out")
+        return next((found for found in served if found[1] == meant), None)
+    return _only(served)
+
+
+def _account(request: Request, sources: list[LiveSource]) -> tuple[LiveSource, Phone | None] | None:
+    """By x-phone, else the only phone that has an upstream, else the account that all phones belong to."""
+    access, served = request.granted, _served(request.granted, sources)
+    of_all = next((source for source in sources if source.phone is None), None)
+    named = request.headers.get(X_PHONE.name.lower())
+    if (named or "").strip():
+        meant = parse_phones(access, named)[0]
+        own = next((found for found in served if found[1] == meant), None)
+        return own or (None if of_all is None else (of_all, meant))
+    if of_all is None:
+        return _only(served)
+    if len(access.phones) == 1:
+        return _only(served) or (of_all, access.phones[0])
+    if access.scoped or served:
+        raise PhoneRequired
+    return of_all, None
+
+
+def _only(served: list[tuple[LiveSource, Phone | None]]) -> tuple[LiveSource, Phone | None] | None:
+    if len(served) > 1:
+        raise PhoneRequired
+    return served[0] if served else None
+
+
+def _check(request: Request, passage: Passage, of_account: bool) -> None:
+    """Whether this credential may do this; a token that reads never sends."""
+    access = request.granted
+    if "write" not in access.scopes:
+        raise Refused(403, "FORBIDDEN", "this token lacks the scope 'write', which sending through this server needs")
+    gateways.check_path(request.path)
+    if not access.scoped:
+        return
+    if of_account:
+        raise Refused(403, "FORBIDDEN", "this changes what all phones share; use a token that is not bound to phones")
+    id = request.path_params.get("id")
+    if passage.dialect == "periskope" and id is not None and passage.path.startswith("/v1/message/"):
+        _check_message(request, access, id)
+
+
+def _check_message(request: Request, access: Access, text: str) -> None:
+    """An account's key reaches messages of all its phones: of those that are out of reach there is none here."""
+    phones = tuple(phone.no for phone in access.phones)
+    ref = decode_message_id(text)
+    store = request.app.store
+    if store.find_message(access.org.no, phones, ref.id) is None and (
+        store.find_by_client_ref(access.org.no, phones, text) is None
+    ):
+        raise NotFound("message", text)
+
+
+# What is asked
+
+
+def _target(request: Request, passage: Passage) -> gateways.Target:
+    """GOWA's routes begin after its base path, Periskope's after ``/v1``, with which its address ends."""
+    skipped = len(request.app.settings.gowa_base_path) if passage.dialect == "gowa" else len("/v1")
+    return gateways.Target(passage.source.upstream or "", request.path[skipped:], request.raw_query)
+
+
+def _headers(request: Request, passage: Passage, opened: Opened) -> list[tuple[str, str]]:
+    """Never our credential, never a cookie; the upstream's own in their place."""
+    sent = [(name, request.headers[name]) for name in _ASKED if name in request.headers]
+    # What was sent is read from the answer, so it must not be compressed.
+    sent.append(("accept-encoding", "identity"))
+    sent += upstream_credential(opened.source, opened.secrets).items()
+    if passage.phone is not None:
+        jid = passage.phone.jid
+        sent.append(
+            ("x-device-id", jid) if passage.dialect == "gowa" else ("x-phone", bare_number(jid.partition("@")[0]))
+        )
+    declared = request.headers.get("content-length", "")
+    if "transfer-encoding" in request.headers:
+        sent.append(("transfer-encoding", "chunked"))
+    elif declared.isdecimal():
+        sent.append(("content-length", declared))
+    elif request.method in ("POST", "PUT", "PATCH"):
+        sent.append(("content-length", "0"))
+    return sent
+
+
+def _body(request: Request, reader: FormReader | None) -> gateways.Body | None:
+    limit = request.app.settings.max_upstream_bytes
+    declared = request.headers.get("content-length", "0")
+    if "transfer-encoding" not in request.headers and declared == "0":
+        return None
+    if declared.isdecimal() and int(declared) > limit:
+        raise BodyTooLarge(limit)
+
+    async def pieces(has_all: Callable[[], None]) -> AsyncIterator[bytes]:
+        assert request.receive is not None
+        size, more = 0, True
+        while more:
+            try:
+                async with asyncio.timeout(STALL_SECONDS):
+                    event = await request.receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            if event["type"] == "http.disconnect":
+                raise ClientGone
+            piece, more = event.get("body", b""), event.get("more_body", False)
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            if reader is not None:
+                reader.show(piece)
+            if piece:
+                yield piece
+        has_all()
+
+    return pieces
+
+
+# What is answered
+
+_under_way: set[asyncio.Task[Any]] = set()
+
+
+async def _to_its_end(exchange: Coroutine[Any, Any, Reply]) -> Reply:
+    """A message that has gone out is written even if its client does not wait for the answer."""
+    task = asyncio.ensure_future(exchange)
+    _under_way.add(task)
+    task.add_done_callback(_ended)
+    return await asyncio.shield(task)
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _under_way.discard(task)
+    if not task.cancelled():
+        # Asked for, so that what nobody waits for any more is not logged with its text.
+        task.exception()
+
+
+async def _exchange(request: Request, passage: Passage, opened: Opened) -> Reply:
+    is_kept = passage.path in keeping.SENDING[passage.dialect]
+    reader = FormReader(request.headers.get("content-type", "")) if is_kept else None
+    seconds = float(request.app.settings.upstream_timeout)
+    try:
+        answer = await gateways.ask(
+            request.method,
+            _target(request, passage),
+            _headers(request, passage, opened),
+            _body(request, reader),
+            seconds,
+        )
+    except GatewayFailed as failure:
+        raise _without_answer(request, passage, failure) from None
+    held, is_cut = b"", False
+    if reader is not None and 200 <= answer.status < 300:
+        held, is_cut = await _held_back(answer, seconds)
+        await _keep(request, passage, reader, held)
+    return await _reply(request, answer, held, is_cut)
+
+
+def _without_answer(request: Request, passage: Passage, failure: GatewayFailed) -> Refused:
+    log.warning("%s source %s: the upstream gave no answer: %s", request.trace_id, passage.source.id, failure)
+    known = "Look whether it did what was asked before you send it again" if failure.connected else "Nothing was sent"
+    message = f"the gateway of source {passage.source.id} gave no answer: {failure}. {known}"
+    return Refused(504, "GATEWAY_TIMEOUT", message) if failure.late else Refused(502, "BAD_GATEWAY", message)
+
+
+async def _held_back(answer: GatewayAnswer, seconds: float) -> tuple[bytes, bool]:
+    """The answer, or as much of it as comes, and whether it was cut off."""
+    held = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in answer.chunks:
+                held += chunk
+                if len(held) > MAX_UNDERSTOOD:
+                    break
+    except (AnswerCut, TimeoutError):
+        return bytes(held), True
+    return bytes(held), False
+
+
+async def _keep(request: Request, passage: Passage, reader: FormReader, answer: bytes) -> None:
+    """Write what was sent. An answer that cannot be understood is left to the gateway's webhook and the next pull."""
+    app, source, fields = request.app, passage.source, reader.fields()
+    kept = None
+    if fields is not None and passage.phone is not None:
+        sent = Sent(
+            path=passage.path,
+            params=request.path_params,
+            fields=fields,
+            answer=answer,
+            phone=passage.phone.jid,
+            at=time.time_ns() // 1000,
+        )
+        kept = keeping.batch_of(source, sent)
+    if kept is None:
+        log.warning(
+            "%s source %s: what %s sent is not clear from the answer; it is left to the webhook or the next pull",
+            request.trace_id,
+            source.id,
+            passage.path,
+        )
+        return
+    batch, id = kept
+    folder = app.settings.data / keeping.FOLDER
+    try:
+        async with asyncio.timeout(KEEP_SECONDS):
+            await app.workers.write(lambda: keeping.keep(app.store, folder, source, batch, id))
+    except (TimeoutError, StorageBusy):
+        await asyncio.to_thread(keeping.put_aside, folder, source, batch, id)
+
+
+async def _reply(request: Request, answer: GatewayAnswer, held: bytes, is_cut: bool) -> Reply:
+    declared = answer.header(b"content-length") or b""
+    kind = answer.header(b"content-type") or b""
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in answer.headers
+        if name.lower() in _ANSWERED
+    )
+    has_no_body = request.method == "HEAD" or answer.status in (204, 304)
+    if has_no_body:
+        await answer.close()
+    return Reply(
+        answer.status,
+        headers=headers,
+        content_type=kind.decode("latin-1"),
+        chunks=None if has_no_body else _streamed(answer, held, is_cut, request.app.settings.max_upstream_bytes),
+        length=int(declared) if declared.isdigit() else None,
+    )
+
+
+async def _streamed(answer: GatewayAnswer, held: bytes, is_cut: bool, limit: int) -> AsyncIterator[bytes]:
+    """The answer as it came; ``AnswerCut`` where the upstream's own ended too early."""
+    size = len(held)
+    try:
+        if held:
+            yield held
+        if is_cut:
+            raise AnswerCut
+        async for chunk in answer.chunks:
+            size += len(chunk)
+            if size > limit:
+                raise AnswerCut(f"it is larger than {limit} bytes")
+            yield chunk
+    finally:
+        await answer.close()

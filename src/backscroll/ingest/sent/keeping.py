@@ -1,0 +1,129 @@
+"""Writing what was sent before the answer goes on, and where it waits when the database cannot be written.
+
+The gateway has sent the message by then. Whoever sent it must hear that, or it would be sent again; so the answer goes
+on in any case, and what could not be written lies as a file in the data directory until it can.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, story_of
+from backscroll.core.events import Batch
+from backscroll.core.model import Source
+from backscroll.ingest.sent import gowa, periskope
+from backscroll.ingest.sent.sending import Sent, Understood
+from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
+from backscroll.storage.store import Store
+from backscroll.storage.write.live_sources import LiveSource
+
+log = logging.getLogger("backscroll.upstream")
+
+FOLDER = "sent-unwritten"
+_ENDING = ".json"
+
+SENDING: dict[str, frozenset[str]] = {"gowa": gowa.SENDING, "periskope": periskope.SENDING}
+"""By kind of gateway: routes whose effect the archive keeps."""
+_READERS: dict[str, Callable[[Sent], Understood | None]] = {
+    "gowa": gowa.understood,
+    "periskope": periskope.understood,
+}
+
+
+class _Waiting(Struct, frozen=True):
+    """A batch that waits for the database, and its organisation's number."""
+
+    org: int
+    batch: Batch
+
+
+def batch_of(source: LiveSource, sent: Sent) -> tuple[Batch, str] | None:
+    """What was sent, ready to be written, with the message's id; None when it cannot be understood."""
+    understood = _READERS[source.kind](sent)
+    if understood is None:
+        return None
+    counts_as: Source = "gowa" if source.kind == "gowa" else "periskope"
+    return Batch(source=counts_as, events=understood.events, via=source.id), understood.id
+
+
+def keep(store: Store, folder: Path, source: LiveSource, batch: Batch, id: str) -> None:
+    """Write what was sent, to the database or else to the disk. Never raises: the message is out in any case."""
+    try:
+        store.apply(source.org, batch)
+        return
+    except (BadField, Conflict, NotFound) as error:
+        # No later try helps. The gateway's webhook or the next pull tells it again, in the gateway's own words.
+        log.warning("source %s: message %s, which was sent, cannot be kept: %s", source.id, id[:80], story_of(error))
+        return
+    except Exception as error:
+        log.warning("source %s: message %s was sent but cannot be written yet: %s", source.id, id[:80], _name(error))
+    put_aside(folder, source, batch, id)
+
+
+def put_aside(folder: Path, source: LiveSource, batch: Batch, id: str) -> None:
+    """Keep a batch on the disk until the database takes it. Never raises."""
+    try:
+        _write(folder, _Waiting(source.org, batch))
+    except Exception as error:
+        log.error(
+            "source %s: message %s was sent and could be kept nowhere (%s); run: backscroll sync --source %s",
+            source.id,
+            id[:80],
+            _name(error),
+            source.id,
+        )
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _write(folder: Path, waiting: _Waiting) -> None:
+    """The file is whole, or not there."""
+    with writing(f"what was sent, in {FOLDER}"):
+        make_folder(folder)
+        made = folder / secrets.token_hex(16)
+        try:
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(waiting))
+                file.flush()
+                os.fsync(descriptor)
+            made.rename(made.with_suffix(_ENDING))
+        except BaseException:
+            with suppress(OSError):
+                made.unlink()
+            raise
+        sync_folder(folder)
+
+
+def write_waiting(store: Store, folder: Path) -> int:
+    """Write what waits; returns how much that was. Raises ``StorageError`` while the database is away.
+
+    Several processes may do so at once: the same message written twice is one.
+    """
+    written = 0
+    for file in sorted(folder.glob(f"*{_ENDING}")):
+        try:
+            waiting = msgspec.json.decode(file.read_bytes(), type=_Waiting)
+            store.apply(waiting.org, waiting.batch)
+            written += 1
+        except FileNotFoundError:
+            continue
+        except StorageError:
+            raise
+        except (msgspec.DecodeError, BadField, Conflict, NotFound) as error:
+            log.error("%s cannot be read or written and is left as %s.bad: %s", file.name, file.name, _name(error))
+            with suppress(FileNotFoundError):
+                file.rename(file.with_name(f"{file.name}.bad"))
+            continue
+        file.unlink(missing_ok=True)
+    return written

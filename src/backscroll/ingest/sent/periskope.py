@@ -1,0 +1,115 @@
+"""What was sent through Periskope. It answers before WhatsApp has the message; its webhook tells the rest.
+
+Edits, reactions and deletions are left to the webhook: Periskope tells of each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backscroll.core.events import MessageSeen
+from backscroll.core.ids import canonical
+from backscroll.core.kinds import periskope_kind
+from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Poll, Quote
+from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.ingest.sent.forms import Fields
+from backscroll.ingest.sent.sending import Sent, Understood, coordinate, texts
+
+SENDING = frozenset({"/v1/message/send", "/v1/message/send-sync", "/v1/messages/send"})
+"""Routes whose effect the archive keeps."""
+
+
+class _Answer(Struct):
+    unique_id: str | None = None
+    queue_id: str | None = None
+    message_id: str | None = None
+
+
+def understood(sent: Sent) -> Understood | None:
+    """The event, or None where request and answer do not say enough."""
+    try:
+        answer = msgspec.json.decode(sent.answer, type=_Answer)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    recipient = sent.fields.text("chat_id") or sent.fields.text("phone")
+    id = _id(answer)
+    if recipient is None or id is None:
+        return None
+    kind, media = _file(sent.fields)
+    message = Message(
+        key=MessageKey(sent.phone, canonical(recipient), id, sent.phone),
+        sent_at=sent.at,
+        from_me=True,
+        kind=kind,
+        text=sent.fields.text("message"),
+        details=_details(sent, answer, media),
+    )
+    return Understood([MessageSeen(message)], id)
+
+
+def _id(answer: _Answer) -> str | None:
+    """WhatsApp's own id. A queue id is none: the message under it is told later."""
+    if answer.unique_id:
+        return answer.unique_id
+    if answer.message_id and answer.message_id.startswith("true_"):
+        return decode_message_id(answer.message_id).id or None
+    return None
+
+
+def _details(sent: Sent, answer: _Answer, media: Media | None) -> Details:
+    fields = sent.fields
+    quoted = fields.text("reply_to")
+    return Details(
+        # The time is this server's own: the message may wait in a queue.
+        precision="minute",
+        media=media,
+        has_media=None if media is None else True,
+        quoted=Quote(id=decode_message_id(quoted).id) if quoted else None,
+        client_ref=answer.queue_id or None,
+        location=_location(fields.values.get("location")),
+        poll=_poll(fields.values.get("poll")),
+    )
+
+
+def _file(fields: Fields) -> tuple[Kind, Media | None]:
+    media = fields.values.get("media")
+    if not isinstance(media, dict):
+        return _kind_without_file(fields), None
+    word, link = media.get("type"), media.get("filepath") or media.get("fileurl") or media.get("url")
+    kind = periskope_kind(word) if isinstance(word, str) else "document"
+    is_link = isinstance(link, str) and link.startswith(("http://", "https://"))
+    told = Media(filename=_text(media, "filename"), mimetype=_text(media, "mimetype"), url=link if is_link else None)
+    return kind, told
+
+
+def _kind_without_file(fields: Fields) -> Kind:
+    if isinstance(fields.values.get("poll"), dict):
+        return "poll"
+    return "location" if isinstance(fields.values.get("location"), dict) else "text"
+
+
+def _text(value: dict[str, Any], name: str) -> str | None:
+    found = value.get(name)
+    return found if isinstance(found, str) and found else None
+
+
+def _location(value: Any) -> Location | None:
+    if not isinstance(value, dict):
+        return None
+    latitude, longitude = coordinate(value.get("latitude"), 90), coordinate(value.get("longitude"), 180)
+    more = value.get("options")
+    more = more if isinstance(more, dict) else {}
+    if latitude is None or longitude is None:
+        return None
+    return Location(latitude=latitude, longitude=longitude, name=_text(more, "name"), address=_text(more, "address"))
+
+
+def _poll(value: Any) -> Poll | None:
+    if not isinstance(value, dict):
+        return None
+    name = _text(value, "pollName") or _text(value, "poll_name") or _text(value, "name")
+    options = value.get("pollOptions") or value.get("poll_options") or value.get("options")
+    return None if name is None else Poll(name=name, options=texts(options))

@@ -1,0 +1,51 @@
+"""What passed through a gateway, as events: a request and its answer, by the dialect that they are in.
+
+None means that the two do not say which message it was: then it is left to the gateway's webhook, or to the next pull.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from backscroll.core.events import Event
+from backscroll.ingest.sent.forms import Fields
+
+_NUMBER = re.compile("[+-]?[0-9]{1,9}(\\.[0-9]{1,12})?")
+
+
+class Sent(Struct, frozen=True):
+    """A request that a gateway has answered with success.
+
+    ``path`` is the route's own, such as ``/send/message``; ``params`` are its parts in braces. ``phone`` is the JID of
+    the own phone. ``at`` is when the answer came, microseconds UTC.
+    """
+
+    path: str
+    params: dict[str, str]
+    fields: Fields
+    answer: bytes
+    phone: str
+    at: int
+
+
+class Understood(Struct, frozen=True):
+    """What was sent: the events, and the id of the message for the log."""
+
+    events: list[Event]
+    id: str
+
+
+def coordinate(value: object, limit: float) -> float | None:
+    """Latitude or longitude, also as text; None for anything else."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if abs(number) <= limit else None
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The texts of a list; nothing for anything else."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
