@@ -116,7 +116,7 @@ class _Parts:
         if end > 0:
             self._take(bytes(self._rest[:end]))
             del self._rest[:end]
-        if at < 0:
+        if at < 0 or self._state == "broken":
             return False
         del self._rest[: len(self._mark)]
         self._end_part()

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, story_of
-from backscroll.core.events import Batch
+from backscroll.core.events import Batch, Event
 from backscroll.core.model import Source
 from backscroll.ingest.sent import gowa, periskope
 from backscroll.ingest.sent.sending import Sent, Understood
@@ -39,10 +39,12 @@ _READERS: dict[str, Callable[[Sent], Understood | None]] = {
 
 
 class _Waiting(Struct, frozen=True):
-    """A batch that waits for the database, and its organisation's number."""
+    """Events that wait for the database, their organisation's number, and the id of the source they came through."""
 
     org: int
-    batch: Batch
+    source: Source
+    via: str | None
+    events: list[Event]
 
 
 def batch_of(source: LiveSource, sent: Sent) -> tuple[Batch, str] | None:
@@ -71,7 +73,7 @@ def keep(store: Store, folder: Path, source: LiveSource, batch: Batch, id: str) 
 def put_aside(folder: Path, source: LiveSource, batch: Batch, id: str) -> None:
     """Keep a batch on the disk until the database takes it. Never raises."""
     try:
-        _write(folder, _Waiting(source.org, batch))
+        _write(folder, _Waiting(source.org, batch.source, batch.via, [*batch.events]))
     except Exception as error:
         log.error(
             "source %s: message %s was sent and could be kept nowhere (%s); run: backscroll sync --source %s",
@@ -114,7 +116,7 @@ def write_waiting(store: Store, folder: Path) -> int:
     for file in sorted(folder.glob(f"*{_ENDING}")):
         try:
             waiting = msgspec.json.decode(file.read_bytes(), type=_Waiting)
-            store.apply(waiting.org, waiting.batch)
+            store.apply(waiting.org, Batch(source=waiting.source, via=waiting.via, events=waiting.events))
             written += 1
         except FileNotFoundError:
             continue

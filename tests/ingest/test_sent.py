@@ -1,0 +1,216 @@
+"""What passed through a gateway, as events, and what becomes of it while the database is away."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backscroll.core.errors import StorageBusy
+from backscroll.core.events import MessageSeen
+from backscroll.core.model import Location, Message, Poll
+from backscroll.ingest.sent import gowa, keeping, periskope
+from backscroll.ingest.sent.forms import MAX_FIELD, MAX_FIELDS, Fields, FormReader
+from backscroll.ingest.sent.sending import Sent
+from backscroll.storage.store import Store
+from gateway_archive import Archive
+from gateways import ANA, GROUP, ME, net
+
+NOW = 1_773_306_000_000_000
+ANSWER = {"code": "SUCCESS", "results": {"message_id": "3EB0AA", "status": "Message sent to x"}}
+BOUNDARY = "----x7"
+
+
+def through(path: str, fields: dict[str, Any], answer: Any = ANSWER, phone: str = net(ME)) -> Sent:
+    params = {"message_id": "3EB0AA"} if "{" in path else {}
+    return Sent(path, params, Fields(fields, []), json.dumps(answer).encode(), phone, NOW)
+
+
+def message(path: str, fields: dict[str, Any], answer: Any = ANSWER) -> Message:
+    reader = periskope if path.startswith("/v1/") else gowa
+    understood = reader.understood(through(path, fields, answer))
+    assert understood is not None
+    (event,) = understood.events
+    assert isinstance(event, MessageSeen)
+    return event.message
+
+
+def multipart(*parts: tuple[str, bytes]) -> bytes:
+    lines = [f"--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + body for head, body in parts]
+    return b"\r\n".join([*lines, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def read(body: bytes, step: int, content_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> Fields | None:
+    reader = FormReader(content_type)
+    for at in range(0, len(body), step):
+        reader.show(body[at : at + step])
+    return reader.fields()
+
+
+@given(
+    st.integers(1, 50),
+    st.text(max_size=40),
+    st.one_of(st.binary(max_size=200), st.just(f"\r\n--{BOUNDARY}"[:-1].encode() * 3)),
+)
+def test_a_form_is_read_however_it_is_cut_into_pieces(step: int, caption: str, content: bytes) -> None:
+    if f"\r\n--{BOUNDARY}".encode() in b"\r\n" + content:
+        return
+    body = multipart(
+        ('name="phone"', ANA.encode()),
+        ('name="caption"', caption.encode()),
+        ('name="image"; filename="shop.png"\r\nContent-Type: image/png', content),
+        ('name="empty"', b""),
+    )
+    fields = read(body, step)
+    assert fields is not None
+    assert fields.values == {"phone": ANA, "caption": caption, "empty": ""}
+    (file,) = fields.files
+    assert (file.name, file.filename, file.mimetype, file.size) == ("image", "shop.png", "image/png", len(content))
+
+
+@given(st.binary(max_size=400), st.integers(1, 100), st.sampled_from(["json", "form-data"]))
+def test_any_bytes_are_read_or_not_and_raise_nothing(body: bytes, step: int, kind: str) -> None:
+    content_type = "application/json" if kind == "json" else f"multipart/form-data; boundary={BOUNDARY}"
+    if kind == "form-data":
+        body = multipart(('name="a"', b"1"))[:20] + body
+    read(body, step, content_type)
+
+
+def test_what_is_too_long_is_not_kept() -> None:
+    assert read(b'{"message": "' + b"a" * MAX_FIELDS + b'"}', 65_536, "application/json") is None
+    assert read(multipart(('name="caption"', b"a" * (MAX_FIELD + 1))), 65_536) is None
+    reader = FormReader(f"multipart/form-data; boundary={BOUNDARY}")
+    reader.show(multipart(('name="a"; filename="a"', b""))[:-20])
+    for _ in range(100):
+        reader.show(bytes(100_000))
+    assert reader._parts is not None
+    assert len(reader._parts._rest) < 200_000
+
+
+def test_each_kind_of_message_of_gowa() -> None:
+    to = {"phone": GROUP}
+    linked = message("/send/link", to | {"caption": "look", "link": "https://example.org"})
+    assert (linked.key.chat, linked.text) == (GROUP, "look\nhttps://example.org")
+    assert message("/send/audio", to | {"ptt": "true"}).kind == "voice"
+    place = message("/send/location", to | {"latitude": "-7.5", "longitude": 110.25})
+    assert place.details.location == Location(latitude=-7.5, longitude=110.25)
+    asked = message("/send/poll", to | {"question": "when?", "options": ["now", "later"], "max_answer": 1})
+    assert asked.details.poll == Poll(name="when?", options=("now", "later"), selectable=1)
+    card = message("/send/contact", to | {"contact_name": "Ana", "contact_phone": ANA})
+    assert card.details.vcards is not None
+    assert f"waid={ANA}:+{ANA}" in card.details.vcards[0]
+
+
+def test_each_kind_of_message_of_periskope() -> None:
+    answer = {"queue_id": "q", "unique_id": "3EB0BB"}
+    to = {"chat_id": f"{ANA}@c.us"}
+    media = {"type": "image", "filename": "a.png", "mimetype": "image/png", "filedata": "iVBORw0KGgo="}
+    picture = message("/v1/message/send", to | {"message": "the shop", "media": media}, answer)
+    assert picture.details.media is not None
+    assert (picture.kind, picture.text, picture.details.media.filename) == ("image", "the shop", "a.png")
+    place = {"latitude": "1.5", "longitude": "2", "options": {"name": "Here"}}
+    found = message("/v1/message/send", to | {"location": place}, answer).details.location
+    assert found == Location(latitude=1.5, longitude=2, name="Here")
+    reply = message("/v1/message/send", to | {"message": "x", "reply_to": f"false_{ANA}@c.us_3A77"}, answer)
+    assert reply.details.quoted is not None
+    assert reply.details.quoted.id == "3A77"
+
+
+@pytest.mark.parametrize("answer", [[], "x", None, {"results": None}, {"results": {"message_id": 5}}, {"unique_id": 7}])
+def test_an_answer_that_says_no_id_is_left_to_others(answer: Any) -> None:
+    assert gowa.understood(through("/send/message", {"phone": ANA, "message": "x"}, answer)) is None
+    assert periskope.understood(through("/v1/message/send", {"chat_id": ANA, "message": "x"}, answer)) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = (
+    "phone",
+    "message",
+    "caption",
+    "latitude",
+    "longitude",
+    "question",
+    "options",
+    "max_answer",
+    "media",
+    "location",
+)
+
+
+@given(st.sampled_from(sorted(gowa.SENDING | periskope.SENDING)), st.dictionaries(st.sampled_from(NAMES), JSON), JSON)
+def test_whatever_is_sent_and_answered_raises_nothing(path: str, fields: dict[str, Any], answer: Any) -> None:
+    for told in (answer, {"results": {"message_id": "3EB0", "status": str(answer)}}, {"unique_id": "3EB0"}):
+        reader = periskope if path.startswith("/v1/") else gowa
+        reader.understood(through(path, fields | {"phone": ANA, "chat_id": ANA}, told))
+
+
+class Away:
+    """A store whose database is away."""
+
+    def apply(self, *_: object) -> None:
+        raise StorageBusy("away")
+
+
+def test_what_cannot_be_written_waits_on_the_disk(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive, folder = Archive(store), tmp_path / keeping.FOLDER
+    source = archive.sources["gowa"]
+    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "very private"}))
+    assert made is not None
+    with caplog.at_level(logging.DEBUG):
+        keeping.keep(Away(), folder, source, *made)  # type: ignore[arg-type]
+        with pytest.raises(StorageBusy):
+            keeping.write_waiting(Away(), folder)  # type: ignore[arg-type]
+    assert "private" not in caplog.text
+    assert source.id in caplog.text
+    (file,) = folder.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    assert archive.messages() == {}
+    assert keeping.write_waiting(store, folder) == 1
+    assert archive.messages()["3EB0AA"].message.text == "very private"
+    assert list(folder.iterdir()) == []
+    assert keeping.write_waiting(store, folder) == 0
+
+
+def test_twice_written_is_one_message(store: Store, tmp_path: Path) -> None:
+    archive, folder = Archive(store), tmp_path / keeping.FOLDER
+    source = archive.sources["gowa"]
+    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "once"}))
+    assert made is not None
+    keeping.put_aside(folder, source, *made)
+    keeping.keep(store, folder, source, *made)
+    keeping.write_waiting(store, folder)
+    assert list(archive.messages()) == ["3EB0AA"]
+
+
+def test_a_disk_that_is_full_as_well_is_told_without_any_text(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Archive(store).sources["gowa"]
+    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "very private"}))
+    assert made is not None
+    (tmp_path / "file").write_text("no folder")
+    keeping.keep(Away(), tmp_path / "file", source, *made)  # type: ignore[arg-type]
+    assert "3EB0AA" in caplog.text
+    assert f"backscroll sync --source {source.id}" in caplog.text
+    assert "private" not in caplog.text
+
+
+def test_a_file_that_nobody_can_read_does_not_keep_the_others_waiting(store: Store, tmp_path: Path) -> None:
+    archive, folder = Archive(store), tmp_path / keeping.FOLDER
+    made = keeping.batch_of(archive.sources["gowa"], through("/send/message", {"phone": ANA, "message": "x"}))
+    assert made is not None
+    keeping.put_aside(folder, archive.sources["gowa"], *made)
+    (folder / "0.json").write_bytes(b"{")
+    assert keeping.write_waiting(store, folder) == 1
+    assert [file.name for file in folder.iterdir()] == ["0.json.bad"]
