@@ -108,17 +108,22 @@ def redirecting(to: str) -> Act:
     return answering({}, 302, Location=to)
 
 
-def dying(said: bytes, promised: int) -> Act:
-    """The beginning of an answer, then the connection is reset."""
+def dying(said: bytes, promised: int | None) -> Act:
+    """The beginning of an answer, of ``promised`` bytes or in chunks, then the connection is closed."""
 
     def act(handler: Handler) -> None:
-        if promised:
-            _head(handler, 200, {"Content-Type": "application/json", "Content-Length": str(promised)})
-            handler.wfile.write(said)
-            handler.wfile.flush()
-        handler.connection.shutdown(socket.SHUT_RDWR)
+        length = {"Transfer-Encoding": "chunked"} if promised is None else {"Content-Length": str(promised)}
+        _head(handler, 200, {"Content-Type": "application/json", **length})
+        handler.wfile.write(said if promised is not None else b"%x\r\n%s\r\n" % (len(said), said))
+        hang_up(handler)
 
     return act
+
+
+def hang_up(handler: Handler) -> None:
+    """No answer, or none further."""
+    handler.wfile.flush()
+    handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 def waiting(then: Act) -> Act:

@@ -121,6 +121,16 @@ def test_each_kind_of_message_of_periskope() -> None:
     assert reply.details.quoted.id == "3A77"
 
 
+def test_an_address_that_the_client_names_is_never_fetched_with_the_gateways_credential() -> None:
+    picture = message("/send/image", {"phone": ANA, "image_url": "http://localhost/app/logout"})
+    assert picture.details.media is not None
+    assert (picture.kind, picture.details.has_media, picture.details.media.url) == ("image", True, None)
+    media = {"type": "image", "fileurl": "https://api.periskope.app/v1/contacts", "url": "http://localhost/"}
+    sent = message("/v1/message/send", {"chat_id": ANA, "media": media}, {"unique_id": "3EB0BB"})
+    assert sent.details.media is not None
+    assert (sent.details.has_media, sent.details.media.url) == (True, None)
+
+
 @pytest.mark.parametrize("answer", [[], "x", None, {"results": None}, {"results": {"message_id": 5}}, {"unique_id": 7}])
 def test_an_answer_that_says_no_id_is_left_to_others(answer: Any) -> None:
     assert gowa.understood(through("/send/message", {"phone": ANA, "message": "x"}, answer)) is None

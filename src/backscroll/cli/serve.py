@@ -270,6 +270,7 @@ def application() -> ASGIApp:
     )
     # Its lines hold addresses, and these hold numbers.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpcore").setLevel(logging.WARNING)
     opened = open_archive(settings)
     archive = opened.__enter__()
     lifespans: list[Lifespan] = [

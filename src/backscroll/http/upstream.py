@@ -10,7 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import closing
 from functools import partial
+from tempfile import SpooledTemporaryFile
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -44,6 +46,8 @@ STALL_SECONDS = 60.0
 """So long a client may be silent in the middle of an upload."""
 KEEP_SECONDS = 10.0
 """So long an answer waits for the database; then what was sent is put aside and the answer goes on."""
+IN_MEMORY = 1 << 20
+"""Bytes of an upload that are kept in memory; what is larger goes to the disk meanwhile."""
 MAX_UNDERSTOOD = 1 << 20
 """Bytes of an answer that are held back until what was sent is written."""
 
@@ -246,24 +250,31 @@ def _ended(task: asyncio.Task[Any]) -> None:
 
 
 async def _exchange(request: Request, passage: Passage, opened: Opened) -> Reply:
-    is_kept = passage.path in keeping.SENDING[passage.dialect]
-    reader = FormReader(request.headers.get("content-type", "")) if is_kept else None
-    seconds = float(request.app.settings.upstream_timeout)
+    if passage.path not in keeping.SENDING[passage.dialect]:
+        answer = await _asked(request, passage, opened, None)
+        return await _reply(request, answer, b"", False)
+    make_file = partial(SpooledTemporaryFile, max_size=IN_MEMORY, dir=request.app.settings.data)
+    with closing(FormReader(request.headers.get("content-type", ""), make_file)) as reader:
+        answer = await _asked(request, passage, opened, reader)
+        held, is_cut = b"", False
+        if 200 <= answer.status < 300:
+            held, is_cut = await _held_back(answer, float(request.app.settings.upstream_timeout))
+            await _keep(request, passage, reader, held)
+    return await _reply(request, answer, held, is_cut)
+
+
+async def _asked(request: Request, passage: Passage, opened: Opened, reader: FormReader | None) -> GatewayAnswer:
+    """The upstream's answer, its body still on the way; ``Refused`` when there is none."""
     try:
-        answer = await gateways.ask(
+        return await gateways.ask(
             request.method,
             _target(request, passage),
             _headers(request, passage, opened),
             _body(request, reader),
-            seconds,
+            float(request.app.settings.upstream_timeout),
         )
     except GatewayFailed as failure:
         raise _without_answer(request, passage, failure) from None
-    held, is_cut = b"", False
-    if reader is not None and 200 <= answer.status < 300:
-        held, is_cut = await _held_back(answer, seconds)
-        await _keep(request, passage, reader, held)
-    return await _reply(request, answer, held, is_cut)
 
 
 def _without_answer(request: Request, passage: Passage, failure: GatewayFailed) -> Refused:
@@ -290,18 +301,11 @@ async def _held_back(answer: GatewayAnswer, seconds: float) -> tuple[bytes, bool
 async def _keep(request: Request, passage: Passage, reader: FormReader, answer: bytes) -> None:
     """Write what was sent. An answer that cannot be understood is left to the gateway's webhook and the next pull."""
     app, source, fields = request.app, passage.source, reader.fields()
-    kept = None
+    sent = kept = None
     if fields is not None and passage.phone is not None:
-        sent = Sent(
-            path=passage.path,
-            params=request.path_params,
-            fields=fields,
-            answer=answer,
-            phone=passage.phone.jid,
-            at=time.time_ns() // 1000,
-        )
+        sent = Sent(passage.path, request.path_params, fields, answer, passage.phone.jid, time.time_ns() // 1000)
         kept = keeping.batch_of(source, sent)
-    if kept is None:
+    if sent is None or kept is None:
         log.warning(
             "%s source %s: what %s sent is not clear from the answer; it is left to the webhook or the next pull",
             request.trace_id,
@@ -310,9 +314,10 @@ async def _keep(request: Request, passage: Passage, reader: FormReader, answer: 
         )
         return
     batch, id = kept
-    folder = app.settings.data / keeping.FOLDER
+    folder, limit = app.settings.data / keeping.FOLDER, app.settings.max_media_bytes
     try:
         async with asyncio.timeout(KEEP_SECONDS):
+            batch = await app.workers.write(lambda: keeping.with_files(app.media, source, batch, sent, limit))
             await app.workers.write(lambda: keeping.keep(app.store, folder, source, batch, id))
     except (TimeoutError, StorageBusy):
         await asyncio.to_thread(keeping.put_aside, folder, source, batch, id)

@@ -1,9 +1,11 @@
-"""The fields of a request that passes by, in bounded memory: the files in it are counted, not kept."""
+"""The fields of a request that passes by, in bounded memory: the files in it go to the disk."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,6 +29,8 @@ class SentFile(Struct):
     filename: str | None
     mimetype: str | None
     size: int = 0
+    content: IO[bytes] | None = None
+    """The bytes, from the beginning; None when they could not be kept."""
 
 
 class Fields(Struct):
@@ -47,13 +51,16 @@ class Fields(Struct):
 
 
 class FormReader:
-    """Is shown the pieces of a body as they pass; ``fields`` then says what they were."""
+    """Is shown the pieces of a body as they pass; ``fields`` then says what they were. ``close`` it.
 
-    def __init__(self, content_type: str) -> None:
+    ``make_file`` gives an open temporary file for each file of a form; without it their bytes are not kept.
+    """
+
+    def __init__(self, content_type: str, make_file: Callable[[], IO[bytes]] | None = None) -> None:
         kind = content_type.partition(";")[0].strip().lower()
         boundary = _BOUNDARY.search(content_type) if kind == "multipart/form-data" else None
         self._kind = kind
-        self._parts = _Parts(boundary[1].encode("latin-1")) if boundary else None
+        self._parts = _Parts(boundary[1].encode("latin-1"), make_file) if boundary else None
         self._kept = bytearray()
         self._is_long = False
 
@@ -65,6 +72,11 @@ class FormReader:
             self._kept += piece
         else:
             self._is_long = True
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._parts is not None:
+            self._parts.opened.close()
 
     def fields(self) -> Fields | None:
         """None when it was no form, or one that is too long or broken."""
@@ -84,7 +96,9 @@ class FormReader:
 class _Parts:
     """multipart/form-data, read piece by piece (RFC 7578)."""
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, make_file: Callable[[], IO[bytes]] | None) -> None:
+        self.opened = ExitStack()
+        self._make_file = make_file
         self._mark = b"\r\n--" + boundary
         # The first boundary has no line end before it.
         self._rest = bytearray(b"\r\n")
@@ -146,6 +160,8 @@ class _Parts:
         self._count += 1
         self._part = _part_of(head)
         self._state = "broken" if self._part is None or self._count > MAX_PARTS else "body"
+        if self._part is not None and self._part.filename and self._make_file is not None:
+            self._part.content = self._opened_file(self._make_file)
         return self._state == "body"
 
     def _broken_beyond(self, limit: int) -> bool:
@@ -157,10 +173,22 @@ class _Parts:
         if self._part is None:
             return
         self._part.size += len(piece)
+        if self._part.content is not None:
+            try:
+                self._part.content.write(piece)
+            except OSError:
+                self._part.content = None
         if self._part.filename is None:
             self._value += piece
             if len(self._value) > MAX_FIELD:
                 self._state = "broken"
+
+    def _opened_file(self, make_file: Callable[[], IO[bytes]]) -> IO[bytes] | None:
+        """A disk that is full must not keep the request from passing."""
+        try:
+            return self.opened.enter_context(make_file())
+        except OSError:
+            return None
 
     def _end_part(self) -> None:
         part, self._part = self._part, None

@@ -139,15 +139,15 @@ def _details(sent: Sent, *, is_exact: bool) -> Details:
 
 
 def _media(sent: Sent) -> Media | None:
-    """The file as it was handed over. GOWA may make it smaller, so neither its size nor its hash is told."""
+    """The file as it was handed over. GOWA may make it smaller, so neither its size nor its hash is told.
+
+    An address that the client named is not kept: this server would fetch it with the gateway's credential.
+    """
     if sent.path not in _FILES:
         return None
     name = _FILES[sent.path][1]
     file = next((file for file in sent.fields.files if file.name == name), None)
-    link = sent.fields.text(f"{name}_url")
-    if file is not None:
-        return Media(filename=file.filename or None, mimetype=file.mimetype)
-    return Media(url=link) if link else Media()
+    return Media() if file is None else Media(filename=file.filename or None, mimetype=file.mimetype)
 
 
 def _location(fields: Fields) -> Location | None:

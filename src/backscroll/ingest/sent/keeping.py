@@ -12,16 +12,19 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageError, story_of
-from backscroll.core.events import Batch, Event
+from backscroll.core.events import Batch, Event, MessageSeen, Target
 from backscroll.core.model import Source
+from backscroll.ingest.media import held
 from backscroll.ingest.sent import gowa, periskope
 from backscroll.ingest.sent.sending import Sent, Understood
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
+from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource
 
@@ -54,6 +57,25 @@ def batch_of(source: LiveSource, sent: Sent) -> tuple[Batch, str] | None:
         return None
     counts_as: Source = "gowa" if source.kind == "gowa" else "periskope"
     return Batch(source=counts_as, events=understood.events, via=source.id), understood.id
+
+
+def with_files(media: MediaStore | None, source: LiveSource, batch: Batch, sent: Sent, max_bytes: int) -> Batch:
+    """The batch, and that the file which was uploaded is here, once it is on the disk. Never raises."""
+    seen = next((event for event in batch.events if isinstance(event, MessageSeen)), None)
+    file = next((file for file in sent.fields.files if file.content is not None and file.size), None)
+    if media is None or seen is None or file is None or file.content is None:
+        return batch
+    key, told = seen.message.key, seen.message.details.media
+    if told is None:
+        return batch
+    try:
+        file.content.seek(0)
+        target = Target(key.phone, key.chat, key.id, key.sender)
+        here = held(media, source.org, target, told, cast("BinaryIO", file.content), max_bytes)
+    except Exception as error:
+        log.warning("source %s: the file of message %s cannot be kept: %s", source.id, key.id[:80], _name(error))
+        return batch
+    return structs.replace(batch, events=[*batch.events, here])
 
 
 def keep(store: Store, folder: Path, source: LiveSource, batch: Batch, id: str) -> None:

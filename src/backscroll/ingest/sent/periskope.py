@@ -78,11 +78,10 @@ def _file(fields: Fields) -> tuple[Kind, Media | None]:
     media = fields.values.get("media")
     if not isinstance(media, dict):
         return _kind_without_file(fields), None
-    word, link = media.get("type"), media.get("filepath") or media.get("fileurl") or media.get("url")
+    word = media.get("type")
     kind = periskope_kind(word) if isinstance(word, str) else "document"
-    is_link = isinstance(link, str) and link.startswith(("http://", "https://"))
-    told = Media(filename=_text(media, "filename"), mimetype=_text(media, "mimetype"), url=link if is_link else None)
-    return kind, told
+    # An address that the client named is not kept: this server would fetch it with the account's key.
+    return kind, Media(filename=_text(media, "filename"), mimetype=_text(media, "mimetype"))
 
 
 def _kind_without_file(fields: Fields) -> Kind:
