@@ -220,7 +220,9 @@ class Server:
         with exchange.admitted:
             try:
                 packed = await self._serve(exchange, scope, incoming or receive)
-                self._sender.check(exchange.token, len(packed.reply.body))
+                if packed.reply.chunks is None:
+                    # What is streamed has begun: a message that a gateway sent must not be answered as if it were not.
+                    self._sender.check(exchange.token, len(packed.reply.body))
             except ClientGone:
                 return
             except Exception as error:

@@ -320,6 +320,7 @@ async def _keep(request: Request, passage: Passage, reader: FormReader, answer: 
             batch = await app.workers.write(lambda: keeping.with_files(app.media, source, batch, sent, limit))
             await app.workers.write(lambda: keeping.keep(app.store, folder, source, batch, id))
     except (TimeoutError, StorageBusy):
+        log.warning("%s source %s: message %s was sent and is written later", request.trace_id, source.id, id[:80])
         await asyncio.to_thread(keeping.put_aside, folder, source, batch, id)
 
 
