@@ -17,7 +17,7 @@ from backscroll.core.errors import Question
 from backscroll.core.model import Org
 from backscroll.ingest import imports
 from backscroll.ingest.databases.files import KINDS, import_files
-from backscroll.ingest.databases.taking import Taken
+from backscroll.ingest.databases.taking import ImportOutcome
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from export_desk import BEN, GROUP, IRA, IRA_LID, NINE, Desk, jpeg
@@ -32,7 +32,7 @@ def desk(store: Store, org: Org, tmp_path: Path) -> Desk:
     return Desk(store, MediaStore(tmp_path / "media", bytes(32)), org, phone, tmp_path)
 
 
-def take(desk: Desk, kind: str, path: Path, **options: Any) -> Taken:
+def take(desk: Desk, kind: str, path: Path, **options: Any) -> ImportOutcome:
     usual: dict[str, Any] = {"max_media_bytes": 1 << 20}
     taken = import_files(desk.store, desk.media, desk.org.no, KINDS[kind], path, **usual | options)
     assert list(desk.store.check()) == []

@@ -22,7 +22,7 @@ from backscroll.database.postgres.reading import reading
 from backscroll.ingest import imports
 from backscroll.ingest.databases import evolution
 from backscroll.ingest.databases.evolution import import_evolution
-from backscroll.ingest.databases.taking import Taken
+from backscroll.ingest.databases.taking import ImportOutcome
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from export_desk import jpeg
@@ -96,7 +96,7 @@ def source(databases: Databases) -> Iterator[Evolution]:
     databases.drop(name)
 
 
-def take(store: Store, org: Org, source: Evolution, media: MediaStore | None = None, **options: Any) -> Taken:
+def take(store: Store, org: Org, source: Evolution, media: MediaStore | None = None, **options: Any) -> ImportOutcome:
     usual: dict[str, Any] = {"max_media_bytes": 1 << 20}
     taken = import_evolution(store, media, org.no, source.url, **usual | options)
     assert list(store.check()) == []

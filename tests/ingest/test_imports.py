@@ -379,7 +379,7 @@ def test_two_placeholder_chats_that_become_one_make_equal_lines_one(
             "UPDATE import_retold SET no = 9999 WHERE no IN (SELECT no FROM messages)",
             "what an import told again is there",
         ),
-        ("UPDATE tellings SET told = '[99]'", "a telling names imports that stand"),
+        ("UPDATE tellings SET told = '[99]'", "what was told of a message names imports that stand"),
         ("UPDATE addons SET told = '[99]'", "an annotation names imports that stand"),
         ("UPDATE import_mappings SET import = 99 WHERE import = 1", "an undone import tells nothing"),
         ("UPDATE import_facts SET facts = NULL", "facts of a contact are those of its tellers"),

@@ -19,7 +19,7 @@ from backscroll.core.model import Org
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.ios import database
 from backscroll.ingest.databases.iphone import import_ios, place_of
-from backscroll.ingest.databases.taking import Taken
+from backscroll.ingest.databases.taking import ImportOutcome
 from backscroll.ingest.importing.kind import Plan, Task
 from backscroll.ingest.importing.registry import kind_of, recognise
 from backscroll.storage.files.media import MediaStore
@@ -38,7 +38,7 @@ def desk(store: Store, org: Org, tmp_path: Path) -> Desk:
     return Desk(store, MediaStore(tmp_path / "media", bytes(32)), org, phone, tmp_path)
 
 
-def take(desk: Desk, path: Path, **options: Any) -> Taken:
+def take(desk: Desk, path: Path, **options: Any) -> ImportOutcome:
     usual: dict[str, Any] = {"scratch": desk.media.root.parent / "scratch", "max_media_bytes": 1 << 20}
     taken = import_ios(desk.store, desk.media, desk.org.no, path, **usual | options)
     assert list(desk.store.check()) == []

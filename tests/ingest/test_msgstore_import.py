@@ -19,7 +19,7 @@ from backscroll.core.query import ChatQuery
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.msgstore import database
 from backscroll.ingest.databases.msgstore import import_msgstore
-from backscroll.ingest.databases.taking import Taken
+from backscroll.ingest.databases.taking import ImportOutcome
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from export_desk import BEN, GROUP, IRA, IRA_LID, NINE, Desk, jpeg
@@ -34,7 +34,7 @@ def desk(store: Store, org: Org, tmp_path: Path) -> Desk:
     return Desk(store, MediaStore(tmp_path / "media", bytes(32)), org, phone, tmp_path)
 
 
-def take(desk: Desk, path: Path, **options: Any) -> Taken:
+def take(desk: Desk, path: Path, **options: Any) -> ImportOutcome:
     usual: dict[str, Any] = {"scratch": path.parent / "scratch", "max_media_bytes": 1 << 20}
     taken = import_msgstore(desk.store, desk.media, desk.org.no, desk.phone, path, **usual | options)
     assert list(desk.store.check()) == []

@@ -25,7 +25,7 @@ from backscroll.core.errors import BadField
 from backscroll.core.model import Org
 
 if TYPE_CHECKING:
-    from backscroll.ingest.databases.taking import Taken
+    from backscroll.ingest.databases.taking import ImportOutcome
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,7 +38,7 @@ SCRATCH = ".scratch"
 own_phone_option = click.option("--phone", metavar="NUMBER", required=True, help="The own number whose history it is.")
 
 
-def told(org: Org, taken: Taken, as_json: bool) -> None:
+def told(org: Org, taken: ImportOutcome, as_json: bool) -> None:
     """Show what an import did; the problems go to standard error."""
     from backscroll.ingest.databases.taking import report_of, summary
 

@@ -45,7 +45,7 @@ PassedDialect = Literal["gowa", "periskope"]
 STALL_SECONDS = 60.0
 """So long a client may be silent in the middle of an upload."""
 KEEP_SECONDS = 10.0
-"""So long an answer waits for the database; then what was sent is put aside and the answer goes on."""
+"""So long an answer waits for the database; then what was sent is kept in a file and the answer goes on."""
 IN_MEMORY = 1 << 20
 """Bytes of an upload that are kept in memory; what is larger goes to the disk meanwhile."""
 MAX_UNDERSTOOD = 1 << 20

@@ -30,7 +30,7 @@ from backscroll.storage.write.fetches import QueuedFile
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
 
 FIRST_WAIT_US = 30_000_000
-LONGEST_WAIT_US = 6 * 3600 * 1_000_000
+MAX_WAIT_US = 6 * 3600 * 1_000_000
 MAX_TRIES = 12
 """Over about a day; then a file waits for ``backscroll media fetch --retry-failed``, an export or a backup."""
 _MAX_DESCRIPTION = 64 << 10
@@ -136,7 +136,7 @@ class Downloads:
 
     def _postpone(self, org: int, file: QueuedFile, problem: str) -> None:
         tries = file.tries + 1
-        wait = min(FIRST_WAIT_US * 2**file.tries, LONGEST_WAIT_US) * random.uniform(0.75, 1.25)
+        wait = min(FIRST_WAIT_US * 2**file.tries, MAX_WAIT_US) * random.uniform(0.75, 1.25)
         self._store.fetches.postpone(org, file, tries, None if tries >= MAX_TRIES else int(wait), problem)
 
     # Asking

@@ -28,7 +28,7 @@ AT_ONCE = 2
 """Jobs that a process goes on with at the same time, each of another organisation."""
 END_SECONDS = 8.0
 SWEEP_SECONDS = 3600.0
-FIRST_WAIT, LONGEST_WAIT = 2.0, 120.0
+FIRST_WAIT, MAX_WAIT = 2.0, 120.0
 """Seconds before a job is tried again for which the database or the disk could not be used."""
 
 
@@ -113,7 +113,7 @@ class Rounds:
         try:
             self._go_on(org, id)
         except StorageError as error:
-            wait = min(LONGEST_WAIT, 2 * self._waits.get(id, (0.0, FIRST_WAIT / 2))[1])
+            wait = min(MAX_WAIT, 2 * self._waits.get(id, (0.0, FIRST_WAIT / 2))[1])
             self._waits[id] = (time.monotonic() + wait, wait)
             log.warning("import %s waits %.0f s: %s", id, wait, type(error).__name__)
         except NotFound:

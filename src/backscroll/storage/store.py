@@ -221,9 +221,9 @@ class Store:
 
     def as_import(self, import_id: int) -> Store:
         """The same archive, where what is told counts as told by an import. Not to be closed by itself."""
-        telling = copy.copy(self)
-        telling._import_id = import_id
-        return telling
+        copied = copy.copy(self)
+        copied._import_id = import_id
+        return copied
 
     def finish_import(
         self, org: int, import_id: int, report: dict[str, Any] | None, state: ImportState = "done"

@@ -20,7 +20,7 @@ from backscroll.database.postgres.reading import FILE, LARGE, ReadOnly, Rows, re
 from backscroll.ingest.connectors.evolution_database import rows as mapper
 from backscroll.ingest.connectors.foreign.pieces import RAW_TYPE, Piece
 from backscroll.ingest.connectors.foreign.rows import OnSkip, Skipped
-from backscroll.ingest.databases.taking import Progress, Taken, importing, take
+from backscroll.ingest.databases.taking import ImportOutcome, Progress, importing, take
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -76,7 +76,7 @@ def import_evolution(
     instance: str | None = None,
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
-) -> Taken:
+) -> ImportOutcome:
     """Take in the messages of all instances, or of the one called ``instance``; their phones are made when new.
 
     ``media`` None leaves the files where they are. Raises ``BadField`` for a URL of another kind, ``NotFound`` for an
@@ -86,9 +86,9 @@ def import_evolution(
         found = instances(database, instance)
         source = NewImport(kind=KIND, file=database.place, answers={"instance": instance})
         whole = _count(database, found)
-        with importing(store, org, source) as (entry, telling, taken):
+        with importing(store, org, source) as (entry, as_import, taken):
             walk = _Walk(database, found, media, org, max_media_bytes)
-            return take(telling, org, KIND, entry.id, walk.pieces, taken, whole=whole, progress=progress)
+            return take(as_import, org, KIND, entry.id, walk.pieces, taken, whole=whole, progress=progress)
 
 
 def instances(database: ReadOnly, name: str | None) -> dict[str, Instance]:

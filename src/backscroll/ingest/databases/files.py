@@ -16,7 +16,7 @@ from backscroll.ingest.connectors.wacli import database as wacli
 from backscroll.ingest.connectors.waha_store import database as waha
 from backscroll.ingest.connectors.whatsapp_mcp import database as whatsapp_mcp
 from backscroll.ingest.databases.local_files import LocalFiles
-from backscroll.ingest.databases.taking import Progress, Taken, importing, take
+from backscroll.ingest.databases.taking import ImportOutcome, Progress, importing, take
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -76,7 +76,7 @@ def import_files(
     folder: Path | None = None,
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
-) -> Taken:
+) -> ImportOutcome:
     """Take in a program's archive. ``beside`` is found by its usual name where it is not told.
 
     ``folder`` is where the program's files lie. Raises ``Question`` where the own number must be told, ``Unreadable``
@@ -84,9 +84,9 @@ def import_files(
     """
     beside = beside or beside_of(kind, path)
     found = kind.look(path, beside, phone)
-    with importing(store, org, source_of(kind, path, beside, found.phone, folder)) as (entry, telling, taken):
+    with importing(store, org, source_of(kind, path, beside, found.phone, folder)) as (entry, as_import, taken):
         return take(
-            telling,
+            as_import,
             org,
             kind.name,
             entry.id,

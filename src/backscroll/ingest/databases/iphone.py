@@ -25,7 +25,7 @@ from backscroll.ingest.connectors.ios.database import IPHONE, Files
 from backscroll.ingest.connectors.ios.encryption import MAX_PLIST, Keys, decrypt, unlock
 from backscroll.ingest.databases.local_files import LocalFiles
 from backscroll.ingest.databases.scratch import check_space, new_file, scratch_folder
-from backscroll.ingest.databases.taking import Progress, Taken, importing, take
+from backscroll.ingest.databases.taking import ImportOutcome, Progress, importing, take
 from backscroll.storage.files.durable_files import writing
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -234,7 +234,7 @@ def import_ios(
     scratch: Path,
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
-) -> Taken:
+) -> ImportOutcome:
     """Take in a backup, or the files of the app itself. ``scratch`` is where an encrypted one is decrypted.
 
     Raises ``Question`` where number or password must be told, ``BadField`` for a wrong one, ``Unreadable`` for what is
@@ -246,9 +246,9 @@ def import_ios(
         raise Unreadable("iPhone backup", path.name, problem)
     with opened(place, password, scratch) as backup:
         found = database.look(backup.files, phone)
-        with importing(store, org, source_of(place, found.phone, folder)) as (entry, telling, taken):
+        with importing(store, org, source_of(place, found.phone, folder)) as (entry, as_import, taken):
             return take(
-                telling,
+                as_import,
                 org,
                 KIND,
                 entry.id,

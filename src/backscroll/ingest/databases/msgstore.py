@@ -23,7 +23,7 @@ from backscroll.ingest.connectors.msgstore.encryption import (
 )
 from backscroll.ingest.databases.local_files import LocalFiles
 from backscroll.ingest.databases.scratch import check_space, new_file, scratch_folder
-from backscroll.ingest.databases.taking import Progress, Taken, importing, take
+from backscroll.ingest.databases.taking import ImportOutcome, Progress, importing, take
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -46,7 +46,7 @@ def import_msgstore(
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
     decrypting: Progress = lambda done, whole: None,
-) -> Taken:
+) -> ImportOutcome:
     """Take in a backup. ``folder`` is the phone's WhatsApp or Media folder; ``scratch`` is where it is decrypted.
 
     Raises ``Question`` where a key is needed, ``BadField`` where it does not fit, ``Unreadable`` for what is no backup.
@@ -54,9 +54,9 @@ def import_msgstore(
     opens = read_key(key) if key else None
     with plain(path, opens, scratch, phone, decrypting) as found, _plain_names(wa_db, opens, scratch) as names:
         whole = database.count(found)
-        with importing(store, org, source_of(path, phone, wa_db, folder)) as (entry, telling, taken):
+        with importing(store, org, source_of(path, phone, wa_db, folder)) as (entry, as_import, taken):
             return take(
-                telling,
+                as_import,
                 org,
                 KIND,
                 entry.id,

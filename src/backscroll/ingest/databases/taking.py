@@ -27,7 +27,7 @@ Pieces = Callable[[str | None, OnSkip], Iterator[Piece]]
 Progress = Callable[[int, int | None], None]
 
 
-class Taken(Struct, kw_only=True):
+class ImportOutcome(Struct, kw_only=True):
     """What an import of databases did. ``messages`` counts what it read, ``changed`` rows of the archive."""
 
     messages: int = 0
@@ -51,11 +51,11 @@ class Taken(Struct, kw_only=True):
 
 
 @contextmanager
-def importing(store: Store, org: int, source: NewImport) -> Iterator[tuple[Import, Store, Taken]]:
+def importing(store: Store, org: int, source: NewImport) -> Iterator[tuple[Import, Store, ImportOutcome]]:
     """Begin the import, or go on with the same one that was cut; note at the end what became of it."""
     cut = _cut(store, org, source)
     entry = cut or store.begin_import(org, source)
-    taken = Taken(import_id=entry.id, resumed=cut is not None)
+    taken = ImportOutcome(import_id=entry.id, resumed=cut is not None)
     try:
         yield entry, store.as_import(entry.id), taken
     except Error as error:
@@ -82,12 +82,12 @@ def take(
     kind: str,
     import_id: int,
     pieces: Pieces,
-    taken: Taken,
+    taken: ImportOutcome,
     *,
     whole: int | None = None,
     files: LocalFiles | None = None,
     progress: Progress = lambda done, whole: None,
-) -> Taken:
+) -> ImportOutcome:
     """Apply every piece that is not applied yet. ``store`` tells as the import.
 
     After each piece the archive knows where to go on, in the same transaction. What could not be read is in
@@ -97,7 +97,9 @@ def take(
 
 
 class _Taking:
-    def __init__(self, store: Store, org: int, kind: str, stream: str, taken: Taken, files: LocalFiles | None) -> None:
+    def __init__(
+        self, store: Store, org: int, kind: str, stream: str, taken: ImportOutcome, files: LocalFiles | None
+    ) -> None:
         self._store = store
         self._org = org
         self._kind = kind
@@ -106,7 +108,7 @@ class _Taking:
         self._files = files
         self._quarantined = 0
 
-    def run(self, pieces: Pieces, whole: int | None, progress: Progress) -> Taken:
+    def run(self, pieces: Pieces, whole: int | None, progress: Progress) -> ImportOutcome:
         done = 0
         after = self._store.position(self._org, self._stream)
         for piece in pieces(after, self._put_aside):
@@ -150,7 +152,7 @@ class _Taking:
         self._taken.name(f"{'Partly read' if row.kept else 'Left out'}: {row}")
 
 
-def summary(taken: Taken) -> str:
+def summary(taken: ImportOutcome) -> str:
     """For people, in a few lines."""
     lines = [f"{taken.messages:,} messages read; {taken.changed:,} rows changed. This is import {taken.import_id}."]
     if taken.resumed:
@@ -162,6 +164,6 @@ def summary(taken: Taken) -> str:
     return "\n".join(lines)
 
 
-def report_of(taken: Taken) -> dict[str, Any]:
+def report_of(taken: ImportOutcome) -> dict[str, Any]:
     """For programs."""
     return dict(to_builtins(taken))

@@ -30,7 +30,7 @@ PAGE = 100
 """GOWA gives no more at once."""
 SECOND = 1_000_000
 _TRIES = 6
-_LONGEST_WAIT = 30.0
+_MAX_WAIT = 30.0
 _LARGEST_ANSWER = 64 << 20
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHECK_ADDRESS = "Is it the address of GOWA, with its base path?"
@@ -109,7 +109,7 @@ class _Server:
                 problem = f"the answer is not GOWA's ({error.where}). {_CHECK_ADDRESS}"
             if tried >= _TRIES:
                 raise PullStopped(f"{self._base}{path}: {problem}, {tried} times in a row")
-            self._sleep(min(0.5 * 2.0 ** (tried - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0))
+            self._sleep(min(0.5 * 2.0 ** (tried - 1), _MAX_WAIT) * random.uniform(0.5, 1.0))
 
     def _get(self, path: str, params: dict[str, Any]) -> tuple[int, bytes]:
         auth = self._auth or httpx.USE_CLIENT_DEFAULT

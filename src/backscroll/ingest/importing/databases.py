@@ -31,7 +31,7 @@ from backscroll.ingest.databases import files, iphone
 from backscroll.ingest.databases import msgstore as backups
 from backscroll.ingest.databases.files import FileKind
 from backscroll.ingest.databases.local_files import LocalFiles
-from backscroll.ingest.databases.taking import Taken, report_of, summary, take
+from backscroll.ingest.databases.taking import ImportOutcome, report_of, summary, take
 from backscroll.ingest.importing.kind import UNKNOWN_PHONE, ImportKind, Outcome, Plan, Recognised, Task, Work, asked_of
 from backscroll.ingest.importing.walking import columns_of, files_at
 from backscroll.ingest.pipeline import apply_with_retry
@@ -48,13 +48,15 @@ Columns = Mapping[str, frozenset[str]]
 LooksLike = Callable[[set[str], set[str]], bool]
 
 
-def _outcome(taken: Taken) -> Outcome:
+def _outcome(taken: ImportOutcome) -> Outcome:
     return Outcome(report=report_of(taken), files=taken.files, notes=tuple(taken.problems))
 
 
 def _told(outcome: Outcome) -> str:
     """What an import did, without the number that a person sees beside it."""
-    known = Taken(**{name: value for name, value in outcome.report.items() if name in Taken.__struct_fields__})
+    known = ImportOutcome(
+        **{name: value for name, value in outcome.report.items() if name in ImportOutcome.__struct_fields__}
+    )
     return "\n".join([summary(known), *(f"Note: {note}" for note in outcome.notes)])
 
 
@@ -139,7 +141,7 @@ def _run_files(kind: FileKind, work: Work) -> Outcome:
         kind.name,
         work.import_id,
         lambda after, on_skip: kind.read(path, beside, phone=phone, after=after, on_skip=on_skip),
-        Taken(import_id=work.import_id, resumed=work.resumed),
+        ImportOutcome(import_id=work.import_id, resumed=work.resumed),
         whole=kind.look(path, beside, phone).rows,
         files=LocalFiles(task.media, task.org.no, path.parent, task.max_media_bytes, files.tails_of),
         progress=work.progress,
@@ -293,7 +295,7 @@ def _run_backup(work: Work) -> Outcome:
             backups.KIND,
             work.import_id,
             lambda after, on_skip: msgstore.read(store, names, phone=phone.jid, after=after, on_skip=on_skip),
-            Taken(import_id=work.import_id, resumed=work.resumed),
+            ImportOutcome(import_id=work.import_id, resumed=work.resumed),
             whole=msgstore.count(store),
             files=folder,
             progress=work.progress,
@@ -375,7 +377,7 @@ def _run_iphone(work: Work) -> Outcome:
             iphone.KIND,
             work.import_id,
             lambda after, on_skip: ios.read(backup.files, phone=phone, after=after, on_skip=on_skip),
-            Taken(import_id=work.import_id, resumed=work.resumed),
+            ImportOutcome(import_id=work.import_id, resumed=work.resumed),
             whole=ios.look(backup.files, phone).rows,
             files=backup.media(task.media, task.org.no, None, task.max_media_bytes),
             progress=work.progress,

@@ -209,11 +209,11 @@ class Worker:
             problem = "this needs more memory than there is; give the program more, or smaller files"
             raise Unreadable("import", self.job.name, problem) from error
 
-    def _task(self, item: Item, telling: Store | None = None) -> Task:
+    def _task(self, item: Item, as_import: Store | None = None) -> Task:
         root = self._root
         base = root if root.is_dir() else root.parent
         return Task(
-            store=telling or self._store,
+            store=as_import or self._store,
             media=self._place.media,
             org=self._place.org,
             found=Recognised(kind=item.kind, path=base / item.path, also=tuple(base / path for path in item.also)),

@@ -1,5 +1,5 @@
 """Keeping the index in few segments. Small ones are brought together in one short transaction; larger ones are built
-aside by whoever holds the lease, and take the place of their sources at the end.
+beside them by whoever holds the lease, and take the place of their sources at the end.
 
     fresh    as transactions wrote them; 64 tiny ones, or 16 others, become one
     young    from 4,096 messages on
@@ -67,7 +67,7 @@ LIMITS = Limits()
 
 
 class Task(Struct, frozen=True):
-    """What is to be done next. ``compact`` is short; the others are built aside."""
+    """What is to be done next. ``compact`` is short; the others are built beside what they replace."""
 
     kind: Literal["compact", "merge", "rebuild"]
     sources: tuple[SegmentHead, ...]
@@ -196,7 +196,7 @@ def _drop_fresh(tx: Txn, org: int, segment: int) -> None:
 
 
 class Builder:
-    """Does one task aside. ``guard`` is called in every transaction that writes."""
+    """Does one task of the latter kind. ``guard`` is called in every transaction that writes."""
 
     def __init__(
         self, engine: Engine, org: int, guard: Guard, pause: Callable[[], object], limits: Limits = LIMITS

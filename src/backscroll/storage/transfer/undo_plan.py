@@ -81,7 +81,7 @@ class _Plan:
         return self._tx.all("import_rows", params)
 
     def _beside(self, rows: Iterable[MessageRow]) -> dict[int, bool]:
-        """Of rows that more than one telling stands behind: whether any of these is another's."""
+        """Of rows that were told more than once: whether any of these is another's."""
         by_place: dict[tuple[int, int], list[MessageRow]] = defaultdict(list)
         for row in rows:
             by_place[(row.phone, row.chat)].append(row)

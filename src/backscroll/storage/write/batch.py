@@ -229,7 +229,7 @@ class Writer:
         told = told_of(incoming)
         self.provenance.name((0, canonical(jid)) for jid in told.everybody)
         self.provenance.name((self.phones.find(phone)[0], canonical(chat)) for phone, chat in told.places)
-        self.provenance.expect((-self.phones.telling(phone), canonical(jid)) for phone, jid in told.named)
+        self.provenance.expect((-self.phones.told_by(phone), canonical(jid)) for phone, jid in told.named)
 
     def keep_raw(self, source: Source, type: str, payload: bytes) -> int:
         """Keep a payload as received, once, and return its number."""

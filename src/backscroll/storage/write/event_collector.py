@@ -66,7 +66,7 @@ class EventCollector:
                 self._collect_chat(event)
             case events.ContactSeen():
                 facts = {name: getattr(event, name) for name in _CONTACT_FACTS}
-                contact, phone = self._resolver.number(event.jid), self._phones.telling(event.phone)
+                contact, phone = self._resolver.number(event.jid), self._phones.told_by(event.phone)
                 self._resolver.tell(contact, event.jid, facts, event.at, self._rank, phone)
             case events.NumberMapped() | events.PhoneSeen():
                 pass

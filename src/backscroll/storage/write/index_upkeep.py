@@ -1,4 +1,4 @@
-"""Who keeps the search index in few segments: whoever writes, aside, and every server process in its rounds."""
+"""Who keeps the search index in few segments: whoever writes, in another thread, and each server process by turns."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class IndexUpkeep:
         self._aside.shutdown()
 
     def wrote(self, org: int, messages: int) -> None:
-        """A transaction was committed; sees to the index aside when enough were."""
+        """A transaction was committed; sees to the index in another thread when enough were."""
         with self._lock:
             debt = self._debts.setdefault(org, _Debt())
             debt.writes += 1

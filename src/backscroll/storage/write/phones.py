@@ -50,7 +50,7 @@ class OwnPhones:
             raise NotFound("phone", f"{ids.user_part(jid)[:80]}; add it with `backscroll phone add`")
         return phone, contact
 
-    def telling(self, jid: str | None) -> int:
+    def told_by(self, jid: str | None) -> int:
         """The number of the own phone whose source tells of a contact; ``EVERYBODY`` where none is named."""
         return EVERYBODY if jid is None else self.find(jid)[0]
 

@@ -55,7 +55,7 @@ def _numbers(tx: Txn, org: int, alive: set[int], undone: set[int]) -> Iterator[P
 def _tellers(tx: Txn, org: int, alive: set[int]) -> Iterator[Problem]:
     for phone, chat, id, told in _pages(tx, org, "every_told_telling"):
         if not set(decode_tellers(told)) <= alive:
-            yield "a telling names imports that stand", f"phone {phone} chat {chat}: {id}"
+            yield "what was told of a message names imports that stand", f"phone {phone} chat {chat}: {id}"
     for phone, chat, id, told in _pages(tx, org, "every_told_addon"):
         if not {teller for teller, _, _ in decode_told(told, None, None)} <= alive:
             yield "an annotation names imports that stand", f"phone {phone} chat {chat}: {id}"
