@@ -82,13 +82,19 @@ class Listener:
         self._process = process
         self._lines: queue.Queue[Line | None] = queue.Queue()
         self.heard: list[Line] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._lines.put(json.loads(line))
         self._lines.put(None)
+
+    def end(self) -> None:
+        """Stop the client, and read its output to the end before that is closed."""
+        self._process.kill()
+        self._reader.join()
 
     def until(self, wanted: Callable[[Line], bool]) -> Line:
         """The next line of a kind; fails when it does not come."""
@@ -126,7 +132,7 @@ def listening(archive: Archive, token: str, phone: str = ONE, **more: Any) -> It
             listener.until(lambda line: line["heard"].startswith("connect"))
             yield listener
         finally:
-            process.kill()
+            listener.end()
 
 
 def token_of(archive: Archive) -> tuple[str, str]:
