@@ -16,12 +16,14 @@ from test_properties import ANNA, ANNA_BY_NAME, ANNA_LID, BEN, GROUP, ONE, TWO, 
 from test_undo_properties import Told, Undo, steps_of
 
 from backscroll.config import load
-from backscroll.core.events import Batch, ContactSeen
+from backscroll.core.events import Batch, ChatSeen, ContactSeen, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.core.imports import NewImport
+from backscroll.core.model import Message as ToldMessage
+from backscroll.core.model import MessageKey, Org, Phone
 from backscroll.http.app import build_app
 from backscroll.storage import store as store_module
 from backscroll.storage.read.names import ContactCache
-from backscroll.storage.store import open_store
+from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 
 EXAMPLES = {"sqlite": 15, "postgres": 5}
@@ -158,3 +160,31 @@ def test_no_kept_page_differs_from_one_made_anew(desk: Desk) -> None:
 @pytest.mark.full
 def test_no_kept_page_of_many_histories_differs_from_one_made_anew(desk: Desk) -> None:
     try_histories(desk, 500)
+
+
+def test_a_reaction_whose_message_never_came_is_a_change_of_its_chat(store: Store, org: Org, phone: Phone) -> None:
+    store.apply(org.no, Batch(source="gowa", events=[ChatSeen(phone=phone.jid, chat=ANNA, name="Anna")]))
+    before = store.version(org.no)
+    target = Target(phone.jid, ANNA, "never came")
+    store.apply(org.no, Batch(source="gowa", events=[ReactionSet(target=target, by=ANNA, emoji="👍", at=1)]))
+    lines = store.places_changed_since(org.no, before, 100)
+    assert [line.what for line in lines if line.chat and line.phone == phone.no] == ["chat"]
+
+
+def test_a_chat_that_messages_leave_has_changed(store: Store, org: Org, phone: Phone) -> None:
+    chats: dict[str, int] = {}
+    for jid in (ANNA, ANNA_LID):
+        before = store.version(org.no)
+        told = ToldMessage(
+            key=MessageKey(phone.jid, jid, jid[:5], jid), sent_at=1_700_000_000_000_000, from_me=False, text="hello"
+        )
+        store.apply(org.no, Batch(source="gowa", events=[MessageSeen(told)]))
+        lines = store.places_changed_since(org.no, before, 100)
+        chats[jid] = next(line.chat for line in lines if line.what == "message")
+    before = store.version(org.no)
+    store.apply(org.no, Batch(source="gowa", events=[NumberMapped(lid=ANNA_LID, jid=ANNA)]))
+    store.finish_merges(org.no)
+    lines = store.places_changed_since(org.no, before, 100)
+    moved = [line for line in lines if line.what == "update" and line.chat == chats[ANNA]]
+    assert moved
+    assert any(line.what == "chat" and line.chat == chats[ANNA_LID] and line.seq > moved[0].seq for line in lines)
