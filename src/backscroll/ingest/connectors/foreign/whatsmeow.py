@@ -7,6 +7,7 @@ messages. They also hold the account's private keys: no other column than those 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField, Question
@@ -61,18 +62,26 @@ class Whatsmeow:
 
     def person(self, text: str, chat: str | None = None) -> str | None:
         """Who a sender column means, which may hold the user part alone; None where it is nobody."""
-        user = re.split(r"[.:@]", text.strip())[0]
-        if "@" in text:
-            jid = ids.canonical(text)
-        elif chat is not None and user == ids.user_part(chat):
-            jid = chat
-        else:
-            jid = f"{user}@lid" if self._is_lid(user) else ids.canonical(user)
-        return jid if ids.is_person(jid) else None
+        return person_of(text, chat, self._is_lid)
 
     def _is_lid(self, user: str) -> bool:
         sql = "SELECT EXISTS (SELECT 1 FROM whatsmeow_lid_map WHERE lid = ?)"
         return self._has_lids and bool(self.file.one(sql, user))
+
+
+def person_of(text: str, chat: str | None, is_lid: Callable[[str], bool]) -> str | None:
+    """The person that a sender column means; None when it is none (a group, a channel).
+
+    It may hold the user part alone, without saying whether that is a number or a LID: ``is_lid`` knows.
+    """
+    user = re.split(r"[.:@]", text.strip())[0]
+    if "@" in text:
+        jid = ids.canonical(text)
+    elif chat is not None and user == ids.user_part(chat):
+        jid = chat
+    else:
+        jid = f"{user}@lid" if is_lid(user) else ids.canonical(user)
+    return jid if ids.is_person(jid) else None
 
 
 def own_number(answer: str | None, found: set[str], file: str) -> str:

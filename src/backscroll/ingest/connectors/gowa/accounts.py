@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField, Question
 from backscroll.ingest.connectors.foreign.rows import Row
 from backscroll.ingest.connectors.foreign.sqlite import ForeignFile
+from backscroll.ingest.connectors.foreign.whatsmeow import person_of
 
 
 class Accounts:
@@ -39,18 +39,8 @@ class Accounts:
         return self._number_of(ids.canonical(jid)) if jid else None
 
     def jid_of(self, text: str, chat: str | None = None) -> str | None:
-        """The person that a sender column means; None when it is none (a group, a channel).
-
-        Rows of v7 hold the user part alone, without saying whether it is a number or a LID.
-        """
-        user = re.split(r"[.:]", text)[0]
-        if "@" in text:
-            jid = ids.canonical(text)
-        elif chat is not None and user == ids.user_part(chat):
-            jid = chat
-        else:
-            jid = f"{user}@lid" if self._is_lid(user) else ids.canonical(user)
-        return jid if ids.is_person(jid) else None
+        """The person that a sender column means; rows of v7 hold the user part alone."""
+        return person_of(text, chat, self._is_lid)
 
     def _is_lid(self, user: str) -> bool:
         sql = "SELECT EXISTS (SELECT 1 FROM whatsmeow_lid_map WHERE lid = ?)"
