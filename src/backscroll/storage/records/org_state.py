@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -98,6 +98,23 @@ class Applied(Struct, frozen=True):
     seq: int
     refused: tuple[str, ...] = ()
     """Events that could not be kept and went to quarantine (ingest/pipeline.py), each with its reason."""
+
+
+class OrgRow(NamedTuple):
+    """An organisation's row as whoever only reads sees it: the columns of the statement read_org_state, in order."""
+
+    seq: int
+    next_no: int
+    named: int
+    """The ``seq`` of the last change of names, JIDs or phones."""
+    indexed_from: int | None
+    next_segment: int
+
+
+def read_org_state(tx: Txn, org: int) -> OrgRow | None:
+    """None when there is no such organisation."""
+    row = tx.one("read_org_state", {"org": org})
+    return None if row is None else OrgRow(*row)
 
 
 def lock_org_state(tx: Txn, org: int) -> OrgState:

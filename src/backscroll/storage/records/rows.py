@@ -1,4 +1,4 @@
-"""A message's row: its flags, and the way between the row and what a source told."""
+"""The rows of a message, its flags, and the way between a row and what a source told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import MEDIA_KINDS, NO_DETAILS, SOURCE_RANK, Details, Kind, Message, MessageKey, Source
-from backscroll.database.protocol import Txn
+from backscroll.database.protocol import Row, Txn
 
 EXPORT_PREFIX = "exp_"
 """Ids that exported chats were given, because they have none (ingest/exports/lines.py)."""
@@ -33,6 +33,14 @@ EXPORTED = 128
 
 _ENCODER = msgspec.json.Encoder()
 _DETAILS = msgspec.json.Decoder(Details)
+
+
+def only_value(row: Row | None) -> Any:
+    """The value of a row that has one column; None where there is no row."""
+    if row is None:
+        return None
+    (value,) = row
+    return value
 
 
 class PhoneRow(NamedTuple):
@@ -75,6 +83,33 @@ class MessageRow(Struct, gc=False):
     raw: int | None
     stored_at: int
     changed_at: int
+
+
+class ObservationRow(NamedTuple):
+    """A row of tellings, in the order of columns of the statement known_observations."""
+
+    chat: int
+    id: str
+    sender: int
+    source: Source
+    digest: str
+    message: str
+    told: str | None
+    """Who told it, encoded (storage/records/tellers.py)."""
+
+
+class AnnotationRow(NamedTuple):
+    """A row of addons, in the order of columns of the statement known_annotations. ``at`` in microseconds UTC."""
+
+    chat: int
+    id: str
+    kind: str
+    actor: int
+    target: int
+    ref: str
+    at: int
+    value: str
+    told: str | None
 
 
 def row_of(values: tuple[Any, ...]) -> MessageRow:

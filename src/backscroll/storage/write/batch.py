@@ -32,7 +32,16 @@ from backscroll.storage.records.resolve import (
     resolve,
     resolve_one,
 )
-from backscroll.storage.records.rows import EXPORT_PREFIX, OBSERVED, MessageRow, observation_of, row_of
+from backscroll.storage.records.rows import (
+    EXPORT_PREFIX,
+    OBSERVED,
+    AnnotationRow,
+    MessageRow,
+    ObservationRow,
+    observation_of,
+    only_value,
+    row_of,
+)
 from backscroll.storage.records.tellers import (
     LIVE,
     NOBODY,
@@ -143,7 +152,7 @@ class Session:
         if batch.import_id is None:
             return LIVE
         row = self._tx.one("told_position", {"org": self._state.org, "stream": stream})
-        return together(decode_tellers(row[0]) if row else (), (batch.import_id,))
+        return together(decode_tellers(only_value(row)) if row else (), (batch.import_id,))
 
     def _ready(self, source: Source, now: int) -> Writer:
         if self._writer is None:
@@ -228,7 +237,7 @@ class Writer:
         """Note whom an import names, so that it is known who else does when it is taken back."""
         told = told_of(incoming)
         self.provenance.name((0, canonical(jid)) for jid in told.everybody)
-        self.provenance.name((self.phones.find(phone)[0], canonical(chat)) for phone, chat in told.places)
+        self.provenance.name((self.phones.number_of(phone), canonical(chat)) for phone, chat in told.places)
         self.provenance.expect((-self.phones.told_by(phone), canonical(jid)) for phone, jid in told.named)
 
     def keep_raw(self, source: Source, type: str, payload: bytes) -> int:
@@ -283,7 +292,7 @@ class Writer:
             self.message_writer.flush_rows()
         chats = self.resolver.numbers_of(chat)
         params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
-        met = {row[0] for part in chunks(list(items)) for row in self.tx.all("known_ids", params | {"ids": part})}
+        met = {id for part in chunks(list(items)) for (id,) in self.tx.all("known_ids", params | {"ids": part})}
         own = self.phones.contact_of(phone)
         now_telling = (self.provenance.teller,)
         fresh = []
@@ -344,13 +353,13 @@ class Writer:
         base: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats}
         parts = [base | {"ids": part} for part in chunks(wanted)]
         rows = [row_of(values) for params in parts for values in self.tx.all("rows_by_id", params)]
-        observations = [told for params in parts for told in self.tx.all("known_observations", params)]
-        annotations = [added for params in parts for added in self.tx.all("known_annotations", params)]
+        observations = [ObservationRow(*row) for params in parts for row in self.tx.all("known_observations", params)]
+        annotations = [AnnotationRow(*row) for params in parts for row in self.tx.all("known_annotations", params)]
         self.resolver.load(
             {row.sender for row in rows}
-            | {t[2] for t in observations}
-            | {a[3] for a in annotations}
-            | {a[4] for a in annotations}
+            | {observed.sender for observed in observations}
+            | {added.actor for added in annotations}
+            | {added.target for added in annotations}
         )
         known: dict[str, Known] = {id: Known() for id in wanted}
         tellers = self.provenance.tellers_of([row.no for row in rows if not row.flags & OBSERVED])
@@ -359,47 +368,26 @@ class Writer:
             if not row.flags & OBSERVED:
                 sender = self.resolver.resolve(row.sender)
                 known[row.id].observations.append(observation(sender, row.source, observation_of(row), tellers[row.no]))
-        for t in observations:
-            self._recall_observation(known[t[1]], *t)
-        for a in annotations:
-            self._recall_annotation(known[a[1]], *a)
+        for observed in observations:
+            self._recall_observation(known[observed.id], observed)
+        for added in annotations:
+            self._recall_annotation(known[added.id], added)
         return known
 
-    def _recall_observation(
-        self, known: Known, chat: int, _: str, sender: int, source: Source, digest: str, text: str, told: str | None
-    ) -> None:
-        today = self.resolver.resolve(sender)
-        kept = Observation(today, source, _MESSAGE.decode(text), digest, decode_tellers(told))
+    def _recall_observation(self, known: Known, row: ObservationRow) -> None:
+        today = self.resolver.resolve(row.sender)
+        kept = Observation(today, row.source, _MESSAGE.decode(row.message), row.digest, decode_tellers(row.told))
         known.observations.append(kept)
         known.kept.append(kept)
-        known.chats.add(chat)
-        known.renamed |= today != sender
+        known.chats.add(row.chat)
+        known.renamed |= today != row.sender
 
-    def _recall_annotation(
-        self,
-        known: Known,
-        chat: int,
-        _: str,
-        kind: str,
-        actor: int,
-        target: int,
-        ref: str,
-        at: int,
-        value: str,
-        told: str | None,
-    ) -> None:
-        annotation = Annotation(
-            kind,
-            self.resolver.resolve(actor),
-            self.resolver.resolve(target),
-            ref,
-            at,
-            value,
-            decode_told(told, at, value),
-        )
-        put_latest(known.annotations, annotation)
-        known.chats.add(chat)
-        known.renamed |= (annotation.actor, annotation.target) != (actor, target)
+    def _recall_annotation(self, known: Known, row: AnnotationRow) -> None:
+        actor, target = self.resolver.resolve(row.actor), self.resolver.resolve(row.target)
+        told = decode_told(row.told, row.at, row.value)
+        put_latest(known.annotations, Annotation(row.kind, actor, target, row.ref, row.at, row.value, told))
+        known.chats.add(row.chat)
+        known.renamed |= (actor, target) != (row.actor, row.target)
 
     # ------------------------------------------------------------------ lines of exported chats
 
@@ -412,8 +400,9 @@ class Writer:
                 self._exported[where] = True
                 self.message_writer.note_export(*where)
             elif where not in self._exported:
-                chats = self.resolver.numbers_of(where[1])
-                self._exported[where] = any(self.message_writer.is_exported(where[0], chat) for chat in chats)
+                phone, chat = where
+                chats = self.resolver.numbers_of(chat)
+                self._exported[where] = any(self.message_writer.is_exported(phone, chat) for chat in chats)
         return self._exported[where]
 
     def _settle_exported(self, where: ChatKey, items: dict[str, Observed]) -> list[Values]:
@@ -485,7 +474,7 @@ class Writer:
         pairs, left = self._paired(chat, resolved, known.rows)
         if observations and not observed:
             # Who told it must stand somewhere.
-            row = pairs[0][1]
+            _, row = pairs[0]
             observed = not self.provenance.may_tell(row.no if row else None, observations[0].told)
         self._write_told(phone, chat, id, known, observations if observed else [], annotations)
         # What goes, goes first: a row may take the key of one that is no longer.

@@ -7,7 +7,7 @@ many files were imported, never the messages.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +32,9 @@ class Place(Struct, frozen=True, order=True):
     origin: str
 
 
-class _Row(Struct, frozen=True):
+class _Row(NamedTuple):
+    """A row of spans. Microseconds UTC."""
+
     since: int
     until: int
     ended: Ended | None
@@ -53,9 +55,9 @@ class Spans:
         """Note a span; those of the same source that it touches become part of it."""
         base = self._params(place)
         touched = [_Row(*row) for row in self._tx.all("spans_within", base | {"since": since, "until": until})]
-        before = self._tx.one("span_before", base | {"since": since})
-        if before is not None and before[1] >= since:
-            touched.insert(0, _Row(*before))
+        before = self._before(place, since)
+        if before is not None and before.until >= since:
+            touched.insert(0, before)
         last = max(touched, key=lambda row: row.until, default=None)
         if last is not None and last.until > until:
             until, ended = last.until, last.ended
@@ -80,9 +82,9 @@ class Spans:
         """Take a time out of what a source vouches for."""
         base = self._params(place)
         touched = [_Row(*row) for row in self._tx.all("spans_within", base | {"since": since, "until": until})]
-        before = self._tx.one("span_before", base | {"since": since})
-        if before is not None and before[1] >= since:
-            touched.append(_Row(*before))
+        before = self._before(place, since)
+        if before is not None and before.until >= since:
+            touched.append(before)
         for row in touched:
             self._tx.run("delete_span", base | {"since": row.since})
             if row.since < since:
@@ -92,7 +94,10 @@ class Spans:
 
     def last(self, place: Place) -> _Row | None:
         """The latest span of this source."""
-        row = self._tx.one("span_before", self._params(place) | {"since": 2**62})
+        return self._before(place, 2**62)
+
+    def _before(self, place: Place, since: int) -> _Row | None:
+        row = self._tx.one("span_before", self._params(place) | {"since": since})
         return None if row is None else _Row(*row)
 
     # ------------------------------------------------------------------ live sources
@@ -139,11 +144,20 @@ class Spans:
         return len(rows)
 
 
+class Run(NamedTuple):
+    """Numbers that did not come, ``first`` to ``last``, and between which times they would have. Microseconds UTC."""
+
+    first: int
+    last: int
+    before: int
+    after: int
+
+
 class Numbers(Struct):
-    """Which numbers of a source's requests came. ``missing``: first and last number, and between which times."""
+    """Which numbers of a source's requests came."""
 
     last: int
-    missing: list[tuple[int, int, int, int]] = []
+    missing: list[Run] = []
 
 
 class Listening:
@@ -174,7 +188,8 @@ class Listening:
         """The source covers nothing from now on: one phone, or all that it told of."""
         row = self._tx.one("attended_source", {"org": self._org, "source": source})
         if row is not None:
-            limit, origin = row[2] or SILENT_US, origin_of("live", row[1], source)
+            _, kind, silent_after, _, _ = row
+            limit, origin = silent_after or SILENT_US, origin_of("live", kind, source)
             for place in self._spans.places_of(origin):
                 if phone in (None, place.phone):
                     self._spans.end(place, at, limit, ended)
@@ -196,7 +211,7 @@ class Listening:
         numbers = Numbers(last=number) if known is None else msgspec.json.decode(known, type=Numbers)
         if number > numbers.last + 1:
             before = max((last.until for place in places if (last := self._spans.last(place))), default=at)
-            numbers.missing = [*numbers.missing, (numbers.last + 1, number - 1, before, at)][-MAX_MISSING:]
+            numbers.missing = [*numbers.missing, Run(numbers.last + 1, number - 1, before, at)][-MAX_MISSING:]
             for place in places:
                 self._spans.end(place, before, limit, "sequence")
                 self._spans.cover(place, at, at)
@@ -206,15 +221,14 @@ class Listening:
         return msgspec.json.encode(numbers).decode()
 
     def _fill(self, numbers: Numbers, number: int, places: list[Place]) -> None:
-        run = next((run for run in numbers.missing if run[0] <= number <= run[1]), None)
+        run = next((run for run in numbers.missing if run.first <= number <= run.last), None)
         if run is None:
             return
-        first, last, before, after = run
-        left = [(first, number - 1, before, after), (number + 1, last, before, after)]
-        numbers.missing = [*(r for r in numbers.missing if r != run), *(r for r in left if r[0] <= r[1])]
-        if all((r[2], r[3]) != (before, after) for r in numbers.missing):
+        left = [run._replace(last=number - 1), run._replace(first=number + 1)]
+        numbers.missing = [*(r for r in numbers.missing if r != run), *(r for r in left if r.first <= r.last)]
+        if all((r.before, r.after) != (run.before, run.after) for r in numbers.missing):
             for place in places:
-                self._spans.cover(place, before, after)
+                self._spans.cover(place, run.before, run.after)
 
 
 def take_back_walk(tx: Txn, org: int, entry: Import) -> None:
@@ -265,4 +279,4 @@ class CoverageWriter:
         self._spans.cover(place, told.since, told.until, told.ended)
 
     def _number(self, jid: str) -> int:
-        return self._phones.find(jid)[0]
+        return self._phones.number_of(jid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.org_state import lock_org_state
+from backscroll.storage.records.rows import only_value
 from backscroll.storage.write.coverage import Place, Spans
 from backscroll.storage.write.imports import find_import
 
@@ -22,12 +23,12 @@ class CoverageUpkeep:
         """See to one older import of the organisation; its number, None when there is none left."""
         if org in self._done:
             return None
-        row = self._engine.read(lambda tx: tx.one("import_without_spans", {"org": org, "kinds": SILENT_KINDS}), org)
-        if row is None:
+        params = {"org": org, "kinds": SILENT_KINDS}
+        import_id: int | None = only_value(self._engine.read(lambda tx: tx.one("import_without_spans", params), org))
+        if import_id is None:
             # Imports that are made from now on note it themselves.
             self._done.add(org)
             return None
-        import_id = int(row[0])
         ends = self._engine.read(lambda tx: tx.all("ends_of_import", {"org": org, "import": import_id}), org)
 
         def work(tx: Txn) -> None:

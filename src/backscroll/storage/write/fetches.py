@@ -7,7 +7,7 @@ what else is known of the file stands in the message.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -40,6 +40,21 @@ class QueuedFile(Struct, frozen=True, kw_only=True):
     created_at: int = 0
 
 
+class _FetchRow(NamedTuple):
+    """A row of fetches, in the order of columns of the statement due_fetches."""
+
+    phone: int
+    jid: str
+    id: str
+    sender: str
+    source: str
+    url: str
+    tries: int
+    next_at: int | None
+    problem: str | None
+    created_at: int
+
+
 def is_fetchable(url: str | None) -> bool:
     """Whether a file could be had from this address: http or https, or relative to its gateway."""
     if not url:
@@ -59,7 +74,7 @@ def note_files(tx: Txn, org: int, batch: events.Batch, phones: OwnPhones, now: i
             media, key = event.message.details.media, event.message.key
             if media is not None and media.file is None and is_fetchable(media.url):
                 queued = QueuedFile(
-                    phone=phones.find(key.phone)[0],
+                    phone=phones.number_of(key.phone),
                     chat=canonical(key.chat),
                     id=key.id,
                     sender=None if key.sender is None else canonical(key.sender),
@@ -74,19 +89,20 @@ def _key(org: int, file: QueuedFile) -> dict[str, Any]:
     return where | {"sender": file.sender or "", "url": file.url}
 
 
-def queued_of(row: Row) -> QueuedFile:
+def queued_of(values: Row) -> QueuedFile:
     """From the columns of ``due_fetches``."""
+    row = _FetchRow(*values)
     return QueuedFile(
-        phone=row[0],
-        chat=row[1],
-        id=row[2],
-        sender=row[3] or None,
-        source=row[4] or None,
-        url=row[5],
-        tries=row[6],
-        next_at=row[7],
-        problem=row[8],
-        created_at=row[9],
+        phone=row.phone,
+        chat=row.jid,
+        id=row.id,
+        sender=row.sender or None,
+        source=row.source or None,
+        url=row.url,
+        tries=row.tries,
+        next_at=row.next_at,
+        problem=row.problem,
+        created_at=row.created_at,
     )
 
 
@@ -108,15 +124,16 @@ class FetchQueue:
         while True:
             params = after | {"org": org, "limit": page}
             rows = self._engine.read(lambda tx, params=params: tx.all("fetches_after", params), org)  # type: ignore[misc]
-            yield from map(queued_of, rows)
-            if len(rows) < page:
+            files = [queued_of(row) for row in rows]
+            yield from files
+            if len(files) < page:
                 return
-            after = dict(zip(("phone", "jid", "id", "sender"), rows[-1][:4], strict=True))
+            after = _key(org, files[-1])
 
     def counts(self, org: int) -> tuple[int, int]:
         """How many wait, and how many were given up."""
-        row = self._engine.read(lambda tx: tx.one("count_fetches", {"org": org}), org) or (0, 0)
-        return int(row[1]), int(row[0]) - int(row[1])
+        every, waiting = self._engine.read(lambda tx: tx.one("count_fetches", {"org": org}), org) or (0, 0)
+        return int(waiting), int(every) - int(waiting)
 
     def add(self, org: int, file: QueuedFile) -> None:
         """Queue a file by hand; one that is queued with this address stays as it is."""

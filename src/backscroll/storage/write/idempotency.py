@@ -14,8 +14,10 @@ def keep_answer(tx: Txn, org: int, answer: events.Answer, now: int) -> None:
     """Keep what a request is answered; ``Conflict`` when its key stands for another request already."""
     base = {"org": org, "source": answer.source, "key": answer.key}
     known = tx.one("find_answer", base | {"since": now - ANSWERS_US})
-    if known is not None and known[0] != answer.digest:
-        raise Conflict("This Idempotency-Key was used for another request; choose a new key for a new request")
-    if known is None:
+    if known is not None:
+        digest, _, _ = known
+        if digest != answer.digest:
+            raise Conflict("This Idempotency-Key was used for another request; choose a new key for a new request")
+    else:
         tx.run("drop_old_answers", {"org": org, "before": now - ANSWERS_US})
         tx.run("add_answer", base | {"digest": answer.digest, "status": answer.status, "body": answer.body, "now": now})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,7 @@ from backscroll.core.import_jobs import OVER, Asked, Item, Job, JobFailure, JobF
 from backscroll.core.imports import Import, NewImport
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
+from backscroll.storage.records.rows import only_value
 from backscroll.storage.write.imports import begin_import, import_of
 from backscroll.storage.write.live_sources import Seal
 from backscroll.storage.write.undo import begin_undo
@@ -29,6 +30,29 @@ _PROGRESS = msgspec.json.Decoder(JobProgress)
 _FAILURE = msgspec.json.Decoder(JobFailure)
 _NOTES = msgspec.json.Decoder(tuple[str, ...])
 END_OF_TIME = 2**62
+
+
+class _JobRow(NamedTuple):
+    """A row of import_jobs, in the order of columns of the statement list_import_jobs."""
+
+    id: str
+    origin: Literal["api", "cli"]
+    state: JobState
+    name: str
+    phone: str | None
+    kind: str | None
+    answers: str
+    confirm: int
+    spooled: int
+    found: str
+    questions: str
+    progress: str | None
+    error: str | None
+    notes: str
+    created_at: int
+    updated_at: int
+    finished_at: int | None
+    has_secrets: bool
 
 
 class TooManyJobs(Conflict):
@@ -66,9 +90,9 @@ class ImportJobs:
 
         def work(tx: Txn) -> tuple[Job, bool]:
             if new.request_key is not None:
-                row = tx.one("import_job_by_key", {"org": org, "request_key": new.request_key})
-                if row is not None:
-                    return _job(tx, org, row[0]), False
+                known = only_value(tx.one("import_job_by_key", {"org": org, "request_key": new.request_key}))
+                if known is not None:
+                    return _job(tx, org, known), False
             if new.origin == "api" and len(tx.all("open_import_jobs", {"org": org})) >= MAX_OPEN:
                 raise TooManyJobs
             tx.run("add_import_job", _new_row(new) | {"org": org, "job": id, "now": self._clock()})
@@ -224,10 +248,10 @@ class ImportJobs:
 
     def secrets(self, org: int, id: str) -> dict[str, str]:
         """Those answers."""
-        row = self._engine.read(lambda tx: tx.one("read_import_secrets", {"org": org, "job": id}), org)
-        if row is None or row[0] is None:
+        sealed = only_value(self._engine.read(lambda tx: tx.one("read_import_secrets", {"org": org, "job": id}), org))
+        if sealed is None:
             return {}
-        return msgspec.json.decode(self._seal().unseal(bytes(row[0])), type=dict[str, str])
+        return msgspec.json.decode(self._seal().unseal(bytes(sealed)), type=dict[str, str])
 
     # ------------------------------------------------------------------ who works on one
 
@@ -301,28 +325,29 @@ def _job(tx: Txn, org: int, id: str) -> Job:
     return _with_files(tx, org, row)
 
 
-def _with_files(tx: Txn, org: int, row: Row) -> Job:
-    files = tx.all("import_uploads", {"org": org, "job": row[0]})
+def _with_files(tx: Txn, org: int, values: Row) -> Job:
+    row = _JobRow(*values)
+    files = tx.all("import_uploads", {"org": org, "job": row.id})
     return Job(
-        id=row[0],
+        id=row.id,
         org=org,
-        origin=row[1],
-        state=row[2],
-        name=row[3],
-        phone=row[4],
-        kind=row[5],
-        answers=msgspec.json.decode(row[6]),
-        confirm=bool(row[7]),
-        spooled=bool(row[8]),
-        found=_FOUND.decode(row[9]),
-        questions=_QUESTIONS.decode(row[10]),
-        progress=_decoded(_PROGRESS, row[11]),
-        error=_decoded(_FAILURE, row[12]),
-        notes=_NOTES.decode(row[13]),
-        created_at=row[14],
-        updated_at=row[15],
-        finished_at=row[16],
-        has_secrets=bool(row[17]),
+        origin=row.origin,
+        state=row.state,
+        name=row.name,
+        phone=row.phone,
+        kind=row.kind,
+        answers=msgspec.json.decode(row.answers),
+        confirm=bool(row.confirm),
+        spooled=bool(row.spooled),
+        found=_FOUND.decode(row.found),
+        questions=_QUESTIONS.decode(row.questions),
+        progress=_decoded(_PROGRESS, row.progress),
+        error=_decoded(_FAILURE, row.error),
+        notes=_NOTES.decode(row.notes),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+        has_secrets=bool(row.has_secrets),
         files=tuple(JobFile(no=no, name=name, size=size, received=received) for no, name, size, received in files),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -13,6 +13,25 @@ from backscroll.database.protocol import Row, Txn
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+class _ImportRow(NamedTuple):
+    """A row of imports, in the order of columns of the statement list_imports."""
+
+    id: int
+    kind: str
+    file: str | None
+    sha256: str | None
+    size: int | None
+    answers: str
+    state: ImportState
+    started_at: int
+    finished_at: int | None
+    report: str | None
+    replaces: str | None
+    sketch: str | None
+    progress: str | None
+    job: str | None
 
 
 def begin_import(tx: Txn, org: int, new: NewImport, now: int) -> Import:
@@ -38,12 +57,12 @@ def finish_import(
 
 def find_import(tx: Txn, org: int, import_id: int) -> Import:
     """``NotFound`` when the organisation never had it."""
-    row = tx.one("read_import", {"org": org, "import": import_id})
-    if row is None:
+    found = tx.one("read_import", {"org": org, "import": import_id})
+    if found is None:
         known = list_imports(tx, org)
         having = f"the last one is {known[-1].id}" if known else "this organisation has none yet"
         raise NotFound("import", f"{import_id}; {having}, see `backscroll import list`")
-    return import_of(row)
+    return import_of(found)
 
 
 def list_imports(tx: Txn, org: int) -> list[Import]:
@@ -56,22 +75,23 @@ def imports_of_file(tx: Txn, org: int, sha256: str) -> list[Import]:
     return [import_of(row) for row in tx.all("imports_of_file", {"org": org, "sha256": sha256})]
 
 
-def import_of(row: Row) -> Import:
+def import_of(values: Row) -> Import:
     """From the columns of ``list_imports``."""
+    row = _ImportRow(*values)
     return Import(
-        id=row[0],
-        kind=row[1],
-        file=row[2],
-        sha256=row[3],
-        size=row[4],
-        answers=msgspec.json.decode(row[5]),
-        state=row[6],
-        started_at=row[7],
-        finished_at=row[8],
-        report=None if row[9] is None else msgspec.json.decode(row[9]),
-        replaces=() if row[10] is None else msgspec.json.decode(row[10], type=tuple[int, ...]),
-        sketch=() if row[11] is None else msgspec.json.decode(row[11], type=tuple[str, ...]),
-        job=row[13],
+        id=row.id,
+        kind=row.kind,
+        file=row.file,
+        sha256=row.sha256,
+        size=row.size,
+        answers=msgspec.json.decode(row.answers),
+        state=row.state,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        report=None if row.report is None else msgspec.json.decode(row.report),
+        replaces=() if row.replaces is None else msgspec.json.decode(row.replaces, type=tuple[int, ...]),
+        sketch=() if row.sketch is None else msgspec.json.decode(row.sketch, type=tuple[str, ...]),
+        job=row.job,
     )
 
 
@@ -85,7 +105,8 @@ def must_be_running(tx: Txn, org: int, import_id: int) -> None:
 def progress_of(tx: Txn, org: int, import_id: int) -> dict[str, Any]:
     """How far the undo of an import is."""
     row = tx.one("read_import", {"org": org, "import": import_id})
-    return {} if row is None or row[12] is None else dict(msgspec.json.decode(row[12]))
+    progress = None if row is None else _ImportRow(*row).progress
+    return {} if progress is None else dict(msgspec.json.decode(progress))
 
 
 def save_progress(tx: Txn, org: int, import_id: int, state: ImportState, progress: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from backscroll.concurrency.yielding import let_others_write
 from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
+from backscroll.storage.records.org_state import OrgRow
 from backscroll.storage.search import maintenance
 from backscroll.storage.search.index_writer import heads_of
 from backscroll.storage.search.maintenance import LIMITS, Builder, Limits, Task
@@ -100,7 +101,7 @@ class IndexUpkeep:
 
     def _is_behind(self, org: int) -> bool:
         row = self._engine.read_one("read_org_state", {"org": org}, org)
-        return row is not None and row[3] != 0
+        return row is not None and OrgRow(*row).indexed_from != 0
 
     def _do(self, org: int, task: Task, purge: bool) -> bool:
         if task.kind != "compact":

@@ -117,7 +117,8 @@ class LiveSources:
 
     def find(self, id: str) -> LiveSource:
         """By its id; ``NotFound``."""
-        return self.open(id)[0]
+        source, _ = self.open(id)
+        return source
 
     def open(self, id: str) -> tuple[LiveSource, SourceSecrets]:
         """A source with its secrets; ``NotFound``."""
@@ -158,7 +159,7 @@ class LiveSources:
         now = self._clock()
 
         def is_due(tx: Txn) -> bool:
-            times = [row[3] for row in tx.all("attended_sources", {"org": org})]
+            times = [attended_at for _, _, _, attended_at, _ in tx.all("attended_sources", {"org": org})]
             return any(at is None or now - at >= ATTEND_US for at in times)
 
         def work(tx: Txn) -> None:

@@ -102,7 +102,7 @@ class _Mover:
                 rows = self._still_there(rows)
             self._move((phone, self._winner), rows)
             return True
-        waiting = [row[0] for row in self._tx.all("waiting_of_chat", where)]
+        waiting = [id for (id,) in self._tx.all("waiting_of_chat", where)]
         if waiting:
             self._resettle((phone, self._winner), waiting)
             return True
@@ -170,8 +170,8 @@ class _Mover:
         for start in range(0, len(wanted), _CHUNK):
             params: dict[str, Any] = {"org": self._writer.org, "phone": phone, "phones": (phone,), "chats": chats}
             params["ids"] = wanted[start : start + _CHUNK]
-            together.update(r[4] for r in self._tx.all("rows_by_id", params) if r[0] not in here)
-            together.update(r[0] for r in self._tx.all("messages_with_annotations", params))
+            together.update(r.id for r in map(row_of, self._tx.all("rows_by_id", params)) if r.no not in here)
+            together.update(id for (id,) in self._tx.all("messages_with_annotations", params))
         seen: set[str] = set()
         for row in rows:
             if row.id in seen:

@@ -11,6 +11,7 @@ from backscroll.core.model import Media
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.aspects import created
+from backscroll.storage.records.chat_rows import NEW_CHAT, StoredChat, read_chat
 from backscroll.storage.records.counters import MONTH, CounterChanges
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import Change, OrgState
@@ -29,6 +30,7 @@ from backscroll.storage.records.rows import (
     decode_details,
     encode_details,
     kind_flags,
+    only_value,
 )
 from backscroll.storage.search.documents import entry_of, is_indexed_alike
 from backscroll.storage.search.index_writer import IndexWriter
@@ -37,8 +39,6 @@ from backscroll.storage.write.outbox_events import tell_gone, tell_message
 ChatKey = tuple[int, int]
 """Phone and chat."""
 Values = dict[str, Any]
-_MEDIA_COLUMNS = (3, 4)
-"""Of the statement sum_tallies."""
 
 
 class MessageWriter:
@@ -56,7 +56,8 @@ class MessageWriter:
         self._provenance = resolver.provenance
         self.now = now
         self._counters = CounterChanges()
-        self._touched: dict[ChatKey, list[int | None]] = {}
+        self._touched: dict[ChatKey, tuple[int | None, int, int]] = {}
+        """Time of the newest message that came, whether files did, whether lines of an export."""
         self._left: set[ChatKey] = set()
         """Chats that rows went away from, whose pages are others now."""
         self._shrunk: set[ChatKey] = set()
@@ -173,11 +174,10 @@ class MessageWriter:
         self._touch((phone, chat), last_at, int(bool(flags & MEDIA)), 0)
 
     def _touch(self, where: ChatKey, last_at: int | None, has_media: int, exported: int) -> None:
-        touched = self._touched.setdefault(where, [None, 0, 0])
-        if last_at is not None and (touched[0] is None or last_at > touched[0]):
-            touched[0] = last_at
-        touched[1] = has_media or touched[1]
-        touched[2] = exported or touched[2]
+        newest, had_media, was_exported = self._touched.get(where, (None, 0, 0))
+        if last_at is not None and (newest is None or last_at > newest):
+            newest = last_at
+        self._touched[where] = (newest, has_media or had_media, exported or was_exported)
 
     def _uncount(self, row: MessageRow) -> None:
         self._counters.add(row.phone, row.chat, row.sent_at, row.flags, -1)
@@ -207,64 +207,62 @@ class MessageWriter:
         """Change what is known of a chat, making it when it is new; says whether it is kept who told what of it."""
         self._flush_chats()
         params: Values = {"org": self._org, "phone": phone, "chat": chat}
-        row = self._tx.one("read_chat", params)
-        last_at, has_media, exported, facts = (row[0], row[1], row[2], row[3]) if row else (None, 0, 0, None)
-        registers = decode_registers(facts)
-        imported = row[7] if row else 0
+        stored = read_chat(self._tx, params)
+        before = stored or NEW_CHAT
+        registers = decode_registers(before.facts)
+        imported = before.imported or 0
         if self._provenance.teller and not imported:
             imported = 1
-            if row is not None:
+            if stored is not None:
                 self._provenance.pin(phone, self._resolver.contact_row(chat).jid, registers)
-        changed = change(registers) or row is None
-        if changed or (row is not None and imported != row[7]):
+        changed = change(registers) or stored is None
+        if changed or imported != before.imported:
             # Who told something is nothing that is shown.
-            now = self.now if changed or row is None else row[6]
-            params |= {"last_at": last_at, "has_media": has_media, "exported": exported, "now": now}
-            params["imported"] = imported
+            params |= before.summary() | {"imported": imported, "now": self.now if changed else before.changed_at}
             self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._state.seq + 1})
         if changed:
-            aspects = created(phone) if row is None else None
+            aspects = created(phone) if stored is None else None
             self._state.change("chat", chat, aspects, phone=phone, chat=chat)
             self._has_row[(phone, chat)] = True
-            self._state.tell("chat.created" if row is None else "chat.updated", self.now, phone=phone, chat=chat)
+            self._state.tell("chat.created" if stored is None else "chat.updated", self.now, phone=phone, chat=chat)
         return bool(imported)
 
     def join_chats(self, loser: int, winner: int) -> None:
         """Show the chats of a merged contact under the winner at once, before any row is moved."""
         self._flush_chats()
         for (phone,) in self._tx.all("phones_with_chat", {"org": self._org, "chat": loser}):
-            row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": loser})
-            if row is not None:
-                facts = decode_registers(row[3])
+            stored = read_chat(self._tx, {"org": self._org, "phone": phone, "chat": loser})
+            if stored is not None:
+                facts = decode_registers(stored.facts)
                 self._pin_both(phone, loser, winner)
                 self.tell_chat(phone, winner, lambda registers, facts=facts: join(registers, facts))  # type: ignore[misc]
-                self._touch((phone, winner), row[0], row[1], row[2])
+                self._touch((phone, winner), stored.last_at, stored.has_media, stored.exported)
 
     def _pin_both(self, phone: int, loser: int, winner: int) -> None:
         """When it is kept who told what of one of two chats, keep it of the other too."""
-        found = {}
+        found: dict[int, StoredChat] = {}
+        base: Values = {"org": self._org, "phone": phone}
         for chat in (loser, winner):
-            params: Values = {"org": self._org, "phone": phone, "chat": chat, "now": self.now}
-            row = self._tx.one("read_chat", params)
-            if row is None and chat == winner:
-                row = (None, 0, 0, None, 0, 0, 0, None)
-            if row is not None:
-                found[chat] = (params, row)
-        if not any(row[7] for _, row in found.values()):
+            stored = read_chat(self._tx, base | {"chat": chat})
+            if stored is None and chat == winner:
+                stored = NEW_CHAT
+            if stored is not None:
+                found[chat] = stored
+        if not any(stored.imported for stored in found.values()):
             return
-        for chat, (params, row) in found.items():
-            if row[7] == 0:
-                self._provenance.pin(phone, self._resolver.contact_row(chat).jid, decode_registers(row[3]))
-            if not row[7]:
-                params |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "facts": row[3], "imported": 1}
-                params["now"] = row[6] or self.now
+        for chat, stored in found.items():
+            if stored.imported == 0:
+                self._provenance.pin(phone, self._resolver.contact_row(chat).jid, decode_registers(stored.facts))
+            if not stored.imported:
+                params = base | stored.summary() | {"chat": chat, "facts": stored.facts, "imported": 1}
+                params["now"] = stored.changed_at or self.now
                 self._tx.run("save_chat", params | {"seq": self._state.seq + 1})
 
     def is_exported(self, phone: int, chat: int) -> bool:
         """As of the end of the last batch."""
-        row = self._tx.one("read_chat", {"org": self._org, "phone": phone, "chat": chat})
-        self._has_row[(phone, chat)] = self._has_row.get((phone, chat), False) or row is not None
-        return row is not None and bool(row[2])
+        stored = read_chat(self._tx, {"org": self._org, "phone": phone, "chat": chat})
+        self._has_row[(phone, chat)] = self._has_row.get((phone, chat), False) or stored is not None
+        return stored is not None and bool(stored.exported)
 
     def _note_new_chats(self) -> None:
         """Say in the feed, before what else the batch brought, which of the touched chats have no row yet."""
@@ -316,13 +314,14 @@ class MessageWriter:
         self._chats = []
 
     def _last_at(self, phone: int, chats: tuple[int, ...]) -> int | None:
-        found = [self._tx.one("last_in_chat", {"org": self._org, "phone": phone, "chat": chat}) for chat in chats]
-        return max((row[0] for row in found if row is not None), default=None)
+        base = {"org": self._org, "phone": phone}
+        found = [only_value(self._tx.one("last_in_chat", base | {"chat": chat})) for chat in chats]
+        return max((at for at in found if at is not None), default=None)
 
     def _has_media(self, phone: int, chats: tuple[int, ...]) -> int:
         params = {"org": self._org, "phones": (phone,), "chats": chats, "level": MONTH}
         months = self._tx.all("sum_counters", params | {"low": -(2**31), "high": 2**31})
-        return int(any(month[column] for month in months for column in _MEDIA_COLUMNS))
+        return int(any(media_in or media_out for _, _, _, media_in, media_out, *_ in months))
 
 
 def _flags(id: str, resolved: Resolved) -> int:

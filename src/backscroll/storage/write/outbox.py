@@ -17,6 +17,7 @@ from backscroll.core.errors import NotFound, StorageError
 from backscroll.core.webhooks import MAX_COUNT, Counts, Delivery, OutboxEvent, Webhook
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
+from backscroll.storage.records.rows import only_value
 from backscroll.storage.records.webhook_rows import (
     DELIVERED,
     DROPPED,
@@ -105,8 +106,7 @@ class Outbox:
 
     def is_used(self, org: int) -> bool:
         """Whether the organisation has endpoints that are switched on, or had while something waits."""
-        row = self._engine.read_one("read_hooks", {"org": org}, org)
-        return row is not None and bool(row[0])
+        return bool(only_value(self._engine.read_one("read_hooks", {"org": org}, org)))
 
     def take_turn(self, org: int) -> leases.Lease | None:
         """The right to send for an organisation, unless another process has it."""
@@ -126,7 +126,7 @@ class Outbox:
     def look(self, org: int) -> list[Look]:
         """All endpoints, and whether there is anything to do for them."""
         rows = self._engine.read(lambda tx: tx.all("look_at_webhooks", {"org": org}), org)
-        return [Look(webhook_of(org, row[:-2]), row[-2], row[-1] or 0) for row in rows]
+        return [Look(webhook_of(org, known), due_at, newest or 0) for *known, due_at, newest in rows]
 
     def queue(self, lease: leases.Lease) -> int:
         """Queue some new events for every endpoint that wants them; returns how many events there were."""
@@ -165,7 +165,7 @@ class Outbox:
         """The first events that wait in a lane."""
         params = {"org": org, "webhook": webhook, "phone": lane.phone, "chat": lane.chat, "limit": limit}
         rows = self._engine.read(lambda tx: tx.all("next_in_lane", params), org)
-        return [Queued(event_of(row[3:]), row[0], row[1], row[2]) for row in rows]
+        return [Queued(event_of(event), id, attempts, first_at) for id, attempts, first_at, *event in rows]
 
     def settle(self, lease: leases.Lease, runs: Sequence[LaneRun], healths: Sequence[Health]) -> None:
         """Write what became of some attempts; ``LeaseLost`` when another process sends now."""
@@ -198,7 +198,7 @@ class Outbox:
 
         def work(tx: Txn) -> Counts:
             found = [tx.one("count_deliveries", base | {"state": state}) for state in (WAITING, PARKED)]
-            return Counts(*(int(row[0]) if row else 0 for row in found))
+            return Counts(*(int(only_value(row) or 0) for row in found))
 
         return self._engine.read(work, org)
 
@@ -270,11 +270,11 @@ class Outbox:
                 for state, keep in kept:
                     tx.run("sweep_deliveries", base | {"webhook": webhook.id, "state": state, "before": now - keep})
             queued = min((webhook.position for webhook in webhooks if webhook.enabled), default=None)
-            page = [row[0] for row in tx.all("event_numbers", base | {"after": after})]
+            page = [event for (event,) in tx.all("event_numbers", base | {"after": after})]
             known = {"org": lease.org, "webhooks": [webhook.id for webhook in webhooks]}
             if page and webhooks:
                 named = tx.all("delivered_between", known | {"first": page[0], "last": page[-1]})
-                needed = {row[0] for row in named}
+                needed = {event for (event,) in named}
                 over = [event for event in page if event not in needed and (queued is None or event <= queued)]
                 if over:
                     tx.run("sweep_outbox", {"org": lease.org, "events": over})

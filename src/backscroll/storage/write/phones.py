@@ -9,9 +9,7 @@ from backscroll.formats.periskope_ids import is_phone_id
 from backscroll.storage.records.contact_facts import EVERYBODY
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import OrgState
-
-PhoneRow = tuple[int, str, str, str | None, str | None, int, int, str | None]
-"""Number, JID, phone id, device id, name, when made, number of its contact, whether it is connected."""
+from backscroll.storage.records.rows import PhoneRow, phone_rows
 
 
 class OwnPhones:
@@ -26,11 +24,11 @@ class OwnPhones:
         self._load()
 
     def _load(self) -> None:
-        for row in self._tx.all("list_phones", {"org": self._state.org}):
-            contact = self._resolver.resolve(row[6])
-            self._rows[row[1]] = row
-            self._phones[contact] = row[0]
-            self._contacts[row[0]] = contact
+        for row in phone_rows(self._tx, self._state.org):
+            contact = self._resolver.resolve(row.contact)
+            self._rows[row.jid] = row
+            self._phones[contact] = row.phone
+            self._contacts[row.phone] = contact
 
     def numbers(self) -> list[int]:
         return sorted(self._contacts)
@@ -40,19 +38,24 @@ class OwnPhones:
         return self._contacts[phone]
 
     def find(self, jid: str) -> tuple[int, int]:
-        """Number of an own phone and of its contact. Its LID will do too."""
+        """Number of an own phone and of its contact; its LID will do too. ``NotFound`` when there is none."""
         row = self._rows.get(jid) or self._rows.get(canonical(jid))
         if row is not None:
-            return row[0], self._contacts[row[0]]
+            return row.phone, self._contacts[row.phone]
         contact = self._resolver.number(jid)
         phone = self._phones.get(contact)
         if phone is None:
             raise NotFound("phone", f"{ids.user_part(jid)[:80]}; add it with `backscroll phone add`")
         return phone, contact
 
+    def number_of(self, jid: str) -> int:
+        """The number of an own phone; its LID will do too. ``NotFound`` when there is none."""
+        phone, _ = self.find(jid)
+        return phone
+
     def told_by(self, jid: str | None) -> int:
         """The number of the own phone whose source tells of a contact; ``EVERYBODY`` where none is named."""
-        return EVERYBODY if jid is None else self.find(jid)[0]
+        return EVERYBODY if jid is None else self.number_of(jid)
 
     def see(self, event: events.PhoneSeen, phone_id: str) -> int:
         """Make or complete an own phone and return its number."""
@@ -61,23 +64,23 @@ class OwnPhones:
             raise BadField("number", event.jid[:80], "must be digits with the country code, such as 919876543210")
         row = self._rows.get(jid)
         if row is not None:
-            self._resolver.provenance.tell_again(row[0])
+            self._resolver.provenance.tell_again(row.phone)
         device = event.device_id if self._device_is_free(event.device_id) else None
         if row is None:
             number = self._add(event, jid, device, phone_id)
-        elif (row[3] is None and device) or (row[4] is None and event.name):
-            number = row[0]
+        elif (row.device_id is None and device) or (row.name is None and event.name):
+            number = row.phone
             params = {"org": self._state.org, "phone": number, "device_id": device, "name": event.name}
             self._tx.run("update_phone", params)
         else:
-            return row[0]
+            return row.phone
         self._changed(number)
         return number
 
     def correct(self, number: int, device_id: str | None, name: str | None) -> None:
         """Replace what is known of a phone by what its owner says; None leaves it as it is."""
-        device, title = next((row[3], row[4]) for row in self._rows.values() if row[0] == number)
-        if (device_id or device, name or title) != (device, title):
+        row = next(row for row in self._rows.values() if row.phone == number)
+        if (device_id or row.device_id, name or row.name) != (row.device_id, row.name):
             params = {"org": self._state.org, "phone": number, "device_id": device_id, "name": name}
             self._tx.run("correct_phone", params)
             self._changed(number)
@@ -96,11 +99,11 @@ class OwnPhones:
         return number
 
     def _device_is_free(self, device_id: str | None) -> bool:
-        return device_id is not None and all(row[3] != device_id for row in self._rows.values())
+        return device_id is not None and all(row.device_id != device_id for row in self._rows.values())
 
     def _free_phone_id(self, phone_id: str | None) -> str | None:
         """A source's own id, where it can be kept: it is in the form that clients may send back in a header."""
         if phone_id is None or not is_phone_id(phone_id):
             return None
-        taken = any(row[2] == phone_id for row in self._rows.values())
+        taken = any(row.phone_id == phone_id for row in self._rows.values())
         return None if taken else phone_id

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
+from backscroll.storage.records.rows import only_value
 
 
 class Quarantined(Struct, frozen=True):
@@ -35,9 +36,9 @@ def keep(tx: Txn, org: int, entry: Entry, payload: bytes, sealed: bytes, now: in
     """Store sealed bytes, the same once, and return their number. ``payload`` is what they are unsealed."""
     digest = hashlib.sha256(payload).hexdigest()
     state = lock_org_state(tx, org)
-    known = tx.one("find_quarantined", {"org": org, "digest": digest})
+    known = only_value(tx.one("find_quarantined", {"org": org, "digest": digest}))
     if known is not None:
-        return int(known[0])
+        return int(known)
     no = state.number()
     params = structs.asdict(entry) | {"waits": int(entry.waits), "org": org, "no": no, "digest": digest}
     tx.run("add_quarantined", params | {"payload": sealed, "now": now})

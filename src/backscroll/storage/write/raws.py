@@ -8,14 +8,15 @@ import zstandard
 
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.org_state import OrgState
+from backscroll.storage.records.rows import only_value
 
 
 def keep_raw(tx: Txn, state: OrgState, source: str, type: str, payload: bytes, now: int) -> int:
     """Keep a payload as received, once, and return its number."""
     digest = hashlib.sha256(payload).hexdigest()
-    row = tx.one("find_raw", {"org": state.org, "digest": digest})
-    if row is not None:
-        return int(row[0])
+    known = only_value(tx.one("find_raw", {"org": state.org, "digest": digest}))
+    if known is not None:
+        return int(known)
     raw = state.number()
     packed = zstandard.ZstdCompressor(level=6).compress(payload)
     params = {"org": state.org, "raw": raw, "digest": digest, "source": source, "type": type}

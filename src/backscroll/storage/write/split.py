@@ -15,10 +15,11 @@ from typing import Any
 from msgspec import Struct, structs
 
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.chat_rows import read_chat
 from backscroll.storage.records.provenance import reached
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join
 from backscroll.storage.records.resolve import Annotation, AnnotationKey, Observation, prune, put_latest
-from backscroll.storage.records.rows import EXPORT_PREFIX
+from backscroll.storage.records.rows import EXPORT_PREFIX, row_of
 from backscroll.storage.records.tellers import NOBODY
 from backscroll.storage.write.batch import Known, Writer
 from backscroll.storage.write.event_collector import Observed
@@ -48,7 +49,7 @@ def begin_split(writer: Writer, tx: Txn, import_id: int, lid: str, jid: str) -> 
         return None
     contact = resolver.contact_row(resolver.number(jid))
     jids = resolver.aliases_of(contact.contact)
-    pairs = [(row[0], row[1]) for row in tx.all("mappings_among", {"org": writer.org, "jids": jids})]
+    pairs = tx.all("mappings_among", {"org": writer.org, "jids": jids})
     for end in (lid, jid):
         part = reached(end, pairs)
         if contact.jid not in part:
@@ -110,15 +111,15 @@ class Splitter:
 
     def _move_chat(self, phone: int) -> bool:
         at, id = self._split.after or [_FIRST, ""]
-        rows = self._tx.all("dump_messages", self._where(phone) | {"at": at, "id": id})
-        self._move(phone, sorted({row[4] for row in rows}))
+        rows = [row_of(r) for r in self._tx.all("dump_messages", self._where(phone) | {"at": at, "id": id})]
+        self._move(phone, sorted({row.id for row in rows}))
         if rows:
-            self._split.after = [rows[-1][5], rows[-1][4]]
+            self._split.after = [rows[-1].sent_at, rows[-1].id]
         return bool(rows)
 
     def _move_waiting(self, phone: int) -> bool:
         (after,) = self._split.after or [""]
-        found = [row[0] for row in self._tx.all("ids_waiting", self._where(phone) | {"after": after})]
+        found = [id for (id,) in self._tx.all("ids_waiting", self._where(phone) | {"after": after})]
         self._move(phone, found)
         self._split.after = found[-1:]
         return bool(found)
@@ -159,14 +160,14 @@ class Splitter:
         params = {"org": self._writer.org, "sender": self._split.contact, "phone": phone, "after": after}
         rows = self._tx.all("sent_after", params | {"limit": self._limit})
         self._rename((phone, chat, id) for _, chat, id in rows)
-        self._split.after = [row[0] for row in rows[-1:]]
+        self._split.after = [no for no, _, _ in rows[-1:]]
         return bool(rows)
 
     def _move_doings(self) -> bool:
         phone, chat, id = self._split.after or [0, 0, ""]
         params = {"org": self._writer.org, "contact": self._split.contact, "phone": phone, "chat": chat, "id": id}
         rows = self._tx.all("doings_after", params | {"limit": self._limit})
-        self._rename((row[0], row[1], row[2]) for row in rows)
+        self._rename((phone, chat, id) for phone, chat, id in rows)
         self._split.after = list(rows[-1]) if rows else []
         return bool(rows)
 
@@ -194,22 +195,21 @@ class Splitter:
     def _move_facts(self, phone: int) -> bool:
         self._writer.message_writer.flush()
         where = self._where(phone) | {"now": self._writer.now}
-        row = self._tx.one("read_chat", where)
-        if row is None or not (row[7] or NOBODY in self._split.tellers):
+        stored = read_chat(self._tx, where)
+        if stored is None or not (stored.imported or NOBODY in self._split.tellers):
             return False
-        if row[7]:
+        if stored.imported:
             self._tell_part(phone, *self._told(phone, self._split.jids), is_imported=True)
             registers, is_told = self._told(phone, self._writer.resolver.aliases_of(self._split.contact))
         else:
             # No import told anything of it, and all that live sources told goes.
-            self._tell_part(phone, decode_registers(row[3]), is_told=True, is_imported=False)
+            self._tell_part(phone, decode_registers(stored.facts), is_told=True, is_imported=False)
             registers, is_told = {}, False
         if not is_told and self._tx.one("chat_is_told_of", where) is None:
             for name in ("delete_chat", "delete_import_tallies"):
                 self._tx.run(name, where)
         else:
-            where |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "imported": row[7]}
-            where |= {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
+            where |= stored.summary() | {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
             self._tx.run("save_chat", where)
         self._writer.state.change("chat", self._split.contact, phone=phone, chat=self._split.contact)
         return False
@@ -218,7 +218,7 @@ class Splitter:
         return self._writer.provenance.derived_of_chat(phone, jids)
 
     def _tell_part(self, phone: int, facts: Registers, is_told: bool, is_imported: bool) -> None:
-        if not is_told and self._tx.one("read_chat", self._where(phone) | {"chat": self._split.part}) is None:
+        if not is_told and read_chat(self._tx, self._where(phone) | {"chat": self._split.part}) is None:
             return
         self._writer.message_writer.tell_chat(phone, self._split.part, lambda registers: join(registers, facts))
         if is_imported:

@@ -16,9 +16,11 @@ from msgspec import Struct, convert, to_builtins
 from backscroll.core.errors import Conflict
 from backscroll.core.imports import Undone
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.chat_rows import read_chat
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.records.registers import decode_registers, encode_registers
 from backscroll.storage.records.resolve import decode_told
+from backscroll.storage.records.rows import row_of
 from backscroll.storage.records.tellers import decode_tellers
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.coverage import Spans, take_back_walk
@@ -156,11 +158,11 @@ class _Undo:
         for low, high in ranges:
             first = low
             params = {"org": self._writer.org, "low": max(low, after + 1), "high": high}
-            found = self._tx.all("import_rows", params | {"limit": self._limit - len(rows)})
-            rows += found
-            after = found[-1][0] if len(rows) >= self._limit else high
+            rows += self._tx.all("import_rows", params | {"limit": self._limit - len(rows)})
             if len(rows) >= self._limit:
+                after, *_ = rows[-1]
                 break
+            after = high
         self._forget((phone, chat, id) for _, phone, chat, id in rows)
         self._progress.after = [first, after]
         return bool(rows) or len(ranges) == _RANGES
@@ -170,9 +172,9 @@ class _Undo:
 
     def _take_retold(self) -> bool:
         """What others brought and the import told again."""
-        nos = [row[0] for row in self._tx.all("retold_by_import", self._base | {"after": -1})]
+        nos = [no for (no,) in self._tx.all("retold_by_import", self._base | {"after": -1})]
         rows = self._tx.all("rows_by_no", {"org": self._writer.org, "nos": nos}) if nos else []
-        self._forget((row[1], row[2], row[4]) for row in rows)
+        self._forget((row.phone, row.chat, row.id) for row in map(row_of, rows))
         for no in nos:
             self._tx.run("delete_retold", {"org": self._writer.org, "import": self._import, "no": no})
             if not self._provenance.tellers_of([no])[no]:
@@ -184,7 +186,9 @@ class _Undo:
         return self._scan("tellings_after", lambda told: self._import in decode_tellers(told))
 
     def _take_annotations(self) -> bool:
-        return self._scan("addons_after", lambda told: any(t[0] == self._import for t in decode_told(told, None, None)))
+        return self._scan(
+            "addons_after", lambda told: any(t == self._import for t, _, _ in decode_told(told, None, None))
+        )
 
     def _scan(self, name: str, mentions: Callable[[str], bool]) -> bool:
         phone, jid, after = self._progress.after or [0, "", ""]
@@ -198,14 +202,17 @@ class _Undo:
         if place is None:
             self._progress.after = [phone, jid, ""]
             return True
-        rows = self._tx.all(name, self._base | {"phone": phone, "chat": place[1], "after": after})
+        _, chat = place
+        rows = self._tx.all(name, self._base | {"phone": phone, "chat": chat, "after": after})
         wanted = {id for id, told in rows if mentions(told)}
         self._progress.found += len(wanted)
+        last = ""
         if len(rows) == self._limit:
+            last, _ = rows[-1]
             # The page may have cut the last id in two.
-            wanted.add(rows[-1][0])
+            wanted.add(last)
         self._forget((*place, id) for id in sorted(wanted))
-        self._progress.after = [phone, jid, rows[-1][0] if len(rows) == self._limit else ""]
+        self._progress.after = [phone, jid, last]
         return True
 
     def _chat_at(self, phone: int, jid: str) -> tuple[int, int] | None:
@@ -236,7 +243,8 @@ class _Undo:
 
     def _standing(self, place: tuple[int, int], ids: list[str]) -> int:
         self._writer.message_writer.flush_rows()
-        params = {"org": self._writer.org, "phones": (place[0],), "chats": self._resolver.numbers_of(place[1])}
+        phone, chat = place
+        params = {"org": self._writer.org, "phones": (phone,), "chats": self._resolver.numbers_of(chat)}
         return len(self._tx.all("rows_by_id", params | {"ids": ids}))
 
     # ------------------------------------------------------------------ mappings, chats, phones, contacts
@@ -270,17 +278,16 @@ class _Undo:
     def _take_chat(self, phone: int, chat: int) -> None:
         self._writer.message_writer.flush()
         where: dict[str, Any] = {"org": self._writer.org, "phone": phone, "chat": chat, "now": self._writer.now}
-        row = self._tx.one("read_chat", where)
-        if row is None or not row[7]:
+        stored = read_chat(self._tx, where)
+        if stored is None or not stored.imported:
             return
         registers, is_told = self._provenance.derived_of_chat(phone, self._jids_of(chat))
         if not is_told and self._tx.one("chat_is_told_of", where) is None:
             for name in ("delete_chat", "delete_import_tallies"):
                 self._tx.run(name, where)
             self._progress.chats += 1
-        elif registers != decode_registers(row[3]):
-            where |= {"last_at": row[0], "has_media": row[1], "exported": row[2], "imported": row[7]}
-            where |= {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
+        elif registers != decode_registers(stored.facts):
+            where |= stored.summary() | {"facts": encode_registers(registers), "seq": self._writer.state.seq + 1}
             self._tx.run("save_chat", where)
         else:
             return
@@ -301,8 +308,9 @@ class _Undo:
         return False
 
     def _has_token(self, jid: str) -> bool:
-        number = jid.partition("@")[0]
-        return any(number in (row[2] or "") for row in self._tx.all("list_tokens", {"org": self._writer.org}))
+        number, _, _ = jid.partition("@")
+        tokens = self._tx.all("list_tokens", {"org": self._writer.org})
+        return any(number in (phones or "") for _, _, phones, *_ in tokens)
 
     def _take_contacts(self) -> bool:
         rows = self._tx.all("facts_of_import", self._base | {"phone": _FIRST, "jid": ""})
@@ -326,7 +334,7 @@ class _Undo:
     # ------------------------------------------------------------------ files and payloads
 
     def _take_files(self) -> bool:
-        files = [row[0] for row in self._tx.all("files_of_import", self._base)]
+        files = [file for (file,) in self._tx.all("files_of_import", self._base)]
         for file in files:
             params = {"org": self._writer.org, "file": file}
             self._tx.run("delete_import_file", params | {"import": self._import})
@@ -343,7 +351,7 @@ class _Undo:
         for raw in self._payloads(ranges):
             if not self._provenance.tellers_of([raw])[raw]:
                 self._tx.run("delete_raw", {"org": self._writer.org, "raw": raw})
-        self._progress.after = [ranges[-1][0] + 1] if ranges else []
+        self._progress.after = [low + 1 for low, _ in ranges[-1:]]
         return bool(ranges)
 
     def _take_positions(self) -> bool:
@@ -356,4 +364,4 @@ class _Undo:
     def _payloads(self, ranges: Iterable[tuple[int, ...]]) -> Iterator[int]:
         for low, high in ranges:
             params = {"org": self._writer.org, "low": low, "high": high, "limit": high - low + 1}
-            yield from [row[0] for row in self._tx.all("import_raws", params)]
+            yield from [raw for (raw,) in self._tx.all("import_raws", params)]

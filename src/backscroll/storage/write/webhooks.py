@@ -55,7 +55,8 @@ class Webhooks:
 
     def find(self, id: str) -> Webhook:
         """By its id; ``NotFound``."""
-        return self.open(id)[0]
+        webhook, _ = self.open(id)
+        return webhook
 
     def open(self, id: str) -> tuple[Webhook, Secrets]:
         """An endpoint with the secrets that count now; ``NotFound``."""
@@ -165,7 +166,8 @@ def _find(tx: Txn, org: int, id: str) -> Webhook:
     row = tx.one("read_webhook", {"org": org, "webhook": id})
     if row is None:
         raise NotFound("webhook", id[:80])
-    return webhook_of(org, row[:-2])
+    *known, _, _ = row
+    return webhook_of(org, known)
 
 
 def _save_mask(tx: Txn, org: int, webhooks: Sequence[Webhook]) -> None:
