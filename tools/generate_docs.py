@@ -71,7 +71,7 @@ times are then ISO 8601 in UTC, and what is absent is `null`. Errors go to stand
 or with `--json` one object such as `{{"error":{{"code":"not_found","message":"…","field":null}}}}`. Exit codes: 0 done,
 1 failed, 2 the command line or a setting is wrong, 130 stopped with Ctrl-C. Long work shows a progress bar on a
 terminal.
-[Getting started](getting-started.md#completion-in-the-shell) shows how the shell completes commands.
+[Getting started](getting-started.md#shell-completion) explains shell completion.
 
 {sections}"""
 
