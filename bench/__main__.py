@@ -17,6 +17,7 @@ parser.add_argument("--fresh", action="store_true", help="make the archives anew
 parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured (default: %(default)s)")
 parser.add_argument("--seconds", type=int, default=2, help="for how long each time (default: %(default)s)")
 parser.add_argument("--only", default="", help=f"parts, comma between: {','.join(PARTS)}, or load to measure nothing")
+parser.add_argument("--report", action="store_true", help="also write the table and the plot to docs/performance.md")
 given = parser.parse_args()
 main(
     Options(
@@ -26,5 +27,6 @@ main(
         seconds=given.seconds,
         fresh=given.fresh,
         only=given.only,
+        report=given.report,
     )
 )

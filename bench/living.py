@@ -18,8 +18,11 @@ CHATS = [f"49151{n:08}@s.whatsapp.net" for n in range(20)]
 
 
 @contextmanager
-def arriving(place: Place, per_second: int) -> Iterator[None]:
-    """So many single messages a second, in chats of their own, until the block ends."""
+def arriving(place: Place, per_second: int, took: list[float] | None = None) -> Iterator[None]:
+    """So many single messages a second, in chats of their own, until the block ends.
+
+    ``took`` gets the seconds from when each was due until it was on disk.
+    """
     store = place.open()
     org = store.list_orgs()[0].no
     ended = threading.Event()
@@ -31,6 +34,8 @@ def arriving(place: Place, per_second: int) -> Iterator[None]:
             if ended.wait(max(0.0, due - time.monotonic())):
                 return
             store.apply(org, Batch(source="linked", events=[_message(number)]))
+            if took is not None:
+                took.append(time.monotonic() - due)
 
     for number in range(len(CHATS)):
         # The chats are there before anything is measured.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +30,9 @@ class Rate(Struct, frozen=True):
     """CPU of the server per request, in microseconds."""
     database_us: float = 0.0
     """The database server's part of that."""
+    p50_ms: float = 0.0
+    """From request to answer: half of them took no longer."""
+    p99_ms: float = 0.0
 
 
 _LUA = """
@@ -40,27 +45,48 @@ end
 request = function() return ready[math.random(#ready)] end
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format('\\n{{"requests": %d, "us": %d, "errors": %d}}\\n',
-    summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout))
+  io.write(string.format('\\n{{"requests": %d, "us": %d, "errors": %d, "p50": %d, "p99": %d}}\\n',
+    summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50), latency:percentile(99)))
 end
 """
 
 
 def drive(server: Server, asks: list[Ask], seconds: float, connections: int, seed: int = 1) -> Rate:
     """Random ones of ``asks`` for so long; every answer must be a good one."""
-    with TemporaryDirectory() as folder:
-        script = Path(folder) / "asks.lua"
-        script.write_text(_LUA.format(asks=", ".join(map(_lua, asks)), seed=seed))
-        before, before_database = server.cpu_seconds(), server.database_cpu_seconds()
-        address = f"http://127.0.0.1:{server.port}"
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(script), address]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        cpu, database = server.cpu_seconds() - before, server.database_cpu_seconds() - before_database
-    told = json.loads(done.stdout.strip().splitlines()[-1])
+    before, before_database = server.cpu_seconds(), server.database_cpu_seconds()
+    with driving(server, asks, connections, seconds, seed) as wrk:
+        out, _ = wrk.communicate()
+    cpu, database = server.cpu_seconds() - before, server.database_cpu_seconds() - before_database
+    told = json.loads(out.strip().splitlines()[-1])
     if told["errors"] or not told["requests"]:
         raise SystemExit(f"{told['errors']} of {told['requests']} requests failed, such as {asks[0].path}")
     requests = told["requests"]
-    return Rate(requests / told["us"] * 1e6, (cpu + database) / requests * 1e6, database / requests * 1e6)
+    return Rate(
+        per_second=requests / told["us"] * 1e6,
+        cpu_us=(cpu + database) / requests * 1e6,
+        database_us=database / requests * 1e6,
+        p50_ms=told["p50"] / 1000,
+        p99_ms=told["p99"] / 1000,
+    )
+
+
+@contextmanager
+def driving(
+    server: Server, asks: list[Ask], connections: int, seconds: float = 3600, seed: int = 1
+) -> Iterator[subprocess.Popen[str]]:
+    """wrk at work, which is stopped at the end of the block should it not be done."""
+    with TemporaryDirectory() as folder:
+        script = Path(folder) / "asks.lua"
+        script.write_text(_LUA.format(asks=", ".join(map(_lua, asks)), seed=seed))
+        address = f"http://127.0.0.1:{server.port}"
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(script), address]
+        wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            yield wrk
+        finally:
+            wrk.kill()
+            wrk.wait()
 
 
 def _lua(ask: Ask) -> str:

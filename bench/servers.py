@@ -89,9 +89,10 @@ def _cpu_of(pid: int) -> float:
 
 @contextmanager
 def backscroll(environ: Mapping[str, str], page_cache: bool, database: Callable[[], list[int]]) -> Iterator[Server]:
-    """The archive's own server. The rate limit is off: one token makes all requests."""
+    """The archive's own server. One token and one address make all requests: what limits these is off."""
     port = free_port()
-    environ = {**environ, "BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_LOG_LEVEL": "warning"}
+    unlimited = {"BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_MAX_CONNECTIONS_PER_ADDRESS": "1024"}
+    environ = {**environ, **unlimited, "BACKSCROLL_LOG_LEVEL": "warning"}
     if not page_cache:
         environ["BACKSCROLL_PAGE_CACHE_BYTES"] = "0"
     command = [sys.executable, "-m", "backscroll", "serve", "--port", str(port), "--workers", str(WORKERS)]

@@ -55,7 +55,7 @@ def import_gowa(place: Place) -> Imported:
     """``backscroll import gowa`` of a database as GOWA v8 keeps it, from the start of the program to its end."""
     with TemporaryDirectory(prefix="backscroll-bench-") as name:
         given = Path(name) / "chatstorage.db"
-        _write_gowa(given)
+        write_gowa(given)
         _run(["org", "create", "Bench"], place)
         began = time.perf_counter()
         usage = _run(["import", "gowa", str(given)], place)
@@ -95,12 +95,13 @@ def _run(arguments: list[str], place: Place) -> resource.struct_rusage:
     return usage
 
 
-def _write_gowa(path: Path) -> None:
+def write_gowa(path: Path, first: int = 0) -> None:
+    """GOWA's database with the generator's messages from ``first`` on; from 10**9 on they are in no archive."""
     with sqlite3.connect(path) as db:
         db.executescript(_GOWA)
         for number, device in PHONES:
             db.execute("INSERT INTO devices VALUES (?, ?, ?, NULL, NULL)", (device, device, f"{number}@s.whatsapp.net"))
-        told = [event.message for first in range(0, GOWA_MESSAGES, 1000) for event in _seen(first)]
+        told = [event.message for at in range(first, first + GOWA_MESSAGES, 1000) for event in _seen(at)]
         db.executemany(f"INSERT INTO messages VALUES ({', '.join('?' * 16)})", map(_gowa_row, told))
         met = {(message.key.chat, _device(message)): go_text(message.sent_at) for message in told}
         chats = [(*where, where[0], at, 0, at, at) for where, at in met.items()]
@@ -109,7 +110,7 @@ def _write_gowa(path: Path) -> None:
 
 
 def _seen(first: int) -> Iterator[MessageSeen]:
-    return (event for event in events_of(first, 1000, GOWA_MESSAGES) if isinstance(event, MessageSeen))
+    return (event for event in events_of(first, 1000, max(GOWA_MESSAGES, 2 * first)) if isinstance(event, MessageSeen))
 
 
 def _device(message: Message) -> str:

@@ -1,0 +1,127 @@
+"""Rates measured in turns, and the lines that are made of them."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable
+
+from msgspec import Struct, structs
+
+from bench.load import Ask, Rate, drive
+from bench.servers import Server
+
+FEW_CONNECTIONS = 4
+UNSTEADY = 1.25
+"""When the rounds of a line differ by more than this factor, it is measured again."""
+REPEATS = 2
+"""How often at most."""
+MB = 1_000_000
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line of the table. ``met`` None: there is nothing to reach, the number is for the reader."""
+
+    what: str
+    reached: str
+    target: str
+    met: bool | None
+    facts: dict[str, float] = {}
+
+
+class Compared(Struct, frozen=True):
+    """Two servers or two questions measured in turns."""
+
+    one: Rate
+    other: Rate
+    spread: float = 1.0
+    """The largest ratio of a round to the smallest."""
+
+    @property
+    def speed(self) -> float:
+        return self.one.per_second / self.other.per_second
+
+    @property
+    def cost(self) -> float:
+        return self.one.cpu_us / self.other.cpu_us
+
+    @property
+    def facts(self) -> dict[str, float]:
+        one, other = self.one, self.other
+        return {"per_second": one.per_second, "cpu_us": one.cpu_us, "spread": self.spread} | {
+            "beside_per_second": other.per_second,
+            "beside_cpu_us": other.cpu_us,
+            "database_us": one.database_us,
+        }
+
+
+Turn = Callable[[int], Rate]
+"""Measures one round; it takes the seed of the requests."""
+
+
+class Bench:
+    """Compares in turns: what disturbs the machine then disturbs both sides."""
+
+    def __init__(self, rounds: int, seconds: float) -> None:
+        self.rounds = rounds
+        self.seconds = seconds
+
+    def turns(self, one: Turn, other: Turn) -> Compared:
+        """The two measured in turns; rounds that differ much are measured again, and the median of all counts."""
+        ones: list[Rate] = []
+        others: list[Rate] = []
+        for _ in range(1 + REPEATS):
+            for _ in range(self.rounds):
+                ones.append(one(len(ones)))
+                others.append(other(len(others)))
+            ratios = [a.per_second / b.per_second for a, b in zip(ones, others, strict=True)][-self.rounds :]
+            spread = max(ratios) / min(ratios)
+            if spread <= UNSTEADY:
+                break
+            say(f"  (the rounds differ by {spread - 1:.0%})")
+        return Compared(middle(ones), middle(others), spread)
+
+    def pair(self, one: tuple[Server, list[Ask]], other: tuple[Server, list[Ask]], connections: int) -> Compared:
+        def turn(server: Server, asks: list[Ask]) -> Turn:
+            return lambda seed: drive(server, asks, self.seconds, connections, seed)
+
+        return self.turns(turn(*one), turn(*other))
+
+    def alone(self, server: Server, asks: list[Ask], connections: int = FEW_CONNECTIONS) -> Rate:
+        """One server by itself; as a rule what takes long, by few connections."""
+        rates: list[Rate] = []
+        for _ in range(1 + REPEATS):
+            rates += [drive(server, asks, self.seconds, connections, len(rates) + n) for n in range(self.rounds)]
+            latest = [rate.per_second for rate in rates[-self.rounds :]]
+            if max(latest) <= min(latest) * UNSTEADY:
+                break
+            say(f"  (the rounds differ by {max(latest) / min(latest) - 1:.0%})")
+        return middle(rates)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def middle(rates: list[Rate]) -> Rate:
+    return Rate(*map(statistics.median, zip(*map(structs.astuple, rates), strict=True)))
+
+
+def told(rate: Rate) -> str:
+    part = f" ({rate.database_us:,.0f} of them PostgreSQL's)" if rate.database_us else ""
+    return f"{rate.per_second:,.0f}/s, {rate.cpu_us:,.0f} µs{part}"
+
+
+def waits(rate: Rate) -> str:
+    """The time from request to answer: half of the requests, and 99 of 100."""
+    return f"p50 {rate.p50_ms:,.1f} ms, p99 {rate.p99_ms:,.1f} ms"
+
+
+def to_rival(what: str, compared: Compared, rival: str, least: float) -> Line:
+    reached = f"{compared.speed:.2f} of {rival} ({1 / compared.cost:.2f} by CPU)   {told(compared.one)}"
+    return Line(what=what, reached=reached, target=f"≥ {least:.2f}", met=compared.speed >= least, facts=compared.facts)
+
+
+def to_first_page(what: str, compared: Compared, most: float) -> Line:
+    reached = f"{compared.cost:.2f}x the CPU   {told(compared.one)}"
+    return Line(what=what, reached=reached, target=f"≤ {most:g}x", met=compared.cost <= most, facts=compared.facts)
