@@ -76,7 +76,7 @@ test: check tools-for-tests web-for-tests  ## Linters, types and tests
 .PHONY: test-full
 test-full: check tools-for-tests web-for-tests  ## The same with the slower suites
 	@bash tools/require.sh pgbouncer
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' --timeout 1200 $(ARGS)
 	@echo 'Once more on PostgreSQL, with every table partitioned by organisation …' >&2
 	@BACKSCROLL_TEST_SHADOW=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
 		-k 'postgres and not test_postgres and not test_copy and not test_versions' $(ARGS)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,14 @@ def key_of(world: World, page: Page, text: str) -> str:
     key = page.locator(".row", has_text=text).first.get_attribute("data-id")
     assert key
     return key
+
+
+def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait for something that the test's own handlers note: they run while the page is waited for."""
+    give_up = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come about"
+        page.wait_for_timeout(25)
 
 
 def settle(page: Page) -> None:
