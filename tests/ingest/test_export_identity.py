@@ -247,7 +247,9 @@ def test_an_owner_who_wrote_nothing_is_no_error(desk: Desk) -> None:
     taken = desk.android("09:00 - Ana: one", name=titled("Ana"), me="Rob")
     assert (taken.added, taken.authors) == (1, {"Ana": made_up_jid(desk.phone.jid, "Ana")})
     assert any("Rob wrote nothing" in warning for warning in taken.warnings)
-    assert desk.android(*(line for line in GROUP_TALK if "Rob" not in line), name=titled("G"), me="Rob").added == 3
+    group = desk.android(*(line for line in GROUP_TALK if "Rob" not in line), name=titled("G"), me="Rob")
+    assert group.added == 3
+    assert not any("--me" in warning for warning in group.warnings), "the answer was given"
 
 
 def test_one_who_is_misspelt_is_an_error_where_two_people_write(desk: Desk) -> None:

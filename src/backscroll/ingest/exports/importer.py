@@ -221,7 +221,7 @@ def _take_in(
         )
     work.run(progress)
     files.keep_unnamed(parsed.attachments, only_whatsapps=archive.is_folder)
-    if people.phone.jid not in people.authors.values() and people.is_group:
+    if people.is_group and not people.names_owner:
         people.warnings.append(
             "nothing tells which author is the phone's owner; import again with --me NAME to mark your own messages"
         )
