@@ -49,6 +49,7 @@ from backscroll.storage.read.names import ContactCache, Names, Reading, Viewer
 from backscroll.storage.read.pages import read_page
 from backscroll.storage.read.search_pages import SearchCaches, find
 from backscroll.storage.records.org_state import Applied, lock_org_state, save_org_state
+from backscroll.storage.records.rows import only_value
 from backscroll.storage.search.maintenance import Progress, outdate, progress, start_anew
 from backscroll.storage.transfer.check.findings import Finding
 from backscroll.storage.transfer.check.repair import repair_org, repair_structure
@@ -186,7 +187,8 @@ class Store:
         return self._unsealed(row)
 
     def _unsealed(self, row: Row) -> Quarantined:
-        return Quarantined(row[0], row[1], row[2], self._seal().unseal(bytes(row[3])), row[4], row[5])
+        no, source, problem, sealed, stored_at, via = row
+        return Quarantined(no, source, problem, self._seal().unseal(bytes(sealed)), stored_at, via)
 
     def list_quarantined(self, org: int) -> list[Quarantined]:
         """What there is, oldest first, without the bytes."""
@@ -345,7 +347,7 @@ class Store:
     def find_by_name(self, org: int, name: str) -> list[str]:
         """JIDs of the contacts that go by exactly this name."""
         rows = self._engine.read(lambda tx: tx.all("find_by_name", {"org": org, "name": clean_text(name)[0]}), org)
-        return [row[1] for row in rows]
+        return [jid for _, jid in rows]
 
     def list_reactions(self, query: ReactionQuery) -> ReactionPage:
         """A page of reactions, newest first, with the number of all that match."""
@@ -379,7 +381,10 @@ class Store:
     def version(self, org: int) -> int:
         """The organisation's head seq: another number after every write."""
         row = self._engine.read_one("read_org_state", {"org": org}, org)
-        return int(row[0]) if row else 0
+        if row is None:
+            return 0
+        seq, *_ = row
+        return int(seq)
 
     def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
         """The feed after ``seq``, gapless and in the order of commits."""
@@ -393,8 +398,10 @@ class Store:
 
     def position(self, org: int, stream: str) -> str | None:
         """Where a source that is pulled goes on, in its own words; None before its first batch."""
-        row = self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}), org)
-        return None if row is None else row[0]
+        place: str | None = only_value(
+            self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}), org)
+        )
+        return place
 
     # ------------------------------------------------------------------ organisations, phones, tokens
 

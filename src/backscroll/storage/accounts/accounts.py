@@ -117,10 +117,17 @@ def find_org(tx: Txn, name_or_id: str) -> Org:
     raise NotFound("organisation", name_or_id)
 
 
-def phones_of(tx: Txn, org: int) -> dict[int, tuple[Phone, int]]:
-    """Own phones by number, each with the number of its contact; oldest first."""
+class OwnPhone(NamedTuple):
+    """A phone of the organisation's own, and the number of the contact that it is."""
+
+    phone: Phone
+    contact: int
+
+
+def phones_of(tx: Txn, org: int) -> dict[int, OwnPhone]:
+    """Own phones by number, oldest first."""
     return {
-        row.phone: (
+        row.phone: OwnPhone(
             Phone(
                 no=row.phone,
                 jid=row.jid,
@@ -173,9 +180,9 @@ def list_tokens(tx: Txn, org: int) -> list[TokenInfo]:
     return [_info(row, phones) for row in tx.all("list_tokens", {"org": org})]
 
 
-def _info(row: Row, phones: dict[int, tuple[Phone, int]]) -> TokenInfo:
+def _info(row: Row, phones: dict[int, OwnPhone]) -> TokenInfo:
     id, name, numbers, scopes, created_at, expires_at, revoked_at, last_used_at = row
-    listed = None if numbers is None else tuple(phones[no][0].number for no in json.loads(numbers) if no in phones)
+    listed = None if numbers is None else tuple(phones[no].phone.number for no in json.loads(numbers) if no in phones)
     return TokenInfo(
         id=id,
         name=name,

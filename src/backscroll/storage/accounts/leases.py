@@ -13,6 +13,7 @@ import uuid
 from msgspec import Struct
 
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.rows import only_value
 
 LEASE_US = 5_000_000
 """So long nobody else begins after the last sign of life. One piece of work takes well less."""
@@ -48,8 +49,8 @@ def take(tx: Txn, org: int, name: str, now: int) -> Lease | None:
     time = _time(tx, now)
     params = {"org": org, "name": name, "holder": holder, "now": time, "ends_at": time + LEASE_US}
     params["farthest"] = time + _FARTHEST_US
-    row = tx.one("take_lease", params)
-    return None if row is None else Lease(org, name, holder, int(row[0]))
+    term = only_value(tx.one("take_lease", params))
+    return None if term is None else Lease(org, name, holder, int(term))
 
 
 def keep(tx: Txn, lease: Lease, now: int) -> None:
@@ -71,5 +72,5 @@ def held(tx: Txn, org: int) -> list[Held]:
 
 
 def _time(tx: Txn, now: int) -> int:
-    row = tx.one("lease_time", {"now": now})
-    return now if row is None else int(row[0])
+    time = only_value(tx.one("lease_time", {"now": now}))
+    return now if time is None else int(time)

@@ -53,14 +53,15 @@ def changes_after(
         elif what == "contact" and no in contacts:
             lines.append(ChangeLine(seq=seq, what="contact", jid=contacts[no]))
         elif what in ("silent", "heard") and no in sources:
-            lines.append(ChangeLine(seq=seq, what=what, source=sources[no][0], phone=sources[no][1]))
+            source, of_phone = sources[no]
+            lines.append(ChangeLine(seq=seq, what=what, source=source, phone=of_phone))
         elif what == "phone" and no in phones:
-            lines.append(ChangeLine(seq=seq, what="phone", phone=reading.names.phones[no][0], aspects=aspects))
+            lines.append(ChangeLine(seq=seq, what="phone", phone=reading.names.phones[no].phone, aspects=aspects))
     if with_chats:
         lines = [_with_chat(reading, line) for line in lines]
     return Changes(
         lines=lines,
-        upto=page[-1][0] if page else after,
+        upto=max((seq for seq, _, _, _ in page), default=after),
         more=len(rows) > limit,
         touches_tokens="token" in meant or "phone" in meant,
         around=surroundings_of(reading, list(messages.values())),
@@ -113,7 +114,7 @@ def _chats(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[
     for chunk in _chunks(contacts):
         params = {"org": reading.org, "phones": phones, "chats": chunk}
         for phone, chat, _ in reading.tx.all("facts_of_chats", params):
-            found[chat].append((phone, reading.names.phones[phone][0], reading.names.contact_row(chat).jid))
+            found[chat].append((phone, reading.names.phones[phone].phone, reading.names.contact_row(chat).jid))
     return found
 
 
@@ -132,7 +133,7 @@ def _sources(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[int
     for chunk in _chunks(nos):
         for no, source, phone in reading.tx.all("sources_by_no", {"org": reading.org, "nos": chunk}):
             if phone in phones:
-                found[no] = (source, reading.names.phones[phone][0])
+                found[no] = (source, reading.names.phones[phone].phone)
             elif phone is None and set(reading.names.phones) <= set(phones):
                 found[no] = (source, None)
     return found

@@ -30,7 +30,7 @@ from backscroll.storage.read.gaps import Hole, gap_of, holes
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import Reading
 from backscroll.storage.records.counters import Counter, Scope
-from backscroll.storage.records.rows import NOTIFICATION
+from backscroll.storage.records.rows import NOTIFICATION, only_number
 
 MAX_READ = 500
 """Spans of a chat, and of its phone, that are looked at."""
@@ -67,8 +67,13 @@ class Coverages:
         self._lists = Lists.of(reading)
         self._now = now
         rows = self._tx.all("list_sources", {"org": self._org})
-        self._limits: dict[str, int] = {row[0]: row[5] or SILENT_US for row in rows}
-        self._pulled = [(row[2], row[0]) for row in rows if row[1] in _PULLED and row[3] is not None]
+        self._limits: dict[str, int] = {}
+        self._pulled: list[tuple[int | None, str]] = []
+        """Phone and id of each source that can be asked for the past."""
+        for source, kind, phone, upstream, _, silent_after, *_ in rows:
+            self._limits[source] = silent_after or SILENT_US
+            if kind in _PULLED and upstream is not None:
+                self._pulled.append((phone, source))
         self._phones: dict[int, _Found] = {}
         self._most_gaps = MAX_GAPS
 
@@ -95,8 +100,8 @@ class Coverages:
         contact = self._names.find(chat)
         if contact is None:
             return Covered(spans=[], gaps=[])
-        standing = self._standing([(phone, contact.contact)])
-        return self._covered(standing)[0][1]
+        ((_, covered),) = self._covered(self._standing([(phone, contact.contact)]))
+        return covered
 
     # ------------------------------------------------------------------ phones
 
@@ -152,22 +157,22 @@ class Coverages:
                 name=chat.name,
                 kind=chat.kind,
                 messages=chat.messages,
-                first_at=ends[0],
-                last_at=ends[1],
+                first_at=first_at,
+                last_at=last_at,
                 covered=one,
             )
-            for chat, (ends, one) in zip(chats, covered, strict=True)
+            for chat, ((first_at, last_at), one) in zip(chats, covered, strict=True)
         ]
 
     def _standing(self, places: Sequence[tuple[int, int]]) -> list[_Standing]:
-        numbers = {place: self._names.numbers_of(place[1]) for place in places}
+        numbers = {(phone, chat): self._names.numbers_of(chat) for phone, chat in places}
         every = sorted({number for some in numbers.values() for number in some})
         aliases: dict[int, list[str]] = {number: [] for number in every}
         for contact, jid in self._tx.all("dump_aliases", {"org": self._org, "contacts": every}) if every else ():
             aliases[contact].append(jid)
         return [
-            _Standing(place[0], numbers[place], tuple(jid for number in numbers[place] for jid in aliases[number]))
-            for place in places
+            _Standing(phone, chats, tuple(jid for number in chats for jid in aliases[number]))
+            for phone, chats in ((phone, numbers[(phone, chat)]) for phone, chat in places)
         ]
 
     def _covered(self, standing: Sequence[_Standing]) -> list[tuple[tuple[int | None, int | None], Covered]]:
@@ -177,14 +182,14 @@ class Coverages:
             asks.append(("ends_of_chats", {"org": self._org, "phone": one.phone, "chats": one.chats}))
             asks.append(self._asked(one.phone, one.jids))
         rows = self._tx.several(asks) if asks else []
-        return [
-            (cast("tuple[int | None, int | None]", rows[2 * at][0]), self._chat(one, rows[2 * at][0], rows[2 * at + 1]))
-            for at, one in enumerate(standing)
-        ]
+        found = []
+        for one, ends_of_chat, spans in zip(standing, rows[::2], rows[1::2], strict=True):
+            ((first_at, last_at),) = ends_of_chat
+            found.append(((first_at, last_at), self._chat(one, first_at, last_at, spans)))
+        return found
 
-    def _chat(self, standing: _Standing, ends: Row, rows: list[Row]) -> Covered:
+    def _chat(self, standing: _Standing, first_at: int | None, last_at: int | None, rows: list[Row]) -> Covered:
         whole = self._of_phone(standing.phone)
-        first_at, last_at = ends
         own = _Found([self._span(row, False) for row in rows[:MAX_READ]], len(rows) > MAX_READ)
         spans = sorted([*own.spans, *whole.spans], key=lambda span: (span.until, span.since), reverse=True)
         found = _Found(spans, own.more or whole.more)
@@ -203,7 +208,8 @@ class Coverages:
         self, found: _Found, gaps: list[Hole], scope: Scope, phone: int, ends: tuple[int | None, int | None]
     ) -> Covered:
         latest = gaps[::-1][: self._most_gaps]
-        windows = [hole.counted(ends[1]) for hole in latest]
+        _, last_at = ends
+        windows = [hole.counted(last_at) for hole in latest]
         counts = self._counts(scope, windows)
         source = next((id for own, id in self._pulled if own in (None, phone)), None)
         shown: list[Gap] = [
@@ -223,7 +229,7 @@ class Coverages:
         asks: list[Ask] = [
             (name, base | {"low": low, "high": LATEST if high is None else high}) for low, high in windows
         ]
-        found = [int(rows[0][0]) for rows in self._tx.several(asks)] if asks else []
+        found = [only_number(rows) for rows in self._tx.several(asks)] if asks else []
         counter = Counter(self._tx, scope)
         return [
             few if few <= FEW else counter.total(low, high) for few, (low, high) in zip(found, windows, strict=True)

@@ -51,7 +51,7 @@ def lines_between(tx: Txn, names: Names, org: int, phone: int, chat: str, since:
         return StoredLines([], False)
     chats = names.numbers_of(contact_row.contact)
     base: dict[str, Any] = {"org": org, "phone": phone, "phones": (phone,), "chats": chats}
-    said = sorted({row[0] for row in tx.all("ids_said", base | {"low": since, "high": until})})
+    said = sorted({id for id, _ in tx.all("ids_said", base | {"low": since, "high": until})})
     found: list[StoredLine] = []
     for start in range(0, len(said), _CHUNK):
         found += _lines_of(tx, names, base | {"ids": said[start : start + _CHUNK]})

@@ -81,7 +81,10 @@ class Finder:
         jids = sorted(jids_of(self._reading, message.message.key.chat))
         params = {"org": self._org, "phone": row.phone, "jids": jids, "id": row.id}
         found = self._tx.one("fetch_of_message", params)
-        return None if found is None else FileFetch(tries=found[6], next_at=found[7], problem=found[8])
+        if found is None:
+            return None
+        *_, tries, next_at, problem, _ = found
+        return FileFetch(tries=tries, next_at=next_at, problem=problem)
 
     def original(self, wanted: Wanted) -> Original | None:
         """The payload that the message came in first; None when there is none."""
@@ -113,7 +116,8 @@ class Finder:
         return found is not None and contact != 0 and self._names.contact_row(contact).contact == found.contact
 
     def _assembled(self, row: MessageRow) -> ArchivedMessage:
-        return Assembler(self._tx, self._org, self._names).messages([row], full=True)[0]
+        (message,) = Assembler(self._tx, self._org, self._names).messages([row], full=True)
+        return message
 
     def _chat(self, row: MessageRow) -> Chat | None:
         found = self._tx.one(*ask_for_chat(self._org, row.chat, (row.phone,)))

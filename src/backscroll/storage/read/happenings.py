@@ -63,7 +63,7 @@ class _Happenings:
         return [self._happened(id, event) for id, event in zip(ids, self._events, strict=True)]
 
     def _happened(self, id: str, event: OutboxEvent) -> Happened | None:
-        phone = self._phones[event.phone][0] if event.phone in self._phones else None
+        phone = self._phones[event.phone].phone if event.phone in self._phones else None
         row = self._contact(event.chat)
         place: dict[str, Any] = {"event": event, "id": id, "phone": phone, "chat_jid": row.jid if row else None}
         subject, _, _ = event.type.partition(".")
@@ -135,7 +135,7 @@ def shown(reading: Reading, deliveries: Collection[Delivery]) -> list[ShownDeliv
     return [
         ShownDelivery(
             delivery,
-            phones[delivery.event.phone][0] if delivery.event.phone in phones else None,
+            phones[delivery.event.phone].phone if delivery.event.phone in phones else None,
             happened.chat_jid if happened else None,
             happened.message if happened else None,
         )

@@ -36,7 +36,7 @@ from backscroll.storage.records.damage import readable, registers_of
 from backscroll.storage.records.identity import ContactRow
 from backscroll.storage.records.registers import Registers, value_of
 from backscroll.storage.records.resolve import Annotation
-from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
+from backscroll.storage.records.rows import NOTIFICATION, MessageRow, only_value, row_of
 
 ChatKind = Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
 _KINDS: dict[str, ChatKind] = {
@@ -173,9 +173,9 @@ class Lists:
         } | dict(zip(("after_at", "after_chat", "after_phone"), query.after or _FIRST, strict=True))
         if query.search or query.label is not None or query.archived is not None:
             return self._filtered(query, params)
-        row = self._tx.one("count_chats", params)
+        total = only_value(self._tx.one("count_chats", params)) or 0
         rows = self._list_chats(params | {"limit": query.limit, "offset": query.offset})
-        return self._chat_page(query, rows, row[0] if row else 0)
+        return self._chat_page(query, rows, total)
 
     def _list_chats(self, params: dict[str, Any]) -> list[ChatRow]:
         return list(starmap(ChatRow, self._tx.all("list_chats", params)))
@@ -213,7 +213,8 @@ class Lists:
         for contact in self._names.numbers_of(contact_row.contact):
             row = self._tx.one(*ask_for_chat(self._org, contact, phones))
             if row is not None:
-                return self._chats([structs.replace(ChatRow(*row), chat=contact_row.contact)])[0]
+                (chat,) = self._chats([structs.replace(ChatRow(*row), chat=contact_row.contact)])
+                return chat
         return None
 
     def chat_of(self, row: ChatRow, contact: int) -> Chat:
@@ -238,7 +239,7 @@ class Lists:
         observed: dict[str, Any] = {name: value_of(registers, name) for name in _SHOWN_FACTS if name in registers}
         return Chat(
             jid=contact_row.jid,
-            phone=self._names.phones[row.phone][0],
+            phone=self._names.phones[row.phone].phone,
             kind=_KINDS.get(contact_row.kind, "user"),
             name=self._chat_name(contact_row, registers),
             lid=contact_row.lid,
@@ -252,7 +253,7 @@ class Lists:
 
     def _more(self, rows: Sequence[ChatRow], registers: Sequence[Registers]) -> list[dict[str, Any]]:
         """Members, the number of messages, and the last of them."""
-        self._names.load(self._names.phones[row.phone][1] for row in rows)
+        self._names.load(self._names.phones[row.phone].contact for row in rows)
         members = self._members(rows, registers)
         places = [[(row.phone, chat) for chat in self._names.numbers_of(row.chat)] for row in rows]
         counts = self._counts({place for standing in places for place in standing})
@@ -304,7 +305,7 @@ class Lists:
         for phone, chat, facts in self._tx.all("facts_of_chats", params):
             members = value_of(registers_of(facts, "chat", self._org, chat), "members")
             if members and (phone, chat) in numbers:
-                found[(self._names.phones[phone][0].jid, numbers[(phone, chat)])] = len(members)
+                found[(self._names.phones[phone].phone.jid, numbers[(phone, chat)])] = len(members)
         return found
 
     def _members(self, rows: Sequence[ChatRow], registers: Sequence[Registers]) -> list[tuple[Member, ...]]:
@@ -352,9 +353,9 @@ class Lists:
         limit = EVERYTHING if query.limit is None else query.limit
         if query.search:
             return self._contacts_by_name(query, query.search, params, limit)
-        count = self._tx.one("count_contacts", params)
+        total = only_value(self._tx.one("count_contacts", params)) or 0
         contacts = self._contacts(self._list_contacts(params | {"limit": limit, "offset": query.offset}), query.phones)
-        return ContactPage(contacts=contacts, total=count[0] if count else 0, offset=query.offset, limit=limit)
+        return ContactPage(contacts=contacts, total=total, offset=query.offset, limit=limit)
 
     def _contacts_by_name(self, query: ContactQuery, search: str, params: dict[str, Any], limit: int) -> ContactPage:
         """Reads every contact of the phones: names are compared as people write them."""
@@ -425,7 +426,8 @@ class Lists:
         known = {"org": self._org, "contact": contact_row.contact, "phones": phones}
         if not self._are_all(phones) and self._tx.one("is_known_to", known) is None:
             return None
-        return self._contacts([contact_row], phones)[0]
+        (contact,) = self._contacts([contact_row], phones)
+        return contact
 
     def _are_all(self, phones: Sequence[int]) -> bool:
         """Whether these are all phones of the organisation, to whom nobody is a stranger."""
@@ -458,10 +460,9 @@ class Lists:
             "since": query.since,
             "until": query.until,
         }
-        count = self._tx.one("count_reactions", params)
+        total = only_value(self._tx.one("count_reactions", params)) or 0
         found = self._tx.all("list_reactions", params | {"limit": query.limit, "offset": query.offset})
         rows = list(starmap(ReactionEntry, found))
-        total = count[0] if count else 0
         return ReactionPage(reactions=self._reactions(rows), total=total, offset=query.offset, limit=query.limit)
 
     def _reactions(self, rows: Sequence[ReactionEntry]) -> list[ReactionRow]:
@@ -473,7 +474,7 @@ class Lists:
             ReactionRow(
                 reaction=self._assembler.reaction(
                     Annotation("reaction", row.actor, row.target, row.ref, row.at, row.value),
-                    self._names.phones[row.phone][1],
+                    self._names.phones[row.phone].contact,
                 ),
                 message=message,
             )
@@ -521,8 +522,8 @@ def _is_called(row: ContactRow, wanted: str) -> bool:
 
 def _names_known(registers: Registers) -> Iterator[NameKnown]:
     for field, kind in _NAME_KINDS.items():
-        if (register := registers.get(field)) is not None and register[2]:
-            at, rank, name = register
+        at, rank, name = registers.get(field) or (-1, 0, None)
+        if name:
             yield NameKnown(kind=kind, name=name, source=_SOURCE_OF.get(rank), at=None if at < 0 else at)
 
 

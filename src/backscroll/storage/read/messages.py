@@ -23,8 +23,9 @@ from backscroll.core.model import (
 )
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.names import Names
-from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
+from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable, registers_of
 from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.registers import value_of
 from backscroll.storage.records.resolve import ACK_ORDER, Annotation, Observation, edits_of, merged, original_text
 from backscroll.storage.records.rows import (
     ANNOTATED,
@@ -41,6 +42,12 @@ _CHUNK = 500
 """Values that one statement is asked about."""
 Place = tuple[int, int]
 """Phone and chat."""
+_MessagePlace = tuple[int, int, str]
+"""Phone, chat and id."""
+_Annotated = tuple[_MessagePlace, Sequence[Any]]
+"""A message as it is listed, and an annotation: kind, actor, target, ref, at and value."""
+_Standing = tuple[_MessagePlace, int, Sequence[Any]]
+"""The same with the chat in between that the annotation stands under."""
 
 
 class Assembler:
@@ -84,7 +91,7 @@ class Assembler:
         """By phone, chat and id of the messages; in one go for each chat, or for all when there are several."""
         alone = len({(row.phone, row.chat) for row in rows}) == 1
         observed = self._annotations_in_chat(rows) if alone else self._annotations_of(rows)
-        self._names.load(contact_row for _, annotation in observed for contact_row in annotation[1:3])
+        self._names.load(contact for _, (_, actor, target, *_) in observed for contact in (actor, target))
         found: dict[tuple[int, int, str], list[Annotation]] = defaultdict(list)
         for place, (kind, actor, target, ref, at, value) in observed:
             if problem := annotation_problem(kind, ref, at, value):
@@ -93,35 +100,38 @@ class Assembler:
             found[place].append(Annotation(kind, self._resolve(actor), self._resolve(target), ref, at, value))
         return found
 
-    def _annotations_in_chat(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+    def _annotations_in_chat(self, rows: Sequence[MessageRow]) -> list[_Annotated]:
         phone, chat = rows[0].phone, rows[0].chat
         observed = self._read_annotations(phone, self._names.numbers_of(chat), [row.id for row in rows])
-        return [((phone, chat, row[1]), row[2:]) for row in observed]
+        return [((phone, chat, id), annotation) for _, id, *annotation in observed]
 
-    def _annotations_of(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+    def _annotations_of(self, rows: Sequence[MessageRow]) -> list[_Annotated]:
         """In the order of their key, as the index of one chat gives them."""
         nos = _one_for_each(rows)
         own = [
-            (observed[:3], observed)
+            ((phone, chat, id), chat, annotation)
             for start in range(0, len(nos), _CHUNK)
-            for observed in self._tx.all(
+            for phone, chat, id, *annotation in self._tx.all(
                 "annotations_of_messages", {"org": self._org, "nos": nos[start : start + _CHUNK]}
             )
         ]
-        found = sorted([*own, *self._annotations_of_merged(rows)], key=lambda one: (one[0], one[1][:7]))
-        return [(place, observed[3:]) for place, observed in found]
+        found = sorted([*own, *self._annotations_of_merged(rows)], key=_key_of)
+        return [(place, annotation) for place, _, annotation in found]
 
-    def _annotations_of_merged(self, rows: Sequence[MessageRow]) -> list[tuple[tuple[int, int, str], Row]]:
+    def _annotations_of_merged(self, rows: Sequence[MessageRow]) -> list[_Standing]:
         """Those that stand under contacts which are being merged into the rows' chats."""
-        into = {loser: chat for chat in {row.chat for row in rows} for loser in self._names.numbers_of(chat)[1:]}
+        into: dict[int, int] = {}
+        for chat in {row.chat for row in rows}:
+            _, *losers = self._names.numbers_of(chat)
+            into |= dict.fromkeys(losers, chat)
         meant: dict[int, set[str]] = defaultdict(set)
         for row in rows if into else ():
             if row.chat in into.values():
                 meant[row.phone].add(row.id)
         return [
-            ((phone, into[observed[0]], observed[1]), (phone, *observed))
+            ((phone, into[chat], id), chat, annotation)
             for phone, wanted in sorted(meant.items())
-            for observed in self._read_annotations(phone, sorted(into), sorted(wanted))
+            for chat, id, *annotation in self._read_annotations(phone, sorted(into), sorted(wanted))
         ]
 
     def _read_annotations(self, phone: int, chats: Sequence[int], wanted: Sequence[str]) -> Iterator[Row]:
@@ -135,7 +145,7 @@ class Assembler:
     def _message(
         self, row: MessageRow, details: Details, jids: dict[int, str | None], names: dict[int, str | None]
     ) -> ArchivedMessage:
-        phone, sender, flags = self._phones[row.phone][0], row.sender, row.flags
+        phone, sender, flags = self._phones[row.phone].phone, row.sender, row.flags
         message = Message(
             key=MessageKey(phone.jid, jids[row.chat] or "", row.id, jids[sender]),
             sent_at=row.sent_at,
@@ -187,7 +197,7 @@ class Assembler:
         self, shown: ArchivedMessage, found: list[Annotation], row: MessageRow, full: bool
     ) -> ArchivedMessage:
         sender, chat = self._resolve(row.sender), self._names.contact_row(row.chat)
-        own = self._phones[row.phone][1]
+        own = self._phones[row.phone].contact
         annotations = [a for a in found if a.target in (0, sender)]
         receipts = self._receipts([a for a in annotations if a.kind == "receipt"])
         changes: dict[str, Any] = {
@@ -205,8 +215,11 @@ class Assembler:
 
     def _deleted_by(self, annotations: list[Annotation]) -> str | None:
         """The first who did: later revokes found nothing to delete."""
-        revokes = sorted((a.at or 0, a.actor) for a in annotations if a.kind == "revoke" and a.actor)
-        return self._names.contact_row(revokes[0][1]).jid if revokes else None
+        revokes = [(a.at or 0, a.actor) for a in annotations if a.kind == "revoke" and a.actor]
+        if not revokes:
+            return None
+        _, first = min(revokes)
+        return self._names.contact_row(first).jid
 
     def _reactions(self, annotations: list[Annotation], own: int) -> tuple[Reaction, ...]:
         latest = _latest_by_actor(annotations)
@@ -266,8 +279,8 @@ class Assembler:
         for start in range(0, len(chats), _CHUNK):
             params = {"org": self._org, "phones": phones, "chats": chats[start : start + _CHUNK]}
             for phone, chat, observed in self._tx.all("facts_of_chats", params):
-                members = msgspec.json.decode(observed).get("members") if observed else None
-                self._sizes[(phone, chat)] = len(members[2]) if members else 0
+                members = value_of(registers_of(observed, "chat", self._org, chat), "members")
+                self._sizes[(phone, chat)] = len(members or ())
 
     def _original(self, row: MessageRow, edits: list[Edit]) -> str | None:
         params = {"org": self._org, "phone": row.phone, "chats": self._names.numbers_of(row.chat), "ids": (row.id,)}
@@ -278,6 +291,11 @@ class Assembler:
         ]
         observed.sort(key=lambda t: t.priority, reverse=True)
         return original_text(merged([t.message for t in observed]), edits) if observed else row.text
+
+
+def _key_of(annotated: _Standing) -> tuple[Any, ...]:
+    place, chat, (kind, actor, target, ref, _, _) = annotated
+    return place, chat, kind, actor, target, ref
 
 
 def _place(row: MessageRow) -> tuple[int, int, str]:

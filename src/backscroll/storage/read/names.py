@@ -8,12 +8,12 @@ from itertools import starmap
 from msgspec import Struct, structs
 
 from backscroll.core import ids
-from backscroll.core.model import Phone
 from backscroll.database.protocol import Row, Txn
-from backscroll.storage.accounts.accounts import phones_of
+from backscroll.storage.accounts.accounts import OwnPhone, phones_of
 from backscroll.storage.records.contact_facts import EVERYBODY, SEVERAL, is_seen_by
 from backscroll.storage.records.damage import registers_of
 from backscroll.storage.records.identity import ContactResolver, ContactRow
+from backscroll.storage.records.org_state import read_org_state
 from backscroll.storage.records.registers import Registers, encode_registers, join
 
 Viewer = frozenset[int] | None
@@ -30,13 +30,13 @@ class Names:
     """
 
     def __init__(self, tx: Txn, org: int, cache: ContactCache, viewer: Viewer = None) -> None:
-        row = tx.one("read_org_state", {"org": org})
+        state = read_org_state(tx, org)
         self._tx = tx
         self._org = org
-        self.seq: int = row[0] if row else 0
-        self.named: int = row[2] if row else 0
+        self.seq: int = state.seq if state else 0
+        self.named: int = state.named if state else 0
         """The seq of the last change of a contact or phone."""
-        self.indexed_from: int | None = row[3] if row else 0
+        self.indexed_from: int | None = state.indexed_from if state else 0
         """The search index has the messages from this number on; None before anybody began it."""
         self._known = cache.of(org, self.named)
         self._contacts = self._known.contacts
@@ -49,8 +49,8 @@ class Names:
             self._contacts = self._known.seen.setdefault(viewer, {})
 
     @property
-    def phones(self) -> dict[int, tuple[Phone, int]]:
-        """Own phones by number, each with the number of its contact."""
+    def phones(self) -> dict[int, OwnPhone]:
+        """Own phones by number."""
         if self._known.phones is None:
             self._known.phones = phones_of(self._tx, self._org)
         return self._known.phones
@@ -121,7 +121,7 @@ class Names:
         missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self._strangers)
         for start in range(0, len(missing), _CHUNK):
             params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
-            self._known.aliases.update((row[0], row[1]) for row in self._tx.all("find_aliases", params))
+            self._known.aliases.update((jid, contact) for jid, contact, *_ in self._tx.all("find_aliases", params))
         self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
 
     def numbers_of(self, contact: int) -> tuple[int, ...]:
@@ -152,7 +152,7 @@ class Known(Struct):
     seen: dict[frozenset[int], dict[int, ContactRow]] = {}
     """Contacts as readers of some phones see them."""
     aliases: dict[str, int] = {}
-    phones: dict[int, tuple[Phone, int]] | None = None
+    phones: dict[int, OwnPhone] | None = None
     pending: list[Row] | None = None
 
     @property

@@ -19,6 +19,7 @@ from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Names
 from backscroll.storage.records.counters import Counter, Scope, Window
 from backscroll.storage.records.damage import sound
+from backscroll.storage.records.org_state import read_org_state
 from backscroll.storage.records.rows import FROM_ME, MEDIA, NOTICE, NOTIFICATION, MessageRow, row_of
 from backscroll.storage.search.asking import Scope as SearchScope
 from backscroll.storage.search.asking import Search
@@ -99,8 +100,8 @@ def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, parts
 
 def _with_chat(listing: Listing, rows: Sequence[Sequence[Row]]) -> Listing:
     """The listing with the row of the first number of the chat that has one."""
-    first = next((found[0] for found in rows if found), None)
-    return Listing(listing.rows, listing.total, None if first is None else ChatRow(*first))
+    chats = [ChatRow(*row) for found in rows for row in found]
+    return Listing(listing.rows, listing.total, chats[0] if chats else None)
 
 
 def _ask_for_rows(scope: Scope, query: MessageQuery, window: Window) -> Ask:
@@ -123,13 +124,13 @@ def _search(tx: Txn, query: MessageQuery, scope: Scope, parts: PartCache) -> Lis
     }
     found = sorted(
         (
-            (*row[1:6], row[0])
-            for row in _candidates(tx, scope, wanted, params, parts)
-            if type(row[6]) is str and wanted in fold(row[6])
+            (*place, no)
+            for no, *place, text in _candidates(tx, scope, wanted, params, parts)
+            if type(text) is str and wanted in fold(text)
         ),
         reverse=True,
     )
-    page = [row[-1] for row in found[query.offset : query.offset + query.limit]]
+    page = [no for *_, no in found[query.offset : query.offset + query.limit]]
     found_rows = map(row_of, tx.all("rows_by_no", {"org": query.org, "nos": page}))
     rows = {row.no: row for row in sound(query.org, list(found_rows))}
     return Listing([rows[no] for no in page if no in rows], len(found))
@@ -147,9 +148,9 @@ def _candidates(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any], part
 
 def _looked_up(tx: Txn, scope: Scope, wanted: str, params: dict[str, Any], parts: PartCache) -> list[int] | None:
     """Numbers of messages that may hold the words; None where the chat must be read: nothing can be looked up."""
-    state = tx.one("read_org_state", {"org": scope.org})
+    state = read_org_state(tx, scope.org)
     groups = groups_of(wanted)
-    if state is None or state[3] != 0 or not groups:
+    if state is None or state.indexed_from != 0 or not groups:
         return None
     filters = Filters(since=params["low"], until=params["high"] + 1)
     where = SearchScope(frozenset(scope.phones), frozenset(scope.chats), scope.mask, scope.want)

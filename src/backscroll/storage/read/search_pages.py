@@ -150,7 +150,7 @@ def _facets(names: Names, facets: Facets) -> SearchFacets:
         chats[standing] = chats.get(standing, 0) + count
     parties = [(names.contact_row(chat), count) for chat, count in chats.items()]
     parties.sort(key=lambda pair: (-pair[1], pair[0].jid))
-    phones = ((names.phones[phone][0], count) for phone, count in sorted(facets.phones.items()))
+    phones = ((names.phones[phone].phone, count) for phone, count in sorted(facets.phones.items()))
     return SearchFacets(
         chats=tuple(FacetCount(value=p.jid, name=p.display_name, count=n) for p, n in parties[:MAX_FACETS]),
         phones=tuple(FacetCount(value=phone.phone_id, name=phone.name, count=n) for phone, n in phones),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from backscroll.core.answers import Spine
 from backscroll.storage.read.names import Reading
 from backscroll.storage.records.counters import DAY, MONTH, Counter, Scope, start_of
+from backscroll.storage.records.rows import only_number
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
@@ -22,7 +23,8 @@ def spine_of(reading: Reading, phone: int, chat: str, month: int | None = None, 
     chats = reading.names.numbers_of(found.contact)
     scope = Scope(org=reading.org, phones=(phone,), chats=chats, mask=0, want=0)
     counter = Counter(reading.tx, scope)
-    first_at, last_at = reading.tx.all("ends_of_chats", {"org": reading.org, "phone": phone, "chats": chats})[0]
+    ends = reading.tx.all("ends_of_chats", {"org": reading.org, "phone": phone, "chats": chats})
+    ((first_at, last_at),) = ends
     calendar = _Calendar(reading, scope, zone)
     return Spine(
         buckets=calendar.months(counter) if month is None else calendar.days(counter, month),
@@ -72,7 +74,7 @@ class _Calendar:
 
     def _count(self, spans: list[tuple[int, int]]) -> list[int]:
         asks = [("count_in_chats", self._scope.params | {"low": min(span), "high": max(span) - 1}) for span in spans]
-        return [int(rows[0][0]) for rows in self._reading.tx.several(asks)]
+        return [only_number(rows) for rows in self._reading.tx.several(asks)]
 
 
 def _boundaries(counts: Buckets) -> list[int]:

@@ -93,10 +93,10 @@ class Threads:
 
     def _from(self, at: int) -> _Stretch:
         """Around the first message at or after a moment; after the last one, the newest stretch."""
-        first = self._tx.all(*self._ask("thread_newer", Position(at), 1))
-        if not first:
+        first = self._tx.one(*self._ask("thread_newer", Position(at), 1))
+        if first is None:
             return self._older(NEWEST)
-        target = row_of(first[0])
+        target = row_of(first)
         return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
 
     def _both_sides(self, place: Position, middle: list[MessageRow]) -> _Stretch:

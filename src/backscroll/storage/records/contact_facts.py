@@ -73,7 +73,7 @@ class Told(Struct):
 
 
 def _values(registers: Registers) -> dict[str, object]:
-    return {field: told[2] for field, told in registers.items()}
+    return {field: value for field, (_, _, value) in registers.items()}
 
 
 class ToldOfContacts:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.database.protocol import Ask, Row, Txn
-from backscroll.storage.records.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE, NOTIFICATION
+from backscroll.storage.records.rows import CALL, CLASS, FROM_ME, MEDIA, NOTICE, NOTIFICATION, only_number
 
 MONTH, DAY, HOUR = 0, 1, 2
 HOUR_US = 3_600_000_000
@@ -181,7 +181,7 @@ class Counter:
         rows = self._tx.several([*asks, *besides])
         answers = iter(rows)
         for at, parts in wanted.items():
-            self._known[at] = sum((next(answers)[0][0] or 0) for _ in parts) + self._summed(at)
+            self._known[at] = sum(only_number(next(answers)) for _ in parts) + self._summed(at)
         return rows[len(asks) :]
 
     def _parts(self, at: int | None) -> list[Ask]:

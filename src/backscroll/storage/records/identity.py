@@ -76,7 +76,7 @@ class ContactResolver:
         self._unknown: set[str] = set()
         self._unclaimed: set[str] = set()
         self._loaded: dict[int, ContactRow] = {}
-        self.pending: dict[int, int] = {row[0]: row[1] for row in tx.all("pending_merges", {"org": state.org})}
+        self.pending: dict[int, int] = dict(tx.all("pending_merges", {"org": state.org}))
         self._merged: dict[int, int] = dict(self.pending)
         self._told = ToldOfContacts(tx, state.org)
         self._observed: set[int] = set()
@@ -220,7 +220,7 @@ class ContactResolver:
     def aliases_of(self, contact: int) -> list[str]:
         """All JIDs that lead to a contact."""
         params = {"org": self._state.org, "contacts": (contact,)}
-        return [row[1] for row in self._tx.all("dump_aliases", params)]
+        return [jid for _, jid in self._tx.all("dump_aliases", params)]
 
     def part_with(self, contact: int, part: list[str], rest: list[str]) -> int:
         """Make some of a contact's JIDs a contact of its own, with what was told under them; returns its number."""
@@ -233,7 +233,8 @@ class ContactResolver:
             self._tx.run("set_alias", params | {"jid": alias})
             self._numbers[alias] = number
         self._state.change("contact", number)
-        self.set_told(number, self.provenance.derived_of_contact(part)[0])
+        by_phone, _ = self.provenance.derived_of_contact(part)
+        self.set_told(number, by_phone)
         self._leave(contact, rest)
         return number
 
@@ -248,7 +249,7 @@ class ContactResolver:
         contact_row = self.contact_row(contact)
         contact_row.lid = min((j for j in rest if ids.kind_of(j) == "lid"), default=None)
         if contact_row.imported:
-            self._told_of(contact_row).by_phone = self.provenance.derived_of_contact(rest)[0]
+            self._told_of(contact_row).by_phone, _ = self.provenance.derived_of_contact(rest)
         self._settle(contact_row, anyway=True)
 
     def set_told(self, contact: int, by_phone: ByPhone) -> None:
@@ -354,7 +355,7 @@ class ContactResolver:
 
     def _find(self, jids: Iterable[str]) -> dict[str, int]:
         rows = self._tx.all("find_aliases", {"org": self._state.org, "jids": sorted(jids)})
-        return {row[0]: self.resolve(row[1] if row[2] is None else row[2]) for row in rows}
+        return {jid: self.resolve(contact if into is None else into) for jid, contact, into, _, _ in rows}
 
     def _also_known_as(self, contact_row: ContactRow, jid: str) -> None:
         self._tx.run("add_alias", {"org": self._state.org, "jid": jid, "contact": contact_row.contact})
@@ -400,13 +401,17 @@ def _check_jid(jid: str) -> None:
 
 def _worth(jid: str) -> tuple[int, str]:
     """The least of a contact's JIDs is the one it goes by: numbers and real groups, LIDs, what an export made up."""
-    kind = ids.kind_of(jid)
-    if kind == "user" or _REAL_GROUP.fullmatch(jid):
+    if _is_main(jid):
         return (0, jid)
-    return (1 if kind == "lid" else 2, jid)
+    return (1 if ids.kind_of(jid) == "lid" else 2, jid)
+
+
+def _is_main(jid: str) -> bool:
+    """A number or a real group: a contact has one of these at most."""
+    return ids.kind_of(jid) == "user" or _REAL_GROUP.fullmatch(jid) is not None
 
 
 def _may_be_one(one: str, other: str) -> bool:
     kinds = (ids.kind_of(one), ids.kind_of(other))
     alike = kinds == ("group", "group") or all(kind in _PERSONS for kind in kinds)
-    return alike and (_worth(one)[0], _worth(other)[0]) != (0, 0)
+    return alike and not (_is_main(one) and _is_main(other))

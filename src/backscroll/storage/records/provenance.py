@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,15 +18,22 @@ from backscroll.database.protocol import Txn
 from backscroll.storage.records.contact_facts import ByPhone
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join, tell
+from backscroll.storage.records.rows import only_value
 from backscroll.storage.records.tellers import NOBODY, Tellers
 
 _CHUNK = 400
-_Range = tuple[int, int, int | None]
-"""First and last number, and who brought them; None when that import was taken back."""
 _FactsKey = tuple[int, int, str]
 """Import, place and JID."""
 Place = int
 """Of what ``import_facts`` tells: the phone of a chat; of a contact 0, or, below 0, the phone whose sources told it."""
+
+
+class _Range(NamedTuple):
+    """Numbers from ``first`` to ``last``, and who brought them; None when that import was taken back."""
+
+    first: int
+    last: int
+    teller: int | None
 
 
 def reached(start: str, pairs: Collection[tuple[str, str]]) -> set[str]:
@@ -106,24 +113,24 @@ class Provenance:
         """Who brought what has this number; None when that import was taken back."""
         if no >= self._first:
             return self.teller
-        at = bisect_right(self._ranges, no, key=lambda known: known[0]) - 1
-        if at < 0 or self._ranges[at][1] < no:
+        at = bisect_right(self._ranges, no, key=lambda known: known.first) - 1
+        if at < 0 or self._ranges[at].last < no:
             self._ranges.append(self._look_up(no))
-            self._ranges.sort(key=lambda known: known[0])
+            self._ranges.sort(key=lambda known: known.first)
             return self.first_teller(no)
-        return self._ranges[at][2]
+        return self._ranges[at].teller
 
     def _look_up(self, no: int) -> _Range:
         params = {"org": self._org, "no": no}
         row = self._tx.one("range_at", params)
         if row is None:
-            following = self._tx.one("next_range", params)
-            low, above = 0, following[0] if following else None
-        elif no <= row[1]:
-            return (row[0], row[1], row[2] if row[2] > 0 else None)
+            low, above = 0, only_value(self._tx.one("next_range", params))
         else:
-            low, above = row[1] + 1, row[3]
-        return (low, self._first - 1 if above is None else min(above, self._first) - 1, NOBODY)
+            first, last, teller, above = row
+            if no <= last:
+                return _Range(first, last, teller if teller > 0 else None)
+            low = last + 1
+        return _Range(low, self._first - 1 if above is None else min(above, self._first) - 1, NOBODY)
 
     def may_tell(self, no: int | None, tellers: Tellers) -> bool:
         """Whether a row without rows in ``tellings`` can say that it was told by these. ``no`` None is a new row."""
@@ -243,7 +250,7 @@ class Provenance:
 
     def pin_mappings(self, main: str, jids: Collection[str]) -> None:
         """Ties of a contact's JIDs that no import told are those of live sources, which stay."""
-        pairs = [(row[0], row[1]) for row in self._tx.all("mappings_among", {"org": self._org, "jids": jids})]
+        pairs = [(lid, jid) for lid, jid in self._tx.all("mappings_among", {"org": self._org, "jids": jids})]
         for jid in jids:
             if main not in reached(jid, pairs):
                 pairs.append((jid, main))

@@ -50,9 +50,11 @@ def _tell(registers: Registers, field: str, observed: list[Any]) -> bool:
 
 def _is_stronger(observed: list[Any], known: list[Any]) -> bool:
     """Values are compared only where time and source are the same, which is seldom."""
-    if observed[0] != known[0] or observed[1] != known[1]:
-        return (observed[0], observed[1]) > (known[0], known[1])
-    return bool(_ENCODER.encode(observed[2]) > _ENCODER.encode(known[2]))
+    at, rank, value = observed
+    known_at, known_rank, known_value = known
+    if at != known_at or rank != known_rank:
+        return (at, rank) > (known_at, known_rank)
+    return bool(_ENCODER.encode(value) > _ENCODER.encode(known_value))
 
 
 def value_of(registers: Registers, field: str) -> Any:

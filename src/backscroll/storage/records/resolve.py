@@ -42,9 +42,9 @@ _NO_DETAILS: Details = Message.__struct_defaults__[-1]
 _NESTED = (Media, Quote, Location, Poll)
 _ENCODER = msgspec.json.Encoder()
 _MEDIA = msgspec.json.Decoder(Media)
-_TOLD = msgspec.json.Decoder(list[int | list[Any]])
 Told = tuple[int, int | None, str | None]
 """The number of an import, and the time and value that it told of an annotation."""
+_TOLD = msgspec.json.Decoder(list[int | Told])
 
 
 class Observation(Struct, frozen=True):
@@ -125,7 +125,7 @@ def _told_of(annotation: Annotation) -> tuple[Told, ...]:
 
 def annotation_told_by(annotation: Annotation, counts: Callable[[int], bool]) -> Annotation | None:
     """What some of its tellers say; None when none of them told it."""
-    rest = tuple(told for told in _told_of(annotation) if counts(told[0]))
+    rest = tuple((teller, at, value) for teller, at, value in _told_of(annotation) if counts(teller))
     if not rest:
         return None
     if len(rest) == len(_told_of(annotation)):
@@ -134,7 +134,7 @@ def annotation_told_by(annotation: Annotation, counts: Callable[[int], bool]) ->
     latest = said[0]
     for other in said[1:]:
         latest = _latest(latest, other)
-    return latest if [t[0] for t in rest] == [NOBODY] else structs.replace(latest, told=rest)
+    return latest if [teller for teller, _, _ in rest] == [NOBODY] else structs.replace(latest, told=rest)
 
 
 def encode_told(annotation: Annotation) -> str | None:
@@ -150,7 +150,7 @@ def decode_told(text: str | None, at: int | None, value: str | None) -> tuple[To
     """``encode_told`` the other way round."""
     if text is None:
         return ()
-    return tuple((t, at, value) if isinstance(t, int) else (t[0], t[1], t[2]) for t in _TOLD.decode(text))
+    return tuple((told, at, value) if isinstance(told, int) else told for told in _TOLD.decode(text))
 
 
 class Resolved(Struct, frozen=True, kw_only=True):

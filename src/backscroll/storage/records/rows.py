@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 
@@ -41,6 +42,12 @@ def only_value(row: Row | None) -> Any:
         return None
     (value,) = row
     return value
+
+
+def only_number(rows: Sequence[Row]) -> int:
+    """The number of a read that gives one row of one column; 0 where it is NULL, as a sum of nothing is."""
+    ((number,),) = rows
+    return int(number or 0)
 
 
 class PhoneRow(NamedTuple):

@@ -59,8 +59,8 @@ class Built(Struct):
 def read_source(tx: Txn, org: int, head: SegmentHead) -> Source:
     """All of a segment."""
     if head.level == FRESH:
-        row = tx.all("search_fresh_segments", {"org": org, "segments": (head.segment,)})[0]
-        return Source(head, Docs.decode(row[1]), Places.decode(row[2]), {0: row[3]})
+        ((_, docs, places, body),) = tx.all("search_fresh_segments", {"org": org, "segments": (head.segment,)})
+        return Source(head, Docs.decode(docs), Places.decode(places), {0: body})
     params = {"org": org, "segment": head.segment}
     parts: dict[int, bytes] = {part: body for _, part, body in tx.all(f"search_{LEVEL_NAMES[head.level]}_all", params)}
     return Source(head, docs_of(parts), Places.decode(parts[PLACES]), parts)

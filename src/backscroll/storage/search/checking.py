@@ -9,6 +9,7 @@ import msgspec
 
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.damage import readable
+from backscroll.storage.records.org_state import read_org_state
 from backscroll.storage.records.rows import row_of
 from backscroll.storage.search import terms
 from backscroll.storage.search.building import Built, merge, read_source, rebuild
@@ -22,8 +23,8 @@ _ODD = (LookupError, ValueError, TypeError, msgspec.MsgspecError)
 
 def faults(tx: Txn, org: int) -> Iterator[str]:
     """What does not hold, in words; nothing in a sound index, also while it is still being made."""
-    row = tx.one("read_org_state", {"org": org})
-    if row is None or row[3] is None:
+    state = read_org_state(tx, org)
+    if state is None or state.indexed_from is None:
         return
     alive = array("q")
     for head in heads_of(tx, org):
@@ -31,7 +32,7 @@ def faults(tx: Txn, org: int) -> Iterator[str]:
             yield from _segment_faults(tx, org, head, alive)
         except _ODD as error:
             yield f"segment {head.segment} cannot be read ({type(error).__name__})"
-    yield from _coverage_faults(tx, org, int(row[3]), array("q", sorted(alive)))
+    yield from _coverage_faults(tx, org, state.indexed_from, array("q", sorted(alive)))
 
 
 def _segment_faults(tx: Txn, org: int, head: SegmentHead, alive: array[int]) -> Iterator[str]:
@@ -50,8 +51,8 @@ def _segment_faults(tx: Txn, org: int, head: SegmentHead, alive: array[int]) -> 
 def _differences(segment: int, kept: Built, anew: Built) -> Iterator[str]:
     if (kept.docs.times, kept.docs.nos) != (anew.docs.times, anew.docs.nos):
         ours, theirs = (set(zip(docs.nos, docs.times, strict=True)) for docs in (kept.docs, anew.docs))
-        odd = min(ours ^ theirs, default=("order",))
-        yield f"segment {segment} has other messages or times than the archive: {odd[0]}"
+        odd, *_ = min(ours ^ theirs, default=("order",))
+        yield f"segment {segment} has other messages or times than the archive: {odd}"
         return
     stored, made = dict(kept.parts), dict(anew.parts)
     wrong = sorted(part for part in stored.keys() | made.keys() if stored.get(part) != made.get(part))
@@ -79,5 +80,5 @@ def _coverage_faults(tx: Txn, org: int, indexed_from: int, alive: array[int]) ->
 def _numbers(tx: Txn, org: int, first: int) -> Iterator[int]:
     after = first - 1
     while rows := tx.all("numbers_after", {"org": org, "after": after, "limit": _PAGE}):
-        yield from (row[0] for row in rows)
-        after = rows[-1][0]
+        for (after,) in rows:
+            yield after

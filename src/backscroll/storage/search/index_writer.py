@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.org_state import OrgState
+from backscroll.storage.records.rows import only_value
 from backscroll.storage.search import terms
 from backscroll.storage.search.documents import Entry
 from backscroll.storage.search.segments import (
@@ -115,7 +116,7 @@ def bury_messages(tx: Txn, org: int, removed: dict[int, int]) -> None:
     finder = _Finder(tx, org)
     left = {(sent_at, no) for no, sent_at in removed.items()}
     for head in reversed(heads_of(tx, org)):
-        wanted = [key for key in left if head.low <= key[0] <= head.high]
+        wanted = [(sent_at, no) for sent_at, no in left if head.low <= sent_at <= head.high]
         found = finder.find(head, wanted) if wanted else {}
         if found:
             bury(tx, org, head, found.values())
@@ -134,12 +135,12 @@ class _Finder:
     def find(self, head: SegmentHead, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
         """Those of ``wanted`` (time, number) that live in this segment."""
         if head.level == FRESH:
-            row = self._tx.one("search_fresh_documents", {"org": self._org, "segment": head.segment})
+            body = only_value(self._tx.one("search_fresh_documents", {"org": self._org, "segment": head.segment}))
             places: dict[tuple[int, int], tuple[int, ...]] = dict.fromkeys(wanted, (0,))
-            docs = {0: Docs.decode(row[0])} if row is not None else {}
+            docs = {0: Docs.decode(body)} if body is not None else {}
         else:
             starts = unpack(head.starts, "q")
-            places = {key: _chunks(starts, key[0]) for key in wanted}
+            places = {(sent_at, no): _chunks(starts, sent_at) for sent_at, no in wanted}
             docs = self._chunks(head, {chunk for chunks in places.values() for chunk in chunks})
         found: dict[tuple[int, int], int] = {}
         for key, chunks in places.items():

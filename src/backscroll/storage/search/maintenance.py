@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.damage import readable
-from backscroll.storage.records.org_state import lock_org_state, save_org_state
-from backscroll.storage.records.rows import row_of
+from backscroll.storage.records.org_state import lock_org_state, read_org_state, save_org_state
+from backscroll.storage.records.rows import only_value, row_of
 from backscroll.storage.search import terms
 from backscroll.storage.search.building import (
     LEVEL_NAMES,
@@ -88,12 +88,12 @@ class Progress(Struct, frozen=True):
 
 def progress(tx: Txn, org: int) -> Progress:
     """Counts messages that wait, so it is for operators and rounds, not for every search."""
-    row = tx.one("read_org_state", {"org": org})
-    indexed_from = 0 if row is None else row[3]
+    state = read_org_state(tx, org)
+    indexed_from = 0 if state is None else state.indexed_from
     waiting = 0
     if indexed_from is None or indexed_from > 0:
-        found = tx.one("count_below", {"org": org, "before": 2**62 if indexed_from is None else indexed_from})
-        waiting = int(found[0]) if found else 0
+        before = 2**62 if indexed_from is None else indexed_from
+        waiting = only_value(tx.one("count_below", {"org": org, "before": before})) or 0
     version = terms.version()
     return Progress(waiting, sum(head.version < version for head in heads_of(tx, org)))
 

@@ -200,7 +200,7 @@ class IndexReader:
         known = self._cache.get(key)
         if known is None:
             params = {"org": self._org, "segments": (head.segment,), "parts": (part,)}
-            body = self._tx.all(PART_STATEMENTS[head.level], params)[0][2]
+            ((_, _, body),) = self._tx.all(PART_STATEMENTS[head.level], params)
             known = decode(body)
             self._cache.put(key, known, len(body) if decode is bytes else 2 * len(body))
         return known
