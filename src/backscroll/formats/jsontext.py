@@ -31,7 +31,7 @@ def jsonb(value: Any, depth: int = 0) -> Any:
 
 
 def _key_order(pair: tuple[str, Any]) -> tuple[bool, int, bytes]:
-    key = pair[0]
+    key, _ = pair
     raw = key.encode()
     index = raw.isdigit() and (raw == b"0" or raw[:1] != b"0") and len(raw) <= 10 and int(raw) < 2**32 - 1
     return not index, len(raw), raw

@@ -73,7 +73,8 @@ class PageCache:
         if entry is None:
             return None
         self._entries.move_to_end(key)
-        return entry[0]
+        kept, _ = entry
+        return kept
 
     def put(self, key: Hashable, kept: Kept) -> None:
         """Keep a page in place of an older one. One larger than a quarter of the cache is not kept."""

@@ -78,9 +78,9 @@ class Ingestor:
 
     def open(self, id: str) -> Opened:
         """The source with this id; ``NotFound``. A source that was removed is gone within a second."""
-        known = self._opened.get(id)
-        if known is not None and self._now() < known[0]:
-            return known[1]
+        until, opened = self._opened.get(id, (0.0, None))
+        if opened is not None and self._now() < until:
+            return opened
         self._opened.pop(id, None)
         opened = Opened(*self._store.sources.open(id))
         self._opened[id] = (self._now() + MEMORY_SECONDS, opened)
@@ -149,11 +149,11 @@ class Ingestor:
         return Setup(phone=own, base_url=source.upstream)
 
     def _phones_of(self, org: int) -> dict[str, Phone]:
-        known = self._phones.get(org)
-        if known is None or self._now() >= known[0]:
+        until, phones = self._phones.get(org, (0.0, None))
+        if phones is None or self._now() >= until:
             phones = {phone.jid: phone for phone in self._store.list_phones(org)}
-            known = self._phones[org] = (self._now() + MEMORY_SECONDS, phones)
-        return known[1]
+            self._phones[org] = (self._now() + MEMORY_SECONDS, phones)
+        return phones
 
     def _write(self, source: LiveSource, batch: Batch) -> None:
         if not (batch.events or batch.raw or batch.answer or batch.heard):

@@ -102,7 +102,8 @@ class Rounds:
 
     def _may_begin(self, org: Org, id: str) -> bool:
         is_free = org.no not in self._working and len(self._working) < AT_ONCE
-        return is_free and time.monotonic() >= self._waits.get(id, (0.0, 0.0))[0]
+        until, _ = self._waits.get(id, (0.0, 0.0))
+        return is_free and time.monotonic() >= until
 
     def _begin(self, org: Org, id: str) -> None:
         thread = threading.Thread(target=self._work, args=(org, id), name="backscroll-import", daemon=True)
@@ -113,7 +114,8 @@ class Rounds:
         try:
             self._go_on(org, id)
         except StorageError as error:
-            wait = min(MAX_WAIT, 2 * self._waits.get(id, (0.0, FIRST_WAIT / 2))[1])
+            _, waited = self._waits.get(id, (0.0, FIRST_WAIT / 2))
+            wait = min(MAX_WAIT, 2 * waited)
             self._waits[id] = (time.monotonic() + wait, wait)
             log.warning("import %s waits %.0f s: %s", id, wait, type(error).__name__)
         except NotFound:

@@ -93,7 +93,10 @@ class Bodies:
             self._local.call_began(id, at, video)
             return {"began": at, "video": video}
         known = self._local.beginning_of(id)
-        return {} if known is None else {"began": known[0], "video": known[1]}
+        if known is None:
+            return {}
+        began, video = known
+        return {"began": began, "video": video}
 
     # One message
 

@@ -135,13 +135,19 @@ class Local:
         """When a call began, in seconds, and whether it was a video call; None for one that is not known."""
         with self._lock:
             row = self._db.execute("SELECT began, video FROM calls WHERE id = ?", (id,)).fetchone()
-        return None if row is None else (int(row[0]), bool(row[1]))
+        if row is None:
+            return None
+        began, video = row
+        return int(began), bool(video)
 
     def told(self, name: str) -> bytes | None:
         """The digest of what was told last under a name; None when nothing was."""
         with self._lock:
             row = self._db.execute("SELECT digest FROM told WHERE name = ?", (name,)).fetchone()
-        return None if row is None else bytes(row[0])
+        if row is None:
+            return None
+        (digest,) = row
+        return bytes(digest)
 
     def note_told(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Remember the digests of what is being told."""
@@ -193,4 +199,5 @@ class Local:
     def files(self) -> int:
         """How many are still to be fetched."""
         with self._lock:
-            return int(self._db.execute("SELECT COUNT(*) FROM files").fetchone()[0])
+            (count,) = self._db.execute("SELECT COUNT(*) FROM files").fetchone()
+        return int(count)

@@ -57,7 +57,7 @@ class State:
 
     def _tell_rows(self, code: int, kind: str, rows: Iterable[dict[str, Any]]) -> None:
         named = [(f"{kind} {row.get('JID')}", row, _digest(row)) for row in rows]
-        new = [entry for entry in named if self._local.told(entry[0]) != entry[2]]
+        new = [(name, row, digest) for name, row, digest in named if self._local.told(name) != digest]
         for start in range(0, len(new), ROWS):
             some = new[start : start + ROWS]
             self._spool.append(code, json.dumps([row for _, row, _ in some]).encode())

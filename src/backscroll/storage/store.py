@@ -380,10 +380,7 @@ class Store:
 
     def version(self, org: int) -> int:
         """The organisation's head seq: another number after every write."""
-        row = self._engine.read_one("read_org_state", {"org": org}, org)
-        if row is None:
-            return 0
-        seq, *_ = row
+        seq, *_ = self._engine.read_one("read_org_state", {"org": org}, org) or (0,)
         return int(seq)
 
     def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
@@ -398,9 +395,8 @@ class Store:
 
     def position(self, org: int, stream: str) -> str | None:
         """Where a source that is pulled goes on, in its own words; None before its first batch."""
-        place: str | None = only_value(
-            self._engine.read(lambda tx: tx.one("read_position", {"org": org, "stream": stream}), org)
-        )
+        params = {"org": org, "stream": stream}
+        place: str | None = only_value(self._engine.read(lambda tx: tx.one("read_position", params), org))
         return place
 
     # ------------------------------------------------------------------ organisations, phones, tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -16,7 +16,12 @@ from backscroll.core.webhooks import Subscription, Webhook, types_of, with_subsc
 from backscroll.formats.jsontext import encode
 from backscroll.formats.timestamps import postgres_text
 
-Row = tuple[Webhook, Subscription]
+
+class Row(NamedTuple):
+    """A row of Periskope's table of webhooks: an endpoint, and one thing that it subscribed to."""
+
+    webhook: Webhook
+    subscription: Subscription
 
 
 class _Created(Struct, frozen=True, rename="camel"):
@@ -106,14 +111,14 @@ def _name(name: str | None) -> str | None:
 def rows_of(webhooks: Sequence[Webhook]) -> Iterator[Row]:
     """All rows of endpoints in Periskope's format, oldest endpoint first."""
     for webhook in webhooks:
-        yield from ((webhook, subscription) for subscription in webhook.subscriptions)
+        yield from (Row(webhook, subscription) for subscription in webhook.subscriptions)
 
 
 def find_row(webhooks: Sequence[Webhook], id: str) -> Row:
     """The row with this id; ``NotFound``."""
-    for webhook, subscription in rows_of(webhooks):
-        if subscription.id == id:
-            return webhook, subscription
+    for row in rows_of(webhooks):
+        if row.subscription.id == id:
+            return row
     raise NotFound("webhook", id[:80])
 
 
@@ -146,11 +151,11 @@ def filtered(rows: Iterator[Row], values: Mapping[str, str]) -> list[Row]:
 
 
 _FILTERS: dict[str, Callable[[Row], str]] = {
-    "integration_name": lambda row: row[1].type,
+    "integration_name": lambda row: row.subscription.type,
     "type": lambda row: "webhook",
     "is_subscribed": lambda row: str(_is_on(row)).lower(),
-    "integration_id": lambda row: row[1].integration_id,
-    "hook_url": lambda row: row[0].url.lower(),
+    "integration_id": lambda row: row.subscription.integration_id,
+    "hook_url": lambda row: row.webhook.url.lower(),
 }
 
 

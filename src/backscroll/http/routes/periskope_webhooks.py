@@ -15,6 +15,7 @@ from backscroll.dialects.parameters import Param
 from backscroll.dialects.periskope.parameters import ID
 from backscroll.dialects.periskope.webhooks import (
     Creation,
+    Row,
     filtered,
     find_row,
     parse_creation,
@@ -66,7 +67,7 @@ async def create_webhook(request: Request) -> Reply:
 
     def make() -> bytes:
         webhook, secret = _joined(request.app.store.webhooks, seen(request), creation, access)
-        rows = [(webhook, row) for row in creation.subscriptions]
+        rows = [Row(webhook, subscription) for subscription in creation.subscriptions]
         return render_rows(rows, access, secret) if creation.is_list else render_row(rows[0], access, secret)
 
     return await answer(request, make, 201)
@@ -96,16 +97,16 @@ async def update_webhook(request: Request) -> Reply:
         webhook, row = find_row(known, request.path_params["id"])
         after = updated(row, update, _now())
         if update.url is None or update.url == webhook.url:
-            return render_row((webhooks.change(webhook.id, lambda w: replaced(w, after)), after), access)
+            return render_row(Row(webhooks.change(webhook.id, lambda w: replaced(w, after)), after), access)
         if len(webhook.subscriptions) == 1:
             moved = webhooks.change(webhook.id, lambda w: replaced(structs.replace(w, url=update.url or w.url), after))
-            return render_row((moved, after), access)
+            return render_row(Row(moved, after), access)
         webhooks.change(webhook.id, lambda w: without(w, row.id))
         # What a receiver knows to verify by stays what it was.
-        secret = webhooks.open(webhook.id)[1].secret
+        _, secrets = webhooks.open(webhook.id)
         apart = structs.replace(webhook, url=update.url, subscriptions=(), enabled=True)
-        made, _ = webhooks.add(with_subscriptions(apart, (after,)), secret)
-        return render_row((made, after), access)
+        made, _ = webhooks.add(with_subscriptions(apart, (after,)), secrets.secret)
+        return render_row(Row(made, after), access)
 
     return await answer(request, make)
 

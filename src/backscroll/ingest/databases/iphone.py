@@ -103,7 +103,10 @@ class _Sealed(Struct, frozen=True):
     def key_of(self, hashed: str) -> bytes | None:
         """The key of a file by its name in the backup."""
         row = next(self.manifest.rows("SELECT file FROM Files WHERE fileID = ? LIMIT 1", hashed), None)
-        return self.keys.of_file(row[0]) if row is not None else None
+        if row is None:
+            return None
+        (file,) = row
+        return self.keys.of_file(file)
 
 
 class Opened(Struct, frozen=True):

@@ -8,6 +8,7 @@ from backscroll.core.answers import LastStored
 from backscroll.core.imports import ImportState
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import Reading
+from backscroll.storage.records.rows import only_value
 
 SHOWN_IMPORTS = 5
 MAX_COUNTED = 1000
@@ -52,14 +53,14 @@ def health_of(reading: Reading) -> ArchiveHealth:
     tx, org = reading.tx, reading.org
     summaries = Lists.of(reading).phone_summaries(tuple(reading.names.phones))
     stored = tx.one("last_stored", {"org": org})
-    size = tx.one("database_size", {})
+    size = only_value(tx.one("database_size", {}))
     kept = tx.all("latest_quarantined", {"org": org, "limit": MAX_COUNTED})
     return ArchiveHealth(
         messages=sum(summary.messages for summary in summaries),
         chats=sum(summary.chats for summary in summaries),
         phones=len(summaries),
         last_stored=None if stored is None else LastStored(*stored),
-        database_bytes=None if size is None or size[0] is None else int(size[0]),
+        database_bytes=None if size is None else int(size),
         is_search_complete=reading.names.indexed_from is not None and reading.names.indexed_from <= 0,
         quarantine=Quarantine(
             total=sum(count for _, _, count, _ in kept), waiting=sum(count for _, waits, count, _ in kept if waits)

@@ -44,9 +44,9 @@ Place = tuple[int, int]
 """Phone and chat."""
 _MessagePlace = tuple[int, int, str]
 """Phone, chat and id."""
-_Annotated = tuple[_MessagePlace, Sequence[Any]]
+_Annotated = tuple[_MessagePlace, list[Any]]
 """A message as it is listed, and an annotation: kind, actor, target, ref, at and value."""
-_Standing = tuple[_MessagePlace, int, Sequence[Any]]
+_Standing = tuple[_MessagePlace, int, list[Any]]
 """The same with the chat in between that the annotation stands under."""
 
 
@@ -91,7 +91,7 @@ class Assembler:
         """By phone, chat and id of the messages; in one go for each chat, or for all when there are several."""
         alone = len({(row.phone, row.chat) for row in rows}) == 1
         observed = self._annotations_in_chat(rows) if alone else self._annotations_of(rows)
-        self._names.load(contact for _, (_, actor, target, *_) in observed for contact in (actor, target))
+        self._names.load(contact for _, (_, actor, target, _, _, _) in observed for contact in (actor, target))
         found: dict[tuple[int, int, str], list[Annotation]] = defaultdict(list)
         for place, (kind, actor, target, ref, at, value) in observed:
             if problem := annotation_problem(kind, ref, at, value):
@@ -115,7 +115,8 @@ class Assembler:
                 "annotations_of_messages", {"org": self._org, "nos": nos[start : start + _CHUNK]}
             )
         ]
-        found = sorted([*own, *self._annotations_of_merged(rows)], key=_key_of)
+        # Up to its ref it is the key of an annotation, so that times and values are never compared.
+        found = sorted([*own, *self._annotations_of_merged(rows)])
         return [(place, annotation) for place, _, annotation in found]
 
     def _annotations_of_merged(self, rows: Sequence[MessageRow]) -> list[_Standing]:
@@ -291,11 +292,6 @@ class Assembler:
         ]
         observed.sort(key=lambda t: t.priority, reverse=True)
         return original_text(merged([t.message for t in observed]), edits) if observed else row.text
-
-
-def _key_of(annotated: _Standing) -> tuple[Any, ...]:
-    place, chat, (kind, actor, target, ref, _, _) = annotated
-    return place, chat, kind, actor, target, ref
 
 
 def _place(row: MessageRow) -> tuple[int, int, str]:

@@ -124,13 +124,13 @@ def _search(tx: Txn, query: MessageQuery, scope: Scope, parts: PartCache) -> Lis
     }
     found = sorted(
         (
-            (*place, no)
-            for no, *place, text in _candidates(tx, scope, wanted, params, parts)
+            (sent_at, id, phone, chat, sender, no)
+            for no, sent_at, id, phone, chat, sender, text in _candidates(tx, scope, wanted, params, parts)
             if type(text) is str and wanted in fold(text)
         ),
         reverse=True,
     )
-    page = [no for *_, no in found[query.offset : query.offset + query.limit]]
+    page = [no for _, _, _, _, _, no in found[query.offset : query.offset + query.limit]]
     found_rows = map(row_of, tx.all("rows_by_no", {"org": query.org, "nos": page}))
     rows = {row.no: row for row in sound(query.org, list(found_rows))}
     return Listing([rows[no] for no in page if no in rows], len(found))

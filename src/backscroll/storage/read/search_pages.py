@@ -20,6 +20,7 @@ from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Names, Reading
 from backscroll.storage.read.surroundings import surroundings_of
 from backscroll.storage.records.damage import readable
+from backscroll.storage.records.identity import ContactRow
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
 from backscroll.storage.search.asking import BOUNDS, Bounds, Facets, Found, Position, Scope, Search
 from backscroll.storage.search.documents import document_of_row
@@ -142,14 +143,18 @@ def _place(query: SearchQuery, names: Names, row: MessageRow) -> dict[str, Any]:
     return params | {"mask": NOTIFICATION, "limit": query.context}
 
 
+def _most_first(party: tuple[ContactRow, int]) -> tuple[int, str]:
+    contact, count = party
+    return -count, contact.jid
+
+
 def _facets(names: Names, facets: Facets) -> SearchFacets:
     chats: dict[int, int] = {}
     names.load(facets.chats)
     for chat, count in facets.chats.items():
         standing = names.contact_row(chat).contact
         chats[standing] = chats.get(standing, 0) + count
-    parties = [(names.contact_row(chat), count) for chat, count in chats.items()]
-    parties.sort(key=lambda pair: (-pair[1], pair[0].jid))
+    parties = sorted(((names.contact_row(chat), count) for chat, count in chats.items()), key=_most_first)
     phones = ((names.phones[phone].phone, count) for phone, count in sorted(facets.phones.items()))
     return SearchFacets(
         chats=tuple(FacetCount(value=p.jid, name=p.display_name, count=n) for p, n in parties[:MAX_FACETS]),

@@ -445,7 +445,10 @@ class Search:
         before = after.found if after is not None else 0
         following: Position | None = None
         if more:
-            following = Position(page[-1][0], key_of(page[-1][1]), before + len(page)) if page else after
+            following = after
+            if page:
+                tier, newest = page[-1]
+                following = Position(tier, key_of(newest), before + len(page))
         elif last is not None:
             following = Position(last.tier, last.key, before + len(page))
         if not self.must_read:

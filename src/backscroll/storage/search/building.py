@@ -87,7 +87,7 @@ def merge(sources: Sequence[Source], level: int, beat: Callable[[], object] = la
     maps = [array("i", repeat(-1, source.head.docs)) for source in sources]
     for offset, (_, _, at, old) in enumerate(alive):
         maps[at][old] = offset
-    docs = Docs(array("q", (key[0] for key in alive)), array("q", (key[1] for key in alive)))
+    docs = Docs(array("q", (time for time, _, _, _ in alive)), array("q", (no for _, no, _, _ in alive)))
     places = Places.of((sources[at].places.at(old) for _, _, at, old in alive), docs.times)
     fewest = min(PARTS[source.head.level] for source in sources)
 

@@ -77,15 +77,15 @@ class NamesCache:
     def of(self, tx: Txn, org: int, named: int, viewer: frozenset[int] | None = None) -> NameIndex:
         """``named`` is the change of a contact that the transaction sees last, ``viewer`` the phones whose reader asks:
         only names that their sources told count, and those told to everybody. None: all count."""
-        known = self._known.get((org, viewer))
-        if known is None or known[0] != named:
+        known_at, index = self._known.get((org, viewer), (None, None))
+        if index is None or known_at != named:
             rows = tx.all("search_names", {"org": org}) if viewer is None else _names_seen(tx, org, viewer)
-            known = (named, NameIndex(rows))
-            self._known[(org, viewer)] = known
+            index = NameIndex(rows)
+            self._known[(org, viewer)] = (named, index)
             while len(self._known) > MAX_INDEXES:
                 with suppress(KeyError):
                     self._known.popitem(last=False)
-        return known[1]
+        return index
 
 
 def _names_seen(tx: Txn, org: int, viewer: frozenset[int]) -> Iterator[Row]:

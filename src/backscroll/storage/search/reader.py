@@ -50,7 +50,8 @@ class PartCache:
             if known is None:
                 return None
             self._known.move_to_end(key)
-            return known[0]
+            value, _ = known
+            return value
 
     def put(self, key: tuple[int, int, int], value: Any, size: int) -> None:
         with self._lock:

@@ -77,7 +77,8 @@ class ForeignFile:
 
     def one(self, sql: str, *values: Any) -> Any:
         """The first value of the first row."""
-        return next(self.rows(sql, *values))[0]
+        value, *_ = next(self.rows(sql, *values))
+        return value
 
     def rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """``Unreadable`` where the file is damaged or asks for too much, ``TooLarge`` at a row that does."""
