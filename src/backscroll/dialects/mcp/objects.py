@@ -59,7 +59,7 @@ def card_object(told: Json, max_text: int) -> Json:
         {"at": v["at"], **_cut(v["text"], min(MAX_TEXT, max_text // 8))} for v in told["versions"][-20:]
     ]
     made["receipts"] = [_without_absent(receipt) for receipt in told["receipt_list"][:50]]
-    made["told_by"] = sorted({telling["source"] for telling in told["tellings"]})
+    made["told_by"] = sorted({observed["source"] for observed in told["tellings"]})
     return made
 
 

@@ -109,9 +109,10 @@ class _Taking:
         self._quarantined = 0
 
     def run(self, pieces: Pieces, whole: int | None, progress: Progress) -> ImportOutcome:
+        """Take each piece that is left, and report rows done, of ``whole``, after it."""
         done = 0
         after = self._store.position(self._org, self._stream)
-        for piece in pieces(after, self._put_aside):
+        for piece in pieces(after, self._quarantine):
             self._apply(piece)
             done += piece.rows
             progress(done, whole)
@@ -141,7 +142,7 @@ class _Taking:
             else:
                 self._taken.name(problem)
 
-    def _put_aside(self, row: Skipped) -> None:
+    def _quarantine(self, row: Skipped) -> None:
         if row.payload and self._quarantined < MAX_QUARANTINED:
             self._quarantined += 1
             self._store.quarantine(self._org, self._kind, row.payload, str(row))

@@ -117,13 +117,14 @@ class _Taking:
         self._skipped: list[Skipped] = []
 
     def all(self) -> Imported:
+        """Apply every batch; a row that cannot be read goes to quarantine and costs no other."""
         chatstorage, whatsapp = _files(self._work.task)
         account = self._work.task.answers.get("account")
         messages = changed = 0
         phones: dict[str, None] = {}
         refused: list[str] = []
         whole = database.count(chatstorage)
-        for batch in database.read(chatstorage, whatsapp, account=account, on_skip=self._put_aside):
+        for batch in database.read(chatstorage, whatsapp, account=account, on_skip=self._quarantine):
             applied = apply_with_retry(self._store, self._org.no, batch)
             changed += applied.changed
             refused += applied.refused
@@ -134,7 +135,7 @@ class _Taking:
         problems += [f"{'Partly read' if row.kept else 'Left out'}: {row}" for row in self._skipped]
         return Imported([*phones], messages, changed, problems)
 
-    def _put_aside(self, row: Skipped) -> None:
+    def _quarantine(self, row: Skipped) -> None:
         if row.payload:
             via = via_gowa_database(self._work.task.answers.get("account"))
             self._store.quarantine(self._org.no, KIND, row.payload, str(row), via=via)

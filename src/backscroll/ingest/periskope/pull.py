@@ -265,7 +265,7 @@ class _Run:
     ) -> None:
         """Write a page; its place counts as reached only when its files are there too."""
         for row in page.unreadable:
-            retry(partial(self._put_aside, what, row))
+            retry(partial(self._quarantine, what, row))
         events = [event for event in page.events if self._wanted(event)]
         files = self._files
         self._phones_met |= {canonical(event.jid) for event in events if isinstance(event, PhoneSeen)}
@@ -286,7 +286,7 @@ class _Run:
         self.summary.rows[what] = self.summary.rows.get(what, 0) + page.rows
         self._progress(PullProgress(what=what, rows=page.rows, reached=page.oldest, summary=self.summary))
 
-    def _put_aside(self, what: str, row: UnreadableRow) -> None:
+    def _quarantine(self, what: str, row: UnreadableRow) -> None:
         via = via_periskope(what)
         self._store.quarantine(self._org, "periskope", row.payload, str(row.error), via=via)
 

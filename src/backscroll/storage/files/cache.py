@@ -26,10 +26,10 @@ _LOCKS = 64
 class Cache:
     """The folder ``root`` as a copy of ``remote``; the key of a file is its path below the folder."""
 
-    def __init__(self, root: Path, remote: ObjectFolder, most_bytes: int) -> None:
+    def __init__(self, root: Path, remote: ObjectFolder, max_bytes: int) -> None:
         self._root = root
         self._remote = remote
-        self._most = most_bytes
+        self._max_bytes = max_bytes
         self._pruned_at = 0.0
         self._pruning = threading.Lock()
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
@@ -100,7 +100,7 @@ class Cache:
                 copies.append((max(stat.st_atime, stat.st_mtime), stat.st_size, path))
         left = sum(size for _, size, _ in copies)
         for used, size, path in sorted(copies):
-            if left <= self._most or time.time() - used < YOUNG_SECONDS:
+            if left <= self._max_bytes or time.time() - used < YOUNG_SECONDS:
                 return
             found = self._remote.head(self.key(path))
             if found is None or found.size != size:

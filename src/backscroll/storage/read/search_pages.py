@@ -143,8 +143,8 @@ def _place(query: SearchQuery, names: Names, row: MessageRow) -> dict[str, Any]:
     return params | {"mask": NOTIFICATION, "limit": query.context}
 
 
-def _most_first(party: tuple[ContactRow, int]) -> tuple[int, str]:
-    contact, count = party
+def _most_first(chat: tuple[ContactRow, int]) -> tuple[int, str]:
+    contact, count = chat
     return -count, contact.jid
 
 
@@ -154,10 +154,10 @@ def _facets(names: Names, facets: Facets) -> SearchFacets:
     for chat, count in facets.chats.items():
         standing = names.contact_row(chat).contact
         chats[standing] = chats.get(standing, 0) + count
-    parties = sorted(((names.contact_row(chat), count) for chat, count in chats.items()), key=_most_first)
+    counted = sorted(((names.contact_row(chat), count) for chat, count in chats.items()), key=_most_first)
     phones = ((names.phones[phone].phone, count) for phone, count in sorted(facets.phones.items()))
     return SearchFacets(
-        chats=tuple(FacetCount(value=p.jid, name=p.display_name, count=n) for p, n in parties[:MAX_FACETS]),
+        chats=tuple(FacetCount(value=chat.jid, name=chat.display_name, count=n) for chat, n in counted[:MAX_FACETS]),
         phones=tuple(FacetCount(value=phone.phone_id, name=phone.name, count=n) for phone, n in phones),
         months=tuple(_months(facets.months.items())),
         complete=facets.is_complete,

@@ -10,7 +10,7 @@ from backscroll.storage.search.languages import guess
 from backscroll.storage.search.matching import fits_at
 from backscroll.storage.search.query import Group, Query, Run, Word
 from backscroll.storage.search.stems import as_written, languages_of, stems
-from backscroll.storage.search.terms import FEWEST_DIGITS, Document, kinds_of, tokens
+from backscroll.storage.search.terms import MIN_DIGITS, Document, kinds_of, tokens
 
 Span = tuple[int, int]
 SENDER = "sender_name"
@@ -172,7 +172,7 @@ class _Reading:
         """A word written with hyphens or apostrophes in it, a number in groups, a part of a word with digits."""
         letters = [at for at, kind in enumerate(self._kinds) if kind in "wd"]
         plain = "".join(self._folded[at] for at in letters)
-        is_number = term.isdecimal() and len(term) >= FEWEST_DIGITS
+        is_number = term.isdecimal() and len(term) >= MIN_DIGITS
         allowed = "qh" if not is_number else "qhsp"
         at = plain.find(term)
         while at >= 0:

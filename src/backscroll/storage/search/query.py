@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from backscroll.core.text import fold
 from backscroll.storage.search.stems import as_written, languages_asked, stems
-from backscroll.storage.search.terms import FEWEST_DIGITS, MAX_WORD, kinds_of, stem_terms, tokens
+from backscroll.storage.search.terms import MAX_WORD, MIN_DIGITS, kinds_of, stem_terms, tokens
 
 MAX_ITEMS = 32
 MAX_TEXT = 2_000
@@ -205,7 +205,7 @@ def _is_digits(item: _Item) -> bool:
 
 def _is_spaced_number(text: str) -> bool:
     digits = sum(c.isdecimal() for c in text)
-    least = FEWEST_DIGITS if text.startswith(("+", "(", "0")) else SPACED_DIGITS
+    least = MIN_DIGITS if text.startswith(("+", "(", "0")) else SPACED_DIGITS
     return least <= digits <= 19
 
 
@@ -279,7 +279,7 @@ def _number(text: str) -> Word | None:
     if not _NUMBER.fullmatch(folded):
         return None
     digits = "".join(c for c in folded if c.isdecimal())
-    if not FEWEST_DIGITS <= len(digits) <= MAX_WORD:
+    if not MIN_DIGITS <= len(digits) <= MAX_WORD:
         return None
     probes = (Probe("inside", digits), *((Probe("suffix", digits[-9:]),) if len(digits) >= 10 else ()))
     return Word((digits,), (), probes)

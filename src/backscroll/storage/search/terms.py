@@ -21,7 +21,7 @@ from backscroll.storage.search.stems import as_written, languages_of, stem_of
 MAX_WORD = 64
 _STEP = 48
 """A longer run is kept in pieces that overlap, so that 16 characters of it are always in one."""
-FEWEST_DIGITS, MOST_DIGITS = 7, 19
+MIN_DIGITS, MAX_DIGITS = 7, 19
 """Of a number that may be written in groups."""
 LINK = re.compile(r"\bhttps?://\S|\bwww\.\S", re.I)
 
@@ -203,7 +203,7 @@ def numbers_of(folded: str, kinds: str) -> Iterator[str]:
     for match in _NUMBER.finditer(kinds):
         start = match.start()
         digits = "".join(c for at, c in enumerate(folded[start : match.end()], start) if kinds[at] == "d")
-        if FEWEST_DIGITS <= len(digits) <= MOST_DIGITS:
+        if MIN_DIGITS <= len(digits) <= MAX_DIGITS:
             yield digits
 
 

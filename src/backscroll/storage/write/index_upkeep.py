@@ -48,12 +48,12 @@ class IndexUpkeep:
         self._debts: dict[int, _Debt] = {}
         self._lock = Lock()
         self._closing = Event()
-        self._aside = ThreadPoolExecutor(1, thread_name_prefix="backscroll-search")
+        self._builder = ThreadPoolExecutor(1, thread_name_prefix="backscroll-search")
 
     def close(self) -> None:
         """Stop after the transaction that is at work; what is begun is begun anew by another."""
         self._closing.set()
-        self._aside.shutdown()
+        self._builder.shutdown()
 
     def wrote(self, org: int, messages: int) -> None:
         """A transaction was committed; sees to the index in another thread when enough were."""
@@ -65,7 +65,7 @@ class IndexUpkeep:
             is_late = debt.messages >= LATE_MESSAGES and messages >= LARGE_BATCH
             if is_due and (debt.work is None or debt.work.done()):
                 debt.writes = debt.messages = 0
-                debt.work = self._aside.submit(self._see_to, org)
+                debt.work = self._builder.submit(self._see_to, org)
         if is_late and debt.work is not None:
             debt.work.result()
 

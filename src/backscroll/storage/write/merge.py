@@ -1,6 +1,6 @@
 """Moving the rows of a contact that turned out to be another: a LID and a number, a name and a number.
 
-The merge itself is done at once by ``Contacts``: from then on every JID leads to the winner, and every read
+The merge itself is done at once by ``ContactResolver``: from then on every JID leads to the winner, and every read
 takes in both. What is moved here, a bounded number of rows in each transaction, is where the rows stand.
 """
 
@@ -149,7 +149,7 @@ class _Mover:
 
     def _move(self, place: Place, rows: list[MessageRow]) -> None:
         """Rows alone under their id are moved as they are; the others are brought together with what is there."""
-        together = self._group_commit(place, rows)
+        together = self._told_more_than_once(place, rows)
         self._resettle(place, sorted(together))
         phone, chat = place
         own = self._writer.phones.contact_of(phone)
@@ -158,7 +158,7 @@ class _Mover:
                 sender = self._writer.resolver.resolve(row.sender)
                 self._writer.message_writer.relocate(row, chat, sender, sender == own)
 
-    def _group_commit(self, place: Place, rows: list[MessageRow]) -> set[str]:
+    def _told_more_than_once(self, place: Place, rows: list[MessageRow]) -> set[str]:
         """Ids of rows that were told more than once, or that have annotations, here or where they go."""
         phone, chat = place
         chats = self._writer.resolver.numbers_of(chat)

@@ -81,7 +81,7 @@ class MessageWriter:
     def row_for(
         self, phone: int, chat: int, id: str, resolved: Resolved, row: MessageRow | None = None, observed: bool = False
     ) -> Values:
-        """A row's columns; ``row`` is the one that it replaces, ``told`` whether observations are kept beside it."""
+        """A row's columns; ``row`` is the one it replaces, ``observed`` whether observations are kept beside it."""
         message = resolved.message
         same_text = row is not None and row.text == message.text
         return {
