@@ -102,6 +102,7 @@ def _pair(archive: Archive, begun: Link, quiet: bool) -> Link:
     stopping, ours = threading.Event(), threading.Event()
 
     def supervise() -> None:
+        """Once a server has had its turn and did not take it, keep the device connected from here."""
         stopping.wait(SERVER_SECONDS)
         while not stopping.is_set():
             if linking.is_supervised(archive.store, begun):

@@ -210,6 +210,7 @@ def know_ended_processes() -> None:
     believed = process.is_alive
 
     def is_alive(worker: Any) -> bool:
+        """Ask the operating system too: signal 0 reaches only a process that is still there."""
         if not believed(worker):
             return False
         try:
@@ -295,6 +296,7 @@ def application() -> ASGIApp:
     atexit.register(os._exit, 0)
 
     async def closing(scope: Scope, receive: Receive, send: Send) -> None:
+        """The app, and the archive closed when the server has ended it."""
         await app(scope, receive, send)
         if scope["type"] == "lifespan":
             opened.__exit__(None, None, None)

@@ -78,6 +78,7 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
     loop = green.loop
 
     def go_on(event: int) -> None:
+        """Whichever comes first, the descriptor or the time, forgets the other and wakes the waiting one."""
         if wanted & READ:
             loop.remove_reader(fd)
         if wanted & WRITE:

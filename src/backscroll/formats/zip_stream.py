@@ -113,11 +113,13 @@ class _Entry:
         self._packer = zlib.compressobj(level, zlib.DEFLATED, -15)
 
     def write(self, data: bytes) -> bytes:
+        """Take in a piece of the file; the packed bytes that are ready by now, often none."""
         self.crc = zlib.crc32(data, self.crc)
         self.size += len(data)
         return self._told(self._packer.compress(data))
 
     def finish(self) -> bytes:
+        """The packed bytes that were still held back."""
         return self._told(self._packer.flush())
 
     def _told(self, packed: bytes) -> bytes:

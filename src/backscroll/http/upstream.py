@@ -198,6 +198,7 @@ def _headers(request: Request, passage: Passage, opened: Opened) -> list[tuple[s
 
 
 def _body(request: Request, reader: FormReader | None) -> gateways.Body | None:
+    """The request's body as the gateway is to get it, None when it has none; ``BodyTooLarge`` by its length."""
     limit = request.app.settings.max_upstream_bytes
     declared = request.headers.get("content-length", "0")
     if "transfer-encoding" not in request.headers and declared == "0":
@@ -206,6 +207,7 @@ def _body(request: Request, reader: FormReader | None) -> gateways.Body | None:
         raise BodyTooLarge(limit)
 
     async def pieces(has_all: Callable[[], None]) -> AsyncIterator[bytes]:
+        """The client's body as it comes: neither held whole, nor longer than allowed, nor waited for without end."""
         assert request.receive is not None
         size, more = 0, True
         while more:

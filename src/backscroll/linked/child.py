@@ -80,6 +80,7 @@ class Pipe:
         done.wait()
 
     def done(self, no: int) -> None:
+        """The server has committed the line with this number: whoever sent it goes on."""
         event = self._waiting.pop(no, None)
         if event is not None:
             event.set()

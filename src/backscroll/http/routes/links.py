@@ -75,6 +75,7 @@ async def get_qr(request: Request) -> Reply:
 
 
 async def get_png(request: Request) -> Reply:
+    """The QR code to scan now, as a PNG picture; ``NotFound`` when there is none."""
     link = await _found(request, _manager(request))
     return Reply(200, png_of(_rows(link)), (NO_STORE,), "image/png")
 
@@ -229,6 +230,7 @@ async def gowa_logout(request: Request) -> Reply:
 
 
 async def gowa_reconnect(request: Request) -> Reply:
+    """Connect the device again as GOWA's route does; ``NotFound`` when this phone is not linked."""
     link = await _link_of(request, _device(request))
     await _write(request, lambda: linking.begin_again(request.app.store, link, None))
     return Reply(200, success("Reconnect success", None))

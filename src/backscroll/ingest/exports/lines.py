@@ -66,6 +66,7 @@ class LineImport:
         self.added = 0
 
     def run(self, progress: Progress) -> None:
+        """Write all lines; ``progress`` is told how many are done, and of how many."""
         # People first: what an earlier import kept under a made-up JID must stand in the chat before lines are aligned.
         apply_with_retry(self._store, self._org, Batch(source="export", events=self._people.known()))
         self._people.learn()

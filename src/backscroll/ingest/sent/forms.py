@@ -110,6 +110,7 @@ class _Parts:
         self._count = 0
 
     def show(self, piece: bytes) -> None:
+        """Take in the next piece of the body, of any size; once the form is over or broken, the rest is ignored."""
         self._rest += piece
         while self._state not in ("over", "broken") and self._step():
             pass
@@ -117,6 +118,7 @@ class _Parts:
             self._rest.clear()
 
     def fields(self) -> Fields | None:
+        """The form; None while it is not over, or when it was broken."""
         return Fields(self._values, self._files) if self._state == "over" else None
 
     def _step(self) -> bool:

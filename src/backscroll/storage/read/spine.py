@@ -44,9 +44,11 @@ class _Calendar:
         self._zone = zone
 
     def months(self, counter: Counter) -> list[tuple[int, int]]:
+        """Months since year 0 (12 a year) with how many messages each has, in the zone."""
         return self._moved(dict(counter.months()), MONTH)
 
     def days(self, counter: Counter, month: int) -> list[tuple[int, int]]:
+        """Days since 1970 of a month (12 a year since year 0) with how many messages each has, in the zone."""
         first, last = start_of(MONTH, month) // _DAY_US, start_of(MONTH, month + 1) // _DAY_US - 1
         known = counter.days(month) if self._zone is None else counter.days_between(first - 1, last + 1)
         return [(day, n) for day, n in self._moved(dict(known), DAY) if first <= day <= last]

@@ -187,6 +187,7 @@ class Places:
         return Place(phone, chat, flags, languages)
 
     def encode(self) -> bytes:
+        """As the bytes of a row, for ``decode``: sizes, the places, months, and which place each message has."""
         table = _ENCODER.encode((self.chats, self.flags, self.languages))
         sizes = pack((len(table), len(self.months), len(self.flag_of)), "I")
         numbers = pack(self.months, "q") + pack(self.chat_of, "H") + pack(self.language_of, "H")

@@ -246,6 +246,8 @@ def _times(resolved: Resolved, asks: bool) -> Iterable[Hashable]:
 
 
 def _by_words(asks: bool) -> Keys:
+    """Sort, sender, time and words are the same."""
+
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         said = (_sort_of(resolved.message), resolved.sender)
         return [(*said, time, words) for time in _times(resolved, asks) for words in _words(resolved)]
@@ -276,6 +278,8 @@ def _by_change(asks: bool, by_name: bool) -> Keys:
 
 
 def _by_sort(asks: bool) -> Keys:
+    """Sort, time and sender are the same; a file may be told as a contact's card, and the other way round."""
+
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         sort = _sort_of(resolved.message)
         other = {"media": "contact", "contact": "media"}.get(sort)
@@ -285,6 +289,8 @@ def _by_sort(asks: bool) -> Keys:
 
 
 def _by_event(asks: bool) -> Keys:
+    """Calls and notices: kind, type and time are the same, and a source may not have told of whom."""
+
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         message = resolved.message
         type = message.details.notice.type if message.kind != "call" and message.details.notice else None

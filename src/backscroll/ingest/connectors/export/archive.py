@@ -94,6 +94,7 @@ def _open_folder(folder: Path, caps: Caps) -> ExportArchive:
 
 def _file_opener(path: Path, caps: Caps) -> Opener:
     def open_file() -> BinaryIO:
+        """``Unreadable`` when it cannot be opened; a link that took its place since is not followed."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
             raw = os.fdopen(os.open(path, flags), "rb")
@@ -222,6 +223,7 @@ def _claims_too_much(info: zipfile.ZipInfo, caps: Caps) -> bool:
 
 def _zip_opener(path: Path, info: zipfile.ZipInfo, caps: Caps) -> Opener:
     def open_entry() -> BinaryIO:
+        """``Unreadable`` when the entry is damaged, or claims to be larger than it may be."""
         # One file that claims too much costs itself, and not the chat.
         if info.file_size > caps.file:
             raise _too_large(info.filename)

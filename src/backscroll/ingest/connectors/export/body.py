@@ -164,6 +164,7 @@ class Phrases:
         self._counts: Counter[str] = Counter()
 
     def count(self, body: str) -> None:
+        """Look at the first and the last line of a message's body."""
         if ">" not in body:
             return
         for line in {body.partition("\n")[0], body[-MAX_PHRASE:].rpartition("\n")[2]}:

@@ -82,6 +82,7 @@ class Record(Struct):
 
 
 def type_of(record: Record) -> int:
+    """WhatsApp's number for the kind of message; 0, a text, where the column holds none."""
     value = record.row.values.get("ZMESSAGETYPE")
     return value if isinstance(value, int) else 0
 
@@ -136,6 +137,7 @@ def message_of(record: Record, phone: str) -> Message:
 
 
 def kind_of(record: Record) -> Kind:
+    """The kind by WhatsApp's number, told apart further by the file and by how many cards there are."""
     number = type_of(record)
     kind, mimetype = KINDS.get(number, "unknown"), _mimetype(record.media) or ""
     if kind == "audio" and "opus" in mimetype:

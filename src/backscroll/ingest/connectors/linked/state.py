@@ -143,6 +143,7 @@ def channel(told: Told) -> list[Event]:
 
 
 def left_channel(told: Told) -> list[Event]:
+    """The account no longer follows a channel; ``Unreadable`` when none is named."""
     jid = told.data.text("ID")
     if jid is None:
         raise Unreadable(SOURCE, "ID", "names no channel")

@@ -136,6 +136,7 @@ def is_from_me(record: Record) -> bool:
 
 
 def type_of(record: Record) -> int:
+    """WhatsApp's number for the kind of message; 0, a text, where the column holds none."""
     value = record.row.values.get("message_type")
     return value if isinstance(value, int) else 0
 
@@ -191,6 +192,7 @@ def message_of(record: Record, phone: str, jids: Jids) -> Message:
 
 
 def kind_of(record: Record) -> Kind:
+    """The kind by WhatsApp's number, told apart further by which tables have a row for the message, and by its file."""
     number = type_of(record)
     kind = KINDS.get(number, "unknown")
     if kind in ("unknown", "interactive", "product", "group_invite", "order"):

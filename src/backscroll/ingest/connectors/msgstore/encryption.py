@@ -244,6 +244,11 @@ class _Decryption:
         may_hold: Callable[[int], None],
         progress: Callable[[int, int], None],
     ) -> Header:
+        """Decrypt the file, and hand ``write`` the bytes of the database, piece by piece.
+
+        ``may_hold`` is told once how many bytes that will be, and may refuse by raising; ``progress`` is told how many
+        encrypted bytes were read, and of how many. Only the end shows damage: until then no byte is to be trusted.
+        """
         self.hash.update(self.file.read(self.header.size))
         for piece in self._plain(progress):
             for part in self._inflated(piece):

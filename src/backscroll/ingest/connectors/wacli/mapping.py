@@ -72,6 +72,7 @@ class Entry(Struct):
     phone: str
 
     def part(self, table: str) -> Row | None:
+        """The first row of a table that belongs to the message; None when there is none."""
         found = self.parts.get(table)
         return found[0] if found else None
 
