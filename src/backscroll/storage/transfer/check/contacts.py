@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import structs
 
 from backscroll.core import ids
 from backscroll.core.limits import MAX_JID
+from backscroll.database.protocol import Txn
 from backscroll.storage.records.identity import ContactResolver, ContactRow
 from backscroll.storage.records.registers import decode_registers
 from backscroll.storage.records.rows import phone_rows
-from backscroll.storage.transfer.check.counters import problem_of_registers
+from backscroll.storage.transfer.check.facts import problem_of_registers
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
 NAMES = "names of a contact are what was told"
@@ -49,6 +50,15 @@ def problem_of_contact(contact: ContactRow) -> str | None:
     return problem_of_registers(contact.facts)
 
 
+def contacts_there(tx: Txn, org: int, wanted: Collection[int]) -> dict[int, int | None]:
+    """Those of ``wanted`` that have a row, each with what it was merged into; None for one that stands for itself."""
+    listed = sorted(wanted)
+    found: dict[int, int | None] = {}
+    for start in range(0, len(listed), 500):
+        found.update(tx.all("rows_of_contacts", {"org": org, "contacts": listed[start : start + 500]}))
+    return found
+
+
 def named(contact: ContactRow) -> ContactRow:
     """The contact with the names that its facts tell."""
     told = structs.replace(contact)
@@ -62,7 +72,7 @@ def _unfound(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Finding]:
     for start in range(0, len(wanted), 500):
         # A JID that leads to a number which no contact has is not found at all.
         params = {"org": scan.org, "jids": wanted[start : start + 500]}
-        found = {row[0]: row[1] for row in scan.tx.all("find_aliases", params)}
+        found = {jid: contact for jid, contact, *_ in scan.tx.all("find_aliases", params)}
         for jid in wanted[start : start + 500]:
             if jid not in found:
                 yield scan.finding(ALIAS, f"contact {meant[jid]}: its JID leads nowhere", key=(meant[jid], jid))
@@ -71,11 +81,8 @@ def _unfound(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Finding]:
 
 
 def _merged_nowhere(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Finding]:
-    wanted = sorted({contact.merged_into for contact in contacts if contact.merged_into is not None})
-    winners: dict[int, int | None] = {}
-    for start in range(0, len(wanted), 500):
-        params = {"org": scan.org, "contacts": wanted[start : start + 500]}
-        winners.update((contact, into) for contact, into in scan.tx.all("rows_of_contacts", params))
+    wanted = {contact.merged_into for contact in contacts if contact.merged_into is not None}
+    winners = contacts_there(scan.tx, scan.org, wanted)
     for contact in contacts:
         if contact.merged_into not in winners or winners[contact.merged_into] is not None:
             detail = f"contact {contact.contact} was merged into {contact.merged_into}"
@@ -86,11 +93,7 @@ def aliases(scan: Scan) -> Iterator[Finding]:
     """Every JID leads to a contact that stands for itself."""
     after = ""
     while rows := scan.tx.all("aliases_after", {"org": scan.org, "after": after, "limit": PAGE}):
-        wanted = sorted({contact for _, contact in rows})
-        known: dict[int, int | None] = {}
-        for start in range(0, len(wanted), 500):
-            params = {"org": scan.org, "contacts": wanted[start : start + 500]}
-            known.update((contact, into) for contact, into in scan.tx.all("rows_of_contacts", params))
+        known = contacts_there(scan.tx, scan.org, {contact for _, contact in rows})
         for jid, contact in rows:
             if contact not in known or known[contact] is not None:
                 yield scan.finding("JID leads to a contact", f"{jid!r:.60} leads to {contact}")
@@ -105,8 +108,7 @@ def aliases(scan: Scan) -> Iterator[Finding]:
 def merges(scan: Scan) -> Iterator[Finding]:
     """What is still to be moved: from a merged contact to its successor."""
     for contact, into in scan.tx.all("pending_merges", {"org": scan.org}):
-        params = {"org": scan.org, "contacts": (contact, into)}
-        known = {row[0]: row[1] for row in scan.tx.all("rows_of_contacts", params)}
+        known = contacts_there(scan.tx, scan.org, {contact, into})
         if known.get(contact) != into or into not in known or known[into] is not None:
             yield scan.finding("merge that goes on has its contacts", f"{contact} into {into}")
 
@@ -115,19 +117,16 @@ def phones(scan: Scan) -> Iterator[Finding]:
     """Own phones are numbers with a contact of their own."""
     for row in phone_rows(scan.tx, scan.org):
         phone, jid, contact = row.phone, row.jid, row.contact
-        params = {"org": scan.org, "contacts": (contact,)}
         texts = all(value is None or type(value) is str for value in (row.device_id, row.name, row.state))
         is_number = type(jid) is str and ids.kind_of(jid) == "user" and jid == ids.canonical(jid)
         if not is_number or not row.phone_id or not texts:
             yield scan.finding("phone can be decoded", f"phone {phone}")
-        elif not scan.tx.all("rows_of_contacts", params):
+            continue
+        known = contacts_there(scan.tx, scan.org, {contact})
+        if contact not in known:
             yield scan.finding("phone has a contact", f"phone {phone} leads to {contact}")
-        elif [row[1] for row in scan.tx.all("find_aliases", {"org": scan.org, "jids": (jid,)})] != [
-            _today(scan, contact)
-        ]:
+            continue
+        today = contact if known[contact] is None else known[contact]
+        aliases = scan.tx.all("find_aliases", {"org": scan.org, "jids": (jid,)})
+        if [meant for _, meant, *_ in aliases] != [today]:
             yield scan.finding("phone has a contact", f"phone {phone}: its number leads elsewhere")
-
-
-def _today(scan: Scan, contact: int) -> int:
-    found = scan.tx.all("rows_of_contacts", {"org": scan.org, "contacts": (contact,)})
-    return int(found[0][1]) if found and found[0][1] is not None else contact

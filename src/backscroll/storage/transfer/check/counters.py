@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.database.protocol import Txn
@@ -24,8 +22,9 @@ from backscroll.storage.records.counters import (
     column_of,
     start_of,
 )
-from backscroll.storage.records.registers import decode_registers
 from backscroll.storage.records.rows import MEDIA, NOTICE, phone_rows
+from backscroll.storage.transfer.check.contacts import contacts_there
+from backscroll.storage.transfer.check.facts import problem_of_registers
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
 Place = tuple[int, int]
@@ -34,6 +33,22 @@ Buckets = Counter[tuple[int, int, int]]
 """Messages by level, bucket and column."""
 ChatState = tuple[int | None, bool]
 """The latest message that is no notice, and whether any has media."""
+
+
+class ChatRow(NamedTuple):
+    """A row of ``chats_after``."""
+
+    phone: int
+    chat: int
+    last_at: int | None
+    has_media: int
+    exported: int
+    facts: str | None
+    seq: int
+    stored_at: int
+    changed_at: int
+
+
 _LEVELS = (MONTH, DAY, HOUR)
 _WIDEST = 2**40
 COUNTER = "counter"
@@ -42,16 +57,17 @@ COUNTER = "counter"
 def counters(scan: Scan) -> Iterator[Finding]:
     """Counters of chats and phones, and what the rows of chats say of their messages."""
     params = {"org": scan.org}
-    places = {(row[0], row[1]) for row in scan.tx.all("places_of_messages", params)}
+    places: set[Place] = set(scan.tx.all("places_of_messages", params))
+    counted_places: set[Place] = set(scan.tx.all("places_of_counters", params))
     states: dict[Place, ChatState] = {}
-    merging: dict[int, int] = {row[0]: row[1] for row in scan.tx.all("pending_merges", params)}
-    for phone, chat in sorted(places | _counted(scan)):
+    merging: dict[int, int] = dict(scan.tx.all("pending_merges", params))
+    for phone, chat in sorted(places | {(phone, chat) for phone, chat in counted_places if chat}):
         counted, state = counts_of_chat(scan.tx, scan.org, phone, chat)
         yield from _compare(scan, phone, chat, counted, _WHOLE)
         if (phone, chat) in places:
             for shown in {chat, merging.get(chat, chat)}:
                 states[phone, shown] = both(state, states.get((phone, shown)))
-    for phone in sorted({phone for phone, _ in places} | {row[0] for row in scan.tx.all("places_of_counters", params)}):
+    for phone in sorted({phone for phone, _ in places | counted_places}):
         yield from _phone(scan, phone)
     yield from _chats(scan, states, merging)
 
@@ -59,16 +75,12 @@ def counters(scan: Scan) -> Iterator[Finding]:
 _WHOLE = {MONTH: (-_WIDEST, _WIDEST), DAY: (-_WIDEST, _WIDEST), HOUR: (-_WIDEST, _WIDEST)}
 
 
-def _counted(scan: Scan) -> set[Place]:
-    return {(row[0], row[1]) for row in scan.tx.all("places_of_counters", {"org": scan.org}) if row[1]}
-
-
 def both(one: ChatState, other: ChatState | None) -> ChatState:
     """What the row of a chat is to say that two numbers of one contact lead to."""
     if other is None:
         return one
-    times = [at for at in (one[0], other[0]) if at is not None]
-    return max(times, default=None), one[1] or other[1]
+    times, have_media = zip(one, other, strict=True)
+    return max((at for at in times if at is not None), default=None), any(have_media)
 
 
 def counts_of_chat(tx: Txn, org: int, phone: int, chat: int) -> tuple[Buckets, ChatState]:
@@ -89,10 +101,11 @@ def counts_of_chat(tx: Txn, org: int, phone: int, chat: int) -> tuple[Buckets, C
 def months_of_phone(tx: Txn, org: int, phone: int) -> Iterator[tuple[int, Buckets]]:
     """Month by month what the counters of a phone are to be."""
     since: int = EARLIEST
-    while (row := tx.one("next_time", {"org": org, "phone": phone, "since": since})) and row[0] is not None:
-        if row[0] > LATEST:
+    while True:
+        (at,) = tx.one("next_time", {"org": org, "phone": phone, "since": since}) or (None,)
+        if at is None or at > LATEST:
             return
-        month = buckets_of(row[0])[0]
+        month, _, _ = buckets_of(at)
         low, high = start_of(MONTH, month), start_of(MONTH, month + 1) - 1
         counted: Buckets = Counter()
         for start, flags, n in tx.all("counts_of_phone", {"org": org, "phone": phone, "low": low, "high": high}):
@@ -138,50 +151,35 @@ def _compare(
 
 def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) -> Iterator[Finding]:
     """Chats that are being merged into others are not shown, so they may say what they like."""
-    head = scan.tx.one("read_org_state", {"org": scan.org})
+    seq, *_ = scan.tx.one("read_org_state", {"org": scan.org}) or (None,)
     phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
     missing = dict(states)
-    place: dict[str, Any] = {"phone": -1, "chat": -1}
-    while rows := scan.tx.all("chats_after", {"org": scan.org, "limit": PAGE} | place):
-        known = contacts_there(scan.tx, scan.org, {row[1] for row in rows})
-        for phone, chat, last_at, has_media, exported, facts, seq, *_ in rows:
-            where = f"phone {phone} chat {chat}"
-            state = missing.pop((phone, chat), (None, False))
-            if chat not in merging and last_at != state[0]:
-                detail = f"{where}: {last_at}, rows {state[0]}"
+    for rows in pages_of_chats(scan.tx, scan.org):
+        known = contacts_there(scan.tx, scan.org, {row.chat for row in rows})
+        for row in rows:
+            where = f"phone {row.phone} chat {row.chat}"
+            last_at, has_media = missing.pop((row.phone, row.chat), (None, False))
+            if row.chat not in merging and row.last_at != last_at:
+                detail = f"{where}: {row.last_at}, rows {last_at}"
                 yield scan.finding("latest message of a chat", detail, repairable=True)
-            if chat not in merging and has_media != int(state[1]):
+            if row.chat not in merging and row.has_media != int(has_media):
                 yield scan.finding("chat has media", where, repairable=True)
-            if phone not in phones or chat not in known:
+            if row.phone not in phones or row.chat not in known:
                 yield scan.finding("chat has a contact and a phone", where)
-            if exported not in (0, 1) or head is None or not 0 <= seq <= head[0] + 1:
+            if row.exported not in (0, 1) or seq is None or not 0 <= row.seq <= seq + 1:
                 yield scan.finding("chat can be decoded", where)
-            if problem := problem_of_registers(facts):
+            if problem := problem_of_registers(row.facts):
                 yield scan.finding("chat can be decoded", f"{where}: {problem}")
-        place = {"phone": rows[-1][0], "chat": rows[-1][1]}
     known = contacts_there(scan.tx, scan.org, {chat for _, chat in missing})
     for phone, chat in sorted(missing):
         may_have = phone in phones and chat in known
         yield scan.finding("chat has a row", f"phone {phone} chat {chat}", repairable=may_have)
 
 
-def contacts_there(tx: Txn, org: int, wanted: set[int]) -> set[int]:
-    """Those of ``wanted`` that have a row."""
-    listed = sorted(wanted)
-    return {
-        row[0]
-        for start in range(0, len(listed), 500)
-        for row in tx.all("rows_of_contacts", {"org": org, "contacts": listed[start : start + 500]})
-    }
-
-
-def problem_of_registers(text: Any) -> str | None:
-    """What makes the facts of a chat or contact unreadable; None for sound ones."""
-    try:
-        registers = decode_registers(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:
-        return f"its facts cannot be decoded ({error})"
-    for field, observed in registers.items():
-        if len(observed) != 3 or not all(isinstance(number, int) for number in observed[:2]):
-            return f"its {field} has no time and rank"
-    return None
+def pages_of_chats(tx: Txn, org: int) -> Iterator[list[ChatRow]]:
+    """All rows of chats, a page at a time."""
+    place: dict[str, Any] = {"phone": -1, "chat": -1}
+    while values := tx.all("chats_after", {"org": org, "limit": PAGE} | place):
+        rows = [ChatRow(*row) for row in values]
+        yield rows
+        place = {"phone": rows[-1].phone, "chat": rows[-1].chat}

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
 _FIRST: dict[str, Any] = {"phone": -(2**62), "jid": "", "import": -1, "origin": "", "since": 0}
 
 
+class _Span(NamedTuple):
+    """A row of ``spans_after``. Without ``jid`` it is of all chats of the phone."""
+
+    phone: int
+    jid: str
+    import_id: int
+    origin: str
+    since: int
+    until: int
+    ended: str | None
+
+    @property
+    def told_by(self) -> tuple[int, str, int, str]:
+        """The source, and what it speaks of."""
+        return (self.phone, self.jid, self.import_id, self.origin)
+
+
 def spans(scan: Scan) -> Iterator[Finding]:
     """All spans of an organisation, a page at a time."""
-    phones = {row[0] for row in scan.tx.all("import_phones", {"org": scan.org})}
-    last: tuple[Any, ...] = ()
+    phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
+    last: _Span | None = None
     after = _FIRST
     while rows := scan.tx.all("spans_after", after | {"org": scan.org, "limit": PAGE}):
-        for phone, jid, import_id, origin, since, until, _ in rows:
-            where = f"phone {phone} chat {jid or 'all'}, import {import_id} {origin}: from {since}"
-            if phone not in phones:
+        for span in (_Span(*row) for row in rows):
+            where = (
+                f"phone {span.phone} chat {span.jid or 'all'}, import {span.import_id} {span.origin}: from {span.since}"
+            )
+            if span.phone not in phones:
                 yield scan.finding("a span is of a phone that is there", where)
-            if until < since:
+            if span.until < span.since:
                 yield scan.finding("a span ends after it begins", where)
-            place = (phone, jid, import_id, origin)
-            if last[:4] == place and since < last[4]:
+            if last is not None and span.told_by == last.told_by and span.since < last.until:
                 yield scan.finding("spans of one source do not overlap", where)
-            last = (*place, until)
-        after = dict(zip(("phone", "jid", "import", "origin", "since"), rows[-1][:5], strict=True))
+            last = span
+        after = dict(zip(_FIRST, rows[-1], strict=False))

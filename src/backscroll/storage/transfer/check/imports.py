@@ -27,9 +27,10 @@ def imports(scan: Scan) -> Iterator[Finding]:
 def problems(tx: Txn, org: int) -> Iterator[Problem]:
     """All that does not hold; nothing where there never was an import."""
     entries = list_imports(tx, org)
-    head = tx.one("read_org_imports", {"org": org})
-    if head is not None and head[0] != max((entry.id for entry in entries), default=0):
-        yield "imports are numbered without a gap", f"the last is {head[0]}, of {len(entries)}"
+    highest = max((entry.id for entry in entries), default=0)
+    for (last,) in tx.all("read_org_imports", {"org": org}):
+        if last != highest:
+            yield "imports are numbered without a gap", f"the last is {last}, of {len(entries)}"
     if not entries:
         return
     alive = {NOBODY, *(entry.id for entry in entries if entry.state != "undone")}
@@ -67,12 +68,11 @@ def _tellers(tx: Txn, org: int, alive: set[int]) -> Iterator[Problem]:
 def _pages(tx: Txn, org: int, name: str) -> Iterator[tuple[int, int, str, str]]:
     phone, chat, id = 0, 0, ""
     while True:
-        after = {"org": org, "phone": phone, "chat": chat, "id": id, "limit": PAGE}
-        rows = tx.all(name, after)
-        yield from ((row[0], row[1], row[2], row[3]) for row in rows)
+        rows = tx.all(name, {"org": org, "phone": phone, "chat": chat, "id": id, "limit": PAGE})
+        for phone, chat, id, told in rows:
+            yield phone, chat, id, told
         if len(rows) < PAGE:
             return
-        phone, chat, id = rows[-1][:3]
 
 
 def _facts(tx: Txn, org: int, last: int) -> Iterator[Problem]:
@@ -80,11 +80,11 @@ def _facts(tx: Txn, org: int, last: int) -> Iterator[Problem]:
     provenance = Provenance(tx, OrgState(org, 0, 0, 0, imports=last))
     after = 0
     while rows := tx.all("imported_contacts", {"org": org, "after": after, "limit": PAGE}):
-        aliases: dict[int, list[str]] = {row[0]: [] for row in rows}
+        aliases: dict[int, list[str]] = {contact: [] for contact, _ in rows}
         for contact, jid in tx.all("dump_aliases", {"org": org, "contacts": sorted(aliases)}):
             aliases[contact].append(jid)
         for contact, facts in rows:
             told = joined(provenance.derived_of_contact(aliases[contact])[0])
             if aliases[contact] and told != decode_registers(facts):
                 yield "facts of a contact are those of its tellers", f"contact {contact}"
-        after = rows[-1][0]
+        after, _ = rows[-1]

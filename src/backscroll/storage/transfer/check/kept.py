@@ -27,8 +27,8 @@ NUMBERS = "numbers are given once"
 
 def organisation(scan: Scan) -> Iterator[Finding]:
     """The organisation's row and its counter row."""
-    named = {row[0]: row for row in scan.tx.all("list_orgs", {})}
-    _, id, name, _ = named[scan.org]
+    named = {no: (id, name) for no, id, name, _ in scan.tx.all("list_orgs", {})}
+    id, name = named[scan.org]
     try:
         is_id = str(uuid.UUID(id)) == id
     except (ValueError, AttributeError, TypeError):
@@ -49,9 +49,9 @@ def organisation(scan: Scan) -> Iterator[Finding]:
 
 
 def _changes(scan: Scan, seq: int, next_no: int) -> Iterator[Finding]:
-    found = scan.tx.one("count_changes", {"org": scan.org})
-    if found is not None and (found[0], found[1] or 0) != (seq, seq):
-        yield scan.finding("change feed without gaps", f"head {seq}, {found[0]} changes up to {found[1]}")
+    for count, last in scan.tx.all("count_changes", {"org": scan.org}):
+        if (count, last or 0) != (seq, seq):
+            yield scan.finding("change feed without gaps", f"head {seq}, {count} changes up to {last}")
     params = {"org": scan.org, "next_no": max(next_no, 1), "limit": MAX_FINDINGS}
     for at, what, no in scan.tx.all("odd_changes", params):
         yield scan.finding("change can be decoded", f"change {at}: {what!r:.40} {no}")

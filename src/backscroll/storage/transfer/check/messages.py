@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,7 @@ from backscroll.storage.records.rows import (
     phone_rows,
     problem_of,
 )
+from backscroll.storage.transfer.check.contacts import contacts_there
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.export_matching import MATCHED
@@ -58,7 +59,7 @@ DERIVED = "columns of a message that follow from others"
 
 def messages(scan: Scan) -> Iterator[Finding]:
     """Rows that cannot be read, that belong nowhere, or that say something else than was told."""
-    merging = {row[0] for row in scan.tx.all("pending_merges", {"org": scan.org})}
+    merging = {contact for contact, _ in scan.tx.all("pending_merges", {"org": scan.org})}
     for rows in pages_of_messages(scan):
         sound = []
         for row in rows:
@@ -123,12 +124,9 @@ def wrong_columns(row: MessageRow, own: int) -> list[str]:
 def _homeless(scan: Scan, rows: Sequence[MessageRow]) -> Generator[Finding, None, set[int]]:
     """Rows without chat, sender or phone; returned so that no more is asked about them."""
     phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
-    wanted = sorted({row.chat for row in rows} | {row.sender for row in rows if row.sender})
-    known: dict[int, int | None] = {}
-    for start in range(0, len(wanted), 500):
-        params = {"org": scan.org, "contacts": wanted[start : start + 500]}
-        known.update((contact, into) for contact, into in scan.tx.all("rows_of_contacts", params))
-    pending = {row[0] for row in scan.tx.all("pending_merges", {"org": scan.org})}
+    wanted = {row.chat for row in rows} | {row.sender for row in rows if row.sender}
+    known = contacts_there(scan.tx, scan.org, wanted)
+    pending = {contact for contact, _ in scan.tx.all("pending_merges", {"org": scan.org})}
     lost: set[int] = set()
     for row in rows:
         contacts = {row.chat, row.sender} - {0} if row.sender else {row.chat}
@@ -187,7 +185,7 @@ def _not_listed(scan: Scan, named: dict[Any, int], statement: str, list: str, wh
     wanted = sorted(named)
     for start in range(0, len(wanted), 500):
         some = wanted[start : start + 500]
-        known = {row[0] for row in scan.tx.all(statement, {"org": scan.org, list: some})}
+        known = {name for (name,) in scan.tx.all(statement, {"org": scan.org, list: some})}
         for name in some:
             if name not in known:
                 yield scan.finding(what, f"message {named[name]}: {name}")
@@ -210,62 +208,92 @@ def _references(scan: Scan) -> Iterator[Finding]:
 # What was told
 
 
+class _ObservationRow(NamedTuple):
+    """A row of ``observations_after``, whatever types its values have."""
+
+    phone: int
+    chat: int
+    id: str
+    sender: int
+    source: str
+    digest: str
+    message: str
+
+
+class _AnnotationRow(NamedTuple):
+    """A row of ``annotations_after``, whatever types its values have."""
+
+    phone: int
+    chat: int
+    id: str
+    kind: str
+    actor: int
+    target: int
+    ref: str
+    at: int | None
+    value: str | None
+
+
 def observation_rows(scan: Scan) -> Iterator[Finding]:
     """What sources told: that it can be read, is what it was, and has its message."""
     place: dict[str, Any] = {"phone": -1, "chat": -1, "id": "", "sender": -1, "source": "", "digest": ""}
-    while rows := scan.tx.all("observations_after", {"org": scan.org, "limit": PAGE} | place):
-        last: Row | None = None
+    while values := scan.tx.all("observations_after", {"org": scan.org, "limit": PAGE} | place):
+        rows = [_ObservationRow(*row) for row in values]
+        last: _ObservationRow | None = None
         for row in rows:
-            if not all(
-                isinstance(value, kind) for value, kind in zip(row, (int, int, str, int, str, str), strict=False)
-            ):
-                yield scan.finding("observation can be decoded", f"one of chat {row[1]}")
+            if not _has_types(row, (int, int, str, int, str, str)):
+                yield scan.finding("observation can be decoded", f"one of chat {row.chat}")
                 continue
             last = row
-            if problem := _problem_of_observation(*row[2:]):
-                yield scan.finding("observation can be decoded", f"{row[2]} in chat {row[1]}: {problem}")
-        yield from _unmarked(scan, {(*row[:3], 0) for row in rows}, OBSERVED)
+            if problem := _problem_of_observation(row):
+                yield scan.finding("observation can be decoded", f"{row.id} in chat {row.chat}: {problem}")
+        yield from _unmarked(scan, {(row.phone, row.chat, row.id, 0) for row in rows}, OBSERVED)
         if last is None:
             return
         place = dict(zip(place, last, strict=False))
 
 
 def _has_types(row: Row, types: Sequence[type]) -> bool:
+    """Whether the first columns, those of the key, can be compared."""
     return all(isinstance(value, kind) for value, kind in zip(row, types, strict=False))
 
 
-def _problem_of_observation(id: str, sender: int, source: Any, digest: str, text: Any) -> str | None:
+def _problem_of_observation(row: _ObservationRow) -> str | None:
+    source: Any = row.source
     if source not in SOURCE_RANK:
         return "its source is unknown"
     try:
-        message = _MESSAGE.decode(text)
+        message = _MESSAGE.decode(row.message)
     except UNREADABLE as error:
         return str(error)
-    return None if observation(sender, source, message).digest == digest else "it has another digest than it had"
+    is_whole = observation(row.sender, source, message).digest == row.digest
+    return None if is_whole else "it has another digest than it had"
 
 
 def annotation_rows(scan: Scan) -> Iterator[Finding]:
     """Edits, receipts, reactions and their like: that they can be read, and that their message knows of them."""
     place: dict[str, Any] = {"phone": -1, "chat": -1, "id": "", "kind": "", "actor": -1, "target": -1, "ref": ""}
-    while rows := scan.tx.all("annotations_after", {"org": scan.org, "limit": PAGE} | place):
-        last: Row | None = None
+    while values := scan.tx.all("annotations_after", {"org": scan.org, "limit": PAGE} | place):
+        rows = [_AnnotationRow(*row) for row in values]
+        last: _AnnotationRow | None = None
         for row in rows:
-            if problem := _problem_of_annotation(*row[2:]):
-                yield scan.finding("annotation can be decoded", f"{row[2]!r:.60} in chat {row[1]}: {problem}")
-            if all(
-                isinstance(value, kind) for value, kind in zip(row, (int, int, str, str, int, int, str), strict=False)
-            ):
+            if problem := _problem_of_annotation(row):
+                yield scan.finding("annotation can be decoded", f"{row.id!r:.60} in chat {row.chat}: {problem}")
+            if _has_types(row, (int, int, str, str, int, int, str)):
                 last = row
-        yield from _unmarked(scan, {(*row[:3], row[5]) for row in rows if row[3] != MATCHED}, ANNOTATED)
+        told = {(row.phone, row.chat, row.id, row.target) for row in rows if row.kind != MATCHED}
+        yield from _unmarked(scan, told, ANNOTATED)
         if last is None:
             return
         place = dict(zip(place, last, strict=False))
 
 
-def _problem_of_annotation(id: Any, kind: Any, actor: Any, target: Any, ref: Any, at: Any, value: Any) -> str | None:
-    if kind not in _ANNOTATIONS or type(id) is not str:
-        return f"its kind {kind!r:.40} is unknown" if type(id) is str else "its id is no text"
-    return annotation_problem(kind, ref, at, value)
+def _problem_of_annotation(row: _AnnotationRow) -> str | None:
+    if type(row.id) is not str:
+        return "its id is no text"
+    if row.kind not in _ANNOTATIONS:
+        return f"its kind {row.kind!r:.40} is unknown"
+    return annotation_problem(row.kind, row.ref, row.at, row.value)
 
 
 def _unmarked(scan: Scan, told: set[tuple[Any, ...]], mark: int) -> Iterator[Finding]:
@@ -285,5 +313,7 @@ def _unmarked(scan: Scan, told: set[tuple[Any, ...]], mark: int) -> Iterator[Fin
         if mark == OBSERVED and not found and not str(id).startswith(EXPORT_PREFIX):
             yield scan.finding("observation has its message", f"{id} in chat {chat}", key=(phone, chat, id))
         # Of several senders of one id, nobody knows which of them is meant.
-        elif len(found) == 1 and target in (0, found[0][0]) and not found[0][1] & mark:
-            yield scan.finding(TOLD, f"{id} in chat {chat}: flags", key=(phone, chat, id))
+        elif len(found) == 1:
+            [(sender, flags)] = found
+            if target in (0, sender) and not flags & mark:
+                yield scan.finding(TOLD, f"{id} in chat {chat}: flags", key=(phone, chat, id))

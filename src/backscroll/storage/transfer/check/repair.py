@@ -17,15 +17,15 @@ from backscroll.storage.records.identity import ContactRow
 from backscroll.storage.records.org_state import OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, phone_rows
 from backscroll.storage.search.checking import faults
-from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, named
+from backscroll.storage.transfer.check.contacts import ALIAS, NAMES, contacts, contacts_there, named
 from backscroll.storage.transfer.check.counters import (
     Buckets,
     ChatState,
     Place,
     both,
-    contacts_there,
     counts_of_chat,
     months_of_phone,
+    pages_of_chats,
 )
 from backscroll.storage.transfer.check.findings import Finding, Scan
 from backscroll.storage.transfer.check.messages import DERIVED, annotation_rows, derived, messages, observation_rows
@@ -87,9 +87,10 @@ def _remove_doubles(tx: Txn, org: int, writer: Writer) -> None:
 def _repair_contacts(tx: Txn, org: int, found: Iterable[Finding], now: int) -> None:
     for finding in found:
         if finding.what == ALIAS and finding.key:
-            tx.run("set_alias", {"org": org, "contact": finding.key[0], "jid": finding.key[1]})
+            contact, jid = finding.key
+            tx.run("set_alias", {"org": org, "contact": contact, "jid": jid})
         elif finding.what == NAMES:
-            row = ContactRow(*tx.all("read_contacts", {"org": org, "contacts": (finding.key[0],)})[0])
+            row = ContactRow(*tx.all("read_contacts", {"org": org, "contacts": finding.key})[0])
             tx.run("save_contact", structs.asdict(named(row)) | {"org": org, "now": now})
 
 
@@ -116,8 +117,8 @@ def _places(found: Iterable[Finding]) -> Iterator[tuple[Place, list[str]]]:
 def _resettle(tx: Txn, org: int, writer: Writer, phone: int, chat: int, wanted: list[str]) -> None:
     """Write messages anew from what was told of them. Flags first: without them nobody looks for it."""
     params: dict[str, Any] = {"org": org, "phone": phone, "phones": (phone,), "chats": (chat,), "ids": wanted}
-    told = {row[1] for row in tx.all("read_observations", params)}
-    added = {row[1] for row in tx.all("read_annotations", params)}
+    told = {id for _, id, *_ in tx.all("read_observations", params)}
+    added = {id for _, id, *_ in tx.all("read_annotations", params)}
     for row in starmap(MessageRow, tx.all("rows_by_id", params)):
         values = structs.asdict(row) | {"org": org, "client_ref": None}
         flags = row.flags | (OBSERVED if row.id in told else 0) | (ANNOTATED if row.id in added else 0)
@@ -129,8 +130,8 @@ def _resettle(tx: Txn, org: int, writer: Writer, phone: int, chat: int, wanted: 
 
 def _rebuild_counters(tx: Txn, org: int, now: int, seq: int) -> None:
     tx.run("delete_counters", {"org": org})
-    merging = {row[0]: row[1] for row in tx.all("pending_merges", {"org": org})}
-    places = sorted((row[0], row[1]) for row in tx.all("places_of_messages", {"org": org}))
+    merging: dict[int, int] = dict(tx.all("pending_merges", {"org": org}))
+    places = sorted(tx.all("places_of_messages", {"org": org}))
     states: dict[Place, ChatState] = {}
     for phone, chat in places:
         counted, state = counts_of_chat(tx, org, phone, chat)
@@ -154,12 +155,9 @@ def _rebuild_counters(tx: Txn, org: int, now: int, seq: int) -> None:
 
 def _chats_without(tx: Txn, org: int, states: dict[Place, ChatState]) -> list[Place]:
     """Chats that have no messages, but a row that says otherwise."""
-    found: list[Place] = []
-    place: Place = (-1, -1)
-    while rows := tx.all("chats_after", {"org": org, "phone": place[0], "chat": place[1], "limit": _CHUNK}):
-        place = (rows[-1][0], rows[-1][1])
-        found += [row[:2] for row in rows if row[:2] not in states and (row[2] is not None or row[3])]
-    return found
+    rows = (row for page in pages_of_chats(tx, org) for row in page)
+    places = ((row.phone, row.chat) for row in rows if row.last_at is not None or row.has_media)
+    return [place for place in places if place not in states]
 
 
 def _add_counts(tx: Txn, org: int, phone: int, chat: int, counted: Buckets) -> None:

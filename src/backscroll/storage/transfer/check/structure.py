@@ -25,10 +25,10 @@ def structure(tx: Txn, engine: str) -> Iterator[Finding]:
             is_index = "index" in str(told)
             yield Finding(0, "integrity of the database", str(told), repairable=is_index)
     tables, indexes = _migrated(engine)
-    there = {row[0] for row in tx.all("list_tables", {})}
+    there = {name for (name,) in tx.all("list_tables", {})}
     for name in sorted(tables - there):
         yield Finding(0, "table is there", name)
-    there = {row[0] for row in tx.all("list_indexes", {})}
+    there = {name for (name,) in tx.all("list_indexes", {})}
     for name in sorted(indexes - there):
         yield Finding(0, INDEX, name, repairable=True, key=(name,))
 

@@ -23,19 +23,21 @@ def webhooks(scan: Scan) -> Iterator[Finding]:
     known: list[Webhook] = []
     unreadable = False
     phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
-    for row in scan.tx.all("every_webhook", {"org": scan.org}):
+    for *row, secret, previous_secret in scan.tx.all("every_webhook", {"org": scan.org}):
+        id, *_ = row
         try:
-            webhook = webhook_of(scan.org, row[:-2])
+            webhook = webhook_of(scan.org, row)
             known.append(webhook)
             problem = _problem_of(webhook, phones)
         except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError):
             problem, unreadable = "it cannot be read", True
         if problem:
-            yield scan.finding("webhook can be decoded", f"webhook {row[0]!r:.40}: {problem}")
-        yield from _secrets(scan, row[0], row[-2:])
-    head = scan.tx.one("read_hooks", {"org": scan.org})
-    if head is not None and not unreadable and head[0] != mask_of(known):
-        yield scan.finding(MASK, f"they want {mask_of(known)}, writers know of {head[0]}", repairable=True)
+            yield scan.finding("webhook can be decoded", f"webhook {id!r:.40}: {problem}")
+        yield from _secrets(scan, id, (secret, previous_secret))
+    wanted = mask_of(known)
+    for (hooks,) in scan.tx.all("read_hooks", {"org": scan.org}):
+        if hooks != wanted and not unreadable:
+            yield scan.finding(MASK, f"they want {wanted}, writers know of {hooks}", repairable=True)
     yield from _queues(scan)
 
 
