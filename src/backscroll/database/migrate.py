@@ -169,13 +169,13 @@ def holds_archive(engine: Engine) -> bool:
 
 def read_meta(engine: Engine, key: str) -> str | None:
     """What holds for the database as a whole under this key; None when nothing does."""
-    row = engine.read(lambda tx: tx.one("read_meta", {"key": key}))
-    return None if row is None else str(row[0])
+    (value,) = engine.read(lambda tx: tx.one("read_meta", {"key": key})) or (None,)
+    return None if value is None else str(value)
 
 
 def applied(engine: Engine) -> set[int]:
     """Versions that have been run here."""
-    return {int(row[0]) for row in engine.read(lambda tx: tx.all("list_migrations", {}))}
+    return {int(version) for (version,) in engine.read(lambda tx: tx.all("list_migrations", {}))}
 
 
 def breaks_older(migration: Migration) -> Iterator[str]:

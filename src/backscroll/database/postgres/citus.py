@@ -87,7 +87,10 @@ def plan(connection: Connection) -> list[Step]:
 def placements(connection: Connection) -> dict[str, Placed]:
     """The archive's tables that Citus keeps already. Those it only knows as local count as not placed."""
     rows = connection.execute(_PLACED).fetchall()
-    return {row[0]: Placed(*row[1:]) for row in rows if row[0] in (*REFERENCE, *TENANT) and row[1] != "local"}
+    ours = {*REFERENCE, *TENANT}
+    return {
+        table: Placed(kind, column, group) for table, kind, column, group in rows if table in ours and kind != "local"
+    }
 
 
 def _check_citus(connection: Connection) -> None:
@@ -99,8 +102,8 @@ def _check_citus(connection: Connection) -> None:
             "This database has no Citus: connect to a Citus coordinator and let its superuser run CREATE EXTENSION "
             "citus there (docs/citus.md)"
         )
-    coordinator = connection.execute("SELECT citus_is_coordinator()").fetchone()
-    if coordinator is None or not coordinator[0]:
+    (is_coordinator,) = connection.execute("SELECT citus_is_coordinator()").fetchone() or (False,)
+    if not is_coordinator:
         raise StorageError("This is a worker; name the cluster's coordinator as the database")
 
 
@@ -154,5 +157,5 @@ def _spread(connection: Connection, table: str) -> None:
 
 
 def _count(connection: Connection, table: sql.Identifier) -> int:
-    row = connection.execute(sql.SQL("SELECT COUNT(*) FROM {}").format(table)).fetchone()
-    return 0 if row is None else int(row[0])
+    (count,) = connection.execute(sql.SQL("SELECT COUNT(*) FROM {}").format(table)).fetchone() or (0,)
+    return int(count)

@@ -418,9 +418,9 @@ def _set_up(connection: Connection) -> None:
     _check_server(connection)
     connection.prepare_threshold = 1
     query = "SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"
-    row = connection.execute(query, prepare=False).fetchone()
-    connection.is_citus = row is not None and bool(row[1])
-    if row is None or row[0] != connection.info.backend_pid:
+    pid, is_citus = connection.execute(query, prepare=False).fetchone() or (None, False)
+    connection.is_citus = bool(is_citus)
+    if pid != connection.info.backend_pid:
         # A pooler such as pgbouncer: the next transaction may meet a server process that prepared other things.
         connection.prepare_threshold = None
     else:
@@ -428,19 +428,19 @@ def _set_up(connection: Connection) -> None:
 
 
 def _role_state(connection: Connection) -> str:
-    row = connection.execute(
+    (state,) = connection.execute(
         "SELECT CASE WHEN NOT (rolsuper OR rolbypassrls) THEN 'not needed' "
         "WHEN to_regrole($1) IS NULL THEN 'to be made' "
         "WHEN NOT has_table_privilege($1, 'leases', 'INSERT') THEN 'to be made' ELSE 'ready' END "
         "FROM pg_roles WHERE rolname = current_user",
         (APP_ROLE,),
-    ).fetchone()
-    return "not needed" if row is None else str(row[0])
+    ).fetchone() or ("not needed",)
+    return str(state)
 
 
 def _is_spread(connection: Connection) -> bool:
     """Whether the archive's tables lie on workers of Citus."""
-    if connection.ask("SELECT to_regclass('citus_tables')")[0][0] is None:
+    if connection.ask("SELECT to_regclass('citus_tables')") == [(None,)]:
         return False
     spread = "SELECT 1 FROM citus_tables WHERE table_name = to_regclass('heads') AND citus_table_type = 'distributed'"
     return bool(connection.ask(spread))
@@ -459,8 +459,8 @@ def _roll_back(connection: Connection) -> None:
 def _check_server(connection: Connection) -> None:
     if connection.info.server_version < MINIMUM:
         raise StorageError(f"PostgreSQL {connection.info.server_version // 10000} is too old; 15 or newer is needed")
-    encoding = connection.execute("SHOW server_encoding", prepare=False).fetchone()
-    if encoding is None or encoding[0] != "UTF8":
+    (encoding,) = connection.execute("SHOW server_encoding", prepare=False).fetchone() or (None,)
+    if encoding != "UTF8":
         raise StorageError(
             "The database must be made with the encoding UTF8: createdb --encoding=UTF8 --template=template0"
         )

@@ -806,6 +806,10 @@ FROM import_jobs WHERE org = :org AND (created_at, job) < (:before, :job) ORDER 
 -- name: open_import_jobs
 SELECT job, state, updated_at FROM import_jobs WHERE org = :org AND finished_at IS NULL ORDER BY updated_at, job;
 
+-- name: running_import_items
+-- What is being imported now, job by job.
+SELECT job, found FROM import_jobs WHERE org = :org AND finished_at IS NULL AND state = 'running';
+
 -- name: import_jobs_changed
 SELECT job, state, progress, updated_at FROM import_jobs WHERE org = :org AND updated_at > :since ORDER BY updated_at, job;
 

@@ -19,6 +19,7 @@ from backscroll.core.errors import BadField, Conflict, StorageError
 from backscroll.database.migrate import applied, migrations, read_meta
 from backscroll.database.protocol import Engine
 from backscroll.database.sqlite import SqliteEngine
+from backscroll.storage.accounts import accounts
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
 from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key
 from backscroll.storage.files.media import MediaStore
@@ -37,7 +38,7 @@ from backscroll.storage.transfer.backup_files import (
     write_manifest,
 )
 from backscroll.storage.transfer.backup_uploads import UPLOADS, Job, pack, place_of, replacing
-from backscroll.storage.transfer.copy import snapshot_rows
+from backscroll.storage.transfer.copy import count_rows, snapshot_rows
 
 SECOND = 1_000_000
 LOCK = ".lock"
@@ -286,19 +287,18 @@ class _Media(Struct, frozen=True):
 def _facts_of(path: Path) -> _Facts:
     """Read the saved database, after SQLite has looked through it; ``StorageError`` when it is damaged."""
     with closing(SqliteEngine(path)) as saved:
-        problems = saved.read(lambda tx: tx.all("quick_check", {}))
-        if problems != [("ok",)]:
+        (problem,), *_ = saved.read(lambda tx: tx.all("quick_check", {}))
+        if problem != "ok":
             raise StorageError(
-                f"The archive's database is damaged ({problems[0][0]}), so the earlier backup is kept and no other is "
+                f"The archive's database is damaged ({problem}), so the earlier backup is kept and no other is "
                 "made; look closer with: backscroll check"
             )
-        orgs = [int(row[0]) for row in saved.read(lambda tx: tx.all("list_orgs", {}))]
-        counts = [saved.read(lambda tx, org=org: tx.one("copy_count_messages", {"org": org})) for org in orgs]  # type: ignore[misc]
+        orgs = [org.no for org in saved.read(accounts.list_orgs)]
         return _Facts(
             read_meta(saved, "archive") or "",
             max(applied(saved), default=0),
             len(orgs),
-            sum(int(count[0]) for count in counts if count),
+            sum(count_rows(saved, org, "messages") for org in orgs),
             {org: set(_files_of(saved, org)) for org in orgs},
             replacing(saved),
         )
@@ -309,8 +309,8 @@ def _files_of(engine: Engine, org: int) -> Iterator[str]:
     while page := engine.read(
         lambda tx, after=after: tx.all("dump_files", {"org": org, "after": after, "limit": 1000})  # type: ignore[misc]
     ):
-        after = page[-1][0]
-        yield from (row[0] for row in page)
+        yield from (file for file, _, _ in page)
+        after, _, _ = page[-1]
 
 
 def _copy_rows(engine: Engine, path: Path, now: int, report: Report) -> None:

@@ -7,47 +7,49 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.import_jobs import Item
 from backscroll.database.protocol import Engine
+from backscroll.storage.accounts import accounts
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
 from backscroll.storage.transfer.backup_files import CHUNK, digest_of, sync_file, whole_file
 
 UPLOADS = "imports"
-Job = tuple[int, str]
-"""Organisation and id."""
-_FOUND = msgspec.json.Decoder(list[Item])
-_FOUND_COLUMN = 9
+_ITEMS = msgspec.json.Decoder(list[Item])
+
+
+class Job(NamedTuple):
+    """What names a job over all organisations."""
+
+    org: int
+    id: str
 
 
 def replacing(engine: Engine) -> set[Job]:
     """Jobs that have begun to take the place of another import and are not over."""
-    orgs = [int(row[0]) for row in engine.read(lambda tx: tx.all("list_orgs", {}))]
-    return {(org, id) for org in orgs for id in _of_org(engine, org)}
+    return {Job(org.no, id) for org in engine.read(accounts.list_orgs) for id in _of_org(engine, org.no)}
 
 
-def _of_org(engine: Engine, org: int) -> list[str]:
-    found = []
-    for id, state, _ in engine.read(lambda tx: tx.all("open_import_jobs", {"org": org}), org):
-        row = engine.read(lambda tx, id=id: tx.one("read_import_job", {"org": org, "job": id}), org)  # type: ignore[misc]
-        items = [] if row is None else _FOUND.decode(row[_FOUND_COLUMN])
-        if state == "running" and any(item.state == "running" and item.replaces for item in items):
-            found.append(id)
-    return found
+def _of_org(engine: Engine, org: int) -> Iterator[str]:
+    for id, items in engine.read(lambda tx: tx.all("running_import_items", {"org": org}), org):
+        if any(item.state == "running" and item.replaces for item in _ITEMS.decode(items)):
+            yield id
 
 
 def place_of(job: Job) -> str:
     """Where the files of a job stand in a backup."""
-    return f"{UPLOADS}/{job[0]}/{job[1]}.tar"
+    return f"{UPLOADS}/{job.org}/{job.id}.tar"
 
 
 def pack(data: Path, job: Job, folder: Path) -> str | None:
     """Write the files of a job to a backup; their SHA-256, or None when they are gone."""
-    given = data / UPLOADS / str(job[0]) / job[1]
+    given = data / UPLOADS / str(job.org) / job.id
     if not given.is_dir():
         return None
     final = folder / place_of(job)

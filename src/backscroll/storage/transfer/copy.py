@@ -16,9 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import Conflict, StorageBusy, StorageError
+from backscroll.core.model import Org
 from backscroll.database.migrate import holds_archive, migrate, read_meta
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.database.tables import TABLES, Table
+from backscroll.storage.accounts import accounts
 
 Report = Callable[[int, int], None]
 """(rows done so far, of how many)"""
@@ -66,7 +68,9 @@ class Copy:
         self._target = target
         self._archive = read_meta(source, "archive") or ""
         self._heads = _heads(source)
-        self._counts = {(org, table.name): _count(source, org, table) for org in self._heads for table in TABLES}
+        self._counts = {
+            (org, table.name): count_rows(source, org, table.name) for org in self._heads for table in TABLES
+        }
         self.found: Literal["empty", "unfinished", "whole"]
         self._place = self._look_at_target()
 
@@ -119,8 +123,8 @@ class Copy:
                 report(done, self.rows)
 
     def _begin(self, tx: Txn) -> None:
-        for org, id, name, created_at in self._source.read(lambda source: source.all("list_orgs", {})):
-            tx.run("add_org", {"org": org, "id": id, "name": name, "now": created_at})
+        for org in self._source.read(accounts.list_orgs):
+            _add_org(tx, org)
         tx.run("save_meta", {"key": "archive", "value": self._archive})
         self._note(tx, "copying", None)
 
@@ -142,7 +146,7 @@ class Copy:
             return
         copied = 0
         for rows in _pages(_separate_reads(self._source, org), org, table, after):
-            place = Place(org, table.name, list(rows[-1][1 : 1 + len(table.key)]))
+            place = Place(org, table.name, _key_of(table, rows[-1]))
 
             def work(tx: Txn, rows: list[Row] = rows, place: Place = place) -> None:
                 tx.many(f"copy_put_{table.name}", (dict(zip(table.columns, row, strict=True)) for row in rows))
@@ -188,10 +192,10 @@ class Copy:
 
 
 def _difference(table: Table, ours: list[Row], theirs: list[Row]) -> str:
-    ours_and_theirs = next(pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
-    if ours_and_theirs[0] is None:
-        return f"The copy has more than its source: {_named(table, ours_and_theirs[1])}"
-    return f"The copy differs from its source: {_named(table, ours_and_theirs[0])}"
+    our, their = next((our, their) for our, their in zip_longest(ours, theirs) if our != their)
+    if our is None:
+        return f"The copy has more than its source: {_named(table, their)}"
+    return f"The copy differs from its source: {_named(table, our)}"
 
 
 def _named(table: Table, row: Row) -> str:
@@ -214,15 +218,13 @@ def snapshot_rows(source: Engine, target: Engine, now: int, report: Report) -> N
     """
     migrate(target, now)
     target.write(lambda tx: tx.run("save_meta", {"key": "archive", "value": read_meta(source, "archive") or ""}))
-    for row in source.read(lambda tx: tx.all("list_orgs", {})):
-        org, id, name, created_at = row
-        target.write(lambda tx, row=(org, id, name, created_at): _add_org(tx, row))  # type: ignore[misc]
-        _Snapshot(target, int(org), report).take(source)
+    for org in source.read(accounts.list_orgs):
+        target.write(lambda tx, org=org: _add_org(tx, org))  # type: ignore[misc]
+        _Snapshot(target, org.no, report).take(source)
 
 
-def _add_org(tx: Txn, row: Row) -> None:
-    org, id, name, created_at = row
-    tx.run("add_org", {"org": org, "id": id, "name": name, "now": created_at})
+def _add_org(tx: Txn, org: Org) -> None:
+    tx.run("add_org", {"org": org.no, "id": org.id, "name": org.name, "now": org.created_at})
 
 
 class _Snapshot:
@@ -241,8 +243,7 @@ class _Snapshot:
         if self._begun:
             raise StorageBusy("The database went away while it was backed up; start the backup again")
         self._begun = True
-        counts = {table.name: tx.one(f"copy_count_{table.name}", {"org": self._org}) for table in TABLES}
-        whole = sum(int(count[0]) for count in counts.values() if count)
+        whole = sum(_count(tx, self._org, table.name) for table in TABLES)
         done = 0
         for table in TABLES:
             read = hashlib.sha256()
@@ -271,15 +272,20 @@ def _state(text: str | None) -> State | None:
 def _heads(engine: Engine) -> dict[int, int]:
     """Each organisation with its seq, which is another after every write."""
     found = {}
-    for org, *_ in engine.read(lambda tx: tx.all("list_orgs", {})):
-        head = engine.read(lambda tx, org=org: tx.one("read_org_state", {"org": org}), org)  # type: ignore[misc]
-        found[int(org)] = -1 if head is None else int(head[0])
+    for org in engine.read(accounts.list_orgs):
+        row = engine.read(lambda tx, no=org.no: tx.one("read_org_state", {"org": no}), org.no)  # type: ignore[misc]
+        found[org.no], *_ = row or (-1,)
     return found
 
 
-def _count(engine: Engine, org: int, table: Table) -> int:
-    row = engine.read(lambda tx: tx.one(f"copy_count_{table.name}", {"org": org}), org)
-    return 0 if row is None else int(row[0])
+def count_rows(engine: Engine, org: int, table: str) -> int:
+    """How many rows of one table an organisation has."""
+    return engine.read(lambda tx: _count(tx, org, table), org)
+
+
+def _count(tx: Txn, org: int, table: str) -> int:
+    (count,) = tx.one(f"copy_count_{table}", {"org": org}) or (0,)
+    return int(count)
 
 
 Fetch = Callable[[str, Mapping[str, Any]], list[Row]]
@@ -301,4 +307,9 @@ def _pages(fetch: Fetch, org: int, table: Table, after: Key | None) -> Iterator[
             yield rows
         if len(rows) < table.page or not table.key:
             return
-        after = list(rows[-1][1 : 1 + len(table.key)])
+        after = _key_of(table, rows[-1])
+
+
+def _key_of(table: Table, row: Row) -> Key:
+    """The row's key within its organisation, whose number comes first."""
+    return list(row[1 : 1 + len(table.key)])

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from backscroll.core.coverage import Coverage, Ended, origin_of
 from backscroll.database.protocol import Txn
 
 _PAGE = 400
-_Piece = tuple[int, int, Ended | None]
+
+
+class Piece(NamedTuple):
+    """A time that a source vouches for, both ends included, and what ended it."""
+
+    since: int
+    until: int
+    ended: Ended | None
 
 
 def coverage_of(tx: Txn, org: int, phone: int, jid: str, chat: str | None, aliases: list[str]) -> Iterator[Coverage]:
@@ -24,39 +32,38 @@ def coverage_of(tx: Txn, org: int, phone: int, jid: str, chat: str | None, alias
     yield from _told(jid, None, _spans(tx, org, phone, ""))
     after = ""
     while page := tx.all("dump_spanned_chats", {"org": org, "phone": phone, "after": after, "limit": _PAGE}):
-        after = page[-1][0]
         for (named,) in page:
             yield from _told(jid, named, _spans(tx, org, phone, named))
+        (after,) = page[-1]
 
 
-def _spans(tx: Txn, org: int, phone: int, jid: str) -> dict[str, list[_Piece]]:
-    found: dict[str, list[_Piece]] = defaultdict(list)
-    for _, origin, _, kind, file, *piece in tx.all("dump_spans", {"org": org, "phone": phone, "jid": jid}):
-        since, until, ended = piece
-        found[origin or origin_of("import", kind, file)].append((since, until, ended))
+def _spans(tx: Txn, org: int, phone: int, jid: str) -> dict[str, list[Piece]]:
+    found: dict[str, list[Piece]] = defaultdict(list)
+    params = {"org": org, "phone": phone, "jid": jid}
+    for _, origin, _, kind, file, since, until, ended in tx.all("dump_spans", params):
+        found[origin or origin_of("import", kind, file)].append(Piece(since, until, ended))
     return found
 
 
-def _together(spans: list[tuple[str, list[_Piece]]]) -> dict[str, list[_Piece]]:
-    found: dict[str, list[_Piece]] = defaultdict(list)
+def _together(spans: list[tuple[str, list[Piece]]]) -> dict[str, list[Piece]]:
+    found: dict[str, list[Piece]] = defaultdict(list)
     for origin, pieces in spans:
         found[origin] += pieces
     return found
 
 
-def _told(phone: str, chat: str | None, spans: dict[str, list[_Piece]]) -> Iterator[Coverage]:
+def _told(phone: str, chat: str | None, spans: dict[str, list[Piece]]) -> Iterator[Coverage]:
     for origin, pieces in sorted(spans.items()):
         for since, until, ended in united(pieces):
             yield Coverage(phone=phone, chat=chat, since=since, until=until, origin=origin, ended=ended)
 
 
-def united(pieces: list[_Piece]) -> list[_Piece]:
+def united(pieces: list[Piece]) -> list[Piece]:
     """The same times as spans that do not touch."""
-    found: list[_Piece] = []
-    for since, until, ended in sorted(pieces, key=lambda piece: piece[:2]):
-        if found and since <= found[-1][1]:
-            if until > found[-1][1]:
-                found[-1] = (found[-1][0], until, ended)
-        else:
-            found.append((since, until, ended))
+    found: list[Piece] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.since, piece.until)):
+        if not found or piece.since > found[-1].until:
+            found.append(piece)
+        elif piece.until > found[-1].until:
+            found[-1] = piece._replace(since=found[-1].since)
     return found

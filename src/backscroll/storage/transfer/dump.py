@@ -211,17 +211,18 @@ class _Dumper:
             raise NotFound("chat", jid)
         self._chat, self.chat_jid = contact_row.contact, contact_row.jid
         params = {"org": self._org, "chat": contact_row.contact, "phones": tuple(self._phones)}
-        having = {row[0] for row in self._tx.all("phones_of_chat", params)}
+        having = {phone for (phone,) in self._tx.all("phones_of_chat", params)}
         self._phones = {no: phone for no, phone in self._phones.items() if no in having}
         acting = self._tx.all("dump_actors", params | {"phones": tuple(self._phones)})
-        numbers = {contact_row.contact, *(own for _, own in self._phones.values()), *(row[0] for row in acting)}
+        own_contacts = (own for _, own in self._phones.values())
+        numbers = {contact_row.contact, *own_contacts, *(contact for (contact,) in acting)}
         self._only = {self._number(contact) for contact in numbers if contact}
 
     def count(self) -> int:
         """How many messages there will be, for a progress bar."""
         params = {"org": self._org, "phones": tuple(self._phones), "chat": self._chat, "any_chat": int(not self._chat)}
-        row = self._tx.one("dump_count", params)
-        return 0 if row is None else int(row[0])
+        (count,) = self._tx.one("dump_count", params) or (0,)
+        return int(count)
 
     def lines(self) -> Iterator[Line]:
         """All lines, in an order that can be read back. One chat comes without payloads, files and positions."""
@@ -240,7 +241,7 @@ class _Dumper:
         if self._raws and self._chat is None:
             yield from self._raw_payloads()
         for page in self._contact_pages():
-            yield from self._chats({contact: jid for contact, jid, _, _ in page})
+            yield from self._chats({row.contact: row.jid for row in page})
         yield from map(Line, self._coverage())
         if self._chat is None:
             yield from self._files()
@@ -279,17 +280,18 @@ class _Dumper:
     def _contact_pages(self) -> Iterator[list[DumpedContact]]:
         after = ""
         while page := self._tx.all("dump_contacts", {"org": self._org, "after": after, "limit": PAGE}):
-            after = page[-1][1]
+            _, after, *_ = page[-1]
             self._names = Names(self._tx, self._org, self._cache)
-            yield [(row[0], row[1], row[2], row[3]) for row in page if self._only is None or row[0] in self._only]
+            contacts = (DumpedContact(*row) for row in page)
+            yield [row for row in contacts if self._only is None or row.contact in self._only]
 
     def _resolver(self, page: list[DumpedContact]) -> Iterator[Line]:
         aliases: dict[int, list[str]] = defaultdict(list)
-        params = {"org": self._org, "contacts": [contact for contact, _, _, _ in page]}
+        params = {"org": self._org, "contacts": [row.contact for row in page]}
         for contact, alias in self._tx.all("dump_aliases", params):
             aliases[contact].append(alias)
         told = told_of(self._tx, self._org, page, {no: phone.jid for no, (phone, _) in self._phones.items()})
-        for contact, jid, _, _ in page:
+        for contact, jid, *_ in page:
             for alias in aliases[contact]:
                 if alias != jid:
                     yield Line(events.NumberMapped(lid=alias, jid=jid))
@@ -363,7 +365,7 @@ class _Dumper:
         raws = sorted({row.raw for row in rows if row.raw is not None})
         if not self._raws or not raws:
             return {}
-        return {row[0]: row[1] for row in self._tx.all("dump_digests", {"org": self._org, "raws": raws})}
+        return dict(self._tx.all("dump_digests", {"org": self._org, "raws": raws}))
 
     def _message(
         self,
@@ -431,7 +433,7 @@ class _Dumper:
         """What waits for messages that nobody told yet."""
         after = ""
         base = {"org": self._org, "phone": phone, "chat": chat, "limit": PAGE}
-        while page := [row[0] for row in self._tx.all("dump_waiting", base | {"after": after})]:
+        while page := [id for (id,) in self._tx.all("dump_waiting", base | {"after": after})]:
             after = page[-1]
             annotations = self._annotations(phone, chat, page)
             for id in page:
@@ -442,9 +444,9 @@ class _Dumper:
     def _files(self) -> Iterator[Line]:
         after = ""
         while page := self._tx.all("dump_files", {"org": self._org, "after": after, "limit": PAGE}):
-            after = page[-1][0]
             for file, size, mimetype in page:
                 yield Line(FileKept(file, size, mimetype))
+            after, _, _ = page[-1]
 
     def _raw_payloads(self) -> Iterator[Line]:
         after = ""
@@ -563,8 +565,8 @@ class _KeepingTimes(MessageWriter):
         if row is None and about is not None:
             values["stored_at"] = about.stored_at
             values["changed_at"] = about.stored_at if about.changed_at is None else about.changed_at
-            found = about.raw and self._tx.one("find_raw", {"org": self._org, "digest": about.raw})
-            values["raw"] = found[0] if found else None
+            found = self._tx.one("find_raw", {"org": self._org, "digest": about.raw}) if about.raw else None
+            (values["raw"],) = found or (None,)
         return values
 
 

@@ -39,9 +39,8 @@ class _Plan:
         self._import = import_id
         self._owner = -import_id if begun else import_id
         self._base: dict[str, Any] = {"org": org, "import": import_id}
-        row = tx.one("read_org_state", {"org": org}) or (0, 0, 0)
         # Nothing is written, so the numbers in it do not matter; that there are imports does.
-        self._provenance = Provenance(tx, OrgState(org, row[0], row[1], row[2], imports=import_id))
+        self._provenance = Provenance(tx, OrgState(org, 0, 0, 0, imports=import_id))
         self._provenance.undoing = import_id
 
     def messages(self) -> tuple[int, int]:
@@ -68,17 +67,21 @@ class _Plan:
         while row := self._tx.one("ranges_of_import", params | {"low": low}):
             first, last = row
             low = first + 1
-            while found := self._rows(first, last):
-                yield [no for no, *_ in found]
-                first = found[-1][0] + 1
+            while nos := self._between(first, last):
+                yield nos
+                first = nos[-1] + 1
         after = -1
-        while nos := [r[0] for r in self._tx.all("retold_by_import", self._base | {"after": after, "limit": _PAGE})]:
+        while nos := self._retold(after):
             yield nos
             after = nos[-1]
 
-    def _rows(self, first: int, last: int) -> list[tuple[Any, ...]]:
+    def _between(self, first: int, last: int) -> list[int]:
         params = {"org": self._base["org"], "low": first, "high": last, "limit": _PAGE}
-        return self._tx.all("import_rows", params)
+        return [no for no, *_ in self._tx.all("import_rows", params)]
+
+    def _retold(self, after: int) -> list[int]:
+        params = self._base | {"after": after, "limit": _PAGE}
+        return [no for (no,) in self._tx.all("retold_by_import", params)]
 
     def _beside(self, rows: Iterable[MessageRow]) -> dict[int, bool]:
         """Of rows that were told more than once: whether any of these is another's."""
@@ -99,11 +102,11 @@ class _Plan:
         found: list[int] = []
         phone, jid = -1, ""
         while rows := self._tx.all("named_alone", self._base | {"phone": phone, "jid": jid, "limit": _PAGE}):
-            found += [row[0] for row in rows if row[2] == 0]
-            phone, jid = rows[-1][0], rows[-1][1]
+            found += [phone for phone, _, others in rows if others == 0]
+            phone, jid, _ = rows[-1]
         return found
 
     def files_alone(self) -> int:
         """How many media files only this import brought."""
-        row = self._tx.one("count_files_alone", self._base)
-        return int(row[0]) if row else 0
+        (count,) = self._tx.one("count_files_alone", self._base) or (0,)
+        return int(count)
