@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from contextlib import suppress
 
 from msgspec import Struct
 
-from backscroll.database.protocol import Txn
+from backscroll.core.errors import StorageError
+from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.rows import only_value
 
 LEASE_US = 5_000_000
@@ -64,6 +66,21 @@ def give_back(tx: Txn, lease: Lease) -> None:
     """Let another begin at once."""
     params = {"org": lease.org, "name": lease.name, "holder": lease.holder, "term": lease.term}
     tx.run("end_lease", params)
+
+
+def is_kept(engine: Engine, lease: Lease, now: int) -> bool:
+    """Renew the lease in a transaction of its own; False when another has it."""
+    try:
+        engine.write(lambda tx: keep(tx, lease, now), lease.org)
+    except LeaseLost:
+        return False
+    return True
+
+
+def release(engine: Engine, lease: Lease) -> None:
+    """Let another begin at once. If the database is away, the lease ends by itself."""
+    with suppress(StorageError):
+        engine.write(lambda tx: give_back(tx, lease), lease.org)
 
 
 def held(tx: Txn, org: int) -> list[Held]:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from backscroll.core import events
-from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.identity import canonical
@@ -156,15 +155,8 @@ class FetchQueue:
 
     def keep_turn(self, lease: leases.Lease) -> bool:
         """Show that this process is still at it; False when another took over."""
-        try:
-            self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
-        except leases.LeaseLost:
-            return False
-        return True
+        return leases.is_kept(self._engine, lease, self._clock())
 
     def end_turn(self, lease: leases.Lease) -> None:
         """Let another begin at once. If the database is away, the turn ends by itself."""
-        try:
-            self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
-        except StorageError:
-            return
+        leases.release(self._engine, lease)

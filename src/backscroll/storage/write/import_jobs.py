@@ -261,11 +261,7 @@ class ImportJobs:
 
     def keep_turn(self, lease: leases.Lease) -> bool:
         """Show that this process is still at it; False when another took over."""
-        try:
-            self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
-        except leases.LeaseLost:
-            return False
-        return True
+        return leases.is_kept(self._engine, lease, self._clock())
 
     def end_turn(self, lease: leases.Lease) -> None:
         """Let another begin at once. If the database is away, the turn ends by itself."""

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from threading import Event, Lock
 
 from msgspec import Struct
@@ -79,7 +78,7 @@ class IndexUpkeep:
     def run(self, org: int, stop: Callable[[], bool] = lambda: False, purge: bool = False) -> bool:
         """Do all that the index needs, until ``stop``; whether anything was. ``purge`` forgets what has left it."""
         done = False
-        while not stop() and self._step(org, stop, purge):
+        while not stop() and self._step(org, purge):
             done = True
         return done
 
@@ -92,7 +91,7 @@ class IndexUpkeep:
     def _holds_dead(self, org: int) -> bool:
         return self._engine.read(lambda tx: any(head.dead for head in heads_of(tx, org)), org)
 
-    def _step(self, org: int, stop: Callable[[], bool], purge: bool) -> bool:
+    def _step(self, org: int, purge: bool) -> bool:
         took = self._is_behind(org) and self._engine.write(lambda tx: maintenance.take_in(tx, org), org)
         task = self._engine.read(lambda tx: maintenance.next_task(heads_of(tx, org), self._limits, purge), org)
         if task is None:
@@ -121,6 +120,4 @@ class IndexUpkeep:
         except leases.LeaseLost:
             return False
         finally:
-            # If the database went away, the lease ends by itself.
-            with suppress(StorageError):
-                self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+            leases.release(self._engine, lease)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-from backscroll.core.errors import NotFound, StorageError
+from backscroll.core.errors import NotFound
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.aspects import STATE
@@ -210,16 +209,11 @@ class LiveSources:
 
     def keep_turn(self, lease: leases.Lease) -> bool:
         """Show that this process is still at it; False when another took over."""
-        try:
-            self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
-        except leases.LeaseLost:
-            return False
-        return True
+        return leases.is_kept(self._engine, lease, self._clock())
 
     def end_turn(self, lease: leases.Lease) -> None:
         """Let another begin at once. If the database is away, the turn ends by itself."""
-        with suppress(StorageError):
-            self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+        leases.release(self._engine, lease)
 
     def answer(self, source: LiveSource, key: str) -> KeptAnswer | None:
         """What was answered to this key before, if it is not too long ago."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from backscroll.concurrency.yielding import let_others_write
-from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
@@ -57,9 +55,7 @@ def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], s
     except leases.LeaseLost:
         return moved
     finally:
-        # If the database went away, the lease ends by itself.
-        with suppress(StorageError):
-            engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+        leases.release(engine, lease)
     return moved
 
 

@@ -8,12 +8,11 @@ a lane: the next is sent when the one before was taken or given up, so that a re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
-from backscroll.core.errors import NotFound, StorageError
+from backscroll.core.errors import NotFound
 from backscroll.core.webhooks import MAX_COUNT, Counts, Delivery, OutboxEvent, Webhook
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
@@ -118,8 +117,7 @@ class Outbox:
 
     def end_turn(self, lease: leases.Lease) -> None:
         """Let another begin at once. If the database is away, the turn ends by itself."""
-        with suppress(StorageError):
-            self._engine.write(lambda tx: leases.give_back(tx, lease), lease.org)
+        leases.release(self._engine, lease)
 
     # ------------------------------------------------------------------ queueing and sending
 
