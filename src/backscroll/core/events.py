@@ -144,19 +144,9 @@ class PhoneSeen(Struct, frozen=True, kw_only=True, tag="phone", omit_defaults=Tr
     created_at: int | None = None
 
 
-Event = (
-    MessageSeen
-    | MessageEdited
-    | MessageRevoked
-    | ReactionSet
-    | ReceiptSet
-    | PollVoted
-    | MediaHeld
-    | ChatSeen
-    | ContactSeen
-    | NumberMapped
-    | PhoneSeen
-)
+AnnotationEvent = MessageEdited | MessageRevoked | ReactionSet | ReceiptSet | PollVoted | MediaHeld
+"""What is told of a message besides itself; each has a ``target``."""
+Event = MessageSeen | AnnotationEvent | ChatSeen | ContactSeen | NumberMapped | PhoneSeen
 
 
 class Answer(Struct, frozen=True, kw_only=True):

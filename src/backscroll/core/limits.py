@@ -30,16 +30,6 @@ _FILE = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _PHONE_ID = re.compile(r"[!-~]{1,256}")
 
 
-Annotation = (
-    events.MessageEdited
-    | events.MessageRevoked
-    | events.ReactionSet
-    | events.ReceiptSet
-    | events.PollVoted
-    | events.MediaHeld
-)
-
-
 def check(event: events.Event) -> None:
     """``BadField`` for an event that the archive could not keep, or not find again; it names the field."""
     match event:
@@ -82,7 +72,7 @@ def _check_message(message: Message) -> None:
         _check_file(details.media.file)
 
 
-def _check_annotation(event: Annotation) -> None:
+def _check_annotation(event: events.AnnotationEvent) -> None:
     target = event.target
     _check_id("id", target.id)
     _check_jids(phone=target.phone, chat=target.chat, sender=target.sender, by=getattr(event, "by", None))

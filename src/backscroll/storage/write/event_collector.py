@@ -17,14 +17,6 @@ from backscroll.storage.records.tellers import Tellers
 from backscroll.storage.write.message_writer import MessageWriter
 from backscroll.storage.write.phones import OwnPhones
 
-AnnotationEvent = (
-    events.MessageEdited
-    | events.MessageRevoked
-    | events.ReactionSet
-    | events.ReceiptSet
-    | events.PollVoted
-    | events.MediaHeld
-)
 Key = tuple[int, int, str]
 """Phone, chat and WhatsApp id."""
 
@@ -93,7 +85,7 @@ class EventCollector:
             return chat
         return 0 if message.key.sender is None else self._resolver.number(message.key.sender)
 
-    def _collect_annotation(self, event: AnnotationEvent) -> None:
+    def _collect_annotation(self, event: events.AnnotationEvent) -> None:
         target = event.target
         phone, _ = self._phones.find(target.phone)
         chat = self._resolver.number(target.chat)
@@ -103,7 +95,7 @@ class EventCollector:
             annotation = structs.replace(annotation, told=told)
         self.observed[(phone, chat, target.id)].annotations.append(annotation)
 
-    def _annotation(self, event: AnnotationEvent, chat: int, target: int) -> Annotation:
+    def _annotation(self, event: events.AnnotationEvent, chat: int, target: int) -> Annotation:
         match event:
             case events.MessageEdited(text=text, at=at, id=id, by=by):
                 return Annotation("edit", self._number(by), target, id or str(at), at, text)
