@@ -10,6 +10,7 @@ from typing import TypedDict
 from msgspec import Struct
 
 from backscroll.core.model import Call, Kind, Location, Poll
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.export import attachments
 from backscroll.ingest.connectors.export.attachments import FileNames
 from backscroll.ingest.connectors.export.calls import read_call
@@ -340,9 +341,6 @@ def _location(plain: str, marked: bool, ios: bool) -> Content | None:
     known = fold(match[1]) in LOCATION
     if not known and not marked:
         return None
-    latitude, longitude = float(match[2]), float(match[3])
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        return None
-    place = None if known else match[1].strip()
     url = plain[plain.index("http") :]
-    return {"kind": "location", "location": Location(latitude=latitude, longitude=longitude, name=place, url=url)}
+    place = place_at(match[2], match[3], name=None if known else match[1].strip(), url=url)
+    return None if place is None else {"kind": "location", "location": place}

@@ -20,6 +20,7 @@ from backscroll.core.events import (
     ReactionSet,
 )
 from backscroll.core.model import MEDIA_KINDS, Call, Details, Kind, Location, Media, Message, MessageKey, Quote
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.foreign.rows import Row, Unusable, what_it_is
 
 JidOf = Callable[[str, str], str | None]
@@ -211,11 +212,8 @@ def _location(text: str | None) -> Location | None:
     found = _LOCATION.fullmatch(text) if text else None
     if found is None:
         return None
-    latitude, longitude = float(found[3]), float(found[4])
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        return None
     name, _, address = (found[1] or "").partition(" — ")
-    return Location(latitude=latitude, longitude=longitude, name=name or None, address=address or None, url=found[2])
+    return place_at(found[3], found[4], name=name or None, address=address or None, url=found[2])
 
 
 def with_edits(message: Message, told: list[tuple[Row, MessageEdited]]) -> list[Event]:

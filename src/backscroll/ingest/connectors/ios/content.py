@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -23,6 +22,7 @@ from backscroll.core.model import (
     Poll,
     Quote,
 )
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.foreign.pieces import LocalFile
 from backscroll.ingest.connectors.foreign.rows import Row, Unusable
 from backscroll.ingest.connectors.ios import blobs
@@ -57,7 +57,7 @@ KINDS: dict[int, Kind] = {
     66: "notice",
 }
 """``ZMESSAGETYPE``; what is missing here is ``unknown`` and keeps its number as ``type_name``."""
-GROUP_EVENT, DOCUMENT, GIF, DELETED, CALL = 6, 8, 11, 14, 59
+GROUP_EVENT, GIF, DELETED, CALL = 6, 11, 14, 59
 VIEW_ONCE = (38, 39)
 SUBJECT_CHANGED = 1
 """``ZGROUPEVENTTYPE`` of a new subject, the one that is known for certain."""
@@ -256,13 +256,12 @@ def _quoted_person(record: Record, parent: Row) -> str | None:
 
 
 def _location(media: Row | None) -> Location | None:
-    latitude, longitude = (media.values.get(name) if media else None for name in ("ZLATITUDE", "ZLONGITUDE"))
-    if media is None or not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+    if media is None:
         return None
-    is_place = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude) and abs(longitude) <= 180
-    if not is_place or (latitude == 0 and longitude == 0):
+    latitude, longitude = media.values.get("ZLATITUDE"), media.values.get("ZLONGITUDE")
+    if latitude == 0 and longitude == 0:
         return None
-    return Location(latitude=float(latitude), longitude=float(longitude), name=media.text("ZTITLE"))
+    return place_at(latitude, longitude, name=media.text("ZTITLE"))
 
 
 def _vcards(record: Record) -> tuple[str, ...]:

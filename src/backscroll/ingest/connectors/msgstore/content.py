@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from typing import Any
 
 from backscroll.core import ids
@@ -23,6 +22,7 @@ from backscroll.core.model import (
     Poll,
     Quote,
 )
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.foreign.pieces import LocalFile
 from backscroll.ingest.connectors.foreign.rows import Row, Unusable
 from backscroll.ingest.connectors.msgstore.records import Jids, Record
@@ -375,19 +375,15 @@ def _location(record: Record) -> Location | None:
     if part is None:
         return None
     latitude, longitude = (part.values.get(name) for name in columns[:2])
-    if not (_is_degree(latitude, 90) and _is_degree(longitude, 180)) or (latitude == 0 and longitude == 0):
+    if latitude == 0 and longitude == 0:
         return None
-    return Location(
-        latitude=float(latitude or 0),
-        longitude=float(longitude or 0),
+    return place_at(
+        latitude,
+        longitude,
         name=part.text(columns[2]),
         address=part.text(columns[3]),
         url=part.text("url") if "url" in part.values else None,
     )
-
-
-def _is_degree(value: Any, most: int) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= most
 
 
 def _vcards(record: Record) -> tuple[str, ...] | None:

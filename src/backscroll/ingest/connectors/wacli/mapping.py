@@ -34,6 +34,7 @@ from backscroll.core.model import (
     Poll,
     Quote,
 )
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.foreign.pieces import LocalFile
 from backscroll.ingest.connectors.foreign.rows import Row, Unusable
 from backscroll.ingest.connectors.gowa.mapping import MUTED_FOREVER
@@ -299,13 +300,8 @@ def _quote(row: Row) -> Quote | None:
 def _location(part: Row | None) -> Location | None:
     if part is None:
         return None
-    latitude, longitude = part.values.get("latitude"), part.values.get("longitude")
-    if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
-        return None
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        return None
-    return Location(
-        latitude=float(latitude), longitude=float(longitude), name=part.text("name"), address=part.text("address")
+    return place_at(
+        part.values.get("latitude"), part.values.get("longitude"), name=part.text("name"), address=part.text("address")
     )
 
 

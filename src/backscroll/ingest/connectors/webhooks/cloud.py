@@ -23,6 +23,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.ids import canonical
 from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Notice, Quote
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, Observed, Setup
 from backscroll.ingest.connectors.webhooks import cloud_shapes as shapes
 from backscroll.ingest.connectors.webhooks import wire
@@ -350,13 +351,7 @@ def _hex(digest: str | None) -> str | None:
 def _location(place: shapes.Place | None) -> Location | None:
     if place is None:
         return None
-    try:
-        latitude, longitude = float(place.latitude), float(place.longitude)
-    except ValueError:
-        return None
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        return None
-    return Location(latitude=latitude, longitude=longitude, name=place.name, address=place.address, url=place.url)
+    return place_at(place.latitude, place.longitude, name=place.name, address=place.address, url=place.url)
 
 
 def _notice(message: shapes.Message) -> Notice:

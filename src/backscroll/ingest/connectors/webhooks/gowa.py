@@ -23,6 +23,7 @@ from backscroll.core.events import (
 from backscroll.core.ids import canonical, is_person
 from backscroll.core.kinds import gowa_kind
 from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Quote
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Observed, Setup, nothing
 from backscroll.ingest.connectors.webhooks import wire
 
@@ -228,7 +229,7 @@ def _message(delivery: _Delivery) -> list[Event]:
         from_me=payload.is_from_me,
         kind=kind,
         text=_text(payload, file),
-        details=_details(payload, kind, file, delivery.setup),
+        details=_details(payload, file, delivery.setup),
     )
     return [*_people(payload), MessageSeen(message)]
 
@@ -264,7 +265,7 @@ def _text(payload: _Message, file: _MediaFile | None) -> str | None:
     return payload.interactive if isinstance(payload.interactive, str) else None
 
 
-def _details(payload: _Message, kind: Kind, file: _MediaFile | None, setup: Setup) -> Details:
+def _details(payload: _Message, file: _MediaFile | None, setup: Setup) -> Details:
     cards = [payload.contact] if payload.contact else payload.contacts_array
     chat = canonical(payload.chat_id)
     return Details(
@@ -296,11 +297,11 @@ def _quote(payload: _Message) -> Quote | None:
 
 
 def _location(place: _Place | None) -> Location | None:
-    if place is None or abs(place.degrees_latitude) > 90 or abs(place.degrees_longitude) > 180:
+    if place is None:
         return None
-    return Location(
-        latitude=place.degrees_latitude,
-        longitude=place.degrees_longitude,
+    return place_at(
+        place.degrees_latitude,
+        place.degrees_longitude,
         name=place.name or None,
         address=place.address or None,
         url=place.url or None,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from backscroll.core.ids import canonical
 from backscroll.core.model import Details, Kind, Location, Media, Poll, Quote
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.webhooks.wire import storable
 
 MAX_DEPTH = 12
@@ -323,12 +324,9 @@ def _other(node: Node) -> Content:
 
 def location(place: Node) -> Location | None:
     """A place on the map; None without coordinates that exist on Earth."""
-    latitude, longitude = place.real("degreesLatitude"), place.real("degreesLongitude")
-    if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        return None
-    return Location(
-        latitude=latitude,
-        longitude=longitude,
+    return place_at(
+        place.real("degreesLatitude"),
+        place.real("degreesLongitude"),
         name=place.text("name"),
         address=place.text("address"),
         url=place.text("url"),

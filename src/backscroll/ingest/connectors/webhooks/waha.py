@@ -25,6 +25,7 @@ from backscroll.core.ids import canonical, is_person
 from backscroll.core.kinds import periskope_kind
 from backscroll.core.model import Details, Kind, Location, Media, Member, Message, MessageKey, Quote
 from backscroll.formats.periskope_ids import MessageRef, decode_message_id
+from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, ConnectionState, Observed, Setup, nothing
 from backscroll.ingest.connectors.webhooks import proto_json, wire
 from backscroll.ingest.connectors.webhooks.proto_json import Node
@@ -348,15 +349,7 @@ def _quote(reply: _Reply | None) -> Quote | None:
 
 
 def _location(place: _Place | None) -> Location | None:
-    if place is None:
-        return None
-    try:
-        latitude, longitude = float(place.latitude), float(place.longitude)
-    except ValueError:
-        return None
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        return None
-    return Location(latitude=latitude, longitude=longitude, name=place.description or None)
+    return place_at(place.latitude, place.longitude, name=place.description or None) if place else None
 
 
 def _reaction(delivery: _Delivery) -> list[Event]:
