@@ -24,7 +24,7 @@ from backscroll.ingest.connectors.webhooks.cloud import FILE_URL
 from backscroll.ingest.fetch import Fetched, Fetcher, NotFetched, origin_of
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.outbound.addresses import Resolve, resolve
-from backscroll.storage.files.media import MediaStore
+from backscroll.storage.files.media import MediaStore, StoredFile
 from backscroll.storage.store import Store
 from backscroll.storage.write.fetches import QueuedFile
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
@@ -71,6 +71,11 @@ def held(
         filename=told.filename,
         expected=told.sha256,
     )
+    return held_as(stored, target, told)
+
+
+def held_as(stored: StoredFile, target: Target, told: Media) -> MediaHeld:
+    """The event that says that a message's file is here. What its source told of it wins over what was found."""
     file = Media(
         file=stored.sha256,
         size=stored.size,

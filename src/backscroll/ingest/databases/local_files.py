@@ -12,8 +12,8 @@ from pathlib import Path
 
 from backscroll.core.errors import BadField
 from backscroll.core.events import MediaHeld
-from backscroll.core.model import Media
 from backscroll.ingest.connectors.foreign.pieces import LocalFile
+from backscroll.ingest.media import held_as
 from backscroll.storage.files.media import MediaStore
 
 Candidates = Callable[[str], list[str]]
@@ -49,15 +49,7 @@ class LocalFiles:
                 )
             except BadField:
                 return None, f"{_shown(file)} is larger than {self._max_bytes} bytes, and was left out"
-        held = Media(
-            file=stored.sha256,
-            size=stored.size,
-            mimetype=file.media.mimetype or stored.mimetype,
-            width=file.media.width or stored.width,
-            height=file.media.height or stored.height,
-            duration=file.media.duration or stored.duration,
-        )
-        return MediaHeld(target=file.target, media=held), None
+        return held_as(stored, file.target, file.media), None
 
     def _wrong(self, source: io.BufferedReader | io.BufferedRandom, file: LocalFile) -> str | None:
         """Whether it is another file than the one that was sent, where WhatsApp tells its hash."""

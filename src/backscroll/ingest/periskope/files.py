@@ -12,6 +12,7 @@ from backscroll.core.errors import BadField
 from backscroll.core.events import Event, MediaHeld, MessageSeen, Target
 from backscroll.core.model import Media, Message
 from backscroll.ingest.fetch import Fetcher, NotFetched
+from backscroll.ingest.media import held_as
 from backscroll.ingest.periskope.server import Server
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -69,15 +70,7 @@ class Files:
             with self._lock:
                 failed[reason] += 1
             return None
-        media = Media(
-            file=stored.sha256,
-            size=stored.size,
-            mimetype=told.mimetype or stored.mimetype,
-            width=told.width or stored.width,
-            height=told.height or stored.height,
-            duration=told.duration or stored.duration,
-        )
-        return MediaHeld(target=Target(key.phone, key.chat, key.id, key.sender), media=media)
+        return held_as(stored, Target(key.phone, key.chat, key.id, key.sender), told)
 
     def _absolute(self, path: str) -> str:
         """Older servers tell the path only."""

@@ -18,7 +18,7 @@ from backscroll.ingest.connectors.foreign.tables import Tables
 from backscroll.ingest.connectors.gowa.mapping import chat_of_settings, contact_of, number_mapping
 
 COLUMNS = {
-    "whatsmeow_device": ("jid", "lid"),
+    "whatsmeow_device": ("jid", "lid", "push_name"),
     "whatsmeow_contacts": (
         "their_jid",
         "our_jid",
@@ -31,6 +31,7 @@ COLUMNS = {
     "whatsmeow_lid_map": ("lid", "pn"),
     "whatsmeow_chat_settings": ("chat_jid", "our_jid", "muted_until", "pinned", "archived"),
 }
+"""All that is read of them."""
 
 
 class Whatsmeow:

@@ -27,6 +27,7 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Message
+from backscroll.ingest.connectors.foreign import whatsmeow
 from backscroll.ingest.connectors.foreign.rows import (
     OnSkip,
     Row,
@@ -88,21 +89,6 @@ def _log_skipped(skipped: Skipped) -> None:
 
 _DEVICE_COLUMNS = ("device_id", "display_name", "jid", "ad_jid", "created_at", "updated_at")
 """The others of ``devices`` hold webhook secrets."""
-_WHATSAPP_COLUMNS = {
-    "whatsmeow_device": ("jid", "lid", "push_name"),
-    "whatsmeow_contacts": (
-        "their_jid",
-        "our_jid",
-        "first_name",
-        "full_name",
-        "push_name",
-        "business_name",
-        "redacted_phone",
-    ),
-    "whatsmeow_lid_map": ("lid", "pn"),
-    "whatsmeow_chat_settings": ("chat_jid", "our_jid", "muted_until", "pinned", "archived"),
-}
-"""Nothing else is read there: the file also holds the account's private keys."""
 
 
 class _Reading:
@@ -168,7 +154,7 @@ class _Reading:
 
     def _rows(self, file: ForeignFile, table: str, columns: tuple[str, ...] = ()) -> Iterator[Row]:
         """The rows of a table in the order they were made; none when the file does not have it."""
-        wanted = columns or _WHATSAPP_COLUMNS.get(table, ())
+        wanted = columns or whatsmeow.COLUMNS.get(table, ())
         there = file.columns(table)
         shown = tuple(name for name in wanted if name in there) if wanted else there
         if shown:
