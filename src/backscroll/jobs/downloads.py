@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,9 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from backscroll.config import Settings
-from backscroll.core.errors import StorageError, story_of
 from backscroll.ingest.media import Downloads
 from backscroll.ingest.turns import kept
+from backscroll.jobs.background import attempt, in_thread
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 from backscroll.storage.write.fetches import QueuedFile
@@ -42,13 +41,8 @@ async def downloading(store: Store, media: MediaStore | None, settings: Settings
         yield
         return
     rounds = _Rounds(store, media, settings.max_media_bytes)
-    thread = threading.Thread(target=rounds.run, name="backscroll-media", daemon=True)
-    thread.start()
-    try:
+    async with in_thread("backscroll-media", rounds.run, rounds.stopping.set, lambda thread: thread.join(END_SECONDS)):
         yield
-    finally:
-        rounds.stopping.set()
-        await asyncio.to_thread(thread.join, END_SECONDS)
 
 
 class _Rounds:
@@ -61,12 +55,7 @@ class _Rounds:
 
     def run(self) -> None:
         while not self.stopping.wait(LOOK_SECONDS):
-            try:
-                self._begin()
-            except StorageError as error:
-                log.warning("fetching files waits: %s", type(error).__name__)
-            except Exception as error:
-                log.error("fetching files failed: %s", story_of(error))
+            attempt(log, "fetching files", self._begin)
 
     def _begin(self) -> None:
         """An organisation whose gateway is slow keeps no other waiting."""
@@ -79,16 +68,15 @@ class _Rounds:
 
     def _work(self, org: int) -> None:
         try:
-            with Downloads(self._store, self._media, self._max_bytes) as downloads:
-                done = fetch_due(self._store, downloads, org, self.stopping.is_set)
-            if done.done or done.failed:
-                log.info("files of organisation %d: %d fetched, %d not to be had now", org, done.done, done.failed)
-        except StorageError as error:
-            log.warning("fetching files waits: %s", type(error).__name__)
-        except Exception as error:
-            log.error("fetching files failed: %s", story_of(error))
+            attempt(log, "fetching files", lambda: self._fetch(org))
         finally:
             self._working.pop(org, None)
+
+    def _fetch(self, org: int) -> None:
+        with Downloads(self._store, self._media, self._max_bytes) as downloads:
+            done = fetch_due(self._store, downloads, org, self.stopping.is_set)
+        if done.done or done.failed:
+            log.info("files of organisation %d: %d fetched, %d not to be had now", org, done.done, done.failed)
 
 
 def fetch_due(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from backscroll.config import Settings
-from backscroll.core.errors import Error, NotFound, StorageError, story_of
+from backscroll.core.errors import NotFound, StorageError, story_of
 from backscroll.core.import_jobs import WORKED_ON, JobState
 from backscroll.core.model import Org
 from backscroll.ingest.importing.desk import EXPIRES_US, Desk
 from backscroll.ingest.importing.here import Hall, tidy, worked
 from backscroll.ingest.importing.worker import Worker
+from backscroll.jobs.background import attempt, in_thread, join_all
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -40,13 +40,8 @@ async def importing(store: Store, media: MediaStore | None, desk: Desk, settings
         return
     hall = Hall(store=store, media=media, spool=desk.spool, max_media_bytes=settings.max_media_bytes)
     rounds = Rounds(hall, desk)
-    thread = threading.Thread(target=rounds.run, name="backscroll-imports", daemon=True)
-    thread.start()
-    try:
+    async with in_thread("backscroll-imports", rounds.run, rounds.stop, rounds.join):
         yield
-    finally:
-        rounds.stop()
-        await asyncio.to_thread(rounds.join, thread)
 
 
 class Rounds:
@@ -69,15 +64,13 @@ class Rounds:
 
     def join(self, thread: threading.Thread) -> None:
         """Wait for that; whoever is in the middle of something long is left alone, and its turn ends by itself."""
-        end = time.monotonic() + END_SECONDS
-        for one in (thread, *self._working.values()):
-            one.join(max(0.0, end - time.monotonic()))
+        join_all((thread, *self._working.values()), END_SECONDS)
 
     def run(self) -> None:
         """Until it is stopped."""
         while not self._stopping.is_set():
             self._desk.news.clear()
-            _try(self.look)
+            attempt(log, "looking for imports", self.look)
             self._desk.news.wait(LOOK_SECONDS)
 
     def look(self) -> None:
@@ -86,7 +79,7 @@ class Rounds:
         for org in orgs:
             if self._stopping.is_set():
                 return
-            _try(lambda org=org: self._see_to(org))  # type: ignore[misc]
+            attempt(log, "looking for imports", lambda org=org: self._see_to(org))  # type: ignore[misc]
             time.sleep(PACE_SECONDS)
         if time.monotonic() - self._swept > SWEEP_SECONDS or not self._swept:
             self._swept = time.monotonic()
@@ -123,7 +116,7 @@ class Rounds:
         except Exception as error:
             # One more time would end the same: the job ends, and says so.
             log.error("import %s failed: %s", id, story_of(error))
-            _try(lambda: self._break_off(org, id))
+            attempt(log, "ending an import", lambda: self._break_off(org, id))
         else:
             self._waits.pop(id, None)
         finally:
@@ -145,15 +138,3 @@ class Rounds:
         """Nobody came back to it."""
         self._desk.expire(org, id, state)
         log.info("import %s of organisation %s expired", id, org.id)
-
-
-def _try(work: Callable[[], None]) -> None:
-    """The next round tries again."""
-    try:
-        work()
-    except StorageError as error:
-        log.warning("looking for imports waits: %s", type(error).__name__)
-    except Error as error:
-        log.warning("looking for imports failed: %s", type(error).__name__)
-    except Exception as error:
-        log.error("looking for imports failed: %s", story_of(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import shutil
@@ -19,6 +18,7 @@ from backscroll.config import Settings
 from backscroll.core.errors import Conflict, Error, NotFound, StorageError, Unsupported, story_of
 from backscroll.core.model import Phone
 from backscroll.formats.link_lines import ENDED
+from backscroll.jobs.background import in_thread
 from backscroll.jobs.device import ACCOUNT, Command, Device, folder_of, own_command
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -50,13 +50,8 @@ def installed() -> str | None:
 async def linking(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
     """Keep the devices connected while the server runs. What they have not handed over waits in their spools."""
     rounds = Rounds(store, media, data=settings.data, max_media_bytes=settings.max_media_bytes)
-    thread = threading.Thread(target=rounds.run, name="backscroll-linked", daemon=True)
-    thread.start()
-    try:
+    async with in_thread("backscroll-linked", rounds.run, rounds.stopping.set, rounds.join):
         yield
-    finally:
-        rounds.stopping.set()
-        await asyncio.to_thread(rounds.join, thread)
 
 
 class Rounds:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from backscroll.core.errors import StorageError, story_of
 from backscroll.core.model import Org
 from backscroll.ingest.quarantine import retry_waiting
+from backscroll.jobs.background import attempt, in_thread
 from backscroll.storage.store import Store, now_us
 
 log = logging.getLogger("backscroll.maintenance")
@@ -27,19 +26,14 @@ async def maintenance(store: Store) -> AsyncIterator[None]:
     What is begun goes on in another process when this one ends.
     """
     stopping = threading.Event()
-    thread = threading.Thread(target=_rounds, args=(store, stopping), name="backscroll-maintenance", daemon=True)
-    thread.start()
-    try:
+    async with in_thread("backscroll-maintenance", lambda: _rounds(store, stopping), stopping.set):
         yield
-    finally:
-        stopping.set()
-        await asyncio.to_thread(thread.join)
 
 
 def _rounds(store: Store, stopping: threading.Event) -> None:
     since = now_us()
     while not stopping.wait(ROUND_SECONDS):
-        _try(lambda: go_round(store, stopping.is_set, stopping.wait, since))
+        attempt(log, "maintenance", lambda: go_round(store, stopping.is_set, stopping.wait, since))
 
 
 def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object], since: int = 0) -> None:
@@ -50,7 +44,7 @@ def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], ob
     for org in store.list_orgs():
         if stop():
             return
-        _try(lambda org=org: _see_to(store, org, stop, since))  # type: ignore[misc]
+        attempt(log, "maintenance", lambda org=org: _see_to(store, org, stop, since))  # type: ignore[misc]
         pause(PACE_SECONDS)
 
 
@@ -66,13 +60,3 @@ def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> Non
         log.info("took %d payloads of organisation %s that waited for a message", taken, org.id)
     if store.tend_search(org.no, stop):
         log.debug("tended the search index of organisation %s", org.id)
-
-
-def _try(work: Callable[[], None]) -> None:
-    """The next round tries again."""
-    try:
-        work()
-    except StorageError as error:
-        log.warning("maintenance waits: %s", type(error).__name__)
-    except Exception as error:
-        log.error("maintenance failed: %s", story_of(error))

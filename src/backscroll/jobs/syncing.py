@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from backscroll.config import Settings
-from backscroll.core.errors import Error, StorageError, story_of
+from backscroll.core.errors import Error, StorageError
 from backscroll.ingest.sync import due, sync
+from backscroll.jobs.background import attempt, in_thread, join_all
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -31,13 +31,8 @@ class _Stopped(Exception):
 async def syncing(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
     """Look for sources whose time has come while the server runs. What is cut goes on with the next run."""
     rounds = _Rounds(store, media, settings.max_media_bytes)
-    thread = threading.Thread(target=rounds.run, name="backscroll-sync", daemon=True)
-    thread.start()
-    try:
+    async with in_thread("backscroll-sync", rounds.run, rounds.stopping.set, rounds.join):
         yield
-    finally:
-        rounds.stopping.set()
-        await asyncio.to_thread(rounds.join, thread)
 
 
 class _Rounds:
@@ -50,14 +45,11 @@ class _Rounds:
 
     def run(self) -> None:
         while not self.stopping.wait(LOOK_SECONDS):
-            _try(self._begin)
+            attempt(log, "asking gateways", self._begin)
 
     def join(self, thread: threading.Thread) -> None:
         """A gateway that does not answer must not keep the server from ending."""
-        end = time.monotonic() + END_SECONDS
-        thread.join(END_SECONDS)
-        for asking in list(self._asking.values()):
-            asking.join(max(0.0, end - time.monotonic()))
+        join_all((thread, *self._asking.values()), END_SECONDS)
 
     def _begin(self) -> None:
         now = time.time_ns() // 1000
@@ -70,36 +62,30 @@ class _Rounds:
 
     def _ask(self, id: str) -> None:
         try:
-            _try(lambda: self._sync(id))
+            attempt(log, "asking gateways", lambda: self._sync(id))
         finally:
             self._asking.pop(id, None)
 
     def _sync(self, id: str) -> None:
-        done = sync(
-            self._store,
-            self._media,
-            id,
-            report=lambda _: self._pause(0),
-            sleep=self._pause,
-            max_media_bytes=self._max_media_bytes,
-        )
+        try:
+            done = sync(
+                self._store,
+                self._media,
+                id,
+                report=lambda _: self._pause(0),
+                sleep=self._pause,
+                max_media_bytes=self._max_media_bytes,
+            )
+        except _Stopped:
+            return
+        except StorageError:
+            raise
+        except Error as error:
+            log.warning("a gateway could not be asked: %s", error)
+            return
         if done.summary and done.summary["changed"]:
             log.info("source %s: %d rows changed that its webhooks did not tell", id, done.summary["changed"])
 
     def _pause(self, seconds: float) -> None:
         if self.stopping.wait(seconds):
             raise _Stopped
-
-
-def _try(work: Callable[[], None]) -> None:
-    """A later round tries again."""
-    try:
-        work()
-    except _Stopped:
-        return
-    except StorageError as error:
-        log.warning("asking gateways waits: %s", type(error).__name__)
-    except Error as error:
-        log.warning("a gateway could not be asked: %s", error)
-    except Exception as error:
-        log.error("asking gateways failed: %s", story_of(error))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from backscroll.core.errors import StorageError, story_of
+from backscroll.core.errors import StorageError
 from backscroll.core.model import Org
+from backscroll.jobs.background import attempt, in_thread, join_all
 from backscroll.jobs.sending import EndpointSender, Outside
 from backscroll.storage.accounts.leases import Lease, LeaseLost
 from backscroll.storage.store import Store
@@ -39,13 +39,8 @@ REST_SECONDS = 1.0
 async def delivering(store: Store, outside: Outside) -> AsyncIterator[None]:
     """Send while the server runs. What is cut goes on in another process, or with the next start."""
     deliveries = Deliveries(store, outside)
-    thread = threading.Thread(target=deliveries.run, name="backscroll-webhooks", daemon=True)
-    thread.start()
-    try:
+    async with in_thread("backscroll-webhooks", deliveries.run, deliveries.stopping.set, deliveries.join):
         yield
-    finally:
-        deliveries.stopping.set()
-        await asyncio.to_thread(deliveries.join, thread)
 
 
 class Deliveries:
@@ -63,14 +58,12 @@ class Deliveries:
     def run(self) -> None:
         """Look for work until it is time to stop."""
         while not self.stopping.is_set():
-            _try(self._look)
+            attempt(log, "sending to webhooks", self._look)
             self.stopping.wait(LOOK_SECONDS)
 
     def join(self, thread: threading.Thread) -> None:
         """A receiver that does not answer must not keep the server from ending."""
-        end = time.monotonic() + STOP_SECONDS
-        for running in (thread, *self._turns.values()):
-            running.join(max(0.0, end - time.monotonic()))
+        join_all((thread, *self._turns.values()), STOP_SECONDS)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -92,7 +85,7 @@ class Deliveries:
         return is_there_work(self._store.outbox.look(org.no), time.time_ns() // 1000)
 
     def _turn(self, org: Org) -> None:
-        _try(lambda: send_for(self._store, org, self._outside, self.stopping))
+        attempt(log, "sending to webhooks", lambda: send_for(self._store, org, self._outside, self.stopping))
 
 
 def is_there_work(looks: list[Look], now: int) -> bool:
@@ -245,13 +238,3 @@ class _Turn:
             if sender.is_idle:
                 sender.close()
         self._store.outbox.end_turn(self._lease)
-
-
-def _try(work: Callable[[], None]) -> None:
-    """A later look tries again."""
-    try:
-        work()
-    except StorageError as error:
-        log.warning("webhooks wait: %s", type(error).__name__)
-    except Exception as error:
-        log.error("sending to webhooks failed: %s", story_of(error))
