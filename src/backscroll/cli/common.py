@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -193,6 +193,11 @@ def org_of(store: Store, name: str | None) -> Org:
     raise Question(question, "--org NAME", name="org")
 
 
+def owners_of(store: Store, name: str | None) -> list[Org]:
+    """The organisation called ``name``, or all of them."""
+    return store.list_orgs() if name is None else [org_of(store, name)]
+
+
 def _known(orgs: Sequence[Org]) -> str:
     if not orgs:
         return "there is none yet; make one with: backscroll org create NAME"
@@ -237,6 +242,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown
     )
+
+
+def show_rows(
+    rows: Sequence[Mapping[str, object]], as_json: bool, otherwise: str, columns: Sequence[str] | None = None
+) -> None:
+    """Print a list: JSON for programs, else a table, of all columns unless some are named; ``otherwise`` when empty."""
+
+    def text() -> str:
+        if not rows:
+            return otherwise
+        head = columns or [*rows[0]]
+        return table(head, [[_cell(row[name]) for name in head] for row in rows])
+
+    show(rows, as_json, text)
+
+
+def _cell(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 Report = Callable[[int, int | None], None]

@@ -18,11 +18,12 @@ from backscroll.cli.common import (
     open_archive,
     org_of,
     org_option,
+    owners_of,
     phone_of,
     settings_of,
     shared_options,
     show,
-    table,
+    show_rows,
     timestamp,
 )
 from backscroll.core.errors import BadField
@@ -231,10 +232,9 @@ def list_links(ctx: click.Context, org: str | None, as_json: bool) -> None:
       backscroll link list
     """
     with open_archive(settings_of(ctx)) as archive:
-        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
+        owners = owners_of(archive.store, org)
         rows = [_row(archive, owner, found) for owner in owners for found in archive.store.sources.links.of(owner.no)]
-    empty = "No phone is linked yet; link one with: backscroll link --phone-name NAME"
-    show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else empty)
+    show_rows(rows, as_json, "No phone is linked yet; link one with: backscroll link --phone-name NAME")
 
 
 @link.command("retry")

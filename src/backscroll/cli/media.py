@@ -16,8 +16,8 @@ from backscroll.cli.common import (
     counted,
     json_option,
     open_archive,
-    org_of,
     org_option,
+    owners_of,
     phone_of,
     progress,
     settings_of,
@@ -62,8 +62,7 @@ def fetch(
     settings = settings_of(ctx)
     rows: list[dict[str, Any]] = []
     with open_archive(settings) as archive, progress("Fetching") as report:
-        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
-        for owner in owners:
+        for owner in owners_of(archive.store, org):
             phones = [phone_of(archive.store, owner, phone).no] if phone else []
             phones = phones or [own.no for own in archive.store.list_phones(owner.no)]
             rows.append(_fetch_all(archive, owner, phones, chat, retry_failed, report))

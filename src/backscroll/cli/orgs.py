@@ -15,10 +15,12 @@ from backscroll.cli.common import (
     opened_store,
     org_of,
     org_option,
+    owners_of,
     phone_of,
     settings_of,
     shared_options,
     show,
+    show_rows,
     table,
     timestamp,
 )
@@ -79,7 +81,7 @@ def list_orgs(ctx: click.Context, as_json: bool) -> None:
     """
     with opened_store(settings_of(ctx)) as store:
         rows = [org_row(found) for found in store.list_orgs()]
-    show(rows, as_json, lambda: _rows(rows, "There is no organisation yet; make one with: backscroll org create NAME"))
+    show_rows(rows, as_json, "There is no organisation yet; make one with: backscroll org create NAME")
 
 
 @click.group(cls=Commands)
@@ -142,10 +144,8 @@ def list_phones(ctx: click.Context, org: str | None, as_json: bool) -> None:
       backscroll phone list --org "Hill Street Bakery"
     """
     with opened_store(settings_of(ctx)) as store:
-        rows = [phone_row(found, owner) for owner in _owners(store, org) for found in store.list_phones(owner.no)]
-    show(
-        rows, as_json, lambda: _rows(rows, "There is no phone yet; add one with: backscroll phone add --number DIGITS")
-    )
+        rows = [phone_row(found, owner) for owner in owners_of(store, org) for found in store.list_phones(owner.no)]
+    show_rows(rows, as_json, "There is no phone yet; add one with: backscroll phone add --number DIGITS")
 
 
 @click.group(cls=Commands)
@@ -213,7 +213,7 @@ def list_tokens(ctx: click.Context, org: str | None, as_json: bool) -> None:
       backscroll token list --json
     """
     with opened_store(settings_of(ctx)) as store:
-        rows = [row for owner in _owners(store, org) for row in _token_rows(store, owner)]
+        rows = [row for owner in owners_of(store, org) for row in _token_rows(store, owner)]
     show(rows, as_json, lambda: _token_table(rows, time.time_ns() // 1000))
 
 
@@ -235,15 +235,11 @@ def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bo
     with opened_store(settings_of(ctx)) as store:
         # The id names its organisation; --org is a check on top.
         named = org_of_token(token_id)
-        owners = [owner for owner in _owners(store, org) if owner.no == named]
+        owners = [owner for owner in owners_of(store, org) if owner.no == named]
         if not owners:
             raise NotFound("token", token_id)
         store.revoke_token(owners[0].no, token_id)
     show({"id": token_id, "revoked": True}, as_json, lambda: f"Revoked token {token_id}.")
-
-
-def _owners(store: Store, name: str | None) -> list[Org]:
-    return store.list_orgs() if name is None else [org_of(store, name)]
 
 
 def org_row(org: Org) -> dict[str, Any]:
@@ -309,13 +305,3 @@ def _state(row: dict[str, Any], now: int) -> str:
 def shortened(text: str, width: int) -> str:
     """At most ``width`` characters; an ellipsis stands for what is left out."""
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _rows(rows: list[dict[str, Any]], otherwise: str) -> str:
-    if not rows:
-        return otherwise
-    return table([*rows[0]], [[_cell(value) for value in row.values()] for row in rows])
-
-
-def _cell(value: object) -> object:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value

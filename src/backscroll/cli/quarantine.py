@@ -13,10 +13,11 @@ from backscroll.cli.common import (
     open_archive,
     org_of,
     org_option,
+    owners_of,
     settings_of,
     shared_options,
     show,
-    table,
+    show_rows,
     timestamp,
 )
 from backscroll.core.model import Org
@@ -43,9 +44,9 @@ def list_quarantine(ctx: click.Context, org: str | None, as_json: bool) -> None:
       backscroll quarantine list
     """
     with open_archive(settings_of(ctx)) as archive:
-        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
+        owners = owners_of(archive.store, org)
         rows = [_row(found, owner) for owner in owners for found in archive.store.list_quarantined(owner.no)]
-    show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else "Nothing is there.")
+    show_rows(rows, as_json, "Nothing is there.")
 
 
 def _row(found: Quarantined, owner: Org) -> dict[str, Any]:

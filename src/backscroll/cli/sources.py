@@ -15,10 +15,11 @@ from backscroll.cli.common import (
     open_archive,
     org_of,
     org_option,
+    owners_of,
     settings_of,
     shared_options,
     show,
-    table,
+    show_rows,
     timestamp,
 )
 from backscroll.core.errors import BadField
@@ -126,10 +127,8 @@ def list_sources(ctx: click.Context, org: str | None, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
-        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
-        rows = [row for owner in owners for row in _rows_of(archive.store, owner)]
-    empty = "There is no source yet; add one with: backscroll source add KIND --phone NUMBER"
-    show(rows, as_json, lambda: table([*rows[0]], [[*row.values()] for row in rows]) if rows else empty)
+        rows = [row for owner in owners_of(archive.store, org) for row in _rows_of(archive.store, owner)]
+    show_rows(rows, as_json, "There is no source yet; add one with: backscroll source add KIND --phone NUMBER")
 
 
 def _rows_of(store: Store, owner: Org) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from backscroll.cli.common import (
     Failure,
     json_option,
     open_archive,
-    org_of,
     org_option,
+    owners_of,
     progress,
     settings_of,
     shared_options,
@@ -64,10 +64,8 @@ def sync(ctx: click.Context, id: str | None, full: bool, no_media: bool, org: st
 def _wanted(store: Store, id: str | None, org: str | None) -> list[LiveSource]:
     if id is not None:
         return [store.sources.find(id)]
-    owners = store.list_orgs() if org is None else [org_of(store, org)]
-    found = [
-        source for owner in owners for source in store.sources.of(owner.no) if source.upstream and source.kind in ASKED
-    ]
+    sources = (source for owner in owners_of(store, org) for source in store.sources.of(owner.no))
+    found = [source for source in sources if source.upstream and source.kind in ASKED]
     if not found:
         raise Failure("No source has an upstream; add one with: backscroll source add gowa --upstream URL …")
     return found

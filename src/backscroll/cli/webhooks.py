@@ -18,11 +18,12 @@ from backscroll.cli.common import (
     open_archive,
     org_of,
     org_option,
+    owners_of,
     phone_of,
     settings_of,
     shared_options,
     show,
-    table,
+    show_rows,
     timestamp,
 )
 from backscroll.core.errors import BadField, NotFound
@@ -158,11 +159,10 @@ def list_webhooks(ctx: click.Context, org: str | None, as_json: bool) -> None:
       backscroll webhook list --json
     """
     with open_archive(settings_of(ctx)) as archive:
-        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
+        owners = owners_of(archive.store, org)
         rows = [_row(archive.store, found, o) for o in owners for found in archive.store.webhooks.of(o.no)]
     shown = ("id", "url", "format", "state", "waiting", "parked", "last_success_at")
-    empty = "There is no webhook yet; add one with: backscroll webhook add URL"
-    show(rows, as_json, lambda: table(shown, [[row[name] for name in shown] for row in rows]) if rows else empty)
+    show_rows(rows, as_json, "There is no webhook yet; add one with: backscroll webhook add URL", shown)
 
 
 @webhook.command("test")
@@ -267,8 +267,7 @@ def list_parked(ctx: click.Context, org: str | None, limit: int, as_json: bool) 
       backscroll webhook parked
     """
     with open_archive(settings_of(ctx)) as archive:
-        owners = archive.store.list_orgs() if org is None else [org_of(archive.store, org)]
-        known = [found for owner in owners for found in archive.store.webhooks.of(owner.no)]
+        known = [found for owner in owners_of(archive.store, org) for found in archive.store.webhooks.of(owner.no)]
         rows = [row for found in known for row in _deliveries(archive.store, found, "parked", limit)]
     _show_deliveries(sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)[:limit], as_json)
 
@@ -297,8 +296,7 @@ def _delivery(delivery: Delivery, found: Webhook) -> dict[str, Any]:
 
 def _show_deliveries(rows: list[dict[str, Any]], as_json: bool) -> None:
     shown = ("webhook", "event", "type", "state", "attempts", "created_at", "error")
-    lines = [[row[name] for name in shown] for row in rows]
-    show(rows, as_json, lambda: table(shown, lines) if rows else "There are none.")
+    show_rows(rows, as_json, "There are none.", shown)
 
 
 @webhook.command("redeliver")
