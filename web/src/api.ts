@@ -21,7 +21,7 @@ export class ApiError extends Error {
 export class Unreachable extends Error {}
 
 type Value = string | number | boolean | null | undefined;
-export type Query = Record<string, Value | readonly string[]>;
+type Query = Record<string, Value | readonly string[]>;
 
 export function withQuery(path: string, query: Query = {}): string {
   const pairs = new URLSearchParams();

@@ -49,10 +49,6 @@ class Guard extends Component<{ of: string; children: ComponentChildren }, { err
 
 const switching = signal(false);
 const helping = signal(false);
-export const showKeys = () => {
-  helping.value = true;
-};
-
 const PLACES: { name: Route["name"]; href: string; icon: IconName; label: string }[] = [
   { name: "chats", href: to.chats, icon: "chat", label: words.nav.chats },
   { name: "search", href: to.search(), icon: "search", label: words.nav.search },

@@ -215,7 +215,7 @@ export function plain(text: string): string {
     .trim();
 }
 
-export interface Piece {
+interface Piece {
   text: string;
   change: "same" | "added" | "gone";
 }

@@ -36,8 +36,8 @@ export function applyTheme(): void {
 }
 
 /** Returns false where the key means nothing at the moment; it then keeps its usual meaning. */
-export type Handler = (event: KeyboardEvent) => void | boolean;
-export type Keymap = Record<string, Handler>;
+type Handler = (event: KeyboardEvent) => void | boolean;
+type Keymap = Record<string, Handler>;
 const maps: Keymap[] = [];
 
 const isTyping = (target: EventTarget | null) =>

@@ -1,5 +1,5 @@
 /** A search as it is typed: words, and filters such as from:mara that the page shows as chips. */
-export interface Typed {
+interface Typed {
   filters: string[];
   rest: string;
 }

@@ -102,7 +102,7 @@ export const address = signal(here());
 export const route = signal<Route>(parse(here()));
 
 /** Where the reader stands in a list, kept with the entry of the history: back means back. */
-export interface ReadingPlace {
+interface ReadingPlace {
   key: string;
   top: number;
 }

@@ -27,7 +27,7 @@ export interface Session {
 }
 
 export type ChatKind = "user" | "group" | "newsletter" | "broadcast" | "status" | "unknown";
-export interface LastMessage {
+interface LastMessage {
   key: string;
   kind: Kind;
   text: string | null;
@@ -52,7 +52,7 @@ export interface Chat {
   last_message_at: string | null;
   last: LastMessage | null;
 }
-export interface Member extends Person {
+interface Member extends Person {
   is_admin: boolean;
   is_super_admin: boolean;
 }
@@ -63,7 +63,7 @@ export interface Gap {
   reason: string;
   messages: number;
 }
-export interface GapDetails extends Gap {
+interface GapDetails extends Gap {
   text: string;
   evidence: { code: string; text: string }[];
   remedy: { code: string; text: string; command: string | null };
@@ -155,7 +155,7 @@ export interface Quoted {
   text: string | null;
   thumbnail: string | null;
 }
-export interface Reaction {
+interface Reaction {
   emoji: string;
   sender: Person;
   from_me: boolean;
@@ -180,7 +180,7 @@ export interface Card {
   numbers: string[];
   jid: string | null;
 }
-export interface PollOption {
+interface PollOption {
   text: string;
   votes: number;
   voters: Person[];
@@ -191,7 +191,7 @@ export interface Poll {
   voters: number | null;
   options: PollOption[];
 }
-export interface CardItem {
+interface CardItem {
   name: string | null;
   quantity: number | null;
   price: string | null;
@@ -270,7 +270,7 @@ export interface MessagesPage {
   target: string | null;
   seq: number;
 }
-export interface Telling {
+interface Telling {
   source: string;
   name?: string | null;
   sent_at: string;

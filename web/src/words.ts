@@ -16,6 +16,7 @@ export const words = {
   phoneNumber,
   and,
   close: "Close",
+  done: "Done",
   cancel: "Cancel",
   tryAgain: "Try again",
   more: "Show more",

@@ -143,7 +143,7 @@ function Made({ source, onClose }: { source: NewSource; onClose: () => void }) {
       </pre>
       <p class="row-of-chips end">
         <button type="button" class="btn main" onClick={onClose}>
-          {words.tokens.done}
+          {words.done}
         </button>
       </p>
     </div>

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, post, remove } from "../api.ts";
 import { dropped } from "../drop.ts";
 import { onChange } from "../events.ts";
-import { Dialog } from "../parts/dialog.tsx";
+import { Sure } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Alert, Blank, explain, Failure, Waiting } from "../parts/states.tsx";
 import { navigate, to } from "../router.ts";
@@ -170,25 +170,18 @@ function Actions({ job, setJob }: { job: ImportJob; setJob: (job: ImportJob) => 
         </button>
       )}
       {plan && (
-        <Dialog title={words.imports.undoTitle} onClose={() => setPlan(null)}>
+        <Sure
+          title={words.imports.undoTitle}
+          act={words.imports.undo}
+          onClose={() => setPlan(null)}
+          onSure={() => {
+            setPlan(null);
+            void act(() => post<ImportJob>(pathOf(job.id, "/undo"), {}));
+          }}
+        >
           <p>{words.imports.undoPlan(plan)}</p>
           {plan.kept > 0 && <p class="note">{words.imports.undoKept(plan.kept)}</p>}
-          <p class="row-of-chips end">
-            <button type="button" class="btn" onClick={() => setPlan(null)}>
-              {words.cancel}
-            </button>
-            <button
-              type="button"
-              class="btn danger"
-              onClick={() => {
-                setPlan(null);
-                void act(() => post<ImportJob>(pathOf(job.id, "/undo"), {}));
-              }}
-            >
-              {words.imports.undo}
-            </button>
-          </p>
-        </Dialog>
+        </Sure>
       )}
     </div>
   );

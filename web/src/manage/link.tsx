@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, manages, post, remove } from "../api.ts";
-import { Dialog } from "../parts/dialog.tsx";
+import { Dialog, Sure } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Failure } from "../parts/states.tsx";
 import { toast } from "../parts/toast.tsx";
@@ -261,17 +261,14 @@ export function LinkLine({ link, onChanged }: { link: DeviceLink; onChanged: () 
         />
       )}
       {isAsking && (
-        <Dialog title={words.link.unlink} onClose={() => setAsking(false)}>
+        <Sure
+          title={words.link.unlink}
+          act={words.link.unlink}
+          onClose={() => setAsking(false)}
+          onSure={() => void act(() => remove(pathOf(link.id)))}
+        >
           <p>{words.link.unlinkSure}</p>
-          <p class="row-of-chips end">
-            <button type="button" class="btn" onClick={() => setAsking(false)}>
-              {words.cancel}
-            </button>
-            <button type="button" class="btn danger" onClick={() => void act(() => remove(pathOf(link.id)))}>
-              {words.link.unlink}
-            </button>
-          </p>
-        </Dialog>
+        </Sure>
       )}
     </li>
   );

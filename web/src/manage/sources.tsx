@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { manages, mayImport, remove as removeAt, withQuery } from "../api.ts";
 import { onChange } from "../events.ts";
 import { Avatar } from "../parts/avatar.tsx";
-import { Dialog } from "../parts/dialog.tsx";
+import { Sure } from "../parts/dialog.tsx";
 import { Gaps } from "../parts/gaps.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Blank, Failure } from "../parts/states.tsx";
@@ -375,17 +375,14 @@ function SourceLine({ source, onRemoved }: { source: Source; onRemoved: () => vo
       )}
       {error ? <Failure error={error} /> : null}
       {isAsking && (
-        <Dialog title={words.sources.removeTitle} onClose={() => setAsking(false)}>
+        <Sure
+          title={words.sources.removeTitle}
+          act={words.sources.removeTitle}
+          onClose={() => setAsking(false)}
+          onSure={() => void remove()}
+        >
           <p>{words.sources.removeSure(name)}</p>
-          <p class="row-of-chips end">
-            <button type="button" class="btn" onClick={() => setAsking(false)}>
-              {words.cancel}
-            </button>
-            <button type="button" class="btn danger" onClick={() => void remove()}>
-              {words.sources.removeTitle}
-            </button>
-          </p>
-        </Dialog>
+        </Sure>
       )}
     </li>
   );

@@ -1,12 +1,13 @@
 import { useState } from "preact/hooks";
 import { post, remove, session } from "../api.ts";
-import { Dialog } from "../parts/dialog.tsx";
+import { Sure } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { Secret } from "../parts/secret.tsx";
+import { NewSecret } from "../parts/secret.tsx";
 import { Failure } from "../parts/states.tsx";
 import { show } from "../time.ts";
 import { words } from "../words/manage.ts";
 import { Loaded, useLoaded } from "./load.tsx";
+import { PhoneChoice } from "./phone-choice.tsx";
 
 interface Token {
   id: string;
@@ -59,28 +60,22 @@ export function Tokens() {
         }
       </Loaded>
       {secret && (
-        <Dialog title={words.tokens.title} onClose={() => setSecret(null)}>
-          <p>{words.tokens.created}</p>
-          <Secret value={secret} />
-          <p class="row-of-chips end">
-            <button type="button" class="btn main" onClick={() => setSecret(null)}>
-              {words.tokens.done}
-            </button>
-          </p>
-        </Dialog>
+        <NewSecret
+          title={words.tokens.title}
+          text={words.tokens.created}
+          value={secret}
+          onClose={() => setSecret(null)}
+        />
       )}
       {doomed && (
-        <Dialog title={words.tokens.revoke} onClose={() => setDoomed(null)}>
+        <Sure
+          title={words.tokens.revoke}
+          act={words.tokens.revoke}
+          onClose={() => setDoomed(null)}
+          onSure={() => void revoke(doomed)}
+        >
           <p>{words.tokens.sure(doomed.name ?? doomed.id)}</p>
-          <p class="row-of-chips">
-            <button type="button" class="btn" onClick={() => setDoomed(null)}>
-              {words.cancel}
-            </button>
-            <button type="button" class="btn danger" onClick={() => void revoke(doomed)}>
-              {words.tokens.revoke}
-            </button>
-          </p>
-        </Dialog>
+        </Sure>
       )}
     </>
   );
@@ -138,14 +133,7 @@ function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFail
       </fieldset>
       <label>
         {words.tokens.phones}
-        <select value={phone} onChange={(event) => setPhone(event.currentTarget.value)}>
-          <option value="">{words.manage.allPhones}</option>
-          {session.value?.phones.map((own) => (
-            <option key={own.phone} value={own.phone}>
-              {own.name ?? `+${own.phone}`}
-            </option>
-          ))}
-        </select>
+        <PhoneChoice value={phone} all={words.manage.allPhones} onChange={setPhone} />
       </label>
       <label>
         {words.tokens.expires}

@@ -7,7 +7,7 @@ export interface Named {
   name: string;
   file: File;
 }
-export interface Sending {
+interface Sending {
   sent: number;
   total: number;
   /** Why it waits: it goes on by itself. */

@@ -1,14 +1,15 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, post, remove, session, withQuery } from "../api.ts";
-import { Dialog } from "../parts/dialog.tsx";
+import { get, post, remove, withQuery } from "../api.ts";
+import { Dialog, Sure } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { Secret } from "../parts/secret.tsx";
+import { NewSecret } from "../parts/secret.tsx";
 import { Alert, Failure, Waiting } from "../parts/states.tsx";
 import { to } from "../router.ts";
 import { show } from "../time.ts";
 import type { Delivery, Page, Trial, Webhook } from "../types.ts";
 import { words } from "../words/webhooks.ts";
 import { Loaded, useLoaded } from "./load.tsx";
+import { PhoneChoice } from "./phone-choice.tsx";
 
 interface Listed {
   items: Webhook[];
@@ -59,15 +60,12 @@ export function Webhooks() {
         )}
       </Loaded>
       {secret && (
-        <Dialog title={words.webhooks.secretTitle} onClose={() => setSecret(null)}>
-          <p>{words.webhooks.secretOnce}</p>
-          <Secret value={secret} />
-          <p class="row-of-chips end">
-            <button type="button" class="btn main" onClick={() => setSecret(null)}>
-              {words.webhooks.done}
-            </button>
-          </p>
-        </Dialog>
+        <NewSecret
+          title={words.webhooks.secretTitle}
+          text={words.webhooks.secretOnce}
+          value={secret}
+          onClose={() => setSecret(null)}
+        />
       )}
     </>
   );
@@ -162,14 +160,7 @@ function Form({ types, onClose, onMade }: FormParts) {
         </fieldset>
         <label class="labelled">
           {words.webhooks.phones}
-          <select value={phone} onChange={(event) => setPhone(event.currentTarget.value)}>
-            <option value="">{words.webhooks.allPhones}</option>
-            {session.value?.phones.map((own) => (
-              <option key={own.phone} value={own.phone}>
-                {own.name ?? `+${own.phone}`}
-              </option>
-            ))}
-          </select>
+          <PhoneChoice value={phone} all={words.webhooks.allPhones} onChange={setPhone} />
         </label>
         <label class="check">
           <input type="checkbox" checked={imports} onChange={(event) => setImports(event.currentTarget.checked)} />
@@ -300,24 +291,17 @@ function Hook({ hook, onChanged, onSecret }: HookParts) {
         {isOpen && <Deliveries hook={hook} />}
       </div>
       {isDoomed && (
-        <Dialog title={words.webhooks.remove} onClose={() => setDoomed(false)}>
+        <Sure
+          title={words.webhooks.remove}
+          act={words.webhooks.remove}
+          onClose={() => setDoomed(false)}
+          onSure={() => {
+            setDoomed(false);
+            void act(() => remove(pathOf(hook.id)));
+          }}
+        >
           <p>{words.webhooks.sure(hook.name ?? hook.url)}</p>
-          <p class="row-of-chips end">
-            <button type="button" class="btn" onClick={() => setDoomed(false)}>
-              {words.cancel}
-            </button>
-            <button
-              type="button"
-              class="btn danger"
-              onClick={() => {
-                setDoomed(false);
-                void act(() => remove(pathOf(hook.id)));
-              }}
-            >
-              {words.webhooks.remove}
-            </button>
-          </p>
-        </Dialog>
+        </Sure>
       )}
     </li>
   );

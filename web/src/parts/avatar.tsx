@@ -6,7 +6,7 @@ export function colour(id: string): number {
 }
 
 /** Up to two first letters, as a reader sees letters; a number has its last two digits. */
-export function initials(name: string): string {
+function initials(name: string): string {
   if (/^\+[\d ]+$/.test(name)) return name.replace(/\D/g, "").slice(-2);
   const letters = name
     .split(/\s+/)

@@ -52,3 +52,32 @@ export function Dialog({
     </dialog>
   );
 }
+
+/** Asks before something is done that cannot be taken back; `act` is the word on the button that does it. */
+export function Sure({
+  title,
+  act,
+  onClose,
+  onSure,
+  children,
+}: {
+  title: string;
+  act: string;
+  onClose: () => void;
+  onSure: () => void;
+  children: ComponentChildren;
+}) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      {children}
+      <p class="row-of-chips end">
+        <button type="button" class="btn" onClick={onClose}>
+          {words.cancel}
+        </button>
+        <button type="button" class="btn danger" onClick={onSure}>
+          {act}
+        </button>
+      </p>
+    </Dialog>
+  );
+}

@@ -1,4 +1,5 @@
 import { words } from "../words.ts";
+import { Dialog } from "./dialog.tsx";
 import { toast } from "./toast.tsx";
 
 /** A value to take elsewhere: shown whole, selected by a click, copied by a button. */
@@ -21,5 +22,30 @@ export function Secret({ label, value }: { label?: string; value: string }) {
         {words.copy}
       </button>
     </div>
+  );
+}
+
+/** Shows a secret that was just made, for it is not shown again. */
+export function NewSecret({
+  title,
+  text,
+  value,
+  onClose,
+}: {
+  title: string;
+  text: string;
+  value: string;
+  onClose: () => void;
+}) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <p>{text}</p>
+      <Secret value={value} />
+      <p class="row-of-chips end">
+        <button type="button" class="btn main" onClick={onClose}>
+          {words.done}
+        </button>
+      </p>
+    </Dialog>
   );
 }

@@ -372,7 +372,7 @@ function stepHit(way: 1 | -1): boolean {
   return Number.isInteger(index) && goToHit(index + way);
 }
 
-export function goToHit(index: number): boolean {
+function goToHit(index: number): boolean {
   const found = hits.value?.found[index];
   if (!found) return false;
   navigate(to.chat(found.phone, found.jid, { at: found.key, hit: String(index) }));

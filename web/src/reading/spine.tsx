@@ -9,7 +9,7 @@ const MIN_BAR = 0.08;
 const YEAR_GAP = 0.035;
 
 /** A chat's whole life, a bar a month: placed by time, as long as it has messages. */
-export interface Scale {
+interface Scale {
   from: number;
   until: number;
 }

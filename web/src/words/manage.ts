@@ -178,7 +178,6 @@ export const words = {
     notUsed: "not used yet",
     create: "Create token",
     created: "Copy the token now. It is not shown again.",
-    done: "Done",
     revoke: "Revoke",
     revoked: "Revoked",
     expired: "Expired",

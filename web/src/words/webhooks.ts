@@ -24,7 +24,6 @@ export const words = {
     imports: "Also history: what is imported, and messages from long ago",
     secretTitle: "Signing secret",
     secretOnce: "Give this secret to the receiver, so that it can check the signatures. It is not shown again.",
-    done: "Done",
     states: { ok: "Working", failing: "Failing", off: "Switched off" } as Record<string, string>,
     counts: ({ waiting, parked }: Webhook["counts"]): string =>
       [waiting ? `${number(waiting)} waiting` : "", parked ? `${number(parked)} given up` : ""]

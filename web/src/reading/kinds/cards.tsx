@@ -6,15 +6,7 @@ import { ms, show } from "../../time.ts";
 import type { Card, Kind, Message, Place, Poll, TopicCard } from "../../types.ts";
 import { words } from "../../words.ts";
 
-export function Sealed({
-  icon,
-  title,
-  children,
-}: {
-  icon: IconName;
-  title: ComponentChildren;
-  children?: ComponentChildren;
-}) {
+function Sealed({ icon, title, children }: { icon: IconName; title: ComponentChildren; children?: ComponentChildren }) {
   return (
     <div class="sealed">
       <Icon name={icon} />
