@@ -13,6 +13,12 @@ WHERE org = :org AND phone = :phone AND jid = :jid AND import = :import AND orig
     AND since_at BETWEEN :since AND :until
 ORDER BY since_at;
 
+-- name: spans_of_source
+-- All spans of one source in some chats.
+SELECT jid, since_at, until_at, ended FROM spans
+WHERE org = :org AND phone = :phone AND jid IN (:jids*) AND import = :import AND origin = :origin
+ORDER BY jid, since_at;
+
 -- name: save_span
 INSERT INTO spans (org, phone, jid, import, origin, since_at, until_at, ended)
 VALUES (:org, :phone, :jid, :import, :origin, :since, :until, :ended)

@@ -49,11 +49,6 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
 FROM messages WHERE org = :org AND id IN (:ids*)
     AND CASE WHEN phone IN (:phones*) AND chat IN (:chats*) THEN TRUE END;
 
--- name: known_ids
-SELECT id FROM messages WHERE org = :org AND id IN (:ids*)
-    AND CASE WHEN phone = :phone AND chat IN (:chats*) THEN TRUE END
-UNION ALL SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
-
 -- name: texts_by_no
 SELECT no, sent_at, id, phone, chat, sender, text FROM messages
 WHERE org = :org AND no IN (:nos*) AND CASE WHEN phone IN (:phones*) AND chat IN (:chats*) THEN TRUE END

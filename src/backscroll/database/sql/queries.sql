@@ -212,6 +212,9 @@ DELETE FROM merges WHERE org = :org AND contact = :contact;
 SELECT last_at, has_media, exported, facts, seq, stored_at, changed_at, imported
 FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
 
+-- name: look_at_chats
+SELECT chat, exported FROM chats WHERE org = :org AND phone = :phone AND chat IN (:chats*);
+
 -- name: save_chat
 INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at, imported)
 VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, :facts, :seq, :now, :now, :imported)
@@ -222,12 +225,22 @@ ON CONFLICT (org, phone, chat) DO UPDATE SET last_at = excluded.last_at, has_med
 -- name: touch_chat
 -- A batch of messages: the latest time, and whether there is media or an exported line.
 INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at, imported)
-VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :now, :now, :imported)
+VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :stored_at, :now, :imported)
 ON CONFLICT (org, phone, chat) DO UPDATE SET
     last_at = CASE WHEN chats.last_at IS NULL OR chats.last_at < excluded.last_at THEN excluded.last_at ELSE chats.last_at END,
     has_media = CASE WHEN excluded.has_media > chats.has_media THEN excluded.has_media ELSE chats.has_media END,
     exported = CASE WHEN excluded.exported > chats.exported THEN excluded.exported ELSE chats.exported END,
-    seq = excluded.seq, changed_at = CASE WHEN CAST(:shown AS BIGINT) = 1 THEN excluded.changed_at ELSE chats.changed_at END;
+    seq = excluded.seq, changed_at = excluded.changed_at;
+
+-- name: touch_chat_unseen
+-- The same of a batch that changed nothing that is shown.
+INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at, imported)
+VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :stored_at, :now, :imported)
+ON CONFLICT (org, phone, chat) DO UPDATE SET
+    last_at = CASE WHEN chats.last_at IS NULL OR chats.last_at < excluded.last_at THEN excluded.last_at ELSE chats.last_at END,
+    has_media = CASE WHEN excluded.has_media > chats.has_media THEN excluded.has_media ELSE chats.has_media END,
+    exported = CASE WHEN excluded.exported > chats.exported THEN excluded.exported ELSE chats.exported END,
+    seq = excluded.seq;
 
 -- name: set_chat_last
 UPDATE chats SET last_at = :last_at, has_media = :has_media WHERE org = :org AND phone = :phone AND chat = :chat;
@@ -402,6 +415,11 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
     raw, stored_at, changed_at
 FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
 
+-- name: rows_by_ids
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages WHERE org = :org AND id IN (:ids*);
+
 -- name: rows_by_bare_id
 -- The plus keeps the planner off the indexes by time, which hold every message of the phone.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
@@ -430,10 +448,9 @@ WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at BETWEEN :l
 
 -- ------------------------------------------------------------------ messages: writing
 
--- name: known_ids
--- Which of these ids the archive has heard of at all, as message or as what waits for one.
-SELECT id FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*)
-UNION ALL SELECT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
+-- name: places_by_id
+-- Where messages with these ids are.
+SELECT phone, chat, id FROM messages WHERE org = :org AND id IN (:ids*);
 
 -- name: add_message
 INSERT INTO messages (org, no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at,

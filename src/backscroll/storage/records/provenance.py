@@ -100,6 +100,11 @@ class Provenance:
             found[no] = tuple(sorted(told - {self.undoing}))
         return found
 
+    def expect_retold(self, nos: Iterable[int]) -> None:
+        """Read together who told these again."""
+        if self.active:
+            self._load_retold(nos)
+
     def _load_retold(self, nos: Iterable[int]) -> None:
         missing = sorted(set(nos) - self._retold.keys())
         for start in range(0, len(missing), _CHUNK):

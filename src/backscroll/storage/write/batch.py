@@ -6,11 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-from msgspec import Struct, structs
-
 from backscroll.core import events
-from backscroll.core.model import Message, Source
+from backscroll.core.model import Source
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.aspects import aspects_of
 from backscroll.storage.records.identity import ContactResolver, canonical
@@ -22,11 +19,7 @@ from backscroll.storage.records.resolve import (
     Annotations,
     Observation,
     Resolved,
-    annotation_told_by,
-    decode_told,
-    encode_told,
     kept_beside,
-    observation,
     prune,
     put_latest,
     resolve,
@@ -34,13 +27,8 @@ from backscroll.storage.records.resolve import (
 )
 from backscroll.storage.records.rows import (
     EXPORT_PREFIX,
-    OBSERVED,
-    AnnotationRow,
     MessageRow,
-    ObservationRow,
-    observation_of,
     only_value,
-    row_of,
 )
 from backscroll.storage.records.tellers import (
     LIVE,
@@ -50,49 +38,21 @@ from backscroll.storage.records.tellers import (
     encode_tellers,
     together,
 )
-from backscroll.storage.write.chunks import by_minutes, chunks, runs, said_at
+from backscroll.storage.write.chunks import by_minutes, runs, said_at
 from backscroll.storage.write.coverage import CoverageWriter
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched, minutes_of
 from backscroll.storage.write.fetches import note_files
 from backscroll.storage.write.idempotency import keep_answer
 from backscroll.storage.write.imports import must_be_running
+from backscroll.storage.write.known import Known, KnownReader
 from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
 from backscroll.storage.write.phones import OwnPhones
 from backscroll.storage.write.raws import keep_raw
-from backscroll.storage.write.validation import cleaned_batch, jids_of, named_in, told_of
+from backscroll.storage.write.told_rows import ToldRows
+from backscroll.storage.write.validation import cleaned_batch, everybody_in, named_in, told_of
 
 _UNSETTLING = (events.NumberMapped, events.PhoneSeen)
-_MESSAGE = msgspec.json.Decoder(Message)
-_ENCODER = msgspec.json.Encoder()
-
-
-class Known(Struct):
-    """What the archive holds about one id of a chat."""
-
-    rows: list[MessageRow] = []
-    observations: list[Observation] = []
-    kept: list[Observation] = []
-    """Those of ``observations`` that have rows of their own."""
-    annotations: dict[AnnotationKey, Annotation] = {}
-    chats: set[int] = set()
-    """Chats that its observations and annotations stand under: more than one while a merge goes on."""
-    renamed: bool = False
-    """Observations or annotations stand under numbers of merged contacts; they are to be written anew."""
-
-    def without(self, tellers: Collection[int]) -> Known:
-        """What would be held had these told nothing. ``rows`` and ``kept`` stay what the archive holds now."""
-        return self._told_by(lambda teller: teller not in tellers)
-
-    def only(self, tellers: Collection[int]) -> Known:
-        """What these alone told."""
-        return self._told_by(lambda teller: teller in tellers)
-
-    def _told_by(self, counts: Callable[[int], bool]) -> Known:
-        told = [structs.replace(t, told=tuple(filter(counts, t.told))) for t in self.observations]
-        left = {key: annotation_told_by(a, counts) for key, a in self.annotations.items()}
-        annotations = {key: a for key, a in left.items() if a is not None}
-        return structs.replace(self, observations=[t for t in told if t.told], annotations=annotations)
 
 
 Pair = tuple[Resolved, MessageRow | None]
@@ -122,7 +82,7 @@ class Session:
         if len(batches) > 1:
             incoming = [event for batch in batches for event in batch.events]
             resolver = self._ready("linked", 0).resolver
-            resolver.look_up(jid for event in incoming for jid in jids_of(event))
+            resolver.look_up(jid for event in incoming for jid in everybody_in(event))
             resolver.load_known(jid for event in incoming for jid in named_in(event))
 
     def write(self, batch: events.Batch, now: int) -> Applied:
@@ -189,6 +149,8 @@ class Writer:
         self.phones = OwnPhones(tx, state, self.resolver, now)
         self.message_writer = MessageWriter(tx, state, self.resolver, now)
         self.coverage = CoverageWriter(tx, self.org, self.phones)
+        self._known = KnownReader(tx, self.org, self.resolver)
+        self._told_rows = ToldRows(tx, self.org)
         self._exported: dict[ChatKey, bool] = {}
 
     def turn_to(self, source: Source, now: int) -> None:
@@ -225,7 +187,7 @@ class Writer:
                 self.resolver.map_number(event.lid, event.jid)
         for loser, winner in self.resolver.just_merged:
             self.message_writer.join_chats(loser, winner)
-        self.resolver.learn(jid for event in incoming for jid in jids_of(event))
+        self.resolver.learn(jid for event in incoming for jid in everybody_in(event))
         if self.provenance.teller:
             self._name_all(incoming)
         elif self.provenance.active:
@@ -262,6 +224,7 @@ class Writer:
         self.resolver.flush()
         self.message_writer.flush()
         self.message_writer.flush_index()
+        self.coverage.flush()
 
     # ------------------------------------------------------------------ settling: what is told meets what is known
 
@@ -270,60 +233,70 @@ class Writer:
         by_chat: dict[ChatKey, dict[str, Observed]] = defaultdict(dict)
         for (phone, chat, id), what in observed.items():
             by_chat[(phone, chat)][id] = what
-        fresh: list[Values] = []
+        self._look_up_chats(by_chat)
+        alone: dict[ChatKey, dict[str, Observed]] = {}
         for where, items in by_chat.items():
             ordered = sorted(items, key=lambda id: (said_at(items[id]), id))
+            if not self._meets_export(where, items):
+                alone[where] = {id: items[id] for id in ordered}
+                continue
             # Lines are matched minute by minute: cut in two, a minute would be matched anew with each part of it.
-            parts = by_minutes(ordered, items) if self._meets_export(where, items) else chunks(ordered)
-            for chunk in parts:
-                some = {id: items[id] for id in chunk}
-                if self._meets_export(where, some):
-                    # What is matched with lines must be there to be found.
-                    self.message_writer.insert(fresh)
-                    fresh = self._settle_exported(where, some)
+            for chunk in by_minutes(ordered, items):
+                self._settle_exported(where, {id: items[id] for id in chunk})
+        self._settle_alone(alone)
+        self._told_rows.flush()
+
+    def _look_up_chats(self, chats: Iterable[ChatKey]) -> None:
+        """Find out together which of these chats have lines of exports."""
+        missing = {where: self.resolver.numbers_of(where[1]) for where in chats if where not in self._exported}
+        exported = self.message_writer.look_up_chats((phone, no) for (phone, _), nos in missing.items() for no in nos)
+        for (phone, chat), numbers in missing.items():
+            self._exported[(phone, chat)] = any((phone, number) in exported for number in numbers)
+
+    def _settle_alone(self, by_chat: Mapping[ChatKey, Mapping[str, Observed]]) -> None:
+        """Settle ids of many chats where no lines of an export are; plain new messages are inserted together."""
+        if any(self.message_writer.holds_back(items) for items in by_chat.values()):
+            self.message_writer.flush_rows()
+        met = self._known.met({where: list(items) for where, items in by_chat.items()})
+        now_telling = (self.provenance.teller,)
+        fresh: list[Values] = []
+        rest: list[tuple[Key, Observed]] = []
+        for (phone, chat), items in by_chat.items():
+            own = self.phones.contact_of(phone)
+            for id, what in items.items():
+                plain = len(what.observations) == 1 and not what.annotations
+                if (phone, chat, id) in met or not plain or what.observations[0].told != now_telling:
+                    rest.append(((phone, chat, id), what))
                 else:
-                    fresh += self._settle_some(where, some)
+                    fresh.append(self.message_writer.row_for(phone, chat, id, resolve_one(what.observations[0], own)))
+        self._settle_each(rest, met)
         self.message_writer.insert(fresh)
 
-    def _settle_some(self, where: ChatKey, items: dict[str, Observed]) -> list[Values]:
-        """Settle some ids of a chat; rows of plain new messages come back, to be inserted together."""
-        phone, chat = where
-        if self.message_writer.holds_back(items):
-            self.message_writer.flush_rows()
-        chats = self.resolver.numbers_of(chat)
-        params = {"org": self.org, "phone": phone, "chats": chats, "ids": list(items)}
-        met = {id for part in chunks(list(items)) for (id,) in self.tx.all("known_ids", params | {"ids": part})}
-        own = self.phones.contact_of(phone)
-        now_telling = (self.provenance.teller,)
-        fresh = []
-        rest: dict[str, Observed] = {}
-        for id, what in items.items():
-            plain = len(what.observations) == 1 and not what.annotations
-            if id in met or not plain or what.observations[0].told != now_telling:
-                rest[id] = what
-            else:
-                fresh.append(self.message_writer.row_for(phone, chat, id, resolve_one(what.observations[0], own)))
-        if rest:
-            self._settle_each(phone, chat, rest)
-        return fresh
-
-    def _settle_each(self, phone: int, chat: int, items: dict[str, Observed]) -> None:
-        known = self.known(phone, chat, list(items))
-        for id, what in items.items():
-            annotations = dict(known[id].annotations)
+    def _settle_each(self, told: Sequence[tuple[Key, Observed]], met: Collection[Key]) -> None:
+        """Settle ids by all rules. Of those that are not ``met`` the archive holds nothing."""
+        wanted: dict[ChatKey, list[str]] = defaultdict(list)
+        for (phone, chat, id), _ in told:
+            if (phone, chat, id) in met:
+                wanted[(phone, chat)].append(id)
+        found = self._known.of(wanted) if wanted else {}
+        self.resolver.load({key[1] for key, _ in told} | {t.sender for _, what in told for t in what.observations})
+        for key, what in told:
+            known = found.get(key) or Known()
+            annotations = dict(known.annotations)
             for annotation in what.annotations:
                 put_latest(annotations, annotation)
-            self.write_outcome(
-                phone, chat, id, known[id], prune(known[id].observations + what.observations), annotations
-            )
+            self.write_outcome(*key, known, prune(known.observations + what.observations), annotations)
 
     def resettle(self, phone: int, chat: int, wanted: Sequence[str]) -> None:
         """Write anew what is known of some ids, in words of today's contacts."""
         items = {id: Observed() for id in wanted}
+        known = self.known(phone, chat, wanted)
         if self._meets_export((phone, chat), items):
-            self._settle_with_lines(phone, chat, items, self.known(phone, chat, wanted))
+            self._settle_with_lines(phone, chat, items, known)
         else:
-            self._settle_each(phone, chat, items)
+            for id, held in known.items():
+                self.write_outcome(phone, chat, id, held, prune(held.observations), dict(held.annotations))
+        self._told_rows.flush()
 
     def forget(self, phone: int, chat: int, wanted: Sequence[str], tellers: Collection[int]) -> None:
         """Write anew what others than these tell of some ids."""
@@ -331,10 +304,11 @@ class Writer:
         known = self.known(phone, chat, wanted)
         if self._meets_export((phone, chat), items):
             self._settle_with_lines(phone, chat, items, known, tellers)
-            return
-        for id, held in known.items():
-            left = held.without(tellers)
-            self.write_outcome(phone, chat, id, held, prune(left.observations), left.annotations)
+        else:
+            for id, held in known.items():
+                left = held.without(tellers)
+                self.write_outcome(phone, chat, id, held, prune(left.observations), left.annotations)
+        self._told_rows.flush()
 
     def known_in(self, phone: int, chat: int, minutes: Collection[int]) -> dict[str, Known]:
         """What the archive holds about all that was said in some minutes under exactly this number of a chat."""
@@ -348,46 +322,13 @@ class Writer:
         self, phone: int, chat: int, wanted: Sequence[str], numbers: tuple[int, ...] | None = None
     ) -> dict[str, Known]:
         """The same under some numbers of a chat only; its own, unless given."""
+        self._write_held()
+        return self._known.under(phone, numbers or (chat,), wanted)
+
+    def _write_held(self) -> None:
+        """Write messages, and what is told of them, so that they can be read."""
         self.message_writer.flush_rows()
-        chats = numbers or (chat,)
-        base: dict[str, Any] = {"org": self.org, "phone": phone, "phones": (phone,), "chats": chats}
-        parts = [base | {"ids": part} for part in chunks(wanted)]
-        rows = [row_of(values) for params in parts for values in self.tx.all("rows_by_id", params)]
-        observations = [ObservationRow(*row) for params in parts for row in self.tx.all("known_observations", params)]
-        annotations = [AnnotationRow(*row) for params in parts for row in self.tx.all("known_annotations", params)]
-        self.resolver.load(
-            {row.sender for row in rows}
-            | {observed.sender for observed in observations}
-            | {added.actor for added in annotations}
-            | {added.target for added in annotations}
-        )
-        known: dict[str, Known] = {id: Known() for id in wanted}
-        tellers = self.provenance.tellers_of([row.no for row in rows if not row.flags & OBSERVED])
-        for row in rows:
-            known[row.id].rows.append(row)
-            if not row.flags & OBSERVED:
-                sender = self.resolver.resolve(row.sender)
-                known[row.id].observations.append(observation(sender, row.source, observation_of(row), tellers[row.no]))
-        for observed in observations:
-            self._recall_observation(known[observed.id], observed)
-        for added in annotations:
-            self._recall_annotation(known[added.id], added)
-        return known
-
-    def _recall_observation(self, known: Known, row: ObservationRow) -> None:
-        today = self.resolver.resolve(row.sender)
-        kept = Observation(today, row.source, _MESSAGE.decode(row.message), row.digest, decode_tellers(row.told))
-        known.observations.append(kept)
-        known.kept.append(kept)
-        known.chats.add(row.chat)
-        known.renamed |= today != row.sender
-
-    def _recall_annotation(self, known: Known, row: AnnotationRow) -> None:
-        actor, target = self.resolver.resolve(row.actor), self.resolver.resolve(row.target)
-        told = decode_told(row.told, row.at, row.value)
-        put_latest(known.annotations, Annotation(row.kind, actor, target, row.ref, row.at, row.value, told))
-        known.chats.add(row.chat)
-        known.renamed |= (actor, target) != (row.actor, row.target)
+        self._told_rows.flush()
 
     # ------------------------------------------------------------------ lines of exported chats
 
@@ -400,17 +341,15 @@ class Writer:
                 self._exported[where] = True
                 self.message_writer.note_export(*where)
             elif where not in self._exported:
-                phone, chat = where
-                chats = self.resolver.numbers_of(chat)
-                self._exported[where] = any(self.message_writer.is_exported(phone, chat) for chat in chats)
+                self._look_up_chats([where])
         return self._exported[where]
 
-    def _settle_exported(self, where: ChatKey, items: dict[str, Observed]) -> list[Values]:
+    def _settle_exported(self, where: ChatKey, items: dict[str, Observed]) -> None:
         known = self.known(*where, list(items))
-        if not self._are_lines_alone(where, known, items):
+        if self._are_lines_alone(where, known, items):
+            self._settle_alone({where: items})
+        else:
             self._settle_with_lines(*where, items, known)
-            return []
-        return self._settle_some(where, items)
 
     def _are_lines_alone(self, where: ChatKey, known: Mapping[str, Known], items: Mapping[str, Observed]) -> bool:
         """Whether only lines of exports are told here and stand around, so that none of them can be a message."""
@@ -447,7 +386,7 @@ class Writer:
         return self._said_in(phone, self.resolver.numbers_of(chat), minutes)
 
     def _said_in(self, phone: int, chats: tuple[int, ...], minutes: Iterable[int]) -> set[str]:
-        self.message_writer.flush_rows()
+        self._write_held()
         params: dict[str, Any] = {"org": self.org, "phone": phone, "chats": chats}
         wanted = set(minutes)
         found: set[str] = set()
@@ -476,7 +415,7 @@ class Writer:
             # Who told it must stand somewhere.
             _, row = pairs[0]
             observed = not self.provenance.may_tell(row.no if row else None, observations[0].told)
-        self._write_told(phone, chat, id, known, observations if observed else [], annotations)
+        self._told_rows.write(phone, chat, id, known, observations if observed else [], annotations)
         # What goes, goes first: a row may take the key of one that is no longer.
         for row in left:
             self.message_writer.remove(row)
@@ -510,33 +449,6 @@ class Writer:
     def _by_name(self, chat: int, senders: Iterable[int]) -> set[int]:
         """Whoever an export knows by name only, unless the chat is theirs: there they are one of two."""
         return self.resolver.known_by_name(senders) - {chat}
-
-    def _write_told(
-        self,
-        phone: int,
-        chat: int,
-        id: str,
-        known: Known,
-        observations: list[Observation],
-        annotations: dict[AnnotationKey, Annotation],
-    ) -> None:
-        base = {"org": self.org, "phone": phone, "chat": chat, "id": id}
-        moved = known.renamed or bool(known.chats - {chat})
-        anew = moved or bool(known.annotations.keys() - annotations.keys())
-        if moved or _marks(observations) != _marks(known.kept):
-            for old in known.chats | {chat}:
-                self.tx.run("delete_observations", base | {"chat": old})
-            for t in observations:
-                text = _ENCODER.encode(t.message).decode()
-                observed = {"sender": t.sender, "source": t.source, "digest": t.digest, "message": text}
-                self.tx.run("add_observation", base | observed | {"told": encode_tellers(t.told)})
-        if anew:
-            for old in known.chats:
-                self.tx.run("delete_annotations", base | {"chat": old})
-        for key, annotation in annotations.items():
-            if anew or known.annotations.get(key) != annotation:
-                told = {"told": encode_told(annotation)}
-                self.tx.run("save_annotation", base | structs.asdict(annotation) | told)
 
     def _write_rows(
         self,
@@ -576,10 +488,6 @@ class Writer:
                     left.remove(row)
                     found[message.sender] = row
         return [(message, found.get(message.sender)) for message in resolved], left
-
-
-def _marks(observations: Iterable[Observation]) -> list[tuple[int, str, str, Tellers]]:
-    return sorted((t.sender, t.source, t.digest, t.told) for t in observations)
 
 
 def _shown(annotations: Annotations) -> list[tuple[AnnotationKey, int | None, str | None]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from backscroll.storage.records.chunks import CHUNK
 from backscroll.storage.write.event_collector import Observed
 from backscroll.storage.write.export_matching import MINUTE_US
 
-_CHUNK = 400
 _CLOSE = 60
 """Minutes."""
 
@@ -34,14 +34,9 @@ def by_minutes(ordered: Sequence[str], items: Mapping[str, Observed]) -> Iterabl
     """Ids in chunks that end where a minute does."""
     chunk: list[str] = []
     for id in ordered:
-        if len(chunk) >= _CHUNK and said_at(items[id]) // MINUTE_US != said_at(items[chunk[-1]]) // MINUTE_US:
+        if len(chunk) >= CHUNK and said_at(items[id]) // MINUTE_US != said_at(items[chunk[-1]]) // MINUTE_US:
             yield chunk
             chunk = []
         chunk.append(id)
     if chunk:
         yield chunk
-
-
-def chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Ids in as many chunks as statements take."""
-    return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))

@@ -6,7 +6,8 @@ many files were imported, never the messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from backscroll.core import events
 from backscroll.core.coverage import GRACE_US, SILENT_US, Coverage, Ended, origin_of
 from backscroll.core.imports import Import
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.chunks import chunks
 from backscroll.storage.records.identity import canonical
 from backscroll.storage.write.phones import OwnPhones
 
@@ -30,6 +32,10 @@ class Place(Struct, frozen=True, order=True):
     jid: str
     import_id: int
     origin: str
+
+
+Ends = tuple[int, int]
+"""First and last time, in microseconds UTC."""
 
 
 class _Row(NamedTuple):
@@ -69,14 +75,36 @@ class Spans:
                 self._tx.run("delete_span", base | {"since": row.since})
         self._tx.run("save_span", base | {"since": first, "until": until, "ended": ended})
 
-    def widen(self, place: Place, since: int, until: int) -> None:
-        """Note that the one span of this source reaches from here to there: nothing in between was left out."""
-        row = self.last(place)
-        if row is not None and row.since <= since and until <= row.until:
-            return
-        if row is not None:
-            since, until = min(since, row.since), max(until, row.until)
-        self.cover(place, since, until)
+    def widen(self, ends: Mapping[Place, Ends]) -> None:
+        """Note how far the one span of each of these sources reaches: nothing in between was left out."""
+        rows = self._rows_of(ends)
+        saved = []
+        for place, (since, until) in ends.items():
+            there = rows.get(place, [])
+            first, last = min([since, *(row.since for row in there)]), max([until, *(row.until for row in there)])
+            if there and there[-1].since <= since and until <= there[-1].until:
+                continue
+            if len(there) > 1:
+                self.cover(place, min(since, there[-1].since), max(until, there[-1].until))
+                continue
+            if there and there[0].since != first:
+                self._tx.run("delete_span", self._params(place) | {"since": there[0].since})
+            ended = there[0].ended if there and there[0].until == last else None
+            saved.append(self._params(place) | {"since": first, "until": last, "ended": ended})
+        self._tx.many("save_span", saved)
+
+    def _rows_of(self, places: Iterable[Place]) -> dict[Place, list[_Row]]:
+        """What there is of some sources, oldest first."""
+        alike: dict[tuple[int, int, str], list[str]] = defaultdict(list)
+        for place in places:
+            alike[(place.phone, place.import_id, place.origin)].append(place.jid)
+        found: dict[Place, list[_Row]] = defaultdict(list)
+        for (phone, import_id, origin), jids in alike.items():
+            for part in chunks(sorted(jids)):
+                params = {"org": self._org, "phone": phone, "import": import_id, "origin": origin, "jids": part}
+                for jid, *row in self._tx.all("spans_of_source", params):
+                    found[Place(phone, jid, import_id, origin)].append(_Row(*row))
+        return found
 
     def cut(self, place: Place, since: int, until: int) -> None:
         """Take a time out of what a source vouches for."""
@@ -240,15 +268,18 @@ def take_back_walk(tx: Txn, org: int, entry: Import) -> None:
             spans.cut(place, since, until)
 
 
-def ends_of_chats(told: Iterable[events.Event]) -> dict[tuple[str, str], tuple[int, int]]:
+def ends_of_chats(told: Iterable[events.Event]) -> dict[tuple[str, str], Ends]:
     """The first and the last time of the messages of each chat, by the JIDs of phone and chat."""
-    ends: dict[tuple[str, str], tuple[int, int]] = {}
+    ends: dict[tuple[str, str], Ends] = {}
     for event in told:
         if isinstance(event, events.MessageSeen):
             key, at = event.message.key, event.message.sent_at
-            first, last = ends.get((key.phone, key.chat), (at, at))
-            ends[(key.phone, key.chat)] = (min(first, at), max(last, at))
+            ends[(key.phone, key.chat)] = _together(ends.get((key.phone, key.chat), (at, at)), (at, at))
     return ends
+
+
+def _together(one: Ends, other: Ends) -> Ends:
+    return (min(one[0], other[0]), max(one[1], other[1]))
 
 
 class CoverageWriter:
@@ -259,13 +290,16 @@ class CoverageWriter:
         self._phones = phones
         self._spans = Spans(tx, org)
         self._listening = Listening(tx, org)
+        self._ends: dict[Place, Ends] = {}
+        """How far the messages reach that imports told in this transaction."""
 
     def note_batch(self, batch: events.Batch, import_id: int, now: int) -> None:
         """What a batch says of coverage, and what its messages say when an import told them."""
         if import_id and batch.vouches:
             # It leaves nothing out between any two messages of a chat.
-            for (phone, chat), (first, last) in sorted(ends_of_chats(batch.events).items()):
-                self._spans.widen(Place(self._number(phone), canonical(chat), import_id, ""), first, last)
+            for (phone, chat), ends in ends_of_chats(batch.events).items():
+                place = Place(self._number(phone), canonical(chat), import_id, "")
+                self._ends[place] = _together(self._ends.get(place, ends), ends)
         for span in batch.coverage:
             # What names a source of its own stays when the import that read it is taken back.
             self.note(0 if span.origin else import_id, span)
@@ -274,9 +308,16 @@ class CoverageWriter:
 
     def note(self, import_id: int, told: Coverage) -> None:
         """A source vouches for a time; ``import_id`` 0 where that does not end with an import."""
+        self.flush()
         jid = "" if told.chat is None else canonical(told.chat)
         place = Place(self._number(told.phone), jid, import_id, told.origin)
         self._spans.cover(place, told.since, told.until, told.ended)
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        if self._ends:
+            self._spans.widen(self._ends)
+            self._ends = {}
 
     def _number(self, jid: str) -> int:
         return self._phones.number_of(jid)

@@ -34,9 +34,8 @@ class CoverageUpkeep:
         def work(tx: Txn) -> None:
             lock_org_state(tx, org)
             if find_import(tx, org, import_id).state == "done":
-                spans = Spans(tx, org)
-                for phone, jid, first, last in ends:
-                    spans.widen(Place(phone, jid, import_id, ""), first, last)
+                reached = {Place(phone, jid, import_id, ""): (first, last) for phone, jid, first, last in ends}
+                Spans(tx, org).widen(reached)
                 tx.run("mark_import_covered", {"org": org, "import": import_id})
 
         self._engine.write(work, org)

@@ -16,9 +16,10 @@ from msgspec import Struct, structs
 from backscroll.core.model import MessageKey
 from backscroll.storage.records.resolve import Observation, observation
 from backscroll.storage.records.rows import EXPORT_PREFIX, MessageRow
-from backscroll.storage.write.batch import Known, Writer
+from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import Observed
 from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, words_of
+from backscroll.storage.write.known import Known
 
 
 class _Line(Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.aspects import created
 from backscroll.storage.records.chat_rows import NEW_CHAT, StoredChat, read_chat
+from backscroll.storage.records.chunks import chunks
 from backscroll.storage.records.counters import MONTH, CounterChanges
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import Change, OrgState
@@ -64,8 +66,10 @@ class MessageWriter:
         self._has_row: dict[ChatKey, bool] = {}
         """Of chats that were looked at: whether they have a row, or are to have one."""
         self._rows: list[Values] = []
+        self._held: set[str] = set()
+        """Ids of ``_rows``."""
         self._index = IndexWriter(tx, state)
-        self._chats: list[Values] = []
+        self._chats: dict[ChatKey, Values] = {}
         self.raw: int | None = None
         """The payload that the batch came in."""
 
@@ -123,12 +127,12 @@ class MessageWriter:
             tell_message(self._state, self.now, None, values, aspects)
             self._count(values["phone"], values["chat"], values["sent_at"], values["flags"])
             self._add_to_index(values)
+            self._held.add(values["id"])
         self._rows += rows
 
     def holds_back(self, ids: Iterable[str]) -> bool:
         """Whether rows with some of these ids are not to be read yet."""
-        wanted = set(ids)
-        return any(row["id"] in wanted for row in self._rows)
+        return not self._held.isdisjoint(ids)
 
     def replace(self, row: MessageRow, values: Values, anyway: bool = False, aspects: str | None = None) -> None:
         """Write a row that differs; ``anyway`` when what was added to the message changed.
@@ -196,6 +200,7 @@ class MessageWriter:
         if self._rows:
             self._tx.many("add_message", self._rows)
         self._rows = []
+        self._held.clear()
 
     # ------------------------------------------------------------------ chats
 
@@ -258,18 +263,31 @@ class MessageWriter:
                 params["now"] = stored.changed_at or self.now
                 self._tx.run("save_chat", params | {"seq": self._state.seq + 1})
 
+    def look_up_chats(self, chats: Iterable[ChatKey]) -> set[ChatKey]:
+        """Which of these have lines of exports, as of the end of the last batch."""
+        by_phone: dict[int, list[int]] = defaultdict(list)
+        for phone, chat in chats:
+            by_phone[phone].append(chat)
+            self._has_row.setdefault((phone, chat), False)
+        exported: set[ChatKey] = set()
+        for phone, some in by_phone.items():
+            for part in chunks(some):
+                params: Values = {"org": self._org, "phone": phone, "chats": part}
+                for chat, has_lines in self._tx.all("look_at_chats", params):
+                    self._has_row[(phone, chat)] = True
+                    if has_lines:
+                        exported.add((phone, chat))
+        return exported
+
     def is_exported(self, phone: int, chat: int) -> bool:
-        """As of the end of the last batch."""
-        stored = read_chat(self._tx, {"org": self._org, "phone": phone, "chat": chat})
-        self._has_row[(phone, chat)] = self._has_row.get((phone, chat), False) or stored is not None
-        return stored is not None and bool(stored.exported)
+        """Whether one chat has lines of exports."""
+        return bool(self.look_up_chats([(phone, chat)]))
 
     def _note_new_chats(self) -> None:
         """Say in the feed, before what else the batch brought, which of the touched chats have no row yet."""
         made = []
+        self.look_up_chats(self._touched.keys() - self._has_row.keys())
         for phone, chat in sorted(self._touched):
-            if (phone, chat) not in self._has_row:
-                self.is_exported(phone, chat)
             if not self._has_row[(phone, chat)]:
                 self._has_row[(phone, chat)] = True
                 self._state.tell("chat.created", self.now, first=True, phone=phone, chat=chat)
@@ -285,13 +303,13 @@ class MessageWriter:
             self._state.change("chat", chat, phone=phone, chat=chat)
         self._left.clear()
         changed = {(change.phone, change.chat) for change in self._state.changes}
-        base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now}
+        base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now, "stored_at": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
             params["imported"] = int(bool(self._provenance.teller))
             # That lines of an export are there is nothing that is shown.
             params["shown"] = int((phone, chat) in changed)
-            self._chats.append(params | {"has_media": has_media, "exported": exported})
+            self._note_chat(params | {"has_media": has_media, "exported": exported})
         if self._shrunk or any(exported for _, _, exported in self._touched.values()):
             self.flush()
         self._touched.clear()
@@ -308,10 +326,26 @@ class MessageWriter:
         self._counters.write(self._tx, self._org)
         self._flush_chats()
 
+    def _note_chat(self, params: Values) -> None:
+        """Batches of one transaction that touched the same chat touch its row once."""
+        before = self._chats.get((params["phone"], params["chat"]))
+        if before is not None:
+            times = [at for at in (before["last_at"], params["last_at"]) if at is not None]
+            params["last_at"] = max(times, default=None)
+            params |= {"imported": before["imported"], "stored_at": before["stored_at"]}
+            for name in ("has_media", "exported", "shown"):
+                params[name] = max(params[name], before[name])
+            if not params["shown"]:
+                params["now"] = before["now"]
+        self._chats[(params["phone"], params["chat"])] = params
+
     def _flush_chats(self) -> None:
-        for params in self._chats:
-            self._tx.run("touch_chat", params)
-        self._chats = []
+        shown = [params for params in self._chats.values() if params["shown"]]
+        self._tx.many("touch_chat", shown)
+        for params in self._chats.values():
+            if not params["shown"]:
+                self._tx.run("touch_chat_unseen", params)
+        self._chats = {}
 
     def _last_at(self, phone: int, chats: tuple[int, ...]) -> int | None:
         base = {"org": self._org, "phone": phone}

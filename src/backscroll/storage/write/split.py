@@ -21,9 +21,10 @@ from backscroll.storage.records.registers import Registers, decode_registers, en
 from backscroll.storage.records.resolve import Annotation, AnnotationKey, Observation, prune, put_latest
 from backscroll.storage.records.rows import EXPORT_PREFIX, row_of
 from backscroll.storage.records.tellers import NOBODY
-from backscroll.storage.write.batch import Known, Writer
+from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import Observed
 from backscroll.storage.write.export_matching import MATCHED, MOVED
+from backscroll.storage.write.known import Known
 
 STAGES = ("chat", "waiting", "sent", "doings", "facts")
 _FIRST = -(2**63)
