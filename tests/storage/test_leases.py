@@ -9,10 +9,10 @@ from typing import TypeVar
 import psycopg
 import pytest
 
-from backscroll.concurrency.yielding import PAUSE_SECONDS
 from backscroll.core.errors import Conflict, StorageBusy
 from backscroll.core.model import Org, Phone
 from backscroll.database.protocol import Engine, Txn
+from backscroll.database.sqlite_turns import PAUSE_SECONDS
 from backscroll.jobs.runner import go_round
 from backscroll.storage.accounts import leases
 from backscroll.storage.accounts.leases import LEASE_US, Lease, LeaseLost

@@ -169,8 +169,7 @@ def test_two_chats_of_100_000_merge_without_holding_the_writer_for_a_second(tmp_
 def test_a_move_lets_others_write_after_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, store, org, _ = watched(tmp_path, 3000)
     paused_after: list[int] = []
-    pause = "backscroll.storage.write.merge.let_others_write"
-    monkeypatch.setattr(pause, lambda: paused_after.append(len(engine.rows)))
+    monkeypatch.setattr(engine, "let_others_write", lambda: paused_after.append(len(engine.rows)))
     store.apply(org.no, Batch(source="linked", events=[NumberMapped(lid=LID, jid=NUMBER)]))
     assert len(paused_after) > 6
     assert sorted(set(paused_after)) == paused_after

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -60,6 +61,18 @@ class Engine(Protocol):
 
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         """Run ``work`` alone and commit it to disk before returning; nothing of it stays on an error."""
+        ...
+
+    def is_wanted(self) -> bool:
+        """Whether somebody else waits to write, as far as can be told: long work ends its transaction soon then."""
+        ...
+
+    def let_others_write(self) -> None:
+        """To be called between two transactions of long work, so that those that wait come in between."""
+        ...
+
+    def bulk(self) -> AbstractContextManager[None]:
+        """While much is written by large transactions, as in an import."""
         ...
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ import apsw
 from backscroll.concurrency import interruption
 from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
 from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
+from backscroll.database.sqlite_turns import Turns
 
 T = TypeVar("T")
 
@@ -23,6 +24,10 @@ MINIMUM = 3_045_000
 """Contentless FTS5 tables that can delete came with 3.43; 3.45 mended them."""
 
 BUSY_MS = 30_000
+"""Of readers, which wait only while a file is being recovered."""
+CHECKPOINT_PAGES, IMPORT_PAGES = 1_000, 16_000
+"""Pages of the log after which they are copied into the database file: usually, and while an import goes on. The import
+writes the same pages of the indexes again and again, and each copy takes them once."""
 SAVED_PAGES = 4096
 """Pages that a backup copies between two reports."""
 STEPS = 20_000
@@ -96,12 +101,14 @@ class SqliteEngine:
         self._path = path
         self._statements = load_statements(self.name)
         self._local = threading.local()
-        self._writing = threading.Lock()
+        self._bulks = 0
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         """A reader's belongs to its thread, and closes when that ends."""
         _make_private(path)
+        self._turns = Turns(path.absolute().parent)
         with _translated():
             self._writer = self._connect(first=True)
+            self._writer.set_busy_handler(self._turns.wait)
 
     def _connect(self, first: bool = False) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), statementcachesize=512)
@@ -134,8 +141,9 @@ class SqliteEngine:
         return connection
 
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
-        with self._writing, _translated():
+        with self._turns.taken(), _translated():
             self._writer.execute("BEGIN IMMEDIATE")
+            self._turns.arrived()
             try:
                 result = work(SqliteTxn(self._writer, self._statements))
                 self._writer.execute("COMMIT")
@@ -152,7 +160,7 @@ class SqliteEngine:
         return found
 
     def script(self, text: str) -> None:
-        with self._writing, _translated():
+        with self._turns.taken(), _translated():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 self._writer.execute(text).fetchall()
@@ -161,6 +169,27 @@ class SqliteEngine:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    def is_wanted(self) -> bool:
+        return self._turns.is_wanted()
+
+    def let_others_write(self) -> None:
+        self._turns.let_others_write()
+
+    @contextlib.contextmanager
+    def bulk(self) -> Iterator[None]:
+        """The log may grow larger meanwhile before it is copied."""
+        self._change_bulks(1)
+        try:
+            yield
+        finally:
+            self._change_bulks(-1)
+
+    def _change_bulks(self, by: int) -> None:
+        with self._turns.taken(), _translated():
+            self._bulks += by
+            pages = IMPORT_PAGES if self._bulks else CHECKPOINT_PAGES
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchall()
 
     def build(self, record: str, statements: Sequence[str]) -> None:
         self.script(";\n".join([record, *(s.replace(" CONCURRENTLY", "") for s in statements)]))
@@ -189,6 +218,7 @@ class SqliteEngine:
             with contextlib.suppress(apsw.Error):
                 connection.close()
         self._connections.clear()
+        self._turns.close()
 
 
 def holds_archive(path: Path) -> bool:

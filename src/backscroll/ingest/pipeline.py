@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -9,10 +11,11 @@ from msgspec import structs
 
 from backscroll.concurrency.retry import retry
 from backscroll.core import events
-from backscroll.core.errors import BadField
+from backscroll.core.errors import BadField, Error, StorageBusy
 from backscroll.core.events import Batch, Event
 from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store
+from backscroll.storage.write.bulk import BulkWriter
 from backscroll.storage.write.validation import cleaned
 
 _ENCODER = msgspec.json.Encoder()
@@ -31,12 +34,61 @@ def apply_with_retry(store: Store, org: int, batch: Batch) -> Applied:
         good, refused = _sorted_out(batch)
         if not refused:
             raise
-    named = [f"{name_of(event)}: {problem}" for event, problem in refused]
+    named = _put_aside(store, org, batch, refused)
+    applied = retry(lambda: store.apply(org, structs.replace(batch, events=good)))
+    return structs.replace(applied, refused=named)
+
+
+def apply_all(store: Store, org: int, batches: Iterable[Batch]) -> Iterator[Applied]:
+    """``apply_with_retry`` of each, many to a transaction: what was done of each, in order, when it is on disk.
+
+    Batches are taken from ``batches`` before those before them are written.
+    """
+    refused: deque[tuple[str, ...]] = deque()
+    source = iter(batches)
+    with store.bulk_writer(org) as writer:
+        while True:
+            while not writer.is_full and (batch := next(source, None)) is not None:
+                refused.append(_add(store, org, writer, batch))
+            if writer.is_empty:
+                return
+            for applied in _written(store, org, writer):
+                yield structs.replace(applied, refused=(*refused.popleft(), *applied.refused))
+
+
+def _add(store: Store, org: int, writer: BulkWriter, batch: Batch) -> tuple[str, ...]:
+    """Hand a batch on without those events that cannot be kept; their names come back."""
+    try:
+        writer.add(batch)
+    except BadField:
+        good, bad = _sorted_out(batch)
+        if not bad:
+            raise
+        named = _put_aside(store, org, batch, bad)
+        writer.add(structs.replace(batch, events=good))
+        return named
+    return ()
+
+
+def _written(store: Store, org: int, writer: BulkWriter) -> list[Applied]:
+    try:
+        return retry(writer.write)
+    except StorageBusy:
+        raise
+    except Error:
+        # By itself, so that an error ends only the batch that it is of.
+        applied = apply_with_retry(store, org, writer.first)
+        writer.drop_first()
+        return [applied]
+
+
+def _put_aside(store: Store, org: int, batch: Batch, refused: Sequence[tuple[Event, BadField]]) -> tuple[str, ...]:
+    """Put events in quarantine, each by itself; their names, with what is wrong."""
+    named = tuple(f"{name_of(event)}: {problem}" for event, problem in refused)
     via = f"{EVENT} {batch.source}"
     for (event, _), problem in zip(refused, named, strict=True):
         retry(partial(store.quarantine, org, batch.source, encoded(event), problem, via))
-    applied = retry(lambda: store.apply(org, structs.replace(batch, events=good)))
-    return structs.replace(applied, refused=tuple(named))
+    return named
 
 
 def _sorted_out(batch: Batch) -> tuple[list[Event], list[tuple[Event, BadField]]]:

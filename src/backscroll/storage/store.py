@@ -7,7 +7,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from backscroll.concurrency import greenlets
-from backscroll.concurrency.yielding import let_others_write
 from backscroll.core import events
 from backscroll.core.answers import Change, ChangedPlace, LastStored, SearchPage
 from backscroll.core.errors import BadField, Conflict, NotFound, StorageError
@@ -58,6 +57,7 @@ from backscroll.storage.transfer.dump import Dump, Line, restore_lines, take_dum
 from backscroll.storage.transfer.undo_plan import plan_undo
 from backscroll.storage.write import imports, quarantine, undo
 from backscroll.storage.write.batch import Writer
+from backscroll.storage.write.bulk import BulkWriter, bulk_writer
 from backscroll.storage.write.coverage_upkeep import CoverageUpkeep
 from backscroll.storage.write.fetches import FetchQueue
 from backscroll.storage.write.group_commit import GroupCommit
@@ -148,6 +148,11 @@ class Store:
         if any(isinstance(event, events.NumberMapped) for event in batch.events):
             self.finish_merges(org)
         return applied
+
+    def bulk_writer(self, org: int) -> AbstractContextManager[BulkWriter]:
+        """For an import's many batches: written as by ``apply``, in large transactions."""
+        make, merge = accounts.make_phone_id, partial(self.finish_merges, org)
+        return bulk_writer(self._engine, org, self._import_id, self._clock, make, merge)
 
     def finish_merges(self, org: int | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
         """Move the rows of merged contacts, a bounded number in each transaction. Goes on where it was cut.
@@ -269,7 +274,7 @@ class Store:
         while (step := self._engine.write(lambda tx: work(tx, now=self._clock()), org)) is not None:
             progress(step.messages + step.changed)
             self.finish_merges(org)
-            let_others_write()
+            self._engine.let_others_write()
         return self._engine.read(lambda tx: undo.outcome(tx, org, import_id), org)
 
     # ------------------------------------------------------------------ messages

@@ -6,7 +6,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,8 @@ NEVER = float("-inf")
 SILENCE_SECONDS = STATEMENT_SECONDS + 5.0
 COMMIT_SECONDS = 8.0
 CANCEL_SECONDS = 5.0
+PAUSE_SECONDS = 0.001
+WORTH_A_PIPELINE = 16
 DEFAULTS: Mapping[str, Any] = {
     "application_name": "backscroll",
     "connect_timeout": 5,
@@ -94,9 +96,9 @@ class PostgresTxn:
         return rows[0] if rows else None
 
     def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
-        """The rows of each, in order: in one round trip on Citus, one after the other elsewhere."""
-        # Only Citus, with workers behind a coordinator, takes long enough for a pipeline to be cheaper.
-        if not self._connection.is_citus or len(asks) < 2:
+        """The rows of each, in order: in one round trip where they are many or on Citus, else one after the other."""
+        # Only Citus, with workers behind a coordinator, takes long enough for a pipeline of few to be cheaper.
+        if len(asks) < (2 if self._connection.is_citus else WORTH_A_PIPELINE):
             return [self._ask(name, params) for name, params in asks]
         self.flush()
         self._open()
@@ -217,6 +219,17 @@ class PostgresEngine:
 
     def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         return self._retry(lambda: self._transact(work, org, WRITING))
+
+    def is_wanted(self) -> bool:
+        """Always: the server could tell, on Citus not even that, and here large transactions save next to nothing."""
+        return True
+
+    def let_others_write(self) -> None:
+        """Whoever waits for an organisation's row gets it when it is free, if nobody else comes at that moment."""
+        time.sleep(PAUSE_SECONDS)
+
+    def bulk(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
         """One row in one round trip."""

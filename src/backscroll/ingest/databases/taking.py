@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from msgspec import Struct, structs, to_builtins
 
 from backscroll.core.errors import Error
-from backscroll.core.events import Event, MediaHeld, MessageSeen
+from backscroll.core.events import Batch, Event, MediaHeld, MessageSeen
 from backscroll.core.imports import Import, NewImport
 from backscroll.ingest.connectors.foreign.pieces import Piece
 from backscroll.ingest.connectors.foreign.rows import OnSkip, Skipped
 from backscroll.ingest.databases.local_files import LocalFiles
-from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.pipeline import apply_all
+from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store
 
 MAX_NAMED = 200
@@ -112,18 +114,29 @@ class _Taking:
         """Take each piece that is left, and report rows done, of ``whole``, after it."""
         done = 0
         after = self._store.position(self._org, self._stream)
-        for piece in pieces(after, self._quarantine):
-            self._apply(piece)
-            done += piece.rows
+        told: deque[tuple[int, int]] = deque()
+        """Rows and messages of pieces that are not written yet."""
+
+        def batches() -> Iterator[Batch]:
+            for piece in pieces(after, self._quarantine):
+                batch = self._batch(piece)
+                told.append((piece.rows, sum(isinstance(event, MessageSeen) for event in batch.events)))
+                yield batch
+
+        for applied in apply_all(self._store, self._org, batches()):
+            rows, messages = told.popleft()
+            self._note(applied, messages)
+            done += rows
             progress(done, whole)
         return self._taken
 
-    def _apply(self, piece: Piece) -> None:
+    def _batch(self, piece: Piece) -> Batch:
         events: list[Event] = [*piece.batch.events, *self._held(piece)]
-        batch = structs.replace(piece.batch, events=events, position=(self._stream, piece.place))
-        applied = apply_with_retry(self._store, self._org, batch)
+        return structs.replace(piece.batch, events=events, position=(self._stream, piece.place))
+
+    def _note(self, applied: Applied, messages: int) -> None:
         self._taken.changed += applied.changed
-        self._taken.messages += sum(isinstance(event, MessageSeen) for event in events)
+        self._taken.messages += messages
         for named in applied.refused:
             self._taken.left_out += 1
             self._taken.name(f"Put in quarantine: {named}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct, convert, structs, to_builtins
 
 from backscroll.core.errors import Candidate, Question
-from backscroll.core.events import MessageSeen, PhoneSeen
+from backscroll.core.events import Batch, MessageSeen, PhoneSeen
 from backscroll.core.ids import user_part
 from backscroll.core.import_jobs import Preview, Sample
 from backscroll.ingest import imports
@@ -16,7 +17,7 @@ from backscroll.ingest.connectors.foreign.rows import Skipped
 from backscroll.ingest.connectors.gowa import database
 from backscroll.ingest.importing.kind import ImportKind, Outcome, Plan, Recognised, Task, Work, asked_of
 from backscroll.ingest.importing.walking import columns_of, files_at
-from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.pipeline import apply_all
 from backscroll.ingest.quarantined_rows import via_gowa_database
 
 KIND = "gowa"
@@ -124,12 +125,19 @@ class _Taking:
         phones: dict[str, None] = {}
         refused: list[str] = []
         whole = database.count(chatstorage)
-        for batch in database.read(chatstorage, whatsapp, account=account, on_skip=self._quarantine):
-            applied = apply_with_retry(self._store, self._org.no, batch)
+        read: deque[int] = deque()
+        """Messages of batches that are not written yet."""
+
+        def batches() -> Iterator[Batch]:
+            for batch in database.read(chatstorage, whatsapp, account=account, on_skip=self._quarantine):
+                read.append(sum(isinstance(event, MessageSeen) for event in batch.events))
+                phones.update({user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)})
+                yield batch
+
+        for applied in apply_all(self._store, self._org.no, batches()):
             changed += applied.changed
             refused += applied.refused
-            messages += sum(isinstance(event, MessageSeen) for event in batch.events)
-            phones |= {user_part(event.jid): None for event in batch.events if isinstance(event, PhoneSeen)}
+            messages += read.popleft()
             self._work.progress(messages, whole)
         problems = [f"Put in quarantine: {named}" for named in refused]
         problems += [f"{'Partly read' if row.kept else 'Left out'}: {row}" for row in self._skipped]

@@ -98,6 +98,11 @@ class IndexWriter:
         indexed_from = self._state.indexed_from
         return no >= (self._first_no if indexed_from is None else indexed_from)
 
+    def flush_full(self) -> None:
+        """Write what was gathered when it fills a segment."""
+        if len(self._added) >= MAX_FRESH:
+            self.flush()
+
     def flush(self) -> None:
         """Write what was gathered."""
         if self._state.indexed_from is None and (self._added or self._removed):

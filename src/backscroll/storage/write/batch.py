@@ -127,6 +127,11 @@ class Session:
             self._writer.flush()
             self._writer = None
 
+    def write_rows(self) -> None:
+        """Write messages that are held back, so that the end of a large transaction does not take long."""
+        if self._writer is not None:
+            self._writer.message_writer.flush_early()
+
     def finish(self) -> None:
         """Write what was held back, and put the row of the organisation back."""
         self._begin_anew()

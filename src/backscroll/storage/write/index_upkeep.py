@@ -10,7 +10,6 @@ from threading import Event, Lock
 
 from msgspec import Struct
 
-from backscroll.concurrency.yielding import let_others_write
 from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
@@ -113,7 +112,7 @@ class IndexUpkeep:
         def guard(tx: Txn) -> None:
             leases.keep(tx, lease, self._clock())
 
-        builder = Builder(self._engine, lease.org, guard, let_others_write, self._limits)
+        builder = Builder(self._engine, lease.org, guard, self._engine.let_others_write, self._limits)
         try:
             builder.clean()
             return builder.run(purge)

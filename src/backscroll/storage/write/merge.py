@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from backscroll.concurrency.yielding import let_others_write
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
@@ -51,7 +50,7 @@ def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], s
     try:
         while not stop() and engine.write(step, lease.org):
             moved = True
-            let_others_write()
+            engine.let_others_write()
     except leases.LeaseLost:
         return moved
     finally:

@@ -195,6 +195,11 @@ class MessageWriter:
         """Write what the search index is to know, at the end of the transaction: each time makes a segment."""
         self._index.flush()
 
+    def flush_early(self) -> None:
+        """Write rows, and a segment of the index when it is full."""
+        self.flush_rows()
+        self._index.flush_full()
+
     def flush_rows(self) -> None:
         """Write the messages that were held back."""
         if self._rows:

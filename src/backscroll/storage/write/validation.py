@@ -33,6 +33,7 @@ def cleaned(event: events.Event) -> events.Event:
 
 
 def cleaned_batch(batch: events.Batch) -> events.Batch:
+    """The batch with every event as it can be stored."""
     return structs.replace(batch, events=[cleaned(event) for event in batch.events])
 
 

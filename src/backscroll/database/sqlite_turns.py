@@ -1,0 +1,114 @@
+"""Who waits to write to an SQLite file: threads of this process, and other processes.
+
+SQLite lets one connection write and tells it nothing of those that wait; these look again after pauses that grow to a
+tenth of a second, so that long work in many transactions, which leaves the lock free for moments only, may keep them
+out for seconds. Here whoever waits looks often, and holds a shared lock on the folder of the file meanwhile. That lock
+keeps nobody out: long work sees by it that somebody waits, ends its transaction, and begins none until it is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LOOK_SECONDS = 0.002
+"""Between two tries to begin a transaction while another process writes."""
+BUSY_SECONDS = 30.0
+"""So long a writer waits for another process; then ``StorageBusy``."""
+COURTESY_SECONDS = 0.1
+"""So long long work stays away at most for those that wait, between two of its transactions."""
+PAUSE_SECONDS = 0.001
+
+
+def _opened(folder: Path) -> int | None:
+    """A folder that may be entered but not read has no locks: then other processes are not seen to wait."""
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+class Turns:
+    """The turns of one process's writing connection."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
+        self._since = 0.0
+        self._marked = False
+        # Two descriptors: a lock that is held by one is seen by the other.
+        self._mark, self._look = _opened(folder), _opened(folder)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """This process's turn: no other thread of it writes."""
+        with self._counting:
+            self._waiting += 1
+        try:
+            self._lock.acquire()
+        finally:
+            with self._counting:
+                self._waiting -= 1
+        try:
+            yield
+        finally:
+            self.arrived()
+            self._lock.release()
+
+    def wait(self, tried: int) -> bool:
+        """SQLite's busy handler: whether to try once more after ``tried`` tries."""
+        now = time.monotonic()
+        if tried == 0:
+            self._since = now
+        if not self._marked and self._mark is not None:
+            with suppress(OSError):
+                fcntl.flock(self._mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                self._marked = True
+        if now - self._since > BUSY_SECONDS:
+            return False
+        time.sleep(LOOK_SECONDS)
+        return True
+
+    def arrived(self) -> None:
+        """Nobody of this process waits for another one any more."""
+        if self._marked and self._mark is not None:
+            self._marked = False
+            fcntl.flock(self._mark, fcntl.LOCK_UN)
+
+    def is_wanted(self) -> bool:
+        """Whether another thread or process waits to write."""
+        if self._waiting:
+            return True
+        return self._look is not None and _is_held(self._look)
+
+    def let_others_write(self) -> None:
+        """Stay away for a moment, and for longer while somebody waits."""
+        until = time.monotonic() + COURTESY_SECONDS
+        time.sleep(PAUSE_SECONDS)
+        while self.is_wanted() and time.monotonic() < until:
+            time.sleep(PAUSE_SECONDS)
+
+    def close(self) -> None:
+        """Of no use any more."""
+        for descriptor in (self._mark, self._look):
+            if descriptor is not None:
+                with suppress(OSError):
+                    os.close(descriptor)
+
+
+def _is_held(look: int) -> bool:
+    """Whether another descriptor holds a lock; False also on file systems without such locks."""
+    try:
+        fcntl.flock(look, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    fcntl.flock(look, fcntl.LOCK_UN)
+    return False

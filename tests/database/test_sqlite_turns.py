@@ -1,0 +1,118 @@
+"""Writers of one SQLite file: long work sees that somebody waits, in whichever process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from backscroll.core.errors import StorageBusy
+from backscroll.database.protocol import Txn
+from backscroll.database.sqlite import CHECKPOINT_PAGES, IMPORT_PAGES, SqliteEngine
+from backscroll.database.sqlite_turns import Turns
+
+SOON = 60.0
+"""Seconds after which something hangs."""
+
+
+def _write_when_free(path: str, waits: Any, wrote: Any) -> None:
+    engine = SqliteEngine(Path(path))
+    look = engine._turns.wait
+
+    def wait(tried: int) -> bool:
+        again = look(tried)
+        waits.set()
+        return again
+
+    engine._writer.set_busy_handler(wait)
+    engine.write(lambda tx: None)
+    wrote.set()
+    engine.close()
+
+
+def test_who_waits_in_another_process_is_seen_and_comes_in_between(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "backscroll.db")
+    spawn = multiprocessing.get_context("spawn")
+    waits, wrote = spawn.Event(), spawn.Event()
+
+    def work(tx: Txn) -> None:
+        assert not engine.is_wanted()
+        other.start()
+        assert waits.wait(SOON)
+        assert engine.is_wanted()
+
+    other = spawn.Process(target=_write_when_free, args=(str(tmp_path / "backscroll.db"), waits, wrote))
+    engine.write(work)
+    assert wrote.wait(SOON)
+    other.join(SOON)
+    assert not engine.is_wanted()
+    engine.close()
+
+
+def test_who_waits_in_another_thread_is_seen(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "backscroll.db")
+    began = threading.Event()
+
+    def write() -> None:
+        began.set()
+        engine.write(lambda tx: None)
+
+    other = threading.Thread(target=write)
+
+    def work(tx: Txn) -> None:
+        assert not engine.is_wanted()
+        other.start()
+        until(engine.is_wanted)
+
+    engine.write(work)
+    other.join(SOON)
+    assert not engine.is_wanted()
+    engine.close()
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    waiting = threading.Event()
+    for _ in range(int(SOON / 0.01)):
+        if is_so():
+            return
+        waiting.wait(0.01)
+    raise AssertionError("it never happened")
+
+
+def test_a_writer_gives_up_when_another_process_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SqliteEngine(tmp_path / "backscroll.db")
+    monkeypatch.setattr("backscroll.database.sqlite_turns.BUSY_SECONDS", 0.05)
+    other = apsw.Connection(str(tmp_path / "backscroll.db"))
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageBusy):
+        engine.write(lambda tx: None)
+    assert not engine.is_wanted()
+    other.execute("ROLLBACK")
+    engine.write(lambda tx: None)
+    engine.close()
+
+
+def test_a_folder_that_cannot_be_locked_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    turns = Turns(tmp_path / "none")
+    with turns.taken():
+        assert turns.wait(0)
+    assert not turns.is_wanted()
+    turns.close()
+
+
+def test_the_log_grows_larger_only_while_an_import_goes_on(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "backscroll.db")
+
+    def pages() -> Any:
+        return engine._writer.execute("PRAGMA wal_autocheckpoint").fetchall()[0][0]
+
+    assert pages() == CHECKPOINT_PAGES
+    with engine.bulk(), engine.bulk():
+        assert pages() == IMPORT_PAGES
+    assert pages() == CHECKPOINT_PAGES
+    engine.close()
