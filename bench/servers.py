@@ -94,7 +94,7 @@ def backscroll(environ: Mapping[str, str], page_cache: bool, database: Callable[
     unlimited = {"BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_MAX_CONNECTIONS_PER_ADDRESS": "1024"}
     environ = {**environ, **unlimited, "BACKSCROLL_LOG_LEVEL": "warning"}
     if not page_cache:
-        environ["BACKSCROLL_PAGE_CACHE_BYTES"] = "0"
+        environ |= {"BACKSCROLL_PAGE_CACHE_BYTES": "0", "BACKSCROLL_MESSAGE_CACHE_BYTES": "0"}
     command = [sys.executable, "-m", "backscroll", "serve", "--port", str(port), "--workers", str(WORKERS)]
     with _running(command, port, environ, Path(environ["BACKSCROLL_DATA"])) as process:
         yield Server(process, port, database)

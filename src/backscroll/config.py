@@ -72,6 +72,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     public_url: str | None
     rate_limit: int
     page_cache_bytes: int
+    message_cache_bytes: int
     max_body_bytes: int
     max_media_bytes: int
     max_import_bytes: int
@@ -256,6 +257,14 @@ SETTINGS: tuple[Setting, ...] = (
         size(0),
         64 * 2**20,
         "Memory per process for pages that are kept rendered; 0 keeps none.",
+        "256MiB",
+    ),
+    Setting(
+        "message_cache_bytes",
+        size(0),
+        64 * 2**20,
+        "Memory per process for single messages that are kept rendered, for pages that are asked for again after "
+        "something in them has changed; 0 keeps none.",
         "256MiB",
     ),
     Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is read.", "64MiB"),

@@ -41,11 +41,13 @@ from backscroll.core.model import (
     ReactionPage,
     ReactionRow,
     Receipt,
+    RenderedPage,
     Vote,
 )
 from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import Links, NoLinks, first_values
 from backscroll.dialects.periskope.errors import render_error
+from backscroll.dialects.periskope.messages import row_renderer
 from backscroll.dialects.periskope.objects import (
     Options,
     render_chat,
@@ -130,6 +132,10 @@ def page_of(*messages: ArchivedMessage, offset: int = 0, total: int | None = Non
     return Page(messages=list(messages), total=count, offset=offset, limit=2000)
 
 
+def rendered(page: Page, links: Links = NO_LINKS) -> RenderedPage:
+    return page.rendered(row_renderer(ACCESS, links))
+
+
 def shown(archived: ArchivedMessage, links: Links = NO_LINKS) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(render_message(archived, ACCESS, links))
     return body
@@ -182,7 +188,7 @@ def archived_from_wire(row: dict[str, Any]) -> ArchivedMessage:
 def test_ten_published_messages_come_out_byte_for_byte() -> None:
     golden = (GOLDEN / "list-all-messages-200.json").read_bytes()
     rows = [archived_from_wire(row) for row in json.loads(golden)["messages"]]
-    body = render_messages(page_of(*rows), ACCESS, NO_LINKS, TOTAL)
+    body = render_messages(rendered(page_of(*rows)), TOTAL)
     served = body.replace(b',"interactive":null', b"")
     assert body.count(b',"interactive":null}') == 10
     assert served == golden
@@ -407,7 +413,7 @@ def test_a_page_says_what_the_contract_says(messages: list[ArchivedMessage], off
         "count": 10**7,
         "messages": [plain_message(archived, links) for archived in messages],
     }
-    assert render_messages(page, ACCESS, links, TOTAL) == msgspec.json.encode(expected)
+    assert render_messages(rendered(page, links), TOTAL) == msgspec.json.encode(expected)
 
 
 # --- the message object
@@ -429,7 +435,7 @@ def test_a_single_message_brings_its_reactions_and_a_list_does_not() -> None:
     assert reaction["reaction"] == "👍"
     assert reaction["reaction_id"] == "false_919537851844@c.us_R1"
     assert reaction["msg_id"]["serialized"] == reaction["message_id"] == "false_919537851844@c.us_3EB0A1"
-    assert b'"reactions"' not in render_messages(page_of(archived), ACCESS, NO_LINKS, TOTAL)
+    assert b'"reactions"' not in render_messages(rendered(page_of(archived)), TOTAL)
 
 
 def test_a_held_file_is_shown_by_our_address_and_any_other_by_the_sources() -> None:
@@ -477,7 +483,7 @@ def test_hopelessly_nested_data_does_not_break_a_page() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]
-    body = render_messages(page_of(make(details=Details(raw_data=deep))), ACCESS, NO_LINKS, TOTAL)
+    body = render_messages(rendered(page_of(make(details=Details(raw_data=deep)))), TOTAL)
     assert json.loads(body)["count"] == 1
 
 
@@ -638,8 +644,8 @@ def test_of_a_repeated_parameter_the_first_value_counts() -> None:
 def test_count_is_the_total_or_the_page_and_an_empty_page_ends_before_it_begins() -> None:
     page = page_of(make(), offset=10, total=99)
     by_page = Options(count="page")
-    assert render_messages(page, ACCESS, NO_LINKS, TOTAL).startswith(b'{"from":11,"to":11,"count":99,')
-    assert render_messages(page, ACCESS, NO_LINKS, by_page).startswith(b'{"from":11,"to":11,"count":1,')
+    assert render_messages(rendered(page), TOTAL).startswith(b'{"from":11,"to":11,"count":99,')
+    assert render_messages(rendered(page), by_page).startswith(b'{"from":11,"to":11,"count":1,')
     assert render_empty("notes", 5) == b'{"from":6,"to":5,"count":0,"notes":[]}'
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from backscroll.core.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone
 from backscroll.dialects.gowa.objects import Options as gowa_Options
 from backscroll.dialects.gowa.objects import render_messages as gowa_render_messages
-from backscroll.dialects.links import NoLinks as gowa_NoLinks
-from backscroll.dialects.links import NoLinks as periskope_NoLinks
+from backscroll.dialects.gowa.objects import row_renderer as gowa_row_renderer
+from backscroll.dialects.links import NoLinks
+from backscroll.dialects.periskope.messages import row_renderer as periskope_row_renderer
 from backscroll.dialects.periskope.objects import Options as periskope_Options
 from backscroll.dialects.periskope.objects import render_messages as periskope_render_messages
 
@@ -44,7 +45,9 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
     messages = rows()
     for org in ORGS:
         access = Access(org=org, phones=tuple(PHONES))
-        body = periskope_render_messages(page(messages), access, periskope_NoLinks(), periskope_Options())
+        body = periskope_render_messages(
+            page(messages).rendered(periskope_row_renderer(access, NoLinks())), periskope_Options()
+        )
         for row, archived in zip(json.loads(body)["messages"], messages, strict=True):
             key, mine = archived.message.key, archived.message.from_me
             # The other side of a chat of two is its sender, also where no source says so.
@@ -63,7 +66,7 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
 def test_a_gowa_row_shows_its_own_times_and_sender() -> None:
     messages = rows()
     access = Access(org=ORGS[0], phones=tuple(PHONES))
-    body = gowa_render_messages(page(messages), CHATS[0], gowa_NoLinks(), gowa_Options(), access)
+    body = gowa_render_messages(page(messages).rendered(gowa_row_renderer(NoLinks(), gowa_Options(), access)), CHATS[0])
     for row, archived in zip(json.loads(body)["results"]["data"], messages, strict=True):
         key, phone = archived.message.key, archived.phone
         expected: dict[str, Any] = {"chat_jid": key.chat, "is_from_me": archived.message.from_me}

@@ -186,4 +186,6 @@ class Client:
 def connect(
     archive: SmallArchive, folder: Path, address: str = "203.0.113.7", host: str = "archive.test", **flags: object
 ) -> Client:
-    return Client(build_app(cast(Store, archive), None, load({}, flags, directory=folder)), address, host)
+    # What is kept of single messages is for the real store to say.
+    given = {"message_cache_bytes": 0} | flags
+    return Client(build_app(cast(Store, archive), None, load({}, given, directory=folder)), address, host)

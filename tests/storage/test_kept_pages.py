@@ -51,11 +51,21 @@ class Desk:
     """One database with room for many archives, asked through an app that keeps pages and through one that does not."""
 
     def __init__(self, folder: Path, database: str | None) -> None:
+        self.database = database
         self.store = open_store(database, folder)
         self._second = open_store(database, folder)
-        self._kept = build_app(self.store, None, load({}, {"rate_limit": 0}, directory=folder))
-        self._anew = build_app(self._second, None, load({}, {"rate_limit": 0, "page_cache_bytes": 0}, directory=folder))
         self._made = 0
+        self.ready(folder)
+
+    def ready(self, folder: Path) -> None:
+        """Make what is compared."""
+        self._kept = build_app(self.store, None, load({}, {"rate_limit": 0}, directory=folder))
+        nothing_kept = {"rate_limit": 0, "page_cache_bytes": 0, "message_cache_bytes": 0}
+        self._anew = build_app(
+            self._second,
+            None,
+            load({}, nothing_kept, directory=folder),
+        )
 
     def close(self) -> None:
         self._second.close()
@@ -66,9 +76,20 @@ class Desk:
         self._made += 1
         org = self.store.create_org(f"org {self._made}").no
         phones = [self.store.add_phone(org, jid) for jid in (ONE, TWO)]
+        compare = self.comparing(loop, org, phones, chance)
+        ids = dict[int, int]()
+        compare()
+        for step in steps:
+            self._take(org, step, ids, chance, compare)
+            compare()
+
+    def comparing(
+        self, loop: asyncio.Runner, org: int, phones: list[Phone], chance: random.Random
+    ) -> Callable[[], None]:
+        """A function that compares some pages as they are now."""
         narrow = self.store.create_token(org, "narrow", (phones[0].no,)).secret
         wide = self.store.create_token(org, "wide").secret
-        paths, ids = chance.sample(ROUTES, ASKED), dict[int, int]()
+        paths = chance.sample(ROUTES, ASKED)
 
         def compare() -> None:
             self._second._contact_cache = ContactCache()
@@ -80,10 +101,7 @@ class Desk:
                     kept = loop.run(ask(self._kept, path, headers))
                     assert kept == loop.run(ask(self._anew, path, headers)), path
 
-        compare()
-        for step in steps:
-            self._take(org, step, ids, chance, compare)
-            compare()
+        return compare
 
     def _take(
         self, org: int, step: Told | Undo, ids: dict[int, int], chance: random.Random, compare: Callable[[], None]

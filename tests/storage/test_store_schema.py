@@ -165,6 +165,10 @@ KNOWN = {"saved_only": 0, "everybody": 0, "sees_all": 0, "viewer": (1,)}
         ("list_in_phone", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
         ("list_in_phones", {"phones": (1, 2)}, "messages_org (org=? AND sent_at>? AND sent_at<?)"),
         ("list_media_in_chats", {"mask": 264, "want": 8}, "messages_media (org=? AND phone=? AND chat=?"),
+        ("keys_in_chats", {}, "COVERING INDEX messages_chat (org=? AND phone=? AND chat=? AND sent_at>?"),
+        ("keys_in_phone", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
+        ("keys_in_phones", {"phones": (1, 2)}, "messages_org (org=? AND sent_at>? AND sent_at<?)"),
+        ("keys_of_media_in_chats", {"mask": 264, "want": 8}, "messages_media (org=? AND phone=? AND chat=?"),
         ("rows_by_id", {}, "messages_key (org=? AND id=? AND phone=? AND chat=?)"),
         ("rows_by_bare_id", {"id": "M1"}, "messages_key (org=? AND id=? AND phone=?)"),
         ("rows_by_client_ref", {"ref": "r"}, "messages_client_ref (org=? AND client_ref=?)"),
@@ -192,7 +196,13 @@ def test_a_statement_goes_by_its_index(
     assert not any(step.startswith("SCAN") for step in steps)
 
 
-@pytest.mark.parametrize("name", ["list_in_chats", "list_in_phone", "list_in_phones", "list_media_in_chats"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("list_in_chats", "list_in_phone", "list_in_phones", "list_media_in_chats"),
+        *("keys_in_chats", "keys_in_phone", "keys_in_phones", "keys_of_media_in_chats"),
+    ],
+)
 def test_a_page_is_never_sorted_as_a_whole(database: apsw.Connection, name: str) -> None:
     """The index yields the order of time; at most ties are sorted."""
     steps = plan(database, name)

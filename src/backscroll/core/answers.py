@@ -218,12 +218,16 @@ class Change(Struct, frozen=True):
 
 
 class ChangedPlace(Struct, frozen=True):
-    """Where a line of the change feed is: numbers of a phone and a chat, 0 where it concerns more than one."""
+    """Where a line of the change feed is: numbers of a phone and a chat, 0 where it concerns more than one.
+
+    ``no`` is the number of what changed.
+    """
 
     seq: int
     what: str
     phone: int
     chat: int
+    no: int = 0
 
 
 class LastStored(Struct, frozen=True):

@@ -6,6 +6,7 @@ JIDs are in WhatsApp's canonical form (``919876543210@s.whatsapp.net``); dialect
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -420,6 +421,24 @@ class Page(Struct, frozen=True, kw_only=True):
     chat: Chat | None = None
     chats: tuple[int, ...] = ()
     """Numbers of the chat that was asked for, of merged contacts too; none when all chats were, or an unknown one."""
+
+    def rendered(self, render: Callable[[ArchivedMessage], bytes]) -> RenderedPage:
+        """The same page with each message as JSON text."""
+        rows = [render(archived) for archived in self.messages]
+        return RenderedPage(
+            rows=rows, total=self.total, offset=self.offset, limit=self.limit, chat=self.chat, chats=self.chats
+        )
+
+
+class RenderedPage(Struct, frozen=True, kw_only=True):
+    """A ``Page`` whose messages are JSON text already."""
+
+    rows: list[bytes]
+    total: int
+    offset: int
+    limit: int
+    chat: Chat | None = None
+    chats: tuple[int, ...] = ()
 
 
 class ChatPage(Struct, frozen=True, kw_only=True):

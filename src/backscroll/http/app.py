@@ -63,6 +63,7 @@ from backscroll.ingest.importing.spool import Spool
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.outbound.gateways import AnswerCut
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.read.rendered import RenderedMessages
 from backscroll.storage.store import Store
 
 log = logging.getLogger("backscroll.http")
@@ -132,6 +133,7 @@ def build_app(
         ingestor=Ingestor(store, media=media, max_media_bytes=settings.max_media_bytes),
         imports=Desk(store, Spool(settings.data), settings.max_import_bytes),
         mcp=McpHost(),
+        rendered=RenderedMessages(settings.message_cache_bytes),
     )
     return Server(app, mounted | dict(mounts or {}), tuple(lifespans), connections, sender)
 

@@ -16,6 +16,7 @@ from backscroll.http.downloads import Downloads
 from backscroll.ingest.importing.desk import Desk
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.read.rendered import RenderedMessages
 from backscroll.storage.store import Store
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class AppState(Struct, frozen=True, kw_only=True):
     mcp: McpHost
     downloads: Downloads = field(default_factory=Downloads)
     imports: Desk
+    rendered: RenderedMessages
     documents: dict[str, bytes] = {}
     """The OpenAPI document and the reference page, once somebody has asked for them."""
 

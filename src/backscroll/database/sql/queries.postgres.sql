@@ -42,6 +42,28 @@ FROM messages
 WHERE org = :org AND CASE WHEN phone IN (:phones*) THEN TRUE END AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
+-- name: keys_in_chats
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_of_media_in_chats
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & 8) = 8 AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_in_phone
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_in_phones
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND CASE WHEN phone IN (:phones*) THEN TRUE END AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
 -- name: rows_by_id
 -- Only org and id can be looked up: the planner takes every chat for a small one, and would read all of its index.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,

@@ -333,6 +333,30 @@ FROM messages
 WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
+-- name: keys_in_chats
+-- The same pages, each message by its key alone: of a chat, the index holds all of it.
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_of_media_in_chats
+-- The number is asked for so that SQLite does not prefer the index that has all columns, and all messages of the chat.
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & 8) = 8 AND (flags & :mask) = :want AND +no > 0
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_in_phone
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_in_phones
+SELECT phone, chat, id, sender FROM messages
+WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
 -- name: thread_older
 -- Of one chat: what comes before a place. Ties of one moment are few, so that the index by time bounds the work.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
@@ -558,7 +582,7 @@ VALUES (:org, :seq, :what, :no, :aspects, :phone, :chat);
 SELECT seq, what, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: places_changed_since
-SELECT seq, what, phone, chat FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+SELECT seq, what, phone, chat, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: add_file
 INSERT INTO files (org, file, size, mimetype, stored_at) VALUES (:org, :file, :size, :mimetype, :now) ON CONFLICT DO NOTHING;

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from backscroll.core.errors import NotFound
 from backscroll.core.ids import clean_text, is_person, user_part
@@ -18,14 +18,14 @@ from backscroll.core.model import (
     Chat,
     ChatPage,
     ContactPage,
-    Page,
     Phone,
     Reaction,
+    RenderedPage,
 )
 from backscroll.dialects.gowa.content import content_of, file_name
 from backscroll.dialects.gowa.envelope import NEVER, chat_label, success
 from backscroll.dialects.links import Links
-from backscroll.formats.jsontext import go_json
+from backscroll.formats.jsontext import encode, go_json
 from backscroll.formats.timestamps import go_text
 
 
@@ -61,21 +61,24 @@ _ShownMedia = tuple[str | None, str | None, str | None, int | None]
 _SHOWN_EMPTY: dict[str, _ShownMedia] = {"null": (None, None, None, None), "zero": ("", "", "", 0)}
 
 
-def render_messages(page: Page, chat_jid: str, links: Links, options: Options, access: Access) -> bytes:
-    """A page of one chat. ``chat_jid``, as it was asked for, is shown when the archive does not know the chat."""
-    row = _row_maker(links, options, access)
+def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
+    """A page of one chat, its messages as ``row_renderer`` renders them.
+
+    ``chat_jid``, as it was asked for, is shown when the archive does not know the chat.
+    """
     results = {
-        "data": [row(archived) for archived in page.messages],
+        "data": Raw(b"[" + b",".join(page.rows) + b"]"),
         "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
         "chat_info": _unknown_chat(chat_jid) if page.chat is None else _chat(page.chat),
     }
     return success("Success get chat messages", results)
 
 
-def _row_maker(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], _Row]:
+def row_renderer(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], bytes]:
+    """A function that renders one message as JSON text."""
     no_media = _SHOWN_EMPTY[options.empty_values]
 
-    def row(archived: ArchivedMessage) -> _Row:
+    def row(archived: ArchivedMessage) -> bytes:
         message = archived.message
         key, details, kind = message.key, message.details, message.kind
         sender, sender_name = _author(archived)
@@ -89,7 +92,7 @@ def _row_maker(links: Links, options: Options, access: Access) -> Callable[[Arch
         if kind != "text" and (shown_type := gowa_media_type(kind)) is not None:
             media = _media(archived, shown_type, access.org.no, links, no_media)
         media_type, filename, url, size = media
-        return _Row(
+        shown = _Row(
             key.id,
             key.chat,
             sender,
@@ -106,6 +109,8 @@ def _row_maker(links: Links, options: Options, access: Access) -> Callable[[Arch
             [_reaction(reaction, archived.phone) for reaction in archived.reactions] if archived.reactions else None,
             call_metadata,
         )
+        # The envelope escapes what Go escapes, in the whole page at once.
+        return encode(shown)
 
     return row
 

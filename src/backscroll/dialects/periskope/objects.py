@@ -22,6 +22,7 @@ from backscroll.core.model import (
     Phone,
     Reaction,
     ReactionPage,
+    RenderedPage,
 )
 from backscroll.dialects.links import Links
 from backscroll.dialects.periskope.messages import Row, message_id_of, row_renderer, seen_at, sender_of
@@ -36,11 +37,9 @@ class Options(Struct, frozen=True, kw_only=True):
     count: Literal["total", "page"] = "total"
 
 
-def render_messages(page: Page, access: Access, links: Links, options: Options) -> bytes:
-    """A page of messages, without reactions."""
-    row = row_renderer(access, links)
-    rows = [row(archived) for archived in page.messages]
-    return _listed("messages", rows, page.offset, page.total, options)
+def render_messages(page: RenderedPage, options: Options) -> bytes:
+    """A page of messages as ``row_renderer`` renders them, without reactions."""
+    return _listed("messages", page.rows, page.offset, page.total, options)
 
 
 def render_message(archived: ArchivedMessage, access: Access, links: Links) -> bytes:

@@ -31,6 +31,7 @@ from backscroll.dialects.gowa.objects import (
     render_devices,
     render_download,
     render_messages,
+    row_renderer,
 )
 from backscroll.dialects.gowa.parameters import (
     ARCHIVED,
@@ -68,8 +69,10 @@ from backscroll.dialects.links import first_values
 from backscroll.dialects.parameters import Param
 from backscroll.http.links import links_of
 from backscroll.http.messages import CSV, Made, OfChats, Reply, Request, reply_of
+from backscroll.http.rendering import rendered
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.routes.unsupported import Unserved, pass_on_or_refuse, unsupported
+from backscroll.storage.read.rendered import Way
 from backscroll.storage.store import Store
 
 DEVICE = X_DEVICE.name.lower()
@@ -95,15 +98,20 @@ def seen(request: Request, device: tuple[int, ...]) -> Store:
     return request.app.store.seen_by(device)
 
 
+def way_of(request: Request) -> Way:
+    """How a message is rendered for this request."""
+    row = row_renderer(links_of(request), options_of(request), request.granted)
+    return Way(request.app.rendered, ("gowa", request.base_url), row)
+
+
 async def list_messages(request: Request) -> Reply:
     """A page of one chat's messages, newest first."""
-    access, links, options = request.granted, links_of(request), options_of(request)
     chat = request.path_params["chat_jid"]
-    query = parse_messages(access, request.headers.get(DEVICE), first_values(request.query), chat)
+    query = parse_messages(request.granted, request.headers.get(DEVICE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = seen(request, query.phones).list_messages(query)
-        return OfChats(render_messages(page, chat, links, options, access), page.chats)
+        page = rendered(seen(request, query.phones), query, way_of(request))
+        return OfChats(render_messages(page, chat), page.chats)
 
     return await answer(request, make, heavy=query.search is not None)
 

@@ -11,6 +11,7 @@ from backscroll.core.model import ArchivedMessage
 from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import first_values
 from backscroll.dialects.parameters import Param
+from backscroll.dialects.periskope.messages import row_renderer
 from backscroll.dialects.periskope.objects import (
     Options,
     render_chat,
@@ -58,8 +59,10 @@ from backscroll.dialects.periskope.requests import (
 from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
 from backscroll.http.links import links_of
 from backscroll.http.messages import Made, OfChats, Reply, Request, reply_of
+from backscroll.http.rendering import rendered
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.workers import HEAVY_ROWS
+from backscroll.storage.read.rendered import Way
 
 PHONE = X_PHONE.name
 
@@ -87,33 +90,39 @@ def phones_of(request: Request) -> tuple[int, ...]:
     return tuple(phone.no for phone in parse_phones(request.granted, request.headers.get(PHONE)))
 
 
+def way_of(request: Request) -> Way:
+    """How a message is rendered for this request."""
+    row = row_renderer(request.granted, links_of(request))
+    return Way(request.app.rendered, ("periskope", request.base_url), row)
+
+
 def is_heavy(query: MessageQuery) -> bool:
     return query.limit > HEAVY_ROWS or query.search is not None
 
 
 async def list_messages(request: Request) -> Reply:
     """A page of messages over all chats of the phones."""
-    access, links, options = request.granted, links_of(request), options_of(request)
+    access, options = request.granted, options_of(request)
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query))
 
     def make() -> Made:
-        page = request.archive.list_messages(query)
-        return OfChats(render_messages(page, access, links, options), page.chats)
+        page = rendered(request.archive, query, way_of(request))
+        return OfChats(render_messages(page, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 
 
 async def list_chat_messages(request: Request) -> Reply:
     """A page of one chat's messages; ``NotFound`` when the phones have no such chat."""
-    access, links, options = request.granted, links_of(request), options_of(request)
+    access, options = request.granted, options_of(request)
     chat = request.path_params["chat_id"]
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = request.archive.list_messages(query)
-        if page.chat is None and not page.messages:
+        page = rendered(request.archive, query, way_of(request))
+        if page.chat is None and not page.rows:
             raise NotFound("chat", chat)
-        return OfChats(render_messages(page, access, links, options), page.chats)
+        return OfChats(render_messages(page, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
 

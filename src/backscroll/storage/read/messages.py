@@ -179,7 +179,7 @@ class Assembler:
             if (observed.mentions or observed.quoted is not None) and _names_lid(observed)
         ]
         if odd:
-            self._names.meet(jid for at in odd for jid in _named_in(found[at]))
+            self._names.meet(jid for at in odd for jid in named_in(found[at]))
         for at in odd:
             found[at] = self._with_numbers(found[at])
         return found
@@ -312,10 +312,11 @@ def _latest_by_actor(annotations: Iterable[Annotation]) -> list[Annotation]:
 
 
 def _names_lid(details: Details) -> bool:
-    odd = (jid for jid in _named_in(details) if not jid.endswith(_BY_NUMBER))
+    odd = (jid for jid in named_in(details) if not jid.endswith(_BY_NUMBER))
     return any(ids.kind_of(ids.canonical(jid)) == "lid" for jid in odd)
 
 
-def _named_in(details: Details) -> tuple[str, ...]:
+def named_in(details: Details) -> tuple[str, ...]:
+    """JIDs of those whom a message mentions or quotes."""
     quoted = details.quoted.sender if details.quoted is not None else None
     return details.mentions if quoted is None else (*details.mentions, quoted)

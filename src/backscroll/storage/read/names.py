@@ -40,7 +40,7 @@ class Names:
         """The search index has the messages from this number on; None before anybody began it."""
         self._known = cache.of(org, self.named)
         self._contacts = self._known.contacts
-        self._strangers: set[str] = set()
+        self.strangers: set[str] = set()
         """JIDs that this transaction has looked for in vain."""
         self.viewer: Viewer = None
         """None also for a reader of all phones there are, who may see whatever any of them knows."""
@@ -118,17 +118,26 @@ class Names:
         self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
 
     def _look_up(self, jids: set[str]) -> None:
-        missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self._strangers)
+        missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self.strangers)
         for start in range(0, len(missing), _CHUNK):
             params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
             self._known.aliases.update((jid, contact) for jid, contact, *_ in self._tx.all("find_aliases", params))
-        self._strangers.update(jid for jid in missing if jid not in self._known.aliases)
+        self.strangers.update(jid for jid in missing if jid not in self._known.aliases)
 
     def numbers_of(self, contact: int) -> tuple[int, ...]:
         """``contact`` and those merged into it whose rows have not all been moved yet."""
+        return (contact, *(loser for loser, winner in self._pending if winner == contact))
+
+    @property
+    def is_merging(self) -> bool:
+        """Whether rows of merged contacts are still to be moved."""
+        return bool(self._pending)
+
+    @property
+    def _pending(self) -> list[Row]:
         if self._known.pending is None:
             self._known.pending = self._tx.all("pending_merges", {"org": self._org})
-        return (contact, *(loser for loser, winner in self._known.pending if winner == contact))
+        return self._known.pending
 
 
 def show(contact_row: ContactRow, registers: Registers) -> ContactRow:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core import ids
 from backscroll.core.limits import EARLIEST, LATEST
@@ -60,7 +60,7 @@ def read_page(tx: Txn, query: MessageQuery, names: Names, parts: PartCache) -> P
     if query.chat is not None and found is None:
         return Page(messages=[], total=0, offset=query.offset, limit=query.limit)
     chats = None if found is None else names.numbers_of(found.contact)
-    listing = list_rows(tx, query, chats, parts)
+    listing = _list_found(tx, query, chats, parts) if query.search else list_rows(tx, query, chats)
     lists = Lists(tx, query.org, names)
     return Page(
         messages=Assembler(tx, query.org, names).messages(listing.rows),
@@ -72,30 +72,61 @@ def read_page(tx: Txn, query: MessageQuery, names: Names, parts: PartCache) -> P
     )
 
 
-def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, parts: PartCache) -> Listing:
-    """A page of rows and the number of all that match. ``chats`` None is all chats."""
+class _Statements(NamedTuple):
+    """That list messages newest first, with the same columns each."""
+
+    in_chats: str
+    media_in_chats: str
+    in_phone: str
+    in_phones: str
+
+
+_ROWS = _Statements("list_in_chats", "list_media_in_chats", "list_in_phone", "list_in_phones")
+_KEYS = _Statements("keys_in_chats", "keys_of_media_in_chats", "keys_in_phone", "keys_in_phones")
+
+
+def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
+    """A page of rows and the number of all that match. ``chats`` None is all chats. Not for searches."""
+    rows, listing = _listed(tx, query, chats, _ROWS)
+    return structs.replace(listing, rows=sound(query.org, list(starmap(MessageRow, rows))))
+
+
+def list_keys(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> tuple[list[Row], Listing]:
+    """Phone, chat, id and sender of each message of the same page; the listing is without rows."""
+    return _listed(tx, query, chats, _KEYS)
+
+
+def _listed(
+    tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, statements: _Statements
+) -> tuple[list[Row], Listing]:
     if not query.phones:
-        return Listing([], 0)
-    mask, want = class_filter(query)
-    scope = Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
-    besides = [ask_for_chat(query.org, chat, query.phones) for chat in chats or ()]
-    if query.search:
-        return _with_chat(_search(tx, query, scope, parts), tx.several(besides))
+        return [], Listing([], 0)
+    scope = _scope_of(query, chats)
+    besides = _asks_for_chat(query, chats)
     counter = Counter(tx, scope)
     if query.offset:
         counter.read_months()
     # The first page needs no total to know where it lies: both are read in one round trip.
     window = counter.first_window(query.since, query.until) if query.limit > 0 and not query.offset else None
     if window is not None:
-        besides.append(_ask_for_rows(scope, query, window))
+        besides.append(_ask_for_rows(statements, scope, query, window))
     times = [query.until] if query.since is None else [query.until, query.since - 1]
     found = counter.look_up(times, besides)
     rows = found.pop() if window is not None else []
     total = counter.total(query.since, query.until)
     if window is None:
         window = counter.window(query.since, query.until, query.offset, query.limit, total)
-        rows = [] if window is None else tx.all(*_ask_for_rows(scope, query, window))
-    return _with_chat(Listing(sound(query.org, list(starmap(MessageRow, rows))), total), found)
+        rows = [] if window is None else tx.all(*_ask_for_rows(statements, scope, query, window))
+    return rows, _with_chat(Listing([], total), found)
+
+
+def _scope_of(query: MessageQuery, chats: tuple[int, ...] | None) -> Scope:
+    mask, want = class_filter(query)
+    return Scope(org=query.org, phones=query.phones, chats=chats or (0,), mask=mask, want=want)
+
+
+def _asks_for_chat(query: MessageQuery, chats: tuple[int, ...] | None) -> list[Ask]:
+    return [ask_for_chat(query.org, chat, query.phones) for chat in chats or ()]
 
 
 def _with_chat(listing: Listing, rows: Sequence[Sequence[Row]]) -> Listing:
@@ -104,15 +135,22 @@ def _with_chat(listing: Listing, rows: Sequence[Sequence[Row]]) -> Listing:
     return Listing(listing.rows, listing.total, chats[0] if chats else None)
 
 
-def _ask_for_rows(scope: Scope, query: MessageQuery, window: Window) -> Ask:
+def _ask_for_rows(statements: _Statements, scope: Scope, query: MessageQuery, window: Window) -> Ask:
     params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
-    return _statement(scope), params | {"phone": query.phones[0]}
+    return _statement(statements, scope), params | {"phone": query.phones[0]}
 
 
-def _statement(scope: Scope) -> str:
+def _statement(statements: _Statements, scope: Scope) -> str:
     if scope.by_chat:
-        return "list_media_in_chats" if scope.mask & scope.want & MEDIA else "list_in_chats"
-    return "list_in_phone" if len(scope.phones) == 1 else "list_in_phones"
+        return statements.media_in_chats if scope.mask & scope.want & MEDIA else statements.in_chats
+    return statements.in_phone if len(scope.phones) == 1 else statements.in_phones
+
+
+def _list_found(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, parts: PartCache) -> Listing:
+    """A page of a search."""
+    if not query.phones:
+        return Listing([], 0)
+    return _with_chat(_search(tx, query, _scope_of(query, chats), parts), tx.several(_asks_for_chat(query, chats)))
 
 
 def _search(tx: Txn, query: MessageQuery, scope: Scope, parts: PartCache) -> Listing:

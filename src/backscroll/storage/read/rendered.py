@@ -1,0 +1,264 @@
+"""Pages of messages that were rendered before: the index says which they are, and only missing ones are read.
+
+What is kept of an organisation is right at one ``seq`` of its change feed. A page reads on in the feed from there to
+its own snapshot, in the same transaction, and drops what has changed. So it never differs from one that is rendered
+anew, whichever process wrote (docs/decisions/0014-rendered-messages.md).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from msgspec import Struct
+
+from backscroll.core.answers import ChangedPlace
+from backscroll.core.ids import canonical
+from backscroll.core.model import ArchivedMessage, RenderedPage
+from backscroll.core.query import MessageQuery
+from backscroll.database.protocol import Txn
+from backscroll.storage.read.listings import Lists
+from backscroll.storage.read.messages import Assembler, named_in
+from backscroll.storage.read.names import Names, Reading
+from backscroll.storage.read.pages import Listing, list_keys, list_rows
+from backscroll.storage.records.damage import sound
+from backscroll.storage.records.rows import MessageRow, row_of
+
+MAX_LINES = 2000
+"""Lines of the feed that are read to catch up, and that are remembered; after more than these nothing is kept."""
+OVERHEAD = 500
+"""Bytes that a kept message costs besides its text, about."""
+_CHUNK = 500
+"""Values that one statement is asked about."""
+
+Key = tuple[int, int, str, int]
+"""Phone, chat, WhatsApp id and sender of a message, as the index holds them."""
+
+
+class RenderedMessages:
+    """Messages of a process as JSON text, the longest kept ones dropped first. ``max_bytes`` 0 keeps none."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self._lock = Lock()
+        """Held for moments only: never while the database is asked."""
+        self._ways: OrderedDict[Hashable, _Way] = OrderedDict()
+
+    @contextmanager
+    def way(self, key: Hashable, seq: int) -> Iterator[_Way]:
+        """What is kept under a key, for the caller alone; begun at ``seq`` when there is none."""
+        with self._lock:
+            way = self._ways.setdefault(key, _Way(seq))
+            self._ways.move_to_end(key)
+            before = way.bytes
+            yield way
+            self.bytes += way.bytes - before
+            while self.bytes > self.max_bytes:
+                self._drop_some()
+
+    def _drop_some(self) -> None:
+        """Of the way that has not been asked for longest."""
+        key, way = next(iter(self._ways.items()))
+        if way.rows:
+            self.bytes -= way.drop_oldest()
+        else:
+            del self._ways[key]
+
+
+class Way(Struct, frozen=True):
+    """One way to render messages. ``key`` stands for all that the text depends on besides message, names and reader."""
+
+    kept: RenderedMessages
+    key: Hashable
+    render: Callable[[ArchivedMessage], bytes]
+
+
+class _Way:
+    """Messages of one organisation, rendered in one way for one kind of reader, as they are at ``seq``."""
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        self.named = -1
+        """Names that all of them were rendered with."""
+        self.bytes = 0
+        self.rows: OrderedDict[Key, tuple[int, bytes]] = OrderedDict()
+        """The number and the text of each message."""
+        self._numbers: dict[int, Key] = {}
+        self._in_chat: dict[int, set[Key]] = defaultdict(set)
+        self._lines: deque[ChangedPlace] = deque()
+        """The latest of the feed, up to ``seq``: for pages that were read before them."""
+        self._known_from = seq
+        """Lines after this one are in ``_lines``."""
+
+    def catch_up(self, seq: int, named: int, since: int, lines: Sequence[ChangedPlace]) -> None:
+        """Drop what changed up to ``seq``. ``lines`` are those after ``since``."""
+        if seq <= self.seq and named <= self.named:
+            return
+        if named != self.named or since > self.seq or len(lines) != seq - since:
+            # Everything may have changed; or the feed goes back no further, or has more than is worth reading.
+            self._begin_anew(seq, named)
+            return
+        self._drop([line for line in lines if line.seq > self.seq])
+        self.seq = seq
+
+    def _begin_anew(self, seq: int, named: int) -> None:
+        self.seq = self._known_from = seq
+        self.named = named
+        self.bytes = 0
+        self.rows.clear()
+        self._numbers.clear()
+        self._in_chat.clear()
+        self._lines.clear()
+
+    def _drop(self, lines: Iterable[ChangedPlace]) -> None:
+        for line in lines:
+            # Of a chat, the number of members decides how far own messages of it have come.
+            changed = list(self._in_chat.get(line.no, ())) if line.what == "chat" else [self._numbers.get(line.no)]
+            for key in changed:
+                if key is not None:
+                    self._drop_row(key)
+            self._lines.append(line)
+        while len(self._lines) > MAX_LINES:
+            self._known_from = self._lines.popleft().seq
+
+    def _drop_row(self, key: Key) -> int:
+        no, text = self.rows.pop(key)
+        del self._numbers[no]
+        in_chat = self._in_chat[key[1]]
+        in_chat.discard(key)
+        if not in_chat:
+            del self._in_chat[key[1]]
+        size = len(text) + OVERHEAD
+        self.bytes -= size
+        return size
+
+    def drop_oldest(self) -> int:
+        """Forget the message that has been kept longest; its bytes come back."""
+        return self._drop_row(next(iter(self.rows)))
+
+    def kept_of(self, chats: tuple[int, ...] | None) -> int:
+        """How many messages are kept, of all chats or of some."""
+        return len(self.rows) if chats is None else sum(len(self._in_chat.get(chat, ())) for chat in chats)
+
+    def take(self, seq: int, keys: Iterable[Key]) -> list[bytes | None]:
+        """The texts of these messages as they are at ``seq``, None for each that is not kept."""
+        if seq != self.seq:
+            return [None for _ in keys]
+        return [None if kept is None else kept[1] for kept in map(self.rows.get, keys)]
+
+    def put(self, seq: int, named: int, found: Iterable[tuple[Key, int, bytes]]) -> None:
+        """Keep messages that were rendered from a snapshot at ``seq``, but for those that have changed since."""
+        if named != self.named or seq < self._known_from:
+            return
+        # Messages and chats never have the same number.
+        changed = {line.no for line in self._lines if line.seq > seq} if seq < self.seq else frozenset[int]()
+        rows, numbers, in_chat = self.rows, self._numbers, self._in_chat
+        for key, no, text in found:
+            if no not in numbers and key not in rows and no not in changed and key[1] not in changed:
+                rows[key] = (no, text)
+                numbers[no] = key
+                in_chat[key[1]].add(key)
+                self.bytes += len(text) + OVERHEAD
+
+
+def read_rendered(reading: Reading, query: MessageQuery, way: Way) -> RenderedPage:
+    """A page of messages, newest first, as ``read_page`` and ``render`` make it. Not for searches.
+
+    An unknown chat is an empty page.
+    """
+    names = reading.names
+    found = None if query.chat is None else names.find(query.chat)
+    if query.chat is not None and found is None:
+        return RenderedPage(rows=[], total=0, offset=query.offset, limit=query.limit)
+    chats = None if found is None else names.numbers_of(found.contact)
+    listing, rows = _Reader(reading, way).rows(query, chats)
+    chat = None
+    if listing.chat is not None and found is not None:
+        chat = Lists.of(reading).chat_of(listing.chat, found.contact)
+    return RenderedPage(
+        rows=rows, total=listing.total, offset=query.offset, limit=query.limit, chat=chat, chats=chats or ()
+    )
+
+
+class _Reader:
+    """Makes one page."""
+
+    def __init__(self, reading: Reading, way: Way) -> None:
+        self._tx: Txn = reading.tx
+        self._names: Names = reading.names
+        self._org = reading.org
+        self._way = way
+        self._key = (reading.org, reading.names.viewer, way.key)
+        self._keeps = way.kept.max_bytes > 0 and not reading.names.is_merging
+
+    def rows(self, query: MessageQuery, chats: tuple[int, ...] | None) -> tuple[Listing, list[bytes]]:
+        """The texts, with what else was read for the page."""
+        if self._keeps and self._catch_up(chats, query.offset):
+            keys, listing = list_keys(self._tx, query, chats)
+            kept = self._take(keys)
+            missing = [key for key, text in zip(keys, kept, strict=True) if text is None]
+            if len(missing) * 2 <= len(keys):
+                made = self._render(self._rows_of(missing))
+                texts = (made.get(key) if text is None else text for key, text in zip(keys, kept, strict=True))
+                return listing, [text for text in texts if text is not None]
+        listing = list_rows(self._tx, query, chats)
+        return listing, list(self._render(listing.rows).values())
+
+    def _catch_up(self, chats: tuple[int, ...] | None, offset: int) -> bool:
+        """Read on in the feed. Whether there is anything kept that a page may hold."""
+        names = self._names
+        with self._way.kept.way(self._key, names.seq) as way:
+            since, named = way.seq, way.named
+        lines: list[ChangedPlace] = []
+        if named == names.named and 0 < names.seq - since <= MAX_LINES:
+            params = {"org": self._org, "seq": since, "limit": MAX_LINES}
+            lines = [ChangedPlace(*row) for row in self._tx.all("places_changed_since", params)]
+        with self._way.kept.way(self._key, names.seq) as way:
+            way.catch_up(names.seq, names.named, since, lines)
+            return way.seq == names.seq and way.kept_of(chats) > offset
+
+    def _take(self, keys: Sequence[Key]) -> list[bytes | None]:
+        with self._way.kept.way(self._key, self._names.seq) as way:
+            return way.take(self._names.seq, keys)
+
+    def _rows_of(self, keys: Sequence[Key]) -> list[MessageRow]:
+        wanted = set(keys)
+        ids = sorted({key[2] for key in keys})
+        params = {"org": self._org, "phones": sorted({key[0] for key in keys}), "chats": sorted({k[1] for k in keys})}
+        rows = [
+            row
+            for start in range(0, len(ids), _CHUNK)
+            for row in map(row_of, self._tx.all("rows_by_id", params | {"ids": ids[start : start + _CHUNK]}))
+            if key_of(row) in wanted
+        ]
+        return sound(self._org, rows)
+
+    def _render(self, rows: Sequence[MessageRow]) -> dict[Key, bytes]:
+        """In the order of the rows, without those that cannot be read."""
+        if not rows:
+            return {}
+        render, keys = self._way.render, {row.no: key_of(row) for row in rows}
+        messages = Assembler(self._tx, self._org, self._names).messages(rows)
+        found = [(keys[archived.no], archived.no, render(archived)) for archived in messages]
+        if self._keeps:
+            lasting = found
+            if self._names.strangers:
+                # Whoever they are may become known without a change of names.
+                lasting = [
+                    one for one, archived in zip(found, messages, strict=True) if not self._names_stranger(archived)
+                ]
+            with self._way.kept.way(self._key, self._names.seq) as way:
+                way.put(self._names.seq, self._names.named, lasting)
+        return {key: text for key, _, text in found}
+
+    def _names_stranger(self, archived: ArchivedMessage) -> bool:
+        strangers = self._names.strangers
+        return any(canonical(jid) in strangers for jid in named_in(archived.message.details))
+
+
+def key_of(row: MessageRow) -> Key:
+    """What the index knows a row by."""
+    return row.phone, row.chat, row.id, row.sender

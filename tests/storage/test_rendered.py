@@ -1,0 +1,340 @@
+"""Messages that are kept rendered: no page of them differs from one that is rendered anew, whoever wrote meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from test_kept_pages import CHATS, Desk, try_histories
+from test_properties import ANNA, ANNA_LID, BEN, GROUP, ONE
+
+from backscroll.core.events import (
+    Batch,
+    ChatSeen,
+    ContactSeen,
+    Event,
+    MessageEdited,
+    MessageRevoked,
+    MessageSeen,
+    NumberMapped,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
+from backscroll.core.imports import NewImport
+from backscroll.core.model import Details, Member, Message, MessageKey, Org, Phone, RenderedPage
+from backscroll.core.query import MessageQuery
+from backscroll.database.protocol import Txn
+from backscroll.storage import store as store_module
+from backscroll.storage.read import rendered as rendered_module
+from backscroll.storage.read.names import ContactCache, Names, Reading
+from backscroll.storage.read.rendered import RenderedMessages, Way, read_rendered
+from backscroll.storage.store import Store, open_store
+from conftest import OwnDatabase
+
+EXAMPLES = {"sqlite": 12, "postgres": 4}
+MB = 1_000_000
+MINUTE = 60_000_000
+NOON = 1_741_867_200_000_000
+RENDER = msgspec.json.encode
+"""Shows everything that a dialect could."""
+
+
+def kept_page(store: Store, kept: RenderedMessages, query: MessageQuery) -> RenderedPage:
+    way = Way(kept, "whole", RENDER)
+    return store.ask(query.org, lambda reading: read_rendered(reading, query, way))
+
+
+class RenderingDesk(Desk):
+    """Compares pages of a handle that writes, and of one that only sees what others write."""
+
+    def ready(self, folder: Path) -> None:
+        self._reader = open_store(self.database, folder)
+
+    def close(self) -> None:
+        self._reader.close()
+        super().close()
+
+    def comparing(
+        self, loop: asyncio.Runner, org: int, phones: list[Phone], chance: random.Random
+    ) -> Callable[[], None]:
+        nos = [phone.no for phone in phones]
+        queries = [
+            MessageQuery(org=org, phones=phones, chat=chat, limit=limit, offset=offset, shows=shows)
+            for phones in ((nos[0],), tuple(nos))
+            for chat in (None, *CHATS)
+            for limit, offset in ((2, 0), (50, 0), (2, 1))
+            for shows in ("messages", "messages_and_calls")
+        ]
+        asked = chance.sample(queries, 12)
+        handles = [(store, RenderedMessages(MB)) for store in (self.store, self._reader)]
+
+        def compare() -> None:
+            for query in asked:
+                for viewer in (None, query.phones):
+                    self._second._contact_cache = ContactCache()
+                    anew = self._second.seen_by(viewer).list_messages(query).rendered(RENDER)
+                    for store, kept in handles:
+                        assert kept_page(store.seen_by(viewer), kept, query) == anew, query
+
+        return compare
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Desk]:
+    made = RenderingDesk(tmp_path_factory.mktemp("desk"), own_database())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "UNDO_ROWS", 1)
+        yield made
+    made.close()
+
+
+def test_no_page_of_kept_messages_differs_from_one_rendered_anew(desk: Desk) -> None:
+    try_histories(desk, EXAMPLES[desk.store._engine.name])
+
+
+@pytest.mark.full
+def test_no_page_of_many_histories_differs_from_one_rendered_anew(desk: Desk) -> None:
+    try_histories(desk, 500)
+
+
+# ------------------------------------------------------------------ by example
+
+
+class Room:
+    """A group and a chat of two, read by a process that keeps messages and has the archive open for itself."""
+
+    def __init__(self, store: Store, reader: Store, org: Org, phone: Phone) -> None:
+        self.store, self.reader, self.org, self.phone = store, reader, org.no, phone
+        self.kept = RenderedMessages(MB)
+        self.statements: list[str] = []
+        self.number = 0
+
+    def tell(self, *told: Event, import_id: int | None = None) -> None:
+        self.store.apply(self.org, Batch(source="gowa", events=list(told), import_id=import_id))
+
+    def say(self, chat: str, sender: str, **details: Any) -> MessageSeen:
+        self.number += 1
+        key = MessageKey(self.phone.jid, chat, f"3EB{self.number:03}", sender)
+        told = Message(
+            key=key, sent_at=NOON + self.number * MINUTE, from_me=sender == ONE, text="hi", details=Details(**details)
+        )
+        return MessageSeen(told)
+
+    def target(self, number: int, chat: str, sender: str) -> Target:
+        return Target(self.phone.jid, chat, f"3EB{number:03}", sender)
+
+    def query(self, chat: str | None, **fields: Any) -> MessageQuery:
+        return MessageQuery(org=self.org, phones=(self.phone.no,), chat=chat, **fields)
+
+    def read(self, query: MessageQuery) -> list[str]:
+        """Compare a page with one that is rendered anew; the statements that it took."""
+        anew = self.store.list_messages(query).rendered(RENDER)
+        way, asked = Way(self.kept, "whole", RENDER), list[str]()
+
+        def work(tx: Txn) -> RenderedPage:
+            counting: Any = Counting(tx, asked)
+            reading = Reading(tx=counting, org=self.org, names=Names(counting, self.org, self.reader._contact_cache))
+            return read_rendered(reading, query, way)
+
+        assert self.reader._engine.read(work, self.org) == anew
+        return asked
+
+
+class Counting:
+    """A reading transaction that notes its statements."""
+
+    def __init__(self, tx: Txn, asked: list[str]) -> None:
+        self._tx = tx
+        self._asked = asked
+
+    def all(self, name: str, params: Any) -> Any:
+        self._asked.append(name)
+        return self._tx.all(name, params)
+
+    def one(self, name: str, params: Any) -> Any:
+        self._asked.append(name)
+        return self._tx.one(name, params)
+
+    def several(self, asks: Any) -> Any:
+        self._asked += [name for name, _ in asks]
+        return self._tx.several(asks)
+
+
+@pytest.fixture
+def room(store: Store, org: Org, phone: Phone, database_url: str | None, tmp_path: Path) -> Iterator[Room]:
+    reader = open_store(database_url, tmp_path)
+    made = Room(store, reader, org, phone)
+    members = tuple(Member(jid=jid) for jid in (ONE, ANNA, BEN))
+    made.tell(
+        ChatSeen(phone=phone.jid, chat=GROUP, name="Group", members=members, at=NOON),
+        *(ContactSeen(jid=jid, name=name, at=NOON) for jid, name in ((ANNA, "Anna"), (BEN, "Ben"))),
+        *(made.say(GROUP, sender) for sender in (ANNA, BEN, ONE, ANNA, BEN, ONE)),
+        made.say(ANNA, ANNA),
+        made.say(ANNA, ONE),
+    )
+    for chat in (GROUP, ANNA, None):
+        made.read(made.query(chat))
+    yield made
+    reader.close()
+
+
+def everywhere(room: Room) -> None:
+    for chat in (GROUP, ANNA, ANNA_LID, BEN, None):
+        room.read(room.query(chat))
+        room.read(room.query(chat, limit=2, offset=1))
+
+
+READ_ANYWAY = ["read_org_state", "total_counters"]
+
+
+def test_a_page_that_is_known_reads_no_message(room: Room) -> None:
+    assert sorted(room.read(room.query(GROUP))) == sorted([*READ_ANYWAY, "chat_of_phones", "keys_in_chats"])
+    assert sorted(room.read(room.query(None))) == sorted([*READ_ANYWAY, "keys_in_phone"])
+
+
+def test_one_new_message_takes_three_statements_more(room: Room) -> None:
+    known = room.read(room.query(GROUP))
+    room.tell(room.say(GROUP, BEN))
+    more = room.read(room.query(GROUP))
+    assert sorted(more) == sorted([*known, "places_changed_since", "rows_by_id"])
+    room.tell(room.say(ANNA, ANNA))
+    assert sorted(room.read(room.query(GROUP))) == sorted([*known, "places_changed_since"])
+
+
+def test_a_page_of_which_nothing_is_known_takes_one_statement_more_than_ever(room: Room) -> None:
+    room.kept = RenderedMessages(MB)
+    asked = room.read(room.query(GROUP))
+    assert sorted(asked) == sorted([*READ_ANYWAY, "chat_of_phones", "list_in_chats"])
+
+
+@pytest.mark.parametrize("members", [(ONE, ANNA), (ONE, ANNA, BEN, "4915100000009@s.whatsapp.net")])
+def test_who_is_in_a_group_decides_how_far_its_messages_came(room: Room, members: tuple[str, ...]) -> None:
+    receipts = [
+        ReceiptSet(target=room.target(3, GROUP, ONE), participant=jid, ack=4, at=NOON + n)
+        for n, jid in enumerate((ANNA, BEN))
+    ]
+    room.tell(*receipts)
+    everywhere(room)
+    now = tuple(Member(jid=jid) for jid in members)
+    room.tell(ChatSeen(phone=room.phone.jid, chat=GROUP, members=now, at=NOON + MINUTE))
+    everywhere(room)
+
+
+def test_what_becomes_of_a_message_is_shown_at_once(room: Room) -> None:
+    target = room.target(1, GROUP, ANNA)
+    for told in (
+        MessageEdited(target=target, at=NOON + MINUTE, text="better words", by=ANNA),
+        ReactionSet(target=target, by=BEN, emoji="👍", at=NOON + 2 * MINUTE),
+        ReactionSet(target=target, by=BEN, emoji="", at=NOON + 3 * MINUTE),
+        PollVoted(target=target, by=BEN, options=("one",), at=NOON + 3 * MINUTE),
+        MessageRevoked(target=target, at=NOON + 4 * MINUTE, by=ANNA),
+        ReceiptSet(target=room.target(8, ANNA, ONE), participant=ANNA, ack=4, at=NOON + MINUTE),
+    ):
+        room.tell(told)
+        everywhere(room)
+
+
+def test_a_name_is_shown_everywhere_at_once(room: Room) -> None:
+    room.tell(ReactionSet(target=room.target(1, GROUP, ANNA), by=BEN, emoji="👍", at=NOON))
+    everywhere(room)
+    room.tell(ContactSeen(jid=BEN, name="Benjamin", at=NOON + MINUTE))
+    everywhere(room)
+    room.store.add_phone(room.org, ONE, name="Desk")
+    everywhere(room)
+
+
+def test_whoever_is_mentioned_is_shown_by_number_as_soon_as_it_is_known(room: Room) -> None:
+    room.tell(room.say(GROUP, BEN, mentions=(ANNA_LID,)))
+    everywhere(room)
+    room.tell(NumberMapped(lid=ANNA_LID, jid=ANNA))
+    everywhere(room)
+    assert ANNA_LID not in "".join(map(bytes.decode, kept_page(room.reader, room.kept, room.query(GROUP)).rows))
+
+
+def test_a_merge_is_shown_while_it_goes_on(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backscroll.storage.write.merge.MERGE_ROWS", 1)
+    room.tell(*(room.say(ANNA_LID, ANNA_LID) for _ in range(3)), room.say(GROUP, ANNA_LID))
+    everywhere(room)
+    monkeypatch.setattr(Store, "finish_merges", lambda *_: False)
+    room.tell(NumberMapped(lid=ANNA_LID, jid=ANNA))
+    everywhere(room)
+    monkeypatch.undo()
+    room.store.finish_merges(room.org, stop=Steps(2))
+    everywhere(room)
+    room.store.finish_merges(room.org)
+    everywhere(room)
+
+
+class Steps:
+    """Stops a merge after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_what_an_import_told_is_gone_when_it_is_taken_back(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "UNDO_ROWS", 1)
+    number = room.store.begin_import(room.org, NewImport(kind="gowa")).id
+    room.tell(*(room.say(GROUP, BEN) for _ in range(3)), import_id=number)
+    target = room.target(1, GROUP, ANNA)
+    room.tell(ReactionSet(target=target, by=BEN, emoji="👍", at=NOON), import_id=number)
+    everywhere(room)
+    room.store.undo_import(room.org, number, progress=lambda _: everywhere(room))
+    everywhere(room)
+
+
+def test_a_page_that_was_begun_before_others_neither_takes_nor_keeps_what_changed(room: Room) -> None:
+    query = room.query(GROUP)
+    way = Way(room.kept, "whole", RENDER)
+    was = room.store.list_messages(query).rendered(RENDER)
+
+    def work(reading: Reading) -> RenderedPage:
+        # The snapshot is taken; others write and read before it is used.
+        target = room.target(1, GROUP, ANNA)
+        room.tell(MessageEdited(target=target, at=NOON + MINUTE, text="better words", by=ANNA))
+        room.read(query)
+        return read_rendered(reading, query, way)
+
+    if room.store._engine.name == "sqlite":
+        # There a snapshot belongs to a thread.
+        other = open_store(None, room.store._data)
+        assert other.ask(room.org, work) == was
+        other.close()
+    else:
+        assert room.reader.ask(room.org, work) == was
+    everywhere(room)
+
+
+def test_a_feed_that_goes_back_no_further_is_no_proof(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendered_module, "MAX_LINES", 3)
+    for number in range(6):
+        target = room.target(1, GROUP, ANNA)
+        room.tell(MessageEdited(target=target, at=NOON + number * MINUTE, text=f"words {number}", by=ANNA))
+    everywhere(room)
+
+
+def test_what_is_kept_has_its_bound(room: Room) -> None:
+    room.kept = RenderedMessages(3_000)
+    for _ in range(3):
+        everywhere(room)
+        assert 0 < room.kept.bytes <= 3_000
+        ways = room.kept._ways.values()
+        assert room.kept.bytes == sum(way.bytes for way in ways)
+        room.tell(room.say(GROUP, BEN))
+
+
+def test_with_no_room_nothing_is_kept(room: Room) -> None:
+    room.kept = RenderedMessages(0)
+    everywhere(room)
+    assert not room.kept._ways
