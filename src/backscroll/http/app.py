@@ -264,7 +264,10 @@ class Server:
         match = await self._match(exchange)
         exchange.dialect = DIALECT_HTTP[match.route.dialect]
         if match.route.scope is None:
-            return Packed(await match.route.handler(await self._request(exchange, match, None, scope, receive)))
+            reply = await match.route.handler(await self._request(exchange, match, None, scope, receive))
+            if reply.status < 400:
+                self._let_in(exchange)
+            return Packed(reply)
         access = await self._admit(exchange, match.route.scope)
         return await self._kept_or_made(exchange, match, access, scope, receive)
 
@@ -287,7 +290,7 @@ class Server:
         access, exchange.version = admission.access, admission.version
         exchange.org, exchange.org_id = access.org.no, access.org.id.encode()
         exchange.token = access.token_id or access.org.id
-        exchange.admitted.enter_context(self._connections.request(exchange.peer))
+        self._let_in(exchange)
         self._limit.count(exchange.token, exchange.head)
         self._sender.check(exchange.token)
         if is_forged(exchange):
@@ -295,6 +298,10 @@ class Server:
         if needed is not None and needed not in access.scopes:
             raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
         return access
+
+    def _let_in(self, exchange: Exchange) -> None:
+        """A connection that is used is not closed, until the answer is out."""
+        exchange.admitted.enter_context(self._connections.request(exchange.peer))
 
     async def _admission(self, exchange: Exchange) -> Admission:
         known = self._authenticator.remembered(sent_credential(exchange.headers))
@@ -368,6 +375,7 @@ class Server:
             client=exchange.client,
             trace_id=exchange.trace_id,
             receive=receive,
+            let_in=partial(self._let_in, exchange),
         )
 
     def _preflight(self, exchange: Exchange) -> Reply:

@@ -98,7 +98,11 @@ class Connections:
 
     def sweep(self, now: float) -> int:
         """Close what is silent for too long, or too much; how many were closed."""
-        sockets = {_peer(sock): sock for sock in accepted_on(self._port)}
+        sockets: dict[Peer, socket.socket] = {}
+        for sock in accepted_on(self._port):
+            # A copy may have the number of a descriptor that was listed and closed since, and be found once more.
+            if sockets.setdefault(_peer(sock), sock) is not sock:
+                sock.close()
         try:
             self._known = {peer: self._known.get(peer) or Connection(0, now) for peer in sockets}
             doomed = self._doomed(now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -53,6 +53,10 @@ class AppState(Struct, frozen=True, kw_only=True):
     """The OpenAPI document and the reference page, once somebody has asked for them."""
 
 
+def _nothing() -> None:
+    return
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """A request whose path and query are decoded, once, and whose credential has been checked."""
 
@@ -74,6 +78,8 @@ class Request(Struct, frozen=True, kw_only=True):
     trace_id: str = ""
     receive: Receive | None = None
     """The rest of the body, for routes with ``body="stream"``."""
+    let_in: Callable[[], None] = _nothing
+    """For routes that check a credential themselves: once it is good, the connection is in use until the answer is."""
 
     def first(self, name: str) -> str | None:
         """The first value of a query parameter, as GOWA and Periskope read repeated ones."""

@@ -41,6 +41,7 @@ async def _body(request: Request) -> bytes:
 
 
 async def _take(request: Request, opened: Opened, body: bytes) -> Reply:
+    request.let_in()
     ingestor: Ingestor = request.app.ingestor
     taken = await request.app.workers.write(lambda: ingestor.take(opened.source, body))
     return Reply(200, msgspec.json.encode({"events": taken.events, "quarantined": taken.quarantined is not None}))
@@ -90,6 +91,7 @@ async def receive_events(request: Request) -> Reply:
     opened = await _opened(request, "events", request.path_params.get("source") or secret.partition("_")[0])
     if not signatures.same(secret, opened.secrets.secret):
         raise Unauthorised(_REFUSED)
+    request.let_in()
     key = idempotency_key(request.headers)
     body = await _body(request)
     if key is None:
