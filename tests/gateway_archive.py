@@ -24,7 +24,7 @@ class Archive:
         self.org: Org = store.create_org(f"Gateways {next(self.names)}")
         self.phone = store.add_phone(self.org.no, ME)
         self.ingestor = Ingestor(store)
-        self.sources = {kind: self._add(kind) for kind in SENDERS}
+        self.sources = {kind: self._add(kind) for kind in (*SENDERS, "linked")}
 
     def _add(self, kind: str) -> LiveSource:
         wanted = LiveSource(org=self.org.no, id=make_source_id(self.org.no), kind=kind, phone=self.phone.no)

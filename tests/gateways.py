@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ GROUP = "120363041234567890@g.us"
 START = 1_773_306_000
 """12 March 2026, 09:00 UTC, in seconds."""
 Kind = Literal["text", "image"]
+PHOTO = b"\xff\xd8\xff" + bytes(1231)
+"""The bytes of the picture of the day."""
 
 
 class Said(Struct, frozen=True):
@@ -63,7 +66,26 @@ class Joined(Struct, frozen=True):
     at: int
 
 
-Step = Said | Edited | Revoked | Reacted | Acked | Joined
+class Polled(Struct, frozen=True):
+    """A poll in the group, asked by the own phone."""
+
+    id: str
+    at: int
+    question: str
+    options: tuple[str, ...]
+    chat: str = GROUP
+    by: str = ME
+
+
+class Voted(Struct, frozen=True):
+    id: str
+    poll: Polled
+    by: str
+    at: int
+    option: str
+
+
+Step = Said | Edited | Revoked | Reacted | Acked | Joined | Polled | Voted
 
 HELLO = Said("3A10000000000000A001", ANA, ANA, START, "hello ther")
 ANSWER = Said("3EB0000000000000B002", ANA, ME, START + 60, "good morning", answers=HELLO.id)
@@ -71,6 +93,7 @@ PICTURE = Said("3A10000000000000A003", ANA, ANA, START + 120, "the shop", kind="
 MISTAKE = Said("3A10000000000000A004", ANA, ANA, START + 180, "wrong chat")
 TO_ALL = Said("3EB0000000000000B005", GROUP, ME, START + 240, "closed tomorrow")
 FROM_BEN = Said("3A10000000000000C006", GROUP, BEN, START + 300, "why?", answers=TO_ALL.id)
+POLL = Polled("3EB0000000000000B007", START + 400, "open on Sunday?", ("yes", "no"))
 
 DAY: tuple[Step, ...] = (
     HELLO,
@@ -90,6 +113,8 @@ DAY: tuple[Step, ...] = (
     FROM_BEN,
     Reacted("3A10000000000000C0R4", TO_ALL, BEN, START + 310, "😮"),
     Joined(ANA, START + 320),
+    POLL,
+    Voted("3A10000000000000C008", POLL, BEN, START + 420, "yes"),
 )
 
 
@@ -109,8 +134,20 @@ def cus(number: str) -> str:
     return number if "@" in number else f"{number}@c.us"
 
 
-def in_group(said: Said) -> bool:
+def in_group(said: Said | Polled) -> bool:
     return said.chat == GROUP
+
+
+def serialized(said: Said | Polled, author: str) -> str:
+    """The id of a message as whatsapp-web.js writes it."""
+    mine = "true" if said.by == ME else "false"
+    return f"{mine}_{cus(said.chat)}_{said.id}" + (f"_{author}" if in_group(said) else "")
+
+
+def creation(poll: Polled) -> dict[str, Any]:
+    """The content of a poll in WhatsApp's own words."""
+    options = [{"optionName": option} for option in poll.options]
+    return {"pollCreationMessageV3": {"name": poll.question, "options": options, "selectableOptionsCount": 1}}
 
 
 def gowa(step: Step) -> bytes | None:
@@ -148,23 +185,25 @@ def gowa(step: Step) -> bytes | None:
             return sent("message.ack", payload | {"from_lid": LIDS[step.by]}, step.at)
         case Joined():
             return sent("group.participants", {"chat_id": GROUP, "type": "join", "jids": [net(step.who)]}, step.at)
+        case Polled():
+            return sent("message", common(step.id, step.chat, step.by, step.at))
+        case Voted():
+            return None
 
 
 def waha(step: Step) -> bytes | None:
     """WAHA 2026 with the engine GOWS, whose people are hidden ids with their numbers beside."""
 
-    def serialized(said: Said) -> str:
-        mine = "true" if said.by == ME else "false"
-        tail = f"_{LIDS.get(said.by, cus(said.by))}" if in_group(said) else ""
-        return f"{mine}_{cus(said.chat)}_{said.id}{tail}"
+    def known_as(said: Said | Polled) -> str:
+        return serialized(said, LIDS.get(said.by, cus(said.by)))
 
-    def common(said: Said, id: str, by: str, at: int) -> dict[str, Any]:
-        shown = serialized(Said(id, said.chat, by, at, ""))
+    def common(said: Said | Polled, id: str, by: str, at: int) -> dict[str, Any]:
+        shown = known_as(Said(id, said.chat, by, at, ""))
         participant = LIDS.get(by, cus(by)) if in_group(said) else None
         fields: dict[str, Any] = {"id": shown, "timestamp": at, "from": cus(said.chat), "fromMe": by == ME}
         return fields | {"to": participant, "participant": participant}
 
-    def info(said: Said, by: str) -> dict[str, Any]:
+    def info(said: Said | Polled, by: str) -> dict[str, Any]:
         alt = net(by) if in_group(said) and by in LIDS else ""
         return {"PushName": NAMES[by], "SenderAlt": alt, "IsGroup": in_group(said)}
 
@@ -176,7 +215,7 @@ def waha(step: Step) -> bytes | None:
         case Said():
             content: dict[str, Any] = {"conversation": step.text}
             if step.kind == "image":
-                image = {"mimetype": "image/jpeg", "fileLength": 1234, "width": 800, "height": 600}
+                image = {"mimetype": "image/jpeg", "fileLength": len(PHOTO), "width": 800, "height": 600}
                 content = {"imageMessage": {"caption": step.text, **image, "fileSHA256": _digest()}}
             elif step.answers:
                 content = {"extendedTextMessage": {"text": step.text, "contextInfo": {"stanzaID": step.answers}}}
@@ -192,24 +231,38 @@ def waha(step: Step) -> bytes | None:
             after = common(said, step.id, said.by, step.at) | {"body": None, "hasMedia": False}
             return sent("message.revoked", {"after": after, "before": None, "revokedMessageId": said.id}, step.at)
         case Reacted(said=said):
-            reaction = {"text": step.emoji, "messageId": serialized(said)}
+            reaction = {"text": step.emoji, "messageId": known_as(said)}
             payload = common(said, step.id, step.by, step.at) | {"reaction": reaction}
             return sent("message.reaction", payload | {"_data": {"Info": info(said, step.by)}}, step.at)
         case Acked(said=said):
             ack = 2 if step.word == "delivered" else 3
-            payload = {"id": serialized(said), "from": cus(said.chat), "fromMe": True, "ack": ack}
+            payload = {"id": known_as(said), "from": cus(said.chat), "fromMe": True, "ack": ack}
             payload |= {"participant": LIDS[step.by] if in_group(said) else None, "ackName": "x", "to": None}
             return sent("message.ack.group" if in_group(said) else "message.ack", payload, step.at)
         case Joined():
             who = {"id": LIDS[step.who], "pn": cus(step.who), "role": "participant"}
             group = {"group": {"id": GROUP}, "type": "join", "timestamp": step.at, "participants": [who]}
             return sent("group.v2.participants", group, step.at)
+        case Polled():
+            payload = common(step, step.id, step.by, step.at) | {"body": step.question, "hasMedia": False, "ack": 1}
+            return sent(
+                "message.any", payload | {"_data": {"Info": info(step, ME), "Message": creation(step)}}, step.at
+            )
+        case Voted(poll=poll):
+            asked = {"id": known_as(poll), "to": GROUP, "from": cus(ME), "fromMe": True}
+            vote: dict[str, Any] = {
+                "id": f"false_{GROUP}_{step.id}_{LIDS[step.by]}",
+                "from": GROUP,
+                "participant": LIDS[step.by],
+            }
+            vote |= {"fromMe": False, "selectedOptions": [step.option], "timestamp": step.at * 1000}
+            return sent("poll.vote", {"vote": vote, "poll": asked}, step.at)
 
 
 def evolution(step: Step) -> bytes | None:
     """Evolution API 2.3 (Baileys 7)."""
 
-    def key(said: Said, id: str, by: str) -> dict[str, Any]:
+    def key(said: Said | Polled, id: str, by: str) -> dict[str, Any]:
         fields: dict[str, Any] = {"remoteJid": net(said.chat), "fromMe": by == ME, "id": id}
         if not in_group(said):
             return fields
@@ -220,7 +273,7 @@ def evolution(step: Step) -> bytes | None:
         envelope |= {"destination": "https://archive.example/ingest/evolution/x/y", "server_url": "http://evolution"}
         return json_of({**envelope, "date_time": iso(at).replace("Z", ".000Z")})
 
-    def message(said: Said, id: str, by: str, at: int, content: dict[str, Any]) -> bytes:
+    def message(said: Said | Polled, id: str, by: str, at: int, content: dict[str, Any]) -> bytes:
         data: dict[str, Any] = {
             "key": key(said, id, by),
             "pushName": NAMES[by],
@@ -233,7 +286,7 @@ def evolution(step: Step) -> bytes | None:
         case Said():
             content: dict[str, Any] = {"conversation": step.text}
             if step.kind == "image":
-                image = {"mimetype": "image/jpeg", "fileLength": {"low": 1234, "high": 0, "unsigned": True}}
+                image = {"mimetype": "image/jpeg", "fileLength": {"low": len(PHOTO), "high": 0, "unsigned": True}}
                 content = {"imageMessage": {"caption": step.text, **image, "width": 800, "fileSha256": _digest()}}
             elif step.answers:
                 content = {"extendedTextMessage": {"text": step.text, "contextInfo": {"stanzaId": step.answers}}}
@@ -258,14 +311,19 @@ def evolution(step: Step) -> bytes | None:
             data = {"id": GROUP, "participants": [LIDS[step.who]], "action": "add"}
             data["participantsData"] = [{"jid": LIDS[step.who], "phoneNumber": net(step.who)}]
             return sent("group-participants.update", data, step.at)
+        case Polled():
+            return message(step, step.id, step.by, step.at, creation(step))
+        case Voted(poll=poll):
+            tally = [{"name": o, "voters": [net(step.by)] if o == step.option else []} for o in poll.options]
+            data = {"keyId": poll.id, "remoteJid": poll.chat, "fromMe": True, "pollUpdates": tally}
+            return sent("messages.update", data, step.at)
 
 
 def periskope(step: Step, flat: bool = False) -> bytes | None:
     """Periskope's two spellings of its events."""
 
-    def serialized(said: Said) -> str:
-        mine = "true" if said.by == ME else "false"
-        return f"{mine}_{cus(said.chat)}_{said.id}" + (f"_{cus(said.by)}" if in_group(said) else "")
+    def known_as(said: Said | Polled) -> str:
+        return serialized(said, cus(said.by))
 
     def sent(event: str, data: dict[str, Any], at: int) -> bytes:
         if flat:
@@ -273,13 +331,18 @@ def periskope(step: Step, flat: bool = False) -> bytes | None:
         return json_of({"event": event, "data": data, "org_id": "o", "previous_attributes": {}, "timestamp": iso(at)})
 
     def message(said: Said, **more: Any) -> dict[str, Any]:
-        fields: dict[str, Any] = {"message_id": serialized(said), "org_phone": cus(ME), "chat_id": cus(said.chat)}
+        fields: dict[str, Any] = {"message_id": known_as(said), "org_phone": cus(ME), "chat_id": cus(said.chat)}
         fields |= {"unique_id": said.id, "from_me": said.by == ME, "sender_phone": cus(said.by), "body": said.text}
         fields |= {"timestamp": iso(said.at), "message_type": "chat" if said.kind == "text" else "image", "ack": "2"}
         if said.by != ME:
             fields["ack"] = "0"
         if said.kind == "image":
-            fields["media"] = {"path": "https://x/y.jpeg", "size": 1234, "mimetype": "image/jpeg", "filename": said.id}
+            fields["media"] = {
+                "path": "https://x/y.jpeg",
+                "size": len(PHOTO),
+                "mimetype": "image/jpeg",
+                "filename": said.id,
+            }
         if said.answers:
             fields["quoted_message_id"] = said.answers
         return fields | more
@@ -293,7 +356,7 @@ def periskope(step: Step, flat: bool = False) -> bytes | None:
         case Revoked(said=said):
             return sent("message.deleted", message(said, is_deleted=True, updated_at=iso(step.at)), step.at)
         case Reacted(said=said):
-            data = {"message_id": serialized(said), "chat_id": cus(said.chat), "org_phone": cus(ME)}
+            data = {"message_id": known_as(said), "chat_id": cus(said.chat), "org_phone": cus(ME)}
             data |= {
                 "sender_id": cus(step.by),
                 "reaction": step.emoji,
@@ -305,6 +368,20 @@ def periskope(step: Step, flat: bool = False) -> bytes | None:
             info = {"pending": [], step.word: {cus(step.by): step.at * 1000}, "read_count": 0, "delivered_count": 0}
             return sent("message.ack.updated", message(said, delivery_info=info), step.at)
         case Joined():
+            note: dict[str, Any] = {"notification_id": f"true_{GROUP}_1772_{cus(BEN)}_add", "unique_id": "1772"}
+            note |= {"chat_id": GROUP, "org_phone": cus(ME), "author": cus(BEN), "recipientids": [cus(step.who)]}
+            return sent(
+                "chat.notification.created", note | {"timestamp": iso(step.at), "type": "add", "body": ""}, step.at
+            )
+        case Polled():
+            asked = Said(step.id, step.chat, step.by, step.at, step.question)
+            info = {
+                "pollName": step.question,
+                "pollOptions": [*step.options],
+                "options": {"allowMultipleAnswers": False},
+            }
+            return sent("message.created", message(asked, message_type="poll_creation", poll_info=info), step.at)
+        case Voted():
             return None
 
 
@@ -331,7 +408,7 @@ def cloud(step: Step) -> bytes | None:
         return sent("messages", {"messages": [fields | {"from_user_id": "IN.1502576394655843"}]})
 
     match step:
-        case Joined():
+        case Joined() | Polled() | Voted():
             return None
         case Said():
             if in_group(step):
@@ -365,7 +442,7 @@ def cloud(step: Step) -> bytes | None:
 def own_events(step: Step) -> bytes | None:
     """The archive's own format."""
 
-    def sent(type: str, said: Said, **more: Any) -> bytes:
+    def sent(type: str, said: Said | Polled, **more: Any) -> bytes:
         return json_of({"events": [{"type": type, "chat": net(said.chat), "id": said.id, **more}]})
 
     match step:
@@ -375,7 +452,7 @@ def own_events(step: Step) -> bytes | None:
             more: dict[str, Any] = {"timestamp": iso(step.at), "from_me": step.by == ME, "text": step.text}
             more |= {"sender": step.by, "sender_name": NAMES[step.by], "kind": step.kind}
             if step.kind == "image":
-                more["media"] = {"mimetype": "image/jpeg", "size": 1234}
+                more["media"] = {"mimetype": "image/jpeg", "size": len(PHOTO)}
             if step.answers:
                 more["quoted"] = {"id": step.answers}
             return sent("message", step, **more)
@@ -388,10 +465,16 @@ def own_events(step: Step) -> bytes | None:
         case Acked(said=said):
             who = {"participant": step.by} if in_group(said) else {}
             return sent("receipt", said, timestamp=step.at, ack=step.word, **who)
+        case Polled():
+            asked = {"name": step.question, "options": [*step.options], "selectable": 1}
+            more = {"timestamp": iso(step.at), "from_me": True, "text": step.question, "sender": step.by}
+            return sent("message", step, kind="poll", poll=asked, **more)
+        case Voted(poll=poll):
+            return sent("vote", poll, timestamp=step.at, by=step.by, options=[step.option])
 
 
 def _digest() -> str:
-    return base64.b64encode(bytes(range(32))).decode()
+    return base64.b64encode(hashlib.sha256(PHOTO).digest()).decode()
 
 
 SENDERS = {
