@@ -205,6 +205,36 @@ def test_edits_reactions_and_deletions_through_gowa_are_kept(world: World) -> No
     assert found.deleted
 
 
+def test_edits_reactions_and_deletions_through_periskope_are_kept(world: World) -> None:
+    job = "5e2c51a4-3c1a-4d43-8f0e-0b7f5a9a7d11"
+    world.periskope.acts += [answering(queued("3EB0P1") | {"queue_id": job}), *[answering(None, 204)] * 3]
+    with world.client(headers={"x-phone": ME}) as client:
+        client.post("/v1/message/send", json={"chat_id": f"{ANA}@c.us", "message": "good morning"})
+        for change, body in (("edit", {"edited_body": "good evening"}), ("react", {"reaction": "👍"})):
+            answer = client.post(f"/v1/message/true_{ANA}%40c.us_3EB0P1/{change}", json=body)
+            assert (answer.status_code, answer.content) == (204, b"")
+        found = world.message("3EB0P1")
+        assert found is not None
+        assert (found.message.text, found.prev_text) == ("good evening", "good morning")
+        assert [(r.emoji, r.from_me) for r in found.reactions] == [("👍", True)]
+        # By the job that sent it; the official client sends no body.
+        client.post(f"/v1/message/{job}/delete")
+    found = world.message("3EB0P1")
+    assert found is not None
+    assert found.deleted
+
+
+def test_what_gowa_forwards_is_in_the_archive(world: World) -> None:
+    world.gowa.acts += [answering(sent("3EB0H1")), answering(sent("3EB0H2"))]
+    with world.client() as client:
+        say(client)
+        client.post("/message/3EB0H1/forward", json={"phone": "4915112345678"})
+    found = world.message("3EB0H2")
+    assert found is not None
+    assert (found.message.key.chat, found.message.text) == ("4915112345678@s.whatsapp.net", "good morning")
+    assert found.message.details.is_forwarded
+
+
 def test_periskopes_answer_goes_on_and_its_key_stays_here(world: World) -> None:
     world.periskope.acts.append(answering(queued("3EB0B1"), 201))
     with world.client(headers={"x-phone": world.me.phone_id or ""}) as client:

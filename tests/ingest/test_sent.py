@@ -10,25 +10,34 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from backscroll.core.errors import StorageBusy
-from backscroll.core.events import MessageSeen
-from backscroll.core.model import Location, Message, Poll
+from backscroll.core.events import (
+    Batch,
+    Event,
+    MessageEdited,
+    MessageRevoked,
+    MessageSeen,
+    ReactionSet,
+    Target,
+)
+from backscroll.core.model import ArchivedMessage, Details, Location, Media, Message, MessageKey, Poll
 from backscroll.ingest.sent import gowa, keeping, periskope
 from backscroll.ingest.sent.forms import MAX_FIELD, MAX_FIELDS, Fields, FormReader
 from backscroll.ingest.sent.sending import Sent
 from backscroll.storage.store import Store
 from gateway_archive import Archive
-from gateways import ANA, GROUP, ME, net
+from gateways import ANA, BEN, GROUP, ME, net
 
 NOW = 1_773_306_000_000_000
 ANSWER = {"code": "SUCCESS", "results": {"message_id": "3EB0AA", "status": "Message sent to x"}}
 BOUNDARY = "----x7"
 
 
-def through(path: str, fields: dict[str, Any], answer: Any = ANSWER, phone: str = net(ME)) -> Sent:
-    params = {"message_id": "3EB0AA"} if "{" in path else {}
-    return Sent(path, params, Fields(fields, []), json.dumps(answer).encode(), phone, NOW)
+def through(path: str, fields: dict[str, Any], answer: Any = ANSWER, known: ArchivedMessage | None = None) -> Sent:
+    params = {"message_id": "3EB0AA", "id": f"false_{GROUP}_3A77_{BEN}@c.us"} if "{" in path else {}
+    return Sent(path, params, Fields(fields, []), json.dumps(answer).encode() if answer else b"", net(ME), NOW, known)
 
 
 def message(path: str, fields: dict[str, Any], answer: Any = ANSWER) -> Message:
@@ -137,6 +146,94 @@ def test_an_answer_that_says_no_id_is_left_to_others(answer: Any) -> None:
     assert periskope.understood(through("/v1/message/send", {"chat_id": ANA, "message": "x"}, answer)) is None
 
 
+def change(path: str, fields: dict[str, Any], known: ArchivedMessage | None = None) -> Event:
+    """What a request that is answered with 204 did."""
+    understood = periskope.understood(through(path, fields, None, known))
+    assert understood is not None
+    (event,) = understood.events
+    return event
+
+
+def test_what_periskope_changes_is_read_from_the_request_alone() -> None:
+    target = Target(net(ME), GROUP, "3A77", net(BEN))
+    own = structs.replace(target, sender=net(ME))
+    edited = change("/v1/message/{id}/edit", {"edited_body": "better"})
+    assert edited == MessageEdited(target=own, text="better", at=NOW, by=net(ME))
+    assert change("/v1/message/{id}/react", {"reaction": ""}) == ReactionSet(
+        target=target, by=net(ME), emoji="", at=NOW
+    )
+    # That a deletion was let through says that an admin asked for it.
+    gone = MessageRevoked(target=structs.replace(target, sender=None), at=NOW, by=net(ME), by_admin=True)
+    assert change("/v1/message/{id}/delete", {}) == gone
+    assert periskope.understood(through("/v1/message/{id}/edit", {}, None)) is None
+    assert periskope.understood(through("/v1/message/{id}/react", {"reaction": 5}, None)) is None
+
+
+@pytest.mark.parametrize("path", ["/v1/message/broadcast", "/v1/message/{id}/forward"])
+def test_what_periskope_answers_without_the_ids_of_messages_is_left_to_its_webhook(path: str) -> None:
+    assert path not in periskope.SENDING
+    assert path not in keeping.SENDING["periskope"]
+
+
+def _stored(store: Store, archive: Archive) -> ArchivedMessage:
+    media = Media(file="aa" * 32, sha256="aa" * 32, size=9, url="https://gateway.example/1", direct_path="/v/t62")
+    key = MessageKey(net(ME), net(ANA), "3EB0AA", net(ANA))
+    told = Message(
+        key=key, sent_at=NOW, from_me=False, kind="image", text="the shop", details=Details(media=media, has_media=True)
+    )
+    store.apply(archive.org.no, Batch(source="webhook", events=[MessageSeen(told)]))
+    return archive.messages()["3EB0AA"]
+
+
+def test_what_gowa_forwards_is_what_stands_in_the_archive(store: Store) -> None:
+    archive = Archive(store)
+    known = _stored(store, archive)
+    answer = {"results": {"message_id": "3EB0FF", "status": "(server timestamp: 2026-03-12 10:00:00 +0000 UTC)"}}
+    sent = through("/message/{message_id}/forward", {"phone": GROUP}, answer, known)
+    made = keeping.batch_of(archive.sources["gowa"], sent)
+    assert made is not None
+    store.apply(archive.org.no, made[0])
+    found = archive.messages()["3EB0FF"].message
+    assert (found.key.chat, found.from_me, found.kind, found.text) == (GROUP, True, "image", "the shop")
+    assert found.sent_at == NOW + 3600 * 1_000_000
+    assert (found.details.is_forwarded, found.details.precision) == (True, None)
+    media = found.details.media
+    assert media is not None
+    assert (media.file, media.size, media.url, media.direct_path) == ("aa" * 32, 9, None, None)
+    assert list(store.check()) == []
+
+
+def test_what_is_forwarded_and_not_here_is_kept_and_filled_later(store: Store) -> None:
+    archive = Archive(store)
+    sent = through("/message/{message_id}/forward", {"phone": ANA}, {"results": {"message_id": "3EB0FF"}})
+    made = keeping.batch_of(archive.sources["gowa"], sent)
+    assert made is not None
+    store.apply(archive.org.no, made[0])
+    found = archive.messages()["3EB0FF"].message
+    assert (found.kind, found.text, found.details.is_forwarded) == ("unknown", None, True)
+    key = MessageKey(net(ME), net(ANA), "3EB0FF", net(ME))
+    store.apply(
+        archive.org.no,
+        Batch(source="gowa", events=[MessageSeen(Message(key=key, sent_at=NOW, from_me=True, text="x"))]),
+    )
+    found = archive.messages()["3EB0FF"].message
+    assert (found.kind, found.text, found.details.is_forwarded) == ("text", "x", True)
+
+
+def test_an_admin_deletes_what_somebody_else_wrote(store: Store) -> None:
+    archive = Archive(store)
+    key = MessageKey(net(ME), GROUP, "3EB0AA", net(BEN))
+    seen = MessageSeen(Message(key=key, sent_at=NOW, from_me=False, text="spam"))
+    store.apply(archive.org.no, Batch(source="webhook", events=[seen]))
+    known = archive.messages()["3EB0AA"]
+    made = keeping.batch_of(
+        archive.sources["gowa"], through("/message/{message_id}/revoke", {"phone": GROUP}, ANSWER, known)
+    )
+    assert made is not None
+    store.apply(archive.org.no, made[0])
+    assert archive.messages()["3EB0AA"].deleted
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -153,6 +250,8 @@ NAMES = (
     "max_answer",
     "media",
     "location",
+    "edited_body",
+    "reaction",
 )
 
 

@@ -17,15 +17,15 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from backscroll.core.errors import BadField, NotFound, PhoneRequired, StorageBusy
+from backscroll.core.errors import BadField, NotFound, PhoneRequired, StorageBusy, StorageError
 from backscroll.core.ids import bare_number
-from backscroll.core.model import Access, Phone
+from backscroll.core.model import Access, ArchivedMessage, Phone
 from backscroll.dialects.gowa.parameters import X_DEVICE
 from backscroll.dialects.gowa.requests import parse_device
 from backscroll.dialects.links import first_values
 from backscroll.dialects.periskope.parameters import X_PHONE
 from backscroll.dialects.periskope.requests import parse_phones
-from backscroll.formats.periskope_ids import decode_message_id
+from backscroll.formats.periskope_ids import MessageRef, decode_message_id
 from backscroll.http.body import BodyTooLarge, BodyTooSlow, ClientGone
 from backscroll.http.dialect_http import Refused
 from backscroll.http.messages import Reply, Request
@@ -46,6 +46,8 @@ STALL_SECONDS = 60.0
 """So long a client may be silent in the middle of an upload."""
 KEEP_SECONDS = 10.0
 """So long an answer waits for the database; then what was sent is kept in a file and the answer goes on."""
+LOOK_SECONDS = 3.0
+"""So long the message that a path names is looked for."""
 IN_MEMORY = 1 << 20
 """Bytes of an upload that are kept in memory; what is larger goes to the disk meanwhile."""
 MAX_UNDERSTOOD = 1 << 20
@@ -300,12 +302,32 @@ async def _held_back(answer: GatewayAnswer, seconds: float) -> tuple[bytes, bool
     return bytes(held), False
 
 
+async def _known(request: Request, passage: Passage) -> ArchivedMessage | None:
+    """The message that the path names; None where there is none, or it cannot be looked up now."""
+    named = request.path_params.get("id") or request.path_params.get("message_id")
+    if named is None or passage.phone is None:
+        return None
+    org, phones, store = request.granted.org.no, (passage.phone.no,), request.app.store
+    ref = decode_message_id(named) if passage.dialect == "periskope" else MessageRef(named)
+
+    def find() -> ArchivedMessage | None:
+        found = store.find_message(org, phones, ref.id, ref.chat, ref.sender, ref.from_me)
+        return found or (store.find_by_client_ref(org, phones, named) if passage.dialect == "periskope" else None)
+
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await request.app.workers.run(find, prompt=True)
+    except (TimeoutError, StorageError):
+        return None
+
+
 async def _keep(request: Request, passage: Passage, reader: FormReader, answer: bytes) -> None:
     """Write what was sent. An answer that cannot be understood is left to the gateway's webhook and the next pull."""
     app, source, fields = request.app, passage.source, reader.fields()
     sent = kept = None
     if fields is not None and passage.phone is not None:
-        sent = Sent(passage.path, request.path_params, fields, answer, passage.phone.jid, time.time_ns() // 1000)
+        at, known = time.time_ns() // 1000, await _known(request, passage)
+        sent = Sent(passage.path, request.path_params, fields, answer, passage.phone.jid, at, known)
         kept = keeping.batch_of(source, sent)
     if sent is None or kept is None:
         log.warning(

@@ -79,11 +79,13 @@ class FormReader:
             self._parts.opened.close()
 
     def fields(self) -> Fields | None:
-        """None when it was no form, or one that is too long or broken."""
+        """None when it was no form, or one that is too long or broken. No body at all is a form without fields."""
         if self._parts is not None:
             return self._parts.fields()
         if self._is_long:
             return None
+        if not self._kept:
+            return Fields({}, [])
         try:
             if self._kind == "application/x-www-form-urlencoded":
                 return Fields(dict(parse_qsl(self._kept.decode(), keep_blank_values=True)), [])

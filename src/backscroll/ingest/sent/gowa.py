@@ -1,19 +1,24 @@
-"""What was sent through GOWA: messages, edits, reactions and deletions. GOWA's webhook tells of none of them."""
+"""What was sent through GOWA: messages, forwarded ones too, edits, reactions and deletions.
+
+GOWA's webhook tells of none of them.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from backscroll.core.events import Event, MessageEdited, MessageRevoked, MessageSeen, ReactionSet, Target
+from backscroll.core.events import Event, MediaHeld, MessageEdited, MessageSeen, ReactionSet, Target
 from backscroll.core.ids import canonical
 from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Poll, Quote
 from backscroll.ingest.sent.forms import Fields
-from backscroll.ingest.sent.sending import Sent, Understood, coordinate, texts
+from backscroll.ingest.sent.sending import Sent, Understood, coordinate, revoked, texts
 
+Precision = Literal["minute"] | None
 _TIME = re.compile(
     r"server timestamp: (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,9})? ([+-])(\d\d)(\d\d)[ )]",
 )
@@ -34,10 +39,12 @@ _OTHERS: dict[str, Kind] = {
     "/send/location": "location",
     "/send/poll": "poll",
 }
+_FORWARD = "/message/{message_id}/forward"
 SENDING = frozenset(
     {
         *_FILES,
         *_OTHERS,
+        _FORWARD,
         "/message/{message_id}/update",
         "/message/{message_id}/reaction",
         "/message/{message_id}/revoke",
@@ -65,20 +72,48 @@ def understood(sent: Sent) -> Understood | None:
     if recipient is None:
         return None
     chat = canonical(recipient)
-    if sent.path not in _FILES and sent.path not in _OTHERS:
+    if sent.path not in _FILES and sent.path not in _OTHERS and sent.path != _FORWARD:
         return _change(sent, chat, results)
     if not results.message_id:
         return None
     told_at = _time_of(results.status)
+    key = MessageKey(sent.phone, chat, results.message_id, sent.phone)
+    at = sent.at if told_at is None else told_at
+    precision: Precision = "minute" if told_at is None else None
+    if sent.path == _FORWARD:
+        return Understood(_forwarded(sent, key, at, precision), results.message_id)
     message = Message(
-        key=MessageKey(sent.phone, chat, results.message_id, sent.phone),
-        sent_at=sent.at if told_at is None else told_at,
+        key=key,
+        sent_at=at,
         from_me=True,
         kind=_kind(sent),
         text=_text(sent),
-        details=_details(sent, is_exact=told_at is not None),
+        details=_details(sent, precision),
     )
     return Understood([MessageSeen(message)], results.message_id)
+
+
+def _forwarded(sent: Sent, key: MessageKey, at: int, precision: Precision) -> list[Event]:
+    """The request names a message; what is in it stands here, unless the archive does not have that one."""
+    details = Details(precision=precision, is_forwarded=True)
+    if sent.known is None:
+        return [MessageSeen(Message(key=key, sent_at=at, from_me=True, kind="unknown", details=details))]
+    original = sent.known.message
+    file = original.details.media
+    if file is not None:
+        details = structs.replace(details, media=_copied(file), has_media=True)
+    seen = Message(key=key, sent_at=at, from_me=True, kind=original.kind, text=original.text, details=details)
+    if file is None or file.file is None:
+        return [MessageSeen(seen)]
+    target = Target(key.phone, key.chat, key.id, key.sender)
+    return [MessageSeen(seen), MediaHeld(target=target, media=structs.replace(_copied(file), file=file.file))]
+
+
+def _copied(file: Media) -> Media:
+    """The same file in another message. Where the first can be fetched says nothing about this one."""
+    return structs.replace(
+        file, file=None, url=None, thumbnail_url=None, media_key=None, direct_path=None, enc_sha256=None, omitted=None
+    )
 
 
 def _change(sent: Sent, chat: str, results: _Results) -> Understood | None:
@@ -97,7 +132,7 @@ def _change(sent: Sent, chat: str, results: _Results) -> Understood | None:
             return None
         told = ReactionSet(target=Target(sent.phone, chat, id), by=sent.phone, emoji=emoji, at=at)
     else:
-        told = MessageRevoked(target=Target(sent.phone, chat, id, sent.phone), at=at, by=sent.phone)
+        told = revoked(sent, chat, id, at)
     return Understood([told], id)
 
 
@@ -122,11 +157,11 @@ def _text(sent: Sent) -> str | None:
     return fields.text("caption")
 
 
-def _details(sent: Sent, *, is_exact: bool) -> Details:
+def _details(sent: Sent, precision: Precision) -> Details:
     fields = sent.fields
     quoted, media = fields.text("reply_message_id"), _media(sent)
     return Details(
-        precision=None if is_exact else "minute",
+        precision=precision,
         media=media,
         has_media=None if media is None else True,
         quoted=Quote(id=quoted) if quoted else None,

@@ -1,6 +1,7 @@
-"""What was sent through Periskope. It answers before WhatsApp has the message; its webhook tells the rest.
+"""What was sent through Periskope: messages, edits, reactions and deletions.
 
-Edits, reactions and deletions are left to the webhook: Periskope tells of each.
+It answers before WhatsApp has the message; its webhook tells the rest. Of a broadcast it answers one id for all, and of
+a forwarded message none: these are left to the webhook.
 """
 
 from __future__ import annotations
@@ -8,17 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from backscroll.core.events import MessageSeen
+from backscroll.core.events import Event, MessageEdited, MessageSeen, ReactionSet, Target
 from backscroll.core.ids import canonical
 from backscroll.core.kinds import periskope_kind
 from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Poll, Quote
 from backscroll.formats.periskope_ids import decode_message_id
 from backscroll.ingest.sent.forms import Fields
-from backscroll.ingest.sent.sending import Sent, Understood, coordinate, texts
+from backscroll.ingest.sent.sending import Sent, Understood, coordinate, revoked, texts
 
-SENDING = frozenset({"/v1/message/send", "/v1/message/send-sync", "/v1/messages/send"})
+_CHANGE = "/v1/message/{id}/"
+SENDING = frozenset(
+    {
+        "/v1/message/send",
+        "/v1/message/send-sync",
+        "/v1/messages/send",
+        *(_CHANGE + change for change in ("edit", "react", "delete")),
+    }
+)
 """Routes whose effect the archive keeps."""
 
 
@@ -30,6 +39,8 @@ class _Answer(Struct):
 
 def understood(sent: Sent) -> Understood | None:
     """The event, or None where request and answer do not say enough."""
+    if sent.path.startswith(_CHANGE):
+        return _change(sent)
     try:
         answer = msgspec.json.decode(sent.answer, type=_Answer)
     except (msgspec.DecodeError, UnicodeError):
@@ -48,6 +59,39 @@ def understood(sent: Sent) -> Understood | None:
         details=_details(sent, answer, media),
     )
     return Understood([MessageSeen(message)], id)
+
+
+def _change(sent: Sent) -> Understood | None:
+    """What was done to a message. The answer is empty; the path names the message, or the job that sent it."""
+    target = _target(sent)
+    if target is None:
+        return None
+    told: Event
+    if sent.path.endswith("/edit"):
+        text = sent.fields.text("edited_body") or sent.fields.text("message")
+        if text is None:
+            return None
+        target = structs.replace(target, sender=sent.phone)
+        told = MessageEdited(target=target, text=text, at=sent.at, by=sent.phone)
+    elif sent.path.endswith("/react"):
+        emoji = sent.fields.values.get("reaction")
+        if not isinstance(emoji, str):
+            return None
+        told = ReactionSet(target=target, by=sent.phone, emoji=emoji, at=sent.at)
+    else:
+        told = revoked(sent, target.chat, target.id, sent.at)
+    return Understood([told], target.id)
+
+
+def _target(sent: Sent) -> Target | None:
+    """By the archive's own row, else by what the id itself says."""
+    if sent.known is not None:
+        key = sent.known.message.key
+        return Target(sent.phone, key.chat, key.id, key.sender)
+    ref = decode_message_id(sent.params.get("id", ""))
+    if ref.chat is None or not ref.id:
+        return None
+    return Target(sent.phone, ref.chat, ref.id, ref.sender or (sent.phone if ref.from_me else None))
 
 
 def _id(answer: _Answer) -> str | None:

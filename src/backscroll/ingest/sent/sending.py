@@ -9,7 +9,8 @@ import re
 
 from msgspec import Struct
 
-from backscroll.core.events import Event
+from backscroll.core.events import Event, MessageRevoked, Target
+from backscroll.core.model import ArchivedMessage
 from backscroll.ingest.sent.forms import Fields
 
 _NUMBER = re.compile("[+-]?[0-9]{1,9}(\\.[0-9]{1,12})?")
@@ -19,7 +20,8 @@ class Sent(Struct, frozen=True):
     """A request that a gateway has answered with success.
 
     ``path`` is the route's own, such as ``/send/message``; ``params`` are its parts in braces. ``phone`` is the JID of
-    the own phone. ``at`` is when the answer came, microseconds UTC.
+    the own phone. ``at`` is when the answer came, microseconds UTC. ``known`` is the message that the path names, where
+    the archive has it.
     """
 
     path: str
@@ -28,6 +30,7 @@ class Sent(Struct, frozen=True):
     answer: bytes
     phone: str
     at: int
+    known: ArchivedMessage | None = None
 
 
 class Understood(Struct, frozen=True):
@@ -35,6 +38,14 @@ class Understood(Struct, frozen=True):
 
     events: list[Event]
     id: str
+
+
+def revoked(sent: Sent, chat: str, id: str, at: int) -> MessageRevoked:
+    """A deletion that the gateway has done: of an own message, or of somebody else's as an admin."""
+    sender = None if sent.known is None else sent.known.message.key.sender
+    return MessageRevoked(
+        target=Target(sent.phone, chat, id, sender), at=at, by=sent.phone, by_admin=sender != sent.phone
+    )
 
 
 def coordinate(value: object, limit: float) -> float | None:
