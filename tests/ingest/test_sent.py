@@ -26,9 +26,10 @@ from backscroll.core.model import ArchivedMessage, Details, Location, Media, Mes
 from backscroll.ingest.sent import gowa, keeping, periskope
 from backscroll.ingest.sent.forms import MAX_FIELD, MAX_FIELDS, Fields, FormReader
 from backscroll.ingest.sent.sending import Sent
-from backscroll.storage.store import Store
+from backscroll.storage.store import Store, open_store
 from gateway_archive import Archive
 from gateways import ANA, BEN, GROUP, ME, net
+from shell import Shell
 
 NOW = 1_773_306_000_000_000
 ANSWER = {"code": "SUCCESS", "results": {"message_id": "3EB0AA", "status": "Message sent to x"}}
@@ -323,3 +324,41 @@ def test_a_file_that_nobody_can_read_does_not_keep_the_others_waiting(store: Sto
     (folder / "0.json").write_bytes(b"{")
     assert keeping.write_waiting(store, folder) == 1
     assert [file.name for file in folder.iterdir()] == ["0.json.bad"]
+
+
+def test_what_waits_is_written_before_a_backup(tmp_path: Path, database_url: str | None) -> None:
+    data, shell = tmp_path / "data", Shell(tmp_path / "data", database_url)
+    store = open_store(database_url, data)
+    try:
+        source = Archive(store).sources["gowa"]
+    finally:
+        store.close()
+    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "on the way"}))
+    assert made is not None
+    keeping.put_aside(data / keeping.FOLDER, source, *made)
+    result = shell.run("backup", str(tmp_path / "backup"), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["messages"] == 1
+    assert keeping.how_many_wait(data / keeping.FOLDER) == 0
+
+
+def test_a_backup_says_what_it_lacks(tmp_path: Path, database_url: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, shell = tmp_path / "data", Shell(tmp_path / "data", database_url)
+    store = open_store(database_url, data)
+    try:
+        source = Archive(store).sources["gowa"]
+    finally:
+        store.close()
+    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "very private"}))
+    assert made is not None
+    keeping.put_aside(data / keeping.FOLDER, source, *made)
+
+    def away(*_: object) -> int:
+        raise StorageBusy("away")
+
+    monkeypatch.setattr(keeping, "write_waiting", away)
+    result = shell.run("backup", str(tmp_path / "backup"))
+    assert result.exit_code == 0, result.output
+    assert "Not in this backup: 1 sent message in" in result.stderr
+    assert "private" not in result.output
+    assert keeping.how_many_wait(data / keeping.FOLDER) == 1

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from msgspec import to_builtins
 
-from backscroll.cli.common import counted, json_option, media_of, progress, settings_of, shared_options, show
+from backscroll.cli.common import (
+    counted,
+    json_option,
+    media_of,
+    opened_store,
+    progress,
+    settings_of,
+    shared_options,
+    show,
+)
 
 if TYPE_CHECKING:
+    from backscroll.config import Settings
+    from backscroll.database.protocol import Engine
     from backscroll.storage.transfer.backup_files import Manifest
 
 FOLDER = click.Path(path_type=Path)
@@ -40,11 +51,33 @@ def backup(ctx: click.Context, folder: Path, sessions: bool, as_json: bool) -> N
 
     settings = settings_of(ctx)
     with closing(open_engine(settings.database, settings.data, create=False)) as engine, ExitStack() as stack:
+        _write_what_waits(engine, settings)
         stages = Stages(*(stack.enter_context(progress(label)) for label in ("Database", "Media", "Verifying")))
         media = None if settings.media is None else media_of(settings, bytes(32))
         made = Backup(engine, settings.data, folder.absolute(), time.time_ns() // 1000, media, sessions=sessions)
         manifest = made.take(stages)
     show({"folder": str(folder), **to_builtins(manifest)}, as_json, lambda: _taken(folder, manifest))
+
+
+def _write_what_waits(engine: Engine, settings: Settings) -> None:
+    """Have messages in the database that were sent while it was away: whoever sent them was told that they are kept."""
+    from backscroll.core.errors import StorageError
+    from backscroll.database.migrate import applied, migrations
+    from backscroll.ingest.sent.keeping import FOLDER, how_many_wait, write_waiting
+
+    folder = settings.data / FOLDER
+    if not how_many_wait(folder):
+        return
+    # Opening the store would migrate, and an archive is backed up before that.
+    if {migration.version for migration in migrations(engine.name)} <= applied(engine):
+        with suppress(StorageError), opened_store(settings) as store:
+            write_waiting(store, folder)
+    if left := how_many_wait(folder):
+        click.echo(
+            f"Not in this backup: {counted(left, 'sent message')} in {folder}, which the database does not take now. "
+            "Start the server, and back up again when the folder is empty.",
+            err=True,
+        )
 
 
 def _taken(folder: Path, manifest: Manifest) -> str:

@@ -129,6 +129,11 @@ def _write(folder: Path, waiting: _Waiting) -> None:
         sync_folder(folder)
 
 
+def how_many_wait(folder: Path) -> int:
+    """Batches that wait for the database."""
+    return sum(1 for _ in folder.glob(f"*{_ENDING}"))
+
+
 def write_waiting(store: Store, folder: Path) -> int:
     """Write what waits; returns how much that was. Raises ``StorageError`` while the database is away.
 
