@@ -114,6 +114,16 @@ def test_an_organisation_needs_a_name_and_a_real_id(shell: Shell, arguments: tup
     assert "Error: " in shell.refusal("org", "create", *arguments, code=2)
 
 
+def test_an_organisation_is_renamed_by_its_name_or_id(shell: Shell) -> None:
+    made = shell.json("org", "create", "Bakery")
+    shell.json("org", "create", "Harbour")
+    assert shell.json("org", "rename", "bakery", "Bakery on the Hill")["id"] == made["id"]
+    assert shell.json("org", "rename", made["id"], "BAKERY")["name"] == "BAKERY"
+    assert "choose another name" in shell.refusal("org", "rename", "BAKERY", "harbour", code=1)
+    assert "there is BAKERY, Harbour" in shell.refusal("org", "rename", "Mill", "Oven", code=1)
+    assert [org["name"] for org in shell.json("org", "list")] == ["BAKERY", "Harbour"]
+
+
 def test_empty_lists_say_what_to_do_next(shell: Shell) -> None:
     open_store(shell.database, shell.data).close()
     assert shell.json("org", "list") == shell.json("phone", "list") == shell.json("token", "list") == []

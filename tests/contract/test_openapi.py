@@ -72,6 +72,8 @@ KNOWN = {
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"name": "made"},
     "POST /api/sources": {"kind": "events"},
+    "POST /api/orgs": {"name": "Made"},
+    "PATCH /api/orgs/{id}": {"name": "Renamed"},
     "POST /api/webhooks": {"url": "https://example.com/hook"},
     "PATCH /api/webhooks/{id}": {"name": "Till"},
     "POST /api/webhooks/{id}/rotate": {},
@@ -80,8 +82,13 @@ BODIES: dict[str, Any] = {
 }
 
 
-def id_to_remove(bakery: Bakery, label: str) -> str:
-    """Of something that the test may take away."""
+def id_to_change(bakery: Bakery, label: str) -> str:
+    """Of something that the test may change or take away."""
+    if "/api/orgs" in label:
+        return (
+            next((org.id for org in bakery.store.list_orgs() if org.name == "Other"), None)
+            or bakery.store.create_org("Other").id
+        )
     if "/api/sources" in label:
         return source_setup.add_source(bakery.store, bakery.org.no, SourceWish(kind="events")).source.id
     return bakery.store.create_token(bakery.org.no, "to be revoked").id
@@ -221,9 +228,9 @@ def test_full_answers_fit_their_schemas(bakery: Bakery, label: str) -> None:
     operation = OPERATIONS[label]
     path = {parameter.name: KNOWN[parameter.name] for parameter in operation.path_parameters}
     client = bakery.one
-    if "/api/tokens" in label or "/api/sources" in label or "/api/health" in label:
-        client = bakery.client(scopes=frozenset({"read", "admin"}))
-        path = dict.fromkeys(path, id_to_remove(bakery, label))
+    if any(f"/api/{what}" in label for what in ("tokens", "sources", "health", "orgs")):
+        client = bakery.client(scopes=frozenset({"read", "admin", "operator"}))
+        path = dict.fromkeys(path, id_to_change(bakery, label))
     if "/api/links" in label:
         client = bakery.client(scopes=frozenset({"read", "admin"}))
         path = dict.fromkeys(path, pairing_link(bakery))

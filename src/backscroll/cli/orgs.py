@@ -31,7 +31,7 @@ from backscroll.core.model import Org, Phone
 if TYPE_CHECKING:
     from backscroll.storage.store import Store
 
-SCOPES = ("read", "write", "admin")
+SCOPES = ("read", "write", "admin", "operator")
 
 
 @click.group(cls=Commands)
@@ -82,6 +82,25 @@ def list_orgs(ctx: click.Context, as_json: bool) -> None:
     with opened_store(settings_of(ctx)) as store:
         rows = [org_row(found) for found in store.list_orgs()]
     show_rows(rows, as_json, "There is no organisation yet; make one with: backscroll org create NAME")
+
+
+@org.command("rename")
+@click.argument("org_name", metavar="ORG")
+@click.argument("name")
+@json_option
+@shared_options
+@click.pass_context
+def rename_org(ctx: click.Context, org_name: str, name: str, as_json: bool) -> None:
+    """Call the organisation ORG, a name or an id, NAME. Its id, tokens and messages stay as they are.
+
+    \b
+    Example:
+      backscroll org rename "Hill Street Bakery" "Bakery on the Hill"
+    """
+    with opened_store(settings_of(ctx)) as store:
+        before = org_of(store, org_name)
+        renamed = store.orgs.rename(before.no, name)
+    show(org_row(renamed), as_json, lambda: f'The organisation "{before.name}" is now called "{renamed.name}".')
 
 
 @click.group(cls=Commands)

@@ -61,6 +61,7 @@ def fill(archive: Archive) -> str:
     """Import the sample and return what to print: a token and a command for each API."""
     from backscroll.ingest.exports.importer import import_export
     from backscroll.ingest.jsonl import import_jsonl
+    from backscroll.storage.accounts.accounts import SCOPES
 
     if not EXAMPLES.is_dir():
         raise NotFound("sample", f"{EXAMPLES}; this installation came without it, so start without --sample")
@@ -71,7 +72,7 @@ def fill(archive: Archive) -> str:
     for export in EXPORTS:
         phone, path = phones[export.phone], EXAMPLES / export.path
         import_export(store, archive.media, org.no, phone, path, chat=export.chat, timezone=TIMEZONE, me=export.me)
-    made = store.create_token(org.no, NAME, None, frozenset({"read", "write", "admin"}), None)
+    made = store.create_token(org.no, NAME, None, SCOPES, None)
     return greeting(archive, org, list(phones.values()), made)
 
 

@@ -139,6 +139,7 @@ _CONTACT = """
     jid:string lid:string? number:string? name:string? push_name:string? business_name:string? display_name:string?
     is_business:bool? is_saved:bool? image:string? labels:string[]
 """
+_ORG = "id:string name:string created_at:time current:bool"
 _CREDENTIAL = """
     id:string name:string? scopes:string[] phones:any created_at:time expires_at:time? revoked_at:time?
     last_used_at:time? current:bool
@@ -223,6 +224,9 @@ _BACKSCROLL = {
     "ImportLine": "id:int kind:string file:string? state:string started_at:time finished_at:time?",
     "LastCheck": "at:time media:bool findings:int first:string[]",
     "Problem": "code:string text:string remedy:string? at:time?",
+    "Orgs": f"items:@Org[] {_LIST}",
+    "Org": _ORG,
+    "NewOrg": f"{_ORG} token:string secret:string",
     "Tokens": f"items:@Token[] {_LIST}",
     "Token": _CREDENTIAL,
     "NewToken": f"{_CREDENTIAL} secret:string",

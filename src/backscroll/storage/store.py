@@ -17,7 +17,7 @@ from msgspec import structs
 from backscroll.concurrency import greenlets
 from backscroll.core import events
 from backscroll.core.answers import Change, ChangedPlace, LastStored, SearchPage
-from backscroll.core.errors import BadField, Conflict, NotFound, StorageError
+from backscroll.core.errors import BadField, NotFound, StorageError
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
 from backscroll.core.model import (
@@ -37,6 +37,7 @@ from backscroll.database import migrate
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import accounts, leases
 from backscroll.storage.accounts.accounts import NewToken, TokenInfo
+from backscroll.storage.accounts.organisations import Organisations
 from backscroll.storage.accounts.sessions import Sessions
 from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key, load_or_make_key
 from backscroll.storage.files.media import MediaStore
@@ -111,6 +112,7 @@ class Store:
         self._contact_cache = ContactCache()
         self._sealer: Sealer | None = None
         self.sessions = Sessions(engine, clock, self.authenticate, self._change_tokens)
+        self.orgs = Organisations(engine, clock, partial(load_or_make_key, data / KEY_FILE), self._change_tokens)
         self.sources = LiveSources(engine, clock, self._seal)
         self.import_jobs = ImportJobs(engine, clock, self._seal)
         self.webhooks = Webhooks(engine, clock, self._seal)
@@ -408,22 +410,7 @@ class Store:
 
     def create_org(self, name: str, id: str | None = None) -> Org:
         """``BadField`` for its name or id (a UUID, chosen when None), ``Conflict`` when either is taken."""
-        return self._create_org(name, id, self._clock())
-
-    def _create_org(self, name: str, id: str | None, created_at: int) -> Org:
-        """With the next number. Whoever is overtaken there by another process takes the one after it."""
-        if not self.list_orgs():
-            # The key is as old as the archive. Later on a missing one is an error, never a reason to make another.
-            load_or_make_key(self._data / KEY_FILE)
-        while True:
-            no = max((org.no for org in self.list_orgs()), default=0) + 1
-            try:
-                return self._engine.write(partial(accounts.create_org, no=no, name=name, id=id, now=created_at), no)
-            except accounts.NameTaken:
-                raise
-            except Conflict:
-                if all(org.no != no for org in self.list_orgs()):
-                    raise
+        return self.orgs.create(name, id)
 
     def key(self) -> bytes:
         """The archive's key; ``StorageError`` when its file is missing beside an archive that is in use."""
@@ -580,7 +567,7 @@ class Store:
 
     def restore_org(self, org: Org) -> Org:
         """Make an organisation as another archive has it; its number here may be another."""
-        return self._create_org(org.name, org.id, org.created_at)
+        return self.orgs.create(org.name, org.id, org.created_at)
 
     # ------------------------------------------------------------------ invariants
 

@@ -33,6 +33,9 @@ INSERT INTO heads (org, seq, next_no, named, indexed_from, imports, hooks) VALUE
 -- name: list_orgs
 SELECT org, id, name, created_at FROM orgs ORDER BY org;
 
+-- name: rename_org
+UPDATE orgs SET name = :name WHERE org = :org;
+
 -- name: read_org_state
 SELECT seq, next_no, named, indexed_from, next_segment FROM heads WHERE org = :org;
 

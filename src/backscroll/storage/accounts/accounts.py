@@ -10,11 +10,14 @@ import secrets
 import string
 import uuid
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backscroll.core.errors import BadField, Conflict, NotFound, Unauthorised
+from backscroll.core.ids import clean_text
 from backscroll.core.model import Access, Org, Phone
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.records.rows import phone_rows
@@ -22,7 +25,11 @@ from backscroll.storage.records.rows import phone_rows
 PREFIX = "bsk"
 """First letters of every secret, for scanners that look for leaked ones."""
 _ALPHABET = string.ascii_lowercase + string.digits
-SCOPES = frozenset({"read", "write", "admin"})
+SCOPES = frozenset({"read", "write", "admin", "operator"})
+"""``admin`` manages the token's own organisation. ``operator`` makes and names organisations, and reads no others."""
+FIRST_SCOPES = frozenset({"read", "write", "admin"})
+"""What the first token of an organisation may do that is made over HTTP."""
+MAX_ORG_NAME = 200
 TOUCH_EVERY = 60_000_000
 """last_used_at is exact to a minute, so that reading does not write on every request."""
 
@@ -79,23 +86,44 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
 
     ``BadField`` for its name or id (a UUID), ``NameTaken`` when either is taken, ``Conflict`` when the number is.
     """
-    name = name.strip()
-    if not name or len(name) > 200:
-        raise BadField("name", name[:200], "must have 1 to 200 characters")
+    name = _org_name(name)
     try:
         id = str(uuid.UUID(id)) if id else str(uuid.uuid4())
     except ValueError:
         raise BadField("id", id, "must be a UUID such as 2997dd64-89bf-48d3-9a22-b314fca017e5") from None
     orgs = list_orgs(tx)
+    _refuse_a_taken_name(orgs, name)
     for org in orgs:
-        if name.casefold() == org.name.casefold():
-            same = "" if name == org.name else "; names that differ only in case are the same name"
-            raise NameTaken(f"There is an organisation called {org.name} already{same}; choose another name")
         if id == org.id:
             raise NameTaken(f"The organisation {org.name} has the id {id} already; choose another id")
     tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
     tx.run("add_org_state", {"org": no})
     return Org(no=no, id=id, name=name, created_at=now)
+
+
+def _org_name(name: str) -> str:
+    name = clean_text(name)[0].strip()
+    if not 0 < len(name) <= MAX_ORG_NAME:
+        raise BadField("name", name[:MAX_ORG_NAME], f"must have 1 to {MAX_ORG_NAME} characters")
+    return name
+
+
+def _refuse_a_taken_name(others: Iterable[Org], name: str) -> None:
+    for org in others:
+        if name.casefold() == org.name.casefold():
+            same = "" if name == org.name else "; names that differ only in case are the same name"
+            raise NameTaken(f"There is an organisation called {org.name} already{same}; choose another name")
+
+
+def rename_org(tx: Txn, org: int, name: str) -> Org:
+    """Call an organisation something else. ``BadField`` for the name, ``NameTaken``, ``NotFound``."""
+    name = _org_name(name)
+    orgs = {known.no: known for known in list_orgs(tx)}
+    if org not in orgs:
+        raise NotFound("organisation", str(org))
+    _refuse_a_taken_name([known for no, known in orgs.items() if no != org], name)
+    tx.run("rename_org", {"org": org, "name": name})
+    return replace(orgs[org], name=name)
 
 
 def list_orgs(tx: Txn) -> list[Org]:
