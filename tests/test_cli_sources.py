@@ -110,7 +110,7 @@ def test_quarantine_is_listed_shown_read_again_and_dropped(shell: Shell) -> None
     outcome = shell.json("quarantine", "retry")
     assert [row["taken"] for row in outcome] == [False, False]
     shell.run("phone", "add", "--number", "628111111111")
-    assert shell.run("quarantine", "retry", str(second["no"])).stdout == "Took 1 of 1.\n"
+    assert shell.run("quarantine", "retry", str(second["no"])).stdout == "Processed 1 of 1.\n"
     assert shell.json("quarantine", "drop", str(first["no"])) == [{"no": first["no"], "dropped": True}]
     assert shell.json("quarantine", "list") == []
     assert "quarantined input not found: 99" in shell.refusal("quarantine", "show", "99", code=1)
@@ -195,7 +195,7 @@ def test_gateways_are_pointed_at_a_fresh_server_by_what_is_printed(fresh: Fresh)
     (id, *_) = (word for word in gowa.split() if word.startswith("src1x"))
     tried = fresh.command("source", "test", id)
     assert (tried.returncode, tried.stderr) == (0, "")
-    assert "takes what this source signs" in tried.stdout
+    assert "accepts requests signed by this source" in tried.stdout
 
 
 def test_a_source_cannot_be_tried_while_no_server_runs(shell: Shell) -> None:
@@ -204,7 +204,7 @@ def test_a_source_cannot_be_tried_while_no_server_runs(shell: Shell) -> None:
     config.write_text(f"port = {free_port()}\ndata = {str(shell.data)!r}\n")
     result = shell.run("source", "test", added["id"], "--config", str(config))
     assert result.exit_code == 1
-    assert "is the server running there?" in result.stderr
+    assert "is the server running at that address?" in result.stderr
 
 
 # What was missed

@@ -1,7 +1,7 @@
-"""Settings as data. Each is said once, in ``SETTINGS``; file, environment, flags and docs/settings.md read that.
+"""Settings as data. Each is defined once, in ``SETTINGS``; file, environment, flags and docs/settings.md all use that.
 
-Later places win: the file (``backscroll.toml`` in the working directory, or the one that ``BACKSCROLL_CONFIG`` names),
-then ``BACKSCROLL_…`` variables, then flags of the command.
+Later places win: the file (``backscroll.toml`` in the working directory, or the one named by ``BACKSCROLL_CONFIG``),
+then ``BACKSCROLL_…`` variables, then command line flags.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SIZES = {
 
 
 class Kind(Struct, frozen=True):
-    """What a setting may hold. ``read`` raises ValueError for a value that is not ``wanted``."""
+    """The type of a setting. ``read`` raises ValueError for a value that is not as described by ``wanted``."""
 
     name: str
     wanted: str
@@ -46,7 +46,7 @@ class Kind(Struct, frozen=True):
 
 
 class Setting(Struct, frozen=True):
-    """One setting. ``default_note`` words a default that depends on other settings."""
+    """One setting. ``default_note`` describes a default that depends on other settings."""
 
     name: str
     kind: Kind
@@ -57,12 +57,12 @@ class Setting(Struct, frozen=True):
 
     @property
     def variable(self) -> str:
-        """Its name in the environment."""
+        """The name of its environment variable."""
         return PREFIX + self.name.upper()
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The settings of one run, checked and complete. What each means stands in ``SETTINGS``."""
+    """The settings of one run, validated and complete. ``SETTINGS`` describes each."""
 
     data: Path
     database: str
@@ -100,7 +100,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where clients reach this archive: ``public_url``, else host and port."""
+        """The address at which clients reach this archive: ``public_url``, otherwise host and port."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 -- compared, not bound
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
@@ -117,7 +117,7 @@ def text(wanted: str = "a text") -> Kind:
 
 
 def whole(lowest: int, highest: int) -> Kind:
-    """A whole number between bounds that are both allowed."""
+    """A whole number between two inclusive bounds."""
 
     def read(value: object) -> int:
         number = _integer(value)
@@ -141,7 +141,7 @@ def size(lowest: int) -> Kind:
 
 
 def choice(*words: str) -> Kind:
-    """One of these words, in any case."""
+    """One of these words, in upper or lower case."""
     by_letters = {word.lower(): word for word in words}
 
     def read(value: object) -> str:
@@ -153,7 +153,7 @@ def choice(*words: str) -> Kind:
 
 
 def _integer(value: object) -> int:
-    # TOML's true is a Python int, and int("1_0") or int(" 1") are readings that nobody asked for.
+    # TOML's true is a Python int, and int() would also accept "1_0" and " 1".
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError
     if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,18}", value):
@@ -219,7 +219,7 @@ SETTINGS: tuple[Setting, ...] = (
         "data",
         PATH,
         Path("backscroll-data"),
-        "Directory of the archive: the SQLite database, media files and the key. A new archive creates it.",
+        "Directory of the archive: the SQLite database, media files and the key. Created with a new archive.",
         "/srv/backscroll",
         "`./backscroll-data`",
     ),
@@ -227,7 +227,7 @@ SETTINGS: tuple[Setting, ...] = (
         "database",
         DATABASE,
         None,
-        "Where the messages are kept.",
+        "Database that holds the messages.",
         "sqlite:////srv/fast-disk/archive.db",
         "`backscroll.db` in the data directory",
     ),
@@ -237,45 +237,44 @@ SETTINGS: tuple[Setting, ...] = (
         "workers",
         whole(1, 256),
         1,
-        "Server processes; each of them reads and writes. One per processor is plenty.",
+        "Number of server processes, each of which reads and writes. More than one per processor brings nothing.",
         "4",
     ),
     Setting(
         "public_url",
         URL,
         None,
-        "Address under which clients reach the server; links to media begin with it. Set it behind a proxy.",
+        "Address at which clients reach the server; links to media begin with it. Set it behind a proxy.",
         "https://archive.example.org",
-        "none: links begin with the address that each request was sent to; the address that is printed, and that of "
-        "`/openapi.json`, is made of host and port, with `127.0.0.1` for `0.0.0.0` and `::`",
+        "none: links begin with the address that each request was sent to; the printed address and the one in "
+        "`/openapi.json` consist of host and port, with `127.0.0.1` for `0.0.0.0` and `::`",
     ),
     Setting(
-        "rate_limit", whole(0, 1_000_000), 100, "Requests per second that one token may make; 0 is no limit.", "10"
+        "rate_limit", whole(0, 1_000_000), 100, "Requests per second allowed for one token; 0 means no limit.", "10"
     ),
     Setting(
         "page_cache_bytes",
         size(0),
         64 * 2**20,
-        "Memory per process for pages that are kept rendered; 0 keeps none.",
+        "Memory per process for caching rendered pages; 0 disables the cache.",
         "256MiB",
     ),
     Setting(
         "message_cache_bytes",
         size(0),
         64 * 2**20,
-        "Memory per process for single messages that are kept rendered, for pages that are asked for again after "
-        "something in them has changed; 0 keeps none.",
+        "Memory per process for caching rendered messages, from which changed pages are assembled; 0 disables the cache.",
         "256MiB",
     ),
-    Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is read.", "64MiB"),
+    Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is accepted.", "64MiB"),
     Setting("max_media_bytes", size(1024), 2 * 2**30, "Largest single media file that is stored.", "100MiB"),
-    Setting("max_import_bytes", size(1024), 20 * 2**30, "Most bytes that are uploaded for one import.", "100GiB"),
+    Setting("max_import_bytes", size(1024), 20 * 2**30, "Largest total upload for one import.", "100GiB"),
     Setting(
         "media",
         OBJECTS,
         None,
-        "Object store for media files: S3, or what speaks its protocol. Credentials, region and endpoint come from the "
-        "usual `AWS_…` variables. Needs `backscroll[s3]`.",
+        "Object store for media files: S3, or any service with the same protocol. Credentials, region and endpoint "
+        "come from the usual `AWS_…` variables. Needs `backscroll[s3]`.",
         "s3://bucket/archive",
         "the folder `media` in the data directory",
     ),
@@ -283,50 +282,52 @@ SETTINGS: tuple[Setting, ...] = (
         "media_cache_bytes",
         size(0),
         2 * 2**30,
-        "With an object store: room for copies of media files in the data directory.",
+        "With an object store: space for copies of media files in the data directory.",
         "20GiB",
     ),
-    Setting("header_timeout", whole(1, 60), 10, "Seconds within which a request's header must have arrived.", "5"),
+    Setting("header_timeout", whole(1, 60), 10, "Seconds within which a request's header must arrive.", "5"),
     Setting(
         "shutdown_timeout",
         whole(1, 600),
         8,
-        "Seconds that a stopping server gives to requests under way.",
+        "Seconds that requests in progress get to finish when the server stops.",
         "30",
     ),
     Setting(
         "send_timeout",
         whole(1, 600),
         15,
-        "Seconds within which a client must take the next 64 KiB of a long answer, or it is cut off.",
+        "Seconds within which a client must read the next 64 KiB of a long answer; otherwise it is disconnected.",
         "60",
     ),
     Setting(
         "max_unsent_bytes",
         size(2**20),
         64 * 2**20,
-        "Bytes of long answers that the clients of one token have not read yet, in one process; 503 beyond.",
+        "Unread bytes of long answers allowed for the clients of one token, in one process; beyond that, 503.",
         "256MiB",
     ),
     Setting(
         "max_concurrent",
         whole(16, 100_000),
         1024,
-        "Connections that one process holds, idle ones too; others wait. When nearly all are taken, idle ones go.",
+        "Connections per process, including idle ones; further ones wait. When nearly all are in use, idle ones are "
+        "closed.",
         "2000",
     ),
     Setting(
         "max_connections_per_address",
         whole(8, 100_000),
         256,
-        "Connections from one address (IPv6: one /64) in one process; idle ones beyond go. A proxy is one address.",
+        "Connections from one address (IPv6: one /64) in one process; idle ones beyond this are closed. A proxy "
+        "counts as one address.",
         "1000",
     ),
     Setting(
         "gowa_base_path",
         BASE_PATH,
         "",
-        "Path before all routes of the GOWA dialect, as GOWA's own APP_BASE_PATH.",
+        "Path prefix of all GOWA routes, like GOWA's own APP_BASE_PATH.",
         "/gowa",
         "none",
     ),
@@ -334,29 +335,30 @@ SETTINGS: tuple[Setting, ...] = (
         "gowa_empty_values",
         choice("null", "zero"),
         "null",
-        'What GOWA\'s routes show for media fields of a message without media: null, or "" and 0 as GOWA itself.',
+        'What GOWA\'s routes show for media fields of a message without media: null, or "" and 0 like GOWA itself.',
         "zero",
     ),
     Setting(
         "periskope_count",
         choice("total", "page"),
         "total",
-        "What Periskope's count holds: all messages that match, or those of this page (some clients need that).",
+        "What Periskope's count contains: all matching messages, or those on this page (some clients need that).",
         "page",
     ),
     Setting(
         "archive_phone_state",
         choice("CONNECTED", "DISCONNECTED", "null"),
         "CONNECTED",
-        "State shown for a phone that no live source tells of. Programs that copy history read connected phones only.",
+        "State shown for a phone without a live source. Programs that copy history read only connected phones.",
         "null",
     ),
     Setting(
         "open_access",
         text("the id of a token"),
         None,
-        "Id of a token under which programs on this machine read without a credential. A proxy here is such a program, "
-        "and lets in whoever reaches it: leave this out behind one. Host, and public_url if given, must be loopback.",
+        "Id of a token with which programs on this machine can read without a credential. A proxy on this machine is "
+        "such a program and would let in anyone who reaches it: do not use this behind a proxy. Host, and public_url "
+        "if set, must be loopback.",
         "the id that `backscroll token create` printed",
         "none: each request needs a credential",
     ),
@@ -364,28 +366,28 @@ SETTINGS: tuple[Setting, ...] = (
         "upstream_timeout",
         whole(1, 3600),
         120,
-        "Seconds that a gateway behind this server may take to answer a request that is passed on to it.",
+        "Seconds that a gateway behind this server may take to answer a forwarded request.",
         "300",
     ),
     Setting(
         "max_upstream_bytes",
         size(1024),
         256 * 2**20,
-        "Largest body of a request that is passed on to a gateway, and of its answer.",
+        "Largest body of a request forwarded to a gateway, and of its answer.",
         "1GiB",
     ),
     Setting(
         "webhook_delivery",
         choice("on", "off"),
         "on",
-        "Whether this server sends events to webhooks. Turn it off in a copy that is only looked at.",
+        "Whether this server sends events to webhooks. Turn it off in a copy that is only for reading.",
         "off",
     ),
     Setting(
         "webhook_allow",
         text("hosts and networks, with a port or without, separated by commas"),
         "",
-        "Receivers of webhooks that may be asked although they are not at port 80 or 443 of the open internet.",
+        "Webhook receivers that are allowed although they are not on port 80 or 443 of the public internet.",
         "n8n.lan:5678, 192.168.1.0/24",
         "none",
     ),
@@ -393,23 +395,23 @@ SETTINGS: tuple[Setting, ...] = (
         "mcp_max_bytes",
         size(4096),
         64 * 2**10,
-        "Largest answer of a tool of the Model Context Protocol; of longer lists fewer rows are shown at a time.",
+        "Largest answer of a Model Context Protocol tool; longer lists are returned with fewer rows at a time.",
         "256KiB",
     ),
     Setting(
         "mcp_max_file_bytes",
         size(1024),
         4 * 2**20,
-        "Largest media file that the Model Context Protocol hands out.",
+        "Largest media file that is available over the Model Context Protocol.",
         "1MiB",
     ),
     Setting(
         "mcp_origins",
         text("origins such as https://app.example.org, with commas between them"),
         None,
-        "Origins of web pages whose scripts may use /mcp, besides those of this machine and of public_url.",
+        "Origins of web pages whose scripts may use /mcp, in addition to those of this machine and of public_url.",
         "https://app.example.org",
-        "none; programs that are no pages need none",
+        "none; programs other than web pages need none",
     ),
     Setting(
         "log_level",
@@ -430,10 +432,10 @@ def load(
     config: str | Path | None = None,
     directory: Path | None = None,
 ) -> Settings:
-    """The settings of this run. Raises BadField naming the setting, the place it came from and the remedy.
+    """The settings of this run. Raises BadField naming the setting, where it came from and the remedy.
 
-    ``flags`` that are None were not given. ``config`` (a flag) wins over ``BACKSCROLL_CONFIG``; a file that is named
-    must exist. Relative paths are those of the working directory, in a file those of the file's directory.
+    ``flags`` that are None were not given. ``config`` (a flag) wins over ``BACKSCROLL_CONFIG``; a named file must
+    exist. Paths are relative to the working directory, and in a file to the file's directory.
     """
     here = directory or Path.cwd()
     values: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
@@ -451,7 +453,7 @@ def load(
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The settings as variables, so that ``load`` in a child process comes to the same ones."""
+    """The settings as environment variables, from which ``load`` in a child process restores them."""
     return {
         setting.variable: str(value)
         for setting in SETTINGS
@@ -471,14 +473,14 @@ def _from_file(
             raise BadField("config", str(named), f"there is no file {path}; create it, or name another one") from None
         return str(path), here, {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadField("config", str(path), f"{path} is not TOML ({error}); mend that place") from None
+        raise BadField("config", str(path), f"{path} is not TOML ({error}); correct it there") from None
     except OSError as error:
         raise BadField(
             "config", str(path), f"{path} cannot be read ({error.strerror}); allow it, or name another"
         ) from None
     for key in table:
         if key not in BY_NAME:
-            raise BadField(key, None, f"{path} holds no such setting of Backscroll; {_nearest(key)}")
+            raise BadField(key, None, f"{path} has an unknown setting; {_nearest(key)}")
     return str(path), path.parent, table
 
 
@@ -498,10 +500,13 @@ OTHER_VARIABLES = frozenset(
         "BACKSCROLL_TOKEN",
     }
 )
-"""Variables that are no settings: ``backscroll import periskope`` and ``backscroll mcp`` read a token each,
-docker-compose.yml the port."""
+"""Variables that are not settings: ``backscroll import periskope`` and ``backscroll mcp`` each read a token,
+docker-compose.yml reads the port.
+"""
 _FOREIGN = re.compile(r"BACKSCROLL_TEST_\w+|BACKSCROLL_SERVICE_(HOST|PORT\w*)|BACKSCROLL_PORT_\d+_\w+")
-"""Those of the tests, and those that Kubernetes sets in every container beside a service called backscroll."""
+"""Variables of the tests, and those that Kubernetes sets in every container of a namespace with a service named
+backscroll.
+"""
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -510,12 +515,12 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
         if variable.startswith(PREFIX) and variable not in known and not _FOREIGN.fullmatch(variable):
             near = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.6)
             remedy = f"did you mean {near[0]}?" if near else "docs/settings.md lists the variables"
-            raise BadField(variable, None, f"there is no such variable of Backscroll; {remedy}")
+            raise BadField(variable, None, f"Backscroll has no such variable; {remedy}")
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
     _refuse_unknown(environ)
-    # Compose files and unit files hand over empty variables for "not set".
+    # Compose files and unit files pass empty variables for "not set".
     return {setting.name: value for setting in SETTINGS if (value := environ.get(setting.variable))}
 
 
@@ -546,7 +551,7 @@ def _complete(values: dict[str, Any], places: Mapping[str, str]) -> Settings:
 
 
 def _refuse_open_access(values: Mapping[str, Any], place: str) -> None:
-    """Raise BadField where others than programs on this machine could make use of it."""
+    """Raise BadField if anyone but programs on this machine could use it."""
     public = values["public_url"]
     if not is_loopback(values["host"]):
         open_to, remedy = values["host"], "set host to 127.0.0.1"
@@ -554,7 +559,7 @@ def _refuse_open_access(values: Mapping[str, Any], place: str) -> None:
         open_to, remedy = public, "leave public_url out"
     else:
         return
-    problem = f"{place} lets anybody in who reaches {open_to}; {remedy}, or leave open_access out"
+    problem = f"{place} lets in anybody who reaches {open_to}; {remedy}, or leave open_access out"
     raise BadField("open_access", values["open_access"], problem)
 
 

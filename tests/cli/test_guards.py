@@ -146,9 +146,9 @@ def test_a_store_never_makes_a_key_beside_an_archive_that_is_in_use(shell: Shell
 
 
 def test_a_key_that_is_lost_for_good_is_replaced_only_when_asked(shell: Shell) -> None:
-    assert "There is a key already" in shell.refusal("key", "create", "--yes", code=1)
+    assert "There is already a key" in shell.refusal("key", "create", "--yes", code=1)
     (shell.data / "secret.key").unlink()
-    assert "say --yes" in shell.refusal("key", "create", code=2)
+    assert "use --yes" in shell.refusal("key", "create", code=2)
     assert shell.json("key", "create", "--yes")["file"] == f"{shell.data}/secret.key"
     assert stat.S_IMODE((shell.data / "secret.key").stat().st_mode) == 0o600
     assert shell.json("status")["key"] == "present"

@@ -83,7 +83,7 @@ def test_what_is_parked_is_listed_and_queued_again(shell: Shell) -> None:
     assert shell.json("webhook", "redeliver", webhook, parked[0]["event"])["queued"] == 1
     assert shell.json("webhook", "redeliver", webhook, "--parked")["queued"] == 2
     assert shell.json("webhook", "parked") == []
-    assert "not kept" in shell.refusal("webhook", "redeliver", webhook, "evt_0", code=1)
+    assert "is not stored" in shell.refusal("webhook", "redeliver", webhook, "evt_0", code=1)
     assert "--parked" in shell.refusal("webhook", "redeliver", webhook, code=2)
 
 

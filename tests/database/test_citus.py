@@ -141,7 +141,7 @@ def test_the_owner_is_bound_by_row_level_security_again_afterwards(cluster: str,
 def test_a_second_run_finds_nothing_to_do(cluster: str, tmp_path: Path) -> None:
     run(cluster, tmp_path, "--yes")
     before = asked(cluster)
-    assert run(cluster, tmp_path, "--yes").stdout == "Everything is spread already.\n"
+    assert run(cluster, tmp_path, "--yes").stdout == "Everything is already distributed.\n"
     assert json.loads(run(cluster, tmp_path, "--json").stdout) == {"steps": [], "done": True}
     assert asked(cluster) == before
 
@@ -391,7 +391,7 @@ def test_a_real_cluster_holds_an_archive_that_answers_as_before(tmp_path: Path) 
         done = run(url, tmp_path, "--yes")
         assert done.exit_code == 0, done.output
         assert answers(url, tmp_path) == before
-        assert run(url, tmp_path).stdout == "Everything is spread already.\n"
+        assert run(url, tmp_path).stdout == "Everything is already distributed.\n"
         with psycopg.connect(url) as connection:
             connection.execute("SET LOCAL citus.propagate_set_commands = 'local'")
             connection.execute("SET LOCAL app.org = '2'")

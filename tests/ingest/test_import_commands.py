@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_imports_are_listed_shown_and_taken_back(shell: Shell, folder: Path) -> None:
-    assert "cannot be taken back" in shell.run("import", "list").stdout
+    assert "cannot be undone" in shell.run("import", "list").stdout
     file = "WhatsApp Chat with Ana.txt"
     shell.take(folder / file)
     (entry,) = shell.json("import", "list", "--org", "Bakery")
@@ -75,7 +75,7 @@ def test_imports_are_listed_shown_and_taken_back(shell: Shell, folder: Path) -> 
 def test_undo_shows_what_it_will_do_and_asks_first(shell: Shell, folder: Path) -> None:
     shell.take(folder / "WhatsApp Chat with Ana.txt")
     asked = shell.run("import", "undo", "1", typed="n\n", code=1)
-    assert "2 messages go, 0 stay" in asked.output
+    assert "2 messages will be removed, 0 stay" in asked.output
     assert [entry["state"] for entry in shell.json("import", "list")] == ["done"]
     assert "2 messages, 1 chats" in shell.run("import", "undo", "1", typed="y\n").output
 
@@ -87,10 +87,10 @@ def test_an_import_that_is_not_there_is_named(shell: Shell) -> None:
 def test_a_folder_of_exports_is_imported_by_one_command(shell: Shell, folder: Path) -> None:
     (folder / "broken.zip").write_bytes(b"PK\x03\x04 no zip")
     told = shell.take(folder, code=1)
-    assert "2 of 3 exports taken in: 4 new lines, 0 known." in told.stdout
-    assert "Not taken in: broken.zip" in told.stdout
+    assert "2 of 3 exports imported: 4 new lines, 0 known." in told.stdout
+    assert "Not imported: broken.zip" in told.stdout
     (folder / "broken.zip").unlink()
-    assert "2 of 2 exports taken in: 0 new lines, 4 known." in shell.take(folder).stdout
+    assert "2 of 2 exports imported: 0 new lines, 4 known." in shell.take(folder).stdout
     assert [entry["file"] for entry in shell.json("import", "list")] == [
         "WhatsApp Chat with Ana.txt",
         "WhatsApp Chat with Bea.txt",

@@ -270,7 +270,7 @@ def test_the_command_tries_again_what_was_given_up(desk: Desk) -> None:
     (row,) = shell.json("media", "fetch")
     assert (row["fetched"], row["failed"], row["given_up"]) == (0, 0, 1)
     shown = shell.run("media", "fetch", "--retry-failed").output
-    assert "1 could not be had" in shown
+    assert "1 could not be fetched" in shown
     assert "1 × the server answered 404" in shown
     desk.gateway.files["/statics/media/late.jpeg"] = picture()
     (row,) = shell.json("media", "fetch")

@@ -1,1 +1,1 @@
-"""The command line: one module per noun, put together in ``main``."""
+"""The command line: one module per noun, assembled in ``main``."""

@@ -1,4 +1,4 @@
-"""Backing up the archive, and putting a backup back."""
+"""Backing up the archive and restoring a backup."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ FOLDER = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--sessions", is_flag=True, help="With the keys of linked devices, which read the accounts' messages.")
+@click.option(
+    "--sessions", is_flag=True, help="Include the keys of linked devices, which can read the accounts' messages."
+)
 @json_option
 @shared_options
 @click.pass_context
 def backup(ctx: click.Context, folder: Path, sessions: bool, as_json: bool) -> None:
-    """Back up the whole archive to DIR: database, media and key, while servers go on.
+    """Back up the whole archive to DIR: database, media and key, while servers keep running.
 
-    Everything is read back before the backup counts. A later backup to the same DIR writes only media that are new, and
-    until it is whole the earlier one stays. Whoever has the backup can read all messages.
+    Everything is read back before the backup counts as complete. A later backup to the same DIR writes only new media,
+    and the earlier backup stays until the new one is complete. Anyone who has the backup can read all messages.
 
     \b
     Examples:
@@ -86,11 +88,11 @@ def _taken(folder: Path, manifest: Manifest) -> str:
     ]
     if manifest.media_missing:
         missing = counted(manifest.media_missing, "media file")
-        lines.append(f"Not in the archive, although the database names them: {missing}.")
+        lines.append(f"Missing from the archive, although the database refers to them: {missing}.")
     if manifest.media_damaged:
         lines.append(
-            f"Damaged in the archive, and backed up as they are: {counted(manifest.media_damaged, 'media file')}; "
-            "backscroll check --media names them."
+            f"Damaged in the archive, and backed up unchanged: {counted(manifest.media_damaged, 'media file')}; "
+            "list them with: backscroll check --media"
         )
     return "\n".join(lines)
 
@@ -101,10 +103,10 @@ def _taken(folder: Path, manifest: Manifest) -> str:
 @shared_options
 @click.pass_context
 def restore(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """Restore the backup in DIR into an empty data directory, and an empty database where PostgreSQL is used.
+    """Restore the backup in DIR into an empty data directory, and with PostgreSQL into an empty database.
 
-    The whole backup is verified before anything is written. An interrupted restore cannot be
-    served; run the command again, it goes on. A backup of either engine may be restored to either.
+    The whole backup is verified before anything is written. The archive cannot be used until the restore is complete;
+    if it is interrupted, run the command again to continue. A backup made from either engine can be restored to either.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What all commands share: where the archive is, how results and errors are shown, progress, moments, names."""
+"""Shared by all commands: finding the archive, showing results and errors, progress, times, names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECOND = 1_000_000
 
 
 class Failure(click.ClickException):
-    """An error on purpose, shown as one sentence. ``code`` names its kind for programs."""
+    """An expected error, shown as one sentence. ``code`` names its kind for programs."""
 
     exit_code = FAILED
     code = "failed"
@@ -37,14 +37,14 @@ class Failure(click.ClickException):
 
 
 class Misuse(Failure):
-    """One that another command line or another setting mends."""
+    """A failure that a different command line or setting would avoid."""
 
     exit_code = USAGE
     code = "usage"
 
 
 def failure_of(error: Error) -> Failure:
-    """The archive's own error as one of the command line."""
+    """The archive's own error as a ``Failure`` or ``Misuse``."""
     failure = (Misuse if isinstance(error, BadField | Question) else Failure)(str(error))
     failure.code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
     failure.field = getattr(error, "field", None)
@@ -52,7 +52,7 @@ def failure_of(error: Error) -> Failure:
 
 
 def failure_of_system(error: OSError) -> Failure:
-    """The system's error with what to do about it."""
+    """An error of the operating system, with a remedy."""
     from backscroll.storage.files.durable_files import remedy_of
 
     where = f"{error.filename}: " if error.filename else ""
@@ -62,7 +62,7 @@ def failure_of_system(error: OSError) -> Failure:
 
 
 class Commands(click.Group):
-    """A group whose commands may raise the archive's own errors."""
+    """A command group that reports the archive's own errors as failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -74,11 +74,13 @@ class Commands(click.Group):
                 raise
             raise failure_of_system(error) from error
         except MemoryError as error:
-            raise Failure("This needs more memory than there is; give the program more, or smaller files") from error
+            raise Failure(
+                "There is not enough memory for this; give the program more memory, or smaller files"
+            ) from error
 
 
 class RootCommands(Commands):
-    """The command itself: how a run ends, for people and, with ``--json``, for programs."""
+    """The top-level command: reports how a run ends, to people and, with ``--json``, to programs."""
 
     def main(
         self,
@@ -88,7 +90,7 @@ class RootCommands(Commands):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run and exit. Errors go to standard error, as one JSON object when ``--json`` was given."""
+        """Run and exit. Errors go to standard error, as one JSON object if ``--json`` was given."""
         given = sys.argv[1:] if args is None else list(args)
         try:
             code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
@@ -111,7 +113,7 @@ def _as_json(error: click.ClickException) -> str:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> object:
-    # The same option may stand before and after the subcommand; the later one, which is the inner one, wins.
+    # The same option may be given before and after the subcommand; the later one, which is the inner one, wins.
     if value is not None:
         ctx.find_root().ensure_object(dict)[param.name] = value
     return value
@@ -122,7 +124,11 @@ def shared_options(command: F) -> F:
     for option in (
         click.option("--config", metavar="FILE", help="TOML file of settings.", expose_value=False, callback=_remember),
         click.option(
-            "--database", metavar="URL", help="Where the messages are kept.", expose_value=False, callback=_remember
+            "--database",
+            metavar="URL",
+            help="Database that holds the messages.",
+            expose_value=False,
+            callback=_remember,
         ),
         click.option("--data", metavar="DIR", help="Directory of the archive.", expose_value=False, callback=_remember),
     ):
@@ -132,19 +138,19 @@ def shared_options(command: F) -> F:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 org_option = click.option(
-    "--org", metavar="NAME", help="Name or id of the organisation; may be left out when there is exactly one."
+    "--org", metavar="NAME", help="Name or id of the organisation; can be omitted if there is exactly one."
 )
 
 
 def settings_of(ctx: click.Context, **flags: object) -> Settings:
-    """The settings of this run; ``flags`` are those that only this command takes."""
+    """The settings of this run; ``flags`` are settings that only this command accepts."""
     given = dict(ctx.find_root().ensure_object(dict))
     config = given.pop("config", None)
     return load(os.environ, given | flags, config=config)
 
 
 class Archive(msgspec.Struct, frozen=True):
-    """An open archive: the store, its media, and the settings that led to them."""
+    """An open archive: the store, its media, and the settings that it was opened with."""
 
     store: Store
     media: MediaStore
@@ -153,13 +159,13 @@ class Archive(msgspec.Struct, frozen=True):
 
 @contextmanager
 def open_archive(settings: Settings, create: bool = False) -> Iterator[Archive]:
-    """Open the store and the media. ``create`` makes an archive where there is none; without it that is an error."""
+    """Open the store and the media. ``create`` creates a missing archive; without it a missing archive is an error."""
     with opened_store(settings, create) as store:
         yield Archive(store, media_of(settings, store.key()), settings)
 
 
 def media_of(settings: Settings, key: bytes) -> MediaStore:
-    """The media files of the archive that the settings name."""
+    """The media files of the archive named by the settings."""
     from backscroll.storage.files.opening import open_media
 
     return open_media(settings.media, settings.data, key, settings.media_cache_bytes)
@@ -167,7 +173,7 @@ def media_of(settings: Settings, key: bytes) -> MediaStore:
 
 @contextmanager
 def opened_store(settings: Settings, create: bool = False) -> Iterator[Store]:
-    """Open the store alone, for what needs neither media nor the key."""
+    """Open only the store, for commands that need neither media nor the key."""
     from backscroll.storage.store import open_store
 
     store = open_store(settings.database, settings.data, create=create)
@@ -214,11 +220,13 @@ def phone_of(store: Store, org: Org, name: str) -> Phone:
 
 
 def confirmed(yes: bool, question: str) -> None:
-    """Ask before something is changed, unless ``--yes`` was given. ``Misuse`` when standard input is not a terminal."""
+    """Ask before something is changed, unless ``--yes`` was given. Raises ``Misuse`` if standard input is not a
+    terminal.
+    """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Misuse("Nothing was changed: say --yes to do this without being asked.")
+        raise Misuse("Nothing was changed: use --yes to do this without confirmation.")
     click.confirm(question, abort=True, err=True)
 
 
@@ -228,7 +236,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def show(rows: object, as_json: bool, text: Callable[[], str]) -> None:
-    """Print a result: JSON for programs, else the lines that ``text`` makes of it."""
+    """Print a result: as JSON for programs, otherwise the lines returned by ``text``."""
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
     elif lines := text():
@@ -236,7 +244,7 @@ def show(rows: object, as_json: bool, text: Callable[[], str]) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under their heads, for people."""
+    """A table with column headings, for people."""
     shown = [list(head), *(["" if cell is None else str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[at]) for row in shown) for at in range(len(head))]
     return "\n".join(
@@ -263,19 +271,19 @@ def _cell(value: object) -> object:
 
 
 Report = Callable[[int, int | None], None]
-"""(done so far, of how many; None where that is unknown)"""
+"""(amount done so far, total amount or None if it is unknown)"""
 
 BAR = 30
 REDRAW_SECONDS = 0.1
 MEASURED_SECONDS = 2.0
-"""What is shorter says too little of how long the rest will take."""
+"""A shorter run says too little about the remaining time."""
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Report]:
-    """A bar on standard error while long work goes on, a growing number where the whole is unknown.
+    """Show a progress bar on standard error during long work, or a growing number if the total is unknown.
 
-    Nothing when standard error is not a terminal.
+    Shows nothing if standard error is not a terminal.
     """
     if not sys.stderr.isatty():
         yield lambda done, whole: None
@@ -299,7 +307,7 @@ def progress(label: str) -> Iterator[Report]:
 
 
 def bar(done: int, whole: int | None) -> str:
-    """A line of progress: a bar with a percentage, or the number alone where the whole is unknown."""
+    """A line of progress: a bar with a percentage, or only the number if the total is unknown."""
     if not whole:
         return f"{done:,}"
     full = BAR * min(done, whole) // whole
@@ -307,7 +315,7 @@ def bar(done: int, whole: int | None) -> str:
 
 
 def time_left(done: int, whole: int | None, seconds: float) -> str:
-    """``, about 3 min left`` from how long it took so far; nothing while that says too little, or at the end."""
+    """``, about 3 min left``, estimated from the elapsed time; empty while there is too little data, and at the end."""
     if not whole or not 0 < done < whole or seconds < MEASURED_SECONDS:
         return ""
     left = seconds * (whole - done) / done
@@ -327,17 +335,17 @@ UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 
 
 def expiry(value: str, now: int) -> int:
-    """``90d``, ``12h``, ``2027-01-31`` or an ISO time as microseconds; raises BadField, also for the past."""
-    remedy = "give a time from now such as 90d, 12h or 1y, or a date such as 2027-01-31"
+    """``90d``, ``12h``, ``2027-01-31`` or an ISO time as microseconds; raises BadField, also for a time in the past."""
+    remedy = "give a duration such as 90d, 12h or 1y, or a date such as 2027-01-31"
     if match := re.fullmatch(r"([1-9][0-9]{0,4})([mhdwy])", value):
         return now + int(match[1]) * UNITS[match[2]] * SECOND
     try:
         when = datetime.datetime.fromisoformat(value)
     except ValueError:
-        raise BadField("expires", value, f"{value!r} is no time; {remedy}") from None
+        raise BadField("expires", value, f"{value!r} is not a time; {remedy}") from None
     if when.tzinfo is None:
         when = when.replace(tzinfo=datetime.UTC)
     micros = int(when.timestamp()) * SECOND
     if micros <= now:
-        raise BadField("expires", value, f"{value} is over; {remedy}")
+        raise BadField("expires", value, f"{value} is in the past; {remedy}")
     return micros

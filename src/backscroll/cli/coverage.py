@@ -1,4 +1,4 @@
-"""``backscroll coverage``: which source covers which time, and where messages may be missing."""
+"""``backscroll coverage``: which source covers which period, and where messages may be missing."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ PAGE = 100
 
 @click.command()
 @org_option
-@click.option("--phone", metavar="NUMBER", help="Only this own phone.")
-@click.option("--chat", metavar="JID", help="Only this chat, by its JID or the number of a person.")
-@click.option("--all", "every", is_flag=True, help="Show chats without gaps, too.")
+@click.option("--phone", metavar="NUMBER", help="Only this phone of yours.")
+@click.option("--chat", metavar="JID", help="Only this chat: its JID, or a person's number.")
+@click.option("--all", "every", is_flag=True, help="Also show chats without gaps.")
 @json_option
 @shared_options
 @click.pass_context
 def coverage(
     ctx: click.Context, org: str | None, phone: str | None, chat: str | None, every: bool, as_json: bool
 ) -> None:
-    """Say which source covers which time, and where messages may be missing.
+    """Show which source covers which period, and where messages may be missing.
 
-    A time that no source covers may have had messages that are not in the archive. Times are in UTC.
+    In a period that no source covers, messages may be missing from the archive. Times are in UTC.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The archive on the move: to another database, or over several machines."""
+"""Moving the archive: to another database, or onto several machines."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from backscroll.core.errors import BadField
 
 
 @click.command()
-@click.option("--from", "source", metavar="URL", help="The database to copy; without it the one of the settings.")
-@click.option("--to", "target", metavar="URL", required=True, help="An empty database, or one that such a copy began.")
+@click.option("--from", "source", metavar="URL", help="The database to copy; by default the one in the settings.")
+@click.option("--to", "target", metavar="URL", required=True, help="An empty database, or one with an unfinished copy.")
 @json_option
 @shared_options
 @click.pass_context
 def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> None:
     """Copy the whole archive to another database: SQLite to PostgreSQL, or back.
 
-    Stop the servers first. All organisations come over with their numbers, tokens and change feed; then every row is
-    compared. A copy that was cut goes on when the command is run again. Media and secret.key stay in the data
-    directory: the new database needs the same one.
+    Stop the servers first. All organisations are copied with their numbers, tokens and change feed; then every row is
+    compared. An interrupted copy continues when the command is run again. Media and secret.key stay in the data
+    directory: use the same directory with the new database.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
 
 
 def _key_of(data: Path) -> str | None:
-    """The public name of the key in a data directory; None when there is none."""
+    """The public name of the key in a data directory; None if there is no key."""
     from backscroll.storage.files.keys import KEY_FILE, Sealer, load_key
 
     file = data / KEY_FILE
@@ -79,11 +79,11 @@ def _what_stays(data: Path) -> str:
     if key is None:
         return (
             f"There is no secret.key in {data}: put media and secret.key of the archive there before you serve it, "
-            "because what is sealed in the database needs that key."
+            "because what is encrypted in the database needs that key."
         )
     return (
-        f"Serve it with --database and the same --data {data}: its media, and its secret.key ({key}), which what is "
-        "sealed in the database needs."
+        f"Serve it with --database and the same --data {data}: its media, and its secret.key ({key}), which is needed "
+        "for what is encrypted in the database."
     )
 
 
@@ -104,16 +104,16 @@ def db() -> None:
 
 
 @db.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--yes", is_flag=True, help="Do it without confirmation.")
 @json_option
 @shared_options
 @click.pass_context
 def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Spread the archive over the workers of a Citus cluster, by organisation. Stop the servers first.
+    """Distribute the archive over the workers of a Citus cluster, by organisation. Stop the servers first.
 
-    The database must be one on the cluster's coordinator. What is spread already stays as it is, so the command may be
-    run again: after a cut, and after each upgrade that brought new tables.
+    The database must be on the cluster's coordinator. Tables that are already distributed stay as they are, so the
+    command can be run again: after an interruption, and after each upgrade that adds tables.
 
     \b
     Example:
@@ -144,5 +144,5 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
 
 def _outcome(steps: int, done: bool) -> str:
     if not steps:
-        return "Everything is spread already."
+        return "Everything is already distributed."
     return f"Done: {steps} tables. Start the servers again." if done else "Nothing was changed."

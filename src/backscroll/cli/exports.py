@@ -33,7 +33,7 @@ def export() -> None:
 @export.command("jsonl")
 @org_option
 @click.option("--chat", metavar="JID", help="Only this chat.")
-@click.option("--with-raw", "raws", is_flag=True, help="Also the payloads as the sources sent them.")
+@click.option("--with-raw", "raws", is_flag=True, help="Include the payloads as the sources sent them.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
 @json_option
 @shared_options
@@ -41,9 +41,9 @@ def export() -> None:
 def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bool, output: str, as_json: bool) -> None:
     """Write an organisation as JSON lines: messages with their edits, reactions and receipts, chats, contacts, phones.
 
-    The file appears when it is complete; the endings .gz and .zst compress it. A symbolic link is followed; pipes and
-    devices are written to as they are. Tokens stay behind; media files are copied
-    apart, with the media folder.
+    The file appears only when it is complete; with the extension .gz or .zst it is compressed. A symbolic link is
+    followed; pipes and devices are written to directly. Tokens are not exported; copy media files separately, with the
+    media folder.
 
     \b
     Examples:
@@ -61,15 +61,15 @@ def export_jsonl(ctx: click.Context, org: str | None, chat: str | None, raws: bo
 
 @contextmanager
 def _whole(output: str) -> Iterator[BinaryIO]:
-    """A file that takes its name when all of it is written; what a cut leaves behind never looks complete.
+    """A file that gets its name only when all of it is written, so an interrupted export never looks complete.
 
-    A symbolic link is followed. What is no regular file (a pipe, a device) is written to and never replaced.
+    A symbolic link is followed. Anything but a regular file (a pipe, a device) is written to and never replaced.
     """
     if output == "-":
         yield sys.stdout.buffer
         return
     target = Path(output).resolve()
     if target.is_dir() or not target.parent.is_dir():
-        raise BadField("output", output, "must be a file in a folder that exists")
+        raise BadField("output", output, "must be a file in an existing folder")
     with written_through(target) if target.exists() and not target.is_file() else packed_file(target) as out:
         yield out

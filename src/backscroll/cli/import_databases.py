@@ -1,4 +1,4 @@
-"""History that other programs keep in databases of their own: phones, wacli, the whatsapp-mcp bridges, gateways."""
+"""Importing history from the databases of other programs: phones, wacli, the whatsapp-mcp bridges, gateways."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ EVOLUTION_VARIABLE = "BACKSCROLL_EVOLUTION_DATABASE"
 SCRATCH = ".scratch"
 """Folder of the data directory where backups are decrypted."""
 
-own_phone_option = click.option("--phone", metavar="NUMBER", required=True, help="The own number whose history it is.")
+own_phone_option = click.option("--phone", metavar="NUMBER", required=True, help="Your own number whose history it is.")
 
 
 def told(org: Org, taken: ImportOutcome, as_json: bool) -> None:
-    """Show what an import did; the problems go to standard error."""
+    """Show the result of an import; problems go to standard error."""
     from backscroll.ingest.databases.taking import report_of, summary
 
     for problem in taken.problems:
@@ -50,8 +50,12 @@ def told(org: Org, taken: ImportOutcome, as_json: bool) -> None:
 @click.command("msgstore")
 @click.argument("path", metavar="MSGSTORE.DB[.CRYPT15]", type=EXISTING_FILE)
 @own_phone_option
-@click.option("--key", metavar="FILE|DIGITS", help=f"Of an encrypted backup; better in {KEY_VARIABLE}, or when asked.")
-@click.option("--wa-db", type=EXISTING_FILE, metavar="FILE", help="wa.db: names of contacts; it may be encrypted too.")
+@click.option(
+    "--key", metavar="FILE|DIGITS", help=f"Key of an encrypted backup; safer in {KEY_VARIABLE}, or typed when asked."
+)
+@click.option(
+    "--wa-db", type=EXISTING_FILE, metavar="FILE", help="wa.db, with the names of contacts; may be encrypted too."
+)
 @click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="The phone's WhatsApp or Media folder.")
 @org_option
 @json_option
@@ -69,8 +73,9 @@ def import_msgstore(
 ) -> None:
     """Import a backup of WhatsApp on Android: msgstore.db, also encrypted as crypt12, crypt14 or crypt15.
 
-    The key of crypt15 are the 64 digits that WhatsApp showed when end-to-end encrypted backups were turned on; of
-    crypt12 and crypt14 it is the file /data/data/com.whatsapp/files/key of the phone. An import that was cut goes on.
+    The key for crypt15 is the 64 digits that WhatsApp showed when end-to-end encrypted backups were turned on; for
+    crypt12 and crypt14 it is the phone's file /data/data/com.whatsapp/files/key. An interrupted import continues when
+    the command is run again.
 
     \b
     Examples:
@@ -101,11 +106,18 @@ def import_msgstore(
 
 @click.command("ios")
 @click.argument("path", metavar="BACKUP|CHATSTORAGE", type=click.Path(exists=True, path_type=Path))
-@click.option("--phone", metavar="NUMBER", help="The own number, where the backup does not tell it.")
+@click.option("--phone", metavar="NUMBER", help="Your own number, if the backup does not contain it.")
 @click.option(
-    "--password", metavar="TEXT", help=f"Of an encrypted backup; better in {PASSWORD_VARIABLE} or when asked."
+    "--password",
+    metavar="TEXT",
+    help=f"Password of an encrypted backup; safer in {PASSWORD_VARIABLE}, or typed when asked.",
 )
-@click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="Where files are; BACKUP, or beside CHATSTORAGE.")
+@click.option(
+    "--media",
+    type=EXISTING_FOLDER,
+    metavar="DIR",
+    help="Folder of the files; by default BACKUP, or beside CHATSTORAGE.",
+)
 @org_option
 @json_option
 @shared_options
@@ -121,8 +133,8 @@ def import_ios(
 ) -> None:
     """Import a backup of an iPhone as Finder and iTunes make it, also encrypted, or WhatsApp's ChatStorage.sqlite.
 
-    BACKUP is the folder with Manifest.db. Names, hidden ids, calls and files are found in it, or beside CHATSTORAGE.
-    The phone is made when it is new. An import that was cut goes on.
+    BACKUP is the folder with Manifest.db. Names, LIDs, calls and files are read from it, or from beside CHATSTORAGE. A
+    new phone is created. An interrupted import continues when the command is run again.
 
     \b
     Examples:
@@ -151,10 +163,12 @@ def import_ios(
 
 @click.command("wacli")
 @click.argument("path", metavar="WACLI.DB", type=EXISTING_FILE)
-@click.option("--session-db", type=EXISTING_FILE, metavar="FILE", help="wacli's session.db; the one beside it if any.")
-@click.option("--phone", metavar="NUMBER", help="The own number, where session.db does not tell it.")
 @click.option(
-    "--media", type=EXISTING_FOLDER, metavar="DIR", help="Where downloaded files are; the folder of WACLI.DB."
+    "--session-db", type=EXISTING_FILE, metavar="FILE", help="wacli's session.db; by default the one beside WACLI.DB."
+)
+@click.option("--phone", metavar="NUMBER", help="Your own number, if session.db does not contain it.")
+@click.option(
+    "--media", type=EXISTING_FOLDER, metavar="DIR", help="Folder of downloaded files; by default that of WACLI.DB."
 )
 @org_option
 @json_option
@@ -171,7 +185,7 @@ def import_wacli(
 ) -> None:
     """Import the archive of wacli: messages, edits, deletions, reactions, polls, calls, names and downloaded files.
 
-    Its phone is made when it is new. wacli may go on running. An import that was cut goes on.
+    A new phone is created. wacli can keep running. An interrupted import continues when the command is run again.
 
     \b
     Example:
@@ -182,9 +196,16 @@ def import_wacli(
 
 @click.command("whatsapp-mcp")
 @click.argument("path", metavar="MESSAGES.DB", type=EXISTING_FILE)
-@click.option("--whatsapp-db", type=EXISTING_FILE, metavar="FILE", help="The bridge's whatsapp.db; the one beside it.")
-@click.option("--phone", metavar="NUMBER", help="The own number, where whatsapp.db does not tell it.")
-@click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="Where files are; the folder of MESSAGES.DB.")
+@click.option(
+    "--whatsapp-db",
+    type=EXISTING_FILE,
+    metavar="FILE",
+    help="The bridge's whatsapp.db; by default the one beside MESSAGES.DB.",
+)
+@click.option("--phone", metavar="NUMBER", help="Your own number, if whatsapp.db does not contain it.")
+@click.option(
+    "--media", type=EXISTING_FOLDER, metavar="DIR", help="Folder of the files; by default that of MESSAGES.DB."
+)
 @org_option
 @json_option
 @shared_options
@@ -200,7 +221,7 @@ def import_whatsapp_mcp(
 ) -> None:
     """Import the archive of a whatsapp-mcp bridge: lharries' and verygoodplugins' messages.db.
 
-    Its phone is made when it is new. The bridge may go on running. An import that was cut goes on.
+    A new phone is created. The bridge can keep running. An interrupted import continues when the command is run again.
 
     \b
     Example:
@@ -211,7 +232,7 @@ def import_whatsapp_mcp(
 
 @click.command("waha")
 @click.argument("path", metavar="STORE", type=EXISTING_FILE)
-@click.option("--phone", metavar="NUMBER", help="The own number, where nothing beside the store tells it.")
+@click.option("--phone", metavar="NUMBER", help="Your own number, if it is not stored there.")
 @click.option("--media", type=EXISTING_FOLDER, metavar="DIR", help="WAHA's folder of files, such as .media/default.")
 @org_option
 @json_option
@@ -220,9 +241,9 @@ def import_whatsapp_mcp(
 def import_waha(
     ctx: click.Context, path: Path, phone: str | None, media: Path | None, org: str | None, as_json: bool
 ) -> None:
-    """Import what WAHA stored: NOWEB's store.sqlite3, or GOWS's gows.db. Which one it is, is told by its tables.
+    """Import what WAHA stored: NOWEB's store.sqlite3 or GOWS's gows.db. The two are told apart by their tables.
 
-    Its phone is made when it is new. WAHA may go on running. An import that was cut goes on.
+    A new phone is created. WAHA can keep running. An interrupted import continues when the command is run again.
 
     \b
     Examples:
@@ -233,9 +254,11 @@ def import_waha(
 
 
 @click.command("evolution")
-@click.option("--url", metavar="URL", help=f"Its PostgreSQL; better in {EVOLUTION_VARIABLE}, or typed when asked.")
+@click.option(
+    "--url", metavar="URL", help=f"URL of its PostgreSQL; safer in {EVOLUTION_VARIABLE}, or typed when asked."
+)
 @click.option("--instance", metavar="NAME", help="Only this instance.")
-@click.option("--no-media", is_flag=True, help="Leave files that the database holds where they are.")
+@click.option("--no-media", is_flag=True, help="Skip files that are stored in the database.")
 @org_option
 @json_option
 @shared_options
@@ -245,8 +268,9 @@ def import_evolution(
 ) -> None:
     """Import the database of Evolution API v2: all instances with their messages, receipts, votes, chats and names.
 
-    URL is what Evolution has as DATABASE_CONNECTION_URI, also with ?schema=. Nothing is written there; a user that may
-    only read is enough. The phones of the instances are made when they are new. An import that was cut goes on.
+    URL is Evolution's DATABASE_CONNECTION_URI, with or without ?schema=. Nothing is written there; a user with read
+    access is enough. New phones are created for the instances. An interrupted import continues when the command is run
+    again.
 
     \b
     Example:
@@ -310,12 +334,12 @@ def _take_files(
 
 
 def scratch_of(archive: Archive) -> Path:
-    """Where the archive keeps decrypted copies for as long as they are read."""
+    """Where the archive keeps decrypted copies while they are being read."""
     return archive.settings.data / SCRATCH
 
 
 def _asked_for_key(path: Path) -> str | None:
-    """The key, typed where nobody sees it; None where nobody can be asked, or none is needed."""
+    """The key, typed without echo; None if nobody can be asked or none is needed."""
     from backscroll.ingest.connectors.msgstore.encryption import is_encrypted
 
     with path.open("rb") as file:
@@ -326,7 +350,7 @@ def _asked_for_key(path: Path) -> str | None:
 
 
 def _asked_for_password(path: Path) -> str | None:
-    """The password, typed where nobody sees it; None where nobody can be asked, or none is needed."""
+    """The password, typed without echo; None if nobody can be asked or none is needed."""
     from backscroll.ingest.databases.iphone import is_sealed, place_of
 
     place = place_of(path)

@@ -1,4 +1,4 @@
-"""Imports that were made: listing them, showing one, taking one back."""
+"""Past imports: listing them, showing one, undoing one."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from backscroll.core.imports import Import, Undone, UndoPlan
 from backscroll.storage.store import Store
 
 NONE_YET = (
-    "No imports yet. What a Backscroll without numbered imports took in is not among them, and cannot be taken back "
+    "No imports yet. What was imported by a Backscroll without numbered imports is not listed, and cannot be undone "
     "by itself: restore a backup instead."
 )
 
 
 def shown(entry: Import) -> dict[str, Any]:
-    """An import as JSON shows it; times are ISO 8601 in UTC."""
+    """An import in its JSON form; times are ISO 8601 in UTC."""
     fields = to_builtins(entry)
     fields |= {"started_at": timestamp(entry.started_at), "finished_at": timestamp(entry.finished_at)}
     del fields["sketch"]
@@ -42,7 +42,7 @@ def shown(entry: Import) -> dict[str, Any]:
 @shared_options
 @click.pass_context
 def import_list(ctx: click.Context, org: str | None, as_json: bool) -> None:
-    """List what was imported, oldest first, also what was taken back.
+    """List all imports, oldest first, including undone ones.
 
     \b
     Example:
@@ -105,7 +105,8 @@ def _told(entry: Import) -> str:
 @shared_options
 @click.pass_context
 def import_undo(ctx: click.Context, import_id: int, org: str | None, yes: bool, as_json: bool) -> None:
-    """Take back what only this import told; what others told too stays. Shows first what it will do, and asks.
+    """Remove what only this import brought in; what other sources also reported stays. Shows first what it will do, and
+    asks.
 
     \b
     Examples:
@@ -119,7 +120,7 @@ def import_undo(ctx: click.Context, import_id: int, org: str | None, yes: bool, 
         entry = archive.store.find_import(owner.no, import_id)
         if entry.state == "undone":
             done = imports.undo(archive.store, archive.media, owner.no, import_id)
-            show(_outcome(entry, done), as_json, lambda: f"Import {import_id} was taken back before; nothing to do.")
+            show(_outcome(entry, done), as_json, lambda: f"Import {import_id} has already been undone; nothing to do.")
             return
         plan = _ask(archive.store, owner.no, entry, yes)
         whole = plan.messages + plan.kept
@@ -131,16 +132,16 @@ def _ask(store: Store, org: int, entry: Import, yes: bool) -> UndoPlan:
     plan = store.plan_undo(org, entry.id)
     click.echo(_plan(entry, plan), err=True)
     if not yes:
-        click.confirm("Take it back?", abort=True, err=True)
+        click.confirm("Undo it?", abort=True, err=True)
     return plan
 
 
 def _plan(entry: Import, plan: UndoPlan) -> str:
-    begun = " An undo of it was cut, and goes on." if entry.state == "undoing" else ""
+    begun = " An earlier undo was interrupted and will be continued." if entry.state == "undoing" else ""
     return (
         f"Import {entry.id} ({entry.kind}, {entry.file or 'no file'}, {timestamp(entry.started_at)}): {plan.messages} "
-        f"messages go, {plan.kept} stay because others told them too. {plan.chats} chats, {plan.contacts} contacts and "
-        f"{plan.files} files are known from it alone.{begun}"
+        f"messages will be removed, {plan.kept} stay because other sources reported them too. {plan.chats} chats, "
+        f"{plan.contacts} contacts and {plan.files} files are known only from it.{begun}"
     )
 
 
@@ -150,9 +151,9 @@ def _outcome(entry: Import, done: Undone) -> dict[str, Any]:
 
 def _done(import_id: int, done: Undone) -> str:
     told = (
-        f"Import {import_id} is taken back: {done.messages} messages, {done.chats} chats, {done.contacts} contacts and "
-        f"{done.files} files are gone."
+        f"Import {import_id} was undone: {done.messages} messages, {done.chats} chats, {done.contacts} contacts and "
+        f"{done.files} files were removed."
     )
     if done.mappings:
-        told += f" {done.mappings} pairs of JIDs that it alone had joined are apart again."
+        told += f" {done.mappings} pairs of JIDs that only it had joined were separated again."
     return told

@@ -1,4 +1,4 @@
-"""History from elsewhere: exported chats, GOWA's databases, servers that speak Periskope's API, our own JSONL."""
+"""Importing history: exported chats, GOWA's databases, servers with Periskope's API, our own JSON lines."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ ANY = "any"
 
 
 class ImportCommands(Commands):
-    """What is no command here is a file or folder, whose kind is recognised."""
+    """A group that treats any argument that is not a command as a file or folder whose kind is recognised."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click reads them, with the command that was left out."""
+        """Parse as click does, after inserting the omitted command."""
         return super().parse_args(ctx, self.with_command(ctx, args))
 
     def with_command(
         self, ctx: click.Context, args: list[str], exists: Callable[[str], bool] = os.path.exists
     ) -> list[str]:
-        """The words with ``any`` before them where they begin with a file, or with an option and so have no command."""
+        """The arguments with ``any`` in front if they begin with a file, or with an option and so have no command."""
         if not args or args[0] in self.commands or args[0] in ctx.help_option_names:
             return args
         if not args[0].startswith("-") and not exists(args[0]):
@@ -69,10 +69,10 @@ class ImportCommands(Commands):
 
 @click.group("import", cls=ImportCommands)
 def import_() -> None:
-    """Take history in. Every import may be run again: what is there already stays as it is.
+    """Import history. Every import can be run again: what is already there stays as it is.
 
-    `backscroll import FILE` and `backscroll import FOLDER` recognise what they are given by its content; the commands
-    below say what it is. Each import has a number, and can be taken back by it: `backscroll import list`,
+    `backscroll import FILE` and `backscroll import FOLDER` recognise the kind of input by its content; the commands
+    below are for one kind each. Each import has a number, by which it can be undone: `backscroll import list`,
     `backscroll import undo ID`.
 
     \b
@@ -88,12 +88,12 @@ for command in (import_list, import_show, import_undo, *DATABASES):
 @import_.command(ANY)
 @click.argument("path", metavar="FILE|DIR", type=EXISTING)
 @org_option
-@click.option("--phone", metavar="NUMBER", help="The own number that it is from, where it does not tell that itself.")
+@click.option("--phone", metavar="NUMBER", help="Your own number that it is from, if the input does not contain it.")
 @click.option("--chat", metavar="JID|NUMBER|TITLE", help="Exported chat: which one it is.")
-@click.option("--timezone", metavar="ZONE", help="Exported chat: the phone's time zone; UTC unless given.")
+@click.option("--timezone", metavar="ZONE", help="Exported chat: the phone's time zone; UTC by default.")
 @click.option("--day-first/--month-first", "day_first", default=None, help="Exported chat: how its dates are written.")
-@click.option("--me", metavar="NAME", help="Exported chat: the author that is the phone's owner.")
-@click.option("--account", metavar="NUMBER", help="Databases: whose messages they are, where they do not tell.")
+@click.option("--me", metavar="NAME", help="Exported chat: the author who is the phone's owner.")
+@click.option("--account", metavar="NUMBER", help="Databases: whose messages they are, if they do not say so.")
 @json_option
 @shared_options
 @click.pass_context
@@ -109,9 +109,9 @@ def import_any(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Import a file or folder, whatever it is: it is recognised by its content.
+    """Import a file or folder of any kind: it is recognised by its content.
 
-    The word `any` may be left out.
+    The word `any` can be omitted.
 
     \b
     Examples:
@@ -123,7 +123,7 @@ def import_any(
     from backscroll.ingest.jsonl import looks_like_lines
 
     if path.is_file() and looks_like_lines(path):
-        # They bring their own organisation, into an archive that need not be there yet.
+        # JSON lines contain their organisation, and the archive need not exist yet.
         ctx.invoke(import_jsonl, path=str(path), org=org, as_json=as_json)
         return
     answers = {"chat": chat, "timezone": timezone, "me": me, "date_order": _order(day_first), "account": account}
@@ -141,7 +141,7 @@ def import_any(
 
 
 def _rows(worker: Worker) -> dict[str, Any]:
-    """A job as JSON shows it."""
+    """A job in its JSON form."""
     job = worker.job
     items = [
         {
@@ -168,16 +168,16 @@ def _told(worker: Worker) -> Iterator[str]:
         if item.no in worker.outcomes:
             yield f"{name} ({kind.label}): {kind.told(worker.outcomes[item.no])}"
         else:
-            yield f"Not taken in: {name} ({kind.label}): {item.error or item.state}"
+            yield f"Not imported: {name} ({kind.label}): {item.error or item.state}"
 
 
 @import_.command("export")
 @click.argument("path", metavar="FILE|DIR", type=EXISTING)
 @org_option
-@click.option("--phone", metavar="NUMBER", required=True, help="The own number that the chat was exported from.")
-@click.option("--chat", metavar="JID|NUMBER|TITLE", help="The chat, where the file's name does not tell it.")
-@click.option("--timezone", metavar="ZONE", help="The phone's time zone, such as Europe/Berlin; UTC unless given.")
-@click.option("--day-first/--month-first", default=None, help="How to read 03/04, where the file does not tell.")
+@click.option("--phone", metavar="NUMBER", required=True, help="Your own number that the chat was exported from.")
+@click.option("--chat", metavar="JID|NUMBER|TITLE", help="The chat, if the file's name does not identify it.")
+@click.option("--timezone", metavar="ZONE", help="The phone's time zone, such as Europe/Berlin; UTC by default.")
+@click.option("--day-first/--month-first", default=None, help="How to read 03/04, if the file does not show it.")
 @click.option("--me", metavar="NAME", help="Your own name in the export.")
 @json_option
 @shared_options
@@ -193,9 +193,10 @@ def import_chat_export(
     me: str | None,
     as_json: bool,
 ) -> None:
-    """Import what WhatsApp's "Export chat" made: a .txt, a .zip, or a folder with either, or with many of them.
+    """Import chats written by WhatsApp's "Export chat": a .txt, a .zip, or a folder with one or many of them.
 
-    Importing a file again with other answers replaces what it told before; with the same ones nothing is done.
+    Importing a file again with different answers replaces what it brought in before; with the same answers nothing is
+    done.
 
     \b
     Examples:
@@ -246,7 +247,7 @@ def taken(
     kind: str | None = None,
     found: tuple[Recognised, ...] | None = None,
 ) -> Worker:
-    """Import a file or folder here and now, as a job that ``import list`` and the server know too."""
+    """Import a file or folder in this process, as a job that is also visible to ``import list`` and the server."""
     from backscroll.ingest.importing.here import Hall, import_here
     from backscroll.ingest.importing.spool import Spool
 
@@ -269,7 +270,7 @@ def taken(
 @import_.command("gowa")
 @click.argument("chatstorage", metavar="CHATSTORAGE.DB", type=EXISTING_FILE)
 @click.option("--whatsapp-db", type=EXISTING_FILE, metavar="FILE", help="GOWA's whatsapp.db: names, LIDs, settings.")
-@click.option("--account", metavar="NUMBER", help="Whose messages they are, where the files do not tell.")
+@click.option("--account", metavar="NUMBER", help="Whose messages they are, if the files do not say so.")
 @org_option
 @json_option
 @shared_options
@@ -277,7 +278,7 @@ def taken(
 def import_gowa(
     ctx: click.Context, chatstorage: Path, whatsapp_db: Path | None, account: str | None, org: str | None, as_json: bool
 ) -> None:
-    """Import the databases of GOWA (go-whatsapp-web-multidevice), v7 and later. Its phones and device ids come along.
+    """Import the databases of GOWA (go-whatsapp-web-multidevice), v7 and later, with its phones and device ids.
 
     \b
     Example:
@@ -297,12 +298,12 @@ def import_gowa(
 
 
 @import_.command("periskope")
-@click.option("--url", metavar="URL", help="The server; Periskope's own unless given.")
-@click.option("--token", metavar="TOKEN", help=f"Its API token; better in {TOKEN_VARIABLE}, or typed when asked.")
+@click.option("--url", metavar="URL", help="The server; Periskope's own by default.")
+@click.option("--token", metavar="TOKEN", help=f"Its API token; safer in {TOKEN_VARIABLE}, or typed when asked.")
 @org_option
 @click.option("--phone", metavar="NUMBER", help="Only this phone.")
-@click.option("--no-media", is_flag=True, help="Leave the media files where they are.")
-@click.option("--full", is_flag=True, help="Walk everything again, not only what is new since the last run.")
+@click.option("--no-media", is_flag=True, help="Do not fetch media files.")
+@click.option("--full", is_flag=True, help="Read everything again, not only what is new since the last run.")
 @json_option
 @shared_options
 @click.pass_context
@@ -316,7 +317,7 @@ def import_periskope(
     full: bool,
     as_json: bool,
 ) -> None:
-    """Pull all history from Periskope, or from any server that speaks its API. An import that was cut goes on.
+    """Pull all history from Periskope, or from any server with its API. An interrupted import continues when run again.
 
     \b
     Example:
@@ -348,8 +349,8 @@ def _pulled(summary: PullSummary) -> str:
     if summary.quarantined:
         lines.append(f"{summary.quarantined} rows that could not be read, or not in full, are in quarantine:")
         lines += [f"  {named}" for named in summary.refused]
-    lines += [f"{count} media files could not be had: {why}." for why, count in summary.media_failed.items()]
-    lines += [f"The server did not give {what}: {why}" for what, why in summary.skipped.items()]
+    lines += [f"{count} media files could not be fetched: {why}." for why, count in summary.media_failed.items()]
+    lines += [f"The server did not provide {what}: {why}" for what, why in summary.skipped.items()]
     return "\n".join(lines)
 
 
@@ -365,12 +366,12 @@ def _asked_for_token() -> str:
 
 @import_.command("jsonl")
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--org", metavar="NAME", help="Into this organisation; the file's own unless given.")
+@click.option("--org", metavar="NAME", help="Import into this organisation; by default the file's own.")
 @json_option
 @shared_options
 @click.pass_context
 def import_jsonl(ctx: click.Context, path: str, org: str | None, as_json: bool) -> None:
-    """Import what `backscroll export jsonl` wrote; its organisation and phones come along. FILE - is standard input.
+    """Import a file written by `backscroll export jsonl`, with its organisation and phones. FILE - is standard input.
 
     \b
     Examples:

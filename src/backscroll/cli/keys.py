@@ -1,4 +1,4 @@
-"""The archive's own key, which signs media links and seals what must not be readable in the database."""
+"""The archive's own key, which signs media links and encrypts what must not be readable in the database."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def key() -> None:
 
 
 @key.command("create")
-@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option("--yes", is_flag=True, help="Do it without confirmation.")
 @json_option
 @shared_options
 @click.pass_context
 def create_key(ctx: click.Context, yes: bool, as_json: bool) -> None:
-    """Make another key for an archive whose key is lost for good. Put the old one back instead if there is a backup.
+    """Create a new key for an archive whose key is lost for good. If there is a backup, restore the old key instead.
 
-    Media links that were given out stop working, and input in quarantine can no longer be read. Messages, media and
-    tokens are not touched. Servers on other machines need a copy of the new file.
+    Existing media links stop working, and input in quarantine can no longer be read. Messages, media and tokens are not
+    affected. Servers on other machines need a copy of the new file.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def create_key(ctx: click.Context, yes: bool, as_json: bool) -> None:
     path = settings.data / KEY_FILE
     with opened_store(settings):
         if path.exists():
-            raise Conflict(f"There is a key already: {path}; move it away first if it belongs to another archive")
-        confirmed(yes, "Make another key? Links that were given out stop working.")
+            raise Conflict(f"There is already a key: {path}; move it away first if it belongs to another archive")
+        confirmed(yes, "Create a new key? Existing media links will stop working.")
         made = Sealer(load_or_make_key(path)).key_id
-    show({"file": str(path), "key": made}, as_json, lambda: f"Made the key {made} in {path}; back it up.")
+    show({"file": str(path), "key": made}, as_json, lambda: f"Created the key {made} in {path}; back it up.")

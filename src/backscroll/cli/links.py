@@ -35,16 +35,21 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.3
 SERVER_SECONDS = 5.0
-"""So long a running server has to take the device for itself."""
+"""How long a running server has to take over the device."""
 QUIET_SECONDS = 30.0
-"""Without a server the command goes on until nothing was heard for so long: the history is sent once, after linking."""
+"""Without a server the command runs until nothing was received for this long: the history is sent once, after linking.
+"""
 _BLOCKS = {("0", "0"): " ", ("0", "1"): "▄", ("1", "0"): "▀", ("1", "1"): "█"}
 
 
 @click.group(cls=Commands, invoke_without_command=True)
-@click.option("--phone-name", metavar="NAME", help="What the phone is called when linking adds it.")
-@click.option("--phone", metavar="NUMBER", help="Link a phone that is here already; no other account is taken.")
-@click.option("--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number, no QR code.")
+@click.option("--phone-name", metavar="NAME", help="Name for the phone if linking adds it.")
+@click.option(
+    "--phone", metavar="NUMBER", help="Link this phone, which is already in the archive; other accounts are refused."
+)
+@click.option(
+    "--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number instead of a QR code."
+)
 @org_option
 @json_option
 @shared_options
@@ -57,10 +62,10 @@ def link(
     org: str | None,
     as_json: bool,
 ) -> None:
-    """Link a phone: this archive becomes one of its linked devices and hears everything by itself.
+    """Link a phone: this archive becomes one of its linked devices and receives everything directly.
 
-    Shows a QR code until it is scanned. A server that runs keeps the device connected afterwards; without one, start it
-    with `backscroll serve`. Needs the extra `linked`, which is installed apart.
+    Shows a QR code until it is scanned. A running server keeps the device connected afterwards; if none is running,
+    start one with `backscroll serve`. Needs the extra `linked`, which is installed separately.
 
     \b
     Example:
@@ -74,7 +79,7 @@ def link(
 
     linking.require_library()
     if phone_name is None and phone is None:
-        raise BadField("--phone-name", None, "say what the phone is called, or --phone which one it is")
+        raise BadField("--phone-name", None, "give the new phone's name, or select an existing phone with --phone")
     code_for = number_of("--pair-code", pair_code)
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
@@ -94,9 +99,10 @@ _GOES_ON = "A running server keeps it connected; start one with: backscroll serv
 
 
 def _pair(archive: Archive, begun: Link, quiet: bool) -> Link:
-    """Show the codes of the device until it is connected. Where no server takes it, it is supervised here.
+    """Show the device's codes until it is connected. If no server takes it over, it is supervised here.
 
-    Two that follow each other would cut the history off, which the phone sends once; so a server has the first turn.
+    If this process and a server supervised it one after the other, the history would be cut off, because the phone
+    sends it only once; so a server gets the first chance.
     """
     from backscroll.jobs import linking
 
@@ -128,7 +134,7 @@ def _pair(archive: Archive, begun: Link, quiet: bool) -> Link:
             _hear_out(archive, linked, quiet)
         return archive.store.sources.links.find(begun.org, begun.id)
     except KeyboardInterrupt:
-        # What nobody scanned is not kept.
+        # A device that nobody scanned is not kept.
         stopping.set()
         thread.join()
         current = archive.store.sources.links.find(begun.org, begun.id)
@@ -161,7 +167,10 @@ def _watch(archive: Archive, begun: Link, quiet: bool) -> Link:
 def _hear_out(archive: Archive, link: Link, quiet: bool) -> None:
     """Wait for the end of the history that the phone sends."""
     if not quiet:
-        click.echo("Linked. The phone sends its history now; this ends with it, or with Ctrl-C.", err=True)
+        click.echo(
+            "Linked. The phone is sending its history now; this command ends when it is complete, or with Ctrl-C.",
+            err=True,
+        )
     since = time.monotonic()
     heard = link.last_event_at
     with suppress(KeyboardInterrupt):
@@ -175,7 +184,7 @@ def _hear_out(archive: Archive, link: Link, quiet: bool) -> None:
 
 
 def _tell(link: Link, quiet: bool) -> None:
-    """How the device stands: on standard error, so that standard output is the result alone."""
+    """Show the device's state on standard error, so that standard output holds only the result."""
     from backscroll.dialects.native.links import said_of
 
     if quiet and link.state != "pairing":
@@ -189,7 +198,7 @@ def _tell(link: Link, quiet: bool) -> None:
 
 
 def drawn(rows: tuple[str, ...]) -> str:
-    """A QR code in half blocks, dark on light whatever the terminal's colours are."""
+    """A QR code drawn with half blocks, dark on light whatever the terminal's colours."""
     height = len(rows) + len(rows) % 2
     padded = [*rows, *["0" * len(rows[0])] * (height - len(rows))]
     lines = (
@@ -225,7 +234,7 @@ def _row(archive: Archive, owner: Org, link: Link) -> dict[str, Any]:
 @shared_options
 @click.pass_context
 def list_links(ctx: click.Context, org: str | None, as_json: bool) -> None:
-    """List linked devices and how they stand.
+    """List linked devices and their state.
 
     \b
     Example:
@@ -239,12 +248,14 @@ def list_links(ctx: click.Context, org: str | None, as_json: bool) -> None:
 
 @link.command("retry")
 @click.argument("link_id", metavar="ID")
-@click.option("--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number, no QR code.")
+@click.option(
+    "--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number instead of a QR code."
+)
 @json_option
 @shared_options
 @click.pass_context
 def retry_link(ctx: click.Context, link_id: str, pair_code: str | None, as_json: bool) -> None:
-    """Connect the device ID again, or pair it anew where WhatsApp knows it no longer.
+    """Reconnect the device ID, or pair it again if WhatsApp no longer knows it.
 
     \b
     Example:
@@ -272,10 +283,10 @@ def _link(archive: Archive, id: str) -> Link:
 @shared_options
 @click.pass_context
 def remove_link(ctx: click.Context, link_id: str, as_json: bool) -> None:
-    """Unlink the device ID: it is taken off the phone's list, and its keys are deleted. What it told stays.
+    """Unlink the device ID: remove it from the phone's list and delete its keys. Its messages stay.
 
-    Where no server runs and WhatsApp cannot be reached, the keys are deleted all the same: take the device off the list
-    on the phone then.
+    If no server is running and WhatsApp cannot be reached, the keys are deleted all the same: remove the device from
+    the list on the phone then.
 
     \b
     Example:
@@ -312,13 +323,14 @@ def remove_link(ctx: click.Context, link_id: str, as_json: bool) -> None:
 @click.argument("chat", metavar="CHAT")
 @shared_options
 def link_history(chat: str) -> None:
-    """Ask the phone for older messages of CHAT. The library has no way to ask yet, so this says what to do instead.
+    """Ask the phone for older messages of CHAT. The library cannot request them yet, so this explains what to do
+    instead.
 
     \b
     Example:
       backscroll link history 4915550001002
     """
     raise Failure(
-        "The library for linked devices has no way to ask a phone for older messages than it sends when it is linked. "
-        "Export the chat on the phone, and bring it in with: backscroll import export FILE"
+        "The library for linked devices cannot ask a phone for messages older than those it sends when it is linked. "
+        "Export the chat on the phone, and import it with: backscroll import export FILE"
     )

@@ -31,12 +31,12 @@ from backscroll.cli.webhooks import webhook
 @shared_options
 @click.version_option(version("backscroll"), message="%(prog)s %(version)s")
 def main() -> None:
-    """A self-hosted archive for WhatsApp messages that answers Periskope's and GOWA's APIs.
+    """A self-hosted archive for WhatsApp messages that serves Periskope's and GOWA's APIs.
 
     Settings come from a file (backscroll.toml here, or --config), then from BACKSCROLL_… variables, then from flags.
 
     \b
-    Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 stopped with Ctrl-C. With --json an
+    Exit codes: 0 success, 1 failure, 2 the command line or a setting is wrong, 130 stopped with Ctrl-C. With --json an
     error is a JSON object on standard error.
     """
 

@@ -1,4 +1,4 @@
-"""Care of the archive: check that it is whole, bring its database up to date."""
+"""Maintenance of the archive: checking its integrity, bringing its database up to date."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--media", is_flag=True, help="Read every media file too, and compare its SHA-256.")
-@click.option("--repair", is_flag=True, help="Make anew what follows from the rest: indexes, counters, search rows.")
+@click.option("--media", is_flag=True, help="Also read every media file and compare its SHA-256.")
+@click.option(
+    "--repair", is_flag=True, help="Rebuild what can be derived from other data: indexes, counters, search rows."
+)
 @json_option
 @shared_options
 @click.pass_context
 def check(ctx: click.Context, media: bool, repair: bool, as_json: bool) -> None:
-    """Check that everything in the archive fits together. Exit code 1 when something does not.
+    """Check the integrity of the archive. Exits with 1 if something is wrong.
 
-    Every row is read and compared with what was told: a million messages take some minutes.
+    Every row is read and compared with what the sources reported: a million messages take some minutes.
 
     \b
     Examples:
@@ -49,7 +51,7 @@ def check(ctx: click.Context, media: bool, repair: bool, as_json: bool) -> None:
 
 
 def _keep(settings: Settings, findings: list[Finding], media: bool) -> None:
-    """For the web page. A directory that may only be read, as of a mounted backup, can be checked all the same."""
+    """Save the result for the web page. A read-only directory, such as a mounted backup, can be checked too."""
     from backscroll.storage.transfer.check.last import keep_check
 
     with suppress(StorageError):
@@ -57,7 +59,7 @@ def _keep(settings: Settings, findings: list[Finding], media: bool) -> None:
 
 
 def _key_findings(settings: Settings, store: Store) -> list[Finding]:
-    """A key that is missing beside an archive in use. The check itself goes on without it."""
+    """Report a missing key of an archive that is in use. The check itself continues without it."""
     from backscroll.storage.files.keys import KEY_FILE
     from backscroll.storage.transfer.check.findings import Finding
 
@@ -72,7 +74,7 @@ def _key_findings(settings: Settings, store: Store) -> list[Finding]:
 @shared_options
 @click.pass_context
 def migrate(ctx: click.Context, as_json: bool) -> None:
-    """Bring the database up to this version and name what was run. Other commands do so too, silently.
+    """Bring the database up to this version and list the migrations that were run. Other commands do this silently.
 
     \b
     Example:
@@ -88,6 +90,6 @@ def migrate(ctx: click.Context, as_json: bool) -> None:
 
 def _migrated(ran: Sequence[Migration]) -> str:
     if not ran:
-        return "The database was up to date; nothing was run."
+        return "The database was already up to date; nothing was run."
     lines = [f"Ran {migration.version:04} {migration.name.replace('_', ' ')}" for migration in ran]
     return "\n".join([*lines, "The database is up to date."])

@@ -1,4 +1,4 @@
-"""``backscroll mcp``: the archive for a language model, over standard input and output."""
+"""``backscroll mcp``: access to the archive for a language model, over standard input and output."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ VARIABLE = "BACKSCROLL_TOKEN"
 
 @click.command()
 @click.option(
-    "--token", metavar="SECRET", help=f"Secret of a token, which says what may be read; {VARIABLE} unless set."
+    "--token", metavar="SECRET", help=f"Secret of the token that decides what may be read; by default {VARIABLE}."
 )
 @shared_options
 @click.pass_context
 def mcp(ctx: click.Context, token: str | None) -> None:
     """Speak the Model Context Protocol on standard input and output, for a program that starts this command.
 
-    It only reads, and no more than the token reaches. Other users of the machine can see a secret on the command line:
-    rather put it in BACKSCROLL_TOKEN. A running server speaks the protocol at /mcp.
+    Access is read-only and limited to what the token gives access to. Other users of the machine can see a secret on
+    the command line: prefer BACKSCROLL_TOKEN. A running server speaks the protocol at /mcp.
 
     \b
     Example:
@@ -31,7 +31,7 @@ def mcp(ctx: click.Context, token: str | None) -> None:
     secret = token or os.environ.get(VARIABLE)
     if not secret:
         raise Misuse(
-            f"Which token? Put the secret of one in {VARIABLE}, or give --token; `backscroll token create` makes one"
+            f"Which token? Put its secret into {VARIABLE}, or give --token; `backscroll token create` creates one"
         )
     settings = settings_of(ctx)
     with open_archive(settings) as archive:

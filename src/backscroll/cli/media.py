@@ -1,4 +1,4 @@
-"""``backscroll media``: files of messages that the archive does not hold yet."""
+"""``backscroll media``: fetching files that the archive does not have yet, and moving files to an object store."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ KINDS = ("image", "video", "video_note", "voice", "audio", "document", "sticker"
 
 @click.group(cls=Commands)
 def media() -> None:
-    """Media: files of messages that are still to be fetched."""
+    """Media: fetch missing files of messages, move files to an object store."""
 
 
 @media.command("fetch")
 @org_option
-@click.option("--phone", metavar="NUMBER", help="Only files of this own phone.")
+@click.option("--phone", metavar="NUMBER", help="Only files of this phone of yours.")
 @click.option("--chat", metavar="JID", help="Only files of this chat.")
-@click.option("--retry-failed", is_flag=True, help="Try again what was given up, too.")
+@click.option("--retry-failed", is_flag=True, help="Also retry files that were given up.")
 @json_option
 @shared_options
 @click.pass_context
 def fetch(
     ctx: click.Context, org: str | None, phone: str | None, chat: str | None, retry_failed: bool, as_json: bool
 ) -> None:
-    """Fetch the files that messages name and the archive does not hold, from the gateways that keep them.
+    """Fetch the files that messages refer to and the archive does not have, from the gateways that keep them.
 
-    The server does so by itself when a message comes in, and again with growing waits. What cannot be had any more may
-    still come with an export or a backup of the phone.
+    The server does so by itself when a message comes in, and retries with growing pauses. Files that are no longer
+    available may still be found in an export or a backup of the phone.
 
     \b
     Example:
@@ -74,9 +74,9 @@ def fetch(
 @shared_options
 @click.pass_context
 def push(ctx: click.Context, as_json: bool) -> None:
-    """Bring the media files of the data directory to the object store of the setting media.
+    """Upload the media files of the data directory to the object store in the setting media.
 
-    For an archive that moves there, and after a restore. What the store has already is left alone.
+    For an archive that moves there, and after a restore. Files that are already in the store are skipped.
 
     \b
     Example:
@@ -92,7 +92,7 @@ def push(ctx: click.Context, as_json: bool) -> None:
             pushed += archive.media.push(org_no, file)
             report(at, len(files))
     row = {"files": len(files), "pushed": pushed}
-    told = f"Brought {counted(pushed, 'file')} to {settings.media}; {len(files) - pushed} were there already."
+    told = f"Uploaded {counted(pushed, 'file')} to {settings.media}; {len(files) - pushed} were already there."
     show(row, as_json, lambda: told)
 
 
@@ -118,7 +118,9 @@ def _fetch_all(
     with Downloads(store, archive.media, archive.settings.max_media_bytes) as downloads:
         found = fetch_due(store, downloads, owner.no, report=note)
     if wanted and not found.done and not found.failed and store.fetches.due(owner.no, 1):
-        raise Failure("Another process fetches files just now; what was asked for is queued, and it goes on with it")
+        raise Failure(
+            "Another process is fetching files at the moment; your files are queued, and it will fetch them too"
+        )
     waiting, given_up = store.fetches.counts(owner.no)
     return {
         "org": owner.name,
@@ -139,7 +141,7 @@ def _jids(store: Store, owner: Org, chat: str | None) -> set[str] | None:
 
 
 def _queue_missing(archive: Archive, owner: Org, phones: list[int], chat: str | None) -> None:
-    """Messages whose files nobody queued, as those that were here before there was a queue."""
+    """Queue files of messages that were never queued, such as those that are older than the queue."""
     from backscroll.core.query import MediaQuery
     from backscroll.storage.read.media_lists import list_media
     from backscroll.storage.write.fetches import QueuedFile, is_fetchable
@@ -162,7 +164,7 @@ def _queue_missing(archive: Archive, owner: Org, phones: list[int], chat: str | 
 
 
 def _make_due(store: Store, owner: Org, phones: Iterable[int], jids: set[str] | None, retry_failed: bool) -> int:
-    """Have them tried now; returns how many."""
+    """Make them due for another attempt now; returns how many."""
     due = 0
     for file in list(store.fetches.walk(owner.no)):
         if file.phone not in phones or (jids is not None and file.chat not in jids):
@@ -174,11 +176,13 @@ def _make_due(store: Store, owner: Org, phones: Iterable[int], jids: set[str] | 
 
 
 def _told(row: dict[str, Any]) -> str:
-    lines = [f"{row['org']}: fetched {counted(row['fetched'], 'file')}; {row['failed']} could not be had."]
+    lines = [f"{row['org']}: fetched {counted(row['fetched'], 'file')}; {row['failed']} could not be fetched."]
     lines += [f"  {count} × {problem}" for problem, count in row["problems"].items()]
     if row["waiting"]:
-        lines.append(f"  {counted(row['waiting'], 'file')} will be tried again by the server.")
+        lines.append(f"  {counted(row['waiting'], 'file')} will be retried by the server.")
     if row["given_up"]:
         given_up = counted(row["given_up"], "file")
-        lines.append(f"  {given_up} given up: --retry-failed tries again, and an export or a backup may hold them.")
+        lines.append(
+            f"  {given_up} given up: use --retry-failed to try again; an export or a backup may also have them."
+        )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Who is in the archive: organisations, their phones, and the tokens that read them."""
+"""Organisations, their phones, and the tokens that give access to them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def org() -> None:
 
 @org.command("create")
 @click.argument("name")
-@click.option("--id", "org_id", metavar="UUID", help="Its id, where another system knows it already.")
+@click.option("--id", "org_id", metavar="UUID", help="Its id, if another system already knows it.")
 @json_option
 @shared_options
 @click.pass_context
@@ -53,7 +53,7 @@ def create_org(ctx: click.Context, name: str, org_id: str | None, as_json: bool)
       backscroll org create "Hill Street Bakery"
     """
     if not name.strip():
-        raise BadField("NAME", name, "an organisation needs a name that can be read")
+        raise BadField("NAME", name, "an organisation needs a name with visible characters")
     with opened_store(settings_of(ctx), create=True) as store:
         created = store.create_org(name, _uuid(org_id))
     show(org_row(created), as_json, lambda: f'Created organisation "{created.name}" ({created.id}).')
@@ -112,14 +112,14 @@ def phone() -> None:
 @org_option
 @click.option("--number", required=True, metavar="DIGITS", help="The number with its country code: 919876543210.")
 @click.option("--device-id", metavar="ID", help="The name that GOWA's clients send as X-Device-Id.")
-@click.option("--name", metavar="NAME", help="What people call this phone.")
+@click.option("--name", metavar="NAME", help="Name of this phone for people.")
 @json_option
 @shared_options
 @click.pass_context
 def add_phone(
     ctx: click.Context, org: str | None, number: str, device_id: str | None, name: str | None, as_json: bool
 ) -> None:
-    """Add one of the organisation's own numbers. Imports from gateways add the phones they find by themselves.
+    """Add one of the organisation's own numbers. Imports from gateways add the phones that they find.
 
     \b
     Example:
@@ -138,12 +138,12 @@ def _added(known: Phone | None, added: Phone, owner: Org) -> str:
     if known is None:
         return f'Added {what} to "{owner.name}".'
     if known == added:
-        return f'"{owner.name}" has {what} already; nothing was changed.'
-    return f'"{owner.name}" has {what} already; it now has the name {added.name} and the device id {added.device_id}.'
+        return f'"{owner.name}" already has {what}; nothing was changed.'
+    return f'"{owner.name}" already has {what}; it now has the name {added.name} and the device id {added.device_id}.'
 
 
 def digits_of(number: str) -> str:
-    """``+91 98765-43210`` as ``919876543210``; raises BadField for what is no number."""
+    """``+91 98765-43210`` as ``919876543210``; raises BadField for anything that is not a number."""
     digits = bare_number(number)
     if not 6 <= len(digits) <= MAX_NUMBER:
         raise BadField("--number", number, "give the number with its country code, such as 919876543210")
@@ -156,7 +156,7 @@ def digits_of(number: str) -> str:
 @shared_options
 @click.pass_context
 def list_phones(ctx: click.Context, org: str | None, as_json: bool) -> None:
-    """List the phones of one organisation, or of all when none is named.
+    """List the phones of one organisation, or of all organisations if none is named.
 
     \b
     Example:
@@ -176,10 +176,10 @@ def token() -> None:
 @org_option
 @click.option("--phone", "phones", multiple=True, metavar="NUMBER", help="Only this phone; may be repeated.")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may do; read is the default."
+    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What the token may do; read is the default."
 )
 @click.option("--expires", metavar="WHEN", help="90d, 12h, 1y, or a date; without it the token lasts until revoked.")
-@click.option("--name", metavar="NAME", help="What it is for.")
+@click.option("--name", metavar="NAME", help="What the token is for.")
 @json_option
 @shared_options
 @click.pass_context
@@ -192,7 +192,7 @@ def create_token(
     name: str | None,
     as_json: bool,
 ) -> None:
-    """Create a token and print its secret, which is shown this once: the archive keeps only its hash.
+    """Create a token and print its secret, which is shown only once: the archive keeps only its hash.
 
     \b
     Example:
@@ -243,7 +243,7 @@ def list_tokens(ctx: click.Context, org: str | None, as_json: bool) -> None:
 @shared_options
 @click.pass_context
 def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bool) -> None:
-    """End the token ID at once, on every server.
+    """Revoke the token ID immediately, on every server.
 
     \b
     Example:
@@ -252,7 +252,7 @@ def revoke_token(ctx: click.Context, token_id: str, org: str | None, as_json: bo
     from backscroll.storage.accounts.accounts import org_of_token
 
     with opened_store(settings_of(ctx)) as store:
-        # The id names its organisation; --org is a check on top.
+        # The id identifies the organisation; --org is an additional check.
         named = org_of_token(token_id)
         owners = [owner for owner in owners_of(store, org) if owner.no == named]
         if not owners:
@@ -295,9 +295,9 @@ def _token_rows(store: Store, org: Org) -> list[dict[str, Any]]:
 
 
 def _token_table(rows: list[dict[str, Any]], now: int) -> str:
-    """What a person looks for, within 100 columns; ``--json`` has the rest."""
+    """The most important columns, at most 100 characters wide; ``--json`` has the rest."""
     if not rows:
-        return "There is no token yet; make one with: backscroll token create"
+        return "There is no token yet; create one with: backscroll token create"
     shown = [
         (
             row["id"],
@@ -322,5 +322,5 @@ def _state(row: dict[str, Any], now: int) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """At most ``width`` characters; an ellipsis stands for what is left out."""
+    """At most ``width`` characters; an ellipsis replaces what is cut off."""
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,4 +1,4 @@
-"""``backscroll quarantine``: what could not be understood, and reading it again."""
+"""``backscroll quarantine``: input that could not be understood, and reading it again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Commands)
 def quarantine() -> None:
-    """Quarantine: input that could not be understood, sealed, for a person to look at."""
+    """Quarantine: input that could not be understood, stored encrypted for inspection."""
 
 
 @quarantine.command("list")
@@ -37,7 +37,7 @@ def quarantine() -> None:
 @shared_options
 @click.pass_context
 def list_quarantine(ctx: click.Context, org: str | None, as_json: bool) -> None:
-    """List what is there, oldest first, without the bytes.
+    """List the quarantined input, oldest first, without the bytes.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def list_quarantine(ctx: click.Context, org: str | None, as_json: bool) -> None:
     with open_archive(settings_of(ctx)) as archive:
         owners = owners_of(archive.store, org)
         rows = [_row(found, owner) for owner in owners for found in archive.store.list_quarantined(owner.no)]
-    show_rows(rows, as_json, "Nothing is there.")
+    show_rows(rows, as_json, "The quarantine is empty.")
 
 
 def _row(found: Quarantined, owner: Org) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _row(found: Quarantined, owner: Org) -> dict[str, Any]:
 @shared_options
 @click.pass_context
 def show_quarantined(ctx: click.Context, number: int, org: str | None, as_json: bool) -> None:
-    """Write the bytes of NO to standard output, as they were received; with --json in Base64 beside what is wrong.
+    """Write the bytes of NO to standard output, as received; with --json in Base64, together with the problem.
 
     \b
     Example:
@@ -89,7 +89,8 @@ def show_quarantined(ctx: click.Context, number: int, org: str | None, as_json: 
 @shared_options
 @click.pass_context
 def retry_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | None, as_json: bool) -> None:
-    """Read it again, all of it or only NO: after an upgrade, or when what was missing is there.
+    """Read quarantined input again, all of it or only NO, for example after an upgrade or when a missing phone was
+    added.
 
     \b
     Example:
@@ -104,7 +105,7 @@ def retry_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | N
     rows = [{"no": number, "taken": outcome is None, "problem": outcome} for number, outcome in outcomes]
     taken = sum(bool(row["taken"]) for row in rows)
     left = [f"{row['no']}: {row['problem']}" for row in rows if not row["taken"]]
-    show(rows, as_json, lambda: "\n".join([f"Took {taken} of {len(rows)}.", *left]))
+    show(rows, as_json, lambda: "\n".join([f"Processed {taken} of {len(rows)}.", *left]))
 
 
 @quarantine.command("drop")
@@ -114,7 +115,7 @@ def retry_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | N
 @shared_options
 @click.pass_context
 def drop_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | None, as_json: bool) -> None:
-    """Delete NO for good.
+    """Delete NO permanently.
 
     \b
     Example:
@@ -125,4 +126,4 @@ def drop_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | No
         for number in numbers:
             archive.store.drop_quarantined(owner.no, number)
     rows = [{"no": number, "dropped": True} for number in numbers]
-    show(rows, as_json, lambda: f"Dropped {len(numbers)}.")
+    show(rows, as_json, lambda: f"Deleted {len(numbers)}.")

@@ -1,4 +1,4 @@
-"""The made-up sample that an empty archive is filled with on request: everything in the folder ``examples``."""
+"""The made-up sample for an empty archive: everything in the folder ``examples``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backscroll.storage.store import Store
 
 PACKAGED = Path(__file__).parents[1] / "examples"
-"""Where a wheel has the sample; in a checkout it is at the top."""
+"""Where a wheel has the sample; in a checkout it is in the top folder."""
 EXAMPLES = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "examples"
 NAME = "Sample"
 TIMEZONE = "Europe/Berlin"
@@ -31,7 +31,7 @@ class SamplePhone(Struct, frozen=True):
 
 
 class SampleExport(Struct, frozen=True):
-    """``chat`` and ``me`` as ``backscroll import export`` takes them."""
+    """An export of the sample; ``chat`` and ``me`` are options of ``backscroll import export``."""
 
     phone: str
     path: str
@@ -52,7 +52,7 @@ EXPORTS = (
 
 
 def is_wanted(store: Store) -> bool:
-    """Whether the archive is empty, or a sample was begun there and cut before its token was made."""
+    """Whether the archive is empty, or filling it with the sample was interrupted before the token was created."""
     orgs = store.list_orgs()
     return not orgs or (len(orgs) == 1 and orgs[0].name == NAME and not store.list_tokens(orgs[0].no))
 
@@ -77,7 +77,7 @@ def fill(archive: Archive) -> str:
 
 
 def greeting(archive: Archive, org: Org, phones: list[Phone], made: NewToken) -> str:
-    """What the sample holds, its token, and a command for each API."""
+    """The text to print: what the sample contains, its token, and a command for each API."""
     total = archive.store.list_messages(MessageQuery(org=org.no, phones=tuple(p.no for p in phones), limit=1)).total
     url = archive.settings.url
     periskope = f"{url}/v1/chats/messages?limit=3"

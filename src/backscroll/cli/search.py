@@ -1,4 +1,4 @@
-"""The search index: make it anew."""
+"""The search index: rebuilding it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from backscroll.cli.common import org_of as find_org
 from backscroll.core.model import Org
 
 WAIT_SECONDS = 0.5
-"""Between looks at an index that another process is at work on."""
+"""Seconds between checks of an index that another process is working on."""
 
 
 @click.command()
 @click.option(
     "--from-nothing",
     is_flag=True,
-    help="Forget the index first, as check --repair does for a damaged one. Searches miss messages until it is made.",
+    help="Delete the index first, as check --repair does for a damaged one. Searches miss messages until it is "
+    "rebuilt.",
 )
 @org_option
 @json_option
 @shared_options
 @click.pass_context
 def reindex(ctx: click.Context, from_nothing: bool, org: str | None, as_json: bool) -> None:
-    """Make the search index anew, while the archive goes on being written and searched.
+    """Rebuild the search index, while the archive can still be written and searched.
 
-    Cut and run again, it goes on where it was. Nobody needs to run it after an upgrade: servers do by themselves.
+    If it is interrupted and run again, it continues where it stopped. It is not needed after an upgrade: servers
+    rebuild the index by themselves.
 
     \b
     Example:
@@ -50,13 +52,11 @@ def reindex(ctx: click.Context, from_nothing: bool, org: str | None, as_json: bo
                 archive.store.remake_search(one.no, from_nothing)
             _finish(archive, one)
     names = [one.name for one in orgs]
-    show(
-        {"reindexed": names}, as_json, lambda: f"The search index is made anew: {', '.join(names) or 'nothing to do'}."
-    )
+    show({"reindexed": names}, as_json, lambda: f"The search index was rebuilt: {', '.join(names) or 'nothing to do'}.")
 
 
 def _finish(archive: Archive, org: Org) -> None:
-    """Work, or wait for whoever is at it, until all is done."""
+    """Work on the index, or wait for the process that does, until it is complete."""
     with progress(org.name) as report:
         begun = archive.store.search_progress(org.no)
         whole = begun.messages or begun.segments

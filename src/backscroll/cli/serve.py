@@ -1,4 +1,4 @@
-"""``backscroll serve``: the server's processes, each with its own store; on request a sample for an empty archive."""
+"""``backscroll serve``: the server processes, each with its own store; optionally a sample for an empty archive."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ MAX_FILES = 65_536
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Address to listen on; 127.0.0.1 unless set.")
-@click.option("--port", metavar="NUMBER", help="Port to listen on; 8080 unless set.")
-@click.option("--workers", metavar="NUMBER", help="Server processes; 1 unless set.")
-@click.option("--public-url", metavar="URL", help="Address under which clients reach the server.")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; 127.0.0.1 by default.")
+@click.option("--port", metavar="NUMBER", help="Port to listen on; 8080 by default.")
+@click.option("--workers", metavar="NUMBER", help="Number of server processes; 1 by default.")
+@click.option("--public-url", metavar="URL", help="Address at which clients reach the server.")
 @click.option("--sample", is_flag=True, help="Fill an empty archive with the made-up examples and print a token.")
 @shared_options
 @click.pass_context
 def serve(
     ctx: click.Context, host: str | None, port: str | None, workers: str | None, public_url: str | None, sample: bool
 ) -> None:
-    """Answer both APIs over HTTP until stopped (Ctrl-C or SIGTERM).
+    """Serve both APIs over HTTP until stopped (Ctrl-C or SIGTERM).
 
     \b
     Example:
@@ -69,20 +69,20 @@ def serve(
 
 
 def check_open_access(store: Store, token: str) -> None:
-    """Raise BadField when the setting names no token that is valid now."""
+    """Raise BadField if the setting does not name a currently valid token."""
     try:
         store.access_of_token(token)
     except Unauthorised:
         raise BadField(
             "open_access",
             token,
-            f"{token} is no valid token; name the id of one that `backscroll token list` shows as neither revoked nor "
-            "expired, or leave open_access out",
+            f"{token} is not a valid token; give the id of one that `backscroll token list` shows as neither revoked "
+            "nor expired, or leave open_access out",
         ) from None
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:
-    """Raise Conflict when another program listens there; the server's own sockets would share it silently."""
+    """Raise Conflict if another program listens on the port; otherwise the server would silently share it."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -96,16 +96,17 @@ def refuse_a_taken_port(host: str, port: int) -> None:
 
 
 def refuse_odd_receivers(allowed: str) -> None:
-    """Raise BadField when the setting for receivers of webhooks cannot be read."""
+    """Raise BadField if the setting for webhook receivers is invalid."""
     from backscroll.outbound.addresses import allowed_by
 
     allowed_by(allowed)
 
 
 def sign_in_link(store: Store, settings: Settings) -> str | None:
-    """An address that signs a browser of this machine in, once; None where others are reached, or no token is valid.
+    """A link that signs in a browser on this machine, once; None if the server is reachable from elsewhere or no token
+    is valid.
 
-    Of an organisation's tokens it is the one that may do most: whoever starts the server owns the archive.
+    It uses the organisation's token with the most rights, because the person who starts the server owns the archive.
     """
     from backscroll.http.limits import is_loopback
 
@@ -125,9 +126,9 @@ def sign_in_link(store: Store, settings: Settings) -> str | None:
 
 
 def run(settings: Settings, link: str | None = None) -> None:
-    """Serve until a signal, and show ``link`` once the server answers.
+    """Serve until a signal arrives, and show ``link`` once the server answers.
 
-    The processes read their settings from the environment, where they are put here.
+    The processes read their settings from the environment, which is set here.
     """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
@@ -145,7 +146,7 @@ def run(settings: Settings, link: str | None = None) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
-        # Before it knows which version a client speaks, the server would wait for it without end.
+        # Until it knows which HTTP version a client speaks, the server would otherwise wait without limit.
         http=HTTPModes.http1,
         # See tell_of_signals.
         loop=Loops.asyncio,
@@ -163,7 +164,7 @@ def run(settings: Settings, link: str | None = None) -> None:
 
 
 def allow_many_files() -> None:
-    """Each connection is an open file, and the usual limit is what one process may have of connections alone."""
+    """Each connection is an open file, and the usual limit would be used up by the connections of one process."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -183,7 +184,7 @@ _LOGGING: dict[str, Any] = {
 
 
 def _announce(settings: Settings, link: str | None) -> None:
-    """Print where the server is, once it accepts connections."""
+    """Print the server's address once it accepts connections."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
     give_up = time.monotonic() + READY_SECONDS
     while time.monotonic() < give_up:
@@ -194,15 +195,18 @@ def _announce(settings: Settings, link: str | None) -> None:
         else:
             click.echo(f"Backscroll answers at {settings.url} (stop it with Ctrl-C).")
             if link:
-                click.echo(f"Read it in a browser, signed in once by this link of ten minutes:\n  {link}")
+                click.echo(
+                    f"Open it in a browser with this link, which signs in once and is valid for ten minutes:\n  {link}"
+                )
             return
 
 
 def know_ended_processes() -> None:
-    """Have the HTTP server see that a worker has ended, though another of its threads was the first to be told.
+    """Make the HTTP server notice that a worker has ended even if another of its threads saw it first.
 
-    It waits for a worker in two threads. The operating system tells only one of them how the process ended; the other
-    takes it for alive until the first has written that down, and reports that it killed a worker that refused to stop.
+    It waits for a worker in two threads. The operating system reports the end of the process to only one of them; until
+    that thread has recorded it, the other thinks the worker is alive and reports that it killed a worker that refused
+    to stop.
     """
     from granian.server import mp
 
@@ -223,10 +227,10 @@ def know_ended_processes() -> None:
 
 
 def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """Have ``stop`` called as well when a signal ends the server.
+    """Also call ``stop`` when a signal ends the server.
 
-    The HTTP server takes the signals for itself, after it has made the app, and tells the app only when all requests
-    are over; an app that shall end long ones has to know before.
+    The HTTP server installs its own signal handlers after it has created the app, and notifies the app only when all
+    requests are finished; to end long requests, the app has to know earlier.
     """
     add = loop.add_signal_handler
 
@@ -241,7 +245,7 @@ def tell_of_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -
 
 
 def outside(media: MediaStore | None, settings: Settings) -> Outside:
-    """What the sender of webhooks needs besides the archive: addresses of files, and whom it may ask."""
+    """What the webhook sender needs besides the archive: addresses of files, and which hosts it may contact."""
     from backscroll.dialects.links import NoLinks
     from backscroll.http.links import SignedLinks
     from backscroll.jobs.sending import Outside
@@ -269,7 +273,7 @@ def application() -> ASGIApp:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )
-    # Its lines hold addresses, and these hold numbers.
+    # Its log lines contain addresses, which contain phone numbers.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("httpcore").setLevel(logging.WARNING)
     opened = open_archive(settings)
@@ -287,12 +291,13 @@ def application() -> ASGIApp:
     server = build_app(archive.store, archive.media, settings, lifespans=lifespans)
     tell_of_signals(asyncio.get_event_loop(), server.stop)
     app = PageApp(server)
-    # What was loaded to get here stays; a big page is thousands of objects that leave no cycles behind.
+    # What has been loaded so far stays for good; a big page creates thousands of objects that leave no cycles behind.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
 
-    # The server's own threads outlive the interpreter's end and would panic in it; all that must be closed is by then.
+    # The server's own threads outlive the interpreter and would panic at its end; everything that must be closed is
+    # closed by now.
     atexit.register(os._exit, 0)
 
     async def closing(scope: Scope, receive: Receive, send: Send) -> None:

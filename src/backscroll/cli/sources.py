@@ -1,4 +1,4 @@
-"""``backscroll source``: the gateways that push what happens."""
+"""``backscroll source``: the gateways that push events."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def source() -> None:
 @source.command("add")
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @org_option
-@click.option("--phone", metavar="NUMBER", help="The own number that the gateway is linked to; made when it is new.")
-@click.option("--secret", metavar="TEXT", help="What the gateway signs with; made when it is left out.")
+@click.option("--phone", metavar="NUMBER", help="Your own number that the gateway is linked to; created if it is new.")
+@click.option("--secret", metavar="TEXT", help="The gateway's signing secret; one is created by default.")
 @click.option(
     "--verify-token",
     metavar="TEXT",
     help="cloud: the verify token of Meta's form. evolution: its webhook's jwt_key.",
 )
-@click.option("--upstream", metavar="URL", help="Where the gateway itself answers.")
-@click.option("--upstream-token", metavar="TEXT", help="What opens it: USER:PASSWORD of GOWA, a token or API key.")
-@click.option("--every", metavar="SPAN", help="Ask the upstream for what was missed this often: 15m, 1h.")
-@click.option("--silent-after", metavar="SPAN", help="Warn when nothing was heard for so long: 6h.")
+@click.option("--upstream", metavar="URL", help="The gateway's own address.")
+@click.option("--upstream-token", metavar="TEXT", help="Its credential: GOWA's USER:PASSWORD, a token or an API key.")
+@click.option("--every", metavar="SPAN", help="How often to ask the upstream for missed messages: 15m, 1h.")
+@click.option("--silent-after", metavar="SPAN", help="Warn if nothing was heard for this long: 6h.")
 @json_option
 @shared_options
 @click.pass_context
@@ -165,7 +165,7 @@ def _row(source: LiveSource, owner: Org, own: Phone | None) -> dict[str, Any]:
 @shared_options
 @click.pass_context
 def remove_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
-    """Take nothing more from the source ID. What it told stays.
+    """Remove the source ID. Its messages stay.
 
     \b
     Example:
@@ -184,7 +184,7 @@ def remove_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
 @shared_options
 @click.pass_context
 def test_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
-    """Send the running server a signed payload that says nothing, by the address that the gateway uses.
+    """Send a signed test payload to the running server, at the address that the gateway uses.
 
     \b
     Example:
@@ -197,16 +197,18 @@ def test_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
     with open_archive(settings) as archive:
         found, given = archive.store.sources.open(source_id)
     if found.kind == "linked":
-        raise Failure("Nothing is pushed by a linked device; see how it stands with: backscroll link list")
+        raise Failure("A linked device pushes nothing; see its state with: backscroll link list")
     url = address(found, given, settings.url)
     if found.kind == "evolution" and given.verify_token:
-        raise Failure("This source wants a JSON Web Token, which only Evolution can make; send a message to test it")
+        raise Failure(
+            "This source requires a JSON Web Token, which only Evolution can create; send a message to test it"
+        )
     shown = url.removesuffix(f"/{given.secret}")
     status = try_address(found.kind, url, given.secret)
     if status is None:
-        raise Failure(f"{shown} cannot be reached; is the server running there?")
+        raise Failure(f"{shown} cannot be reached; is the server running at that address?")
     if status != 200:
         raise Failure(f"{shown} answered {status}; is this the server of this archive?")
     row = {"id": source_id, "url": shown, "ok": True, "last_event_at": timestamp(found.last_event_at)}
     last = row["last_event_at"] or "none yet"
-    show(row, as_json, lambda: f"{shown} takes what this source signs. Last event: {last}.")
+    show(row, as_json, lambda: f"{shown} accepts requests signed by this source. Last event: {last}.")

@@ -1,4 +1,4 @@
-"""Which archive this is and what is in it."""
+"""Which archive this is and what it holds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @shared_options
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Say which archive this is, how many messages it holds, when the last came in, and how each phone stands.
+    """Show which archive this is, how many messages it holds, when the last one came in, and the state of each phone.
 
     \b
     Example:
@@ -44,7 +44,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 
 def status_row(store: Store, settings: Settings) -> dict[str, Any]:
-    """All that ``status`` shows. Reads counters and newest rows only, so its time does not grow with the archive."""
+    """Everything that ``status`` shows. Reads only counters and newest rows, so its time does not grow with the
+    archive.
+    """
     from backscroll.storage.files.keys import KEY_FILE
     from backscroll.storage.files.opening import sqlite_file
 
@@ -116,7 +118,7 @@ def _lines(row: dict[str, Any]) -> str:
         else:
             lines.append("There is no phone yet; add one with: backscroll phone add --number DIGITS")
     if not row["orgs"]:
-        lines.append("There is no organisation yet; make one with: backscroll org create NAME")
+        lines.append("There is no organisation yet; create one with: backscroll org create NAME")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""``backscroll sync``: asking gateways for what their webhooks missed."""
+"""``backscroll sync``: asking gateways for messages that their webhooks missed."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--source", "id", metavar="ID", help="Only this source; all that have an upstream unless given.")
+@click.option("--source", "id", metavar="ID", help="Only this source; by default all that have an upstream.")
 @click.option("--full", is_flag=True, help="Ask for everything again, not only what is new since the last run.")
-@click.option("--no-media", is_flag=True, help="periskope: leave the media files where they are.")
+@click.option("--no-media", is_flag=True, help="periskope: do not fetch media files.")
 @org_option
 @json_option
 @shared_options
 @click.pass_context
 def sync(ctx: click.Context, id: str | None, full: bool, no_media: bool, org: str | None, as_json: bool) -> None:
-    """Ask the upstream of sources (GOWA, Periskope) for what is not here yet.
+    """Ask the upstream of sources (GOWA, Periskope) for missing messages.
 
     The server does the same by itself for sources that were added with --every.
 
@@ -56,7 +56,7 @@ def sync(ctx: click.Context, id: str | None, full: bool, no_media: bool, org: st
                 max_media_bytes=settings.max_media_bytes,
             )
             if synced.summary is None:
-                raise Failure(f"Another process asks {found.upstream} just now; try again when it is done")
+                raise Failure(f"Another process is asking {found.upstream} at the moment; try again when it is done")
             done.append({"id": found.id, "kind": found.kind, **synced.summary})
     show(done, as_json, lambda: "\n".join(_told(row) for row in done))
 

@@ -1,4 +1,4 @@
-"""``backscroll webhook``: receivers that are told what happens, and what became of each event."""
+"""``backscroll webhook``: receivers of events, and the delivery status of each event."""
 
 from __future__ import annotations
 
@@ -39,25 +39,29 @@ MAX_SHOWN = 1000
 
 @click.group(cls=Commands)
 def webhook() -> None:
-    """Webhooks: addresses that are sent what happens, signed, in order, again and again until they take it."""
+    """Webhooks: addresses that receive events, signed, in order, and repeated until they are accepted."""
 
 
 @webhook.command("add")
 @click.argument("address", metavar="URL")
 @org_option
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only these events; all unless given.")
-@click.option("--phone", "phones", multiple=True, metavar="NUMBER", help="Only of these own phones; all unless given.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only these events; all by default.")
+@click.option(
+    "--phone", "phones", multiple=True, metavar="NUMBER", help="Only events of these phones of yours; all by default."
+)
 @click.option(
     "--format",
     "shape",
     type=click.Choice(("native", "periskope")),
     default="native",
     show_default=True,
-    help="Shape of what is sent.",
+    help="Format of the requests.",
 )
-@click.option("--name", metavar="TEXT", help="What it is for.")
-@click.option("--secret", metavar="TEXT", help="What requests are signed with; made when it is left out.")
-@click.option("--imports", is_flag=True, help="Also send events of history: imports, and messages older than a week.")
+@click.option("--name", metavar="TEXT", help="What the webhook is for.")
+@click.option("--secret", metavar="TEXT", help="Secret for signing requests; one is created by default.")
+@click.option(
+    "--imports", is_flag=True, help="Also send events about history: imports, and messages older than a week."
+)
 @json_option
 @shared_options
 @click.pass_context
@@ -73,7 +77,7 @@ def add_webhook(
     imports: bool,
     as_json: bool,
 ) -> None:
-    """Add the address URL and print the secret to verify requests with.
+    """Add the address URL and print the secret for verifying requests.
 
     \b
     Example:
@@ -86,7 +90,7 @@ def add_webhook(
     if secret is not None and not re.fullmatch(r"[\x21-\x7e]+", secret):
         raise BadField("--secret", None, "use ASCII characters without spaces")
     if secret is not None and len(secret) < MIN_SECRET:
-        raise BadField("--secret", None, f"give at least {MIN_SECRET} characters, or leave it out and one is made")
+        raise BadField("--secret", None, f"give at least {MIN_SECRET} characters, or leave it out to have one created")
     with open_archive(settings) as archive:
         owner = org_of(archive.store, org)
         numbers = tuple(phone_of(archive.store, owner, number).no for number in phones)
@@ -119,7 +123,7 @@ def _told(row: dict[str, Any], is_made: bool) -> str:
     if is_made:
         lines += [
             "",
-            "Keep the secret now: it is not shown again. docs/webhooks.md says how to verify requests with it.",
+            "Keep the secret now: it is not shown again. docs/webhooks.md explains how to verify requests with it.",
         ]
     return "\n".join(lines)
 
@@ -152,7 +156,7 @@ def _row(store: Store, webhook: Webhook, owner: Org) -> dict[str, Any]:
 @shared_options
 @click.pass_context
 def list_webhooks(ctx: click.Context, org: str | None, as_json: bool) -> None:
-    """List webhooks with what waits for them, without their secrets.
+    """List webhooks with the number of waiting events, without their secrets.
 
     \b
     Example:
@@ -171,7 +175,7 @@ def list_webhooks(ctx: click.Context, org: str | None, as_json: bool) -> None:
 @shared_options
 @click.pass_context
 def test_webhook(ctx: click.Context, webhook_id: str, as_json: bool) -> None:
-    """Send a signed event that says nothing to the webhook ID, and show what came back.
+    """Send a signed test event to the webhook ID, and show the answer.
 
     \b
     Example:
@@ -193,12 +197,14 @@ def test_webhook(ctx: click.Context, webhook_id: str, as_json: bool) -> None:
 
 @webhook.command("rotate")
 @click.argument("webhook_id", metavar="ID")
-@click.option("--grace", default="24h", show_default=True, metavar="SPAN", help="So long the old secret counts too.")
+@click.option(
+    "--grace", default="24h", show_default=True, metavar="SPAN", help="How long the old secret remains valid."
+)
 @json_option
 @shared_options
 @click.pass_context
 def rotate_secret(ctx: click.Context, webhook_id: str, grace: str, as_json: bool) -> None:
-    """Give the webhook ID a new secret. For a time requests carry signatures of both.
+    """Give the webhook ID a new secret. During the grace period requests carry signatures with both.
 
     \b
     Example:
@@ -206,13 +212,13 @@ def rotate_secret(ctx: click.Context, webhook_id: str, grace: str, as_json: bool
     """
     match = re.fullmatch(r"0|([1-9][0-9]{0,3})([mhdw])", grace)
     if match is None:
-        raise BadField("--grace", grace, "give a span such as 24h or 2d, or 0 when the old secret is known to others")
+        raise BadField("--grace", grace, "give a duration such as 24h or 2d, or 0 if the old secret has leaked")
     span = int(match[1]) * UNITS[match[2]] * SECOND if match[1] else 0
     with open_archive(settings_of(ctx)) as archive:
         found, secret = archive.store.webhooks.rotate(webhook_id, span)
     until = timestamp(found.previous_secret_until)
     row = {"id": webhook_id, "secret": secret, "previous_secret_until": until}
-    rest = f"The old one counts until {until}." if until else "The old one counts no more."
+    rest = f"The old one is valid until {until}." if until else "The old one is no longer valid."
     show(row, as_json, lambda: f"secret   {secret}\n\nKeep it now: it is not shown again. {rest}")
 
 
@@ -222,7 +228,7 @@ def rotate_secret(ctx: click.Context, webhook_id: str, grace: str, as_json: bool
 @shared_options
 @click.pass_context
 def remove_webhook(ctx: click.Context, webhook_id: str, as_json: bool) -> None:
-    """Send nothing more to the webhook ID, and drop what waits for it.
+    """Remove the webhook ID and its waiting events.
 
     \b
     Example:
@@ -236,12 +242,14 @@ def remove_webhook(ctx: click.Context, webhook_id: str, as_json: bool) -> None:
 @webhook.command("deliveries")
 @click.argument("webhook_id", metavar="ID")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="The most to show.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="Maximum number of rows to show."
+)
 @json_option
 @shared_options
 @click.pass_context
 def list_deliveries(ctx: click.Context, webhook_id: str, state: str | None, limit: int, as_json: bool) -> None:
-    """List what became of the events for the webhook ID, newest first.
+    """List the delivery status of the events for the webhook ID, newest first.
 
     \b
     Example:
@@ -255,12 +263,14 @@ def list_deliveries(ctx: click.Context, webhook_id: str, state: str | None, limi
 
 @webhook.command("parked")
 @org_option
-@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="The most to show.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="Maximum number of rows to show."
+)
 @json_option
 @shared_options
 @click.pass_context
 def list_parked(ctx: click.Context, org: str | None, limit: int, as_json: bool) -> None:
-    """List events that no receiver took for three days, newest first.
+    """List events that were not accepted for three days, newest first.
 
     \b
     Example:
@@ -302,19 +312,19 @@ def _show_deliveries(rows: list[dict[str, Any]], as_json: bool) -> None:
 @webhook.command("redeliver")
 @click.argument("webhook_id", metavar="ID")
 @click.argument("event", required=False)
-@click.option("--parked", is_flag=True, help="All that are parked.")
+@click.option("--parked", is_flag=True, help="All parked events.")
 @json_option
 @shared_options
 @click.pass_context
 def redeliver(ctx: click.Context, webhook_id: str, event: str | None, parked: bool, as_json: bool) -> None:
-    """Queue an EVENT of the webhook ID again, or all that are parked. The running server sends them.
+    """Queue an EVENT of the webhook ID again, or all parked events. The running server sends them.
 
     \b
     Example:
       backscroll webhook redeliver WEBHOOK_ID --parked
     """
     if (event is None) == (not parked):
-        raise BadField("EVENT", event, "name one event, or give --parked for all that are parked")
+        raise BadField("EVENT", event, "name one event, or give --parked for all parked events")
     with open_archive(settings_of(ctx)) as archive:
         found = archive.store.webhooks.find(webhook_id)
         queued = 0
@@ -322,7 +332,7 @@ def redeliver(ctx: click.Context, webhook_id: str, event: str | None, parked: bo
             try:
                 archive.store.outbox.redeliver(found.org, found.id, event)
             except NotFound:
-                raise Failure(f"{event} is not kept for this webhook; see: webhook deliveries {found.id}") from None
+                raise Failure(f"{event} is not stored for this webhook; see: webhook deliveries {found.id}") from None
             queued = 1
         more = parked
         while more:

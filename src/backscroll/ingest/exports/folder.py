@@ -17,7 +17,7 @@ Take = Callable[[Path], ExportSummary]
 
 
 class Failed(Struct, frozen=True):
-    """An export that was not taken in, and why."""
+    """An export that was not imported, and why."""
 
     file: str
     error: str
@@ -33,9 +33,9 @@ class FolderSummary(Struct, frozen=True):
         added = sum(one.added for one in self.exports)
         known = sum(one.known for one in self.exports)
         count = len(self.exports) + len(self.failed)
-        told = [f"{len(self.exports)} of {count} exports taken in: {added} new lines, {known} known."]
+        told = [f"{len(self.exports)} of {count} exports imported: {added} new lines, {known} known."]
         told += [str(one) for one in self.exports]
-        told += [f"Not taken in: {one.file}: {one.error}" for one in self.failed]
+        told += [f"Not imported: {one.file}: {one.error}" for one in self.failed]
         return "\n".join(told)
 
 

@@ -59,7 +59,7 @@ def plan(task: Task) -> Plan:
         header, end = Reader(path.name, file).verify(seen.see)
         source = source_of(path.name, file)
     elsewhere = header.org.id.lower() != task.org.id
-    note = f'The file is of the organisation "{header.org.name}"; it is taken into "{task.org.name}".'
+    note = f'The file is of the organisation "{header.org.name}"; it is imported into "{task.org.name}".'
     return Plan(
         source=source,
         preview=Preview(

@@ -115,7 +115,7 @@ def counted_messages(outcome: Outcome) -> str:
     counts = [
         f"{count} {what}" for count, what in ((outcome.added, "new"), (outcome.known, "known")) if count is not None
     ]
-    told = f"{', '.join(counts)} messages, {outcome.files} files kept." if counts else "taken in."
+    told = f"{', '.join(counts)} messages, {outcome.files} files kept." if counts else "imported."
     return "\n".join([told, *(f"Note: {note}" for note in outcome.notes)])
 
 
