@@ -33,7 +33,7 @@ def test_a_token_of_some_phones_may_not_manage_tokens(world: World, phone: str) 
     no = world.store.find_phone(world.org.no, phone).no
     answer = manager(world, phones=(no,)).ask("/api/tokens", "POST", json={"name": "more"})
     assert answer.status_code == 403
-    assert "bound to phones" in answer.json()["message"]
+    assert "limited to some phones" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_a_token_of_some_phones_may_not_manage_tokens(world: World, phone: str) 
         ({}, 422, "must be JSON"),
         ({"name": " "}, 422, "1 to 100 characters"),
         ({"name": "x" * 101}, 422, "1 to 100 characters"),
-        ({"name": "x", "scopes": []}, 422, "what this token may do"),
-        ({"name": "x", "scopes": ["write"]}, 422, "what this token may do"),
+        ({"name": "x", "scopes": []}, 422, "the scopes of this token"),
+        ({"name": "x", "scopes": ["write"]}, 422, "the scopes of this token"),
         ({"name": "x", "phones": []}, 422, "name a phone"),
         ({"name": "x", "phones": ["49000"]}, 404, "phone"),
         ({"name": "x", "expires_at": "2001-01-01"}, 422, "in the future"),

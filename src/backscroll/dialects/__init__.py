@@ -1,1 +1,1 @@
-"""The two APIs in their own words: parse, render, render errors. No HTTP, no SQL."""
+"""The APIs' own formats: parsing requests, rendering answers and errors. No HTTP, no SQL."""

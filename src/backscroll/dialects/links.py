@@ -1,4 +1,4 @@
-"""Where the files of messages can be fetched: what a dialect needs to know of the media store, and no more."""
+"""Addresses of the files of messages: all that a dialect needs to know about the media store."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ class Links(Protocol):
     """Signed addresses of the files that this archive holds."""
 
     def media_url(self, org_no: int, media: Media) -> str | None:
-        """The address of the file, None when the archive does not hold it."""
+        """The address of the file, None if the archive does not have it."""
 
     def media_path(self, org_no: int, media: Media) -> str | None:
-        """The path of the file below any base address of this server, without a slash before it and without a query.
+        """The path of the file relative to any base address of this server, without a leading slash and without a
+        query.
 
-        GOWA's programs put an address and a slash in front of it, and take its ending for the file's.
+        GOWA's programs put an address and a slash in front of it, and use its extension as the file's.
         """
 
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:
-        """The address of its small picture, None when the archive holds none."""
+        """The address of its thumbnail, None if the archive has none."""
 
 
 class NoLinks:
@@ -38,7 +39,7 @@ class NoLinks:
 
 
 def first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Query parameters by name; of a repeated one the first value counts."""
+    """Query parameters by name; if one is repeated, its first value counts."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values.setdefault(name, value)

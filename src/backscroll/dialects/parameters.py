@@ -1,4 +1,4 @@
-"""Inputs of routes as data. Parsers, the OpenAPI document and the reference page read the same bounds and defaults."""
+"""Parameters of routes as data. Parsers, OpenAPI document and reference page use the same bounds and defaults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Param(Struct, frozen=True, kw_only=True):
-    """One input of a route besides its body."""
+    """One parameter of a route, not its body."""
 
     name: str
     where: Literal["query", "header", "path"] = "query"

@@ -1,4 +1,4 @@
-"""What the dialects say alike when a request fails: sentences, and when to come back."""
+"""Parts of error answers that all dialects share: sentences, and when to retry."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Answer = tuple[int, bytes, dict[str, str]]
 
 FULL = "The archive has no space left"
 BUSY = "The archive is busy: send the same request again"
-AWAY = "The archive cannot use its database now"
+AWAY = "The archive cannot use its database at the moment"
 BUSY_HEADERS = {"Retry-After": "1"}
 
 
 def retry_after(error: RateLimited) -> dict[str, str]:
-    """The header that says in how many whole seconds, at least one, a limited client may ask again."""
+    """The header that says after how many whole seconds, at least one, a rate-limited client may retry."""
     return {"Retry-After": str(max(1, error.reset - int(time.time())))}

@@ -1,4 +1,4 @@
-"""What each tool answers: asked of the archive in the native API's words, made short, and kept within a size."""
+"""The answers of the tools: read through the native API's code, shortened, and limited in size."""
 
 from __future__ import annotations
 
@@ -40,26 +40,27 @@ Json = dict[str, Any]
 Values = Mapping[str, str]
 
 MAX_CHATS = 15
-"""Chats of a search that are named."""
+"""Maximum number of chats listed with a search."""
 RESOURCES = 50
-"""Files of one page of the list of resources."""
+"""Files on one page of the list of resources."""
 
 
 COVERAGE = (
-    "Only the spans are covered: an empty result is no proof that nothing was said in a gap, before the first span or "
-    "after the last one. Messages may be stored of a gap all the same. Say so when you answer about such a time."
+    "Only the listed periods are covered: an empty result does not prove that nothing was said in a gap, before the "
+    "first period or after the last one. Some messages from a gap may be stored nevertheless. Say so when you answer "
+    "about such a time."
 )
 
 
 class TooLarge(Error):
-    """A file is larger than what is handed out in one piece."""
+    """A file is larger than the limit for one resource."""
 
     def __init__(self, size: int, most: int) -> None:
-        super().__init__(f"the file has {size} bytes, more than the {most} that are handed out in one piece")
+        super().__init__(f"the file has {size} bytes, more than the limit of {most}")
 
 
 class HeldLinks:
-    """Only whether a file is here: programs get its address as a resource."""
+    """Only shows whether a file exists: programs get its address as a resource."""
 
     def media_url(self, org_no: int, media: Media) -> str | None:
         return media.file
@@ -79,9 +80,9 @@ class File(Struct, frozen=True):
 
 
 class Answers:
-    """Answers for one credential. Every method is synchronous, and reads in one transaction.
+    """Answers for one credential. Every method is synchronous and reads in one transaction.
 
-    ``max_bytes``: of an answer's JSON, and of a file.
+    ``max_bytes``: limits for the JSON of an answer, and for a file.
     """
 
     def __init__(self, store: Store, media: MediaStore | None, access: Access, max_bytes: int, max_file: int) -> None:
@@ -93,7 +94,7 @@ class Answers:
         self._links = HeldLinks()
 
     def call(self, name: str, arguments: Arguments) -> Json:
-        """What a tool answers. ``NotFound`` for an unknown tool, ``BadField`` for arguments that cannot be used."""
+        """The answer of a tool. Raises ``NotFound`` for an unknown tool, ``BadField`` for invalid arguments."""
         tool = BY_NAME.get(name)
         if tool is None:
             raise NotFound("tool", name[:80])
@@ -107,7 +108,7 @@ class Answers:
             size = len(msgspec.json.encode(made))
             if size <= self._max_bytes or limit == 1:
                 return made
-            # Asked again rather than cut, so that the cursor is one of what is shown.
+            # Read again with fewer rows instead of being cut, so that the cursor belongs to what is shown.
             limit = max(1, min(limit - 1, int(limit * self._max_bytes / size * 0.9)))
 
     def _marked(self, made: Json) -> Json:
@@ -229,7 +230,7 @@ class Answers:
         return [row for row in told["items"] if "uri" in row["file"]], told["next"]
 
     def file(self, uri: str) -> File:
-        """The file that an address names; ``NotFound``, ``TooLarge``."""
+        """The file that a URI refers to; raises ``NotFound`` or ``TooLarge``."""
         key = objects.key_of_uri(uri)
         phone, ref = parse_key(self._access, key)
         media = self._store.ask(self._access.org.no, lambda reading: _media_of(reading, phone, ref, key))
@@ -266,7 +267,7 @@ def _phones(values: Values) -> list[str]:
 
 
 def _renamed(values: Values, **names: str) -> dict[str, str]:
-    """The values under the names that the native API has for them."""
+    """The values under the native API's names."""
     return {names.get(name, name): value for name, value in values.items()}
 
 
@@ -275,7 +276,7 @@ def _wanted(ref: MessageRef) -> Wanted:
 
 
 def _row_of(reading: Reading, phone: Phone, ref: MessageRef, key: str) -> tuple[MessageRow, str]:
-    """The row of a message, and its chat; ``NotFound``."""
+    """The row of a message, and its chat; raises ``NotFound``."""
     row = Finder(reading, (phone.no,)).row(_wanted(ref))
     if row is None:
         raise NotFound("message", key[:80])

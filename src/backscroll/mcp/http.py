@@ -1,4 +1,4 @@
-"""The protocol over HTTP, one request at a time: nothing of a client is kept, so that any server process answers it."""
+"""The protocol over HTTP, one request at a time: no client state is kept, so any server process can answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Spoken(Struct, frozen=True):
 
 
 class HttpServer:
-    """Belongs to one event loop. ``start`` before anything is asked."""
+    """Belongs to one event loop. Call ``start`` before the first request."""
 
     def __init__(self, max_body: int) -> None:
         server = make_server(_caller_of)
@@ -34,7 +34,7 @@ class HttpServer:
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Return when it can be asked."""
+        """Return when it is ready for requests."""
         ready = asyncio.Event()
 
         async def run() -> None:
@@ -46,13 +46,13 @@ class HttpServer:
         await ready.wait()
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End requests in progress."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
 
     async def answer(self, headers: Mapping[str, str], body: bytes, answers: Callable[[], Answers], run: Run) -> Spoken:
-        """What the protocol answers to a POST whose sender has been let in: by ``answers``, whose work ``run`` does."""
+        """The protocol's answer to an authenticated POST. ``answers`` provides it, and ``run`` runs the work."""
         sent: list[Message] = []
         coming = [{"type": "http.request", "body": body, "more_body": False}]
 

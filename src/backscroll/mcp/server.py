@@ -1,6 +1,6 @@
 """The server of the Model Context Protocol, made with its official SDK. Importing this takes a second and 40 MB.
 
-Whoever answers is found for each request: over HTTP by the credential of the request, over stdio there is one.
+The caller is determined for each request: over HTTP from the request's credential; over stdio there is only one.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ Context = ServerRequestContext[Any, Any]
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 NOT_FOUND = -32002
-"""The protocol's code for a resource that is not there."""
+"""The protocol's code for a missing resource."""
 
 
 class Failed(Error):
-    """Something that was not meant to happen; the log says what."""
+    """An unexpected error; the log has the details."""
 
     def __init__(self) -> None:
-        super().__init__("the archive could not answer this; its log says why")
+        super().__init__("the archive could not answer this; see its log")
 
 
 class Caller(Struct):
-    """Who answers a request, and where its work is done."""
+    """Who answers a request, and where its work is run."""
 
     answers: Callable[[], Answers]
-    """Raises the archive's own errors, as when the credential is no longer good."""
+    """Raises the archive's own errors, for example when the credential is no longer valid."""
     run: Run
 
 
 def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
-    """A server whose requests are answered by whom ``caller_of`` names."""
+    """A server whose requests are answered by the ``Caller`` that ``caller_of`` returns."""
 
     async def list_tools(_: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_tool(tool) for tool in TOOLS])
@@ -76,7 +76,7 @@ def make_server(caller_of: Callable[[Context], Caller]) -> Server[Any]:
             name="media",
             title="The file of a message",
             uri_template=MEDIA_TEMPLATE,
-            description=f"`key` is that of the message, percent-encoded. {UNTRUSTED}",
+            description=f"`key` is the message's key, percent-encoded. {UNTRUSTED}",
         )
         return types.ListResourceTemplatesResult(resource_templates=[template])
 
@@ -112,7 +112,7 @@ async def _done(caller: Caller, work: Callable[[Answers], T]) -> T:
 
 
 async def _asked(caller: Caller, work: Callable[[Answers], T]) -> T:
-    """The same, where the protocol has errors of its own."""
+    """The same, but with the protocol's own errors."""
     try:
         return await _done(caller, work)
     except (NotFound, TooLarge) as error:

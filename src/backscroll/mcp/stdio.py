@@ -1,4 +1,4 @@
-"""The protocol over standard input and output, for a program that starts this one."""
+"""The protocol over standard input and output, for a client program that starts this one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backscroll.storage.store import Store
 
 
 def serve(store: Store, media: MediaStore | None, secret: str, max_bytes: int, max_file: int) -> None:
-    """Answer until standard input ends. The token is looked up for each request, so that it may be revoked."""
+    """Answer until standard input ends. The token is looked up for each request, so that it can be revoked."""
 
     def answers() -> Answers:
         return Answers(store, media, store.authenticate(secret), max_bytes, max_file)

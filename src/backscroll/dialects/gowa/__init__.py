@@ -1,1 +1,1 @@
-"""GOWA's API in its own words: parse, render, render errors."""
+"""GOWA's API: parsing requests, rendering answers and errors."""

@@ -38,7 +38,7 @@ _USUAL_EXTENSIONS = {"image": "jpg", "video": "mp4", "video_note": "mp4", "audio
 
 
 def content_of(message: Message) -> str:
-    """The text or caption; else one line that tells what was shared; "" when there is nothing to tell."""
+    """The text or caption, otherwise one line that describes what was shared; "" if there is nothing to describe."""
     if message.text:
         return message.text
     details = message.details
@@ -68,13 +68,13 @@ def _first(field: re.Pattern[str], text: str) -> str:
 
 
 def location_line(place: Location) -> str:
-    """``NAME — ADDRESS — https://maps.google.com/?q=LAT,LON``, without what is not known."""
+    """``NAME — ADDRESS — https://maps.google.com/?q=LAT,LON``, without unknown parts."""
     point = ",".join(encode(number(part)).decode() for part in (place.latitude, place.longitude))
     return " — ".join(part for part in (place.name, place.address, f"https://maps.google.com/?q={point}") if part)
 
 
 def file_name(archived: ArchivedMessage) -> str | None:
-    """The file's own name, else one made of kind, time and caption: ``image_20260115_103000.jpg``."""
+    """The file's own name, otherwise one made of kind, time and caption: ``image_20260115_103000.jpg``."""
     message = archived.message
     media, media_type = message.details.media, gowa_media_type(message.kind)
     if media is None or media_type is None:

@@ -1,4 +1,4 @@
-"""What stands around and inside all of GOWA's answers: the envelope, Go's zero time, the names of nameless chats."""
+"""Parts common to all of GOWA's answers: the envelope, Go's zero time, names for chats without one."""
 
 from __future__ import annotations
 

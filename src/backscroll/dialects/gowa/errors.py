@@ -1,4 +1,4 @@
-"""The archive's errors in GOWA's words: ``{code, message, results?}``."""
+"""The archive's errors in GOWA's format: ``{code, message, results?}``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_DEVICE = "device not found; create a device first from /api/devices or provi
 
 
 def render_error(error: Exception) -> Answer:
-    """Status, body and further headers of any error; what is unexpected tells nothing of itself."""
+    """Status, body and extra headers of any error; an unexpected error reveals no details."""
     match error:
         case errors.BadField():
             return _bad_field(error)

@@ -1,6 +1,7 @@
-"""Groups and channels as GOWA shows them: in the words of the Go library that it passes through, and in its own.
+"""Groups and channels as GOWA shows them: partly in the format of its Go library, which it passes through, partly in
+its own.
 
-What an archive does not know stands there as Go's zero value.
+Values that the archive does not know are shown as Go's zero value.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def render_participants(group: Chat) -> bytes:
 
 
 def participants_csv(group: Chat) -> bytes:
-    """The same as a table, a row for each participant."""
+    """The same as CSV, one row for each participant."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("participant_jid", "phone_number", "lid", "display_name", "role"))
@@ -48,12 +49,12 @@ def participants_csv(group: Chat) -> bytes:
 
 
 def csv_name(group: Chat) -> str:
-    """The name under which the table is saved."""
+    """The file name of the CSV."""
     return f"group-{group.jid.replace('@', '_')}-participants.csv"
 
 
 def render_invite_link(group: str, link: str) -> bytes:
-    """A group's link as a source told it last."""
+    """A group's link, as last reported by a source."""
     return success("Success get group invite link", {"invite_link": link, "group_id": group})
 
 
@@ -141,7 +142,7 @@ def _role(member: Member) -> str:
 
 
 def _inert(name: str) -> str:
-    """People choose their names: a spreadsheet must not take one for a formula."""
+    """People choose their own names: a spreadsheet must not interpret one as a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 

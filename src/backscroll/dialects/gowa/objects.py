@@ -30,13 +30,13 @@ from backscroll.formats.timestamps import go_text
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """``empty_values``: what stands where there is no media: null, or the zero values that GOWA's code sends."""
+    """``empty_values``: shown where there is no media: null, or the zero values that GOWA's code sends."""
 
     empty_values: Literal["null", "zero"] = "null"
 
 
 class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
-    """A message as it is shown, its keys in GOWA's order; the last two only where there is something in them."""
+    """A message as shown, with its keys in GOWA's order; the last two are present only if they have content."""
 
     id: str
     chat_jid: str
@@ -64,7 +64,7 @@ _SHOWN_EMPTY: dict[str, _ShownMedia] = {"null": (None, None, None, None), "zero"
 def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
     """A page of one chat, its messages as ``row_renderer`` renders them.
 
-    ``chat_jid``, as it was asked for, is shown when the archive does not know the chat.
+    ``chat_jid``, as requested, is shown if the archive does not know the chat.
     """
     results = {
         "data": Raw(b"[" + b",".join(page.rows) + b"]"),
@@ -116,7 +116,7 @@ def row_renderer(links: Links, options: Options, access: Access) -> Callable[[Ar
 
 
 _changed = lru_cache(maxsize=4096)(go_text)
-"""For times when rows were made or changed: an import makes many at a time."""
+"""For times when rows were created or changed: an import creates many at the same time."""
 
 
 def _media(archived: ArchivedMessage, media_type: str, org_no: int, links: Links, empty: _ShownMedia) -> _ShownMedia:
@@ -212,14 +212,14 @@ def device_id(phone: Phone) -> str:
 
 
 def render_device_status(phone: Phone) -> bytes:
-    """``GET /devices/{device_id}/status``: both flags follow the phone's last known state."""
+    """``GET /devices/{device_id}/status``: both flags are derived from the phone's last known state."""
     connected = phone.state == "CONNECTED"
     results = {"device_id": device_id(phone), "is_connected": connected, "is_logged_in": connected}
     return success("Device status", results)
 
 
 def render_device_webhook(phone: Phone) -> bytes:
-    """Where events of a device go: nowhere, as of a device of GOWA without a webhook."""
+    """The webhook of a device: none, as for a GOWA device without a webhook."""
     results = {
         "device_id": device_id(phone),
         "webhook_url": "",
@@ -231,13 +231,13 @@ def render_device_webhook(phone: Phone) -> bytes:
 
 
 def render_app_devices(phones: Iterable[Phone]) -> bytes:
-    """``GET /app/devices``: ``results`` is null when there are none, as GOWA has it."""
+    """``GET /app/devices``: ``results`` is null if there are none, as in GOWA."""
     rows = [{"name": phone.name or phone.number, "device": device_id(phone), "jid": phone.jid} for phone in phones]
     return success("Fetch device success", rows or None)
 
 
 def render_app_status(phone: Phone) -> bytes:
-    """``GET /app/status``: both flags follow the phone's last known state."""
+    """``GET /app/status``: both flags are derived from the phone's last known state."""
     connected = phone.state == "CONNECTED"
     results = {
         "is_connected": connected,
@@ -249,7 +249,7 @@ def render_app_status(phone: Phone) -> bytes:
 
 
 def render_app_info(version: str, base_path: str = "", max_file_size: int = 0) -> bytes:
-    """What the server is. An archive sends nothing, so one size stands for all three limits."""
+    """Information about the server. An archive sends nothing, so all three limits show the same size."""
     results = {
         "version": version,
         "os": "Backscroll",
@@ -270,7 +270,7 @@ def render_contacts(page: ContactPage) -> bytes:
 
 
 def render_download(archived: ArchivedMessage, access: Access, links: Links) -> bytes:
-    """Where the file of a message is; NotFound when the archive does not hold it."""
+    """The location of a message's file; NotFound if the archive does not have it."""
     message = archived.message
     media = message.details.media
     url = None if media is None else links.media_url(access.org.no, media)

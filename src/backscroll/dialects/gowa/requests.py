@@ -1,4 +1,4 @@
-"""What GOWA's clients ask, as queries. ``device`` is the raw ``X-Device-Id`` header, None when it was not sent."""
+"""Requests of GOWA's clients as queries. ``device`` is the raw ``X-Device-Id`` header, None if it was not sent."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from backscroll.dialects.parameters import WholeNumber
 from backscroll.formats.timestamps import parse_timestamp
 
 BAD_ESCAPE = "invalid URL escape"
-"""How the remedy of a wrongly encoded path begins."""
+"""The start of the remedy for an incorrectly encoded path."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _INT64 = 2**63
 MAX_GROUPS = 10_000
-"""More than WhatsApp lets anybody be in."""
+"""More groups than WhatsApp allows anybody to be in."""
 _TRUTHS = dict.fromkeys(("1", "t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
     ("0", "f", "F", "false", "False", "FALSE"), False
 )
@@ -29,9 +29,10 @@ _WRONG_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.S)
 
 
 def parse_device(access: Access, device: str | None, params: Mapping[str, str]) -> Phone:
-    """The phone that a request is about: header before parameter, slot id before JID; the only one needs no name.
+    """The phone of a request: header before parameter, slot id before JID; it can be omitted if there is only one
+    phone.
 
-    PhoneRequired when none is named and there is not exactly one, PhoneNotInScope when there is no such one.
+    PhoneRequired if none is named and there is not exactly one, PhoneNotInScope if there is no such phone.
     """
     named = unquote_plus((device or "").strip()) or params.get("device_id", "").strip()
     if named:
@@ -45,7 +46,7 @@ def parse_device(access: Access, device: str | None, params: Mapping[str, str]) 
 
 
 def find_device(access: Access, device_id: str) -> Phone:
-    """The device that a path names; NotFound when there is no such one."""
+    """The device named in a path; NotFound if there is no such device."""
     found = _find(access, device_id)
     if found is None:
         raise NotFound("device", device_id)
@@ -61,7 +62,7 @@ def _find(access: Access, named: str) -> Phone | None:
 
 
 def parse_chat_jid(raw: str) -> str:
-    """A path segment as it came over the wire, percent-decoded once; BadField for a wrong escape."""
+    """A path segment as received, percent-decoded once; BadField for an invalid escape."""
     wrong = _WRONG_ESCAPE.search(raw)
     if wrong:
         raise BadField("chat_jid", raw, f'{BAD_ESCAPE} "{wrong[0]}"')
@@ -69,7 +70,7 @@ def parse_chat_jid(raw: str) -> str:
 
 
 def parse_messages(access: Access, device: str | None, params: Mapping[str, str], chat_jid: str) -> MessageQuery:
-    """Messages and calls of one chat. Numbers and switches that cannot be read mean their default."""
+    """Messages and calls of one chat. Invalid numbers and booleans count as their default."""
     phone = parse_device(access, device, params)
     if not chat_jid.strip():
         raise BadField("chat_jid", chat_jid, "cannot be blank.")
@@ -78,7 +79,7 @@ def parse_messages(access: Access, device: str | None, params: Mapping[str, str]
     from_me, search = _from_me(params), _search(params)
     since, until = _timestamp(params, "start_time", end=False), _timestamp(params, "end_time", end=True)
     if search is not None and search.isspace():
-        # As in GOWA, nothing is found by blanks alone: no message is from a time that ends before it begins.
+        # As in GOWA, a search for blanks finds nothing: no message is in a period that ends before it begins.
         since, until, search = 1, 0, None
     return MessageQuery(
         org=access.org.no,
@@ -97,7 +98,7 @@ def parse_messages(access: Access, device: str | None, params: Mapping[str, str]
 
 
 def parse_chats(access: Access, device: str | None, params: Mapping[str, str]) -> ChatQuery:
-    """Chats of one device; an ``archived`` that cannot be read means false, as GOWA has it."""
+    """Chats of one device; an invalid ``archived`` means false, as in GOWA."""
     phone = parse_device(access, device, params)
     limit, offset = _page(params, CHATS_LIMIT)
     return ChatQuery(
@@ -114,13 +115,13 @@ def parse_chats(access: Access, device: str | None, params: Mapping[str, str]) -
 def parse_groups(
     access: Access, device: str | None, params: Mapping[str, str], kind: Literal["group", "newsletter"] = "group"
 ) -> ChatQuery:
-    """All groups, or all channels, that one device knows, unpaged."""
+    """All groups, or all channels, known to one device, without paging."""
     phone = parse_device(access, device, params)
     return ChatQuery(org=access.org.no, phones=(phone.no,), kind=kind, limit=MAX_GROUPS)
 
 
 def parse_group_id(params: Mapping[str, str]) -> str:
-    """The group that ``group_id`` names: a JID, or what stands before its @."""
+    """The group named by ``group_id``: a JID, or the part before its @."""
     group = clean_text(params.get(GROUP_ID.name, ""))[0].strip()
     if not group:
         raise BadField(GROUP_ID.name, None, "cannot be blank.")
@@ -128,18 +129,18 @@ def parse_group_id(params: Mapping[str, str]) -> str:
 
 
 def wants_new_link(params: Mapping[str, str]) -> bool:
-    """Whether a group's link is to be replaced by another, rather than shown."""
+    """Whether a group's link is to be replaced by a new one instead of shown."""
     return _truth(params, RESET.name) or False
 
 
 def parse_contacts(access: Access, device: str | None, params: Mapping[str, str]) -> ContactQuery:
-    """All contacts that one device knows by name, unpaged."""
+    """All contacts that one device knows by name, without paging."""
     phone = parse_device(access, device, params)
     return ContactQuery(org=access.org.no, phones=(phone.no,), saved_only=True, limit=None)
 
 
 def parse_download(params: Mapping[str, str]) -> str:
-    """The chat that ``phone`` names: a JID, or a number by GOWA's rule."""
+    """The chat named by ``phone``: a JID, or a number by GOWA's rule."""
     phone = clean_text(params.get("phone", ""))[0].strip()
     if not phone:
         raise BadField("phone", None, "cannot be blank.")
@@ -147,7 +148,7 @@ def parse_download(params: Mapping[str, str]) -> str:
 
 
 def _page(params: Mapping[str, str], limits: WholeNumber) -> tuple[int, int]:
-    """(limit, offset); what is wrong with both is told in one sentence, as GOWA does."""
+    """(limit, offset); problems with both are reported in one sentence, as in GOWA."""
     limit, offset = _whole(params, limits.name) or limits.default, _whole(params, OFFSET.name) or OFFSET.default
     problems = [
         (param.name, problem)
@@ -162,7 +163,7 @@ def _page(params: Mapping[str, str], limits: WholeNumber) -> tuple[int, int]:
 
 
 def _problem(param: WholeNumber, value: int) -> str | None:
-    """What is wrong with a number, in GOWA's words."""
+    """The problem with a number, in GOWA's wording."""
     if value < param.minimum:
         return f"must be no less than {param.minimum}"
     return f"must be no greater than {param.maximum}" if value > param.maximum else None

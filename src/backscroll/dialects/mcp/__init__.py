@@ -1,1 +1,1 @@
-"""The archive in the words of the Model Context Protocol: tools, their answers, media as resources."""
+"""The archive over the Model Context Protocol: tools, their answers, media as resources."""

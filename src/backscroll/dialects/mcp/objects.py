@@ -1,4 +1,4 @@
-"""What the native API answers, made short for a language model: without what is absent, and with long texts cut."""
+"""The native API's answers, shortened for a language model: absent values are omitted and long texts truncated."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from backscroll.core.errors import NotFound
 Json = dict[str, Any]
 
 MAX_TEXT = 2_000
-"""Characters of a text in a list; ``get_message`` shows all of it."""
+"""Maximum characters of a text in a list; ``get_message`` shows all of it."""
 MAX_REACTIONS = 20
 MAX_SPANS = 10
-"""Spans and gaps of a chat that are shown."""
+"""Maximum number of spans and gaps shown for a chat."""
 MEDIA = "backscroll://media/"
 MEDIA_TEMPLATE = "backscroll://media/{key}"
 
 _INVISIBLE = re.compile("[\U000e0000-\U000e007f]")
-"""Tag characters: they show nothing to people, and spell anything to a model."""
+"""Tag characters: invisible to people, but a model can read text in them."""
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+")
-"""They have one honest use, the flags of regions."""
+"""Their one legitimate use is in the flags of regions."""
 
 
 def message_object(told: Json, max_text: int = MAX_TEXT) -> Json:
@@ -71,7 +71,7 @@ def _cut(text: str | None, most: int) -> Json:
 
 
 def visible(text: str) -> str:
-    """The text without characters that only a model would read."""
+    """The text without characters that only a model can read."""
     if not _INVISIBLE.search(text):
         return text
     kept = {found.start(): found[0] for found in _FLAG.finditer(text)}
@@ -91,7 +91,7 @@ def _reaction(told: Json) -> Json:
 
 
 def file_object(told: Json, key: str) -> Json:
-    """A file; ``uri`` where the archive holds it."""
+    """A file; with ``uri`` if the archive has it."""
     made = {name: told[name] for name in ("filename", "mimetype", "size", "duration", "state")}
     return _without_absent({**made, "uri": media_uri(key) if told["state"] == "held" else None})
 
@@ -132,12 +132,12 @@ def media_object(told: Json) -> Json:
 
 
 def phone_object(told: Json) -> Json:
-    """An own phone with what the archive has of it."""
+    """An own phone and what the archive holds for it."""
     return {name: told[name] for name in ("phone", "name", "messages", "chats", "first_message_at", "last_message_at")}
 
 
 def covered_object(told: Json) -> Json:
-    """What sources cover of a phone or a chat, latest first."""
+    """What sources cover for a phone or a chat, latest first."""
     names = (
         "phone",
         "chat_id",
@@ -170,12 +170,12 @@ def _without_absent(told: Json) -> Json:
 
 
 def media_uri(key: str) -> str:
-    """The address of a message's file among the resources."""
+    """The resource URI of a message's file."""
     return MEDIA + quote(key, safe="")
 
 
 def key_of_uri(uri: str) -> str:
-    """The message whose file an address names; ``NotFound``."""
+    """The message whose file a URI refers to; raises ``NotFound``."""
     key = unquote(uri.removeprefix(MEDIA))
     if not uri.startswith(MEDIA) or not key:
         raise NotFound("resource", uri[:200])

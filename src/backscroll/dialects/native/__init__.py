@@ -1,1 +1,1 @@
-"""Backscroll's own API below ``/api``: parse, render, render errors."""
+"""Backscroll's own API below ``/api``: parsing requests, rendering answers and errors."""

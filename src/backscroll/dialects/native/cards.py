@@ -1,6 +1,6 @@
-"""What events, orders, products and invitations to groups tell, out of the shapes that sources give them.
+"""The content of events, orders, products and invitations to groups, from the formats that sources use.
 
-Nothing in these shapes is trusted: what has another type than expected is left out.
+Nothing in these formats is trusted: a value with an unexpected type is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Fields = Mapping[str, Any]
 
 
 def card_of(archived: ArchivedMessage) -> dict[str, Any] | None:
-    """The card of a message; None for other kinds. All keys are always there."""
+    """The card of a message; None for other kinds. All keys are always present."""
     message = archived.message
     if message.kind not in KINDS:
         return None
@@ -52,14 +52,14 @@ def _told(details: Details) -> Fields:
     for shape in (details.interactive, details.invite, details.raw_data):
         if isinstance(shape, dict) and shape:
             fields = _fields(shape)
-            # Some sources give the whole message, with the part that counts inside.
+            # Some sources provide the whole message, with the relevant part inside.
             inner = next((name for name in fields if name.endswith("message") and isinstance(fields[name], dict)), None)
             return _fields(fields[inner]) if inner and len(fields) == 1 else fields
     return {}
 
 
 def _fields(shape: Mapping[Any, Any]) -> Fields:
-    """By name in lower case without underscores: sources spell them in three ways."""
+    """Fields by name, in lower case without underscores: sources spell them in three ways."""
     return {str(name).replace("_", "").lower(): value for name, value in shape.items()}
 
 
@@ -137,7 +137,7 @@ def _item(fields: Fields) -> dict[str, Any]:
 
 
 def _price(fields: Fields) -> str | None:
-    """Amount and currency, ``12.50 EUR``; some tell it in thousandths."""
+    """Amount and currency, ``12.50 EUR``; some sources give it in thousandths."""
     thousandths = _first([fields], _number, "priceamount1000", "totalamount1000")
     plain = _first([fields], _number, "itemprice", "price", "total")
     amount = thousandths / 1000 if thousandths is not None else plain

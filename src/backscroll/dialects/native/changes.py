@@ -1,4 +1,4 @@
-"""The change feed in the native API's words, for those who ask and for those who listen."""
+"""The change feed in the native API, for clients that poll and for those that listen."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _TYPES = {
 
 
 class Lines(Struct, frozen=True):
-    """Rendered lines of the feed with their places; ``upto`` is where to go on from."""
+    """Rendered lines of the feed with their positions; ``upto`` is where to continue."""
 
     lines: list[tuple[int, bytes]]
     upto: int
     more: bool
     touches_tokens: bool
-    """Whether credentials changed: whoever listens is to be asked for theirs again."""
+    """Whether credentials changed: a listener's credential has to be checked again."""
 
 
 def render_changes(changes: Changes) -> bytes:
-    """Lines of the feed without the messages, and where to go on from."""
+    """Lines of the feed without the messages, and where to continue."""
     return encode({"items": [_line(line) for line in changes.lines], "next": changes.upto, "more": changes.more})
 
 
 def changes_seen(changes: Changes, access: Access, links: Links) -> Lines:
-    """Each line with its message as it stands now."""
+    """Each line with its message in its current state."""
     render = message_renderer(access, links, changes.around)
     lines = []
     for line in changes.lines:
@@ -74,13 +74,13 @@ def _type(line: ChangeLine) -> str:
 
 
 def server_sent(event: str, data: bytes, seq: int | None = None) -> bytes:
-    """An event of an event stream; ``seq`` is the place that a listener goes on from."""
+    """A server-sent event; ``seq`` is the position from which a listener continues."""
     place = b"" if seq is None else b"id: %d\n" % seq
     return place + b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def server_sent_lines(lines: Iterable[tuple[int, bytes]]) -> bytes:
-    """Changes as events, each with its place. A place that has several lines is given with the last of them."""
+    """Changes as events, each with its position. If a position has several lines, only the last of them carries it."""
     found = list(lines)
     following = [seq for seq, _ in found[1:]] + [None]
     return b"".join(

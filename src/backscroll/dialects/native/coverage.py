@@ -1,4 +1,4 @@
-"""Coverage in the native API: what clients ask, and which source covers what, in data and in plain sentences."""
+"""Coverage in the native API: parsing requests, showing coverage as data and as sentences."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _MONTHS = (
 _BECAUSE: dict[Reason, str] = {
     "disconnected": "The gateway was not connected to WhatsApp.",
     "server_down": "Backscroll was not running.",
-    "silence": "The source told nothing for longer than it usually does.",
-    "sequence": "Numbers of the source's requests are missing.",
+    "silence": "The source reported nothing for longer than usual.",
+    "sequence": "Some numbered requests of the source are missing.",
     "removed": "The source was removed.",
-    "export_short": "The exported chat does not reach as far as the messages that others told.",
+    "export_short": "The exported chat does not reach as far as messages from other sources.",
     "uncovered": "",
 }
 
 
 def parse_coverage(access: Access, values: Values, phones: Sequence[str]) -> tuple[ChatQuery, str | None, Any]:
-    """The query of chats, the one chat that is meant if any, and the filters that the cursor is bound to."""
+    """The query for chats, the one selected chat if any, and the filters that the cursor is bound to."""
     numbers, chat = parse_phones(access, phones), values.get("chat") or None
     if chat is not None and len(numbers) != 1:
-        raise BadField("chat", chat[:80], "name the one phone whose chat is meant, with phone=")
+        raise BadField("chat", chat[:80], "name the phone of the chat, with phone=")
     filters = ["coverage", access.org.no, numbers, chat]
     cursor = values.get("cursor")
     after = None if cursor is None else decode_cursor(cursor, tuple[int, int, int], filters)
@@ -66,7 +66,7 @@ def render_coverage(page: CoveragePage, query: ChatQuery, filters: Any) -> bytes
 
 
 def phone_object(told: PhoneCoverage) -> dict[str, Any]:
-    """What holds for all chats of a phone."""
+    """Coverage of all chats of a phone."""
     return {
         "phone": told.phone.number,
         "name": told.phone.name,
@@ -77,7 +77,7 @@ def phone_object(told: PhoneCoverage) -> dict[str, Any]:
 
 
 def chat_coverage_object(told: ChatCoverage) -> dict[str, Any]:
-    """What holds for one chat."""
+    """Coverage of one chat."""
     return {
         "phone": told.phone.number,
         "chat_id": shown_jid(told.jid),
@@ -102,7 +102,7 @@ def covered_object(covered: Covered) -> dict[str, Any]:
 
 
 def brief_gaps(covered: Covered) -> dict[str, Any]:
-    """What a drawing of a chat's time needs, oldest first."""
+    """The gaps needed to draw a chat's timeline, oldest first."""
     return {
         "covered_from": time_text(covered.since),
         "covered_until": time_text(covered.until),
@@ -134,7 +134,7 @@ def _span(span: Span) -> dict[str, Any]:
 
 
 def gap_object(gap: Gap) -> dict[str, Any]:
-    """A gap with what speaks for it and what can be done."""
+    """A gap with its evidence and remedies."""
     return {
         "from": time_text(gap.since),
         "to": time_text(gap.until),
@@ -159,14 +159,14 @@ def gap_object(gap: Gap) -> dict[str, Any]:
 
 
 def gap_text(gap: Gap) -> str:
-    """Which time is meant, and why it is a gap."""
+    """The period of a gap, and its reason."""
     when = f"since {moment(gap.since)}" if gap.until is None else stretch(gap.since, gap.until)
     verb = "has covered anything" if gap.until is None else "covers"
     return f"No source {verb} {when}. {_BECAUSE[gap.reason]}".rstrip()
 
 
 def evidence_text(one: Evidence) -> str:
-    """One thing that speaks for a gap."""
+    """One piece of evidence for a gap."""
     at = "" if one.at is None else moment(one.at)
     who = "" if one.teller is None else source_text(one.teller)
     match one.code:
@@ -175,14 +175,14 @@ def evidence_text(one: Evidence) -> str:
         case "span_after":
             return f"Covered again from {at} by {who}."
         case "messages_before":
-            return f"The first message that is known was sent on {at}."
+            return f"The first known message was sent on {at}."
         case "messages_after":
-            return f"The last message that is known was sent on {at}."
-    return f"Of this time {one.count:,} message{' is' if one.count == 1 else 's are'} in the archive all the same."
+            return f"The last known message was sent on {at}."
+    return f"From this period {one.count:,} message{' is' if one.count == 1 else 's are'} in the archive nevertheless."
 
 
 def source_text(teller: Teller) -> str:
-    """A source as a person knows it."""
+    """A source, described for people."""
     if teller.how == "import" or teller.import_id is not None:
         number = "" if teller.import_id is None else f" {teller.import_id}"
         return f"import{number} ({teller.kind}{f', {teller.name}' if teller.name else ''})"
@@ -192,11 +192,11 @@ def source_text(teller: Teller) -> str:
 def _remedy(gap: Gap) -> str:
     match gap.remedy:
         case "sync":
-            return "Ask the gateway for everything that it has."
+            return "Ask the gateway for its whole history."
         case "export":
             return "Export the chat on the phone and import the file."
         case "reconnect":
-            return "See that the gateway is running, connected to WhatsApp, and sends to this server."
+            return "Make sure that the gateway is running, is connected to WhatsApp, and sends to this server."
     return "Nothing can be done."
 
 
@@ -227,7 +227,7 @@ def moment(micros: int) -> str:
 
 
 def stretch(since: int, until: int) -> str:
-    """``9 to 14 July 2026``, or with the time of day where both are of one day; in UTC."""
+    """``9 to 14 July 2026``, or with the time of day if both are on the same day; in UTC."""
     first, last = _utc(since), _utc(until)
     if first.date() == last.date():
         return moment(since) if until - since < 60_000_000 else f"{moment(since)} to {last:%H:%M}"

@@ -1,4 +1,4 @@
-"""Opaque cursors: a place in a list, bound to the filters that the list was asked with."""
+"""Opaque cursors: a position in a list, bound to the filters of the request."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _TAG_BYTES = 6
 
 
 def encode_cursor(place: Any, filters: Any) -> str:
-    """``place`` as text; ``filters`` is whatever the place has a meaning for only."""
+    """``place`` as text; ``filters`` are the filters that the position is valid for."""
     body = msgspec.json.encode(place)
     return base64.urlsafe_b64encode(_tag(body, filters) + body).rstrip(b"=").decode()
 
 
 def decode_cursor(text: str, kind: type[T], filters: Any) -> T:
-    """The place that a cursor names; ``BadCursor`` for one of other filters, or one that was changed."""
+    """The position in a cursor; raises ``BadCursor`` for a cursor with other filters, or one that was altered."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         body = raw[_TAG_BYTES:]

@@ -1,4 +1,4 @@
-"""The archive's errors in the native API's words: ``{code, message, field}``."""
+"""The archive's errors in the native API's format: ``{code, message, field}``."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Rendered = tuple[int, bytes, dict[str, str]]
 
 
 class BadCursor(BadField):
-    """A cursor of another question, or none that this server made."""
+    """A cursor of a different request, or one that this server did not create."""
 
     def __init__(self, value: str) -> None:
-        super().__init__("cursor", value, "must be one that the answer before gave, with the same filters")
+        super().__init__("cursor", value, "must come from the previous answer, with the same filters")
 
 
 class Gone(Error):
-    """A place in the change feed that a follower cannot go on from."""
+    """A position in the change feed from which a follower cannot continue."""
 
 
 _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
@@ -54,7 +54,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 def render_error(error: Exception) -> Rendered:
-    """``field`` names the value that cannot be used, null where none is meant."""
+    """``field`` names the invalid value, or is null."""
     for kind, status, code in _STATUSES:
         if isinstance(error, kind):
             headers = {"www-authenticate": "Bearer"} if status == 401 else {}

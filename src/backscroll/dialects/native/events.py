@@ -1,4 +1,4 @@
-"""Events of webhooks in the native API's words: an envelope, and in it the objects that its routes show."""
+"""Webhook events in the native format: an envelope around the objects that the routes show."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def render_event(happened: Happened, access: Access, links: Links) -> bytes:
 
 
 def render_test(access: Access, id: str, at: int) -> bytes:
-    """What is sent to try an endpoint."""
+    """The request that tests an endpoint."""
     head: dict[str, Any] = {"id": id, "type": TEST, "timestamp": time_text(at), "org_id": access.org.id, "seq": 0}
     head |= {"phone": None, "chat_id": None, "key": None, "previous_attributes": {}}
     return encode(head | {"data": {"message": "This is a test."}})
@@ -52,7 +52,7 @@ def _key(happened: Happened) -> str | None:
 
 
 def _erased_key(erased: ErasedMessage, phone: Phone) -> str:
-    """As ``key_of`` gave it while the message was there."""
+    """The key that ``key_of`` returned while the message existed."""
     sender = phone.jid if erased.from_me else erased.sender
     return f"{phone.number}:{encode_message_id(erased.from_me, erased.chat, erased.id, sender)}"
 
@@ -96,7 +96,7 @@ def _phone(phone: Phone) -> dict[str, Any]:
 
 
 def source_object(source: QuietSource) -> dict[str, Any]:
-    """A source that fell silent or is heard again. ``silent_after`` in seconds."""
+    """A source that has become silent or is heard again. ``silent_after`` is in seconds."""
     return {
         "id": source.id,
         "kind": source.kind,

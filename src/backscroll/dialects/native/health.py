@@ -1,4 +1,4 @@
-"""How the archive stands, as the native API shows it."""
+"""The state of the archive, as the native API shows it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ImportLine(Protocol):
 
 
 class Check(Protocol):
-    """What the last check found of this organisation."""
+    """What the last check found in this organisation."""
 
     @property
     def count(self) -> int: ...
@@ -43,8 +43,9 @@ def render_health(
     problems: Sequence[Trouble],
     check: tuple[int, bool, Check] | None,
 ) -> bytes:
-    """``facts`` are numbers and names, times as microseconds under names that end in ``_at``. ``check``: when, whether
-    media files were read too, and what was found."""
+    """``facts`` are numbers and names; times are microseconds under names that end in ``_at``. ``check`` says when it
+    ran, whether media files were read too, and what was found.
+    """
     shown = {name: _time(value) if name.endswith("_at") else value for name, value in facts.items()}
     return encode(
         {

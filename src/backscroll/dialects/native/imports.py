@@ -1,4 +1,4 @@
-"""Imports as jobs, as the native API takes and shows them."""
+"""Import jobs, as the native API accepts and shows them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Undo(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_new_job(body: bytes, request_key: str | None) -> NewJob:
-    """What is to be imported; ``BadField``."""
+    """The requested import; raises ``BadField``."""
     asked = _read(body, _NewJob, _EXAMPLE)
     files = _files(asked.files)
     phone = None if asked.phone is None else bare_number(asked.phone.partition("@")[0])
@@ -63,18 +63,18 @@ def parse_new_job(body: bytes, request_key: str | None) -> NewJob:
 
 
 def parse_more_files(body: bytes) -> tuple[JobFile, ...]:
-    """Files to be added; ``BadField``."""
+    """The files to add; raises ``BadField``."""
     return _files(_read(body, _MoreFiles, '{"files": [{"name": "key", "size": 158}]}').files)
 
 
 def parse_import_answers(body: bytes) -> dict[str, Any]:
-    """Answers by name; ``BadField`` for what is no object."""
+    """Answers by name; raises ``BadField`` for anything but an object."""
     answers: dict[str, Any] = _read(body, dict[str, Any], '{"timezone": "Europe/Berlin", "me": "Rob"}')
     return answers
 
 
 def parse_undo(body: bytes) -> tuple[int, ...] | None:
-    """The numbers of the imports to take back; None for all of the job."""
+    """The numbers of the imports to undo; None for all of the job."""
     asked: _Undo = _read(body or b"{}", _Undo, '{"imports": [12]}')
     return asked.imports
 
@@ -95,7 +95,7 @@ def _files(files: Sequence[_File]) -> tuple[JobFile, ...]:
 
 
 def _common_name(names: Sequence[str]) -> str:
-    """The only file's name, the folder that all of them are in, or the first one's and how many more."""
+    """The only file's name, the common folder, or the first file's name and how many more there are."""
     tops = dict.fromkeys(clean_text(name)[0].replace("\\", "/").partition("/")[0] for name in names)
     first = next(iter(tops), "")[:255]
     return first if len(tops) <= 1 else f"{first} and {len(names) - 1} more"
@@ -105,32 +105,32 @@ def _common_name(names: Sequence[str]) -> str:
 
 
 def render_job(job: Job, imports: Sequence[Import], labels: Mapping[str, str]) -> bytes:
-    """A job, whole. ``labels`` are what people call each kind."""
+    """A job in full. ``labels`` are readable names of the kinds."""
     return encode(_job(job, imports, labels, is_whole=True))
 
 
 def render_jobs(
     jobs: Sequence[tuple[Job, Sequence[Import]]], labels: Mapping[str, str], following: str | None
 ) -> bytes:
-    """A page of jobs without what was recognised in each."""
+    """A page of jobs, without what was recognised in each."""
     items = [_job(job, imports, labels, is_whole=False) for job, imports in jobs]
     return encode({"items": items, "next": following})
 
 
 def render_upload(file: JobFile) -> bytes:
-    """A file on its way."""
+    """A file being uploaded."""
     return encode(to_builtins(file))
 
 
 def render_undo_plan(plans: Sequence[UndoPlan]) -> bytes:
-    """What taking a job back would do, in all and for each import."""
+    """What undoing a job would do, in total and for each import."""
     names = ("messages", "kept", "chats", "contacts", "files")
     each = [{"id": plan.import_id} | {name: getattr(plan, name) for name in names} for plan in plans]
     return encode({name: sum(one[name] for one in each) for name in names} | {"imports": each})
 
 
 def render_job_change(id: str, state: str, progress: JobProgress | None, updated_at: int) -> bytes:
-    """What a follower hears of a job."""
+    """What a follower receives about a job."""
     return encode({"id": id, "state": state, "progress": _progress(progress), "updated_at": postgres_text(updated_at)})
 
 
@@ -162,7 +162,7 @@ def _job(job: Job, imports: Sequence[Import], labels: Mapping[str, str], is_whol
 
 
 def _state(job: Job, imports: Sequence[Import]) -> str:
-    """One whose imports were all taken back, also because others took their place, is undone."""
+    """A job whose imports have all been undone, or replaced by others, counts as undone."""
     is_gone = job.state == "done" and bool(imports) and all(entry.state == "undone" for entry in imports)
     return "undone" if is_gone else job.state
 

@@ -1,4 +1,4 @@
-"""Linked devices as the native API shows and takes them."""
+"""Linked devices, as the native API accepts and shows them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from backscroll.formats.timestamps import postgres_text
 
 MAX_NAME = 100
 MODULE = 8
-"""Pixels of a module in a picture."""
+"""Pixels per module of the QR code in an image."""
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 _SAID = {
     "starting": "The device is being started.",
     "pairing": "Open WhatsApp on the phone, Settings, Linked devices, Link a device, and scan the code.",
     "connecting": "Connecting to WhatsApp.",
-    "waiting": "The connection failed; it is tried again by itself.",
-    "expired": "Nobody scanned the code in time. Start again for a new one.",
-    "logged_out": "The device was taken off the phone's list of linked devices. Link it again.",
-    "banned": "WhatsApp has blocked this number for a time. Nothing is tried until you start again.",
-    "outdated": "WhatsApp no longer takes this version of the library. Update Backscroll, then start again.",
-    "replaced": "Another program took over the session of this device. Start again when that one has ended.",
-    "wrong_phone": "The code was scanned by another account than the one that was asked for. Start again.",
+    "waiting": "The connection failed; it is retried automatically.",
+    "expired": "Nobody scanned the code in time. Start again to get a new one.",
+    "logged_out": "The device was removed from the phone's list of linked devices. Link it again.",
+    "banned": "WhatsApp has temporarily blocked this number. Nothing is tried until you start again.",
+    "outdated": "WhatsApp no longer accepts this version of the library. Update Backscroll, then start again.",
+    "replaced": "Another program took over the session of this device. Stop that program, then start again.",
+    "wrong_phone": "The code was scanned by a different account from the one requested. Start again.",
     "refused": "WhatsApp refused the device. Start again, or unlink it.",
     "unavailable": "The library for linked devices is not installed.",
 }
@@ -41,7 +41,7 @@ _BY_CODE = (
 
 
 class Told(Protocol):
-    """What the store tells of a linked device; times are microseconds."""
+    """What the store knows about a linked device; times are microseconds."""
 
     @property
     def id(self) -> str: ...
@@ -74,7 +74,7 @@ class Told(Protocol):
 
 
 class Wanted(Struct, frozen=True):
-    """A device to be linked: with a phone that is there, or with one that is called so when it is added."""
+    """A requested device: for an existing phone, or for a new one with this name."""
 
     phone: Phone | None
     phone_name: str | None
@@ -92,7 +92,7 @@ class _Again(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_new(access: Access, body: bytes) -> Wanted:
-    """What is to be linked; ``BadField`` names what cannot be used."""
+    """The requested device; ``BadField`` names an invalid field."""
     try:
         asked = msgspec.json.decode(body, type=_New)
     except msgspec.DecodeError:
@@ -102,12 +102,12 @@ def parse_new(access: Access, body: bytes) -> Wanted:
     if name is not None and not 0 < len(name) <= MAX_NAME:
         raise BadField("phone_name", name[:80], f"must have 1 to {MAX_NAME} characters")
     if name is None and phone is None:
-        raise BadField("phone_name", None, "must say what the phone is called, or `phone` which one it is")
+        raise BadField("phone_name", None, "must name the new phone, or `phone` must select an existing one")
     return Wanted(phone, name, number_of("pair_code_for", asked.pair_code_for))
 
 
 def parse_again(body: bytes) -> str | None:
-    """The number for which a code to type is wanted; None for a QR code."""
+    """The number for a code to type; None for a QR code."""
     if not body.strip():
         return None
     try:
@@ -128,7 +128,7 @@ def number_of(field: str, text: str | None) -> str | None:
 
 
 def said_of(link: Told) -> str | None:
-    """How a device stands, in words with what to do; None when it is connected."""
+    """The state of a device in words, with what to do; None if it is connected."""
     if link.state == "connected":
         return None
     said = _BY_CODE if link.state == "pairing" and link.code is not None else _SAID.get(link.state, "")
@@ -136,7 +136,7 @@ def said_of(link: Told) -> str | None:
 
 
 def render_links(links: Sequence[Told], phones: Mapping[int, Phone], *, may_pair: bool, install: str | None) -> bytes:
-    """All devices, and what to install where none can be linked."""
+    """All devices, and what to install if none can be linked."""
     rows = [_link(link, phones, may_pair) for link in links]
     return encode({"available": install is None, "install": install, "links": rows})
 
@@ -179,7 +179,7 @@ def _time(micros: int | None) -> str | None:
 
 
 def svg_of(rows: Sequence[str]) -> bytes:
-    """The QR code as a picture that can be made larger at will."""
+    """The QR code as a scalable image."""
     side = len(rows)
     dark = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module == "1")
     return (

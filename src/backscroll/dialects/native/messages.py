@@ -1,4 +1,4 @@
-"""The native API's message: Periskope's 53 fields, and beside them what a reader of the archive wants to see."""
+"""The native API's message: Periskope's 53 fields and further ones for readers of the archive."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from backscroll.formats.periskope_ids import shown_jid
 from backscroll.formats.timestamps import postgres_text
 
 MAX_QUOTED = 300
-"""Characters of a quoted text."""
+"""Maximum characters of a quoted text."""
 MAX_REACTIONS = 100
 MAX_RECEIPTS = 300
 MAX_VOTERS = 20
-"""Voters that each option of a poll names."""
+"""Maximum number of voters listed for each option of a poll."""
 _WAVEFORM = 64
 
 Render = Callable[[ArchivedMessage], bytes]
 
 
 def key_of(archived: ArchivedMessage) -> str:
-    """The opaque name of a message: it holds whatever contacts are merged later."""
+    """The opaque key of a message: it stays valid whatever contacts are merged later."""
     return f"{archived.phone.number}:{message_id_of(archived)}"
 
 
 def time_text(micros: int | None) -> str | None:
-    """ISO 8601 in UTC, as Periskope prints it."""
+    """ISO 8601 in UTC, in Periskope's format."""
     return None if micros is None else postgres_text(micros)
 
 
 def person(jid: str | None, around: Surroundings) -> dict[str, Any] | None:
-    """``{jid, name}``; None when nobody is known."""
+    """``{jid, name}``; None if nobody is known."""
     return None if jid is None else {"jid": shown_jid(jid), "name": around.names.get(jid)}
 
 
@@ -58,7 +58,7 @@ def message_renderer(access: Access, links: Links, around: Surroundings) -> Rend
 
 
 def render_thread(thread: Thread, access: Access, links: Links, filters: Any) -> bytes:
-    """A stretch of one chat, oldest message first, with cursors to what lies before and after."""
+    """Part of one chat, oldest message first, with cursors to the messages before and after."""
     render = message_renderer(access, links, thread.around)
     items = b",".join(render(archived) for archived in thread.messages)
     targets = [key_of(archived) for archived in thread.messages if archived.no == thread.target]
@@ -82,7 +82,7 @@ def _cursor(thread: Thread, at: int, side: str, filters: Any) -> str | None:
 
 
 def render_card(card: MessageCard, access: Access, links: Links) -> bytes:
-    """One message with its versions, its receipts by person, and what each source told."""
+    """One message with its versions, its receipts by person, and what each source reported."""
     archived = card.message
     body = message_renderer(access, links, card.around)(archived)
     chat = card.chat
@@ -118,7 +118,7 @@ def render_card(card: MessageCard, access: Access, links: Links) -> bytes:
 
 
 def _versions(archived: ArchivedMessage) -> list[dict[str, Any]]:
-    """Texts, oldest first; the last one is shown now."""
+    """Texts, oldest first; the last one is the current text."""
     message = archived.message
     if not archived.edits:
         return [{"text": message.text, "at": time_text(message.sent_at)}]
@@ -186,7 +186,7 @@ def _besides(archived: ArchivedMessage, access: Access, links: Links, around: Su
 
 
 def _mention(jid: str, text: str, around: Surroundings) -> dict[str, Any]:
-    """``as`` is what stands in the text: the number, or the LID where the sender's phone knew only that."""
+    """``as`` is the form used in the text: the number, or the LID if the sender's phone knew only that."""
     lid = around.lids.get(jid)
     spellings = [f"@{known.partition('@')[0]}" for known in (jid, lid) if known]
     return {
@@ -215,7 +215,7 @@ def _quoted(archived: ArchivedMessage, around: Surroundings) -> dict[str, Any] |
 
 
 def _receipts(archived: ArchivedMessage, around: Surroundings) -> dict[str, Any] | None:
-    """How far an own message came, in numbers. ``of`` is null where nobody told who is in the group."""
+    """Counts of the receipts for an own message. ``of`` is null if no source reported the group's members."""
     message = archived.message
     if not message.from_me:
         return None
@@ -233,7 +233,7 @@ def _receipts(archived: ArchivedMessage, around: Surroundings) -> dict[str, Any]
 
 
 def file_of(archived: ArchivedMessage, access: Access, links: Links) -> dict[str, Any] | None:
-    """The file of a message: what is known of it, and where it can be fetched if it is here."""
+    """The file of a message: what is known about it, and where it can be fetched if the archive has it."""
     message, media = archived.message, archived.message.details.media
     if media is None and message.kind not in MEDIA_KINDS:
         return None
@@ -264,7 +264,7 @@ def _state(media: Media, held: bool) -> str:
 
 
 def _thumbnail(archived: ArchivedMessage) -> str | None:
-    """Where the small picture that travelled inside the message is served."""
+    """The address of the thumbnail that was included in the message."""
     media = archived.message.details.media
     if media is None or not media.thumbnail:
         return None
@@ -272,7 +272,7 @@ def _thumbnail(archived: ArchivedMessage) -> str | None:
 
 
 def thumbnail_bytes(archived: ArchivedMessage) -> bytes | None:
-    """That picture; None when there is none, or what is there is no JPEG."""
+    """The thumbnail included in the message; None if there is none, or it is not a JPEG."""
     media = archived.message.details.media
     if media is None or not media.thumbnail:
         return None
@@ -284,7 +284,7 @@ def thumbnail_bytes(archived: ArchivedMessage) -> bytes | None:
 
 
 def _waveform(text: str | None) -> list[int] | None:
-    """64 heights from 0 to 100, as WhatsApp draws a voice message."""
+    """64 bar heights from 0 to 100, with which WhatsApp draws a voice message."""
     try:
         values = base64.b64decode(text or "", validate=True)
     except (binascii.Error, ValueError):

@@ -21,10 +21,10 @@ from backscroll.formats.jsontext import encode
 from backscroll.formats.periskope_ids import shown_jid
 
 MAX_PREVIEW = 200
-"""Characters of the last message that a list of chats shows."""
+"""Maximum characters of the last message in a list of chats."""
 MAX_MEMBERS = 300
 MAX_ORIGINAL = 1_000_000
-"""Bytes of a payload that are shown."""
+"""Maximum bytes of a payload that are shown."""
 _LINK = re.compile(r"https?://[^\s<>\"]+", re.I)
 _EPOCH = date(1970, 1, 1)
 
@@ -38,14 +38,14 @@ def listed(items: Sequence[Any], next_cursor: str | None, total: int | None) -> 
 
 
 def render_chats(page: ChatPage, query: ChatQuery, filters: Any) -> bytes:
-    """Latest first. ``total`` is told with the first page."""
+    """Latest first. ``total`` is included in the first page."""
     more = len(page.chats) == query.limit and page.place is not None
     cursor = encode_cursor(page.place, filters) if more else None
     return listed([chat_object(chat) for chat in page.chats], cursor, page.total if query.after is None else None)
 
 
 def chat_object(chat: Chat) -> dict[str, Any]:
-    """A chat as lists show it."""
+    """A chat in a list."""
     return {
         "phone": chat.phone.number,
         "chat_id": shown_jid(chat.jid),
@@ -85,7 +85,7 @@ def _preview(archived: ArchivedMessage) -> dict[str, Any]:
 
 
 def render_chat(chat: Chat, spine: Spine, covered: Covered) -> bytes:
-    """One chat with its members, and when it began."""
+    """One chat with its members and the time of its first message."""
     members = sorted(chat.members, key=_admins_first)
     return encode(
         chat_object(chat)
@@ -118,7 +118,7 @@ def _member(member: Member) -> dict[str, Any]:
 
 
 def render_months(spine: Spine, covered: Covered) -> bytes:
-    """``months``: ``["2026-07", 38]``, and the times that no source covers; oldest first."""
+    """``months``: ``["2026-07", 38]``, and the periods that no source covers; oldest first."""
     return encode(
         {
             "months": [[f"{bucket // 12:04d}-{bucket % 12 + 1:02d}", n] for bucket, n in spine.buckets],
@@ -131,7 +131,7 @@ def render_months(spine: Spine, covered: Covered) -> bytes:
 
 
 def render_days(spine: Spine, month: str) -> bytes:
-    """``days`` of one month, and how many messages are older than it."""
+    """``days`` of one month, and the number of messages before that month."""
     days = [[(_EPOCH + timedelta(days=bucket)).isoformat(), n] for bucket, n in spine.buckets]
     return encode({"month": month, "days": days, "before": spine.before})
 
@@ -167,14 +167,14 @@ def _media_object(archived: ArchivedMessage, page: MediaPage, access: Access, li
 
 
 def render_contacts(page: ContactPage, query: ContactQuery, filters: Any) -> bytes:
-    """In the order of their ids."""
+    """Sorted by their ids."""
     end = page.offset + len(page.contacts)
     cursor = encode_cursor(end, filters) if end < page.total else None
     return listed([contact_object(contact) for contact in page.contacts], cursor, page.total)
 
 
 def contact_object(contact: Contact) -> dict[str, Any]:
-    """A contact as lists show it. ``number`` where it is known by one."""
+    """A contact in a list. ``number`` if it is known."""
     user, _, server = contact.jid.partition("@")
     return {
         "jid": shown_jid(contact.jid),
@@ -192,7 +192,7 @@ def contact_object(contact: Contact) -> dict[str, Any]:
 
 
 def render_contact(card: ContactCard) -> bytes:
-    """One contact with its names, its ids, and the latest chats that it takes part in."""
+    """One contact with its names, its ids, and its latest chats."""
     return encode(
         contact_object(card.contact)
         | {
@@ -234,7 +234,7 @@ def _phone(summary: PhoneSummary) -> dict[str, Any]:
 def render_session(
     access: Access, summaries: Sequence[PhoneSummary], expires_at: int | None, version: str, seq: int
 ) -> bytes:
-    """Who is signed in, and what there is to read."""
+    """Who is signed in, and what the token gives access to."""
     return encode(
         {
             "org": {"id": access.org.id, "name": access.org.name},
@@ -257,7 +257,7 @@ def render_session(
 
 
 def render_original(original: Original) -> bytes:
-    """A payload as it was received, as text; of a long one the beginning."""
+    """A payload as received, as text; only the beginning if it is long."""
     return encode(
         {
             "items": [

@@ -1,4 +1,4 @@
-"""What clients of the native API ask, as queries."""
+"""Requests of the native API's clients as queries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PLACES = ("around", "at", "before", "after", "cursor")
 
 
 def parse_phone(access: Access, text: str) -> Phone:
-    """An own phone by its digits, its phone id or its JID; ``NotFound`` for one that the token does not reach."""
+    """An own phone by its digits, its phone id or its JID; raises ``NotFound`` if the token has no access to it."""
     digits = re.sub(r"\D", "", text.partition("@")[0])
     for phone in access.phones:
         if text in (phone.phone_id, phone.jid) or digits == phone.number:
@@ -39,7 +39,7 @@ def parse_phone(access: Access, text: str) -> Phone:
 
 
 def parse_phones(access: Access, wanted: Sequence[str]) -> tuple[int, ...]:
-    """Those that are named, or all that the token reaches."""
+    """The phones that are named, or all that the token has access to."""
     return tuple(parse_phone(access, text).no for text in wanted) or tuple(phone.no for phone in access.phones)
 
 
@@ -55,7 +55,7 @@ def parse_limit(values: Values, default: int, maximum: int = 200) -> int:
 
 
 def parse_time(values: Values, name: str) -> int | None:
-    """A moment in microseconds UTC; None when it was not given."""
+    """A time in microseconds UTC; None if it was not given."""
     text = values.get(name)
     if text is None:
         return None
@@ -66,7 +66,7 @@ def parse_time(values: Values, name: str) -> int | None:
 
 
 def parse_key(access: Access, key: str, field: str = "key") -> tuple[Phone, MessageRef]:
-    """The phone and message that a key names."""
+    """The phone and message that a key refers to."""
     number, colon, message_id = clean_text(key)[0].partition(":")
     if not colon or not message_id or len(key) > MAX_KEY:
         raise NotFound("message", key[:80])
@@ -109,7 +109,7 @@ def parse_chats(access: Access, values: Values, phones: Sequence[str]) -> tuple[
 
 
 def parse_thread(access: Access, phone: Phone, chat: str, values: Values) -> tuple[ThreadQuery, Any, str | None]:
-    """The query, the filters of its cursors, and the key of the message that it is to be placed at."""
+    """The query, the filters of its cursors, and the key of the message at which the page is to be placed."""
     given = [name for name in _PLACES if values.get(name)]
     if len(given) > 1:
         raise BadField(given[1], values[given[1]][:80], f"cannot be used together with {given[0]}")
@@ -133,7 +133,7 @@ def parse_thread(access: Access, phone: Phone, chat: str, values: Values) -> tup
 
 
 def parse_month(values: Values) -> tuple[str, int] | None:
-    """``month`` as text, and as months since year 0; None when it was not given."""
+    """``month`` as text, and as months since year 0; None if it was not given."""
     text = values.get("month")
     if text is None:
         return None
@@ -147,7 +147,7 @@ def parse_media(access: Access, values: Values, phones: Sequence[str]) -> tuple[
     """The query, and the filters that its cursor is bound to."""
     numbers, chat = parse_phones(access, phones), values.get("chat") or None
     if chat is not None and len(phones) != 1:
-        raise BadField("phone", None, "must name the one phone whose chat is meant")
+        raise BadField("phone", None, "must name the phone of the chat")
     kind = _one_of(values, "kind", tuple(MEDIA_KINDS)) or "picture"
     until = parse_time(values, "at") if values.get("at") else None
     filters = ["media", access.org.no, numbers, kind, chat, until]
@@ -180,7 +180,7 @@ def parse_contacts(access: Access, values: Values) -> tuple[ContactQuery, Any]:
 
 
 def parse_zone(values: Values, name: str = "zone") -> ZoneInfo | None:
-    """An IANA time zone; None when it was not given."""
+    """An IANA time zone; None if it was not given."""
     text = values.get(name)
     if not text:
         return None
@@ -191,7 +191,7 @@ def parse_zone(values: Values, name: str = "zone") -> ZoneInfo | None:
 
 
 def parse_after(values: Values, name: str = "after") -> int | None:
-    """A place in the change feed; None when it was not given."""
+    """A position in the change feed; None if it was not given."""
     text = values.get(name)
     if text is None:
         return None

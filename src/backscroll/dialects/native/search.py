@@ -1,4 +1,4 @@
-"""The native API's search: what is asked, and hits as JSON."""
+"""The native API's search: parsing requests, and hits as JSON."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SORTS: dict[str, Literal["newest", "relevance"]] = {"newest": "newest", "releva
 
 
 def parse_search(access: Access, values: Mapping[str, str], phones: Sequence[str]) -> SearchQuery:
-    """``q`` may hold anything; ``BadField`` names what else cannot be used."""
+    """``q`` may contain anything; ``BadField`` names any other invalid parameter."""
     text = values.get("q")
     if text is None:
-        raise BadField("q", "", "must say what to look for, as in q=invoice")
+        raise BadField("q", "", "must be a query, such as q=invoice")
     sort = values.get("sort", "newest")
     if sort not in _SORTS:
         raise BadField("sort", sort[:80], "must be newest or relevance")
@@ -52,7 +52,7 @@ def _number(values: Mapping[str, str], name: str, default: int, least: int, most
 
 
 def render_search(page: SearchPage, access: Access, links: Links) -> bytes:
-    """Hits in their order."""
+    """The hits in order."""
     render = message_renderer(access, links, page.around)
     items = b",".join(_hit(hit, render) for hit in page.hits)
     rest = {

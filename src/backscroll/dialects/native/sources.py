@@ -1,4 +1,4 @@
-"""Live sources as the native API shows and takes them. Secrets are shown once, in the answer to an addition."""
+"""Live sources, as the native API accepts and shows them. Secrets are shown once, when a source is added."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECOND = 1_000_000
 
 
 class Trouble(Protocol):
-    """What is wrong with something; ``at`` in microseconds."""
+    """A problem; ``at`` is in microseconds."""
 
     @property
     def code(self) -> str: ...
@@ -30,7 +30,7 @@ class Trouble(Protocol):
 
 
 class Source(Protocol):
-    """What the store knows of a source; spans and times are microseconds."""
+    """What the store knows about a source; durations and times are microseconds."""
 
     @property
     def id(self) -> str: ...
@@ -49,7 +49,7 @@ class Source(Protocol):
 
 
 class Standing(Protocol):
-    """A source as it stands now."""
+    """A source in its current state."""
 
     @property
     def source(self) -> Source: ...
@@ -76,7 +76,7 @@ class AskedSource(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_source(body: bytes) -> AskedSource:
-    """What is asked for. ``BadField`` for what is no such JSON."""
+    """The requested source. Raises ``BadField`` if the JSON is invalid."""
     try:
         return msgspec.json.decode(body, type=AskedSource)
     except msgspec.DecodeError:
@@ -85,13 +85,13 @@ def parse_source(body: bytes) -> AskedSource:
 
 
 def render_sources(standings: Sequence[Standing], whole: bool) -> bytes:
-    """All of them, oldest first. ``whole``: also what only whoever manages the organisation may see."""
+    """All sources, oldest first. ``whole`` includes what only a manager of the organisation may see."""
     items = [source_object(standing, whole) for standing in standings]
     return encode({"items": items, "next": None, "total": len(items)})
 
 
 def render_new_source(standing: Standing, url: str, secret: str, verify_token: str | None, how: str) -> bytes:
-    """A source with what to enter in the gateway."""
+    """A source with the values to enter in the gateway."""
     shown = {"url": url, "secret": secret, "verify_token": verify_token, "how": how}
     return encode({**source_object(standing, True), **shown})
 
@@ -116,7 +116,7 @@ def source_object(standing: Standing, whole: bool) -> dict[str, Any]:
 
 
 def problem_object(problem: Trouble | None) -> dict[str, Any] | None:
-    """What is wrong, with its remedy; None when nothing is."""
+    """The problem with its remedy; None if there is none."""
     if problem is None:
         return None
     return {"code": problem.code, "text": problem.text, "remedy": problem.remedy, "at": _time(problem.at)}

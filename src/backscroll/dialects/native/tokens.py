@@ -1,4 +1,4 @@
-"""Tokens as the native API shows and takes them. A secret is shown once, in the answer to its creation."""
+"""Tokens, as the native API accepts and shows them. A secret is shown once, in the answer when a token is created."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_NAME = 100
 
 
 class Told(Protocol):
-    """What the store tells of a token; times are microseconds."""
+    """What the store knows about a token; times are microseconds."""
 
     @property
     def id(self) -> str: ...
@@ -40,7 +40,7 @@ class Told(Protocol):
 
 
 class Wanted(Struct, frozen=True):
-    """A token to be made. ``phones`` are numbers of ``Phone.no``, None for all."""
+    """A requested token. ``phones`` are values of ``Phone.no``, None for all."""
 
     name: str
     scopes: frozenset[str]
@@ -56,7 +56,9 @@ class _Body(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_token(access: Access, body: bytes, now: int) -> Wanted:
-    """What is asked for. ``BadField`` for more than the asking token may do itself, and for a time that is over."""
+    """The requested token. Raises ``BadField`` for more rights than the requesting token has, and for a time in the
+    past.
+    """
     try:
         asked = msgspec.json.decode(body, type=_Body)
     except msgspec.DecodeError:
@@ -68,18 +70,18 @@ def parse_token(access: Access, body: bytes, now: int) -> Wanted:
     scopes = frozenset(asked.scopes)
     if not scopes or not scopes <= access.scopes:
         known = ", ".join(sorted(access.scopes))
-        raise BadField("scopes", " ".join(sorted(scopes))[:80], f"must be some of what this token may do: {known}")
+        raise BadField("scopes", " ".join(sorted(scopes))[:80], f"must be among the scopes of this token: {known}")
     phones = None if asked.phones is None else tuple(parse_phone(access, text).no for text in asked.phones)
     if phones == ():
         raise BadField("phones", "[]", "must name a phone, or be null for all of them")
     expires_at = None if asked.expires_at is None else parse_time({"expires_at": asked.expires_at}, "expires_at")
     if expires_at is not None and expires_at <= now:
-        raise BadField("expires_at", asked.expires_at, "must lie in the future")
+        raise BadField("expires_at", asked.expires_at, "must be in the future")
     return Wanted(name, scopes, phones, expires_at)
 
 
 def render_tokens(tokens: Sequence[Told], access: Access) -> bytes:
-    """All tokens, the oldest first; those that were revoked or have expired too."""
+    """All tokens, oldest first, including revoked and expired ones."""
     return encode({"items": [_token(token, access) for token in tokens], "next": None, "total": len(tokens)})
 
 

@@ -1,4 +1,4 @@
-"""A chat as text for people, in the form of WhatsApp's own exports: a line for each message, oldest first."""
+"""A chat as text for people, in the format of WhatsApp's own exports: a line for each message, oldest first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from backscroll.core.model import ArchivedMessage, Message
 from backscroll.dialects.native.vcards import cards_of
 
 Attached = Callable[[ArchivedMessage], str | None]
-"""The name of a message's file beside the text; None where it is not there."""
+"""The name of a message's file beside the text; None if it is missing."""
 
 MARK = "\u200e"
-"""Stands before what nobody wrote, as in WhatsApp's exports."""
+"""Precedes text that no person wrote, as in WhatsApp's exports."""
 _OMITTED = {
     "image": "image omitted",
     "video": "video omitted",
@@ -37,7 +37,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def moment(micros: int, zone: ZoneInfo) -> datetime.datetime:
-    """A time on a clock in the zone."""
+    """A local time in the time zone."""
     at = _EPOCH + datetime.timedelta(microseconds=micros)
     try:
         return at.astimezone(zone)
@@ -46,7 +46,7 @@ def moment(micros: int, zone: ZoneInfo) -> datetime.datetime:
 
 
 def render_line(archived: ArchivedMessage, zone: ZoneInfo, attached: Attached) -> str:
-    """A message with its time and who wrote it; long texts keep their lines."""
+    """A message with its time and author; long texts keep their line breaks."""
     at = moment(archived.message.sent_at, zone)
     text = _text(archived, attached)
     edited = f" {MARK}<This message was edited>" if archived.edited_at is not None and not archived.deleted else ""
@@ -63,7 +63,7 @@ def _who(archived: ArchivedMessage) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name that cannot be taken for the end of itself, or for a line of its own."""
+    """A name without characters that would look like its end or like a new line."""
     return " ".join(name.replace(":", " ").split()) or "?"
 
 

@@ -1,4 +1,4 @@
-"""Contact cards as they travel in messages: names and numbers out of vCards, of which nothing is trusted."""
+"""Contact cards in messages: names and numbers from vCards, which are not trusted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WAID = re.compile(r"waid=(\d{5,15})", re.I)
 
 
 def cards_of(vcards: Iterable[str]) -> list[dict[str, Any]]:
-    """``{name, numbers, jid}`` of each card; ``jid`` where the card says which WhatsApp account it is."""
+    """``{name, numbers, jid}`` of each card; ``jid`` if the card names a WhatsApp account."""
     return [_card(text) for _, text in zip(range(MAX_CARDS), vcards, strict=False)]
 
 

@@ -1,4 +1,4 @@
-"""Webhooks as the native API shows and takes them. A secret is shown once, in the answer to its making."""
+"""Webhooks, as the native API accepts and shows them. A secret is shown once, in the answer when it is created."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEWEST = 2**62
 
 
 class Shown(Protocol):
-    """A delivery with what it is about."""
+    """A delivery and the object that it is about."""
 
     @property
     def delivery(self) -> Delivery: ...
@@ -62,7 +62,9 @@ class _Rotation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_new(access: Access, body: bytes, now: int) -> Webhook:
-    """The endpoint that is asked for, its address unchecked. ``BadField``, or ``NotFound`` for a phone out of reach."""
+    """The requested endpoint, with its address unchecked. Raises ``BadField``, or ``NotFound`` for a phone without
+    access.
+    """
     asked = _decoded(body, _New, '{"url": "https://example.com/hook", "types": ["message.created"]}')
     made = Webhook(
         org=access.org.no,
@@ -79,7 +81,7 @@ def parse_new(access: Access, body: bytes, now: int) -> Webhook:
 
 
 def parse_change(access: Access, body: bytes) -> Mapping[str, Any]:
-    """The fields that are to be other than they are."""
+    """The fields to change."""
     asked = _decoded(body, _Changed, '{"enabled": false}')
     given = {name: value for name, value in structs.asdict(asked).items() if value is not UNSET}
     if not given:
@@ -92,7 +94,7 @@ def parse_change(access: Access, body: bytes) -> Mapping[str, Any]:
 
 
 def changed(webhook: Webhook, given: Mapping[str, Any], now: int) -> Webhook:
-    """An endpoint with other values of some fields."""
+    """An endpoint with some fields changed."""
     rest = {name: value for name, value in given.items() if name != "types"}
     after = structs.replace(webhook, **rest)
     if "types" not in given:
@@ -101,7 +103,7 @@ def changed(webhook: Webhook, given: Mapping[str, Any], now: int) -> Webhook:
 
 
 def parse_grace(body: bytes) -> int:
-    """How long the old secret counts beside the new one, in microseconds."""
+    """How long the old secret remains valid beside the new one, in microseconds."""
     asked = _decoded(body or b"{}", _Rotation, '{"grace_hours": 24}')
     if not 0 <= asked.grace_hours <= MAX_GRACE_HOURS:
         raise BadField("grace_hours", str(asked.grace_hours), f"must be a whole number from 0 to {MAX_GRACE_HOURS}")
@@ -134,7 +136,7 @@ def _types(types: Sequence[str], format: Format) -> tuple[str, ...]:
 
 
 def _phones(access: Access, phones: Sequence[str] | None) -> tuple[int, ...] | None:
-    """Of a token that is bound to phones an endpoint is, too."""
+    """The phones of the endpoint: limited to those of the token, if it is limited."""
     if phones is None:
         return tuple(phone.no for phone in access.phones) if access.scoped else None
     if not phones:
@@ -151,7 +153,7 @@ def is_visible(webhook: Webhook, access: Access) -> bool:
 
 
 def parse_event(id: str) -> str:
-    """The id of an event; ``NotFound`` for what cannot be one."""
+    """The id of an event; raises ``NotFound`` for anything that cannot be one."""
     if not id.startswith("evt_") or len(id) > 60:
         raise NotFound("event", id[:80])
     return id
@@ -186,26 +188,26 @@ def webhook_object(webhook: Webhook, counts: Counts, access: Access) -> dict[str
 
 
 def render_webhooks(items: Sequence[tuple[Webhook, Counts]], access: Access, delivering: bool) -> bytes:
-    """All endpoints, oldest first, and what they may subscribe to."""
+    """All endpoints, oldest first, and the event types that they may subscribe to."""
     shown = [webhook_object(webhook, counts, access) for webhook, counts in items]
     types = {"native": types_of("native"), "periskope": types_of("periskope")}
     return encode({"items": shown, "next": None, "total": len(shown), "types": types, "delivering": delivering})
 
 
 def render_webhook(webhook: Webhook, counts: Counts, access: Access, secret: str | None = None) -> bytes:
-    """One endpoint; with its secret when that was made just now."""
+    """One endpoint; with its secret if it was just created."""
     told = {} if secret is None else {"secret": secret}
     return encode(webhook_object(webhook, counts, access) | told)
 
 
 def render_trial(event: str, status: int | None, error: str | None, milliseconds: int) -> bytes:
-    """What came of a test."""
+    """The result of a test."""
     told = {"ok": error is None, "status": status, "error": error, "milliseconds": milliseconds, "event": event}
     return encode(told)
 
 
 def parse_deliveries(values: Values, webhook: str) -> tuple[int | None, int, int, Any]:
-    """State, the number that events are to be before, limit and filters of a list of deliveries."""
+    """State, upper bound of the event number, limit and filters for a list of deliveries."""
     state = values.get("state")
     if state is not None and state not in STATES:
         raise BadField("state", state[:80], f"must be one of {', '.join(STATES)}")
@@ -223,12 +225,12 @@ def render_deliveries(items: Sequence[Shown], webhooks: Mapping[str, Webhook], m
 
 
 def render_delivery(item: Shown, format: Format) -> bytes:
-    """What became of an event."""
+    """The delivery of an event."""
     return encode(delivery_object(item, format))
 
 
 def delivery_object(item: Shown, format: Format) -> dict[str, Any]:
-    """What became of an event; no word of a message is in here."""
+    """The delivery of an event; it contains no message text."""
     delivery = item.delivery
     return {
         "webhook": delivery.webhook,

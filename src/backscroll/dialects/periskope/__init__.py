@@ -1,1 +1,1 @@
-"""Periskope's API in its own words: parse, render, render errors."""
+"""Periskope's API: parsing requests, rendering answers and errors."""

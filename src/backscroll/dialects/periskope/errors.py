@@ -1,4 +1,4 @@
-"""The archive's errors in Periskope's words: ``{name, code, fields?, message, status}``."""
+"""The archive's errors in Periskope's format: ``{name, code, fields?, message, status}``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backscroll.formats.jsontext import encode
 
 
 def render_error(error: Exception) -> Answer:
-    """Status, body and further headers of any error; what is unexpected tells nothing of itself."""
+    """Status, body and extra headers of any error; an unexpected error reveals no details."""
     match error:
         case errors.BadField():
             return _bad_field(error)
@@ -42,7 +42,7 @@ def _bad_field(error: errors.BadField) -> Answer:
     field = {"message": error.remedy}
     if error.value is not None:
         field["value"] = clean_text(error.value)[0]
-    # Periskope never fills this placeholder in, and its clients see it as it is.
+    # Periskope never fills in this placeholder, and its clients receive it unchanged.
     message = "Limit should be less than ${MAX_LIMIT}" if error.remedy == TOO_MANY else error.remedy
     return _answer(422, "Validation Error", "VALIDATION_ERROR", message, {error.field: field})
 

@@ -1,4 +1,4 @@
-"""Changes of the archive as Periskope's events: a name of its official client, and the object that the client types."""
+"""Changes in the archive as Periskope's events: the name used by its official client, and the object in its types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Event(Struct, frozen=True):
-    """``seq`` and ``at`` are its place in the feed: a change may be several events, counted from 0."""
+    """``seq`` and ``at`` are its position in the feed: a change may produce several events, counted from 0."""
 
     seq: int
     at: int
@@ -38,7 +38,7 @@ class Event(Struct, frozen=True):
 
 
 def render_events(changes: Changes, access: Access, links: Links) -> list[Event]:
-    """The events of some lines of the feed; of most lines one, of those without a word at Periskope none."""
+    """The events for some lines of the feed: one for most lines, none for those that Periskope has no event for."""
     events: list[Event] = []
     for line in changes.lines:
         at = events[-1].at + 1 if events and events[-1].seq == line.seq else 0
@@ -78,7 +78,7 @@ def _names_of(line: ChangeLine, archived: ArchivedMessage) -> list[str]:
     if line.what == "message":
         return ["message.created"]
     if line.aspects is None:
-        # Written by an older program, which did not say.
+        # Written by an older version, which did not record it.
         return ["message.deleted" if archived.deleted else "message.updated"]
     return [_NAMES[aspect] for aspect in line.aspects if aspect in _NAMES]
 
@@ -104,5 +104,5 @@ def message_body(archived: ArchivedMessage, access: Access, links: Links) -> byt
 
 
 def _spelt_both_ways(id: dict[str, Any]) -> dict[str, Any]:
-    """As routes spell ids, and as the client types those of events."""
+    """Ids both as in the routes and as in the client's types for events."""
     return {**id, "fromMe": id["from_me"], "_serialized": id["serialized"]}

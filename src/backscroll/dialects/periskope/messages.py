@@ -1,8 +1,8 @@
-"""Periskope's message object, 53 keys in the order of its database, put together from ready-made pieces.
+"""Periskope's message object, 53 keys in the order of its database, assembled from cached pieces.
 
-A page holds up to 2,000 of them, and most say what others said before: who wrote to whom (``_Who``) and what kind of
-message it is (``_Told``). Both together are a frame, nine pieces that are remembered; a usual row is its frame with
-eight texts of its own in between.
+A page holds up to 2,000 of them, and most repeat what others contain: who wrote to whom (``_Who``) and the kind of
+message (``_Told``). Together these form a frame of nine pieces, which is cached; a usual row is its frame with eight
+texts of its own in between.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Row = Callable[[ArchivedMessage], bytes]
 
 
 _Frame = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
-"""What stands around unique id, text, unique id, unique id, time, time of change, unique id and fts."""
+"""The text around unique id, text, unique id, unique id, time, time of change, unique id and fts."""
 
 
 class _Who(Struct, frozen=True, gc=False):
-    """What chat, own phone and sender say in a row, in its order."""
+    """The parts of a row that depend on chat, own phone and sender, in order."""
 
     message_id: str
     end_of_id: str
@@ -46,7 +46,7 @@ class _Who(Struct, frozen=True, gc=False):
 
 
 class _Observed(Struct, frozen=True, gc=False):
-    """What is said between those, in its order: the kind of message, and what only its source could tell."""
+    """The parts between those, in order: the kind of message, and what only its source could know."""
 
     author: str
     broadcast: str
@@ -70,7 +70,7 @@ class _Observed(Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=4096)
 def _changed(at: int) -> bytes:
-    """Times when rows were changed: an import changes many at a time."""
+    """Times when rows were changed: an import changes many at the same time."""
     return postgres_text(at).encode()
 
 
@@ -105,7 +105,7 @@ def row_renderer(access: Access, links: Links) -> Row:
 def _usual_frame(
     org_id: str, chat: str, phone: str, sender: str | None, from_me: bool, ack: int, kind: Kind, deleted: bool
 ) -> _Frame:
-    """Of a message about which nothing is told."""
+    """The frame of a message without details."""
     told = _told_in_full(kind, from_me, deleted, NO_DETAILS)
     return _frame(_who(org_id, chat, phone, sender, from_me), ack, told)
 
@@ -147,7 +147,7 @@ def _who(org_id: str, chat_jid: str, phone_jid: str, told_sender: str | None, fr
 
 
 def sender_of(archived: ArchivedMessage) -> str | None:
-    """Who wrote it: the own phone, the sender that a source told, or the only other person of the chat."""
+    """The author: the own phone, the sender reported by a source, or the only other person in the chat."""
     key = archived.message.key
     return _sender(key.chat, archived.phone.jid, key.sender, archived.message.from_me)
 
@@ -161,13 +161,13 @@ def _sender(chat: str, phone: str, told: str | None, from_me: bool) -> str | Non
 
 
 def message_id_of(archived: ArchivedMessage) -> str:
-    """Periskope's ``message_id``: direction, chat, id, and the sender where several people write."""
+    """Periskope's ``message_id``: direction, chat, id, and the sender if several people write in the chat."""
     key = archived.message.key
     return encode_message_id(archived.message.from_me, key.chat, key.id, sender_of(archived))
 
 
 def updated_at(archived: ArchivedMessage) -> int:
-    """When the source changed it last, or an edit or deletion that came later; else when it changed here."""
+    """When the source last changed it, or the time of a later edit or deletion; otherwise when it changed here."""
     told = archived.message.details.updated_at
     if told is None:
         return archived.changed_at
@@ -188,13 +188,14 @@ _RARE_NAMES = (
     *("client_ref", "ticket_id", "flag_metadata", "flag_response_time", "poll", "poll_info", "interactive"),
     *("type_name", "poll_results"),
 )
-"""With the flags, media, mentions, quote, pending and previous text all of the details that a row shows."""
+"""Together with the flags, media, mentions, quote, pending and previous text, these are all details that a row shows.
+"""
 _flags_of, _rare_of = attrgetter(*_FLAG_NAMES), attrgetter(*_RARE_NAMES)
 _NO_RARE = _rare_of(NO_DETAILS)
 
 
 def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Observed:
-    """Most messages have flags at most, and those repeat; a few pieces are put in where there is more to tell."""
+    """Most messages have at most flags, which repeat; for the others a few pieces are replaced."""
     message, details, deleted = archived.message, archived.message.details, archived.deleted
     if _rare_of(details) == _NO_RARE:
         told = _flags_as_told(message.kind, message.from_me, deleted, _flags_of(details))
@@ -222,7 +223,7 @@ def _flags_as_told(kind: Kind, from_me: bool, deleted: bool, flags: tuple[bool |
 
 
 def _told_in_full(kind: Kind, from_me: bool, deleted: bool, d: Details) -> _Observed:
-    """All pieces, as they are without media, mentions, quote, votes, receipts and an earlier text."""
+    """All pieces for a message without media, mentions, quote, votes, receipts and an earlier text."""
     return _Observed(
         author=f'"author":{_jid(d.author)},"body":',
         broadcast=f',"broadcast":{_FLAG[d.broadcast]},"device_type":{_text(d.device_type)},',
@@ -282,12 +283,12 @@ def _jid(jid: str | None) -> str:
 
 
 def _digits(value: float) -> str:
-    """A number as text; Periskope keeps durations and coordinates so."""
+    """A number as text; Periskope stores durations and coordinates that way."""
     return encode(number(value)).decode()
 
 
 def _location(details: Details) -> Any:
-    """As the source had it, else in the shape in which Periskope's clients send locations."""
+    """As the source had it, otherwise in the format in which Periskope's clients send locations."""
     if details.location_data is not None or details.location is None:
         return details.location_data
     place: Location = details.location
@@ -329,7 +330,7 @@ def _dimensions(width: int | None, height: int | None) -> dict[str, Any] | None:
 
 
 def _quoted(quoted: Quote, chat: str, own: str) -> str:
-    """The quoted message's full id where its author is known, else the bare one."""
+    """The quoted message's full id if its author is known, otherwise the bare one."""
     shown = quoted.id
     if shown is not None and quoted.sender is not None:
         shown = encode_message_id(quoted.sender == own, chat, shown, quoted.sender)
@@ -368,7 +369,7 @@ _SENT = _delivery_info({"read": {}, "pending": [], "delivered": {}, "read_count"
 
 
 def seen_at(receipt: Receipt) -> int | None:
-    """When the participant read it, or at least played it."""
+    """When the participant read it, or otherwise played it."""
     return receipt.played_at if receipt.read_at is None else receipt.read_at
 
 
@@ -383,9 +384,9 @@ def _poll_info(details: Details) -> Any:
 
 
 def _poll_results(archived: ArchivedMessage) -> Any:
-    """Who chose an option and when, from the votes that are known; else as the source gave it.
+    """Who chose an option and when, from the known votes; otherwise as the source gave it.
 
-    Where only numbers are known (exported chats), an option's votes are a number.
+    If only counts are known (exported chats), an option's value is the number of votes.
     """
     details = archived.message.details
     if not archived.votes:

@@ -32,7 +32,9 @@ from backscroll.formats.timestamps import postgres_text
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """``count`` is all that matches, or the rows of this page for clients that stop at ``count < limit``."""
+    """``count`` is the number of all matching rows, or of those on this page for clients that stop at ``count <
+    limit``.
+    """
 
     count: Literal["total", "page"] = "total"
 
@@ -50,7 +52,7 @@ def render_message(archived: ArchivedMessage, access: Access, links: Links) -> b
 
 
 def render_status(archived: ArchivedMessage, access: Access) -> bytes:
-    """How far one message came. Nothing is queued here, so a message was sent at its own time."""
+    """The delivery status of one message. Nothing is queued here, so the sending time is the message's own time."""
     message, ack = archived.message, archived.ack or 0
     quoted = message.details.quoted
     status, description = _STATUSES.get(ack, _STATUSES[0])
@@ -80,8 +82,8 @@ def render_status(archived: ArchivedMessage, access: Access) -> bytes:
 
 _STATUSES = {
     -1: ("failed", "The message could not be sent"),
-    0: ("unknown", "Nothing is known of its delivery"),
-    1: ("pending", "The message waits for WhatsApp's servers"),
+    0: ("unknown", "Nothing is known about its delivery"),
+    1: ("pending", "The message is waiting for WhatsApp's servers"),
     2: ("sent", "WhatsApp's servers accepted the message"),
     3: ("delivered", "The message was delivered to all recipients"),
     4: ("read", "The message was read by all recipients"),
@@ -90,14 +92,14 @@ _STATUSES = {
 
 
 def render_notifications(page: Page, access: Access, options: Options) -> bytes:
-    """System lines, once under ``notifications`` and once under ``messages``: the clients disagree on the name."""
+    """System messages, once under ``notifications`` and once under ``messages``: the clients disagree on the name."""
     rows = [encode(notification_object(archived, access)) for archived in page.messages]
     body = _listed("notifications", rows, page.offset, page.total, options)
     return body[:-1] + b',"messages":[' + b",".join(rows) + b"]}"
 
 
 def notification_object(archived: ArchivedMessage, access: Access) -> dict[str, Any]:
-    """A system line or call, in the order of its keys."""
+    """A system message or call, with its keys in order."""
     message = archived.message
     key, notice, author = message.key, message.details.notice, sender_of(archived)
     kind = "call" if message.kind == "call" else (notice.type if notice else None)
@@ -145,7 +147,7 @@ def render_chat(chat: Chat, access: Access, links: Links) -> bytes:
 
 
 def chat_object(chat: Chat, access: Access, row: Row) -> dict[str, Any]:
-    """A chat object; what only a source could know is as the source told it."""
+    """A chat object; values that only a source could know are as the source reported them."""
     told = chat.extras or {}
     phone, members = shown_jid(chat.phone.jid), _members(chat, access)
     created_at = chat.created_at if chat.created_at is not None else chat.stored_at
@@ -206,11 +208,11 @@ _TOLD_IF_KNOWN = (
     "zohodesk_metadata",
     "zohocrm_metadata",
 )
-"""What the client's types let be absent, but not null."""
+"""Keys that the client's types allow to be absent, but not null."""
 
 
 def _known(**values: Any) -> dict[str, Any]:
-    """Without those of which nothing is known."""
+    """The keys whose values are known."""
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -221,7 +223,7 @@ def _chat_type(chat: Chat) -> str:
 
 
 def _members(chat: Chat, access: Access) -> dict[str, Any]:
-    """Members by id, in jsonb order. A chat of two lists both sides, as admins, the way Periskope does."""
+    """Members by id, in jsonb order. A private chat lists both sides as admins, as Periskope does."""
     members = chat.members
     if not members and is_person(chat.jid):
         sides = ((chat.phone.jid, chat.phone.name), (chat.jid, chat.name))
@@ -276,7 +278,7 @@ def _contact(contact: Contact, access: Access) -> dict[str, Any]:
 
 
 def _further(contact: Contact, access: Access) -> dict[str, Any]:
-    """What the documented example leaves out, and the client's types have."""
+    """Keys that the client's types have and the documented example lacks."""
     kind, shown = kind_of(contact.jid), shown_jid(contact.jid)
     user, _, server = shown.partition("@")
     return {
@@ -310,11 +312,11 @@ def render_phone(phone: Phone, access: Access) -> bytes:
 
 
 _WA_STATES = {"CONNECTED": "CONNECTED", "CONNECTING": "OPENING", "DISCONNECTED": "DISCONNECTED"}
-"""In the words of whatsapp-web.js, which Periskope's are."""
+"""In the vocabulary of whatsapp-web.js, which Periskope uses."""
 
 
 def phone_object(phone: Phone, access: Access) -> dict[str, Any]:
-    """A phone of the archive, connected to WhatsApp or not as its live source says."""
+    """A phone of the archive, connected to WhatsApp or not as reported by its live source."""
     created_at = postgres_text(phone.created_at)
     return {
         "org_id": access.org.id,
@@ -334,13 +336,13 @@ def phone_object(phone: Phone, access: Access) -> dict[str, Any]:
 
 
 def render_reactions(page: ReactionPage, access: Access, options: Options, params: Mapping[str, str]) -> bytes:
-    """A page of reactions; the time bounds are echoed as they were sent."""
+    """A page of reactions; the time bounds are returned as they were sent."""
     rows = [encode(reaction_object(row.reaction, row.message, access)) for row in page.reactions]
     return _with_bounds(_listed("reactions", rows, page.offset, page.total, options), params)
 
 
 def _with_bounds(body: bytes, params: Mapping[str, str]) -> bytes:
-    """A list with the bounds that were asked for; empty where none were, as the client's types allow no null."""
+    """A list with the requested bounds; empty texts if there were none, because the client's types allow no null."""
     echoes = encode({name: params.get(name, "") for name in ("start_time", "end_time")})
     return body[:-1] + b"," + echoes[1:]
 
@@ -376,27 +378,27 @@ def _id(unique_id: str | None, chat: str, from_me: bool, serialized: str) -> dic
 
 
 def render_empty(name: str, offset: int = 0) -> bytes:
-    """A list of something that this archive has none of: notes, tickets, queue, jobs …"""
+    """An empty list of something that this archive does not have: notes, tickets, queue, jobs …"""
     return _listed(name, [], offset, 0, Options())
 
 
 def render_no_notes(offset: int, params: Mapping[str, str]) -> bytes:
-    """The notes of an archive, which has none."""
+    """The notes of an archive: none."""
     return _with_bounds(render_empty("notes", offset), params)
 
 
 def render_no_knowledge() -> bytes:
-    """The knowledge base: a list with another envelope than the others."""
+    """The knowledge base: a list with a different envelope from the others."""
     return encode({"data": [], "count": 0})
 
 
 def render_idle_queue() -> bytes:
-    """How many messages wait to be sent: none ever do."""
+    """The number of messages waiting to be sent, always 0."""
     return encode({"active": 0, "failed": 0, "completed": 0, "is_running": False, "pending": 0})
 
 
 def render_no_broadcast(id: str | None, access: Access) -> bytes:
-    """How far a broadcast is that nobody began here."""
+    """The progress of a broadcast, which this server never has."""
     counted = (
         *("total_chats", "sent_chats", "failed_chats", "pending_chats", "total_delivered_count", "total_read_count"),
         *("total_member_count", "delivered_percentage", "read_percentage"),

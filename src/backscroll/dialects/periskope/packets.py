@@ -1,7 +1,7 @@
-"""Packets of Socket.IO over a WebSocket (Engine.IO 4, Socket.IO protocol 5), for a server that only tells.
+"""Packets of Socket.IO over a WebSocket (Engine.IO 4, Socket.IO protocol 5), for a server that only sends events.
 
-A session that was cut goes on where it was: with each event goes its place in the feed, which the official client sends
-back when it connects again ("connection state recovery"). So no server process has to remember anything.
+An interrupted session continues where it was: each event carries its position in the feed, which the official client
+sends back when it reconnects ("connection state recovery"). So no server process has to keep any state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROTOCOL = "4"
 PING_SECONDS = 25
 PONG_SECONDS = 20
 MAX_PACKET = 16 * 1024
-"""Characters of the longest packet that is read."""
+"""Maximum characters of a packet that is read."""
 
 PING, PONG, CLOSE = "2", "3", "1"
 DISCONNECT = "41"
@@ -33,11 +33,11 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 class NoPacket(Error):
-    """A client sent what is no packet of Socket.IO."""
+    """A client sent something that is not a Socket.IO packet."""
 
 
 class Place(Struct, frozen=True, order=True):
-    """The last event that a client knows: ``at`` of ``seq``; -1 when it knows of that change whatever it was."""
+    """The last event that a client knows: ``at`` of ``seq``; -1 if it knows all events of that change."""
 
     seq: int
     at: int = -1
@@ -49,7 +49,7 @@ class Place(Struct, frozen=True, order=True):
 
 
 class Connect(Struct, frozen=True):
-    """A client asks to be connected to a namespace, and may say where it was before."""
+    """A client's request to connect to a namespace, possibly with its earlier position."""
 
     namespace: str = "/"
     session: str | None = None
@@ -69,12 +69,12 @@ def opening(sid: str) -> str:
 
 
 def parse_connect(packet: str) -> Connect | None:
-    """What a CONNECT packet asks; None when it is another one. ``NoPacket`` when it says nothing sensible."""
+    """The content of a CONNECT packet; None for any other packet. Raises ``NoPacket`` if it is invalid."""
     if not packet.startswith("40"):
         return None
     match = _CONNECT.fullmatch(packet)
     if match is None:
-        raise NoPacket("this is no CONNECT packet of Socket.IO")
+        raise NoPacket("this is not a CONNECT packet of Socket.IO")
     try:
         told = _OBJECT.decode(match[2] or "{}")
     except msgspec.DecodeError as error:
@@ -88,9 +88,10 @@ def parse_connect(packet: str) -> Connect | None:
 
 
 def resumed(connect: Connect, org: str, head: int) -> tuple[str, Place]:
-    """The session and its place: where the client was if it has been here before, else ``head``.
+    """The session and its position: where the client was if it has been connected before, otherwise ``head``.
 
-    ``org`` is the organisation's id. A place of the future, as of an archive before it was restored, is not there.
+    ``org`` is the organisation's id. A position in the future, as from an archive before it was restored, is not
+    accepted.
     """
     mark = org.replace("-", "")[:12]
     session, place = _SESSION.fullmatch(connect.session or ""), _PLACE.fullmatch(connect.offset or "")
@@ -102,18 +103,18 @@ def resumed(connect: Connect, org: str, head: int) -> tuple[str, Place]:
 
 
 def connected(sid: str, session: str) -> str:
-    """The answer to a CONNECT that is granted."""
+    """The answer to an accepted CONNECT."""
     return "40" + encode({"sid": sid, "pid": session}).decode()
 
 
 def refused(message: str, data: Any = None, namespace: str = "/") -> str:
-    """The answer to a CONNECT that is not: the client's ``connect_error``, after which it does not try again."""
+    """The answer to a refused CONNECT: the client's ``connect_error``, after which it does not try again."""
     where = "" if namespace == "/" else f"{namespace},"
     return f"44{where}{encode({'message': message, 'data': data}).decode()}"
 
 
 def event(told: Event) -> str:
-    """An event with its object and, as the last argument, its place."""
+    """An event with its object and, as the last argument, its position."""
     return f'42["{told.name}",{told.body.decode()},"{told.seq}.{told.at}"]'
 
 

@@ -1,4 +1,4 @@
-"""What Periskope's clients ask, as queries. ``phone`` is the raw ``x-phone`` header, None when it was not sent."""
+"""Requests of Periskope's clients as queries. ``phone`` is the raw ``x-phone`` header, None if it was not sent."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
 from backscroll.formats.timestamps import parse_timestamp
 
 TOO_MANY = f"Limit should be less than {LIMIT.maximum}"
-"""The remedy that Periskope's clients know; 2000 itself is allowed."""
+"""The wording that Periskope's clients expect; 2000 itself is allowed."""
 
 _OTHER_WORDS = {"individual": "user"}
 _WHOLE = re.compile(r"[0-9]+")
 
 
 def parse_phones(access: Access, phone: str | None) -> tuple[Phone, ...]:
-    """The phones that a request is about: the one named, else all that the credential reaches.
+    """The phones of a request: the one named, otherwise all that the credential gives access to.
 
-    PhoneNotInScope when the one named is unknown or out of scope.
+    PhoneNotInScope if the named phone is unknown or out of scope.
     """
     named = (phone or "").strip()
     if not named:
@@ -39,14 +39,14 @@ def parse_phones(access: Access, phone: str | None) -> tuple[Phone, ...]:
 
 
 def _jid_of(number: str) -> str:
-    """``+91 98765-43210`` or ``919876543210@c.us`` as the JID of a phone; "" when it is no number."""
+    """``+91 98765-43210`` or ``919876543210@c.us`` as the JID of a phone; "" if it is not a number."""
     user, _, server = number.partition("@")
     digits = bare_number(user)
     return f"{digits}@{USER}" if digits and canonical(f"0@{server or 'c.us'}") == f"0@{USER}" else ""
 
 
 def require_phone(access: Access, phone: str | None) -> Phone:
-    """The one phone that a phone route needs; PhoneRequired when the header does not name it."""
+    """The one phone that a phone route needs; PhoneRequired if the header does not name it."""
     if not (phone or "").strip():
         raise PhoneRequired
     return parse_phones(access, phone)[0]
@@ -105,7 +105,7 @@ def parse_chats(access: Access, phone: str | None, params: Mapping[str, str]) ->
 
 
 def parse_contacts(access: Access, params: Mapping[str, str]) -> ContactQuery:
-    """Contacts of all phones in reach: Periskope's client sends ``x-phone`` here too, without meaning it."""
+    """Contacts of all accessible phones: Periskope's client sends ``x-phone`` here too, without intending a filter."""
     offset, limit = parse_page(params)
     return ContactQuery(org=access.org.no, phones=_numbers(access.phones), offset=offset, limit=limit)
 
@@ -134,7 +134,7 @@ def _numbers(phones: tuple[Phone, ...]) -> tuple[int, ...]:
 
 
 def _clean(text: str | None) -> str | None:
-    """Text as the archive could hold it; None when it is empty."""
+    """Text in the form in which the archive stores it; None if it is empty."""
     return clean_text(text)[0] if text else None
 
 

@@ -1,4 +1,4 @@
-"""Events as Periskope's webhooks send them: its envelope around the objects that its events show."""
+"""Events as Periskope's webhooks send them: its envelope around the objects of its events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from backscroll.formats.timestamps import postgres_text
 
 
 def render_event(happened: Happened, access: Access, links: Links) -> bytes:
-    """The body of a request. JavaScript that parses and prints it again gets the same bytes, which some sign."""
+    """The body of a request. JavaScript that parses and serialises it again gets the same bytes, which some programs
+    sign.
+    """
     event = happened.event
     return _envelope(
         shown_type(event.type, "periskope"),
@@ -36,14 +38,14 @@ def _envelope(type: str, data: Any, access: Access, previous: dict[str, Any], at
             "org_id": access.org.id,
             "previous_attributes": previous,
             "timestamp": postgres_text(at),
-            # Where Periskope logs an event it is called so, and some receivers look for that.
+            # Periskope uses this name in its event logs, and some receivers look for it.
             "event_type": type,
         }
     )
 
 
 def render_test(access: Access, at: int) -> bytes:
-    """What is sent to try an endpoint."""
+    """The request that tests an endpoint."""
     return _envelope(TEST, {"message": "This is a test."}, access, {}, at)
 
 
@@ -62,7 +64,7 @@ def _data(happened: Happened, access: Access, links: Links) -> bytes:
 
 
 def previous_attributes(happened: Happened) -> dict[str, Any]:
-    """What the object said before, as far as the archive knows."""
+    """The earlier values of the object, as far as the archive knows them."""
     event, message = happened.event, happened.message
     if message is None:
         return {}

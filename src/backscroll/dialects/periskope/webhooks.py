@@ -1,4 +1,4 @@
-"""Webhooks as Periskope's API counts them: a row for each event type, of which several share an integration."""
+"""Webhooks as in Periskope's API: one row for each event type; several rows share an integration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 class _Created(Struct, frozen=True, rename="camel"):
-    """Other fields are Periskope's own and mean nothing here."""
+    """Other fields are specific to Periskope and are ignored here."""
 
     hook_url: str
     integration_name: str | tuple[str, ...]
@@ -40,7 +40,7 @@ class _Updated(Struct, frozen=True, rename="camel"):
 
 
 class Creation(Struct, frozen=True):
-    """Rows to be made for an address; ``is_list`` when the answer is to be a list."""
+    """The rows to create for an address; ``is_list`` if the answer has to be a list."""
 
     url: str
     subscriptions: tuple[Subscription, ...]
@@ -48,7 +48,7 @@ class Creation(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
-    """What a row is to be; None where it stays as it is."""
+    """The new values of a row; None for those that stay unchanged."""
 
     url: str | None
     type: str | None
@@ -57,7 +57,7 @@ class Update(Struct, frozen=True):
 
 
 def parse_creation(body: bytes, now: int) -> Creation:
-    """What ``POST /v1/webhooks`` asks for, its address unchecked."""
+    """The content of ``POST /v1/webhooks``, with its address unchecked."""
     asked = _decoded(body, _Created)
     wanted = asked.integration_name
     names = (wanted,) if isinstance(wanted, str) else tuple(dict.fromkeys(wanted))
@@ -72,7 +72,7 @@ def parse_creation(body: bytes, now: int) -> Creation:
 
 
 def parse_update(body: bytes) -> Update:
-    """What ``PATCH /v1/webhooks/{id}`` asks for."""
+    """The content of ``PATCH /v1/webhooks/{id}``."""
     asked = _decoded(body, _Updated)
     type = None if asked.integration_name is UNSET else _known(asked.integration_name)
     return Update(
@@ -91,7 +91,7 @@ def _decoded(body: bytes, shape: type[Any]) -> Any:
         field = next(
             (name for name in shape.__struct_encode_fields__ if f"`{name}`" in told or f"`$.{name}" in told), "body"
         )
-        problem = f"{field} is missing" if "missing required" in told else f"{field} is not of the right type"
+        problem = f"{field} is missing" if "missing required" in told else f"{field} has the wrong type"
         raise BadField(field, None, problem) from None
 
 
@@ -115,7 +115,7 @@ def rows_of(webhooks: Sequence[Webhook]) -> Iterator[Row]:
 
 
 def find_row(webhooks: Sequence[Webhook], id: str) -> Row:
-    """The row with this id; ``NotFound``."""
+    """The row with this id; raises ``NotFound``."""
     for row in rows_of(webhooks):
         if row.subscription.id == id:
             return row
@@ -123,7 +123,7 @@ def find_row(webhooks: Sequence[Webhook], id: str) -> Row:
 
 
 def updated(subscription: Subscription, update: Update, now: int) -> Subscription:
-    """A row as it is to be."""
+    """A row with its new values."""
     after = subscription
     if update.type is not None:
         after = structs.replace(after, type=update.type)
@@ -135,17 +135,17 @@ def updated(subscription: Subscription, update: Update, now: int) -> Subscriptio
 
 
 def without(webhook: Webhook, id: str) -> Webhook:
-    """An endpoint that lost a row."""
+    """An endpoint without a row."""
     return with_subscriptions(webhook, tuple(s for s in webhook.subscriptions if s.id != id))
 
 
 def replaced(webhook: Webhook, row: Subscription) -> Webhook:
-    """An endpoint with another row of the same id."""
+    """An endpoint in which the row with the same id is replaced."""
     return with_subscriptions(webhook, tuple(row if s.id == row.id else s for s in webhook.subscriptions))
 
 
 def filtered(rows: Iterator[Row], values: Mapping[str, str]) -> list[Row]:
-    """Rows that fit the filters of ``GET /v1/webhooks``; unknown ones are ignored, as everywhere."""
+    """Rows that match the filters of ``GET /v1/webhooks``; unknown filters are ignored, as everywhere."""
     wanted = {name: values[name] for name in _FILTERS if values.get(name)}
     return [row for row in rows if all(_FILTERS[name](row) == value.lower() for name, value in wanted.items())]
 
@@ -170,7 +170,7 @@ def render_rows(rows: Sequence[Row], access: Access, secret: str | None = None) 
 
 
 def render_row(row: Row, access: Access, secret: str | None = None) -> bytes:
-    """One row; with the key that requests are signed with when that was made just now."""
+    """One row; with the signing key if it was just created."""
     return encode(_row(row, access, secret))
 
 
