@@ -1,4 +1,8 @@
-"""The rows of a message, its flags, and the way between a row and what a source told."""
+"""The rows of a message, its flags, and the way between a row and what a source told.
+
+Wherever rows are read, their columns have names: a few are unpacked, more become a named tuple in the order of the
+statement, and the value of a single column comes from ``only_value``.
+"""
 
 from __future__ import annotations
 
