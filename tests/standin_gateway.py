@@ -6,9 +6,11 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
+
+from local_servers import LocalServer
 
 Act = Callable[["Handler"], None]
 
@@ -23,7 +25,7 @@ class Asked:
         self.body = body
 
 
-class Gateway:
+class Gateway(LocalServer):
     """Answers each request with the next of ``acts``, else with ``usual``."""
 
     def __init__(self, usual: Act) -> None:
@@ -37,23 +39,11 @@ class Gateway:
         class Own(Handler):
             world = gateway
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Gateway:
-        self._thread.start()
-        return self
+        super().__init__(Own)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.go_on.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, at)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -7,10 +7,11 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from local_servers import LocalServer
 
 Wire = dict[str, Any]
 Fault = Callable[["_Handler"], None]
@@ -41,7 +42,7 @@ def wire_message(id: str, chat: str, at: int, **fields: Any) -> Wire:
     }
 
 
-class StandIn:
+class StandIn(LocalServer):
     """Serves ``chats`` (JID → messages) of one device. Change them while it runs."""
 
     def __init__(self, phone: str, chats: dict[str, list[Wire]], names: dict[str, str] | None = None) -> None:
@@ -57,22 +58,7 @@ class StandIn:
         class Handler(_Handler):
             world = standin
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> StandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
 
     def chat_rows(self) -> list[Wire]:
         rows = []

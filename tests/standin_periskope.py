@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from local_servers import LocalServer
 
 Wire = dict[str, Any]
 Fault = Callable[["_Handler"], None]
@@ -64,7 +65,7 @@ def wire_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-class StandIn:
+class StandIn(LocalServer):
     """Serves ``lists`` by name; a list that is missing is answered with 404. Change them while it runs."""
 
     def __init__(
@@ -101,13 +102,7 @@ class StandIn:
         class Handler(_Handler):
             world = standin
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
 
     @property
     def url(self) -> str:
@@ -116,15 +111,6 @@ class StandIn:
     def asked(self, path: str) -> list[dict[str, str]]:
         """The parameters of the requests for ``path``, in order."""
         return [params for asked, params, _ in self.requests if asked == path]
-
-    def __enter__(self) -> StandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def rows(self, name: str, params: dict[str, str]) -> tuple[list[Wire], int]:
         """The rows of a page, newest first, and the number of all that match."""

@@ -7,40 +7,12 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from backscroll.ingest.fetch import Fetcher, NotFetched
-
-Speak = Callable[[socket.socket], None]
-
-
-@contextmanager
-def speaker(speak: Speak) -> Iterator[str]:
-    """A server on loopback that reads a request and then does what ``speak`` does; gives its origin."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def speak_once() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        connection.recv(65536)
-                        speak(connection)
-                    except OSError:
-                        pass
-
-        thread = threading.Thread(target=speak_once, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+from local_servers import Speak, speaker
 
 
 def answer(body: bytes, *headers: str) -> bytes:

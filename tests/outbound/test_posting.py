@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import httpcore
@@ -15,6 +14,7 @@ import pytest
 from backscroll.core.errors import BadField
 from backscroll.outbound.addresses import Allowed, check_url, is_public
 from backscroll.outbound.posting import Posted, Poster
+from local_servers import Speak, speaker
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 PUBLIC = "93.184.216.34"
@@ -283,37 +283,10 @@ def test_an_address_that_can_never_be_asked_is_refused_when_it_is_entered(url: s
 
 # ---------------------------------------------------------------------- what receivers do
 
-Speak = Callable[[socket.socket], None]
-
-
-@contextmanager
-def receiver(speak: Speak) -> Iterator[str]:
-    """A receiver on loopback that reads a request and then does what ``speak`` does."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def run() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        connection.recv(65_536)
-                        speak(connection)
-                    except OSError:
-                        pass
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
-
 
 def sent_to(speak: Speak, seconds: float = 5.0) -> Posted:
-    with receiver(speak) as url, Poster(Allowed.parse("127.0.0.1"), seconds=seconds) as poster:
-        return poster.post(url, {}, b"{}")
+    with speaker(speak) as url, Poster(Allowed.parse("127.0.0.1"), seconds=seconds) as poster:
+        return poster.post(f"{url}/", {}, b"{}")
 
 
 def test_an_answer_that_drips_is_left_when_the_time_is_over() -> None:
