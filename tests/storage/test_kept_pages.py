@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from shelves import trying
 from starlette.types import ASGIApp, Message
 from test_properties import ANNA, ANNA_BY_NAME, ANNA_LID, BEN, GROUP, ONE, TWO, Observed, histories
 from test_undo_properties import Told, Undo, steps_of
@@ -156,13 +157,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) ->
 
 
 def try_histories(desk: Desk, examples: int) -> None:
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[phase for phase in Phase if phase is not Phase.shrink],
-        print_blob=True,
-    )
+    @trying(examples)
     @given(history=histories(), chance=st.randoms(use_true_random=False))
     def each(history: list[Observed], chance: random.Random) -> None:
         with asyncio.Runner() as loop:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
+from shelves import Shelf, trying
 
 from backscroll.core.events import (
     Batch,
@@ -28,11 +28,9 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Details, Kind, Media, Member, Message, MessageKey, Quote, Source
-from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 from plain_model import canonical
-from plain_sql import PlainSql
 
 SECOND = 1_000_000
 NINE = 1_741_856_400 * SECOND
@@ -212,33 +210,19 @@ def told_by_any(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Observed]
     return st.tuples(st.sampled_from(SOURCES), events)
 
 
-class Shelf:
-    """One database with room for many archives, so that each example need not make one of its own."""
-
-    def __init__(self, folder: Path, database: str | None) -> None:
-        self.store: Store = open_store(database, folder)
-        self._sql = PlainSql(database, folder)
-        self._made = 0
-
-    def close(self) -> None:
-        self._sql.close()
-        self.store.close()
-
+class _Shelf(Shelf):
     def archive(self, history: Batches) -> dict[str, Any]:
         """What an archive holds after these batches."""
-        self._made += 1
-        org = self.store.create_org(f"org {self._made}").no
-        for jid in (ONE, TWO):
-            self.store.add_phone(org, jid)
+        org = self.new((ONE, TWO))
         for source, events in history:
             self.store.apply(org, Batch(source=source, events=events))
         assert self.store._engine.read(lambda tx: findings_of_org(tx, org), org) == []
-        return canonical(self.store, self._sql, org)
+        return canonical(self.store, self.sql, org)
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Shelf]:
-    made = Shelf(tmp_path_factory.mktemp("shelf"), own_database())
+def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[_Shelf]:
+    made = _Shelf(tmp_path_factory.mktemp("shelf"), own_database())
     yield made
     made.close()
 
@@ -261,15 +245,8 @@ EXAMPLES = {"sqlite": 100, "postgres": 40}
 """Fewer where each transaction takes longer; both engines try more in the full suite."""
 
 
-def try_histories(shelf: Shelf, examples: int) -> None:
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        # Shrinking takes minutes here; the failing history is replayed by its key as well.
-        phases=[phase for phase in Phase if phase is not Phase.shrink],
-        print_blob=True,
-    )
+def try_histories(shelf: _Shelf, examples: int) -> None:
+    @trying(examples)
     @given(history=histories(), chance=st.randoms(use_true_random=False))
     def each(history: list[Observed], chance: random.Random) -> None:
         plain = shelf.archive([(source, [event]) for source, event in history])
@@ -278,10 +255,10 @@ def try_histories(shelf: Shelf, examples: int) -> None:
     each()
 
 
-def test_any_order_repetition_or_splitting_gives_the_same_archive(shelf: Shelf) -> None:
+def test_any_order_repetition_or_splitting_gives_the_same_archive(shelf: _Shelf) -> None:
     try_histories(shelf, EXAMPLES[shelf.store._engine.name])
 
 
 @pytest.mark.full
-def test_any_order_of_many_histories_gives_the_same_archive(shelf: Shelf) -> None:
+def test_any_order_of_many_histories_gives_the_same_archive(shelf: _Shelf) -> None:
     try_histories(shelf, 500)

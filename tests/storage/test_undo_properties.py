@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from shelves import Shelf, trying
 from test_properties import (
     ANNA,
     ANNA_BY_NAME,
@@ -33,11 +33,9 @@ from backscroll.core.events import Batch, Event, NumberMapped
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Source
 from backscroll.storage.records.rows import OBSERVED
-from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 from plain_model import canonical
-from plain_sql import PlainSql
 
 IMPORTS = 3
 """Besides what is told live, as 0."""
@@ -59,24 +57,10 @@ class Undo(Struct, frozen=True):
 Step = Told | Undo
 
 
-class Shelf:
-    """One database with room for many archives, so that each example need not make one of its own."""
-
-    def __init__(self, folder: Path, database: str | None) -> None:
-        self.store: Store = open_store(database, folder)
-        self._sql = PlainSql(database, folder)
-        self._made = 0
-
-    def close(self) -> None:
-        self._sql.close()
-        self.store.close()
-
+class _Shelf(Shelf):
     def archive(self, steps: list[Step]) -> dict[str, Any]:
         """What an archive holds after these steps."""
-        self._made += 1
-        org = self.store.create_org(f"org {self._made}").no
-        for jid in (ONE, TWO):
-            self.store.add_phone(org, jid)
+        org = self.new((ONE, TWO))
         ids: dict[int, int] = {}
         for step in steps:
             if isinstance(step, Undo):
@@ -87,7 +71,7 @@ class Shelf:
             import_id = ids.get(step.teller)
             self.store.apply(org, Batch(source=step.source, events=step.events, import_id=import_id))
         assert self.store._engine.read(lambda tx: findings_of_org(tx, org), org) == []
-        return without_tellers(canonical(self.store, self._sql, org))
+        return without_tellers(canonical(self.store, self.sql, org))
 
 
 def without_tellers(archive: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +90,8 @@ def without_tellers(archive: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Shelf]:
-    made = Shelf(tmp_path_factory.mktemp("shelf"), own_database())
+def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[_Shelf]:
+    made = _Shelf(tmp_path_factory.mktemp("shelf"), own_database())
     yield made
     made.close()
 
@@ -150,15 +134,8 @@ def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
     return told
 
 
-def try_histories(shelf: Shelf, examples: int) -> None:
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        # Shrinking takes minutes here; the failing history is replayed by its key as well.
-        phases=[phase for phase in Phase if phase is not Phase.shrink],
-        print_blob=True,
-    )
+def try_histories(shelf: _Shelf, examples: int) -> None:
+    @trying(examples)
     @given(history=histories(), chance=st.randoms(use_true_random=False))
     def each(history: list[Observed], chance: random.Random) -> None:
         steps = steps_of(history, chance)
@@ -168,10 +145,10 @@ def try_histories(shelf: Shelf, examples: int) -> None:
     each()
 
 
-def test_undone_imports_leave_the_archive_that_never_saw_them(shelf: Shelf) -> None:
+def test_undone_imports_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> None:
     try_histories(shelf, EXAMPLES[shelf.store._engine.name])
 
 
 @pytest.mark.full
-def test_undone_imports_of_many_histories_leave_the_archive_that_never_saw_them(shelf: Shelf) -> None:
+def test_undone_imports_of_many_histories_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> None:
     try_histories(shelf, 500)

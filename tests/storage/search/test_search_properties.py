@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from brute_force import found
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from shelves import Shelf, trying
 from test_properties import ANNA, ANNA_LID, BEN, GROUP, NINE, ONE, SECOND, TWO, Observed, histories
 
 from backscroll.core.events import Batch, Event, MessageEdited, MessageRevoked, MessageSeen, NumberMapped, Target
@@ -21,11 +21,10 @@ from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.read.search_pages import SearchCaches
 from backscroll.storage.search.asking import Bounds
 from backscroll.storage.search.maintenance import Limits
-from backscroll.storage.store import Store, now_us, open_store
+from backscroll.storage.store import now_us
 from backscroll.storage.transfer.check.run import findings_of_org
 from backscroll.storage.write.index_upkeep import IndexUpkeep
 from conftest import OwnDatabase
-from plain_sql import PlainSql
 
 T = TypeVar("T")
 
@@ -120,25 +119,7 @@ def die() -> None:
     raise Cut
 
 
-class Shelf:
-    """One database with room for an archive for each example."""
-
-    def __init__(self, folder: Path, database: str | None) -> None:
-        self.store: Store = open_store(database, folder)
-        self._sql = PlainSql(database, folder)
-        self._made = 0
-
-    def close(self) -> None:
-        self._sql.close()
-        self.store.close()
-
-    def new(self) -> int:
-        self._made += 1
-        org = self.store.create_org(f"org {self._made}").no
-        for jid in (ONE, TWO):
-            self.store.add_phone(org, jid)
-        return org
-
+class _Shelf(Shelf):
     def phones(self, org: int) -> tuple[int, ...]:
         return tuple(phone.no for phone in self.store.list_phones(org))
 
@@ -176,13 +157,13 @@ class Shelf:
             IndexUpkeep(engine, now_us, SMALL).run(org)
         except Cut:
             # Its lease ends by and by; nobody waits for that here.
-            self._sql.change(f"UPDATE leases SET ends_at = 0 WHERE org = {org}")
+            self.sql.change(f"UPDATE leases SET ends_at = 0 WHERE org = {org}")
 
     def messages(self, org: int) -> list[ArchivedMessage]:
         return self.store.list_messages(MessageQuery(org=org, phones=self.phones(org), limit=2000)).messages
 
     def names(self, org: int) -> dict[str, list[str]]:
-        rows = self._sql.dicts("SELECT * FROM contacts WHERE org = ? AND merged_into IS NULL", [org])
+        rows = self.sql.dicts("SELECT * FROM contacts WHERE org = ? AND merged_into IS NULL", [org])
         return {r["jid"]: [n for n in (r["name"], r["push_name"], r["business_name"]) if n] for r in rows}
 
     def walk(self, org: int, text: str, sort: Any = "newest", limit: int = 1000) -> list[ArchivedMessage]:
@@ -215,8 +196,8 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Shelf]:
-    made = Shelf(tmp_path_factory.mktemp("search"), own_database())
+def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[_Shelf]:
+    made = _Shelf(tmp_path_factory.mktemp("search"), own_database())
     yield made
     made.close()
 
@@ -224,17 +205,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
 EXAMPLES = {"sqlite": 40, "postgres": 15}
 
 
-def try_histories(shelf: Shelf, examples: int) -> None:
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[phase for phase in Phase if phase is not Phase.shrink],
-        print_blob=True,
-    )
+def try_histories(shelf: _Shelf, examples: int) -> None:
+    @trying(examples)
     @given(HISTORIES, st.randoms(use_true_random=False), st.lists(st.sampled_from(WORDS), min_size=4, max_size=8))
     def each(history: list[Observed], chance: random.Random, texts: list[str]) -> None:
-        org = shelf.new()
+        org = shelf.new((ONE, TWO))
         store = shelf.store
         normal = store._search_caches
         store._search_caches = SearchCaches(bounds=chance.choice([Bounds(), Bounds(words=0, read=3), Bounds(words=2)]))
@@ -254,10 +229,10 @@ def try_histories(shelf: Shelf, examples: int) -> None:
     each()
 
 
-def test_a_search_finds_what_reading_finds_whatever_happened(shelf: Shelf) -> None:
+def test_a_search_finds_what_reading_finds_whatever_happened(shelf: _Shelf) -> None:
     try_histories(shelf, EXAMPLES[shelf.store._engine.name])
 
 
 @pytest.mark.full
-def test_a_search_finds_what_reading_finds_after_many_histories(shelf: Shelf) -> None:
+def test_a_search_finds_what_reading_finds_after_many_histories(shelf: _Shelf) -> None:
     try_histories(shelf, 600)
