@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from iphone_files import APPLE, ChatStorage, blob, calls, contacts, numbers
+from told_pieces import Told, events_of, of, told_by
 
 from backscroll.core.errors import BadField, Question, Unreadable
 from backscroll.core.events import (
@@ -23,8 +24,7 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Call, Location, Member, Message, MessageKey, Notice, Poll, Quote
-from backscroll.ingest.connectors.foreign.pieces import Found, Piece
-from backscroll.ingest.connectors.foreign.rows import Skipped
+from backscroll.ingest.connectors.foreign.pieces import Found
 from backscroll.ingest.connectors.ios import blobs
 from backscroll.ingest.connectors.ios.database import Files, look, looks_like, read
 
@@ -40,23 +40,15 @@ POLL = bytes.fromhex(
     "1a14334237323145423434303645454434354236313828013800420a08e0f78bd3e49a8cae5d58006801800101"
 )
 """What the app itself wrote for a poll of which two options were chosen."""
-T = TypeVar("T")
 
 
-def pieces(files: Files, **options: Any) -> tuple[list[Piece], list[Skipped]]:
-    skipped: list[Skipped] = []
-    return list(read(files, phone=ME, on_skip=skipped.append, **options)), skipped
+def pieces(files: Files, **options: Any) -> Told:
+    return told_by(read, files, phone=ME, **options)
 
 
 def told(file: ChatStorage, **beside: Path) -> list[Event]:
     """Everything that the files tell; it must all be readable."""
-    found, skipped = pieces(Files(file.done(), **beside))
-    assert skipped == []
-    return [event for piece in found for event in piece.batch.events]
-
-
-def of(kind: type[T], events: list[Event]) -> list[T]:
-    return [event for event in events if isinstance(event, kind)]
+    return events_of(pieces(Files(file.done(), **beside)))
 
 
 def one_message(file: ChatStorage) -> Message:

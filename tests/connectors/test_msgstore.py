@@ -7,10 +7,11 @@ import hashlib
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from android_files import VERSIONS, AndroidFile, Msgstore, Version, legacy, wa_db
+from told_pieces import Told, events_of, of, told_by
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
@@ -28,8 +29,6 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Call, Location, Member, Message, MessageKey, Notice, Poll, Quote
 from backscroll.ingest.connectors.foreign import tables
-from backscroll.ingest.connectors.foreign.pieces import Piece
-from backscroll.ingest.connectors.foreign.rows import Skipped
 from backscroll.ingest.connectors.msgstore.database import count, looks_like, read
 
 ME, BOB, CY = (f"{number}@s.whatsapp.net" for number in ("4915550001001", "4915550001002", "4915550001003"))
@@ -37,26 +36,14 @@ BOB_LID, GROUP = "999222@lid", "120363001@g.us"
 AT = 1_760_000_000
 US = 1_000_000
 
-T = TypeVar("T")
 
-
-def pieces(
-    path: Path, names: Path | None = None, after: str | None = None, batch_size: int = 500
-) -> tuple[list[Piece], list[Skipped]]:
-    skipped: list[Skipped] = []
-    found = read(path, names, phone=ME, after=after, batch_size=batch_size, on_skip=skipped.append)
-    return list(found), skipped
+def pieces(path: Path, names: Path | None = None, **options: Any) -> Told:
+    return told_by(read, path, names, phone=ME, **options)
 
 
 def told(path: Path, names: Path | None = None) -> list[Event]:
     """Everything that a file tells; it must all be readable."""
-    found, skipped = pieces(path, names)
-    assert skipped == []
-    return [event for piece in found for event in piece.batch.events]
-
-
-def of(kind: type[T], events: list[Event]) -> list[T]:
-    return [event for event in events if isinstance(event, kind)]
+    return events_of(pieces(path, names))
 
 
 def one_message(file: Msgstore) -> Message:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from told_pieces import Told, events_of, of, told_by
 from whatsmeow_files import GoFile, Shape, session
 
 from backscroll.core.errors import BadField, Question, Unreadable
@@ -24,32 +25,22 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Call, Location, Member, Message, MessageKey, Poll, Quote
-from backscroll.ingest.connectors.foreign.pieces import Found, Piece
-from backscroll.ingest.connectors.foreign.rows import Skipped
+from backscroll.ingest.connectors.foreign.pieces import Found
 from backscroll.ingest.connectors.wacli.database import look, read
 
 ME, BOB, CY = (f"{number}@s.whatsapp.net" for number in ("4915550001001", "4915550001002", "4915550001003"))
 GROUP = "120363001@g.us"
 AT = 1_760_000_000
 US = 1_000_000
-T = TypeVar("T")
 
 
-def pieces(path: Path, beside: Path | None = None, **options: Any) -> tuple[list[Piece], list[Skipped]]:
-    skipped: list[Skipped] = []
-    found = list(read(path, beside, phone=ME, on_skip=skipped.append, **options))
-    return found, skipped
+def pieces(path: Path, beside: Path | None = None, **options: Any) -> Told:
+    return told_by(read, path, beside, phone=ME, **options)
 
 
 def told(file: GoFile, beside: Path | None = None) -> list[Event]:
     """Everything that a file tells; it must all be readable."""
-    found, skipped = pieces(file.done(), beside)
-    assert skipped == []
-    return [event for piece in found for event in piece.batch.events]
-
-
-def of(kind: type[T], events: list[Event]) -> list[T]:
-    return [event for event in events if isinstance(event, kind)]
+    return events_of(pieces(file.done(), beside))
 
 
 def say(file: GoFile, id: str, text: str | None = None, chat: str = BOB, **values: Any) -> GoFile:

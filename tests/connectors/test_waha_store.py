@@ -6,9 +6,10 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from told_pieces import Told, events_of, of, told_by
 from whatsmeow_files import GoFile
 
 from backscroll.core.errors import Question, Unreadable
@@ -27,8 +28,7 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Member, MessageKey
-from backscroll.ingest.connectors.foreign.pieces import Found, Piece
-from backscroll.ingest.connectors.foreign.rows import Skipped
+from backscroll.ingest.connectors.foreign.pieces import Found
 from backscroll.ingest.connectors.waha_store.database import look, looks_like, read
 
 ME, BOB, CY = (f"{number}@s.whatsapp.net" for number in ("4915550001001", "4915550001002", "4915550001003"))
@@ -36,23 +36,15 @@ BOB_LID, GROUP = "999222@lid", "120363001@g.us"
 AT = 1_760_000_000
 CLOCK = "2025-10-09T08:53:20Z"
 US = 1_000_000
-T = TypeVar("T")
 
 
-def pieces(path: Path, **options: Any) -> tuple[list[Piece], list[Skipped]]:
-    skipped: list[Skipped] = []
-    return list(read(path, phone=ME, on_skip=skipped.append, **options)), skipped
+def pieces(path: Path, **options: Any) -> Told:
+    return told_by(read, path, phone=ME, **options)
 
 
 def told(file: GoFile) -> list[Event]:
     """Everything that a file tells; it must all be readable."""
-    found, skipped = pieces(file.done())
-    assert skipped == []
-    return [event for piece in found for event in piece.batch.events]
-
-
-def of(kind: type[T], events: list[Event]) -> list[T]:
-    return [event for event in events if isinstance(event, kind)]
+    return events_of(pieces(file.done()))
 
 
 def buffer(raw: bytes) -> dict[str, str]:

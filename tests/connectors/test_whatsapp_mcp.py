@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from gowa_files import ChatStorage
+from told_pieces import Told, events_of, of, told_by
 from whatsmeow_files import GoFile, Shape, session
 
 from backscroll.core.errors import Question, Unreadable
@@ -22,35 +23,26 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.model import Call, MessageKey, Quote
-from backscroll.ingest.connectors.foreign.pieces import Found, Piece
-from backscroll.ingest.connectors.foreign.rows import Skipped
+from backscroll.ingest.connectors.foreign.pieces import Found
 from backscroll.ingest.connectors.whatsapp_mcp.database import look, read
 
 ME, BOB = "4915550001001@s.whatsapp.net", "4915550001002@s.whatsapp.net"
 GROUP = "120363001@g.us"
 AT = 1_767_348_000_000_000
 """2 January 2026, 10:00 UTC."""
-T = TypeVar("T")
 
 
 def clock(second: int = 0, zone: str = "+00:00") -> str:
     return f"2026-01-02 10:00:{second:02}{zone}"
 
 
-def pieces(path: Path, beside: Path | None = None, **options: Any) -> tuple[list[Piece], list[Skipped]]:
-    skipped: list[Skipped] = []
-    return list(read(path, beside, phone=ME, on_skip=skipped.append, **options)), skipped
+def pieces(path: Path, beside: Path | None = None, **options: Any) -> Told:
+    return told_by(read, path, beside, phone=ME, **options)
 
 
 def told(file: GoFile, beside: Path | None = None) -> list[Event]:
     """Everything that a file tells; it must all be readable."""
-    found, skipped = pieces(file.done(), beside)
-    assert skipped == []
-    return [event for piece in found for event in piece.batch.events]
-
-
-def of(kind: type[T], events: list[Event]) -> list[T]:
-    return [event for event in events if isinstance(event, kind)]
+    return events_of(pieces(file.done(), beside))
 
 
 def say(file: GoFile, id: str, content: str = "", chat: str = BOB, **values: Any) -> GoFile:

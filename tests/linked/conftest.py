@@ -1,4 +1,4 @@
-"""Loads the library once, without what it does to the process that it is loaded into."""
+"""A device without a network; the library is loaded once, without what it does to the process that loads it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import io
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
+import pytest
+
 from backscroll.linked.library import load
+
+if TYPE_CHECKING:
+    from linked_events import Phone
 
 
 def _load_quietly() -> None:
@@ -26,3 +34,12 @@ def _load_quietly() -> None:
 
 
 _load_quietly()
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Phone]:
+    from linked_events import Phone
+
+    made = Phone(tmp_path / "device")
+    yield made
+    made.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,13 +36,6 @@ class Library:
 
     def settings_of(self, chat: str) -> dict[str, Any] | None:
         return {"JID": chat, "MutedUntil": self.muted[chat]} if chat in self.muted else None
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Phone]:
-    made = Phone(tmp_path)
-    yield made
-    made.close()
 
 
 def told(device: Phone, library: Any) -> list[Event]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,13 +40,6 @@ from linked_events import (
 pytestmark = pytest.mark.xdist_group("linked")
 SECRET = b"m" * 32
 GROUP_JID = f"{GROUP}@g.us"
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Phone]:
-    made = Phone(tmp_path / "device")
-    yield made
-    made.close()
 
 
 @pytest.fixture

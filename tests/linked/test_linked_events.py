@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,13 +47,6 @@ from linked_events import (
 
 pytestmark = pytest.mark.xdist_group("linked")
 GROUP_JID = f"{GROUP}@g.us"
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Phone]:
-    made = Phone(tmp_path)
-    yield made
-    made.close()
 
 
 def observed(device: Phone, *events: Any) -> list[Observed]:
