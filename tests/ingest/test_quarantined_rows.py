@@ -14,8 +14,8 @@ from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest import imports, quarantined_rows
-from backscroll.ingest.jsonl import encode_line
-from backscroll.ingest.pipeline import apply_with_retry
+from backscroll.ingest.jsonl import LINE, encode_line
+from backscroll.ingest.pipeline import EVENT, apply_with_retry
 from backscroll.ingest.quarantine import retry
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -68,8 +68,8 @@ def payloads(phone: Phone, make_message: MakeMessage) -> dict[str, tuple[str, by
         "row": {**ROW, "device_id": phone.jid, "media_key": {"base64": "AAEC"}},
     }
     return {
-        "an event": (quarantined_rows.via_event("gowa"), line.replace(b',"source":"gowa"', b"")),
-        "jsonl": (quarantined_rows.via_jsonl(), line),
+        "an event": (f"{EVENT} gowa", line.replace(b',"source":"gowa"', b"")),
+        "jsonl": (LINE, line),
         "from the database": (quarantined_rows.via_gowa_database(None), json.dumps(in_table).encode()),
         "from the server": (quarantined_rows.via_gowa("messages", phone.jid), json.dumps(ASKED).encode()),
         "from Periskope": (quarantined_rows.via_periskope("messages"), json.dumps(PULLED).encode()),

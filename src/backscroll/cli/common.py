@@ -17,6 +17,7 @@ import msgspec
 from backscroll.config import Settings, load
 from backscroll.core.errors import BadField, Error, NotFound, Question
 from backscroll.core.model import Org, Phone
+from backscroll.formats.timestamps import go_text
 
 if TYPE_CHECKING:
     from backscroll.storage.files.media import MediaStore
@@ -326,9 +327,7 @@ def time_left(done: int, whole: int | None, seconds: float) -> str:
 
 def timestamp(micros: int | None) -> str | None:
     """ISO 8601 in UTC, to the second."""
-    if micros is None:
-        return None
-    return datetime.datetime.fromtimestamp(micros // SECOND, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if micros is None else go_text(micros)
 
 
 UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}

@@ -35,6 +35,13 @@ _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+def org_in(id: str, prefix: str) -> int | None:
+    """The organisation's number in an id of our own (``bsk1x…``); None when it is none that begins with ``prefix``."""
+    head, x, _ = id.removeprefix(prefix).partition("x")
+    ours = id.startswith(prefix) and x and head.isascii() and head.isdigit() and len(head) <= 12
+    return int(head) if ours else None
+
+
 def canonical(jid: str) -> str:
     """The one spelling of a JID: ``N@c.us``, ``N:7@…``, ``+N`` and bare ``N`` become ``N@s.whatsapp.net``.
 

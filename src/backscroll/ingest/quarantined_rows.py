@@ -15,16 +15,16 @@ from msgspec import Struct
 
 from backscroll.core.errors import BadField, Unreadable
 from backscroll.core.events import Batch, Event, MessageSeen
-from backscroll.core.ids import bare_number, canonical, is_person
+from backscroll.core.ids import bare_number, canonical
 from backscroll.core.model import Org, Phone, Source
 from backscroll.ingest.connectors.foreign.rows import Row, Skipped, Unusable, read_row
 from backscroll.ingest.connectors.foreign.sqlite import BrokenText
 from backscroll.ingest.connectors.gowa import answers as gowa
+from backscroll.ingest.connectors.gowa.answers import person_of
 from backscroll.ingest.connectors.gowa.mapping import chat_of, message_of
 from backscroll.ingest.connectors.periskope import answers as periskope
 from backscroll.ingest.connectors.periskope.pages import PulledPage
-from backscroll.ingest.jsonl import LINE, line_of
-from backscroll.ingest.pipeline import EVENT
+from backscroll.ingest.jsonl import line_of
 from backscroll.storage.store import Store
 from backscroll.storage.transfer.dump import Line
 from backscroll.storage.write.validation import cleaned
@@ -40,16 +40,6 @@ _PERISKOPE: dict[str, Callable[[bytes], PulledPage]] = {
     "notifications": periskope.notifications,
     "phones": periskope.phones,
 }
-
-
-def via_event(source: str) -> str:
-    """An event that the store refused; ``source`` is its batch's."""
-    return f"{EVENT} {source}"
-
-
-def via_jsonl() -> str:
-    """A line of our own JSON lines."""
-    return LINE
 
 
 def via_gowa(list_: str, phone: str) -> str:
@@ -132,7 +122,7 @@ def _read_gowa_row(asked: _Asked) -> Batch:
     phone = _phone_of(asked, row)
     event: Event | None = None
     if row.table == "messages":
-        message = read_row(row, lambda row: message_of(row, phone.jid, _person))
+        message = read_row(row, lambda row: message_of(row, phone.jid, person_of))
         event = None if message is None else MessageSeen(message)
     elif row.table == "chats":
         event = read_row(row, lambda row: chat_of(row, phone.jid, canonical(row.key("jid")), None))
@@ -155,11 +145,6 @@ def _phone_of(asked: _Asked, row: Row) -> Phone:
     if len(phones) == 1 and not slot and not wanted:
         return phones[0]
     raise StillBad("nothing tells which phone the row is of; add that phone, with its device id")
-
-
-def _person(sender: str, chat: str | None = None) -> str | None:
-    jid = canonical(sender)
-    return jid if is_person(jid) else None
 
 
 def _value(value: Any) -> Any:

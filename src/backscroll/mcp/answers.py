@@ -173,7 +173,7 @@ class Answers:
         phone, ref = parse_key(self._access, values["key"])
 
         def question(reading: Reading) -> bytes:
-            card = Finder(reading, (phone.no,)).card(_wanted(ref))
+            card = Finder(reading, (phone.no,)).card(Wanted.of(ref))
             if card is None:
                 raise NotFound("message", values["key"])
             return render_card(card, self._access, self._links)
@@ -187,7 +187,7 @@ class Answers:
 
     def _list_contacts(self, values: Values) -> Json:
         query, filters = parse_contacts(self._access, _renamed(values, query="q"))
-        told = self._native(lambda reading: native.render_contacts(Lists.of(reading).contacts(query), query, filters))
+        told = self._native(lambda reading: native.render_contacts(Lists.of(reading).contacts(query), filters))
         return {"items": [objects.contact_object(contact) for contact in told["items"]], "next": told["next"]}
 
     def _get_contact(self, values: Values) -> Json:
@@ -207,7 +207,7 @@ class Answers:
             phones = [self._phone_of(values).number]
         query, filters = parse_media(self._access, {"kind": "all", **_renamed(values, chat_id="chat")}, phones)
         told = self._native(
-            lambda reading: native.render_media(list_media(reading, query), query, self._access, self._links, filters)
+            lambda reading: native.render_media(list_media(reading, query), self._access, self._links, filters)
         )
         return {"items": [objects.media_object(row) for row in told["items"]], "next": told["next"]}
 
@@ -271,20 +271,16 @@ def _renamed(values: Values, **names: str) -> dict[str, str]:
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def _wanted(ref: MessageRef) -> Wanted:
-    return Wanted(id=ref.id, chat=ref.chat, sender=ref.sender, from_me=ref.from_me)
-
-
 def _row_of(reading: Reading, phone: Phone, ref: MessageRef, key: str) -> tuple[MessageRow, str]:
     """The row of a message, and its chat; raises ``NotFound``."""
-    row = Finder(reading, (phone.no,)).row(_wanted(ref))
+    row = Finder(reading, (phone.no,)).row(Wanted.of(ref))
     if row is None:
         raise NotFound("message", key[:80])
     return row, reading.names.contact_row(row.chat).jid
 
 
 def _media_of(reading: Reading, phone: Phone, ref: MessageRef, key: str) -> Media:
-    found = Finder(reading, (phone.no,)).message(_wanted(ref))
+    found = Finder(reading, (phone.no,)).message(Wanted.of(ref))
     media = None if found is None else found.message.details.media
     if media is None:
         raise NotFound("file of message", key[:80])

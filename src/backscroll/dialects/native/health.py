@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from backscroll.dialects.native.messages import time_text
 from backscroll.dialects.native.sources import Standing, Trouble, problem_object, source_object
 from backscroll.formats.jsontext import encode
-from backscroll.formats.timestamps import postgres_text
 
 
 class ImportLine(Protocol):
@@ -46,7 +46,7 @@ def render_health(
     """``facts`` are numbers and names; times are microseconds under names that end in ``_at``. ``check`` says when it
     ran, whether media files were read too, and what was found.
     """
-    shown = {name: _time(value) if name.endswith("_at") else value for name, value in facts.items()}
+    shown = {name: time_text(value) if name.endswith("_at") else value for name, value in facts.items()}
     return encode(
         {
             **shown,
@@ -56,19 +56,15 @@ def render_health(
                     "kind": one.kind,
                     "file": one.file,
                     "state": one.state,
-                    "started_at": _time(one.started_at),
-                    "finished_at": _time(one.finished_at),
+                    "started_at": time_text(one.started_at),
+                    "finished_at": time_text(one.finished_at),
                 }
                 for one in imports
             ],
             "sources": [source_object(standing, True) for standing in sources],
             "check": None
             if check is None
-            else {"at": _time(check[0]), "media": check[1], "findings": check[2].count, "first": check[2].first},
+            else {"at": time_text(check[0]), "media": check[1], "findings": check[2].count, "first": check[2].first},
             "problems": [problem_object(problem) for problem in problems],
         }
     )
-
-
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else postgres_text(micros)

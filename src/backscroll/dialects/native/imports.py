@@ -12,6 +12,7 @@ from backscroll.core.errors import BadField
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.import_jobs import OVER, Asked, Item, Job, JobFile, JobProgress, NewJob
 from backscroll.core.imports import Import, UndoPlan
+from backscroll.dialects.native.messages import time_text
 from backscroll.formats.jsontext import encode
 from backscroll.formats.periskope_ids import shown_jid
 from backscroll.formats.timestamps import postgres_text
@@ -145,8 +146,8 @@ def _job(job: Job, imports: Sequence[Import], labels: Mapping[str, str], is_whol
         "name": job.name,
         "created_at": postgres_text(job.created_at),
         "updated_at": postgres_text(job.updated_at),
-        "finished_at": _time(job.finished_at),
-        "expires_at": _time(job.updated_at + EXPIRES_US if waits else None),
+        "finished_at": time_text(job.finished_at),
+        "expires_at": time_text(job.updated_at + EXPIRES_US if waits else None),
         "phone": job.phone,
         "size": job.size if job.files else next((entry.size for entry in imports), None),
         "files": [to_builtins(file) for file in job.files],
@@ -190,11 +191,11 @@ def _found(item: Item, labels: Mapping[str, str], job: Job) -> dict[str, Any]:
         "is_group": preview["is_group"],
         "phones": preview["phones"] or [],
         "messages": preview["messages"],
-        "first_at": _time(preview["first_at"]),
-        "last_at": _time(preview["last_at"]),
+        "first_at": time_text(preview["first_at"]),
+        "last_at": time_text(preview["last_at"]),
         "participants": preview["participants"] or [],
         "attachments": preview["attachments"] or 0,
-        "samples": [to_builtins(sample) | {"sent_at": _time(sample.sent_at)} for sample in samples],
+        "samples": [to_builtins(sample) | {"sent_at": time_text(sample.sent_at)} for sample in samples],
         "notes": [*(item.notes or preview["notes"] or [])],
         "replaces": list(item.replaces),
         "repeats": item.repeats,
@@ -242,7 +243,7 @@ def _import(entry: Import, job: Job, is_whole: bool) -> dict[str, Any]:
         "file": entry.file,
         "state": entry.state,
         "started_at": postgres_text(entry.started_at),
-        "finished_at": _time(entry.finished_at),
+        "finished_at": time_text(entry.finished_at),
         "replaces": list(entry.replaces),
         "report": entry.report if is_whole else None,
     }
@@ -279,7 +280,3 @@ def _can(job: Job, imports: Sequence[Import]) -> list[str]:
 
 def _is_old(job: Job) -> bool:
     return job.id.startswith("import-")
-
-
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else postgres_text(micros)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from backscroll.core.errors import BadField
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access, Phone
+from backscroll.dialects.native.messages import time_text
 from backscroll.dialects.native.requests import parse_phone
 from backscroll.formats.jsontext import encode
 from backscroll.formats.timestamps import postgres_text
@@ -154,10 +155,10 @@ def _link(link: Told, phones: Mapping[int, Phone], may_pair: bool) -> dict[str, 
         "state": link.state,
         "message": said_of(link),
         "since": postgres_text(link.since),
-        "retry_at": _time(link.retry_at),
+        "retry_at": time_text(link.retry_at),
         "pairing": _pairing(link) if may_pair else None,
         "history_progress": link.progress,
-        "last_event_at": _time(link.last_event_at),
+        "last_event_at": time_text(link.last_event_at),
         "created_at": postgres_text(link.created_at),
     }
 
@@ -170,12 +171,8 @@ def _pairing(link: Told) -> dict[str, Any] | None:
         "qr": link.qr,
         "rows": link.rows,
         "code": link.code,
-        "expires_at": _time(link.expires_at),
+        "expires_at": time_text(link.expires_at),
     }
-
-
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else postgres_text(micros)
 
 
 def svg_of(rows: Sequence[str]) -> bytes:

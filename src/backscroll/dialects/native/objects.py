@@ -11,7 +11,7 @@ from typing import Any
 from backscroll.core.answers import ContactCard, MediaPage, Original, PhoneSummary, Spine
 from backscroll.core.coverage import Covered
 from backscroll.core.model import Access, ArchivedMessage, Chat, ChatPage, Contact, ContactPage, Member
-from backscroll.core.query import ChatQuery, ContactQuery, MediaQuery
+from backscroll.core.query import ChatQuery
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.coverage import brief_gaps, covered_object
 from backscroll.dialects.native.cursors import encode_cursor
@@ -139,7 +139,7 @@ def render_days(spine: Spine, month: str) -> bytes:
 # ---------------------------------------------------------------------- media
 
 
-def render_media(page: MediaPage, query: MediaQuery, access: Access, links: Links, filters: Any) -> bytes:
+def render_media(page: MediaPage, access: Access, links: Links, filters: Any) -> bytes:
     """Messages with files, newest first."""
     last = page.messages[-1] if page.messages and page.more else None
     cursor = None if last is None else encode_cursor([last.message.sent_at, last.no], filters)
@@ -166,7 +166,7 @@ def _media_object(archived: ArchivedMessage, page: MediaPage, access: Access, li
 # ---------------------------------------------------------------------- contacts
 
 
-def render_contacts(page: ContactPage, query: ContactQuery, filters: Any) -> bytes:
+def render_contacts(page: ContactPage, filters: Any) -> bytes:
     """Sorted by their ids."""
     end = page.offset + len(page.contacts)
     cursor = encode_cursor(end, filters) if end < page.total else None

@@ -65,7 +65,7 @@ def parse_time(values: Values, name: str) -> int | None:
     return moment
 
 
-def parse_key(access: Access, key: str, field: str = "key") -> tuple[Phone, MessageRef]:
+def parse_key(access: Access, key: str) -> tuple[Phone, MessageRef]:
     """The phone and message that a key refers to."""
     number, colon, message_id = clean_text(key)[0].partition(":")
     if not colon or not message_id or len(key) > MAX_KEY:

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from backscroll.core.errors import BadField
 from backscroll.core.model import Phone
+from backscroll.dialects.native.messages import time_text
 from backscroll.formats.jsontext import encode
-from backscroll.formats.timestamps import postgres_text
 
 SECOND = 1_000_000
 
@@ -104,9 +104,9 @@ def source_object(standing: Standing, whole: bool) -> dict[str, Any]:
         "type": source.kind,
         "phone": standing.phone.number if standing.phone else None,
         "state": standing.state,
-        "last_event_at": _time(source.last_event_at),
-        "synced_at": _time(standing.synced_at),
-        "created_at": _time(source.created_at),
+        "last_event_at": time_text(source.last_event_at),
+        "synced_at": time_text(standing.synced_at),
+        "created_at": time_text(source.created_at),
         "silent_after_seconds": None if source.silent_after is None else source.silent_after // SECOND,
         "upstream": source.upstream if whole else None,
         "every_seconds": None if source.every is None else source.every // SECOND,
@@ -119,8 +119,4 @@ def problem_object(problem: Trouble | None) -> dict[str, Any] | None:
     """The problem with its remedy; None if there is none."""
     if problem is None:
         return None
-    return {"code": problem.code, "text": problem.text, "remedy": problem.remedy, "at": _time(problem.at)}
-
-
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else postgres_text(micros)
+    return {"code": problem.code, "text": problem.text, "remedy": problem.remedy, "at": time_text(problem.at)}

@@ -11,6 +11,7 @@ from msgspec import Struct
 from backscroll.core.errors import BadField
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access
+from backscroll.dialects.native.messages import time_text
 from backscroll.dialects.native.requests import parse_phone, parse_time
 from backscroll.formats.jsontext import encode
 from backscroll.formats.timestamps import postgres_text
@@ -96,12 +97,8 @@ def _token(token: Told, access: Access) -> dict[str, Any]:
         "scopes": token.scopes,
         "phones": token.phones,
         "created_at": postgres_text(token.created_at),
-        "expires_at": _time(token.expires_at),
-        "revoked_at": _time(token.revoked_at),
-        "last_used_at": _time(token.last_used_at),
+        "expires_at": time_text(token.expires_at),
+        "revoked_at": time_text(token.revoked_at),
+        "last_used_at": time_text(token.last_used_at),
         "current": token.id == access.token_id,
     }
-
-
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else postgres_text(micros)

@@ -36,7 +36,6 @@ from backscroll.dialects.native.requests import (
     parse_zone,
 )
 from backscroll.dialects.parameters import Param
-from backscroll.formats.periskope_ids import MessageRef
 from backscroll.http.links import SignedLinks
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Handler, Route
@@ -68,10 +67,6 @@ def links_of(request: Request) -> Links:
 def phones_named(request: Request) -> list[str]:
     """All values of ``phone``."""
     return [value for name, value in request.query if name == "phone"]
-
-
-def wanted_of(ref: MessageRef) -> Wanted:
-    return Wanted(id=ref.id, chat=ref.chat, sender=ref.sender, from_me=ref.from_me)
 
 
 async def list_chats(request: Request) -> Reply:
@@ -121,7 +116,7 @@ def _placed(
     """The query at the message that its key names."""
     side = next(name for name in ("around", "before", "after") if values.get(name))
     named, ref = parse_key(access, key)
-    row = Finder(reading, (phone.no,)).row(wanted_of(ref)) if named.no == phone.no else None
+    row = Finder(reading, (phone.no,)).row(Wanted.of(ref)) if named.no == phone.no else None
     if row is None:
         raise NotFound("message", key)
     return place_of_message(query, side, row)
@@ -148,7 +143,7 @@ async def get_message(request: Request) -> Reply:
     phone, ref = parse_key(access, key)
 
     def question(reading: Reading) -> bytes:
-        card = Finder(reading, (phone.no,)).card(wanted_of(ref))
+        card = Finder(reading, (phone.no,)).card(Wanted.of(ref))
         if card is None:
             raise NotFound("message", key)
         return render_card(card, access, links)
@@ -162,7 +157,7 @@ async def get_original(request: Request) -> Reply:
     phone, ref = parse_key(request.granted, key)
 
     def question(reading: Reading) -> bytes:
-        original = Finder(reading, (phone.no,)).original(wanted_of(ref))
+        original = Finder(reading, (phone.no,)).original(Wanted.of(ref))
         if original is None:
             raise NotFound("payload of message", key)
         return render_original(original)
@@ -176,7 +171,7 @@ async def get_thumbnail(request: Request) -> Reply:
     phone, ref = parse_key(request.granted, key)
 
     def question(reading: Reading) -> bytes:
-        found = Finder(reading, (phone.no,)).message(wanted_of(ref))
+        found = Finder(reading, (phone.no,)).message(Wanted.of(ref))
         picture = None if found is None else thumbnail_bytes(found)
         if picture is None:
             raise NotFound("thumbnail of message", key)
@@ -192,7 +187,7 @@ async def list_files(request: Request) -> Reply:
     access, links = request.granted, links_of(request)
     query, filters = parse_media(access, first_values(request.query), phones_named(request))
     return await answer(
-        request, lambda reading: render_media(list_media(reading, query), query, access, links, filters), heavy=True
+        request, lambda reading: render_media(list_media(reading, query), access, links, filters), heavy=True
     )
 
 
@@ -200,7 +195,7 @@ async def list_contacts(request: Request) -> Reply:
     """A page of the contacts that the token's phones know."""
     query, filters = parse_contacts(request.granted, first_values(request.query))
     return await answer(
-        request, lambda reading: render_contacts(Lists.of(reading).contacts(query), query, filters), heavy=True
+        request, lambda reading: render_contacts(Lists.of(reading).contacts(query), filters), heavy=True
     )
 
 

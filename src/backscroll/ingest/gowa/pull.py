@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from backscroll.concurrency.retry import retry
 from backscroll.core.coverage import Coverage
 from backscroll.core.errors import Error, Unauthorised, Unreadable
 from backscroll.core.events import Batch
+from backscroll.formats.timestamps import go_text
 from backscroll.ingest.connectors.gowa.answers import BadRow, ChatRow, read_chats, read_messages
 from backscroll.ingest.pipeline import apply_with_retry
 from backscroll.ingest.quarantined_rows import via_gowa
@@ -182,10 +182,10 @@ class _Run:
             offset += page.rows
 
     def _walk(self, chat: str, since: int | None) -> None:
-        window = {} if since is None else {"start_time": _rfc3339(since // SECOND * SECOND)}
+        window = {} if since is None else {"start_time": go_text(since // SECOND * SECOND)}
         path, end, offset, last = f"/chat/{quote(chat, safe='')}/messages", None, 0, b""
         while True:
-            params = window | {"limit": PAGE, "offset": offset} | ({} if end is None else {"end_time": _rfc3339(end)})
+            params = window | {"limit": PAGE, "offset": offset} | ({} if end is None else {"end_time": go_text(end)})
             page, body = self._server.ask(path, params, lambda body: read_messages(body, self._phone))
             if offset and body == last:
                 raise PullStopped(f"{path}: the server ignores the offset, so older messages cannot be had")
@@ -209,8 +209,3 @@ class _Run:
             retry(partial(self._store.quarantine, self._org, "gowa", row.payload, row.problem, via))
         self.summary.quarantined += len(bad)
         self.summary.changed += apply_with_retry(self._store, self._org, batch).changed
-
-
-def _rfc3339(micros: int) -> str:
-    """Whole seconds in UTC: GOWA compares times as text."""
-    return datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

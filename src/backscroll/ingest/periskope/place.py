@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 from msgspec import Struct, structs
 
+from backscroll.formats.timestamps import go_text
 from backscroll.ingest.connectors.periskope.pages import PulledPage
 
 SECOND = 1_000_000
@@ -56,14 +55,10 @@ def window_of(place: Place) -> dict[str, str | int]:
     """The parameters that ask for what comes next."""
     params: dict[str, str | int] = {"offset": place.offset}
     if place.floor is not None:
-        params["start_time"] = _iso(place.floor - SECOND)
+        params["start_time"] = go_text(place.floor - SECOND)
     if place.end < FAR_END:
-        params["end_time"] = _iso(place.end)
+        params["end_time"] = go_text(place.end)
     return params
-
-
-def _iso(micros: int) -> str:
-    return datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def saved(place: Place) -> str:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backscroll.core.errors import BadField, Conflict, NotFound, Unauthorised
-from backscroll.core.ids import clean_text
+from backscroll.core.ids import clean_text, org_in
 from backscroll.core.model import Access, Org, Phone
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.records.rows import phone_rows
@@ -231,9 +231,7 @@ def revoke_token(tx: Txn, org: int, token: str, now: int) -> None:
 
 def org_of_token(token_or_secret: str) -> int | None:
     """The organisation's number that a token id or secret names; None when it is not one of ours."""
-    head, x, _ = token_or_secret.removeprefix(PREFIX).partition("x")
-    ours = token_or_secret.startswith(PREFIX) and x and head.isascii() and head.isdigit() and len(head) <= 12
-    return int(head) if ours else None
+    return org_in(token_or_secret, PREFIX)
 
 
 def id_of_secret(secret: str) -> str | None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from backscroll.core.answers import FileFetch, MessageCard, Original
 from backscroll.core.ids import clean_text
 from backscroll.core.model import ArchivedMessage, Chat, Message
+from backscroll.formats.periskope_ids import MessageRef
 from backscroll.storage.read.listings import ChatRow, Lists, ask_for_chat
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
@@ -29,6 +30,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     chat: str | None = None
     sender: str | None = None
     from_me: bool | None = None
+
+    @classmethod
+    def of(cls, ref: MessageRef) -> Wanted:
+        """What a message id of Periskope's form names."""
+        return cls(id=ref.id, chat=ref.chat, sender=ref.sender, from_me=ref.from_me)
 
 
 def jids_of(reading: Reading, jid: str) -> set[str]:

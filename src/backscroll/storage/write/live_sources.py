@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from backscroll.core.errors import NotFound
+from backscroll.core.ids import org_in
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.aspects import STATE
@@ -68,9 +69,7 @@ class KeptAnswer(Struct, frozen=True):
 
 def org_of_source(id: str) -> int | None:
     """The organisation's number that a source's id names; None when it is not one of ours."""
-    head, x, _ = id.removeprefix(PREFIX).partition("x")
-    ours = id.startswith(PREFIX) and x and head.isascii() and head.isdigit() and len(head) <= 12
-    return int(head) if ours else None
+    return org_in(id, PREFIX)
 
 
 def make_source_id(org: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from backscroll.core.errors import Conflict, NotFound
+from backscroll.core.ids import org_in
 from backscroll.core.webhooks import MAX_WEBHOOKS, SECRET_PREFIX, Secrets, Webhook, mask_of
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
@@ -31,9 +32,7 @@ class Seal(Protocol):
 
 def org_of_webhook(id: str) -> int | None:
     """The organisation's number that a webhook's id names; None when it is not one of ours."""
-    head, x, _ = id.removeprefix(PREFIX).partition("x")
-    ours = id.startswith(PREFIX) and x and head.isascii() and head.isdigit() and len(head) <= 12
-    return int(head) if ours else None
+    return org_in(id, PREFIX)
 
 
 def make_secret() -> str:

@@ -20,6 +20,11 @@ class TooMuch(Exception):
     """What belongs to some rows is more than a piece may hold."""
 
 
+def rowids(values: Iterable[object]) -> set[int]:
+    """Those of some values that may be numbers of rows."""
+    return {value for value in values if isinstance(value, int) and value > 0}
+
+
 class Tables:
     """Reads rows of one file; what is too large in it is named to ``on_skip`` and left out.
 

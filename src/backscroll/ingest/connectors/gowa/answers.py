@@ -106,21 +106,22 @@ def _chat(row: Row, phone: str, chats: list[ChatRow]) -> ChatSeen:
 def _message(row: Row, phone: str, events: list[Event]) -> None:
     """A reaction that cannot be told does not cost its message."""
     row.values["sender"] = row.values.get("sender_jid")
-    message = message_of(row, phone, _jid_of)
+    message = message_of(row, phone, person_of)
     events.append(MessageSeen(message))
     found = row.values.get("reactions")
     for values in found if isinstance(found, list) else []:
         events.append(_reaction(Row("reactions", row.no, values if isinstance(values, dict) else {}, _ignore), message))
 
 
-def _jid_of(sender: str, chat: str) -> str | None:
+def person_of(sender: str, chat: str | None = None) -> str | None:
+    """The JID of a sender as GOWA writes it; None where that names no person."""
     jid = canonical(sender)
     return jid if is_person(jid) else None
 
 
 def _reaction(row: Row, message: Message) -> ReactionSet:
     key = message.key
-    by = key.phone if row.flag("is_from_me") else _jid_of(row.key("sender_jid"), key.chat)
+    by = key.phone if row.flag("is_from_me") else person_of(row.key("sender_jid"), key.chat)
     at = row.time("timestamp")
     if by is None or at is None:
         raise Unusable("reactions", "names no person or no time")

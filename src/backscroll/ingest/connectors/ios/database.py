@@ -19,7 +19,7 @@ from backscroll.ingest.connectors.foreign.pieces import Found, Piece, first_piec
 from backscroll.ingest.connectors.foreign.rows import OnSkip, Row, read_row
 from backscroll.ingest.connectors.foreign.sqlite import ForeignFile, Product, opened
 from backscroll.ingest.connectors.foreign.stages import Stage, Told, each, events_of, walk
-from backscroll.ingest.connectors.foreign.tables import Tables
+from backscroll.ingest.connectors.foreign.tables import Tables, rowids
 from backscroll.ingest.connectors.foreign.whatsmeow import own_number
 from backscroll.ingest.connectors.ios import names
 from backscroll.ingest.connectors.ios.content import (
@@ -111,7 +111,7 @@ class _Kept:
 
     def learn(self, numbers: Iterable[object]) -> None:
         """Look these up together."""
-        named = _whole(numbers)
+        named = rowids(numbers)
         if len(self._rows) + len(named) > MAX_KEPT:
             self._rows.clear()
         wanted = named - self._rows.keys()
@@ -160,7 +160,7 @@ class _Reading:
     def _chats(self, numbers: list[int]) -> Told:
         rows = list(self.tables.rows("ZWACHATSESSION", numbers))
         members = self.tables.belonging("ZWAGROUPMEMBER", "ZCHATSESSION", numbers)
-        groups = self.tables.by_number("ZWAGROUPINFO", _whole(row.values.get("ZGROUPINFO") for row in rows))
+        groups = self.tables.by_number("ZWAGROUPINFO", rowids(row.values.get("ZGROUPINFO") for row in rows))
 
         def tell(row: Row) -> list[Event]:
             group = groups.get(row.values.get("ZGROUPINFO") or 0)
@@ -185,11 +185,11 @@ class _Reading:
 
     def _records(self, numbers: list[int]) -> list[Record]:
         rows = list(self.tables.rows("ZWAMESSAGE", numbers))
-        parents = self.tables.by_number("ZWAMESSAGE", _whole(row.values.get("ZPARENTMESSAGE") for row in rows))
+        parents = self.tables.by_number("ZWAMESSAGE", rowids(row.values.get("ZPARENTMESSAGE") for row in rows))
         everything = [*rows, *parents.values()]
         self.sessions.learn(row.values.get("ZCHATSESSION") for row in rows)
         self.members.learn(row.values.get("ZGROUPMEMBER") for row in everything)
-        media = self.tables.by_number("ZWAMEDIAITEM", _whole(row.values.get("ZMEDIAITEM") for row in rows))
+        media = self.tables.by_number("ZWAMEDIAITEM", rowids(row.values.get("ZMEDIAITEM") for row in rows))
         infos = self.tables.belonging("ZWAMESSAGEINFO", "ZMESSAGE", [row.no for row in rows])
         records = []
         for row in rows:
@@ -210,7 +210,7 @@ class _Reading:
     def _log(self, numbers: list[int]) -> Told:
         """Who took part belongs to what WhatsApp shows as one line: several calls one after the other."""
         rows = list(self.calls.rows("ZWACDCALLEVENT", numbers))
-        lines = _whole(row.values.get("Z1CALLEVENTS") for row in rows)
+        lines = rowids(row.values.get("Z1CALLEVENTS") for row in rows)
         shown = self.calls.by_number("ZWAAGGREGATECALLEVENT", lines)
         people = self.calls.belonging("ZWACDCALLEVENTPARTICIPANT", "Z1PARTICIPANTS", sorted(lines))
 
@@ -219,7 +219,3 @@ class _Reading:
             return MessageSeen(call_of(row, self.phone, shown.get(line), people.get(line, [])))
 
         return Told(list(events_of(rows, tell)), [*rows, *shown.values()])
-
-
-def _whole(values: Iterable[object]) -> set[int]:
-    return {value for value in values if isinstance(value, int) and value > 0}

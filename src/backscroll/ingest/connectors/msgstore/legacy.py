@@ -7,7 +7,7 @@ from typing import Any
 
 from backscroll.core import ids
 from backscroll.ingest.connectors.foreign.rows import Row
-from backscroll.ingest.connectors.foreign.tables import Tables
+from backscroll.ingest.connectors.foreign.tables import Tables, rowids
 from backscroll.ingest.connectors.msgstore.content import DELETED, SYSTEM
 from backscroll.ingest.connectors.msgstore.records import Record
 
@@ -55,7 +55,7 @@ def records_of(tables: Tables, numbers: Sequence[int]) -> list[Record]:
     one = {table: tables.belonging(table, "message_row_id", found) for table in ONE}
     many = {table: tables.belonging(table, "message_row_id", found) for table in MANY}
     cards = tables.belonging("messages_vcards", "message_row_id", found)
-    quotes = tables.by_number("messages_quotes", _whole(row.values.get("quoted_row_id") for row in rows))
+    quotes = tables.by_number("messages_quotes", rowids(row.values.get("quoted_row_id") for row in rows))
     records = []
     for row in rows:
         record = _record(row, quotes.get(row.values.get("quoted_row_id") or 0))
@@ -66,10 +66,6 @@ def records_of(tables: Tables, numbers: Sequence[int]) -> list[Record]:
             record.many["message_vcard"] = cards[row.no]
         records.append(record)
     return records
-
-
-def _whole(values: Any) -> set[int]:
-    return {value for value in values if isinstance(value, int) and value > 0}
 
 
 def _record(row: Row, quote: Row | None) -> Record:
