@@ -147,7 +147,7 @@ def take_export(
     people = People(store, org, planned.phone, archive, parsed, decided=planned.people)
     files = Files(media, org, archive.attachments, max_media_bytes, people.warnings)
     work = LineImport(store, org, planned.phone, archive.text, parsed, people, files, count)
-    _take_in(work, people, files, archive, parsed, planned.options.timezone, progress)
+    _take_in(work, people, files, archive, parsed, planned.options, progress)
     return _summary(people, files, parsed, max(0, work.added - taken_back), entry, planned.replaces)
 
 
@@ -211,17 +211,17 @@ def _take_in(
     files: Files,
     archive: ExportArchive,
     parsed: ExportedChat,
-    timezone: str | None,
+    options: Options,
     progress: Progress,
 ) -> None:
     people.warnings += doubts_of(parsed)
-    if timezone is None:
+    if options.timezone is None:
         people.warnings.append(
             "times were read as UTC; give --timezone, such as Europe/Berlin, if the phone was elsewhere"
         )
     work.run(progress)
     files.keep_unnamed(parsed.attachments, only_whatsapps=archive.is_folder)
-    if people.is_group and not people.names_owner:
+    if people.is_group and options.me is None and people.phone.jid not in people.authors.values():
         people.warnings.append(
             "nothing tells which author is the phone's owner; import again with --me NAME to mark your own messages"
         )

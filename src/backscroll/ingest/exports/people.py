@@ -228,11 +228,6 @@ class People:
         self._tell_name(self.chat, self._other or self.title)
         return {name: self.chat if name == self._other else self.phone.jid for name in names}
 
-    @property
-    def names_owner(self) -> bool:
-        """Whether the phone's owner is one of the authors, or is known by name and wrote nothing here."""
-        return self._me is not None or self.phone.jid in self.authors.values()
-
     def _wrote_nothing(self, me: str) -> None:
         names = self._parsed.authors
         if not self.is_group and len(names) > 1:
