@@ -48,7 +48,7 @@ def test_a_token_of_some_phones_sees_their_sources_and_adds_none(world: World, a
     assert [source["id"] for source in bound.json("/api/sources")["items"]] == [mine["id"]]
     answer = bound.ask("/api/sources", "POST", json={"kind": "gowa", "phone": ME})
     assert answer.status_code == 403
-    assert "bound to phones" in answer.json()["message"]
+    assert "limited to some phones" in answer.json()["message"]
     assert bound.ask(f"/api/sources/{mine['id']}", "DELETE").status_code == 403
 
 

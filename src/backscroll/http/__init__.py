@@ -1,1 +1,1 @@
-"""The server: routes, credentials, and the wire."""
+"""The HTTP server: routes, credentials, requests and answers."""

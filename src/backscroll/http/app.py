@@ -1,6 +1,6 @@
-"""From ASGI to a route and back: one app for both dialects, each of which words its own errors.
+"""The ASGI app for all dialects, each of which formats its own errors.
 
-The order of a request: limits of size, CORS preflight, route, credential, rate limit, page cache, handler.
+Order of processing: size limits, CORS preflight, route, credential, rate limit, page cache, handler.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ log = logging.getLogger("backscroll.http")
 BODY_SECONDS = 60.0
 MAX_UNWANTED = 8 * 2**20
 UNWANTED_SECONDS = 10.0
-"""So much of a body that nobody wanted is read all the same, and for so long."""
+"""How much of an unwanted body is read nevertheless (bytes), and for how long (seconds)."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
@@ -112,7 +112,8 @@ def build_app(
 ) -> Server:
     """The whole server as an ASGI app. It does not close ``store``.
 
-    ``mounts`` gives the paths below a prefix, WebSockets too, to other ASGI apps; ``lifespans`` run around the serving.
+    ``mounts`` passes the paths below a prefix, including WebSockets, to other ASGI apps; ``lifespans`` are entered
+    while the server runs.
     """
     idle_seconds = float(settings.header_timeout + settings.send_timeout)
     connections = Connections(
@@ -121,7 +122,7 @@ def build_app(
     sender = Sender(settings.send_timeout, settings.max_unsent_bytes, connections.cut)
     mounted: dict[str, ASGIApp] = {}
     if media is not None:
-        # GOWA's programs look for files below the same base address as for its routes.
+        # GOWA's programs request files below the same base address as its routes.
         mounted = dict.fromkeys(("/media", f"{settings.gowa_base_path}/media"), MediaApp(media, sender))
     workers = Workers(local=not settings.database.startswith("postgres"))
     app = AppState(
@@ -180,7 +181,7 @@ class Server:
             await refuse_upgrade(scope, send, self._no_websocket(scope))
 
     def stop(self) -> None:
-        """The server was told to stop: streams end, and requests under way are still answered."""
+        """Called when the server is to stop: streams end, and requests in progress are still answered."""
         self._app.workers.stop()
         self._app.feeds.end()
 
@@ -225,7 +226,7 @@ class Server:
             try:
                 packed = await self._serve(exchange, scope, incoming or receive)
                 if packed.reply.chunks is None:
-                    # What is streamed has begun: a message that a gateway sent must not be answered as if it were not.
+                    # A streamed answer has begun: a message that a gateway has sent must not be answered with an error.
                     self._sender.check(exchange.token, len(packed.reply.body))
             except ClientGone:
                 return
@@ -254,7 +255,7 @@ class Server:
             trace_id=self._traces.next(),
             head=[],
             admitted=ExitStack(),
-            # Until a token is known, the address stands for it.
+            # Until the token is known, the address is used instead.
             token=network_of(peer[0]) if peer else "",
             keeps_alive=version.startswith("1"),
         )
@@ -274,7 +275,7 @@ class Server:
         return await self._kept_or_made(exchange, match, access, scope, receive)
 
     async def _match(self, exchange: Exchange) -> Match:
-        """The route that is meant. Only who is let in learns which addresses there are, as in GOWA."""
+        """The requested route. Only authenticated clients learn which addresses exist, as in GOWA."""
         try:
             match = self._router.find(exchange.method, exchange.path)
         except BadPath as error:
@@ -296,7 +297,7 @@ class Server:
         self._limit.count(exchange.token, exchange.head)
         self._sender.check(exchange.token)
         if is_forged(exchange):
-            raise Refused(403, "CROSS_SITE", "another site's page may not do this with your session")
+            raise Refused(403, "CROSS_SITE", "a page of another site may not do this with your session")
         if needed is not None and needed not in access.scopes:
             raise Refused(403, "FORBIDDEN", f"this token lacks the scope {needed!r}")
         return access
@@ -312,7 +313,7 @@ class Server:
             if await self._last_changes.of_accounts(known.access.org.no, version) <= known.version:
                 return Admission(known.access, version)
         caller = Caller(exchange.headers, exchange.client, exchange.http_version)
-        # A page that is ready must not queue behind those that are not.
+        # A cached page must not queue behind pages that have to be rendered.
         admission = await self._app.workers.run(lambda: self._authenticator.admit(caller), prompt=True)
         self._last_changes.begin(admission.access.org.no, admission.version)
         return admission
@@ -323,7 +324,7 @@ class Server:
     async def _kept_or_made(
         self, exchange: Exchange, match: Match, access: Access, scope: Scope, receive: Receive
     ) -> Packed:
-        """The answer kept from before if nothing that it shows has changed since, else the handler's."""
+        """The cached answer if nothing that it shows has changed since, otherwise the handler's."""
         route, version = match.route, exchange.version
         if not (route.cached and self._pages.max_bytes):
             return Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
@@ -331,7 +332,8 @@ class Server:
         kept = self._pages.get(key)
         if kept is not None and await self._is_valid(kept, access.org.no, version):
             return kept.packed
-        # The version was read before the handler asks: a write in between leaves a page that is already out of date.
+        # The version is read before the handler reads data: after a write in between, the page merely counts as
+        # outdated.
         packed = Packed(await route.handler(await self._request(exchange, match, access, scope, receive)))
         if packed.reply.status == 200 and packed.reply.chunks is None:
             shown = Shown(tuple([phone.no for phone in access.phones]), packed.reply.chats)
@@ -351,7 +353,7 @@ class Server:
         headers = exchange.headers
         host = None if self._app.settings.public_url else (scope.get("scheme"), headers.get("host"))
         varying = tuple([headers.get(name) for name in route.vary])
-        # Whatever else changes about a phone changes the version too.
+        # All other changes to a phone change the version too.
         phones = tuple([phone.no for phone in access.phones])
         return exchange.path, scope["query_string"], access.org.no, access.scoped, phones, varying, host
 
@@ -407,7 +409,7 @@ class Server:
         return dialect.dress(Refused(404, "NOT_FOUND", "there is no WebSocket at this address"))
 
     def _explain(self, error: Exception, exchange: Exchange) -> Reply:
-        """The error in the dialect's words; an unexpected one is logged."""
+        """The error in the dialect's format; an unexpected one is logged."""
         if isinstance(error, StorageBusy):
             log.warning("%s %s: %s", exchange.trace_id, exchange.method, error)
         elif isinstance(error, StorageError) or not (isinstance(error, Error) or as_refusal(error)):
@@ -416,7 +418,7 @@ class Server:
 
 
 def is_forged(exchange: Exchange) -> bool:
-    """Whether another site's page may have made a browser change something with its session."""
+    """Whether a page of another site may have made the browser send this request with its session."""
     headers = exchange.headers
     by_cookie = "authorization" not in headers and session_of(headers) is not None
     return by_cookie and exchange.method not in SAFE_METHODS and not is_same_origin(headers)
@@ -427,13 +429,13 @@ def has_body(headers: Mapping[str, str]) -> bool:
 
 
 def raw_path(scope: Scope) -> str:
-    """The path as it was sent, with its percent-encoding."""
+    """The path as sent, with its percent-encoding."""
     raw: bytes | None = scope.get("raw_path")
     return raw.partition(b"?")[0].decode("latin-1") if raw else quote(scope["path"])
 
 
 def check_head(exchange: Exchange, scope: Scope) -> None:
-    """Raise Refused for a head that is too large, or says a thing twice or in a form that cannot be."""
+    """Raise Refused if the request head is too large, repeats a header that must be unique, or is malformed."""
     if len(exchange.path) + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refused(414, "URI_TOO_LONG", f"the address is longer than {MAX_URL_BYTES} bytes")
     headers = scope["headers"]

@@ -1,4 +1,4 @@
-"""Who asks: Bearer and Basic credentials, and programs on this machine where the owner allows them in without."""
+"""Authentication: Bearer and Basic credentials, and programs on this machine if the owner allows them without one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Credential = tuple[str | None, str]
 
 
 class MalformedCredential(Unauthorised):
-    """What follows ``Basic`` is not ``id:secret`` in Base64."""
+    """The value after ``Basic`` is not ``id:secret`` in Base64."""
 
 
 def credential_of(authorization: str) -> Credential:
-    """Raises Unauthorised when the header is neither Bearer nor Basic."""
+    """Raises Unauthorised if the header is neither Bearer nor Basic."""
     scheme, _, rest = authorization.strip().partition(" ")
     if scheme.lower() == "bearer" and rest.strip():
         return None, rest.strip()
@@ -51,7 +51,7 @@ def _basic(encoded: str) -> Credential:
 
 
 class Caller(Struct, frozen=True):
-    """What is known of who asks before a credential is looked up."""
+    """What is known about the client before its credential is looked up."""
 
     headers: Mapping[str, str]
     client: str | None
@@ -60,14 +60,14 @@ class Caller(Struct, frozen=True):
 
 
 class Admission(Struct, frozen=True):
-    """What is granted, and the organisation's version when that was looked up."""
+    """The granted access, and the organisation's version at the time of the look-up."""
 
     access: Access
     version: int
 
 
 class _Known(Struct, frozen=True):
-    """A secret that was looked up, until when that counts, and what came out."""
+    """A secret that was looked up, until when the result is valid, and the result."""
 
     digest: bytes
     until: float
@@ -77,14 +77,14 @@ class _Known(Struct, frozen=True):
 class Authenticator:
     """Turns a request's credential into its access.
 
-    With ``open_access`` (a token's id) a program on this machine needs none; a web page of another site does,
-    or any site that its user visits could read the archive.
+    With ``open_access`` (a token's id) a program on this machine needs no credential; a web page of another site does,
+    because otherwise any site that the user visits could read the archive.
     """
 
     MAX_KNOWN = 1024
-    """Tokens that are remembered, those used last."""
+    """Number of cached tokens, the most recently used."""
     MEMORY_SECONDS = 1.0
-    """So long a credential is not looked up again while no token or phone changes; expiry is exact to this."""
+    """Seconds before a credential is looked up again while no token or phone changes; expiry is accurate to this."""
 
     def __init__(
         self,
@@ -98,10 +98,10 @@ class Authenticator:
         self._failed = failed or FailedLogins()
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        """By token id: however a credential is spelt, its token is remembered once."""
+        """By token id: each token is cached once, in whatever form its credential is sent."""
 
     def admit(self, caller: Caller) -> Admission:
-        """The access granted; raises Unauthorised, or TooManyFailures for an address that guesses."""
+        """The granted access; raises Unauthorised, or TooManyFailures for an address that guesses."""
         credential = sent_credential(caller.headers)
         if credential is not None:
             return self._look_up(credential, caller.client)
@@ -111,8 +111,9 @@ class Authenticator:
         raise Unauthorised
 
     def remembered(self, credential: str | None) -> Admission | None:
-        """Of a credential that was looked up a moment ago. It counts only while no token or phone has changed since its
-        version."""
+        """The cached result for a credential that was looked up recently. It is valid only while no token or phone has
+        changed since its version.
+        """
         if credential is None:
             return None
         try:
@@ -127,8 +128,9 @@ class Authenticator:
         return known.admission
 
     def _look_up(self, credential: str, client: str | None) -> Admission:
-        """An address that failed too often is still asked for a secret whose form is right: nobody guesses those, and
-        others may share the address."""
+        """Even for an address with too many failures a well-formed secret is looked up: those cannot be guessed, and
+        other clients may share the address.
+        """
         try:
             shown = parsed(credential)
         except Unauthorised:
@@ -153,7 +155,7 @@ class Authenticator:
 
 
 class Shown(Struct, frozen=True):
-    """A credential taken apart: its secret, the user name of Basic, and whether it is a browser's session."""
+    """The parts of a credential: its secret, the user name of Basic, and whether it is a browser's session."""
 
     secret: str
     user: str | None = None
@@ -161,22 +163,22 @@ class Shown(Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The id of the token or session that the secret says it is."""
+        """The id of the token or session contained in the secret."""
         return self.secret.partition("_")[0]
 
     @property
     def fits(self) -> bool:
-        """Whether the user name is the secret's own."""
+        """Whether the user name belongs to the secret."""
         return self.user in (None, self.id)
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether it looks like one of ours, which no guess does by chance."""
+        """Whether it has the form of our secrets, which a guess does not have by chance."""
         return (org_of_session if self.is_session else id_of_secret)(self.secret) is not None
 
 
 def parsed(credential: str) -> Shown:
-    """What ``sent_credential`` gave, taken apart; raises Unauthorised."""
+    """The parts of what ``sent_credential`` returned; raises Unauthorised."""
     if credential.startswith(_SESSION):
         return Shown(credential.removeprefix(_SESSION), is_session=True)
     user, secret = credential_of(credential)
@@ -184,7 +186,7 @@ def parsed(credential: str) -> Shown:
 
 
 def admission_of(store: Store, credential: str) -> Admission:
-    """What a credential opens now; ``Unauthorised``."""
+    """What a credential currently gives access to; raises ``Unauthorised``."""
     return _opened(store, parsed(credential))
 
 
@@ -200,14 +202,14 @@ def _opened(store: Store, shown: Shown) -> Admission:
 
 
 _SESSION = "Cookie "
-"""Stands before a session's secret where other credentials have the name of their scheme."""
+"""Precedes a session's secret, in place of the name of an authentication scheme."""
 
 
 def sent_credential(headers: Mapping[str, str]) -> str | None:
-    """What a request shows: its Authorization header, else the session of a browser."""
+    """The credential of a request: its Authorization header, otherwise a browser's session."""
     authorization = headers.get("authorization")
     if authorization is not None:
-        # A cookie's secret counts only as a cookie, which other sites' pages cannot send.
+        # A session's secret is valid only as a cookie, which pages of other sites cannot send.
         return " " + authorization if authorization.startswith(_SESSION) else authorization
     session = session_of(headers)
     return None if session is None else _SESSION + session
@@ -224,14 +226,15 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PROXIED = re.compile(
     r"forwarded|via|client-ip|true-client-ip|(?:x-(?:forwarded|real|client|cluster|original|envoy|proxy)|cf|fly)-.*|x-forwarded"
 )
-"""Headers that a proxy adds about the client that it speaks for."""
+"""Headers that a proxy adds about its client."""
 
 
 def is_local_program(caller: Caller) -> bool:
-    """Whether a program on this machine asks.
+    """Whether the client is a program on this machine.
 
-    Not when a proxy shows itself (by a header of its kind, or by HTTP/1.0), nor when a page of another site speaks, nor
-    when the host name is missing or somebody's trick. A proxy that hides all of that looks like any local program.
+    False if there are signs of a proxy (a proxy header, or HTTP/1.0), if the request comes from a page of another site,
+    or if the host name is missing or not one of this machine's. A proxy that hides all of this looks like any local
+    program.
     """
     headers = caller.headers
     if not is_loopback(caller.client) or caller.http_version in ("1", "1.0") or any(map(_PROXIED.fullmatch, headers)):

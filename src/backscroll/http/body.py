@@ -1,4 +1,4 @@
-"""Request bodies: read within limits of size and time."""
+"""Request bodies, read within limits on size and time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BodyTooSlow(Exception):
 
 
 class ClientGone(Exception):
-    """The client has hung up; there is no one to answer."""
+    """The client has closed the connection; there is no one to answer."""
 
 
 async def read_body(receive: Receive, limit: int, seconds: float, declared: str | None = None) -> bytes:
@@ -47,7 +47,7 @@ async def read_body(receive: Receive, limit: int, seconds: float, declared: str 
 
 
 class Incoming:
-    """A ``receive`` that knows whether the body has come to its end."""
+    """A ``receive`` that records whether the end of the body has been read."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -60,9 +60,9 @@ class Incoming:
 
 
 async def drain(incoming: Incoming, limit: int, seconds: float) -> bool:
-    """Read what nobody wanted of a body, within limits; whether that was all of it.
+    """Read the rest of an unwanted body, within limits; returns whether its end was reached.
 
-    A connection that is answered and closed while the client still sends is reset, and the answer is lost.
+    A connection that is answered and closed while the client is still sending is reset, and the answer is lost.
     """
     size = 0
     try:
@@ -75,8 +75,8 @@ async def drain(incoming: Incoming, limit: int, seconds: float) -> bool:
 
 
 async def hung_up(receive: Receive) -> None:
-    """Return when the client has left. ``receive`` must have no body left to give."""
-    # First comes the end of the empty body, then nothing until the client leaves.
+    """Return when the client has disconnected. The body must have been read to its end from ``receive``."""
+    # First comes the end of the empty body, then nothing until the client disconnects.
     for _ in range(2):
         if (await receive())["type"] == "http.disconnect":
             return

@@ -1,7 +1,7 @@
-"""The connections of one server process: none is held for nothing, and no address holds them all.
+"""The connections of one server process: idle ones are closed, and no address can occupy all of them.
 
-The HTTP server accepts connections and knows nothing of bounds per address, so their sockets are looked up among the
-process's own file descriptors, where there is a folder of them (Linux, macOS, the BSDs).
+The HTTP server accepts connections and has no limits per address, so their sockets are looked up among the process's
+own file descriptors, on systems that list them in a folder (Linux, macOS, the BSDs).
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ log = logging.getLogger("backscroll.http")
 DESCRIPTORS = Path("/dev/fd")
 SWEEP_SECONDS = 0.25
 IDLE_SWEEP_SECONDS = 2.0
-"""How often connections are looked at, when there are many of them and when there are few."""
+"""Seconds between checks of the connections, when there are many of them and when there are few."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Peer = tuple[str, int]
 """Address and port of a client."""
 NOBODY: Peer = ("", 0)
 MAPPED = "::ffff:"
-"""Stands before an IPv4 address where a socket takes both kinds."""
+"""Precedes an IPv4 address if a socket accepts both kinds."""
 
 
 class Connection(Struct):
-    """What is known of an open connection: how many requests of it are being worked on, and when one was last."""
+    """State of an open connection: the number of its requests in progress, and the time of the last one."""
 
     requests: int
     used_at: float
 
 
 class Connections:
-    """Who is connected. Requests that were let in are counted; a connection without any may be closed at any time."""
+    """The open connections. Admitted requests are counted; a connection without any may be closed at any time."""
 
     def __init__(self, port: int, most: int, max_per_address: int, idle_seconds: float) -> None:
-        """Those that were accepted on ``port``: ``most`` in all, ``max_per_address`` from one address.
+        """Tracks connections accepted on ``port``: at most ``most`` in total, ``max_per_address`` from one address.
 
-        ``idle_seconds``: longer than the HTTP server and the sender of answers themselves let a client take its time.
+        ``idle_seconds`` has to be longer than the time limits for clients in the HTTP server and in ``Sender``.
         """
         self._port = port
         self._most = most
@@ -62,7 +62,7 @@ class Connections:
 
     @contextmanager
     def request(self, client: Any) -> Iterator[None]:
-        """Meanwhile a request of this client (an ASGI scope's) is being worked on."""
+        """Context in which a request of this client (from an ASGI scope) is in progress."""
         peer = peer_of(client)
         connection = self._known.setdefault(peer, Connection(0, 0.0))
         connection.requests += 1
@@ -73,13 +73,13 @@ class Connections:
             connection.used_at = time.monotonic()
 
     def is_crowded(self, client: Any) -> bool:
-        """Whether as many of this client's address are being worked on as one address may have."""
+        """Whether this client's address already has the maximum number of requests in progress."""
         network = network_of(peer_of(client)[0])
         used = sum(known.requests > 0 and network_of(peer[0]) == network for peer, known in self._known.items())
         return used > self._max_per_address
 
     def cut(self, client: Any) -> None:
-        """Close the client's connection, whatever was left to send."""
+        """Close the client's connection, discarding unsent data."""
         peer = peer_of(client)
         for sock in accepted_on(self._port):
             with closing(sock):
@@ -87,7 +87,7 @@ class Connections:
                     _cut(sock)
 
     async def watch(self) -> None:
-        """Look after the connections, until cancelled."""
+        """Monitor the connections, until cancelled."""
         looked_at = 0.0
         while DESCRIPTORS.is_dir():
             await asyncio.sleep(SWEEP_SECONDS)
@@ -116,13 +116,13 @@ class Connections:
         return len(doomed)
 
     def _doomed(self, now: float) -> list[Peer]:
-        """Those without requests that have been so for too long, or that are more than is allowed: oldest first."""
+        """Connections without requests that have been idle for too long, or that exceed a limit: oldest first."""
         idle = sorted(
             (peer for peer, known in self._known.items() if not known.requests),
             key=lambda peer: self._known[peer].used_at,
         )
         excess = _excess(self._known, self._max_per_address)
-        # Room is made before the HTTP server stops accepting.
+        # Connections are closed before the HTTP server stops accepting new ones.
         too_many = len(self._known) - self._most * 9 // 10
         doomed = []
         for peer in idle:
@@ -135,7 +135,7 @@ class Connections:
 
 
 def _excess(known: Mapping[Peer, Connection], most: int) -> dict[str, int]:
-    """How many connections more than allowed each address has; some have fewer."""
+    """By how many connections each address exceeds its limit; negative for some."""
     counts: dict[str, int] = {}
     for address, _ in known:
         network = network_of(address)
@@ -144,12 +144,12 @@ def _excess(known: Mapping[Peer, Connection], most: int) -> dict[str, int]:
 
 
 def peer_of(client: Any) -> Peer:
-    """The client of an ASGI scope, where the port may be text."""
+    """The client in an ASGI scope, in which the port may be text."""
     return (str(client[0]).removeprefix(MAPPED), int(client[1])) if client else NOBODY
 
 
 def accepted_on(port: int) -> Iterator[socket.socket]:
-    """Copies of this process's sockets that are connected to a client on ``port``; close each."""
+    """Duplicates of this process's sockets that are connected to a client on ``port``; the caller closes each."""
     for name in os.listdir(DESCRIPTORS) if DESCRIPTORS.is_dir() else ():
         sock = _copy(int(name))
         if sock is None:
@@ -161,16 +161,17 @@ def accepted_on(port: int) -> Iterator[socket.socket]:
 
 
 def _copy(descriptor: int) -> socket.socket | None:
-    """The same socket under another number, so that it stays what it is while it is looked at.
+    """A duplicate of the socket, so that its number cannot be reused while it is examined.
 
-    Files are left alone: closing a copy of the database's would end every lock that this process has on it.
+    Files are not duplicated: closing a duplicate of the database file would release every lock that this process has on
+    it.
     """
     with suppress(OSError):
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return None
         copy = os.dup(descriptor)
-        # Another thread may have opened a file under this number in between. A copy of one stays open: closing it costs
-        # the locks, and this happens too rarely for the descriptors to run out.
+        # Another thread may have opened a file under this number in between. The duplicate of a file stays open:
+        # closing it would release the locks, and this happens too rarely to run out of descriptors.
         return socket.socket(fileno=copy) if stat.S_ISSOCK(os.fstat(copy).st_mode) else None
     return None
 
@@ -182,7 +183,7 @@ def _port(sock: socket.socket) -> int:
 
 
 def _peer(sock: socket.socket) -> Peer:
-    """Who is at the other end; nobody of a socket that listens."""
+    """The peer's address; None for a listening socket."""
     with suppress(OSError):
         address = sock.getpeername()
         return address[0].removeprefix(MAPPED), address[1]
@@ -191,16 +192,16 @@ def _peer(sock: socket.socket) -> Peer:
 
 def _cut(sock: socket.socket) -> None:
     with suppress(OSError):
-        # What the client did not take is not kept for it.
+        # Data that the client has not read is discarded.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         sock.shutdown(socket.SHUT_RDWR)
     with suppress(OSError, AttributeError):
-        # Shut down, a socket stays until the client has taken what it was sent, which it need never do.
+        # After a shutdown the socket would remain until the client has read what was sent, which it may never do.
         _disconnect(sock)
 
 
 _UNSPECIFIED = bytes(16)
-"""An address of no family: a TCP socket that is connected to it is connected to nobody, and keeps nothing (Linux)."""
+"""An address without a family: connecting a TCP socket to it disconnects it and discards its data (Linux)."""
 
 
 def _disconnect(sock: socket.socket) -> None:

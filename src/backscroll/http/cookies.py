@@ -1,4 +1,4 @@
-"""The cookie of a browser that signed in, and the proof that a request comes from this server's own page."""
+"""The session cookie of a browser, and the check that a request comes from this server's own page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 SECURE_NAME, PLAIN_NAME = "__Host-backscroll", "backscroll"
-"""Browsers keep the first for this host and https alone; the second is for http on one's own machine."""
+"""Browsers restrict the first to this host and https; the second is for http on the same machine."""
 
 
 def session_of(headers: Mapping[str, str]) -> str | None:
@@ -19,7 +19,9 @@ def session_of(headers: Mapping[str, str]) -> str | None:
 
 
 def set_cookie(secret: str, seconds: int, secure: bool) -> tuple[str, str]:
-    """The header that signs in. Scripts cannot read the cookie, and other sites' requests do not carry it."""
+    """The header that sets the session cookie. Scripts cannot read the cookie, and requests from other sites do not
+    carry it.
+    """
     name = SECURE_NAME if secure else PLAIN_NAME
     flags = "; Secure" if secure else ""
     return "set-cookie", f"{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{flags}"
@@ -34,7 +36,9 @@ def clear_cookies() -> tuple[tuple[str, str], ...]:
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether the browser says that this server's own page asks; an old browser says it by the origin alone."""
+    """Whether the browser says that the request comes from this server's own page; an old browser shows it only by the
+    origin.
+    """
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"

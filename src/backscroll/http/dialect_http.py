@@ -1,4 +1,4 @@
-"""How each dialect meets a client besides its bodies: errors, CORS, the headers on every answer."""
+"""The HTTP side of each dialect besides bodies: errors, CORS, the headers of every answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Dressed = tuple[int, bytes, dict[str, str]]
 
 
 class Refused(Exception):
-    """A request that HTTP itself forbids; the archive was not asked."""
+    """A request that is refused at the HTTP level, before the archive is asked."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -44,11 +44,11 @@ class DialectHttp(Struct, frozen=True, kw_only=True):
     error_org_header: bytes | None = None
     trace_header: bytes
     refuses_malformed: bool = False
-    """A credential that cannot be read is a bad request, not a wrong one."""
+    """A malformed credential is a bad request, not a wrong credential."""
     extra: tuple[tuple[bytes, bytes], ...] = ()
 
     def dress(self, error: Exception) -> Reply:
-        """The answer to an error; 503 and 429 say when to come again."""
+        """The answer to an error; 503 and 429 say when to retry."""
         refused = as_refusal(error)
         if self.refuses_malformed and isinstance(error, MalformedCredential):
             refused = Refused(400, "BAD_REQUEST", "Bad Request")

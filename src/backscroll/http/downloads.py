@@ -1,4 +1,4 @@
-"""Long downloads: how many go on at once, and one that is made faster than it is taken."""
+"""Long downloads: limiting their number, and buffering one that is produced faster than it is read."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MAX_OF_ORG = 2
 MAX_IN_ALL = 6
 PIECE = 256 * 1024
 ABANDONED_SECONDS = 120.0
-"""Nobody has taken a piece for so long: whoever wanted the download has gone."""
+"""Seconds without a read after which the client is considered gone."""
 
 
 class Downloads:
-    """Counts the downloads that go on in this process."""
+    """Counts the downloads in progress in this process."""
 
     def __init__(self) -> None:
         self._going_on: Counter[int] = Counter()
 
     def check(self, org: int) -> None:
-        """``StorageBusy`` while too many go on."""
+        """Raises ``StorageBusy`` while too many are in progress."""
         if self._going_on[org] >= MAX_OF_ORG or self._going_on.total() >= MAX_IN_ALL:
-            raise StorageBusy("too many downloads are going on; try again when one of them has ended")
+            raise StorageBusy("too many downloads are in progress; try again when one of them has ended")
 
     @contextmanager
     def counted(self, org: int) -> Iterator[None]:
-        """While one goes on."""
+        """Context in which a download is in progress."""
         self._going_on[org] += 1
         try:
             yield
@@ -46,14 +46,14 @@ class Downloads:
 
 
 class _GivenUp(Exception):
-    """Nobody takes what is written."""
+    """Nobody reads what is written."""
 
 
 class Spool:
-    """What a thread writes, compressed, into a temporary file, and a request reads from its beginning.
+    """A compressed temporary file that a thread writes and a request reads from the start at the same time.
 
-    A long reading transaction lasts only as long as the writing, however slowly it is taken. The file has no name and
-    goes with the process.
+    The reading transaction lasts only as long as the writing, however slowly the client reads. The file has no name and
+    disappears with the process.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +69,9 @@ class Spool:
         self._lock = threading.Lock()
 
     async def begin(self, work: Callable[[BinaryIO], object], first: int) -> None:
-        """Run ``work`` in a thread of its own; return when ``first`` bytes are there. Raises what it raised before."""
+        """Run ``work`` in its own thread; return once ``first`` bytes are written. Raises what ``work`` raised before
+        that.
+        """
         threading.Thread(target=self._run, args=(work,), name="backscroll-download", daemon=True).start()
         while not self._is_over and self._written < first:
             await self._news.wait()
@@ -79,7 +81,7 @@ class Spool:
             raise self._error
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Everything that is written, as it comes. Raises what the work raised; the thread ends with the reader."""
+        """Everything that is written, as it arrives. Raises what the work raised; the thread ends with the reader."""
         place = 0
         try:
             while True:
@@ -145,14 +147,14 @@ class _Packing(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        """Compress some bytes and send what comes out; how many they were."""
+        """Compress some bytes and send the output; returns the number of bytes given."""
         view = memoryview(data)  # type: ignore[arg-type]
         if packed := self._packer.compress(view):
             self._out(packed)
         return view.nbytes
 
     def close(self) -> None:
-        """Send what the compressor still holds. A second call does nothing."""
+        """Send what is left in the compressor. A second call does nothing."""
         if not self.closed:
             self._out(self._packer.flush())
         super().close()

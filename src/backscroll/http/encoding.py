@@ -1,4 +1,4 @@
-"""Answers to clients that hold them already, and compressed ones: ETags and content encodings."""
+"""ETags and content encodings: answering unchanged requests without a body, and compression."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def etag_of(body: bytes) -> str:
 
 
 def is_fresh(etag: str, if_none_match: str | None, cache_control: str | None = None) -> bool:
-    """Whether the client already holds what ``etag`` names (weak comparison)."""
+    """Whether the client already has the version named by ``etag`` (weak comparison)."""
     if if_none_match is None or (cache_control and "no-cache" in cache_control):
         return False
     if if_none_match.strip() == "*":
@@ -38,7 +38,7 @@ _COMPRESSIBLE = re.compile(r"text/|application/(json|xml|javascript|manifest\+js
 
 @lru_cache(maxsize=256)
 def choose_encoding(accept: str) -> Encoding | None:
-    """The cheapest encoding among those that the client likes best; None sends the body as it is."""
+    """The cheapest encoding among those that the client prefers; None sends the body uncompressed."""
     quality: dict[str, float] = {}
     for item in accept.lower().split(","):
         name, _, parameters = item.partition(";")
@@ -68,7 +68,7 @@ def is_compressible(content_type: str) -> bool:
 
 
 def compress(body: bytes, encoding: Encoding) -> bytes:
-    """At levels that cost about as little as sending the bytes saved."""
+    """Compresses at levels that cost about as much as sending the saved bytes would."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=1).compress(body)
     if encoding == "br":

@@ -1,4 +1,4 @@
-"""What changes in import jobs, for those who follow an organisation."""
+"""Changes of import jobs, for clients that follow an organisation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from backscroll.storage.write.import_jobs import Changed
 
 MAX_NEWS = 256
-"""Changes that are kept for those who have not heard of them yet."""
+"""Number of changes kept for followers that have not received them yet."""
 LATE_US = 2_000_000
 
 
 class JobNews:
-    """What changed in an organisation's import jobs, as far as this process saw it, numbered from 1."""
+    """Changes of an organisation's import jobs that this process has seen, numbered from 1."""
 
     def __init__(self, now: int) -> None:
         self._seen: dict[str, int] = {}
@@ -23,11 +23,11 @@ class JobNews:
 
     @property
     def since(self) -> int:
-        """What changed after this may not have been seen: another process may commit an earlier time later."""
+        """Changes after this time may be unseen: another process may commit an earlier time later."""
         return self._since - LATE_US
 
     def see(self, changed: Sequence[Changed]) -> bool:
-        """Take in what the database says; whether there is something new in it."""
+        """Record the rows read from the database; returns whether there is something new."""
         new = [
             one
             for one in changed

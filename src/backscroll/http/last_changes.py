@@ -1,4 +1,6 @@
-"""When each chat last changed, as far as this process has read the change feed: what is kept stays valid until then."""
+"""The last change of each chat, as far as this process has read the change feed: cached answers stay valid
+until then.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from msgspec import Struct
 from backscroll.core.answers import ChangedPlace
 
 MAX_LINES = 2000
-"""Lines of the feed that are read to catch up; after more than these everything counts as changed."""
+"""Number of lines read from the feed to catch up; if there are more, everything counts as changed."""
 MAX_CHATS = 20_000
-"""Chats of an organisation whose last change is remembered, about 100 bytes each."""
+"""Number of chats per organisation whose last change is remembered, about 100 bytes each."""
 
 Read = Callable[[int, int, int], Sequence[ChangedPlace]]
 """``Store.places_changed_since``."""
@@ -21,21 +23,21 @@ Run = Callable[[Callable[[], Sequence[ChangedPlace]]], Awaitable[Sequence[Change
 
 
 class Shown(Struct, frozen=True):
-    """What an answer is made from: these phones, and of them only these chats, or all when there are none."""
+    """What an answer is made from: these phones, and only these of their chats, or all chats if none are named."""
 
     phones: tuple[int, ...]
     chats: tuple[int, ...] = ()
 
 
 class _Organisation(Struct):
-    """Numbers of the last change, each valid up to ``seen``; what is not named has not changed since ``began``."""
+    """Numbers of the last changes, each valid up to ``seen``; anything not listed has not changed since ``began``."""
 
     began: int
     seen: int
     accounts: int
-    """Of a token, session or phone."""
+    """Last change of a token, session or phone."""
     names: int
-    """Of a contact, or of anything else that may show in every chat."""
+    """Last change of a contact, or of anything else that may show in every chat."""
     phones: dict[int, int] = {}
     chats: dict[int, int] = {}
     reading: asyncio.Future[None] | None = None
@@ -54,18 +56,18 @@ class LastChanges:
         self._orgs.setdefault(org, _begun(version))
 
     async def of_accounts(self, org: int, version: int) -> int:
-        """The version at which a credential may last have come to open something else, seen from ``version``."""
+        """The version at which the access of a credential may last have changed, up to ``version``."""
         return (await self._caught_up(org, version)).accounts
 
     async def of(self, org: int, shown: Shown, version: int) -> int:
-        """The version at which an answer may last have changed, seen from ``version`` of the organisation."""
+        """The version at which an answer may last have changed, up to ``version`` of the organisation."""
         known = await self._caught_up(org, version)
         last = max(known.accounts, known.names)
         where, asked = (known.chats, shown.chats) if shown.chats else (known.phones, (0, *shown.phones))
         return max(last, *[where.get(one, known.began) for one in asked])
 
     async def _caught_up(self, org: int, version: int) -> _Organisation:
-        """What is known of the organisation, at least up to ``version``."""
+        """What is known about the organisation, at least up to ``version``."""
         self.begin(org, version)
         known = self._orgs[org]
         while known.seen < version:
@@ -87,7 +89,7 @@ class LastChanges:
             return
         lines = await self._run(partial(self._read, org, known.seen, MAX_LINES))
         if len(lines) < missing:
-            # The feed no longer goes back so far.
+            # The feed no longer goes back that far.
             _begin_anew(known, version)
             return
         _take(known, lines)
@@ -100,7 +102,7 @@ def _begun(version: int) -> _Organisation:
 
 
 def _begin_anew(known: _Organisation, version: int) -> None:
-    """Take everything for changed."""
+    """Treat everything as changed."""
     known.began = known.seen = known.accounts = known.names = version
     known.phones, known.chats = {}, {}
 

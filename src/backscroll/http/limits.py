@@ -1,4 +1,4 @@
-"""How large, how often and from where: what the server grants to a request, a token and an address."""
+"""Limits on requests, tokens and addresses: size, rate and origin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_HEADER_BYTES = 64 * 1024
 class RateLimit:
     """So many requests per second and key, in windows of one second; 0 allows any number.
 
-    Each server process counts for itself.
+    Each server process counts separately.
     """
 
     def __init__(self, per_second: int, now: Callable[[], float] = time.time) -> None:
@@ -29,7 +29,7 @@ class RateLimit:
         self._counts: dict[str, int] = {}
 
     def count(self, key: str, head: list[Header]) -> None:
-        """Count one request and add the X-RateLimit headers; raises RateLimited when it is one too many."""
+        """Count one request and add the X-RateLimit headers; raises RateLimited if it exceeds the limit."""
         limit = self.per_second
         if not limit:
             return
@@ -57,7 +57,7 @@ class TooManyFailures(RateLimited):
 
 
 class FailedLogins:
-    """Slows down guessing: after so many failures within a minute an address has to wait."""
+    """Slows down guessing: after a number of failures within a minute an address has to wait."""
 
     MAX_ADDRESSES = 10_000
 
@@ -66,7 +66,7 @@ class FailedLogins:
         self._seconds = seconds
         self._now = now
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        """When the first of them was, and how many there were since; who failed last stands last."""
+        """Time of the first failure, and the number since; the address that failed last comes last."""
 
     def check(self, address: str | None) -> None:
         """Raises TooManyFailures while the address has failed too often."""
@@ -88,7 +88,7 @@ class FailedLogins:
 
 @lru_cache(maxsize=1024)
 def network_of(address: str | None) -> str:
-    """The address, or the /64 of an IPv6 one: whoever has one address there has them all."""
+    """The address, or the /64 of an IPv6 address, because its owner can use all addresses in it."""
     try:
         ip = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
@@ -111,7 +111,7 @@ def is_loopback(address: str | None) -> bool:
 
 
 def is_loopback_name(host: str) -> bool:
-    """Whether a host's name or address means this machine, whoever is asked."""
+    """Whether a host name or address refers to this machine on any system."""
     return host == "localhost" or is_loopback(host)
 
 
@@ -129,5 +129,5 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 @lru_cache(maxsize=1024)
 def is_host(text: str) -> bool:
-    """Whether a Host header names a host, so that addresses may be made of it."""
+    """Whether a Host header is a valid host, from which addresses can be built."""
     return _HOST.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Signed addresses of media files, as the dialects show them."""
+"""Signed addresses of media files, for the dialects."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from backscroll.storage.files.media import MediaStore
 
 
 class SignedLinks:
-    """Links of the media store below the address that the client reached this server at."""
+    """Links to the media store, below the address at which the client reached this server."""
 
     def __init__(self, media: MediaStore, base_url: str) -> None:
         self._media = media
         self._base_url = base_url
 
     def media_url(self, org_no: int, media: Media) -> str | None:
-        """The signed address of a file, None when the archive does not hold it."""
+        """The signed address of a file, None if the archive does not have it."""
         if media.file is None:
             return None
         return self._base_url + self._media.sign(org_no, media.file, filename=media.filename, mimetype=media.mimetype)
@@ -29,13 +29,13 @@ class SignedLinks:
         return signed.removeprefix("/")
 
     def thumbnail_url(self, org_no: int, media: Media) -> str | None:
-        """The signed address of a small picture, for images that the archive holds."""
+        """The signed address of a thumbnail, for images that the archive has."""
         if media.file is None or not (media.mimetype or "").startswith("image/"):
             return None
         return self._base_url + self._media.sign(org_no, media.file, thumbnail=True)
 
 
 def links_of(request: Request) -> Links:
-    """Addresses of files under the name that the client called the server by; none without a media store."""
+    """Addresses of files below the address that the client used for the server; none without a media store."""
     media = request.app.media
     return SignedLinks(media, request.base_url) if media is not None else NoLinks()

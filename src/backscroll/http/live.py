@@ -1,7 +1,7 @@
-"""Followers of the change feed: every open stream of a process shares one look at each organisation's version.
+"""Followers of the change feed: all open streams of a process share one check of each organisation's version.
 
-A stream holds no more than its place in the feed, so that a thousand of them cost little, and what many of them ask for
-at the same place is read and rendered once.
+A stream keeps only its position in the feed, so a thousand of them cost little, and what many of them request at the
+same position is read and rendered once.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from backscroll.http.messages import AppState
 
 LOOK_SECONDS = 0.5
-"""Between two looks at an organisation's version."""
+"""Seconds between checks of an organisation's version."""
 HEARTBEAT_SECONDS = 15.0
-"""So long a follower waits for news before it looks whether it may still be there."""
+"""How long a follower waits for changes before it checks whether it still has access."""
 BUSY_SECONDS = 1.0
-"""Before a follower asks again while the database is away."""
+"""Seconds before a follower retries while the database is unavailable."""
 MAX_SHARED = 64
-"""Answers that are kept for those who ask for the same."""
+"""Number of cached answers for followers that request the same."""
 
 
 class _Organisation(Struct):
-    """An organisation that somebody follows: its version, and who waits for the next one."""
+    """A followed organisation: its version, and the followers that wait for the next one."""
 
     followers: int = 0
     seq: int = -1
@@ -46,7 +46,7 @@ class _Organisation(Struct):
 
 
 class FeedPage(Protocol):
-    """What some lines of the feed became. ``upto`` is where to go on from."""
+    """The rendering of some lines of the feed. ``upto`` is where to continue."""
 
     @property
     def upto(self) -> int: ...
@@ -59,7 +59,7 @@ P = TypeVar("P", bound=FeedPage)
 
 
 class Way(Struct, Generic[P], frozen=True):
-    """How lines after a place are read and rendered; ``name`` tells different ways apart."""
+    """How lines after a position are read and rendered; ``name`` distinguishes different ways."""
 
     name: str
     read: Callable[[Reading, Access, int], P]
@@ -78,7 +78,7 @@ class Feeds:
         self._closed = asyncio.Event()
 
     def follow(self, org: int) -> None:
-        """Count a follower; the first one starts the looking."""
+        """Count a follower; the first one starts the checks."""
         jobs = JobNews(time.time_ns() // 1000)
         known = self._orgs.setdefault(org, _Organisation(changed=asyncio.Event(), jobs=jobs))
         known.followers += 1
@@ -86,7 +86,7 @@ class Feeds:
             self._tasks[org] = asyncio.ensure_future(self._look(org, known))
 
     def leave(self, org: int) -> None:
-        """Count one less; after the last one nobody looks any more."""
+        """Count one follower less; the checks stop after the last one."""
         known = self._orgs[org]
         known.followers -= 1
         if not known.followers:
@@ -94,9 +94,9 @@ class Feeds:
             self._tasks.pop(org).cancel()
 
     async def news(self, org: int, after: int, seconds: float, jobs: int | None = None) -> bool:
-        """Wait until there is something after a place, or after a number of the job news where that is given.
+        """Wait until there is something after a position, or after a number of the job news if that is given.
 
-        False when nothing came for so many seconds.
+        Returns False if nothing came for that many seconds.
         """
         known = self._orgs[org]
 
@@ -112,11 +112,11 @@ class Feeds:
         return is_news()
 
     def seq(self, org: int) -> int:
-        """The version of an organisation that was seen last."""
+        """The last seen version of an organisation."""
         return self._orgs[org].seq
 
     def jobs(self, org: int) -> JobNews:
-        """What changed in the import jobs of an organisation that is followed."""
+        """The import job changes of a followed organisation."""
         found = self._orgs[org].jobs
         assert found is not None
         return found
@@ -131,7 +131,7 @@ class Feeds:
         await self._closed.wait()
 
     async def read(self, access: Access, after: int, way: Way[P]) -> P:
-        """What these phones' readers see after a place. Those who ask for the same share the answer."""
+        """The changes that readers of these phones see after a position. Identical requests share the answer."""
         phones = tuple(phone.no for phone in access.phones)
         key = (way.name, access.org.no, access.scoped, phones, after)
         found = self._shared.get(key)
@@ -149,7 +149,7 @@ class Feeds:
             self._shared.pop(key, None)
             raise
         if not page.upto > after:
-            # There was nothing yet: whoever asks next is to look again.
+            # There was nothing yet: the next request has to look again.
             self._shared.pop(key, None)
         return page
 
@@ -175,7 +175,7 @@ class Feeds:
         return jobs.see(changed)
 
     async def close(self) -> None:
-        """Let every stream end."""
+        """End all streams."""
         self.end()
 
     def end(self) -> None:
@@ -188,7 +188,7 @@ class Feeds:
 
 
 async def reason_to_end(app: AppState, headers: Mapping[str, str], granted: Access) -> str | None:
-    """``revoked`` when the credential is no longer good, ``changed`` when it reaches other phones than it did."""
+    """``revoked`` if the credential is no longer valid, ``changed`` if it gives access to other phones than before."""
     credential = sent_credential(headers)
     if credential is None:
         return None

@@ -1,4 +1,4 @@
-"""The server of the Model Context Protocol within a server process, which costs nothing until somebody asks for it."""
+"""The Model Context Protocol server within a server process, which costs nothing until it is first used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MISSING = "this server was installed without the Model Context Protocol; install
 
 
 class McpHost:
-    """The server of the protocol, made when somebody asks for it first: its library takes a second to load."""
+    """The protocol's server, created at the first request, because its library takes a second to load."""
 
     def __init__(self) -> None:
         self._server: asyncio.Future[HttpServer] | None = None
 
     async def server(self, max_body: int) -> HttpServer:
-        """The server of this process. Raises Refused where the library is not installed."""
+        """The server of this process. Raises Refused if the library is not installed."""
         if self._server is None:
             self._server = asyncio.ensure_future(self._started(max_body))
         try:
@@ -34,7 +34,7 @@ class McpHost:
         return made
 
     async def close(self) -> None:
-        """End it, if it was ever begun."""
+        """Stop it, if it was ever started."""
         if self._server is not None and self._server.done() and not self._server.cancelled():
             if self._server.exception() is None:
                 await self._server.result().stop()

@@ -1,4 +1,4 @@
-"""What travels through a route: a ``Request`` in, a ``Reply`` out, the ``AppState`` alongside."""
+"""The types that routes work with: ``Request``, ``Reply`` and ``AppState``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AppState(Struct, frozen=True, kw_only=True):
     imports: Desk
     rendered: RenderedMessages
     documents: dict[str, bytes] = {}
-    """The OpenAPI document and the reference page, once somebody has asked for them."""
+    """The OpenAPI document and the reference page, once they have been requested."""
 
 
 def _nothing() -> None:
@@ -58,7 +58,7 @@ def _nothing() -> None:
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """A request whose path and query are decoded, once, and whose credential has been checked."""
+    """A request whose path and query have been decoded once, and whose credential has been checked."""
 
     method: str
     path: str
@@ -87,17 +87,17 @@ class Request(Struct, frozen=True, kw_only=True):
 
     @property
     def granted(self) -> Access:
-        """The access of a route that asks for a credential."""
+        """The access, in a route that requires a credential."""
         assert self.access is not None, "this route is open: nobody has been authenticated"
         return self.access
 
     @property
     def archive(self) -> Store:
-        """The archive as the credential's reader may see it; which messages are read is for each question to say."""
+        """The archive as visible to the credential; which messages are read is decided by each query."""
         return self.app.store.seen_by(self.granted.viewer)
 
     def shown(self, phone: Phone) -> Phone:
-        """The phone with the state to show: a live source's, else what the settings say of an archive's phones."""
+        """The phone with the state to show: its live source's, otherwise the one in the settings."""
         state = self.app.settings.archive_phone_state
         return phone if phone.state or state == "null" else structs.replace(phone, state=state)
 
@@ -108,9 +108,9 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True):
-    """``chunks`` replaces ``body`` for long answers; ``length`` is then their sum where it is known.
+    """``chunks`` replaces ``body`` for long answers; ``length`` is then their total length if it is known.
 
-    ``chats`` are the numbers of the only chats that the answer is made from, where it shows some and not all.
+    ``chats`` are the numbers of the chats that the answer is made from, if it does not show all.
     """
 
     status: int = 200
@@ -123,7 +123,7 @@ class Reply(Struct, frozen=True):
 
 
 class OfChats(Struct, frozen=True):
-    """A body that is made from some chats only, by their numbers; none for all chats."""
+    """A body that is made only from some chats, given by their numbers; none means all chats."""
 
     body: bytes
     chats: tuple[int, ...]
@@ -134,7 +134,7 @@ Made = bytes | OfChats
 
 
 def reply_of(made: Made, headers: Sequence[tuple[str, str]] = ()) -> Reply:
-    """The reply 200 with what was rendered."""
+    """A reply with status 200 and the rendered body."""
     if isinstance(made, OfChats):
         return Reply(200, made.body, headers, chats=made.chats)
     return Reply(200, made, headers)
@@ -147,7 +147,7 @@ def base_url_of(settings: Settings, scheme: str, headers: Mapping[str, str]) -> 
 
 
 def parse_query(raw: bytes) -> list[tuple[str, str]]:
-    """Names and values in their order, repeats kept. ``+`` is a space, bytes that are not UTF-8 are replaced."""
+    """Names and values in order, including repeats. ``+`` is a space, bytes that are not UTF-8 are replaced."""
     if not raw:
         return []
     pairs = (part.partition("=") for part in raw.decode("utf-8", "replace").split("&") if part)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document and the reference page, both read from the table of routes."""
+"""The OpenAPI 3.1 document and the reference page, both generated from the table of routes."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ REASONS = {
     401: "No valid credential, or a phone outside its scope",
     403: "The credential may not do this",
     404: "Not found",
-    410: "The place is not there any more; begin anew",
-    405: "This address answers other methods",
+    410: "The position no longer exists; start again",
+    405: "This address supports other methods",
     408: "The body did not arrive in time",
-    409: "What is there does not allow it now; the message says why",
+    409: "The current state does not allow this; the message says why",
     413: "The body is too large",
-    415: "The body is of another type than this address takes",
-    422: "A value cannot be used",
-    429: "Too many requests; come again after `Retry-After` seconds",
+    415: "The content type is not accepted at this address",
+    422: "A value is invalid",
+    429: "Too many requests; retry after `Retry-After` seconds",
     501: "Needs WhatsApp itself",
-    502: "The gateway gave no answer",
+    502: "The gateway did not answer",
     504: "The gateway did not answer in time",
     503: "The archive is busy; try again",
     507: "The disk is full",
 }
 ABOUT = (
-    "A self-hosted archive of WhatsApp messages. It answers Periskope's reading routes below `/v1` and those of GOWA "
-    "(go-whatsapp-web-multidevice) beside them. Every answer carries an ETag; ask again with `If-None-Match` and "
-    "an unchanged one costs nothing."
+    "A self-hosted archive of WhatsApp messages. It serves Periskope's read routes below `/v1` and those of GOWA "
+    "(go-whatsapp-web-multidevice) beside them. Every answer carries an ETag; repeat a request with `If-None-Match` "
+    "and an unchanged one costs nothing."
 )
 
 
 def document(routes: Iterable[Route], server: str, gowa_base: str = "") -> bytes:
-    """The OpenAPI document, as JSON, of a server that is reached at ``server``."""
+    """The OpenAPI document, as JSON, for a server at the address ``server``."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         if route.listed:
@@ -69,7 +69,7 @@ def placed(route: Route, gowa_base: str) -> str:
 
 
 def operation(route: Route) -> dict[str, Any]:
-    """A route as an OpenAPI operation object, the answers to its errors included."""
+    """A route as an OpenAPI operation object, including its error answers."""
     errors = {code: Answer(description=REASONS[code], schema=f"{route.dialect}.Error") for code in route.errors}
     responses = {str(code): _answer(answer) for code, answer in sorted({**errors, **route.answers}.items())}
     result: dict[str, Any] = {
@@ -89,7 +89,7 @@ def operation(route: Route) -> dict[str, Any]:
 
 
 def operation_id(route: Route) -> str:
-    """A name that no other route has: the method and the words of the path, as in ``get_v1_chats_by_chat_id``."""
+    """A unique name: the method and the words of the path, as in ``get_v1_chats_by_chat_id``."""
     words = route.path.replace("{", "by_").replace("}", "").replace("-", "_").replace(".", "_")
     return "_".join([route.method.lower(), *(word for word in words.split("/") if word)])
 
@@ -149,7 +149,7 @@ PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'n
 
 
 def page(title: str, main: str) -> str:
-    """A whole HTML page that needs nothing from elsewhere."""
+    """A complete HTML page without external resources."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -200,7 +200,7 @@ def _name(route: Route, gowa_base: str) -> str:
 
 
 def _entry(route: Route, server: str, gowa_base: str) -> str:
-    """A route with a request to paste. What gateways send is signed, so no person can."""
+    """A route with a request to copy, except for signed requests from gateways, which cannot be sent by hand."""
     given = "".join(_described(param) for param in route.params)
     parameters = f"<dl>\n{given}</dl>" if given else ""
     note = f'<p class="note">{escape(route.description)}</p>' if route.description else ""
@@ -242,6 +242,7 @@ def _example(route: Route, server: str, gowa_base: str) -> str:
     line = f"curl '{server}{path}{'?' + query if query else ''}'"
     if route.scope:
         line += ' -u "$ID:$SECRET"' if route.dialect == "gowa" else ' -H "Authorization: Bearer $SECRET"'
-    # GOWA's routes need a device as soon as a token reaches two; what else is optional stays out of the example.
+    # GOWA's routes need a device if a token gives access to several; other optional parameters are left out of the
+    # example.
     headers = [p for p in route.params if p.where == "header" and (p.required or route.dialect == "gowa")]
     return line + "".join(f" -H '{param.name}: {param.example}'" for param in headers)

@@ -1,4 +1,4 @@
-"""Answers kept while nothing that they show has changed, bounded in bytes."""
+"""A cache of answers, valid while nothing that they show has changed, with a limit in bytes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from backscroll.http.messages import Header, Reply
 
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _OVERHEAD = 1024
-"""Bytes that an entry costs besides its bodies, about."""
+"""Approximate bytes that an entry costs besides its bodies."""
 
 
 class Packed:
-    """A whole reply with its ETag; compressed forms are made when first asked for, and kept while they save space."""
+    """A complete reply with its ETag; compressed forms are created at the first request, and kept if they save
+    space.
+    """
 
     __slots__ = ("etag", "head", "is_compressible", "reply", "variants")
 
@@ -32,14 +34,14 @@ class Packed:
 
     @property
     def size(self) -> int:
-        """The most bytes that it will ever hold, about."""
+        """The approximate maximum of bytes that it can take."""
         return _OVERHEAD + len(self.reply.body) * (2 if self.is_compressible else 1)
 
     def has(self, encoding: Encoding) -> bool:
         return encoding in self.variants
 
     def body(self, encoding: Encoding) -> bytes:
-        """The body in this encoding. It is kept only while all kept encodings together are no larger than the body."""
+        """The body in this encoding. It is kept only if all kept encodings together are no larger than the body."""
         packed = self.variants.get(encoding)
         if packed is None:
             packed = compress(self.reply.body, encoding)
@@ -49,7 +51,7 @@ class Packed:
 
 
 class Kept(Struct):
-    """A page, what it shows, and the last version of the organisation at which it was known to be right."""
+    """A page, what it shows, and the last version of the organisation at which it was known to be current."""
 
     packed: Packed
     shown: Shown
@@ -57,7 +59,7 @@ class Kept(Struct):
 
 
 class PageCache:
-    """The least recently used go first.
+    """The least recently used pages are evicted first.
 
     ``max_bytes`` 0 switches it off. Belongs to one event loop: not for use from several threads.
     """
@@ -68,7 +70,7 @@ class PageCache:
         self._entries: OrderedDict[Hashable, tuple[Kept, int]] = OrderedDict()
 
     def get(self, key: Hashable) -> Kept | None:
-        """What is kept under a key, valid or not."""
+        """The entry for a key, whether valid or not."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -77,7 +79,7 @@ class PageCache:
         return kept
 
     def put(self, key: Hashable, kept: Kept) -> None:
-        """Keep a page in place of an older one. One larger than a quarter of the cache is not kept."""
+        """Store a page, replacing an older one. A page larger than a quarter of the cache is not stored."""
         self.drop(key)
         size = kept.packed.size
         if size * 4 > self.max_bytes:
@@ -88,7 +90,7 @@ class PageCache:
             self.drop(next(iter(self._entries)))
 
     def drop(self, key: Hashable) -> None:
-        """Forget a page, if it is there."""
+        """Remove a page, if it exists."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.bytes -= entry[1]

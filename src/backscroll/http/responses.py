@@ -1,4 +1,4 @@
-"""A reply on its way out: headers, ETag, 304, compression, HEAD."""
+"""Sending a reply: headers, ETag, 304, compression, HEAD."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backscroll.http.sending import Sender
 from backscroll.http.workers import Workers
 
 LARGE_BODY = 128 * 1024
-"""From here on compressing is left to a worker thread."""
+"""Bodies of at least this many bytes are compressed in a worker thread."""
 
 EXPOSED = (
     "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
@@ -34,7 +34,7 @@ _VARY: Header = (b"vary", b"Accept-Encoding")
 
 
 class Exchange(Struct):
-    """One request while it is being answered; ``head`` gathers headers that errors carry as well."""
+    """One request while it is being answered; ``head`` collects headers that errors carry as well."""
 
     method: str
     path: str
@@ -47,13 +47,13 @@ class Exchange(Struct):
     trace_id: str
     head: list[Header]
     admitted: ExitStack
-    """Left when the answer is out: until then the connection counts as one that is used."""
+    """Exited once the answer has been sent: until then the connection counts as in use."""
     token: str = ""
-    """Whose budget of unsent bytes the answer is counted against."""
+    """Whose budget of unsent bytes the answer counts against."""
     org: int = 0
     org_id: bytes | None = None
     version: int = 0
-    """The organisation's, when the caller was let in."""
+    """The organisation's version when the caller was admitted."""
     keeps_alive: bool = True
 
     @property
@@ -63,9 +63,9 @@ class Exchange(Struct):
 
 
 async def deliver(exchange: Exchange, packed: Packed, workers: Workers, sender: Sender, send: Send) -> None:
-    """Send an answer, as the client asked for it: compressed, without its body, or only that nothing has changed.
+    """Send an answer in the form that the client requested: compressed, without its body, or as 304.
 
-    Raises TooSlow when the client does not take it.
+    Raises TooSlow if the client does not read it in time.
     """
     reply, head = packed.reply, _head(exchange, packed)
     if reply.chunks is not None:
@@ -123,7 +123,7 @@ async def _whole(
 
 
 async def _compressed(packed: Packed, encoding: Encoding, org: int, workers: Workers) -> bytes | None:
-    """None when too many wait for a thread: the page is there, and goes out as it is."""
+    """None if too many are waiting for a thread: the page is then sent uncompressed."""
     if len(packed.reply.body) <= LARGE_BODY or packed.has(encoding):
         return packed.body(encoding)
     try:

@@ -1,4 +1,4 @@
-"""A route is data; the router, the OpenAPI document and the reference page are read from the same table."""
+"""Routes as data; the router, the OpenAPI document and the reference page use the same table."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from backscroll.http.messages import Reply, Request
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 MAX_REMEMBERED = 4096
-"""Paths whose route is remembered: clients ask for the same few again and again."""
+"""Number of paths whose route is cached: clients request the same few again and again."""
 MAX_REMEMBERED_LENGTH = 200
-"""Characters of the longest path that is remembered."""
+"""Maximum characters of a cached path."""
 
 Dialect = Literal["periskope", "gowa", "backscroll"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a status means; ``schema`` is JSON Schema, or a name among the components."""
+    """The meaning of a status; ``schema`` is a JSON Schema, or the name of a component."""
 
     description: str
     schema: Mapping[str, Any] | str | None = None
@@ -36,7 +36,7 @@ Handler = Callable[[Request], Awaitable[Reply]]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One method of one path. Of two templates that fit, the one declared first answers."""
+    """One method of one path. If two templates match, the one declared first is used."""
 
     method: str
     path: str
@@ -49,12 +49,12 @@ class Route(Struct, frozen=True, kw_only=True):
     description: str = ""
     tag: str = ""
     scope: str | None = "read"
-    """What the token must be allowed to do; None: no credential is asked for."""
+    """The scope that the token needs; None: no credential is required."""
     body: Literal["none", "bytes", "stream"] = "none"
     accepts: Answer | None = None
     """The request body, for the reader."""
     cached: bool = False
-    """The answer depends only on the archive, the access, the query and the ``vary`` headers."""
+    """Whether the answer depends only on the archive, the access, the query and the ``vary`` headers."""
     vary: tuple[str, ...] = ()
     listed: bool = True
     """False keeps it out of the OpenAPI document (aliases)."""
@@ -66,7 +66,7 @@ class Match(Struct, frozen=True):
 
 
 class BadPath(Exception):
-    """A path segment, the parameter ``name`` where one is meant, is not percent-encoded UTF-8."""
+    """A path segment (of the parameter ``name``, if given) is not percent-encoded UTF-8."""
 
     def __init__(self, problem: str, name: str | None = None) -> None:
         super().__init__(f"invalid {name} path parameter: {problem}" if name else f"invalid path: {problem}")
@@ -83,7 +83,7 @@ class _Template(Struct, frozen=True):
 class Router:
     """Finds the route of a method and an undecoded path: fixed paths first, then templates in their order.
 
-    GOWA's fixed segments match in any case. A slash at the end makes no difference.
+    GOWA's fixed segments match in upper and lower case. A trailing slash makes no difference.
     """
 
     def __init__(self, routes: Iterable[Route], gowa_base: str = "") -> None:
@@ -113,7 +113,7 @@ class Router:
         self._remembered[(method, path)] = match
 
     def owner(self, path: str) -> Dialect:
-        """The dialect whose shape an error at this path takes."""
+        """The dialect in whose format an error at this path is sent."""
         if path == "/v1" or path.startswith("/v1/"):
             return "periskope"
         folded = path.lower()
@@ -122,7 +122,7 @@ class Router:
         return "backscroll"
 
     def allowed(self, path: str) -> tuple[str, ...]:
-        """The methods that a path answers, OPTIONS included; empty when it is unknown."""
+        """The methods that a path supports, including OPTIONS; empty if it is unknown."""
         methods = {method for method in ("GET", "POST", "PUT", "PATCH", "DELETE") if self.find(method, path)}
         if "GET" in methods:
             methods.add("HEAD")
@@ -171,7 +171,7 @@ def _fits(template: _Template, segments: list[str]) -> bool:
 
 
 def _decoded(path: str) -> tuple[list[str], dict[int, BadPath]]:
-    """The segments of a path, and what is wrong with those that stay as they are."""
+    """The decoded segments of a path, and the problems with those that cannot be decoded."""
     segments = path.split("/")[1:]
     wrong: dict[int, BadPath] = {}
     for at, segment in enumerate(segments):
@@ -183,7 +183,7 @@ def _decoded(path: str) -> tuple[list[str], dict[int, BadPath]]:
 
 
 def decode_segment(segment: str) -> str:
-    """One path segment, percent-decoded once; ``%2F`` becomes a slash that stays inside it."""
+    """One path segment, percent-decoded once; ``%2F`` becomes a slash inside the segment."""
     if stray := _STRAY_PERCENT.search(segment):
         raise BadPath(f'invalid URL escape "{segment[stray.start() : stray.start() + 3]}"')
     try:

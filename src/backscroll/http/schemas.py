@@ -24,7 +24,7 @@ _TYPES: dict[str, Schema] = {
 
 
 def fields(words: str, prefix: str) -> Schema:
-    """A JSON schema from ``name:type`` words; ``*`` after a name makes it optional, ``?`` after a type null too."""
+    """A JSON schema from ``name:type`` words; ``*`` after a name makes it optional, ``?`` after a type allows null."""
     properties: dict[str, Schema] = {}
     required: list[str] = []
     for word in words.split():

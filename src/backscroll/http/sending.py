@@ -1,4 +1,6 @@
-"""Answers on their way to clients who may read slowly: in pieces, each within a time, and not too much at once."""
+"""Sending answers to clients that may read slowly: in pieces, each within a time limit, and with a limit on unread
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,17 @@ from starlette.types import Message, Send
 from backscroll.core.errors import StorageBusy
 
 PIECE = 256 * 1024
-"""Smaller bodies are handed over whole."""
+"""Smaller bodies are sent in one piece."""
 
 
 class TooSlow(Exception):
-    """The client took too long to take a piece of its answer, and was cut off."""
+    """The client took too long to read a piece of its answer, and was disconnected."""
 
 
 class Sender:
-    """Sends bodies. ``seconds``: within which a client must take a piece. ``max_unsent``: bytes that may be on their
-    way to the clients of one token. ``cut`` ends a client's connection."""
+    """Sends bodies. ``seconds``: the time limit for a client to read a piece. ``max_unsent``: limit on bytes being sent
+    to the clients of one token. ``cut`` closes a client's connection.
+    """
 
     def __init__(
         self,
@@ -35,13 +38,13 @@ class Sender:
         self._unsent: dict[str, int] = {}
 
     def check(self, token: str, size: int = 0) -> None:
-        """Raises StorageBusy while the clients of a token leave too much unread for ``size`` bytes more."""
+        """Raises StorageBusy if the clients of a token have too much unread to send ``size`` more bytes."""
         unsent = self._unsent.get(token, 0)
         if unsent and unsent + size > self._max_unsent:
             raise StorageBusy("too many answers to this token are still being read; read those first")
 
     async def whole(self, body: bytes, send: Send, client: Any, token: str) -> None:
-        """Send a body that is there. Raises TooSlow."""
+        """Send a complete body. Raises TooSlow."""
         if len(body) <= PIECE:
             await send({"type": "http.response.body", "body": body})
             return
@@ -61,7 +64,7 @@ class Sender:
 
     @contextmanager
     def held(self, token: str, size: int) -> Iterator[None]:
-        """Meanwhile so many bytes are on their way to a client of a token. Raises StorageBusy as ``check``."""
+        """Context in which this many bytes are being sent to a client of a token. Raises StorageBusy like ``check``."""
         self.check(token, size)
         self._unsent[token] = self._unsent.get(token, 0) + size
         try:
@@ -72,7 +75,7 @@ class Sender:
                 del self._unsent[token]
 
     async def stream(self, chunks: AsyncIterator[bytes], send: Send, client: Any) -> None:
-        """Send a body as it is made. Raises TooSlow."""
+        """Send a body while it is produced. Raises TooSlow."""
         async for chunk in chunks:
             for at in range(0, len(chunk), PIECE):
                 piece = chunk[at : at + PIECE]
@@ -80,11 +83,11 @@ class Sender:
         await self.in_time(send, {"type": "http.response.body", "body": b""}, client)
 
     def cut(self, client: Any) -> None:
-        """End a client's connection, whatever is left to send."""
+        """Close a client's connection, discarding unsent data."""
         self._cut(client)
 
     async def in_time(self, send: Send, message: Message, client: Any) -> None:
-        """Send one event of the server's. Raises TooSlow."""
+        """Send one ASGI event. Raises TooSlow."""
         try:
             async with asyncio.timeout(self._seconds):
                 await send(message)

@@ -1,7 +1,7 @@
-"""Socket.IO at ``/socket.io/``, as Periskope's official client listens: a WebSocket that follows the change feed.
+"""Socket.IO at ``/socket.io/``, for Periskope's official client: a WebSocket that follows the change feed.
 
-Each connection holds its place in the feed and at most one page of events, so that a client that reads slowly costs no
-more than that, and one that was cut goes on at any server process (dialects/periskope/packets.py).
+Each connection keeps its position in the feed and at most one page of events, so a slow client costs no more than that,
+and an interrupted one can continue at any server process (dialects/periskope/packets.py).
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ log = logging.getLogger("backscroll.http")
 
 PATHS = frozenset({"/socket.io", "/socket.io/"})
 PAGE = 50
-"""Lines of the feed that one connection holds at a time."""
+"""Number of lines of the feed that one connection holds at a time."""
 CONNECT_SECONDS = 10.0
-"""Within which a client must say what it wants after the handshake."""
+"""Seconds within which a client must send its first packet after the handshake."""
 LEAVE_SECONDS = 2.0
-"""So long a client that was refused may take to hang up by itself."""
+"""Seconds that a refused client gets to disconnect by itself."""
 MAX_PACKETS = 120
 """Packets that a client may send in a minute; it needs three."""
 NORMAL, GOING_AWAY, POLICY, FAILED, TRY_LATER = 1000, 1001, 1008, 1011, 1013
-"""Codes with which a WebSocket is closed."""
+"""Close codes of WebSockets."""
 
 Admit = Callable[[], Awaitable[Access]]
 
@@ -72,8 +72,8 @@ class Sockets:
         self._sender = sender
 
     async def __call__(self, exchange: Exchange, admit: Admit, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a handshake, and listen to what comes after it. ``admit`` looks the credential up."""
-        # The first event is only that somebody is there.
+        """Answer a handshake, and handle the connection after it. ``admit`` looks up the credential."""
+        # The first event only announces the connection.
         await receive()
         refusal: Reply | None = None
         access: Access | None = None
@@ -99,7 +99,7 @@ class Sockets:
         await socket.close(ending)
 
     def _check_crowd(self, exchange: Exchange) -> None:
-        """A connection is held for good, so an address may not have as many as it likes."""
+        """A connection stays open, so their number per address is limited."""
         if self._connections.is_crowded(exchange.peer):
             raise Refused(429, "RATE_LIMIT", "too many connections from this address; close some and try again")
 
@@ -113,7 +113,7 @@ class Sockets:
 
 
 class BadAddress(Refused):
-    """A handshake that is none of ours, in the numbers of Socket.IO's own servers."""
+    """An invalid handshake, with the error numbers of Socket.IO's own servers."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(400, "BAD_REQUEST", message)
@@ -121,7 +121,7 @@ class BadAddress(Refused):
 
 
 def check_address(scope: Scope) -> None:
-    """Raise Refused for a handshake of another version or transport."""
+    """Raise Refused for a handshake with another version or transport."""
     asked = parse_qs(scope["query_string"].decode("latin-1"))
     if asked.get("transport") != ["websocket"]:
         raise BadAddress(0, "Transport unknown: this server speaks websocket only")
@@ -148,7 +148,7 @@ class _Socket:
         self._is_open = True
 
     async def run(self, talk: Callable[[], Awaitable[int]]) -> int:
-        """Talk until either side has enough; the code to close with comes back."""
+        """Run until either side ends the connection; returns the close code."""
         tasks = [asyncio.ensure_future(work) for work in (talk(), self._listen(), self._ping(), self._until_stop())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -161,7 +161,7 @@ class _Socket:
             return POLICY
         except StorageError as error:
             log.warning("%s Socket.IO: %s", self._exchange.trace_id, error)
-            # Too much may be unread already: what is left is not kept for it. It comes again, to where it was.
+            # Too much may already be unread: the rest is discarded. The client reconnects and continues where it was.
             self._is_open = False
             self._sender.cut(self._exchange.peer)
             return TRY_LATER
@@ -182,7 +182,7 @@ class _Socket:
                 await self._sender.in_time(self._send, closing, self._exchange.peer)
 
     async def refuse(self, reply: Reply | None) -> int:
-        """Say why the client is not let in, and give it time to leave: it comes again when it is cut."""
+        """Say why the client is refused, and give it time to disconnect: if it is cut off, it reconnects."""
         await self._put(packets.opening(self._sid))
         await self._connect()
         told = msgspec.json.decode(reply.body) if reply is not None else {"message": "not allowed"}
@@ -191,10 +191,10 @@ class _Socket:
         return POLICY
 
     async def follow(self, granted: Access, access: Access, base_url: str) -> int:
-        """Tell of every change of ``access`` from now on, or from where the client was cut."""
+        """Send every change visible to ``access`` from now on, or from where the client was interrupted."""
         org = granted.org.no
         await self._put(packets.opening(self._sid))
-        # Before anything can be missed.
+        # Before any change can be missed.
         head = await self._app.workers.run(partial(self._app.store.version, org), prompt=True)
         session, place = packets.resumed(await self._connect(), granted.org.id, head)
         await self._put(packets.connected(self._sid, session))
@@ -231,7 +231,7 @@ class _Socket:
 
     async def _end(self, reason: str) -> int:
         if reason != "revoked":
-            # Cut without a word, the client comes back and is let in anew.
+            # If it is disconnected without a message, the client reconnects and is authenticated again.
             return TRY_LATER
         told = msgspec.json.decode(DIALECT_HTTP["periskope"].dress(Unauthorised()).body)
         await self._put(packets.problem(told))
@@ -243,7 +243,7 @@ class _Socket:
             return await asyncio.shield(self._asked)
 
     async def _listen(self) -> int:
-        """Read what the client sends, until it hangs up or sends what makes no sense."""
+        """Read what the client sends, until it disconnects or sends something invalid."""
         began, count = time.monotonic(), 0
         while True:
             message = await self._receive()

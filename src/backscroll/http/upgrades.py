@@ -1,4 +1,4 @@
-"""Requests to become a WebSocket, where there is none: answered in a sentence instead of cut."""
+"""WebSocket handshakes at addresses without a WebSocket: answered with a sentence instead of being cut off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backscroll.http.messages import Reply
 
 
 async def refuse_upgrade(scope: Scope, send: Send, reply: Reply) -> None:
-    """Answer a WebSocket's handshake with ``reply``, where the server can carry an answer; else only refuse it."""
+    """Answer a WebSocket handshake with ``reply`` if the server supports that, otherwise only refuse it."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1000})
         return

@@ -1,7 +1,8 @@
-"""In front of a gateway: requests that need WhatsApp itself go on to the phone's upstream, and its answers come back.
+"""In front of a gateway: requests that need WhatsApp itself are forwarded to the phone's upstream, and its answers
+returned.
 
-The gateway sees the request as it was sent, with its own credential in place of ours. What was sent is in the archive
-before the answer goes on; see ingest/sent/keeping.py for what happens when it cannot be written.
+The gateway receives the request as it was sent, with its own credential in place of ours. The sent message is in the
+archive before the answer is returned; see ingest/sent/keeping.py for what happens if it cannot be written.
 """
 
 from __future__ import annotations
@@ -43,41 +44,41 @@ log = logging.getLogger("backscroll.upstream")
 PassedDialect = Literal["gowa", "periskope"]
 
 STALL_SECONDS = 60.0
-"""So long a client may be silent in the middle of an upload."""
+"""Seconds for which a client may pause in the middle of an upload."""
 KEEP_SECONDS = 10.0
 """So long an answer waits for the database; then what was sent is kept in a file and the answer goes on."""
 LOOK_SECONDS = 3.0
 """So long the message that a path names is looked for."""
 IN_MEMORY = 1 << 20
-"""Bytes of an upload that are kept in memory; what is larger goes to the disk meanwhile."""
+"""Bytes of an upload that are kept in memory; larger uploads are buffered on disk."""
 MAX_UNDERSTOOD = 1 << 20
-"""Bytes of an answer that are held back until what was sent is written."""
+"""Bytes of an answer that are held back until the sent message is written."""
 
 _ASKED = ("accept", "content-type", "idempotency-key", "user-agent")
-"""Headers of a request that go on; none holds a credential or says where it came from."""
+"""Request headers that are forwarded; none contains a credential or the client's address."""
 _ANSWERED = frozenset(
     (b"content-disposition", b"content-encoding", b"content-language", b"content-range", b"location", b"retry-after")
 )
-"""Headers of an answer that go on, besides its type and length."""
+"""Answer headers that are returned, besides its type and length."""
 
 
 class Passage(Struct, frozen=True):
-    """A request that is to be passed on: the route, and who is meant."""
+    """A request to be forwarded: the route, and the selected phone."""
 
     dialect: PassedDialect
     path: str
-    """The route's own, with its parts in braces."""
+    """The route's template, with its parameters in braces."""
     source: LiveSource
     phone: Phone | None
-    """None: the only account of the organisation, whose server chooses."""
+    """None: the organisation's only account, whose server chooses the phone."""
 
 
 async def pass_on(request: Request, dialect: PassedDialect, path: str, *, of_account: bool = False) -> Reply | None:
-    """The upstream's answer; None when no phone that is meant has an upstream of this dialect.
+    """The upstream's answer; None if the selected phone has no upstream of this dialect.
 
-    ``of_account``: the route changes what all phones of an account share. Raises what the dialects word: a phone that
-    is out of reach or not named, a path that cannot be passed on, ``Refused`` without the scope ``write``, and with 502
-    or 504 for an upstream that does not answer.
+    ``of_account``: the route changes something that all phones of an account share. Raises errors that the dialects
+    format: for a phone without access or not named, for a path that cannot be forwarded; ``Refused`` without the scope
+    ``write``, and with 502 or 504 if the upstream does not answer.
     """
     org = request.granted.org.no
     sources = await request.app.workers.run(partial(request.app.store.sources.of, org), prompt=True)
@@ -89,7 +90,7 @@ async def pass_on(request: Request, dialect: PassedDialect, path: str, *, of_acc
     return await _to_its_end(_exchange(request, passage, opened))
 
 
-# Who is meant
+# Selecting the phone
 
 
 def _passage(request: Request, dialect: PassedDialect, path: str, sources: list[LiveSource]) -> Passage | None:
@@ -102,25 +103,27 @@ def _passage(request: Request, dialect: PassedDialect, path: str, sources: list[
 
 
 def _served(access: Access, sources: list[LiveSource]) -> list[tuple[LiveSource, Phone | None]]:
-    """The phones in reach that have an upstream of their own, each with its oldest."""
+    """The accessible phones that have their own upstream, each with its oldest one."""
     own = {source.phone: source for source in reversed(sources) if source.phone is not None}
     return [(own[phone.no], phone) for phone in access.phones if phone.no in own]
 
 
 def _device(request: Request, sources: list[LiveSource]) -> tuple[LiveSource, Phone | None] | None:
-    """By X-Device-Id or ``device_id``, else the only one that has an upstream."""
+    """By X-Device-Id or ``device_id``, otherwise the only phone that has an upstream."""
     access, served = request.granted, _served(request.granted, sources)
     header, params = request.headers.get(X_DEVICE.name.lower()), first_values(request.query)
     if (header or "").strip() or params.get("device_id", "").strip():
         meant = parse_device(access, header, params)
         if params.get("device_id", "").strip() and parse_device(access, None, params) != meant:
-            raise BadField("device_id", None, "names another device than the header X-Device-Id; leave one of them out")
+            raise BadField(
+                "device_id", None, "names a different device from the header X-Device-Id; leave one of them out"
+            )
         return next((found for found in served if found[1] == meant), None)
     return _only(served)
 
 
 def _account(request: Request, sources: list[LiveSource]) -> tuple[LiveSource, Phone | None] | None:
-    """By x-phone, else the only phone that has an upstream, else the account that all phones belong to."""
+    """By x-phone, otherwise the only phone that has an upstream, otherwise the account that all phones belong to."""
     access, served = request.granted, _served(request.granted, sources)
     of_all = next((source for source in sources if source.phone is None), None)
     named = request.headers.get(X_PHONE.name.lower())
@@ -144,7 +147,7 @@ def _only(served: list[tuple[LiveSource, Phone | None]]) -> tuple[LiveSource, Ph
 
 
 def _check(request: Request, passage: Passage, of_account: bool) -> None:
-    """Whether this credential may do this; a token that reads never sends."""
+    """Check that the credential allows this; a read-only token never sends."""
     access = request.granted
     if "write" not in access.scopes:
         raise Refused(403, "FORBIDDEN", "this token lacks the scope 'write', which sending through this server needs")
@@ -152,14 +155,20 @@ def _check(request: Request, passage: Passage, of_account: bool) -> None:
     if not access.scoped:
         return
     if of_account:
-        raise Refused(403, "FORBIDDEN", "this changes what all phones share; use a token that is not bound to phones")
+        raise Refused(
+            403,
+            "FORBIDDEN",
+            "this changes something that all phones share; use a token that is not limited to some phones",
+        )
     id = request.path_params.get("id")
     if passage.dialect == "periskope" and id is not None and passage.path.startswith("/v1/message/"):
         _check_message(request, access, id)
 
 
 def _check_message(request: Request, access: Access, text: str) -> None:
-    """An account's key reaches messages of all its phones: of those that are out of reach there is none here."""
+    """The account's key gives access to messages of all its phones; messages of phones without access do not exist for
+    this token.
+    """
     phones = tuple(phone.no for phone in access.phones)
     ref = decode_message_id(text)
     store = request.app.store
@@ -169,19 +178,19 @@ def _check_message(request: Request, access: Access, text: str) -> None:
         raise NotFound("message", text)
 
 
-# What is asked
+# The request
 
 
 def _target(request: Request, passage: Passage) -> gateways.Target:
-    """GOWA's routes begin after its base path, Periskope's after ``/v1``, with which its address ends."""
+    """GOWA's routes begin after its base path, Periskope's after ``/v1``, with which the upstream's address ends."""
     skipped = len(request.app.settings.gowa_base_path) if passage.dialect == "gowa" else len("/v1")
     return gateways.Target(passage.source.upstream or "", request.path[skipped:], request.raw_query)
 
 
 def _headers(request: Request, passage: Passage, opened: Opened) -> list[tuple[str, str]]:
-    """Never our credential, never a cookie; the upstream's own in their place."""
+    """Without our credential and cookies; with the upstream's own credential instead."""
     sent = [(name, request.headers[name]) for name in _ASKED if name in request.headers]
-    # What was sent is read from the answer, so it must not be compressed.
+    # The sent message is read from the answer, so the answer must not be compressed.
     sent.append(("accept-encoding", "identity"))
     sent += upstream_credential(opened.source, opened.secrets).items()
     if passage.phone is not None:
@@ -233,13 +242,13 @@ def _body(request: Request, reader: FormReader | None) -> gateways.Body | None:
     return pieces
 
 
-# What is answered
+# The answer
 
 _under_way: set[asyncio.Task[Any]] = set()
 
 
 async def _to_its_end(exchange: Coroutine[Any, Any, Reply]) -> Reply:
-    """A message that has gone out is written even if its client does not wait for the answer."""
+    """A message that has been sent is stored even if its client does not wait for the answer."""
     task = asyncio.ensure_future(exchange)
     _under_way.add(task)
     task.add_done_callback(_ended)
@@ -249,7 +258,7 @@ async def _to_its_end(exchange: Coroutine[Any, Any, Reply]) -> Reply:
 def _ended(task: asyncio.Task[Any]) -> None:
     _under_way.discard(task)
     if not task.cancelled():
-        # Asked for, so that what nobody waits for any more is not logged with its text.
+        # Retrieved, so that an exception nobody waits for any more is not logged with its text.
         task.exception()
 
 
@@ -268,7 +277,7 @@ async def _exchange(request: Request, passage: Passage, opened: Opened) -> Reply
 
 
 async def _asked(request: Request, passage: Passage, opened: Opened, reader: FormReader | None) -> GatewayAnswer:
-    """The upstream's answer, its body still on the way; ``Refused`` when there is none."""
+    """The upstream's answer, with its body still to be read; raises ``Refused`` if there is none."""
     try:
         return await gateways.ask(
             request.method,
@@ -283,13 +292,13 @@ async def _asked(request: Request, passage: Passage, opened: Opened, reader: For
 
 def _without_answer(request: Request, passage: Passage, failure: GatewayFailed) -> Refused:
     log.warning("%s source %s: the upstream gave no answer: %s", request.trace_id, passage.source.id, failure)
-    known = "Look whether it did what was asked before you send it again" if failure.connected else "Nothing was sent"
+    known = "Check whether it was done before you send it again" if failure.connected else "Nothing was sent"
     message = f"the gateway of source {passage.source.id} gave no answer: {failure}. {known}"
     return Refused(504, "GATEWAY_TIMEOUT", message) if failure.late else Refused(502, "BAD_GATEWAY", message)
 
 
 async def _held_back(answer: GatewayAnswer, seconds: float) -> tuple[bytes, bool]:
-    """The answer, or as much of it as comes, and whether it was cut off."""
+    """The answer, or as much of it as arrives, and whether it was truncated."""
     held = bytearray()
     try:
         async with asyncio.timeout(seconds):
@@ -322,7 +331,9 @@ async def _known(request: Request, passage: Passage) -> ArchivedMessage | None:
 
 
 async def _keep(request: Request, passage: Passage, reader: FormReader, answer: bytes) -> None:
-    """Write what was sent. An answer that cannot be understood is left to the gateway's webhook and the next pull."""
+    """Store the sent message. If the answer cannot be understood, this is left to the gateway's webhook and the next
+    pull.
+    """
     app, source, fields = request.app, passage.source, reader.fields()
     sent = kept = None
     if fields is not None and passage.phone is not None:
@@ -344,7 +355,7 @@ async def _keep(request: Request, passage: Passage, reader: FormReader, answer: 
             batch = await app.workers.write(lambda: keeping.with_files(app.media, source, batch, sent, limit))
             await app.workers.write(lambda: keeping.keep(app.store, folder, source, batch, id))
     except (TimeoutError, StorageBusy):
-        log.warning("%s source %s: message %s was sent and is written later", request.trace_id, source.id, id[:80])
+        log.warning("%s source %s: message %s was sent and will be stored later", request.trace_id, source.id, id[:80])
         await asyncio.to_thread(keeping.put_aside, folder, source, batch, id)
 
 
@@ -369,7 +380,7 @@ async def _reply(request: Request, answer: GatewayAnswer, held: bytes, is_cut: b
 
 
 async def _streamed(answer: GatewayAnswer, held: bytes, is_cut: bool, limit: int) -> AsyncIterator[bytes]:
-    """The answer as it came; ``AnswerCut`` where the upstream's own ended too early."""
+    """The answer unchanged; raises ``AnswerCut`` if the upstream's answer ended too early."""
     size = len(held)
     try:
         if held:

@@ -1,4 +1,4 @@
-"""The versions of organisations where the database is across a network: one read for all who ask at the same time."""
+"""The versions of organisations in a database across a network: one read for all simultaneous requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Versions:
         self._store = store
         self._start = start
         self._asking: dict[int, list[asyncio.Future[int]]] = {}
-        """Who is told by the next read."""
+        """The requests answered by the next read."""
         self._reading: set[int] = set()
 
     def of(self, org: int) -> asyncio.Future[int]:
-        """The organisation's version, as it is read after this call."""
+        """The organisation's version, read after this call."""
         asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._asking.setdefault(org, []).append(asked)
         if org not in self._reading:
@@ -32,12 +32,12 @@ class Versions:
         return asked
 
     def _soon(self, org: int) -> None:
-        """When all have asked whom the loop lets ask in this round."""
+        """After all tasks that are ready in this round of the event loop have asked."""
         self._reading.add(org)
         asyncio.get_running_loop().call_soon(self._read, org)
 
     def _read(self, org: int) -> None:
-        """A read that has begun may be too old for those who ask now: they share the one after it."""
+        """A read in progress may be too old for new requests: they share the next one."""
         read = self._start(partial(self._store.version, org))
         read.add_done_callback(partial(self._tell, org, self._asking.pop(org)))
 
@@ -47,7 +47,7 @@ class Versions:
             self._soon(org)
         error = read.exception()
         for asked in asking:
-            # Whoever waited may have gone.
+            # The waiting request may have been cancelled.
             if not asked.done() and error is None:
                 asked.set_result(read.result())
             elif not asked.done() and error is not None:

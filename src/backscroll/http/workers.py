@@ -1,4 +1,4 @@
-"""Where handlers ask the archive: small reads on the event loop, the rest in a few threads, fairly shared."""
+"""How handlers access the archive: small reads on the event loop, the rest in a few threads, shared fairly."""
 
 from __future__ import annotations
 
@@ -19,36 +19,39 @@ from backscroll.http.body import ClientGone, hung_up
 T = TypeVar("T")
 
 HEAVY_ROWS = 200
-"""A page of more rows would keep the event loop from others for milliseconds."""
+"""A page with more rows would block the event loop for milliseconds."""
 SMALL_AT_ONCE = 6
-"""Small reads on the event loop. A store has connections for these, for all threads, and two more, so that versions
-and writing need not queue behind them."""
+"""Number of small reads on the event loop at the same time. A store has connections for these, for all threads, and two
+more, so that version reads and writes need not queue behind them.
+"""
 THREADS = 4
 MAX_RUNNING = 2
-"""Threads that one organisation has at most: the others' work goes on beside it."""
+"""Maximum number of threads for one organisation, so that the others' work can proceed."""
 MAX_WAITING = 32
-"""Pieces of work of one organisation that may wait for a thread."""
+"""Number of tasks of one organisation that may wait for a thread."""
 MAX_WAITING_IN_ALL = 256
 HEAVY_SECONDS = 30.0
-"""So long a piece of work may take, its wait for a thread not counted."""
+"""Seconds that a task may take, not counting its wait for a thread."""
 STOP_SECONDS = 3.0
-"""So long a stopping server lets work go on that has begun."""
+"""Seconds that running tasks get when the server stops."""
 
-BUSY = "too many requests are being worked on; send this one again"
+BUSY = "too many requests are in progress; send this one again"
 STOPPING = "the server is stopping; send this request again"
 
 
 class Queue:
-    """Turns in a few threads: first come, first served within an organisation, one after the other among them."""
+    """Turns in a few threads: first come, first served within an organisation, round robin between organisations."""
 
     def __init__(self, threads: int) -> None:
         self._free = threads
         self._running: dict[int, int] = {}
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
-        """By organisation; whose turn is next stands first."""
+        """By organisation; the one whose turn is next comes first."""
 
     def enter(self, org: int) -> asyncio.Future[None]:
-        """Done when it is the caller's turn, who calls ``leave`` after it. Raises StorageBusy when too many wait."""
+        """A future that is done when it is the caller's turn; the caller then has to call ``leave``. Raises StorageBusy
+        if too many are waiting.
+        """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(org, deque())
         if len(waiting) >= MAX_WAITING or sum(map(len, self._waiting.values())) >= MAX_WAITING_IN_ALL:
@@ -58,7 +61,7 @@ class Queue:
         return turn
 
     async def wait(self, turn: asyncio.Future[None], org: int, gone: asyncio.Future[None] | None) -> None:
-        """Until it is the caller's turn, or the client is ``gone``, which raises ClientGone."""
+        """Wait for the caller's turn; raises ClientGone if the client has ``gone``."""
         try:
             await _first(turn, gone)
             turn.result()
@@ -68,7 +71,7 @@ class Queue:
             raise
 
     def leave(self, org: int) -> None:
-        """A turn is over."""
+        """End a turn."""
         self._free += 1
         self._running[org] -= 1
         if not self._running[org]:
@@ -76,7 +79,7 @@ class Queue:
         self._go_on()
 
     def refuse_all(self) -> None:
-        """Nobody who waits will have a turn."""
+        """Refuse all waiting tasks."""
         for waiting in self._waiting.values():
             for turn in waiting:
                 if not turn.done():
@@ -84,19 +87,21 @@ class Queue:
         self._waiting.clear()
 
     def __bool__(self) -> bool:
-        """Whether anybody waits."""
+        """Whether any task is waiting."""
         return any(self._waiting.values())
 
     def _go_on(self) -> None:
         while self._free and (org := self._next()) is not None:
             self._waiting[org].popleft().set_result(None)
-            # To the end of the line.
+            # Move to the end of the line.
             self._waiting[org] = self._waiting.pop(org)
             self._running[org] = self._running.get(org, 0) + 1
             self._free -= 1
 
     def _next(self) -> int | None:
-        """The organisation whose turn it is: the one with the fewest, among equals the one that waited longest."""
+        """The organisation whose turn it is: the one with the fewest running tasks, and among equals the one that has
+        waited longest.
+        """
         for org, waiting in list(self._waiting.items()):
             # Whoever waited may have gone.
             while waiting and waiting[0].done():
@@ -108,11 +113,13 @@ class Queue:
 
 
 WRITERS = 32
-"""Threads that wait for a commit; one transaction takes in what all of them bring."""
+"""Threads that wait for a commit; one transaction takes the batches of all of them."""
 
 
 class Workers:
-    """``local`` False (the database is across a network): small reads let the loop go on while they wait."""
+    """``local`` is False if the database is across a network: small reads then let the event loop continue while they
+    wait.
+    """
 
     def __init__(self, threads: int = THREADS, local: bool = True) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="archive")
@@ -138,11 +145,11 @@ class Workers:
         prompt: bool = False,
         receive: Receive | None = None,
     ) -> T:
-        """What ``work`` returns. Raises StorageBusy when too much waits or it takes too long.
+        """The result of ``work``. Raises StorageBusy if too many tasks are waiting or it takes too long.
 
-        ``heavy``: in a thread, in the order of ``Queue``; ClientGone, and the work is ended, when the client hangs up.
-        ``prompt``: a small read that must not queue behind the others. ``receive`` must have no body left to give: it
-        is only asked whether the client is still there.
+        ``heavy``: run in a thread, in the order of ``Queue``; if the client disconnects, the work is ended and
+        ClientGone is raised. ``prompt``: a small read that must not queue behind the others. The body must have been
+        read from ``receive``, which is only used to notice that the client has disconnected.
         """
         if heavy:
             return await self._in_thread(work, org, receive)
@@ -152,7 +159,7 @@ class Workers:
             raise StorageBusy(STOPPING if self._closed else BUSY)
         self._waiting += 1
         try:
-            # To a thread and back costs more than most small reads do.
+            # Handing over to a thread and back costs more than most small reads.
             if prompt:
                 return await self.start(work)
             async with self._turns:
@@ -161,15 +168,15 @@ class Workers:
             self._waiting -= 1
 
     async def run_apart(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns, from a place where nothing else is done: whether the server is well, for one."""
+        """The result of ``work``, run in a separate thread that does nothing else, for example for the health check."""
         if not self.local:
             return await self.start(work)
         return await asyncio.get_running_loop().run_in_executor(self._prompt, work)
 
     async def write(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns, which waits for the disk; what many bring at once is committed together.
+        """The result of ``work``, which waits for the disk; simultaneous writes are committed together.
 
-        It is done to its end, also when its client has gone. Raises StorageBusy when too many wait.
+        It is completed even if its client has disconnected. Raises StorageBusy if too many are waiting.
         """
         if self._closed or self._writing >= MAX_WAITING_IN_ALL:
             raise StorageBusy("too many requests are being written; send this one again")
@@ -184,7 +191,7 @@ class Workers:
             future.exception()
 
     def start(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin at once, on the event loop; ``close`` waits for it even if nobody else does."""
+        """Start immediately, on the event loop; ``close`` waits for it even if nobody else does."""
         self._begun += 1
 
         def counted() -> T:
@@ -213,7 +220,7 @@ class Workers:
         future = asyncio.get_running_loop().run_in_executor(self._pool, interruption.run, work)
 
         def leave(done: asyncio.Future[T]) -> None:
-            # The thread is free only now, however early the client went.
+            # The thread becomes free only now, however early the client disconnected.
             self._interruptions.discard(interruption)
             self._queue.leave(org)
             if not done.cancelled():
@@ -228,7 +235,7 @@ class Workers:
         return future.result()
 
     def stop(self) -> None:
-        """The server is stopping: heavy work has a little time left, then it is ended or refused."""
+        """Called when the server stops: heavy work gets a little more time, then it is ended or refused."""
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._end_heavy_work())
 
@@ -243,12 +250,12 @@ class Workers:
             await asyncio.to_thread(interruption.stop)
 
     async def close(self) -> None:
-        """Wait for what was begun; see ``stop``. What comes later is refused."""
+        """Wait for running work; see ``stop``. New work is refused."""
         self._closed = True
         self.stop()
         if self._stopping is not None:
             await self._stopping
-        # Threads may wait for connections that the loop's functions have: these must go on.
+        # Threads may be waiting for connections held by functions on the event loop, which must therefore keep running.
         await asyncio.to_thread(self._pool.shutdown)
         await asyncio.to_thread(self._writers.shutdown)
         while self._waiting or self._begun:
@@ -257,7 +264,9 @@ class Workers:
 
 
 async def _first(wanted: asyncio.Future[Any], gone: asyncio.Future[None] | None, seconds: float | None = None) -> None:
-    """Return when ``wanted`` is done. Raises ClientGone when the client went first, StorageBusy after ``seconds``."""
+    """Return when ``wanted`` is done. Raises ClientGone if the client disconnects first, StorageBusy after
+    ``seconds``.
+    """
     futures = [wanted] if gone is None else [wanted, gone]
     await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     if wanted.done():

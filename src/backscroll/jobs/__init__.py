@@ -1,1 +1,1 @@
-"""Work that one process at a time does."""
+"""Background work that one process at a time does."""

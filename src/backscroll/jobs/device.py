@@ -1,8 +1,8 @@
-"""One linked device: its process, what the process tells, and what is done when it ends.
+"""One linked device: its process, the events from it, and what happens when it ends.
 
-The process may fail in any way; all that it told and that was not committed is in its spool and comes again. It is
-started anew after a pause that grows from a second to five minutes, but never when WhatsApp has refused the device:
-then a person decides.
+The process may fail in any way; every event that was not committed is in its spool and is delivered again. The process
+is restarted after a pause that grows from one second to five minutes, but never when WhatsApp has refused the device:
+then a person has to decide.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ log = logging.getLogger("backscroll.linked")
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 300.0
 STEADY_SECONDS = 60.0
-"""A device that was connected for so long begins again with the first pause."""
+"""A device that was connected for this long starts again with the first pause."""
 LOOK_SECONDS = 0.5
 KEEP_SECONDS = 1.5
 LOG_OUT_SECONDS = 45.0
@@ -61,7 +61,7 @@ BUSY_SECONDS = 1.0
 READER_SECONDS = 4.0
 FOLDER = "linked"
 ACCOUNT = "account.json"
-"""In a device's folder once it is paired."""
+"""Exists in a device's folder once it is paired."""
 _PHONE_STATES: dict[LinkState, str] = {
     "connected": "CONNECTED",
     "connecting": "CONNECTING",
@@ -72,18 +72,18 @@ Command = Callable[[Path, int], list[str]]
 
 
 def own_command(folder: Path, max_file_bytes: int) -> list[str]:
-    """The process of a device, run by the interpreter that runs this."""
+    """The command for a device's process, run by the same interpreter."""
     module = ["-m", "backscroll.linked.child"]
     return [sys.executable, *module, str(folder), "--max-file-bytes", str(max_file_bytes)]
 
 
 def environment() -> dict[str, str]:
-    """What the process may see: nothing of the archive's own settings, which hold passwords."""
+    """The environment of the process, without the archive's own settings, which contain passwords."""
     return {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
 
 
 def folder_of(data: Path, id: str) -> Path:
-    """Where the keys of a device lie, readable by the owner only. They are no part of the archive."""
+    """Where the keys of a device are stored, readable only by the owner. They are not part of the archive."""
     return data / FOLDER / id
 
 
@@ -93,13 +93,13 @@ def next_pause(pause: float) -> float:
 
 
 class Stopped(Exception):
-    """The server ends, or another process has the device now."""
+    """The server is stopping, or another process has the device now."""
 
 
 class Device:
-    """Supervises the device of a link for as long as ``keep_turn`` says that this process may.
+    """Supervises the device of a link as long as ``keep_turn`` allows this process to.
 
-    ``stopping`` ends it; the process of the device is then killed, which it is made for.
+    ``stopping`` ends it; the device's process is then killed, which it is designed to survive.
     """
 
     def __init__(
@@ -129,12 +129,12 @@ class Device:
         self._reader: threading.Thread | None = None
         self._connected_since: float | None = None
         self._explained = False
-        """The process has said what is wrong."""
+        """The process has reported what is wrong."""
         self._lock = threading.Lock()
         self._telling = threading.RLock()
 
     def run(self) -> None:
-        """Keep the device connected until it is refused, unlinked, or this process has to stop."""
+        """Keep the device connected until it is refused or unlinked, or this process has to stop."""
         try:
             self._supervise()
         except Stopped:
@@ -146,7 +146,7 @@ class Device:
         finally:
             self._kill()
             if self._reader is not None:
-                # It may be committing what came last; the store is closed after this.
+                # It may be committing the last events; the store is closed after this.
                 self._reader.join(READER_SECONDS)
 
     def _supervise(self) -> None:
@@ -155,7 +155,7 @@ class Device:
             if self._was_asked():
                 pause = FIRST_PAUSE
             if self._link.jid is not None and not (self.folder / ACCOUNT).exists():
-                # A copy of an archive, or a backup that was taken without the keys.
+                # The archive is a copy, or was restored from a backup without the keys.
                 self._set(state="logged_out", problem="the keys of the device are not on this machine")
                 return
             self._explained = False
@@ -171,10 +171,12 @@ class Device:
             self._wait(pause)
             pause = next_pause(pause)
 
-    # What a person asks
+    # Requests from users
 
     def _was_asked(self) -> bool:
-        """Do what was asked since the last look; ``Stopped`` after unlinking. Whether to start anew was asked."""
+        """Do what was requested since the last check; raises ``Stopped`` after unlinking. Returns whether a restart was
+        requested.
+        """
         current = self._store.sources.links.find(self._link.org, self._link.id)
         self._link = structs.replace(self._link, asked=current.asked, code_for=current.code_for)
         if current.asked is None:
@@ -187,7 +189,7 @@ class Device:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._set(jid=None)
         elif self._link.state == "logged_out":
-            # The keys are of no use any more, but what they brought is.
+            # The keys are no longer of use, but the received events are.
             for file in self.folder.glob("session.db*"):
                 file.unlink()
             (self.folder / ACCOUNT).unlink(missing_ok=True)
@@ -195,7 +197,7 @@ class Device:
         return True
 
     def _unlink(self) -> None:
-        """Take the device off the account's list where that can be reached, and forget it here in any case."""
+        """Remove the device from the account's list if WhatsApp can be reached, and delete it here in any case."""
         if (self.folder / ACCOUNT).exists():
             if self._process is None:
                 self._set(state="starting")
@@ -237,7 +239,7 @@ class Device:
             self._order(PairCode(self._link.code_for))
 
     def _watch(self) -> None:
-        """Return when the process has ended and all that it told is taken."""
+        """Return when the process has ended and all its events are stored."""
         process = self._process
         assert process is not None
         while process.poll() is None:
@@ -274,7 +276,7 @@ class Device:
     # Time
 
     def _look(self) -> None:
-        """Wait a moment; ``Stopped`` when this process must not go on."""
+        """Wait a moment; raises ``Stopped`` if this process must not continue."""
         if self._stopping.wait(LOOK_SECONDS):
             raise Stopped
         if time.monotonic() - self._kept > KEEP_SECONDS:
@@ -295,7 +297,7 @@ class Device:
         while time.monotonic() < end and not true():
             self._look()
 
-    # What the process tells
+    # Events from the process
 
     def _listen(self, lines: IO[bytes]) -> None:
         try:
@@ -305,7 +307,7 @@ class Device:
         except Stopped:
             return
         except NotFound:
-            # Removed in the meantime; whoever supervises notices.
+            # Removed in the meantime; the supervising thread notices that.
             return
         except Exception as error:
             log.error("link %s failed: %s", self._link.id, story_of(error))
@@ -316,13 +318,13 @@ class Device:
         try:
             told = TOLD.decode(line)
         except msgspec.DecodeError:
-            # What the library printed before its output was turned away.
+            # Something that the library printed before its output was redirected.
             return
         match told:
             case Status():
                 self._hear(told)
             case Frame(no=no) | Fetched(no=no) if self._link.state == "wrong_phone":
-                # What belongs to an account that nobody asked for is kept nowhere.
+                # Events of an account that was not requested are not stored.
                 self._order(Done(no))
             case Frame(no=no, body=body):
                 self._patiently(lambda: self._commit(bytes(body)))
@@ -332,7 +334,7 @@ class Device:
                 self._order(Done(no))
 
     def _patiently(self, work: Callable[[], None]) -> None:
-        """Until it is done: the database may be away, or the disk full, for longer than anybody waits."""
+        """Repeat until it succeeds: the database may be unavailable, or the disk full, for a long time."""
         while True:
             try:
                 return work()
@@ -349,7 +351,7 @@ class Device:
         except StorageError:
             raise
         except Exception as error:
-            # One event that nobody can take must not keep back all that come after it.
+            # One event that cannot be processed must not block all following ones.
             log.error("link %s: an event went to quarantine: %s", self._link.id, story_of(error))
             problem = "a fault in this program; see its log"
             self._store.quarantine(self._link.org, self._source.kind, body, problem, via=self._link.id)
@@ -359,7 +361,7 @@ class Device:
         if self._media is None or self._source.phone is None or path.parent != self.folder.absolute() / "files":
             return
         own = next(phone for phone in self._store.list_phones(self._link.org) if phone.no == self._source.phone)
-        # Who wrote it may be spelled by number there and by hidden id here; the id of the message says enough.
+        # The author may be given by number there and by LID here; the id of the message is sufficient.
         target = Target(own.jid, canonical(told.chat), told.id)
         about = Media(mimetype=told.mimetype, filename=told.filename, sha256=told.sha256)
         try:
@@ -369,7 +371,7 @@ class Device:
             return
         apply_with_retry(self._store, self._link.org, Batch(source="linked", events=[event]))
 
-    # How it stands
+    # State
 
     def _hear(self, told: Status) -> None:
         if told.jid is not None and not self._belongs(told.jid):
@@ -394,7 +396,7 @@ class Device:
             self._set(**changes)
 
     def _belongs(self, jid: str) -> bool:
-        """Whether the account is the one that was asked for; its phone is added when it is new."""
+        """Whether the account is the requested one; its phone is added if it is new."""
         org, links = self._link.org, self._store.sources.links
         phones = {phone.no: phone for phone in self._store.list_phones(org)}
         wanted = phones.get(self._source.phone or 0)
@@ -412,7 +414,7 @@ class Device:
         return True
 
     def _set(self, **changes: object) -> None:
-        """Write how the device stands now, and whether its phone is connected."""
+        """Store the current state of the device, and whether its phone is connected."""
         with self._telling:
             self._write(changes)
 
@@ -428,16 +430,16 @@ class Device:
             return
         self._link = link
         with suppress(StorageError):
-            # Whoever sees the device connected finds its phone so too.
+            # A client that sees the device connected also finds its phone connected.
             if link.phone is not None:
-                # WhatsApp keeps what a device misses and delivers it later, unless the device is refused.
+                # WhatsApp keeps what a device misses and delivers it later, unless the device was refused.
                 tells = link.id if link.state == "connected" or link.state in ENDED else None
                 state = _PHONE_STATES.get(link.state, "DISCONNECTED")
                 self._store.sources.connect(link.org, link.phone, state, source=tells)
             self._store.sources.links.write(link)
 
     def _say_disconnected(self) -> None:
-        """The server ends: nothing is connected until the next one begins."""
+        """The server is stopping: nothing is connected until it is started again."""
         if self._link.state not in ENDED:
             self._set(state="starting")
         with suppress(Error):

@@ -1,4 +1,4 @@
-"""Fetching the files that live sources named; one server process at a time for an organisation."""
+"""Fetching files of messages from live sources; one server process at a time for an organisation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log = logging.getLogger("backscroll.media")
 
 LOOK_SECONDS = 1.0
 AT_ONCE = 4
-"""Files of one organisation that are fetched at the same time."""
+"""Number of files of one organisation fetched at the same time."""
 ORGS_AT_ONCE = 4
 END_SECONDS = 5.0
 
 
 @dataclass
 class Fetched:
-    """What a round did."""
+    """The result of a round."""
 
     done: int = 0
     failed: int = 0
@@ -36,7 +36,7 @@ class Fetched:
 
 @asynccontextmanager
 async def downloading(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
-    """Work the queue off while the server runs; what is cut is fetched again by whoever comes next."""
+    """Process the queue while the server runs; an interrupted file is fetched again by the next process."""
     if media is None:
         yield
         return
@@ -58,7 +58,7 @@ class _Rounds:
             attempt(log, "fetching files", self._begin)
 
     def _begin(self) -> None:
-        """An organisation whose gateway is slow keeps no other waiting."""
+        """An organisation with a slow gateway does not delay the others."""
         for org in self._store.list_orgs():
             if org.no in self._working or len(self._working) >= ORGS_AT_ONCE or not self._store.fetches.due(org.no, 1):
                 continue
@@ -86,7 +86,7 @@ def fetch_due(
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[QueuedFile, str | None], None] = lambda file, problem: None,
 ) -> Fetched:
-    """Fetch what is due, under a lease; nothing while another process is at it."""
+    """Fetch the files that are due, under a lease; does nothing while another process is doing it."""
     found = Fetched()
     with turn(store, org) as keeps, ThreadPoolExecutor(AT_ONCE, thread_name_prefix="backscroll-media") as pool:
         while keeps() and not stop() and (due := store.fetches.due(org)):
@@ -98,12 +98,12 @@ def fetch_due(
 
 
 def _fetch(downloads: Downloads, org: int, file: QueuedFile, stop: Callable[[], bool]) -> str | None:
-    return "the server is ending" if stop() else downloads.fetch(org, file)
+    return "the server is stopping" if stop() else downloads.fetch(org, file)
 
 
 @contextmanager
 def turn(store: Store, org: int) -> Iterator[Callable[[], bool]]:
-    """A function that says whether it is still this process's turn."""
+    """A function that returns whether it is still this process's turn."""
     lease = store.fetches.take_turn(org)
     if lease is None:
         yield lambda: False

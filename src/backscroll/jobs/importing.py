@@ -1,4 +1,4 @@
-"""Import jobs in the server: every process looks for them, and the one that has the turn of a job goes on with it."""
+"""Import jobs in the server: every process looks for them, and the one that holds a job's lease works on it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ log = logging.getLogger("backscroll.imports")
 
 LOOK_SECONDS = 2.0
 PACE_SECONDS = 0.01
-"""After each organisation, so that thousands of them do not take all of the database."""
+"""Pause after each organisation, so that thousands of them do not use up the whole database."""
 AT_ONCE = 2
-"""Jobs that a process goes on with at the same time, each of another organisation."""
+"""Number of jobs that a process works on at the same time, each from a different organisation."""
 END_SECONDS = 8.0
 SWEEP_SECONDS = 3600.0
 FIRST_WAIT, MAX_WAIT = 2.0, 120.0
-"""Seconds before a job is tried again for which the database or the disk could not be used."""
+"""Seconds before retrying a job for which the database or the disk was unavailable."""
 
 
 @asynccontextmanager
 async def importing(store: Store, media: MediaStore | None, desk: Desk, settings: Settings) -> AsyncIterator[None]:
-    """Go on with import jobs while the server runs. What is begun goes on in another process when this one ends."""
+    """Work on import jobs while the server runs. Started jobs continue in another process when this one ends."""
     if media is None:
         yield
         return
@@ -45,7 +45,7 @@ async def importing(store: Store, media: MediaStore | None, desk: Desk, settings
 
 
 class Rounds:
-    """Looks for jobs, and has them worked on in threads of their own."""
+    """Looks for jobs, and runs them in separate threads."""
 
     def __init__(self, hall: Hall, desk: Desk) -> None:
         self._hall = hall
@@ -54,11 +54,11 @@ class Rounds:
         self._working: dict[int, threading.Thread] = {}
         """By organisation."""
         self._waits: dict[str, tuple[float, float]] = {}
-        """Of jobs that could not go on: when they are tried again, and how long they waited."""
+        """For jobs that could not continue: when they are retried, and how long they waited."""
         self._swept = 0.0
 
     def stop(self) -> None:
-        """Let what is at work end at its next batch."""
+        """Make running jobs stop after their next batch."""
         self._stopping.set()
         self._desk.news.set()
 
@@ -67,14 +67,14 @@ class Rounds:
         join_all((thread, *self._working.values()), END_SECONDS)
 
     def run(self) -> None:
-        """Until it is stopped."""
+        """Run until it is stopped."""
         while not self._stopping.is_set():
             self._desk.news.clear()
             attempt(log, "looking for imports", self.look)
             self._desk.news.wait(LOOK_SECONDS)
 
     def look(self) -> None:
-        """See to every organisation once."""
+        """Check every organisation once."""
         orgs = self._hall.store.list_orgs()
         for org in orgs:
             if self._stopping.is_set():
@@ -114,7 +114,7 @@ class Rounds:
         except NotFound:
             return
         except Exception as error:
-            # One more time would end the same: the job ends, and says so.
+            # Another attempt would end the same way: the job fails with an error.
             log.error("import %s failed: %s", id, story_of(error))
             attempt(log, "ending an import", lambda: self._break_off(org, id))
         else:
@@ -126,7 +126,7 @@ class Rounds:
     def _go_on(self, org: Org, id: str) -> None:
         worker = worked(self._hall, org, id, stopping=self._stopping.is_set)
         if worker is None:
-            # Another process is at it; look again when that may have ended.
+            # Another process is working on it; look again when that may have ended.
             self._waits[id] = (time.monotonic() + LOOK_SECONDS, FIRST_WAIT / 2)
         else:
             log.info("import %s of organisation %s is %s", id, org.id, worker.job.state)
@@ -135,6 +135,6 @@ class Rounds:
         worked(self._hall, org, id, begin=Worker.break_off)
 
     def _expire(self, org: Org, id: str, state: JobState) -> None:
-        """Nobody came back to it."""
+        """Expire jobs that were abandoned."""
         self._desk.expire(org, id, state)
         log.info("import %s of organisation %s expired", id, org.id)

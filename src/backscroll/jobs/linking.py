@@ -39,7 +39,7 @@ WORK = "link"
 
 
 def installed() -> str | None:
-    """The version of the library; None where it is not installed. It is not loaded here."""
+    """The version of the library; None if it is not installed. The library is not loaded here."""
     try:
         return version(LIBRARY)
     except PackageNotFoundError:
@@ -48,14 +48,14 @@ def installed() -> str | None:
 
 @asynccontextmanager
 async def linking(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
-    """Keep the devices connected while the server runs. What they have not handed over waits in their spools."""
+    """Keep the devices connected while the server runs. Events that were not handed over wait in their spools."""
     rounds = Rounds(store, media, data=settings.data, max_media_bytes=settings.max_media_bytes)
     async with in_thread("backscroll-linked", rounds.run, rounds.stopping.set, rounds.join):
         yield
 
 
 class Rounds:
-    """Looks for devices that nobody supervises, and supervises them in threads."""
+    """Looks for devices without a supervisor, and supervises them in threads."""
 
     def __init__(
         self,
@@ -82,14 +82,14 @@ class Rounds:
             self.look()
 
     def look(self) -> None:
-        """Begin with every device that wants it and that no process has."""
+        """Start supervising every device that has to be connected and that no process supervises."""
         with suppress(StorageError):
             for org in self._store.list_orgs():
                 for link in self._store.sources.links.of(org.no):
                     self._begin(link)
 
     def join(self, thread: threading.Thread) -> None:
-        """Wait a little for the threads that supervise; their processes end with this one in any case."""
+        """Wait a little for the supervising threads; the devices' processes end with this one in any case."""
         thread.join(END_SECONDS)
         for supervising in list(self._threads.values()):
             supervising.join(END_SECONDS)
@@ -133,12 +133,12 @@ def supervise(
     stopping: threading.Event,
     command: Command = own_command,
 ) -> bool:
-    """Supervise one device until it ends or ``stopping`` is set; False at once when another process does."""
+    """Supervise one device until it ends or ``stopping`` is set; returns False at once if another process does."""
     lease = store.sources.take_turn(store.sources.find(link.id), WORK)
     if lease is None:
         return False
     try:
-        # Read again: another process may have had it until now.
+        # Read again: another process may have had the device until now.
         current = store.sources.links.find(link.org, link.id)
         if wants_process(current):
             Device(
@@ -157,32 +157,32 @@ def supervise(
 
 
 def require_library() -> None:
-    """``Unsupported``, with what to install, where no device can be linked."""
+    """Raise ``Unsupported``, with what to install, if no device can be linked."""
     if installed() is None:
         raise Unsupported("linking a phone", INSTALL)
 
 
 def begin(store: Store, org: int, phone: Phone | None, phone_name: str | None, code_for: str | None) -> Link:
-    """Begin to link a phone; ``Conflict`` when it is linked already, ``Unsupported`` without the library."""
+    """Begin to link a phone; raises ``Conflict`` if it is already linked, ``Unsupported`` without the library."""
     require_library()
     if phone is not None and any(link.phone == phone.no for link in store.sources.links.of(org)):
-        raise Conflict(f"phone {phone.number} has a linked device already; start that one again, or unlink it first")
+        raise Conflict(f"phone {phone.number} already has a linked device; start that one again, or unlink it first")
     id = make_source_id(org)
     wanted = LiveSource(org=org, id=id, kind="linked", phone=phone.no if phone else None)
-    # Nothing is signed with it; every source has one.
+    # Nothing is signed with this secret, but every source has one.
     store.sources.add(wanted, SourceSecrets(secrets.token_urlsafe(32)))
     return store.sources.links.add(org, id, phone_name, code_for)
 
 
 def begin_again(store: Store, link: Link, code_for: str | None) -> Link:
-    """Have a device connected again at once; one that WhatsApp no longer knows is paired anew."""
+    """Reconnect a device immediately; one that WhatsApp no longer knows is paired again."""
     require_library()
     store.sources.links.ask(link.org, link.id, "start", code_for)
     return store.sources.links.find(link.org, link.id)
 
 
 def begin_for(store: Store, org: int, phone: Phone, code_for: str | None) -> Link:
-    """The link of a phone, begun or begun again unless it is on its way."""
+    """The link of a phone, started or restarted unless it is in progress."""
     require_library()
     link = next((link for link in store.sources.links.of(org) if link.phone == phone.no), None)
     if link is None:
@@ -194,7 +194,7 @@ def begin_for(store: Store, org: int, phone: Phone, code_for: str | None) -> Lin
 
 
 def unlink(store: Store, link: Link, data: Path) -> None:
-    """Take a device off its account. Where it never was on one, or nothing can reach it, it is forgotten here."""
+    """Remove a device from its account. If it never had one, or WhatsApp cannot be reached, it is only deleted here."""
     if installed() is not None and (folder_of(data, link.id) / ACCOUNT).exists():
         store.sources.links.ask(link.org, link.id, "unlink")
         return
@@ -203,7 +203,7 @@ def unlink(store: Store, link: Link, data: Path) -> None:
 
 
 def remove_source(store: Store, id: str, data: Path) -> None:
-    """Take nothing more from a source; a linked device is unlinked. ``NotFound``."""
+    """Remove a source; a linked device is unlinked. Raises ``NotFound``."""
     source = store.sources.find(id)
     if source.kind == "linked":
         with suppress(NotFound):
@@ -212,13 +212,13 @@ def remove_source(store: Store, id: str, data: Path) -> None:
 
 
 def is_supervised(store: Store, link: Link) -> bool:
-    """Whether a process has the device now."""
+    """Whether a process is supervising the device."""
     now = time.time_ns() // 1000
     return any(held.name == f"{WORK} {link.id}" and held.ends_at > now for held in store.held_leases(link.org))
 
 
 def wants_process(link: Link) -> bool:
-    """Whether a device is to be connected: it was not refused, or a person asked for it again."""
+    """Whether a device has to be connected: it was not refused, or a user requested it again."""
     return link.asked is not None or link.state not in ENDED or link.state == "unavailable"
 
 

@@ -16,14 +16,14 @@ log = logging.getLogger("backscroll.maintenance")
 
 ROUND_SECONDS = 2.0
 PACE_SECONDS = 0.02
-"""After each organisation: with thousands of them a round takes longer rather than all of the database."""
+"""Pause after each organisation: with thousands of them a round takes longer instead of using up the whole database."""
 
 
 @asynccontextmanager
 async def maintenance(store: Store) -> AsyncIterator[None]:
-    """Look around while the server runs, with two seconds between rounds.
+    """Look for work while the server runs, with two seconds between rounds.
 
-    What is begun goes on in another process when this one ends.
+    Started work continues in another process when this one ends.
     """
     stopping = threading.Event()
     async with in_thread("backscroll-maintenance", lambda: _rounds(store, stopping), stopping.set):
@@ -37,7 +37,7 @@ def _rounds(store: Store, stopping: threading.Event) -> None:
 
 
 def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object], since: int = 0) -> None:
-    """See to every organisation once; what goes wrong with one does not keep the others waiting.
+    """Check every organisation once; a problem with one does not affect the others.
 
     ``since`` is when this server began to listen to sources, in microseconds.
     """
@@ -53,10 +53,10 @@ def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> Non
     if told := store.sources.tell_silences(org.no, since):
         log.info("%d sources of organisation %s fell silent or are heard again", told, org.id)
     if (import_id := store.coverage.run(org.no)) is not None:
-        log.info("noted what import %d of organisation %s covers", import_id, org.id)
+        log.info("recorded what import %d of organisation %s covers", import_id, org.id)
     if store.finish_merges(org.no, stop):
         log.info("moved messages of merged contacts of organisation %s", org.id)
     if taken := retry_waiting(store, org.no):
-        log.info("took %d payloads of organisation %s that waited for a message", taken, org.id)
+        log.info("processed %d payloads of organisation %s that had been waiting for a message", taken, org.id)
     if store.tend_search(org.no, stop):
         log.debug("tended the search index of organisation %s", org.id)

@@ -1,4 +1,4 @@
-"""Sending to one webhook: some lanes at a time, each in its order, and how long to wait after a failure."""
+"""Sending to one webhook: several lanes at a time, each in order, with pauses after failures."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ AGENT = "Backscroll-Webhooks/1"
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How fast and how long it is tried; spans in microseconds."""
+    """How fast and how long to try; durations are in microseconds."""
 
     waits: tuple[int, ...] = (
         *(5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE),
         *(HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR),
     )
-    """After each failed attempt of an event; the last one again and again."""
+    """Pauses after each failed attempt of an event; the last one is repeated."""
     patience: int = 3 * DAY
-    """So long an event is tried; then it is parked."""
+    """How long an event is tried; then it is parked."""
     jitter: float = 0.2
     rest: int = 2 * SECOND
-    """A receiver that failed ``tired`` times on end is asked again after this, then after twice as long …"""
+    """A receiver that failed ``tired`` times in a row is tried again after this, then after twice as long …"""
     max_rest: int = 5 * MINUTE
     tired: int = 5
     lanes: int = 8
-    """Chats that are sent to one receiver at the same time."""
+    """Number of chats sent to one receiver at the same time."""
     run: int = 20
-    """Events of a chat that are sent before the others have their turn."""
+    """Number of events of a chat sent before other chats get their turn."""
     run_seconds: float = 2.0
 
     def wait(self, attempts: int, first_at: int, now: int) -> int | None:
-        """When an event is tried again after so many attempts; None when it is parked."""
+        """When an event is tried again after this many attempts; None if it is parked."""
         end = first_at + self.patience
         if now >= end:
             return None
@@ -62,7 +62,7 @@ class Pace(Struct, frozen=True, kw_only=True):
         return min(now + _jittered(wait, self.jitter), max(end, now + 1))
 
     def rest_until(self, failures: int, now: int) -> int:
-        """Not before then is the receiver asked again."""
+        """The earliest time of the next request to the receiver."""
         if failures < self.tired:
             return 0
         return now + _jittered(min(self.max_rest, self.rest << min(failures - self.tired, 30)), self.jitter)
@@ -78,19 +78,19 @@ class Outside(Struct, frozen=True):
     links: Links
     """Addresses of files, absolute."""
     poster: Callable[[], Poster]
-    """Makes what requests to one endpoint are sent with."""
+    """Creates the client for requests to one endpoint."""
     pace: Pace = Pace()
 
 
 def body_of(happened: Happened, webhook: Webhook, access: Access, links: Links) -> bytes:
-    """What is sent, in the format of the endpoint."""
+    """The body to send, in the format of the endpoint."""
     if webhook.format == "periskope":
         return periskope.render_event(happened, access, links)
     return native.render_event(happened, access, links)
 
 
 def send_test(store: Store, webhook: Webhook, poster: Poster) -> tuple[str, Posted, int]:
-    """Send one signed event that says nothing; the event's id, what came back, and after how many milliseconds."""
+    """Send one signed test event; returns the event's id, the result, and the milliseconds it took."""
     _, keys = store.webhooks.open(webhook.id)
     org = next(org for org in store.list_orgs() if org.no == webhook.org)
     access = Access(org=org, phones=())
@@ -108,7 +108,7 @@ def _headers(keys: Secrets, id: str, seq: int, body: bytes, attempt: int) -> dic
 
 
 class EndpointSender:
-    """Sends to one endpoint from threads of its own, so that it delays no other."""
+    """Sends to one endpoint from its own threads, so that it does not delay others."""
 
     def __init__(
         self, store: Store, org: Org, webhook: Webhook, outside: Outside, done: Callable[[LaneRun], None]
@@ -129,11 +129,11 @@ class EndpointSender:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being sent, and nothing waits to be written."""
+        """Whether nothing is being sent and no result is waiting to be written."""
         return not self._busy
 
     def take_up(self, webhook: Webhook, now: int) -> None:
-        """Begin with lanes that are due, as many as may be sent at the same time."""
+        """Start on lanes that are due, up to the number that may be sent at the same time."""
         if webhook.url != self.webhook.url:
             self.failures, self.retry_at = 0, 0
         self.webhook = webhook
@@ -148,16 +148,16 @@ class EndpointSender:
                 self._busy.add(lane)
                 self._lanes.put(lane)
         while self._threads < min(len(self._busy), self._pace.lanes):
-            # No pool: at the end of the program Python would wait for its threads, and so for slow receivers.
+            # Not a thread pool: at exit Python would wait for its threads, and so for slow receivers.
             threading.Thread(target=self._work, name=f"backscroll-{webhook.id}", daemon=True).start()
             self._threads += 1
 
     def settled(self, lane: Lane) -> None:
-        """What became of a lane's events is written: it may be taken up again."""
+        """The results of a lane's events have been written: the lane may be taken up again."""
         self._busy.discard(lane)
 
     def note(self, outcomes: Sequence[Outcome], now: int) -> Health:
-        """How the receiver does after these attempts, in the order in which they ended."""
+        """Update the receiver's state after these attempts, in the order in which they ended."""
         was_tired = self.failures >= self._pace.tired
         succeeded_at, failed_at, error = None, None, None
         for outcome in outcomes:
@@ -171,16 +171,16 @@ class EndpointSender:
         return Health(self.webhook.id, self.failures, self.retry_at, succeeded_at, failed_at, error, is_back)
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Start nothing more."""
         self._stopping = True
         for _ in range(self._threads):
             self._lanes.put(None)
 
     def close(self) -> None:
-        """Close all connections; only when it is idle."""
+        """Close all connections; only allowed when it is idle."""
         self._poster.close()
 
-    # ------------------------------------------------------------------ in threads of its own
+    # ------------------------------------------------------------------ in its own threads
 
     def _work(self) -> None:
         while (lane := self._lanes.get()) is not None:
@@ -201,12 +201,12 @@ class EndpointSender:
             self._done(LaneRun(webhook=self.webhook.id, lane=lane, outcomes=outcomes, next_at=next_at))
 
     def _send_some(self, lane: Lane, outcomes: list[Outcome]) -> int:
-        """Send the first events of a lane until one fails; when the lane goes on."""
+        """Send the first events of a lane until one fails; returns when the lane continues."""
         queued = self._store.outbox.next_in_lane(self._org.no, self.webhook.id, lane, self._pace.run)
         webhook, keys = self._store.webhooks.open(self.webhook.id)
         access = Access(org=self._org, phones=self._store.list_phones(self._org.no))
         if not queued:
-            # What waits here lacks its event: a damage that `check` names.
+            # The delivery's event is missing: a damage that `check` reports.
             return time.time_ns() // 1000 + MINUTE
         end = time.monotonic() + self._pace.run_seconds
         for one in queued:
@@ -224,7 +224,7 @@ class EndpointSender:
         now = time.time_ns() // 1000
         first_at, attempts = one.first_at or now, one.attempts + 1
         if happened is None:
-            gone = "what it was about is no longer in the archive"
+            gone = "the object of the event is no longer in the archive"
             return _outcome(one, DROPPED, one.attempts, one.first_at, now, error=gone), 0
         posted = self._post(happened, webhook, keys, access, attempts)
         now = time.time_ns() // 1000
@@ -237,7 +237,7 @@ class EndpointSender:
         return _outcome(one, WAITING, attempts, first_at, now, posted), max(again_at, asked)
 
     def _post(self, happened: Happened, webhook: Webhook, keys: Secrets, access: Access, attempt: int) -> Posted:
-        """One attempt. What cannot be made into a request counts as one that failed, and is parked in the end."""
+        """One attempt. An event that cannot be made into a request counts as failed, and is parked in the end."""
         try:
             body = body_of(happened, webhook, access, self._outside.links)
             headers = _headers(keys, happened.id, happened.event.no, body, attempt)

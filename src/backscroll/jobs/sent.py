@@ -1,4 +1,4 @@
-"""Writing what was sent while the database was away, as soon as it is back."""
+"""Storing messages that were sent while the database was unavailable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_SECONDS = 2.0
 
 @asynccontextmanager
 async def writing_sent(store: Store, data: Path) -> AsyncIterator[None]:
-    """Look for what waits while the server runs, also for what another process left."""
+    """Look for waiting messages while the server runs, including those left by another process."""
     stopping = threading.Event()
     async with in_thread("backscroll-sent", lambda: _rounds(store, data / FOLDER, stopping), stopping.set):
         yield

@@ -1,4 +1,4 @@
-"""Asking gateways for what their webhooks missed, as often as each source says; one server process at a time."""
+"""Asking gateways for messages that their webhooks missed, at each source's interval; one server process at a time."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = logging.getLogger("backscroll.sync")
 LOOK_SECONDS = 5.0
 END_SECONDS = 5.0
 AT_ONCE = 4
-"""Gateways asked at the same time; one that is slow does not keep the others waiting."""
+"""Number of gateways asked at the same time; a slow one does not delay the others."""
 
 
 class _Stopped(Exception):
-    """The server is ending; the next run goes on."""
+    """The server is stopping; the next run continues."""
 
 
 @asynccontextmanager
 async def syncing(store: Store, media: MediaStore | None, settings: Settings) -> AsyncIterator[None]:
-    """Look for sources whose time has come while the server runs. What is cut goes on with the next run."""
+    """Look for sources that are due while the server runs. An interrupted run continues with the next one."""
     rounds = _Rounds(store, media, settings.max_media_bytes)
     async with in_thread("backscroll-sync", rounds.run, rounds.stopping.set, rounds.join):
         yield
@@ -84,7 +84,7 @@ class _Rounds:
             log.warning("a gateway could not be asked: %s", error)
             return
         if done.summary and done.summary["changed"]:
-            log.info("source %s: %d rows changed that its webhooks did not tell", id, done.summary["changed"])
+            log.info("source %s: %d rows changed that its webhooks had missed", id, done.summary["changed"])
 
     def _pause(self, seconds: float) -> None:
         if self.stopping.wait(seconds):

@@ -19,25 +19,25 @@ from backscroll.storage.write.outbox import LaneRun, Look
 log = logging.getLogger("backscroll.webhooks")
 
 LOOK_SECONDS = 0.5
-"""Between two looks at what the organisations with webhooks have to send."""
+"""Seconds between checks of what the organisations with webhooks have to send."""
 FIND_SECONDS = 2.0
-"""Between two looks at which organisations have webhooks."""
+"""Seconds between checks of which organisations have webhooks."""
 KEEP_SECONDS = 1.5
-"""So often a lease is renewed; it is lost after five seconds."""
+"""How often a lease is renewed; it is lost after five seconds."""
 IDLE_SECONDS = 5.0
-"""So long a process keeps its turn while there is nothing to send."""
+"""How long a process keeps its lease while there is nothing to send."""
 STEP_SECONDS = 0.25
 GATHER_SECONDS = 0.01
-"""What ends within this time is written together."""
+"""Results within this time are written together."""
 SWEEP_SECONDS = 60.0
 STOP_SECONDS = 5.0
 REST_SECONDS = 1.0
-"""After an error of the database."""
+"""Pause after an error of the database."""
 
 
 @asynccontextmanager
 async def delivering(store: Store, outside: Outside) -> AsyncIterator[None]:
-    """Send while the server runs. What is cut goes on in another process, or with the next start."""
+    """Send while the server runs. Interrupted work continues in another process, or after the next start."""
     deliveries = Deliveries(store, outside)
     async with in_thread("backscroll-webhooks", deliveries.run, deliveries.stopping.set, deliveries.join):
         yield
@@ -56,7 +56,7 @@ class Deliveries:
         self._swept: dict[int, float] = {}
 
     def run(self) -> None:
-        """Look for work until it is time to stop."""
+        """Look for work until the server stops."""
         while not self.stopping.is_set():
             attempt(log, "sending to webhooks", self._look)
             self.stopping.wait(LOOK_SECONDS)
@@ -79,7 +79,7 @@ class Deliveries:
 
     def _has_work(self, org: Org, now: float) -> bool:
         if now - self._swept.get(org.no, -SWEEP_SECONDS * 60) > SWEEP_SECONDS * 60:
-            # What was delivered long ago is to be forgotten, also where nothing happens any more.
+            # Old deliveries have to be deleted even if there are no new events.
             self._swept[org.no] = now
             return True
         return is_there_work(self._store.outbox.look(org.no), time.time_ns() // 1000)
@@ -89,7 +89,7 @@ class Deliveries:
 
 
 def is_there_work(looks: list[Look], now: int) -> bool:
-    """Whether events are to be queued, or lanes are due."""
+    """Whether there are events to queue, or lanes that are due."""
     return any(
         look.newest > look.webhook.position
         or (look.due_at is not None and max(look.due_at, look.webhook.retry_at) <= now)
@@ -99,7 +99,7 @@ def is_there_work(looks: list[Look], now: int) -> bool:
 
 
 def send_for(store: Store, org: Org, outside: Outside, stopping: threading.Event) -> None:
-    """Send for one organisation until there is nothing to do, if nobody else does."""
+    """Send for one organisation until there is nothing to do, unless another process does."""
     lease = store.outbox.take_turn(org.no)
     if lease is None:
         return
@@ -131,13 +131,13 @@ class _Turn:
         self._news = threading.Event()
 
     def run(self, stopping: threading.Event) -> None:
-        """Go on until there was nothing to do for some seconds."""
+        """Run until there has been nothing to do for some seconds."""
         while not stopping.is_set():
             try:
                 if not self._step():
                     return
             except StorageError as error:
-                log.warning("webhooks of organisation %s wait: %s", self._org.id, type(error).__name__)
+                log.warning("webhooks of organisation %s have to wait: %s", self._org.id, type(error).__name__)
                 stopping.wait(REST_SECONDS)
             if self._news.wait(STEP_SECONDS):
                 time.sleep(GATHER_SECONDS)
@@ -181,13 +181,13 @@ class _Turn:
                 sender.take_up(look.webhook, now)
 
     def _done(self, run: LaneRun) -> None:
-        """Some events of a lane were sent; called by the threads that did it."""
+        """Record that some events of a lane were sent; called by the sending threads."""
         with self._lock:
             self._over.append(run)
         self._news.set()
 
     def _settle(self) -> None:
-        """Write what became of events. Only then the lanes go on."""
+        """Write the results of events. Only then the lanes continue."""
         with self._lock:
             runs = list(self._over)
         if not runs:
@@ -207,7 +207,7 @@ class _Turn:
             by_id[run.webhook].settled(run.lane)
 
     def _sweep(self, looks: list[Look], now: int) -> None:
-        """Park what nobody took for days, and forget what was kept long enough."""
+        """Park events that were not accepted for days, and delete those that were kept long enough."""
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:
             return
         self._swept_at = time.monotonic()
@@ -221,7 +221,7 @@ class _Turn:
         self._kept_at = time.monotonic()
 
     def end(self) -> None:
-        """Begin nothing more, write what became of what was sent, and let another go on."""
+        """Start nothing more, write the results of what was sent, and let another process continue."""
         senders = self._all_senders()
         for sender in senders:
             sender.stop()
@@ -232,7 +232,7 @@ class _Turn:
                 self._news.clear()
                 self._settle()
         except (LeaseLost, StorageError) as error:
-            # Whoever goes on sends once more what was not written.
+            # The next process sends everything again whose result was not written.
             log.info("webhooks of organisation %s: %s", self._org.id, type(error).__name__)
         for sender in senders:
             if sender.is_idle:

@@ -1,7 +1,7 @@
-"""The web page: one shell for every address of it, assets under names that change with their content.
+"""The web page: one HTML shell for all its addresses, and assets whose names change with their content.
 
-``make web`` builds both into ``static``. Which screen an address means is the page's own business, so that the server
-knows only where its addresses begin; what the screens show they ask of the native API.
+``make web`` builds both into ``static``. The page itself maps addresses to screens, so the server knows only the
+prefixes of its addresses; the screens get their data from the native API.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
-        # The page makes no HTML out of text, and the browser sees to it.
+        # The page creates no HTML from text, and the browser enforces that.
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     )
@@ -51,7 +51,7 @@ _NOT_BUILT = (
 
 
 class File(Struct, frozen=True):
-    """A file of the page, whole and compressed."""
+    """A file of the page, uncompressed and compressed."""
 
     content_type: str
     bodies: Mapping[str, bytes]
@@ -61,7 +61,7 @@ class File(Struct, frozen=True):
 
 
 class PageApp:
-    """Answers the page's own addresses (``/``, ``/read/…``, ``/assets/…``) and leaves all others to ``app``."""
+    """Answers the page's own addresses (``/``, ``/read/…``, ``/assets/…``) and passes all others to ``app``."""
 
     def __init__(self, app: ASGIApp, static: Path = STATIC) -> None:
         self._app = app
@@ -89,7 +89,7 @@ def is_page(path: str) -> bool:
 
 
 def load(static: Path) -> dict[str, File]:
-    """The files of a built page by their path, read once; none where it has not been built."""
+    """The files of a built page by path, read once; empty if it has not been built."""
     found = {}
     for path in sorted(static.rglob("*")):
         name = path.relative_to(static).as_posix()
@@ -109,7 +109,7 @@ def _file(path: Path, name: str) -> File:
 
 
 def _content_type(path: Path) -> str:
-    # Said here: what the machine's own table says of .js differs from one to the next.
+    # Set here, because the type for .js in the system's own table differs between machines.
     known = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml", ".css": "text/css"}
     kind = known.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
@@ -133,7 +133,7 @@ async def _show(file: File | None, scope: Scope, send: Send) -> None:
 
 
 def _encoding(file: File, accept: str) -> str:
-    """Brotli before gzip, where both sides have it; a weight of nought means no."""
+    """Brotli before gzip, if both sides support it; a weight of 0 means no."""
     liked = {}
     for item in accept.lower().split(","):
         name, _, weight = item.strip().partition(";")

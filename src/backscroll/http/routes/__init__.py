@@ -1,1 +1,1 @@
-"""The routes, one module a dialect or subject."""
+"""The routes, one module per dialect or subject."""

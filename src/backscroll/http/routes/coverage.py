@@ -1,4 +1,4 @@
-"""The route that tells which source covers which time: parse, ask, render, send."""
+"""The route that shows which source covers which period."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backscroll.storage.read.coverage import Coverages
 
 
 async def get_coverage(request: Request) -> Reply:
-    """Coverage of the named phones and of a page of their chats; ``NotFound`` for a chat that is not there."""
+    """Coverage of the named phones and of a page of their chats; ``NotFound`` for an unknown chat."""
     query, chat, filters = parse_coverage(request.granted, first_values(request.query), phones_named(request))
     now = time.time_ns() // 1000
     return await answer(
@@ -27,19 +27,19 @@ async def get_coverage(request: Request) -> Reply:
 ROUTES: tuple[Route, ...] = (
     get(
         "/api/coverage",
-        "Show which source covers which time",
+        "Show which source covers which period",
         get_coverage,
         "Coverage",
         (
             PHONES,
-            Param(name="chat", description="Only this chat of the one phone that is named."),
+            Param(name="chat", description="Only this chat of the named phone."),
             limit(50),
             CURSOR,
         ),
         description=(
-            "Spans that sources vouch for, and the times between in which messages may be missing, each with its "
-            "reason, what speaks for it and what can be done. That nothing is found in a time that no source covers "
-            "proves nothing. `phones` comes with the first page: what holds for all chats of a phone."
+            "Periods that sources cover, and the periods between them in which messages may be missing, each with its "
+            "reason, evidence and remedy. An empty result in a period that no source covers "
+            "proves nothing. `phones`, the coverage of all chats of a phone, is included in the first page."
         ),
     ),
 )

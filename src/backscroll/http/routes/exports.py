@@ -1,4 +1,4 @@
-"""Downloads of a chat, or of all that a token reaches: JSON lines, text, text with files."""
+"""Downloads of a chat, or of everything a token gives access to: JSON lines, text, text with files."""
 
 from __future__ import annotations
 
@@ -40,34 +40,34 @@ from backscroll.storage.read.threads import Threads
 
 T = TypeVar("T")
 PAGE = 500
-"""Messages that are read at a time."""
+"""Number of messages read at a time."""
 FIRST_BYTES = 64
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]+')
 _BEGINNING = Position(EARLIEST - 1)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What is to be downloaded: one chat of one phone, or all chats of some phones; times as in ``zone``."""
+    """The requested download: one chat of one phone, or all chats of some phones; times are in ``zone``."""
 
     phones: tuple[Phone, ...]
     chat: str | None
     zone: ZoneInfo
     name: str
-    """Of the file, without its ending."""
+    """Name of the file, without its extension."""
 
 
 # ---------------------------------------------------------------------- what is asked for
 
 
 async def _wanted(request: Request) -> Wanted:
-    """``NotFound`` for a phone or chat that the token does not reach."""
+    """Raises ``NotFound`` for a phone or chat that the token has no access to."""
     access, values = request.granted, first_values(request.query)
     named, chat = phones_named(request), values.get("chat") or None
     phones = tuple(parse_phone(access, text) for text in named) or access.phones
     name = access.org.name
     if chat is not None:
         if len(phones) != 1:
-            raise BadField("phone", None, "name the one phone whose chat it is")
+            raise BadField("phone", None, "name the phone of the chat")
         found = await _ask(request, lambda reading: Lists.of(reading).chat((phones[0].no,), chat))
         if found is None:
             raise NotFound("chat", chat[:80])
@@ -89,7 +89,7 @@ def _called(chat: Chat) -> str:
 
 
 def _safe(name: str) -> str:
-    """A name that any system takes for a file or folder."""
+    """A name that is valid for a file or folder on any system."""
     return _FORBIDDEN.sub("_", name).strip(" .")[:100] or "chat"
 
 
@@ -101,11 +101,13 @@ def _attachment(wanted: Wanted, ending: str) -> tuple[tuple[str, str], ...]:
 
 
 async def export_jsonl(request: Request) -> Reply:
-    """What ``backscroll export jsonl`` writes, compressed; one snapshot, which does not wait for a slow client."""
+    """The output of ``backscroll export jsonl``, compressed; one snapshot, which does not wait for a slow client."""
     access, app = request.granted, request.app
     wanted = await _wanted(request)
     if wanted.chat is None and (access.scoped or len(wanted.phones) != len(access.phones)):
-        message = "JSON lines are of one chat or of the whole organisation; name a chat, or use a token of all phones"
+        message = (
+            "JSON lines are for one chat or for the whole organisation; name a chat, or use a token for all phones"
+        )
         raise Refused(403, "FORBIDDEN", message)
     headers = _attachment(wanted, "jsonl.gz")
     if request.method == "HEAD":
@@ -123,7 +125,7 @@ async def export_jsonl(request: Request) -> Reply:
 
 
 async def _counted(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The same, as one of the downloads that go on; it ends when the client has gone."""
+    """The same chunks, counted as a download in progress; ends when the client has disconnected."""
     receive = request.receive
     gone = None if receive is None else asyncio.ensure_future(hung_up(receive))
     try:
@@ -145,7 +147,7 @@ async def export_text(request: Request) -> Reply:
     """A chat as text, without its files."""
     wanted = await _wanted(request)
     if wanted.chat is None:
-        raise BadField("chat", None, "name the chat; all chats together come as zip")
+        raise BadField("chat", None, "name the chat; all chats together are available as zip")
     headers = _attachment(wanted, "txt")
     if request.method == "HEAD":
         return Reply(200, b"", headers, "text/plain; charset=utf-8")
@@ -161,7 +163,7 @@ async def _lines(
     zone: ZoneInfo,
     attached: Callable[[ArchivedMessage], str | None],
 ) -> AsyncGenerator[bytes, None]:
-    """The lines of a chat, a page at a time: each page is a transaction of its own, and no message comes twice."""
+    """The lines of a chat, a page at a time: each page is a separate transaction, and no message is repeated."""
     query: ThreadQuery | None = ThreadQuery(
         org=request.granted.org.no, phone=phone.no, chat=chat, after=_BEGINNING, limit=PAGE
     )
@@ -190,7 +192,9 @@ def _page_of(
 
 
 async def export_zip(request: Request) -> Reply:
-    """Chats as folders, each with its text and the files that are here, in the form of WhatsApp's own exports."""
+    """Chats as folders, each with its text and the files that the archive has, in the format of WhatsApp's own
+    exports.
+    """
     wanted = await _wanted(request)
     headers = _attachment(wanted, "zip")
     if request.method == "HEAD":
@@ -248,7 +252,9 @@ async def _folder(
 
 
 def _held_by(request: Request) -> Callable[[ArchivedMessage], str | None]:
-    """The name of a message's file in the archive; None where it is not here. Both passes name it alike."""
+    """The name of a message's file in the archive; None if the archive does not have it. Both passes use the
+    same name.
+    """
     media, org = request.app.media, request.granted.org.no
 
     def name_of(archived: ArchivedMessage) -> str | None:
@@ -274,7 +280,7 @@ async def _entry(
     try:
         file = await asyncio.to_thread(media.open, request.granted.org.no, told.file)
     except (NotFound, StorageError):
-        # It went between the two passes; the rest of the archive is worth having.
+        # The file was removed between the two passes; the rest of the download is still useful.
         return
     at = moment(archived.message.sent_at, wanted.zone)
     with file:
@@ -298,8 +304,8 @@ def _now(zone: ZoneInfo) -> DosTime:
 
 # ---------------------------------------------------------------------- the table of routes
 
-_PHONE = Param(name="phone", description="Only of this own phone; may be given several times.", example="4915550001001")
-_CHAT = Param(name="chat", description="Only this chat of the one phone that is named.", example="4915550001002@c.us")
+_PHONE = Param(name="phone", description="Only this phone of the archive; may be repeated.", example="4915550001001")
+_CHAT = Param(name="chat", description="Only this chat of the named phone.", example="4915550001002@c.us")
 _ZONE = Param(
     name="zone", default="UTC", description="IANA time zone of the times in the text.", example="Europe/Berlin"
 )
@@ -313,7 +319,7 @@ def _route(
         path=f"/api/exports/{kind}",
         dialect="backscroll",
         summary=summary,
-        description=f"{description} It comes as it is made, and is whole when the answer ends without an error.",
+        description=f"{description} The answer is streamed, and is complete if it ends without an error.",
         handler=handler,
         params=params,
         answers={200: Answer(description="The file", content_type=content_type)},
@@ -326,8 +332,8 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "jsonl",
         "Download a chat or the organisation as JSON lines",
-        "What `backscroll export jsonl` writes, compressed with gzip; another Backscroll can import it. Without a chat "
-        "a token is needed that is not bound to phones.",
+        "The output of `backscroll export jsonl`, compressed with gzip; another Backscroll can import it. Without a "
+        "chat, the token must not be limited to some phones.",
         export_jsonl,
         "application/gzip",
         (_PHONE, _CHAT),
@@ -335,11 +341,11 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "text",
         "Download a chat as text",
-        "In the form of WhatsApp's own exports, oldest message first, without files.",
+        "In the format of WhatsApp's own exports, oldest message first, without files.",
         export_text,
         "text/plain",
         (
-            msgspec.structs.replace(_PHONE, required=True, description="The own phone whose chat it is."),
+            msgspec.structs.replace(_PHONE, required=True, description="The own phone of the chat."),
             msgspec.structs.replace(_CHAT, required=True, description="The chat."),
             _ZONE,
         ),
@@ -347,7 +353,8 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "zip",
         "Download chats as text with their files",
-        "A folder for each chat, with its text in the form of WhatsApp's own exports and the files that are here.",
+        "A folder for each chat, with its text in the format of WhatsApp's own exports and the files that the "
+        "archive has.",
         export_zip,
         "application/zip",
         (_PHONE, _CHAT, _ZONE),

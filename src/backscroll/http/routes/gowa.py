@@ -1,4 +1,4 @@
-"""GOWA's reading routes: parse, ask, render, send."""
+"""GOWA's read routes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ INVITE_LINK = Unserved("gowa", "whatsapp", "GET", "/group/invite-link", "ask for
 
 
 async def answer(request: Request, make: Callable[[], Made], *, heavy: bool = False) -> Reply:
-    """What ``make`` renders, worked out in a worker thread within the organisation's share."""
+    """The result of ``make``, run in a worker thread within the organisation's share."""
     org = request.granted.org.no
     return reply_of(await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive))
 
@@ -94,7 +94,7 @@ def device_of(request: Request) -> Phone:
 
 
 def seen(request: Request, device: tuple[int, ...]) -> Store:
-    """The archive as the device sees it: each has an address book of its own."""
+    """The archive as seen by the device: each has its own address book."""
     return request.app.store.seen_by(device)
 
 
@@ -117,7 +117,7 @@ async def list_messages(request: Request) -> Reply:
 
 
 async def list_chats(request: Request) -> Reply:
-    """A page of chats, the one that was written in last first."""
+    """A page of chats, latest message first."""
     query = parse_chats(request.granted, request.headers.get(DEVICE), first_values(request.query))
     return await answer(
         request,
@@ -141,7 +141,7 @@ async def get_device(request: Request) -> Reply:
 
 
 async def get_device_status(request: Request) -> Reply:
-    """``NotFound`` for a device that the credential does not reach."""
+    """``NotFound`` for a device that the credential has no access to."""
     device = find_device(request.granted, request.path_params["device_id"])
     return Reply(200, render_device_status(request.shown(device)))
 
@@ -185,7 +185,7 @@ def find_group(request: Request, device: Phone, group: str) -> Chat:
 
 
 async def answer_about_group(request: Request, render: Callable[[Chat], bytes]) -> Reply:
-    """What ``render`` makes of the group in ``group_id``; ``NotFound`` when the device has no such group."""
+    """The result of ``render`` for the group in ``group_id``; ``NotFound`` if the device has no such group."""
     device, group = device_of(request), parse_group_id(first_values(request.query))
     return await answer(request, lambda: render(find_group(request, device, group)))
 
@@ -211,7 +211,7 @@ async def export_participants(request: Request) -> Reply:
 
 
 async def get_invite_link(request: Request) -> Reply:
-    """The link that a source told last. A new one only WhatsApp can make."""
+    """The link that a source reported last. Only WhatsApp can create a new one."""
     action = f"{INVITE_LINK.method} {INVITE_LINK.path} ({INVITE_LINK.action})"
     if wants_new_link(first_values(request.query)):
         return await pass_on_or_refuse(request, INVITE_LINK)
@@ -225,7 +225,7 @@ async def get_invite_link(request: Request) -> Reply:
 
 
 async def download(request: Request) -> Reply:
-    """Where the file of a message lies; ``NotFound`` when the device has no such message."""
+    """The location of a message's file; ``NotFound`` if the device has no such message."""
     access, links, device = request.granted, links_of(request), device_of(request)
     message_id, chat = request.path_params["message_id"], parse_download(first_values(request.query))
 
@@ -315,9 +315,9 @@ ROUTES: tuple[Route, ...] = (
         (DEVICE_ID,),
         errors=(401, 404, 429),
     ),
-    _get("/app/devices", "Show the device asked for", list_app_devices, "AppDevices", SCOPED),
-    _get("/app/status", "Show the status of the device asked for", get_app_status, "AppStatus", SCOPED),
-    _get("/app/info", "Show what this server is", get_app_info, "AppInfo", errors=(401, 429)),
+    _get("/app/devices", "Show the named device", list_app_devices, "AppDevices", SCOPED),
+    _get("/app/status", "Show the status of the named device", get_app_status, "AppStatus", SCOPED),
+    _get("/app/info", "Show information about this server", get_app_info, "AppInfo", errors=(401, 429)),
     _get("/user/my/contacts", "List contacts", list_contacts, "Contacts", SCOPED, cached=True),
     _get("/user/my/groups", "List groups", list_groups, "Groups", SCOPED, cached=True),
     _get("/user/my/newsletters", "List channels", list_newsletters, "Newsletters", SCOPED, cached=True),
@@ -332,13 +332,13 @@ ROUTES: tuple[Route, ...] = (
     msgspec.structs.replace(
         _get(
             "/group/invite-link",
-            "Show the invitation to a group that is known",
+            "Show a group's invitation link",
             get_invite_link,
             "InviteLink",
             (GROUP_ID, RESET, *SCOPED),
             errors=(400, 401, 404, 429, 501),
         ),
-        # Where no source told a link, 501: no request that is sure to succeed can be shown.
+        # 501 if no source reported a link, so no example that is sure to succeed can be shown.
         tag="gowa: where a source told it",
     ),
     _get(

@@ -1,4 +1,4 @@
-"""How the archive stands: sizes, the latest imports, sources, the last check, and what needs somebody's attention."""
+"""The state of the archive: sizes, the latest imports, sources, the last check, and problems that need attention."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from backscroll.storage.store import Store
 from backscroll.storage.transfer.check.last import LastCheck, last_check
 
 LITTLE_SPACE = 2 * 2**30
-"""Bytes; and less than one twentieth of the disk."""
+"""In bytes; the problem is reported only if less than a twentieth of the disk is free as well."""
 _DAY = 86_400_000_000
 _DEAD_AFTER = _DAY // 24
-"""A receiver of webhooks that fails for so long needs somebody."""
+"""A webhook receiver that fails for this long is reported as a problem."""
 _CUT_AFTER = _DAY
-"""An import that has been running for so long was cut, for all that is known here."""
+"""An import that has been running for this long is assumed to be interrupted."""
 
 
 async def get_health(request: Request) -> Reply:
-    """How the archive stands, for whoever manages the organisation."""
+    """The state of the archive, for managers of the organisation."""
     access, app = manager(request, "the archive"), request.app
     body = await request.app.workers.run(lambda: _health(app, access), org=access.org.no, heavy=True)
     return Reply(200, body, (NO_STORE,))
@@ -75,7 +75,7 @@ def _health(app: AppState, access: Access) -> bytes:
 
 
 def _disk(data: Path) -> tuple[int | None, int | None]:
-    """All bytes of the disk with the data directory, and the free ones."""
+    """Total and free bytes on the disk of the data directory."""
     try:
         usage = shutil.disk_usage(data)
     except OSError:
@@ -88,7 +88,7 @@ def _space(total: int | None, free: int | None) -> Iterator[Problem]:
         yield Problem(
             code="disk_full",
             text=f"Only {free // 2**20:,} MB are free on the disk of the data directory.",
-            remedy="Make room soon: without space nothing more can be stored.",
+            remedy="Free some space soon: without it nothing more can be stored.",
         )
 
 
@@ -97,8 +97,8 @@ def _findings(checked: LastCheck | None, org: int) -> Iterator[Problem]:
     if checked is not None and found is not None and found.count:
         yield Problem(
             code="check",
-            text=f"The last check found {found.count:,} thing{'' if found.count == 1 else 's'} that should not be.",
-            remedy="See them, and put right what can be: backscroll check, then backscroll check --repair",
+            text=f"The last check found {found.count:,} thing{'' if found.count == 1 else 's'} wrong.",
+            remedy="List them, then repair what can be repaired: backscroll check, then backscroll check --repair",
             at=checked.at,
         )
 
@@ -110,15 +110,15 @@ def _imports(found: ArchiveHealth, now: int) -> Iterator[Problem]:
             yield Problem(
                 code="import_failed",
                 text=f"Import {one.id} ({name}) failed.",
-                remedy=f"Import the file again, or take back what it brought: backscroll import undo {one.id}",
+                remedy=f"Import the file again, or undo the import: backscroll import undo {one.id}",
                 at=one.finished_at,
             )
         elif one.state == "undoing" or (one.state == "running" and now - one.started_at > _CUT_AFTER):
             again = "backscroll import undo" if one.state == "undoing" else "backscroll import show"
             yield Problem(
                 code="import_cut",
-                text=f"Import {one.id} ({name}) has not ended.",
-                remedy=f"If nothing works on it any more, go on with: {again} {one.id}",
+                text=f"Import {one.id} ({name}) has not finished.",
+                remedy=f"If no process is working on it any more, continue with: {again} {one.id}",
                 at=one.started_at,
             )
 
@@ -143,9 +143,9 @@ def _webhooks(store: Store, org: int, now: int) -> Iterator[Problem]:
         if webhook.enabled and since is not None and now - since > _DEAD_AFTER:
             yield Problem(
                 code="webhook_failing",
-                text=f"Webhook {named} has taken nothing for a while: {webhook.last_error}.",
-                remedy="See to the receiver; what waits is sent as soon as it answers. "
-                f"Its deliveries: backscroll webhook deliveries {webhook.id}",
+                text=f"Webhook {named} has accepted nothing for a while: {webhook.last_error}.",
+                remedy="Check the receiver; waiting events are sent as soon as it answers. Its deliveries: "
+                f"backscroll webhook deliveries {webhook.id}",
                 at=since,
             )
         parked = store.outbox.counts(org, webhook.id).parked
@@ -153,7 +153,7 @@ def _webhooks(store: Store, org: int, now: int) -> Iterator[Problem]:
             yield Problem(
                 code="webhook_parked",
                 text=f"{parked:,} event{' was' if parked == 1 else 's were'} given up for webhook {named}.",
-                remedy=f"Send them again: backscroll webhook redeliver {webhook.id} --parked",
+                remedy=f"Send them again with: backscroll webhook redeliver {webhook.id} --parked",
             )
 
 
@@ -165,7 +165,8 @@ def _quarantine(found: ArchiveHealth) -> Iterator[Problem]:
             code="quarantine",
             text=f"{many} input{'' if count == 1 else 's'} could not be understood and {'is' if count == 1 else 'are'} "
             "kept in quarantine.",
-            remedy="See why: backscroll quarantine list. After an update of Backscroll: backscroll quarantine retry",
+            remedy="See why with: backscroll quarantine list. After an update of Backscroll run: backscroll "
+            "quarantine retry",
         )
 
 
@@ -173,8 +174,8 @@ def _index(found: ArchiveHealth) -> Iterator[Problem]:
     if not found.is_search_complete and found.messages:
         yield Problem(
             code="search_incomplete",
-            text="The search index is being made. Some older messages are not found yet.",
-            remedy="The server does this by itself while it runs.",
+            text="The search index is being built. Some older messages are not found yet.",
+            remedy="A running server does this by itself.",
         )
 
 
@@ -183,11 +184,11 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/api/health",
         dialect="backscroll",
-        summary="Show how the archive stands",
+        summary="Show the state of the archive",
         description=(
             "Sizes, the latest imports, live sources, what the last `backscroll check` found, and `problems`: what "
-            "needs somebody's attention, each with a remedy. `/health` answers without a credential whether the server "
-            "is well."
+            "needs somebody's attention, each with a remedy. `/health` shows without a credential whether the "
+            "server is well."
         ),
         handler=get_health,
         scope="admin",

@@ -1,4 +1,4 @@
-"""Imports over the native API: files sent in pieces, what was recognised, questions, progress, taking back."""
+"""Imports over the native API: uploads in pieces, what was recognised, questions, progress, undo."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TAG = "backscroll: imports"
 TUS = ("tus-resumable", "1.0.0")
 PART = "application/offset+octet-stream"
 PIECE_SECONDS = 60.0
-"""So long a client may send nothing of a body that it has begun."""
+"""Seconds for which a client may pause while sending a body."""
 WRITE_BYTES = 1 << 20
 SYNC_BYTES = 8 << 20
 NO_STORE = ("cache-control", "no-store")
@@ -47,10 +47,12 @@ LABELS = {kind.name: kind.label for kind in KINDS}
 
 
 def importer(request: Request) -> tuple[Desk, Org]:
-    """Who may import: an import reaches contacts and chats of the whole organisation."""
+    """The organisation to import into, if the token may: an import affects contacts and chats of the whole
+    organisation.
+    """
     access = request.granted
     if access.scoped:
-        raise Refused(403, "FORBIDDEN", "a token that is bound to phones may not import")
+        raise Refused(403, "FORBIDDEN", "a token that is limited to some phones may not import")
     return request.app.imports, access.org
 
 
@@ -65,11 +67,11 @@ def _id(request: Request) -> str:
 
 
 async def create_import(request: Request) -> Reply:
-    """Make a job, or find the one that was made with the same Idempotency-Key."""
+    """Create a job, or find the one created with the same Idempotency-Key."""
     desk, org = importer(request)
     key = idempotency_key(request.headers)
     if key is not None:
-        # Keys of two tokens are not the same key.
+        # The same key from two tokens counts as two keys.
         key = hashlib.sha256(f"{request.granted.token_id} {key}".encode()).hexdigest()
     wanted = parse_new_job(request.body, key)
     try:
@@ -83,7 +85,7 @@ async def create_import(request: Request) -> Reply:
 
 
 async def list_imports(request: Request) -> Reply:
-    """Jobs, newest first; and imports that are no part of one."""
+    """Jobs, newest first, and imports that do not belong to a job."""
     desk, org = importer(request)
     values = first_values(request.query)
     most, cursor = parse_limit(values, 50), values.get("cursor")
@@ -98,12 +100,12 @@ async def list_imports(request: Request) -> Reply:
 
 
 async def get_import(request: Request) -> Reply:
-    """A job, whole."""
+    """A job in full."""
     return await _done(request, lambda desk, org: desk.see(org, _id(request)))
 
 
 async def add_files(request: Request) -> Reply:
-    """More files for a job that waits."""
+    """More files for a waiting job."""
     files = parse_more_files(request.body)
     try:
         return await _done(request, lambda desk, org: desk.add_files(org, _id(request), files))
@@ -112,36 +114,36 @@ async def add_files(request: Request) -> Reply:
 
 
 async def answer_import(request: Request) -> Reply:
-    """Answers to what is asked."""
+    """Answers to the questions of a job."""
     answers: dict[str, Any] = parse_import_answers(request.body)
     return await _done(request, lambda desk, org: desk.answer(org, _id(request), answers))
 
 
 async def cancel_import(request: Request) -> Reply:
-    """Give a job up."""
+    """Cancel a job."""
     return await _done(request, lambda desk, org: desk.cancel(org, _id(request)))
 
 
 async def retry_import(request: Request) -> Reply:
-    """Try a failed job once more."""
+    """Retry a failed job."""
     return await _done(request, lambda desk, org: desk.retry(org, _id(request)))
 
 
 async def plan_undo(request: Request) -> Reply:
-    """What taking a job back would do."""
+    """What undoing a job would do."""
     desk, org = importer(request)
     plans = await request.app.workers.run(lambda: desk.plan_undo(org, _id(request)), org=org.no, heavy=True)
     return Reply(200, render_undo_plan(plans), (NO_STORE,))
 
 
 async def undo_import(request: Request) -> Reply:
-    """Begin to take a job back."""
+    """Begin to undo a job."""
     only = parse_undo(request.body)
     return await _done(request, lambda desk, org: desk.undo(org, _id(request), only), 202)
 
 
 async def delete_import(request: Request) -> Reply:
-    """Forget a job that tells nothing any more."""
+    """Delete a job that has nothing left in the archive."""
     desk, org = importer(request)
     await request.app.workers.run(lambda: desk.delete(org, _id(request)), org=org.no, heavy=True)
     return Reply(204)
@@ -151,14 +153,14 @@ async def delete_import(request: Request) -> Reply:
 
 
 async def get_upload(request: Request) -> Reply:
-    """How much of a file is there."""
+    """How much of a file has been received."""
     desk, org = importer(request)
     _, file = await request.app.workers.run(lambda: desk.upload(org, _id(request), _no(request)), org=org.no)
     return Reply(200, render_upload(file), (TUS, NO_STORE, *_offsets(file.received, file.size)))
 
 
 async def append_upload(request: Request) -> Reply:
-    """Bytes of a file, from the offset on; what arrived before a cut counts."""
+    """Bytes of a file, from the offset on; what arrived before an interruption counts."""
     desk, org = importer(request)
     offset = _offset(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PART:
@@ -182,7 +184,7 @@ async def _append(request: Request, upload: Upload, offset: int) -> None:
     if upload.at == upload.size and not length:
         return
     if upload.state != "uploading":
-        raise Conflict(f"This import is {upload.state}; nothing more can be sent to it")
+        raise Conflict(f"This import is {upload.state}; it accepts no more bytes")
     if length > upload.size - upload.at:
         raise _too_large(upload)
     pending = bytearray()
@@ -195,7 +197,7 @@ async def _append(request: Request, upload: Upload, offset: int) -> None:
                 await request.app.workers.write(partial(upload.write, bytes(pending)))
                 pending.clear()
     finally:
-        # What arrived counts, however the request ends.
+        # What has arrived counts, however the request ends.
         await request.app.workers.write(partial(upload.finish, bytes(pending)))
 
 
@@ -215,7 +217,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
 
 
 def _too_large(upload: Upload) -> Refused:
-    message = f"this file was said to have {upload.size} bytes, and more are sent"
+    message = f"this file was announced with {upload.size} bytes, but more are being sent"
     return Refused(413, "TOO_LARGE", message, dict((*_offsets(upload.at, upload.size), TUS)))
 
 
@@ -227,7 +229,7 @@ def _no(request: Request) -> int:
 def _offset(request: Request) -> int:
     text = request.headers.get("upload-offset", "")
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise BadField("Upload-Offset", text[:80] or None, "must be the number of bytes that were received before")
+        raise BadField("Upload-Offset", text[:80] or None, "must be the number of bytes received so far")
     return int(text)
 
 
@@ -284,10 +286,10 @@ ROUTES: tuple[Route, ...] = (
         "",
         "List imports",
         list_imports,
-        description="Newest first, also those of the command line. What was recognised in each is left out.",
+        description="Newest first, including those of the command line. What was recognised in each is left out.",
         params=(
             Param(name="limit", type="integer", default=50, minimum=1, maximum=200),
-            Param(name="cursor", description="`next` of the page before."),
+            Param(name="cursor", description="`next` from the previous page."),
         ),
         answers={200: Answer(description="OK", schema="backscroll.Imports")},
         errors=(422,),
@@ -298,15 +300,15 @@ ROUTES: tuple[Route, ...] = (
         "Create an import",
         create_import,
         description=(
-            "Says which files will be sent; they are recognised by their content. `confirm` shows what was recognised "
-            "and waits for `start`; without it the import runs as soon as nothing has to be asked. The same "
-            "Idempotency-Key gives the same job."
+            "Announces the files to be uploaded; they are recognised by their content. `confirm` shows what was "
+            "recognised and waits for `start`; without it the import runs as soon as there are no open questions. The "
+            "same Idempotency-Key returns the same job."
         ),
-        params=(Param(name="Idempotency-Key", where="header", description="Chosen by the sender."),),
+        params=(Param(name="Idempotency-Key", where="header", description="Chosen by the client."),),
         answers={201: Answer(description="Created", schema="backscroll.Import"), 200: _JOB},
         errors=(413, 422, 507),
         accepts=Answer(
-            description="The files with their sizes in bytes; what is known already",
+            description="The files with their sizes in bytes, and any answers already known",
             schema={"type": "object", "required": ["files"], "properties": {"files": {"type": "array"}}},
             example={
                 "files": [{"name": "WhatsApp Chat with Ana.zip", "size": 4711}],
@@ -321,9 +323,9 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "DELETE",
         "/{id}",
-        "Forget an import",
+        "Delete an import",
         delete_import,
-        description="One that is over and told nothing that still stands. Others are taken back first.",
+        description="Only if it is finished and nothing from it is left in the archive. Undo it first otherwise.",
         answers={204: Answer(description="Forgotten")},
         errors=(409,),
     ),
@@ -332,7 +334,7 @@ ROUTES: tuple[Route, ...] = (
         "/{id}/files",
         "Add files to an import",
         add_files,
-        description="While it waits for files or answers.",
+        description="Possible while it waits for files or answers.",
         accepts=Answer(
             description="The files", schema={"type": "object"}, example={"files": [{"name": "k", "size": 1}]}
         ),
@@ -341,9 +343,9 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "GET",
         "/{id}/files/{file}",
-        "See how much of a file was received",
+        "Show how much of a file was received",
         get_upload,
-        description="HEAD tells the same in headers: Upload-Offset and Upload-Length, as in tus 1.0.",
+        description="HEAD returns the same in headers: Upload-Offset and Upload-Length, as in tus 1.0.",
         params=(_ID, _FILE),
         answers={200: Answer(description="The file", schema="backscroll.ImportFile")},
     ),
@@ -352,23 +354,24 @@ ROUTES: tuple[Route, ...] = (
         "/{id}/files/{file}",
         "Send bytes of a file",
         append_upload,
-        description="As in tus 1.0. What arrived before a cut counts: ask with HEAD where to go on.",
+        description="As in tus 1.0. What arrived before an interruption counts: use HEAD to see where to continue.",
         params=(
             _ID,
             _FILE,
-            Param(name="Upload-Offset", where="header", required=True, description="Bytes that were received before."),
+            Param(name="Upload-Offset", where="header", required=True, description="Number of bytes received so far."),
         ),
         accepts=Answer(description="The next bytes, any number of them", content_type=PART, schema={"type": "string"}),
         body="stream",
-        answers={204: Answer(description="On disk; Upload-Offset tells how much is there")},
+        answers={204: Answer(description="On disk; Upload-Offset is the number of bytes received")},
         errors=(408, 409, 413, 415, 422, 507),
     ),
     _route(
         "POST",
         "/{id}/answers",
-        "Answer what an import asks",
+        "Answer an import's questions",
         answer_import,
-        description="By the names of the questions; `items` holds answers for single entries. All is checked anew.",
+        description="Keyed by the names of the questions; `items` holds answers for single entries. Everything is "
+        "checked again.",
         accepts=Answer(
             description="Answers",
             schema={"type": "object"},
@@ -381,31 +384,33 @@ ROUTES: tuple[Route, ...] = (
         "/{id}/cancel",
         "Cancel an import",
         cancel_import,
-        description="One that runs takes back what it told. One that takes another's place cannot be stopped.",
+        description="A running import removes what it has imported so far. One that is replacing another cannot be "
+        "stopped.",
         errors=(409,),
     ),
     _route(
         "POST",
         "/{id}/retry",
-        "Try a failed import once more",
+        "Retry a failed import",
         retry_import,
-        description="One that failed after it took another's place: its files are kept. Others are sent again.",
+        description="For one that failed after it began to replace another: its files are kept. For others, upload "
+        "the files again.",
         errors=(409,),
     ),
     _route(
         "GET",
         "/{id}/undo",
-        "See what taking an import back would do",
+        "Show what undoing an import would do",
         plan_undo,
-        answers={200: Answer(description="In numbers, in all and for each import", schema="backscroll.ImportUndo")},
+        answers={200: Answer(description="Counts, in total and for each import", schema="backscroll.ImportUndo")},
     ),
     _route(
         "POST",
         "/{id}/undo",
-        "Take an import back",
+        "Undo an import",
         undo_import,
-        description="Takes back what only this import told. It goes on in the background.",
-        accepts=Answer(description="Which of its imports; all unless given", schema={"type": "object"}, example={}),
+        description="Removes what only this import brought in. Runs in the background.",
+        accepts=Answer(description="Which of its imports; all by default", schema={"type": "object"}, example={}),
         answers={202: _JOB},
         errors=(409, 422),
     ),

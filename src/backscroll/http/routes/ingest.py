@@ -1,4 +1,4 @@
-"""Where gateways push what happens. A 2xx means that it is on disk: as messages, or as bytes in quarantine."""
+"""Where gateways push events. A 2xx means that they are on disk: as messages, or as bytes in quarantine."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from backscroll.ingest.webhooks import Ingestor, Opened
 
 BODY_SECONDS = 30.0
 MAX_KEY = 255
-_REFUSED = "No source of this address, or its signature is missing or wrong"
+_REFUSED = "No source with this address, or a missing or wrong signature"
 _REPLAYED = ("idempotent-replayed", "true")
 
 
 async def _opened(request: Request, kind: str, id: str) -> Opened:
-    """The source that the address names, before anything of the body is read."""
+    """The source named in the address, found before any of the body is read."""
     found = await request.app.workers.run(partial(webhooks.find, request.app.ingestor, kind, id), prompt=True)
     if found is None:
         raise Unauthorised(_REFUSED)
@@ -48,7 +48,7 @@ async def _take(request: Request, opened: Opened, body: bytes) -> Reply:
 
 
 def signed(kind: str) -> Handler:
-    """For senders that sign the raw body."""
+    """The handler for senders that sign the raw body."""
 
     async def receive(request: Request) -> Reply:
         opened = await _opened(request, kind, request.path_params["source"])
@@ -61,7 +61,9 @@ def signed(kind: str) -> Handler:
 
 
 async def receive_evolution(request: Request) -> Reply:
-    """Evolution signs nothing: its address is the secret. With a key for JSON Web Tokens one is needed besides."""
+    """Evolution does not sign: the address is the secret. If the source has a key for JSON Web Tokens, one is required
+    too.
+    """
     opened = await _opened(request, "evolution", request.path_params["source"])
     if not signatures.same(request.path_params["secret"], opened.secrets.secret):
         raise Unauthorised(_REFUSED)
@@ -72,12 +74,12 @@ async def receive_evolution(request: Request) -> Reply:
 
 
 async def verify_cloud(request: Request) -> Reply:
-    """Meta asks once, when the address is entered, whether it is expected."""
+    """Meta's verification request, sent once when the address is entered."""
     opened = await _opened(request, "cloud", request.path_params["source"])
     token, challenge = request.first("hub.verify_token") or "", request.first("hub.challenge")
     expected = opened.secrets.verify_token or ""
     if request.first("hub.mode") != "subscribe" or not challenge or not signatures.same(token, expected):
-        raise Refused(403, "FORBIDDEN", "the verify token is not the one of this source")
+        raise Refused(403, "FORBIDDEN", "the verify token does not match this source")
     return Reply(200, challenge.encode(), content_type=TEXT)
 
 
@@ -87,7 +89,7 @@ async def verify_cloud(request: Request) -> Reply:
 async def receive_events(request: Request) -> Reply:
     """Up to a thousand events in the archive's own format, all of them or none."""
     secret = _bearer(request.headers)
-    # The secrets that are made here begin with their source's id.
+    # Secrets created by this server begin with their source's id.
     opened = await _opened(request, "events", request.path_params.get("source") or secret.partition("_")[0])
     if not signatures.same(secret, opened.secrets.secret):
         raise Unauthorised(_REFUSED)
@@ -106,7 +108,7 @@ def _bearer(headers: Mapping[str, str]) -> str:
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
-    """The key that a request brings; ``BadField`` for one that cannot be used."""
+    """The key in a request; raises ``BadField`` for an invalid one."""
     key = headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise BadField("Idempotency-Key", None, f"must be 1 to {MAX_KEY} printable ASCII characters")
@@ -118,9 +120,11 @@ _in_flight: set[tuple[str, str]] = set()
 
 @contextmanager
 def _alone(source: str, key: str) -> Iterator[None]:
-    """One request a key at a time. Another process may have one too: the database lets one of them write."""
+    """Allows one request per key at a time. Another process may also have one: the database lets only one of them
+    write.
+    """
     if (source, key) in _in_flight:
-        raise Refused(409, "IN_FLIGHT", "a request with this Idempotency-Key is being worked on; send it again later")
+        raise Refused(409, "IN_FLIGHT", "a request with this Idempotency-Key is being processed; send it again later")
     _in_flight.add((source, key))
     try:
         yield
@@ -162,7 +166,7 @@ def _accepted(events: int) -> bytes:
 
 _ADDRESS = Param(name="source", where="path", required=True, description="Id of the source.", example="src1x…")
 _RECEIVED = Answer(
-    description="On disk. What could not be understood is in quarantine",
+    description="On disk. Anything that could not be understood is in quarantine",
     schema={
         "type": "object",
         "properties": {"events": {"type": "integer"}, "quarantined": {"type": "boolean"}},
@@ -198,15 +202,15 @@ _EVENTS = Route(
     summary="Receive events of any program",
     description=(
         "Up to 1,000 events in the archive's own format, written together or not at all. The secret of the source is "
-        "the Bearer token. An Idempotency-Key makes the same request safe to send again: it is answered as the first "
-        "time, for 48 hours."
+        "the Bearer token. An Idempotency-Key makes a request safe to repeat: it gets the first answer again, for 48 "
+        "hours."
     ),
     handler=receive_events,
     params=(
         Param(
             name="Idempotency-Key",
             where="header",
-            description="Chosen by the sender, up to 255 characters; another one for each request.",
+            description="Chosen by the sender, up to 255 characters; different for each request.",
         ),
     ),
     answers={
@@ -222,7 +226,7 @@ _EVENTS = Route(
     accepts=Answer(description="The events", schema="events.Batch"),
 )
 
-_BY_ADDRESS = "The address holds the secret; a JSON Web Token is checked besides when the source has a key for it."
+_BY_ADDRESS = "The address contains the secret; a JSON Web Token is also checked if the source has a key for it."
 
 ROUTES: tuple[Route, ...] = (
     _route("gowa", "GOWA", signed("gowa"), "Signed in X-Hub-Signature-256."),
@@ -245,7 +249,7 @@ ROUTES: tuple[Route, ...] = (
             Param(name="hub.verify_token", required=True),
             Param(name="hub.challenge", required=True),
         ),
-        answers={200: Answer(description="The challenge, as it came", content_type="text/plain")},
+        answers={200: Answer(description="The challenge, unchanged", content_type="text/plain")},
         errors=(401, 403),
         tag="ingest",
         scope=None,

@@ -1,7 +1,7 @@
-"""Linking a phone: over the native API, and as Periskope's and GOWA's programs ask for it.
+"""Linking a phone: over the native API, and with the routes of Periskope and GOWA.
 
-The device itself belongs to whichever server process supervises it (``jobs.linking``); what is asked here is written
-down for that one, and what it says is read from the same place.
+The device belongs to the server process that supervises it (``jobs.linking``); requests are stored in the database for
+that process, and its state is read from there.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _ADMIN = "admin"
 
 
 async def list_links(request: Request) -> Reply:
-    """The linked devices of the phones that the token reaches."""
+    """The linked devices of the phones that the token has access to."""
     access, store = request.granted, request.app.store
     install = linking.INSTALL if linking.installed() is None else None
     links = [link for link in await _run(request, lambda: store.sources.links.of(access.org.no)) if _sees(access, link)]
@@ -64,12 +64,12 @@ async def list_links(request: Request) -> Reply:
 
 
 async def get_link(request: Request) -> Reply:
-    """How a device stands, with the code to scan or to type now."""
+    """The state of a device, with the current code to scan or to type."""
     return _shown(request, await _found(request))
 
 
 async def get_qr(request: Request) -> Reply:
-    """The QR code to scan now; ``NotFound`` when there is none."""
+    """The current QR code; ``NotFound`` if there is none."""
     link = await _found(request, _manager(request))
     return Reply(200, svg_of(_rows(link)), (NO_STORE,), "image/svg+xml")
 
@@ -91,22 +91,24 @@ async def create_link(request: Request) -> Reply:
 
 
 async def retry_link(request: Request) -> Reply:
-    """Connect again at once, or pair anew."""
+    """Reconnect immediately, or pair again."""
     link, code_for = await _found(request, _manager(request)), parse_again(request.body)
     return _shown(request, await _write(request, lambda: linking.begin_again(request.app.store, link, code_for)))
 
 
 async def delete_link(request: Request) -> Reply:
-    """Take the device off the account; its messages stay."""
+    """Remove the device from the account; its messages stay."""
     link = await _found(request, _manager(request))
     await _write(request, lambda: linking.unlink(request.app.store, link, request.app.settings.data))
     return Reply(204)
 
 
 def _manager(request: Request) -> Access:
-    """Whose organisation it is. A token of some phones could link one of its own choice."""
+    """The organisation, if the token may link phones. A token limited to some phones could otherwise link any other
+    phone.
+    """
     if request.granted.scoped:
-        raise Refused(403, "FORBIDDEN", "a token that is bound to phones may not link phones")
+        raise Refused(403, "FORBIDDEN", "a token that is limited to some phones may not link phones")
     return request.granted
 
 
@@ -156,14 +158,16 @@ async def _write(request: Request, work: Callable[[], T]) -> T:
 
 
 async def _code_of(request: Request, phone: Phone, code_for: str | None) -> Link:
-    """The phone's link with a code to show, begun when there is none; ``Conflict`` with the reason when none comes."""
+    """The phone's link with a code to show, started if there is none; ``Conflict`` with the reason if no code
+    arrives.
+    """
     access, store = request.granted, request.app.store
     link = await _write(request, lambda: linking.begin_for(store, access.org.no, phone, code_for))
     end = time.monotonic() + CODE_SECONDS
     asked = True
     while time.monotonic() < end:
         if link.state == "connected":
-            raise Conflict(f"phone {phone.number} is linked and connected already")
+            raise Conflict(f"phone {phone.number} is already linked and connected")
         if link.asked is None:
             asked = False
         if link.state == "pairing" and (link.code if code_for else link.rows) is not None:
@@ -172,11 +176,11 @@ async def _code_of(request: Request, phone: Phone, code_for: str | None) -> Link
             break
         await asyncio.sleep(LOOK_SECONDS)
         link = await _run(request, partial(store.sources.links.find, access.org.no, link.id))
-    raise Conflict(said_of(link) or "no code came in time; ask again")
+    raise Conflict(said_of(link) or "no code arrived in time; try again")
 
 
 async def get_periskope_qr(request: Request) -> Reply:
-    """The QR code that links the phone of ``x-phone``, as a picture."""
+    """The QR code that links the phone of ``x-phone``, as an image."""
     phone = require_phone(request.granted, request.headers.get(PHONE))
     link = await _code_of(request, phone, None)
     return Reply(200, png_of(_rows(link)), (NO_STORE, *phone_header(request, (phone.no,))), "image/png")
@@ -189,7 +193,7 @@ def _device(request: Request) -> Phone:
 
 
 async def get_gowa_login(request: Request) -> Reply:
-    """Where the QR code of the device can be fetched, and for how long."""
+    """The address of the device's QR code, and how long it is valid."""
     phone = _device(request)
     link = await _code_of(request, phone, None)
     seconds = max(1, ((link.expires_at or 0) - time.time_ns() // 1000) // 1_000_000)
@@ -223,7 +227,7 @@ async def _link_of(request: Request, phone: Phone) -> Link:
 
 
 async def gowa_logout(request: Request) -> Reply:
-    """Unlink the device; what it told stays."""
+    """Unlink the device; its messages stay."""
     link = await _link_of(request, _device(request))
     await _write(request, lambda: linking.unlink(request.app.store, link, request.app.settings.data))
     return Reply(200, success("Logout success", None))
@@ -242,7 +246,7 @@ _LINK = Param(name="link", where="path", required=True, example="src1x0000000000
 _ERRORS = (401, 403, 404, 429)
 _SVG = Answer(description="The code, black on white", content_type="image/svg+xml")
 _PNG = Answer(description="The code, black on white", content_type="image/png")
-_LACKING = "It needs the library for linked devices, which is installed apart; without it, 501."
+_LACKING = "Needs the library for linked devices, which is installed separately; without it, 501."
 
 
 def _native(
@@ -269,7 +273,7 @@ def _native(
 def _asking(
     dialect: Dialect, method: str, path: str, summary: str, handler: Handler, answer: Answer, *params: Param
 ) -> Route:
-    """A route of another server that does here what it does there, where the library is installed."""
+    """A route of another server that works here as it does there, if the library is installed."""
     lacking = Answer(description="The library for linked devices is not installed", schema=f"{dialect}.Error")
     return Route(
         method=method,
@@ -309,11 +313,11 @@ ROUTES: tuple[Route, ...] = (
         {201: Answer(description="Begun", schema="backscroll.Link"), 501: _NOT_HERE},
         body="bytes",
         accepts=Answer(
-            description="What the phone is called when it is added, or which one it is; for a code to type, its number",
+            description="The name of the phone to add, or the existing phone; for a code to type, its number",
             schema=_BODY,
             example={"phone_name": "Sales", "phone": None, "pair_code_for": None},
         ),
-        description=f"Ask for the link until it has a code in `pairing`. {_LACKING}",
+        description=f"Poll the link until it has a code in `pairing`. {_LACKING}",
         errors=(*_ERRORS, 409, 422),
     ),
     _native(
@@ -330,12 +334,12 @@ ROUTES: tuple[Route, ...] = (
     _native(
         "POST",
         "/api/links/{link}/retry",
-        "Connect a device again, or pair it anew",
+        "Reconnect a device, or pair it again",
         retry_link,
         {200: _SHOWN, 501: _NOT_HERE},
         body="bytes",
         accepts=Answer(
-            description="Nothing, or for a code to type the phone's number",
+            description="Empty, or the phone's number for a code to type",
             schema={"type": "object", "properties": {"pair_code_for": {"type": ["string", "null"]}}},
             example={"pair_code_for": None},
         ),
@@ -347,7 +351,7 @@ ROUTES: tuple[Route, ...] = (
         "Unlink a device",
         delete_link,
         {204: Answer(description="Being unlinked")},
-        description="Cancels a pairing, or takes the device off the account's list. What it told stays.",
+        description="Cancels pairing, or removes the device from the account's list. Its messages stay.",
     ),
     _asking(
         "periskope", "GET", "/v1/phones/qr", "Show a QR code to link a phone", get_periskope_qr, _PNG, X_PHONE_REQUIRED
@@ -360,7 +364,9 @@ ROUTES: tuple[Route, ...] = (
         "Link a phone by a code to type",
         get_gowa_code,
         _LOGIN,
-        Param(name="phone", description="The phone's number; that of the device.", example="4915550001001"),
+        Param(
+            name="phone", description="The phone's number, which must be that of the device.", example="4915550001001"
+        ),
         *SCOPED,
     ),
     _asking("gowa", "GET", "/app/logout", "Unlink a phone", gowa_logout, _LOGIN, *SCOPED),

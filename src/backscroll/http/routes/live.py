@@ -1,4 +1,4 @@
-"""Following the archive: the change feed by request, and as a stream of events."""
+"""Following the archive: the change feed as pages, and as a stream of events."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ from backscroll.storage.read.changes import changes_after
 from backscroll.storage.read.names import Reading
 
 PAGE = 200
-"""Lines of the feed that are read at a time."""
+"""Number of lines of the feed read at a time."""
 HEADERS = (("cache-control", "no-store"), ("x-accel-buffering", "no"))
 
 
 async def list_changes(request: Request) -> Reply:
-    """Changes after a place in the feed; ``Gone`` when the archive has not come that far, as after a restore."""
+    """Changes after a position in the feed; ``Gone`` if the archive has not reached it, as after a restore."""
     values, phones = first_values(request.query), [phone.no for phone in request.granted.phones]
     after, most = parse_after(values) or 0, parse_limit(values, 200, 1000)
 
     def question(reading: Reading) -> bytes:
         if after > reading.names.seq:
-            raise Gone("This place in the feed is not there; read the archive anew and follow from its seq")
+            raise Gone("This position in the feed does not exist; read the archive again and follow from its seq")
         return render_changes(changes_after(reading, phones, after, most))
 
     return await answer(request, question, heavy=True)
 
 
 async def follow(request: Request) -> Reply:
-    """Without a place it begins now. A place of the future, as of another archive, begins with ``reset``."""
+    """Without a position the stream begins with the present. With a position in the future, as from another archive, it
+    begins with ``reset``.
+    """
     values = first_values(request.query)
     header = request.headers.get("last-event-id")
     after = parse_after(values if header is None else {"after": header})
@@ -93,13 +95,13 @@ async def _stream(request: Request, after: int | None, head: int) -> AsyncIterat
 
 
 def _heard(request: Request, feeds: Feeds) -> int | None:
-    """Where to begin with news of import jobs; None for credentials that may not see these."""
+    """Where to begin with import job changes; None for credentials that may not see these."""
     access = request.granted
     return None if access.scoped or "write" not in access.scopes else feeds.jobs(access.org.no).last
 
 
 async def _next(request: Request, feeds: Feeds, place: int, heard: int | None) -> tuple[str | None, Lines | None]:
-    """Why the stream ends, or what comes next; neither when nothing came for a while, or only news of import jobs."""
+    """Why the stream ends, or the next lines; neither if nothing came for a while, or only import job changes."""
     org = request.granted.org.no
     if not await feeds.news(org, place, HEARTBEAT_SECONDS, heard):
         return await reason_to_end(request.app, request.headers, request.granted), None
@@ -120,22 +122,23 @@ def _lines(reading: Reading, access: Access, after: int, links: Links) -> Lines:
 
 
 async def no_polling(request: Request) -> Reply:
-    """What a client of Socket.IO is told that begins with another transport than a WebSocket."""
+    """The answer to a Socket.IO client that begins with a transport other than a WebSocket."""
     refusal = {"code": 0, "message": "Transport unknown: this server speaks websocket only"}
     return Reply(400, encode(refusal), HEADERS)
 
 
-AFTER = Param(name="after", type="integer", minimum=0, description="The seq of the last change that is known.")
+AFTER = Param(name="after", type="integer", minimum=0, description="The seq of the last known change.")
 ROUTES: tuple[Route, ...] = (
     get(
         "/api/changes",
-        "List what changed",
+        "List changes",
         list_changes,
         "Changes",
         (AFTER, limit(200, 1000)),
         description=(
-            "In the order of commits, and none is missed: go on with `after` = `next`. A message that changed again "
-            "since then is shown as it is now. 410 says that the place is not there and a follower is to begin anew."
+            "In commit order and without gaps: continue with `after` = `next`. A message that changed again "
+            "since then is shown in its current state. 410 means that the position does not exist and a follower has "
+            "to start again."
         ),
         errors=(401, 410, 422, 429),
     ),
@@ -143,19 +146,19 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/api/events",
         dialect="backscroll",
-        summary="Listen to what changes",
+        summary="Listen to changes",
         description=(
-            "Server-sent events: `hello` with the place, then `change` for each change, messages among them whole; "
-            "`reset` when the place is not there, `bye` when the credential ends (`revoked`) or reaches other phones "
-            "than before (`changed`). Whoever may import hears `import` when a job goes on. A browser goes on by "
-            "itself from where it was cut (`Last-Event-ID`)."
+            "Server-sent events: `hello` with the position, then `change` for each change, with messages in full; "
+            "`reset` if the position does not exist, `bye` when the credential ends (`revoked`) or gives access to "
+            "other phones than before (`changed`). Clients that may import receive `import` when a job makes "
+            "progress. A browser resumes by itself where it was interrupted (`Last-Event-ID`)."
         ),
         handler=follow,
         params=(
             AFTER,
             Param(name="Last-Event-ID", where="header", description="The same, as browsers send it."),
         ),
-        answers={200: Answer(description="Events, until either side ends", content_type="text/event-stream")},
+        answers={200: Answer(description="Events, until either side closes", content_type="text/event-stream")},
         errors=(401, 422, 429),
         tag="backscroll: archive",
     ),
@@ -165,14 +168,14 @@ ROUTES: tuple[Route, ...] = (
         dialect="periskope",
         summary="Listen to events as Periskope's client does",
         description=(
-            "A WebSocket that speaks Socket.IO (`EIO=4&transport=websocket`); the official client opens it with "
+            "A WebSocket with Socket.IO (`EIO=4&transport=websocket`); the official client opens it with "
             "`connect()`. `Authorization` and `x-phone` are read from its handshake. Other transports are refused."
         ),
         handler=no_polling,
         answers={400: Answer(description="Not a WebSocket", schema="periskope.NoTransport")},
         tag="periskope",
         scope=None,
-        # OpenAPI has no words for a WebSocket.
+        # OpenAPI cannot describe a WebSocket.
         listed=False,
     ),
 )

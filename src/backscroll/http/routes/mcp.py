@@ -14,10 +14,10 @@ from backscroll.mcp.answers import Answers
 
 
 def check_origin(request: Request) -> None:
-    """Raise Refused for a page of another site, also of one whose name was made to mean this machine.
+    """Raise Refused for a page of another site, including one whose name was made to resolve to this machine.
 
-    Programs send no Origin. A page may be one of this machine, of ``public_url``, of the settings' list, or one that is
-    reached by a plain IP address, which no name was made to mean.
+    Programs send no Origin. Allowed are pages of this machine, of ``public_url``, of the list in the settings, and of a
+    plain IP address, for which no name is resolved.
     """
     origin = request.headers.get("origin")
     if origin is None:
@@ -60,16 +60,16 @@ ROUTES: tuple[Route, ...] = (
         summary="Speak the Model Context Protocol",
         description=(
             "Streamable HTTP without sessions: each message is answered with JSON. For programs that read the archive "
-            "for a language model; docs/mcp.md says how to set them up."
+            "for a language model; docs/mcp.md explains how to set them up."
         ),
         handler=speak,
         body="bytes",
-        accepts=Answer(description="A message of JSON-RPC", schema={"type": "object"}),
+        accepts=Answer(description="A JSON-RPC message", schema={"type": "object"}),
         answers={
             200: Answer(description="The answer", schema={"type": "object"}),
-            202: Answer(description="A notification was taken"),
-            400: Answer(description="Not a message of the protocol", schema={"type": "object"}),
-            406: Answer(description="The client takes no JSON", schema={"type": "object"}),
+            202: Answer(description="The notification was accepted"),
+            400: Answer(description="Not a valid message of the protocol", schema={"type": "object"}),
+            406: Answer(description="The client does not accept JSON", schema={"type": "object"}),
         },
         errors=(401, 403, 429, 501),
         tag="backscroll: archive",

@@ -1,4 +1,4 @@
-"""Signed links to media files: whole, in parts, or not at all when the browser has them. The link is the credential."""
+"""Signed links to media files: whole, as ranges, or 304 if the browser has them. The link is the credential."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ CHUNK = 256 * 1024
 MAX_RANGES = 16
 MAKING_AT_ONCE = 2
 MAX_WAITING = 64
-"""Small pictures that are made at a time, and that may be asked for before."""
+"""Number of thumbnails made at the same time, and number of requests that may wait for one."""
 
-# What a browser may show in place: it cannot run any of these. PDF can hold scripts and is saved instead.
+# Types that a browser may show in place because it cannot run them. PDF can contain scripts and is downloaded instead.
 INLINE = frozenset({"jpg", "png", "gif", "webp", "mp4", "webm", "weba", "ogg", "opus", "mp3", "m4a", "3gp"})
 
 _PATH = re.compile(
@@ -41,7 +41,7 @@ _PATH = re.compile(
 )
 _RANGE = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
-# Marks that turn the direction of writing: "photo\u202egpj.exe" would be shown as "photoexe.jpg".
+# Marks that change the writing direction: "photo\u202egpj.exe" would be shown as "photoexe.jpg".
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _ALWAYS = [
@@ -58,7 +58,7 @@ _EXPOSED = "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, E
 
 
 class Link(Struct, frozen=True):
-    """What a signed link names."""
+    """The content of a signed link."""
 
     org: int
     sha256: str
@@ -67,7 +67,7 @@ class Link(Struct, frozen=True):
 
 
 class Shown(Struct, frozen=True):
-    """An open file and how to tell of it."""
+    """An open file and its headers."""
 
     file: Any
     size: int
@@ -77,9 +77,9 @@ class Shown(Struct, frozen=True):
 
 
 class MediaApp:
-    """An ASGI app for the paths that ``MediaStore.sign`` makes, wherever it is mounted.
+    """An ASGI app for the paths that ``MediaStore.sign`` creates, wherever it is mounted.
 
-    A link that is forged, cut or leads to nothing gets the same 404, so that links tell nothing about the archive.
+    A forged or truncated link and one without a file get the same 404, so that links reveal nothing about the archive.
     """
 
     def __init__(self, media: MediaStore, sender: Sender | None = None) -> None:
@@ -96,7 +96,7 @@ class MediaApp:
         if method == "OPTIONS":
             await _answer(send, 204, _PREFLIGHT)
         elif method not in ("GET", "HEAD"):
-            await _problem(send, method, 405, "only GET and HEAD are possible here", [("allow", "GET, HEAD, OPTIONS")])
+            await _problem(send, method, 405, "only GET and HEAD are supported here", [("allow", "GET, HEAD, OPTIONS")])
         else:
             await self._read(scope, send)
 
@@ -107,7 +107,7 @@ class MediaApp:
             await _problem(send, scope["method"], 503, str(error), [("retry-after", "10")])
             return
         if shown is None:
-            await _problem(send, scope["method"], 404, "no such file, or the link is not whole", [])
+            await _problem(send, scope["method"], 404, "no such file, or the link is incomplete", [])
             return
         with shown.file, suppress(TooSlow):
             await _show(shown, scope, self._sender, send)
@@ -130,9 +130,9 @@ class MediaApp:
         return Shown(file, os.fstat(file.fileno()).st_size, f'"{link.sha256}"', link.extension, name)
 
     async def _small(self, link: Link) -> Path | None:
-        """The small picture: found at once, or made once for all who ask, a few pictures at a time.
+        """The thumbnail: returned at once if it exists, otherwise made once for all requests, a few at a time.
 
-        Whoever waits for one to be made keeps nobody from files that are there.
+        Requests that wait for a thumbnail do not block requests for existing files.
         """
         found = await run_in_threadpool(self._media.find_thumbnail, link.org, link.sha256)
         if found is not None:
@@ -141,7 +141,7 @@ class MediaApp:
         made = self._making.get(key)
         if made is None:
             if len(self._making) >= MAX_WAITING:
-                raise StorageBusy("too many small pictures are being made; ask again")
+                raise StorageBusy("too many thumbnails are being made; try again")
             made = self._making[key] = asyncio.ensure_future(self._make(key))
             made.add_done_callback(lambda done: (self._making.pop(key), done.cancelled() or done.exception()))
         return await asyncio.shield(made)
@@ -158,7 +158,7 @@ def _shown_small(link: Link, path: Path) -> Shown:
 
 
 def read_link(path: str, query: bytes, check: Callable[[int, str, str, str | None, str], bool]) -> Link | None:
-    """What a link names, or None unless its signature is ours."""
+    """The content of a link, or None if the signature is not valid."""
     match = _PATH.fullmatch(path)
     if match is None:
         return None
@@ -174,7 +174,7 @@ def read_link(path: str, query: bytes, check: Callable[[int, str, str, str | Non
 
 
 def content_disposition(extension: str, filename: str) -> str:
-    """``inline`` for what is safe to show, else ``attachment``; the name in both ways of RFC 6266."""
+    """``inline`` for types that are safe to show, otherwise ``attachment``; the name in both forms of RFC 6266."""
     name = "".join("_" if c in '/\\"' or unicodedata.category(c) == "Cc" else c for c in filename if c not in _TURNING)
     stem, ending = os.path.splitext(name.strip(" ."))
     name = stem[:150] + ending[:50] or "file"
@@ -184,7 +184,9 @@ def content_disposition(extension: str, filename: str) -> str:
 
 
 def ranges_of(header: str, size: int) -> list[range] | None:
-    """The asked-for parts of a file in order, those that touch joined; [] when none exists, None when to be ignored."""
+    """The requested ranges of a file in order, with adjacent ones joined; [] if none exists, None if the header is to
+    be ignored.
+    """
     unit, equals, rest = header.partition("=")
     specs = rest.split(",", MAX_RANGES)
     if unit.strip().lower() != "bytes" or not equals or len(specs) > MAX_RANGES:
@@ -234,7 +236,7 @@ async def _show(shown: Shown, scope: Scope, sender: Sender, send: Send) -> None:
 
 
 def _wanted(method: str, asked: Headers, shown: Shown) -> list[range] | None:
-    # If-Range holds for the very same bytes only; a date cannot tell, as we never give one.
+    # If-Range is valid only for the same bytes; a date cannot match, because we never send one.
     if method != "GET" or "range" not in asked or asked.get("if-range", shown.etag).strip() != shown.etag:
         return None
     return ranges_of(asked["range"], shown.size)
@@ -273,7 +275,7 @@ async def _send_whole(shown: Shown, scope: Scope, sender: Sender, send: Send, he
 async def _start_parts(
     shown: Shown, parts: list[range], headers: list[tuple[str, str]], send: Send
 ) -> AsyncIterator[bytes]:
-    """Send the head of an answer in several parts; its body is what is left to send."""
+    """Send the head of a multipart answer; returns the body that is still to be sent."""
     boundary = secrets.token_hex(16)
     heads = [_part_head(shown, part, boundary) for part in parts]
     tail = f"\r\n--{boundary}--\r\n".encode()

@@ -1,4 +1,4 @@
-"""The native API's reading routes: parse, ask, render, send."""
+"""The native API's read routes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ DAY_SECONDS = 24 * 3600
 
 
 async def answer(request: Request, question: Callable[[Reading], bytes], *, heavy: bool = False) -> Reply:
-    """What a question of the archive gives, rendered."""
+    """The rendered result of a query to the archive."""
     make = partial(request.archive.ask, request.granted.org.no, question)
     return Reply(
         200, await request.app.workers.run(make, org=request.granted.org.no, heavy=heavy, receive=request.receive)
@@ -59,7 +59,7 @@ async def answer(request: Request, question: Callable[[Reading], bytes], *, heav
 
 
 def links_of(request: Request) -> Links:
-    """Addresses of files on this server, without its name: a page asks no other origin."""
+    """Addresses of files on this server, without its host: the page contacts no other origin."""
     media = request.app.media
     return NoLinks() if media is None else SignedLinks(media, "")
 
@@ -70,7 +70,7 @@ def phones_named(request: Request) -> list[str]:
 
 
 async def list_chats(request: Request) -> Reply:
-    """A page of chats over all phones, or over those that are named."""
+    """A page of chats over all phones, or over those named."""
     query, filters = parse_chats(request.granted, first_values(request.query), phones_named(request))
     return await answer(
         request,
@@ -80,7 +80,7 @@ async def list_chats(request: Request) -> Reply:
 
 
 async def get_chat(request: Request) -> Reply:
-    """A chat with its members and months; ``NotFound`` when the phone has no such chat."""
+    """A chat with its members and months; ``NotFound`` if the phone has no such chat."""
     phone, jid = _chat_named(request)
 
     def question(reading: Reading) -> bytes:
@@ -98,7 +98,7 @@ def _chat_named(request: Request) -> tuple[Phone, str]:
 
 
 async def list_messages(request: Request) -> Reply:
-    """A stretch of one chat around, before or after a place; ``NotFound`` when the message of a key is not there."""
+    """Part of one chat around, before or after a position; ``NotFound`` if the message of a key does not exist."""
     access, values, links = request.granted, first_values(request.query), links_of(request)
     phone, jid = _chat_named(request)
     query, filters, key = parse_thread(access, phone, jid, values)
@@ -113,7 +113,7 @@ async def list_messages(request: Request) -> Reply:
 def _placed(
     reading: Reading, query: ThreadQuery, access: Access, phone: Phone, key: str, values: Values
 ) -> ThreadQuery:
-    """The query at the message that its key names."""
+    """The query placed at the message with the given key."""
     side = next(name for name in ("around", "before", "after") if values.get(name))
     named, ref = parse_key(access, key)
     row = Finder(reading, (phone.no,)).row(Wanted.of(ref)) if named.no == phone.no else None
@@ -123,7 +123,7 @@ def _placed(
 
 
 async def get_spine(request: Request) -> Reply:
-    """How many messages each month has, or each day of ``month``."""
+    """The number of messages in each month, or on each day of ``month``."""
     phone, jid = _chat_named(request)
     values = first_values(request.query)
     month, zone = parse_month(values), parse_zone(values)
@@ -138,7 +138,7 @@ async def get_spine(request: Request) -> Reply:
 
 
 async def get_message(request: Request) -> Reply:
-    """A message with its versions, receipts, and what each source told; ``NotFound`` when it is not there."""
+    """A message with its versions, receipts, and what each source reported; ``NotFound`` if it does not exist."""
     access, links, key = request.granted, links_of(request), request.path_params["key"]
     phone, ref = parse_key(access, key)
 
@@ -152,7 +152,7 @@ async def get_message(request: Request) -> Reply:
 
 
 async def get_original(request: Request) -> Reply:
-    """The payloads that a message came in; ``NotFound`` when none were kept."""
+    """The payloads that a message came in; ``NotFound`` if none were kept."""
     key = request.path_params["key"]
     phone, ref = parse_key(request.granted, key)
 
@@ -166,7 +166,7 @@ async def get_original(request: Request) -> Reply:
 
 
 async def get_thumbnail(request: Request) -> Reply:
-    """The small JPEG that came inside a message; ``NotFound`` when there is none, or none that can be decoded."""
+    """The thumbnail JPEG included in a message; ``NotFound`` if there is none, or none that can be decoded."""
     key = request.path_params["key"]
     phone, ref = parse_key(request.granted, key)
 
@@ -200,7 +200,7 @@ async def list_contacts(request: Request) -> Reply:
 
 
 async def get_contact(request: Request) -> Reply:
-    """A contact with the chats in common; ``NotFound`` when the token's phones do not know them."""
+    """A contact with the shared chats; ``NotFound`` if the token's phones do not know the contact."""
     jid, phones = request.path_params["jid"], tuple(phone.no for phone in request.granted.phones)
 
     def question(reading: Reading) -> bytes:
@@ -213,7 +213,7 @@ async def get_contact(request: Request) -> Reply:
 
 
 async def list_phones(request: Request) -> Reply:
-    """The own phones that the token reaches, with what the archive holds of each."""
+    """The own phones that the token has access to, and what the archive holds for each."""
     phones = tuple(phone.no for phone in request.granted.phones)
     return await answer(request, lambda reading: render_phones(Lists.of(reading).phone_summaries(phones)))
 
@@ -230,7 +230,7 @@ JID = Param(
     where="path",
     required=True,
     example="4915550001002@c.us",
-    description="A chat or contact: any of its ids, also one that it had before it was merged with another.",
+    description="A chat or contact: any of its ids, including one from before it was merged with another.",
 )
 KEY = Param(
     name="key",
@@ -239,15 +239,20 @@ KEY = Param(
     description="The `key` of a message.",
     example="4915550001001:true_4915550001002@c.us_3EB0B430B6F8F1D0E053",
 )
-PHONES = Param(name="phone", description="Only of this own phone; may be given several times.", example="4915550001001")
-CURSOR = Param(name="cursor", description="`next` of the answer before, to go on from there with the same filters.")
-QUERY = Param(name="q", description="A part of the name, or of the number.")
+PHONES = Param(name="phone", description="Only this phone of the archive; may be repeated.", example="4915550001001")
+CURSOR = Param(name="cursor", description="`next` from the previous answer, to continue with the same filters.")
+QUERY = Param(name="q", description="Part of the name or number.")
 
 
 def limit(default: int, maximum: int = 200) -> Param:
     """The parameter ``limit``."""
     return Param(
-        name="limit", type="integer", default=default, minimum=1, maximum=maximum, description="The most to return."
+        name="limit",
+        type="integer",
+        default=default,
+        minimum=1,
+        maximum=maximum,
+        description="Maximum number of rows to return.",
     )
 
 
@@ -261,7 +266,7 @@ def get(
     description: str = "",
     errors: tuple[int, ...] = (401, 404, 422, 429),
 ) -> Route:
-    """A reading route of the native API."""
+    """A read route of the native API."""
     return Route(
         method="GET",
         path=path,
@@ -300,42 +305,46 @@ ROUTES: tuple[Route, ...] = (
         (
             PHONE,
             JID,
-            Param(name="around", description="The key of a message: about half of the page lies on each side."),
-            Param(name="at", description="A moment: around the first message from then on.", example="2026-03-01"),
-            Param(name="before", description="The key of a message: what was written before it."),
-            Param(name="after", description="The key of a message: what was written after it."),
-            Param(name="cursor", description="`older` or `newer` of an answer before."),
+            Param(name="around", description="The key of a message: about half of the page is on each side of it."),
+            Param(
+                name="at",
+                description="A time: returns messages around the first one at or after it.",
+                example="2026-03-01",
+            ),
+            Param(name="before", description="The key of a message: returns messages before it."),
+            Param(name="after", description="The key of a message: returns messages after it."),
+            Param(name="cursor", description="`older` or `newer` from an earlier answer."),
             limit(50),
         ),
         description=(
-            "Oldest message first, calls and system lines among them. At most one of `around`, `at`, `before`, `after` "
-            "and `cursor`; without any, the newest page."
+            "Oldest message first, including calls and system messages. At most one of `around`, `at`, `before`, "
+            "`after` and `cursor`; without any, the newest page."
         ),
     ),
     get(
         "/api/chats/{phone}/{jid}/spine",
-        "Show how a chat spreads over time",
+        "Show the number of messages in a chat over time",
         get_spine,
         "Spine",
         (
             PHONE,
             JID,
-            Param(name="month", example="2026-03", description="The days of this month instead of months."),
+            Param(name="month", example="2026-03", description="Show the days of this month instead of months."),
             Param(
-                name="zone", default="UTC", description="IANA time zone of months and days.", example="Europe/Berlin"
+                name="zone", default="UTC", description="IANA time zone for months and days.", example="Europe/Berlin"
             ),
         ),
         description=(
-            "Empty months and days are left out. With the months come the times that no source covers, oldest first."
+            "Empty months and days are left out. Months include the periods that no source covers, oldest first."
         ),
     ),
-    get("/api/messages/{key}", "Show all that is known of a message", get_message, "MessageDetails", (KEY,)),
-    get("/api/messages/{key}/original", "Show a message as it was received", get_original, "Originals", (KEY,)),
+    get("/api/messages/{key}", "Show everything known about a message", get_message, "MessageDetails", (KEY,)),
+    get("/api/messages/{key}/original", "Show a message as received", get_original, "Originals", (KEY,)),
     Route(
         method="GET",
         path="/api/messages/{key}/thumbnail",
         dialect="backscroll",
-        summary="Fetch the small picture inside a message",
+        summary="Fetch the thumbnail included in a message",
         handler=get_thumbnail,
         params=(KEY,),
         answers={200: Answer(description="OK", content_type="image/jpeg")},
@@ -350,8 +359,8 @@ ROUTES: tuple[Route, ...] = (
         (
             Param(name="kind", choices=tuple(MEDIA_KINDS), default="picture", description="Which files."),
             PHONES,
-            Param(name="chat", description="Only this chat of the one phone that is named."),
-            Param(name="at", description="From this moment backwards.", example="2026-06-30"),
+            Param(name="chat", description="Only this chat of the named phone."),
+            Param(name="at", description="Only messages before this time.", example="2026-06-30"),
             limit(60),
             CURSOR,
         ),

@@ -1,4 +1,4 @@
-"""Routes about the server itself: is it well, what can it do, where to begin."""
+"""Routes about the server itself: health, reference, first page."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _get(path: str, summary: str, handler: Handler, content_type: str = "text/ht
 
 ROUTES: tuple[Route, ...] = (
     msgspec.structs.replace(
-        _get("/health", "Ask whether the server is well", health, "text/plain"),
+        _get("/health", "Check whether the server is healthy", health, "text/plain"),
         answers={
             200: Answer(description="OK", content_type="text/plain"),
             503: Answer(description="The database does not answer", content_type="text/plain"),

@@ -1,4 +1,4 @@
-"""Periskope's reading routes: parse, ask, render, send."""
+"""Periskope's read routes."""
 
 from __future__ import annotations
 
@@ -68,14 +68,18 @@ PHONE = X_PHONE.name
 
 
 async def answer(request: Request, make: Callable[[], Made], phones: tuple[int, ...], *, heavy: bool) -> Reply:
-    """What ``make`` renders, worked out in a worker thread; ``x-phone`` of the answer names the phone if it is one."""
+    """The result of ``make``, run in a worker thread; a header of the answer names the phone if there is
+    exactly one.
+    """
     org = request.granted.org.no
     made = await request.app.workers.run(make, org=org, heavy=heavy, receive=request.receive)
     return reply_of(made, phone_header(request, phones))
 
 
 def phone_header(request: Request, phones: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
-    """x-periskope-phone-id, when the request came down to one phone. An id of another form cannot be in a header."""
+    """x-periskope-phone-id, if the request concerns exactly one phone. An id of another form cannot be sent in a
+    header.
+    """
     if len(phones) != 1:
         return ()
     ids = (phone.phone_id for phone in request.granted.phones if phone.no == phones[0])
@@ -128,7 +132,7 @@ async def list_chat_messages(request: Request) -> Reply:
 
 
 async def list_notifications(request: Request) -> Reply:
-    """A page of system lines and group events, of one chat or of all."""
+    """A page of system messages and group events, from one chat or from all."""
     access, options = request.granted, options_of(request)
     chat = request.path_params.get("chat_id")
     query = parse_notifications(access, request.headers.get(PHONE), first_values(request.query), chat)
@@ -141,7 +145,7 @@ async def list_notifications(request: Request) -> Reply:
 
 
 async def get_message(request: Request) -> Reply:
-    """One message; ``NotFound`` when the phones do not have it."""
+    """One message; ``NotFound`` if the phones do not have it."""
     access, links, phones = request.granted, links_of(request), phones_of(request)
 
     def make() -> bytes:
@@ -151,7 +155,7 @@ async def get_message(request: Request) -> Reply:
 
 
 async def get_message_status(request: Request) -> Reply:
-    """How far one message got; ``NotFound`` when the phones do not have it."""
+    """The delivery status of one message; ``NotFound`` if the phones do not have it."""
     access, phones = request.granted, phones_of(request)
 
     def make() -> bytes:
@@ -183,7 +187,7 @@ async def list_chats(request: Request) -> Reply:
 
 
 async def get_chat(request: Request) -> Reply:
-    """One chat; ``NotFound`` when the phones do not have it."""
+    """One chat; ``NotFound`` if the phones do not have it."""
     access, links, phones = request.granted, links_of(request), phones_of(request)
     name = request.path_params["chat_id"]
 
@@ -208,7 +212,7 @@ async def list_contacts(request: Request) -> Reply:
 
 
 async def get_contact(request: Request) -> Reply:
-    """One contact; ``NotFound`` when the token's phones do not know them."""
+    """One contact; ``NotFound`` if the token's phones do not know the contact."""
     access, name = request.granted, request.path_params["contact_id"]
     phones = tuple(phone.no for phone in access.phones)
 
@@ -222,7 +226,7 @@ async def get_contact(request: Request) -> Reply:
 
 
 async def get_phone(request: Request) -> Reply:
-    """The phone of ``x-phone`` with its present state."""
+    """The phone of ``x-phone`` with its current state."""
     phone = require_phone(request.granted, request.headers.get(PHONE))
     return Reply(200, render_phone(request.shown(phone), request.granted), phone_header(request, (phone.no,)))
 
@@ -243,7 +247,7 @@ async def list_reactions(request: Request) -> Reply:
 
 
 def nothing(name: str) -> Handler:
-    """A list that an archive has nothing for."""
+    """An empty list of something that an archive does not have."""
 
     async def empty(request: Request) -> Reply:
         offset, _ = parse_page(first_values(request.query))
@@ -253,7 +257,7 @@ def nothing(name: str) -> Handler:
 
 
 def no_such(what: str) -> Handler:
-    """A handler for things that an archive never holds: always ``NotFound``, naming ``what``."""
+    """A handler for things that an archive never has: always ``NotFound``, naming ``what``."""
 
     async def missing(request: Request) -> Reply:
         raise NotFound(what, request.path_params["id"])
@@ -262,12 +266,12 @@ def no_such(what: str) -> Handler:
 
 
 async def no_rows(request: Request) -> Reply:
-    """A bare array of what an archive has none of."""
+    """An empty array of something that an archive does not have."""
     return Reply(200, msgspec.json.encode([]))
 
 
 async def no_notes(request: Request) -> Reply:
-    """A list of notes, with the bounds of time that were asked for."""
+    """An empty list of notes, with the requested time bounds."""
     params = first_values(request.query)
     return Reply(200, render_no_notes(parse_page(params)[0], params))
 
@@ -279,12 +283,12 @@ async def no_knowledge(request: Request) -> Reply:
 
 
 async def idle_queue(request: Request) -> Reply:
-    """The state of a queue that nothing is ever put into."""
+    """The state of a queue that is always empty."""
     return Reply(200, render_idle_queue())
 
 
 async def no_broadcast(request: Request) -> Reply:
-    """The state of a broadcast that nobody began here."""
+    """The state of a broadcast, which this server never has."""
     return Reply(200, render_no_broadcast(request.first("broadcast_id"), request.granted))
 
 
@@ -358,7 +362,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     _get(
         "/v1/message/{message_id}/status",
-        "Show how far a message came",
+        "Show the delivery status of a message",
         get_message_status,
         "Status",
         ONE_MESSAGE,
@@ -411,9 +415,9 @@ ROUTES: tuple[Route, ...] = (
     _empty("/v1/tasks", "List tasks", "tasks"),
     _empty("/v1/queue", "Show the queue of messages to send", idle_queue, (), "Queue"),
     _empty("/v1/queue/jobs", "List messages to send", no_rows, PAGE, "Rows"),
-    _empty("/v1/queue/broadcast", "Show how far a broadcast is", no_broadcast, (BROADCAST_ID,), "Broadcast"),
+    _empty("/v1/queue/broadcast", "Show the progress of a broadcast", no_broadcast, (BROADCAST_ID,), "Broadcast"),
     _empty("/v1/message/scheduled", "List scheduled messages", "messages"),
-    _empty("/v1/chats/{id}/audit-logs", "List changes of a chat", "logs", (ID, *PAGE)),
+    _empty("/v1/chats/{id}/audit-logs", "List the audit log of a chat", "logs", (ID, *PAGE)),
     _empty("/v1/knowledge-base", "List the knowledge base", no_knowledge, PAGE, "Knowledge"),
     _missing("/v1/knowledge-base/faq/{id}", "Show a question of the knowledge base", "faq"),
     _missing("/v1/knowledge-base/document/{id}", "Show a document of the knowledge base", "document"),

@@ -1,4 +1,4 @@
-"""Periskope's routes for webhooks: a row for each event type of an address."""
+"""Periskope's routes for webhooks: one row for each event type of an address."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TAG = "periskope: webhooks"
 
 
 async def answer(request: Request, make: Callable[[], bytes], status: int = 200) -> Reply:
-    """What ``make`` renders in a worker thread."""
+    """The result of ``make``, run in a worker thread."""
     body = await request.app.workers.run(make, org=request.granted.org.no, heavy=request.method != "GET")
     return Reply(status, body)
 
@@ -48,7 +48,7 @@ def seen(request: Request) -> list[Webhook]:
 
 
 async def list_webhooks(request: Request) -> Reply:
-    """A bare array of all rows that fit."""
+    """An array of all matching rows."""
     values = first_values(request.query)
     return await answer(request, lambda: render_rows(filtered(rows_of(seen(request)), values), request.granted))
 
@@ -61,7 +61,7 @@ async def get_webhook(request: Request) -> Reply:
 
 
 async def create_webhook(request: Request) -> Reply:
-    """A row for each event type; of an address that is known they share its key and its order."""
+    """One row for each event type; rows of a known address share its key and its queue."""
     creation, access = parse_creation(request.body, _now()), request.granted
     check_url(creation.url, "hookUrl", allowed_by(request.app.settings.webhook_allow))
 
@@ -87,7 +87,7 @@ def _with(webhook: Webhook, rows: tuple[Subscription, ...]) -> Webhook:
 
 
 async def update_webhook(request: Request) -> Reply:
-    """A row with other values; with another address it moves to the endpoint of that."""
+    """A row with changed values; with another address it moves to that address's endpoint."""
     update, access = parse_update(request.body), request.granted
     if update.url is not None:
         check_url(update.url, "hookUrl", allowed_by(request.app.settings.webhook_allow))
@@ -112,7 +112,7 @@ async def update_webhook(request: Request) -> Reply:
 
 
 async def delete_webhook(request: Request) -> Reply:
-    """End a row; the endpoint ends with its last one."""
+    """Delete a row; the endpoint is deleted with its last row."""
 
     def make() -> bytes:
         webhooks = request.app.store.webhooks

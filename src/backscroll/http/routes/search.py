@@ -1,4 +1,4 @@
-"""The route of the archive's own search: parse, ask, render, send."""
+"""The route of the archive's own search."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _SCHEMA = _object(
 
 
 async def search(request: Request) -> Reply:
-    """What is found in all chats that the credential reaches."""
+    """The hits in all chats that the credential gives access to."""
     access, links = request.granted, links_of(request)
     query = parse_search(access, first_values(request.query), phones_named(request))
 
@@ -81,25 +81,28 @@ ROUTES: tuple[Route, ...] = (
         summary="Search all chats",
         description=(
             'Words, `"exact phrases"`, `prefix*`, `-without`, and `from:` `in:` `before:` `after:` `on:` `has:` `is:`. '
-            "No query is an error. `total` is a lower bound where `total_is_exact` is false; `complete` is false while "
-            "the index is being made; `ignored` names what could not be looked for; facets come with the first page."
+            "No query is an error. `total` is a lower bound if `total_is_exact` is false; `complete` is false while "
+            "the index is being built; `ignored` lists what could not be searched for; facets are included in the "
+            "first page."
         ),
         handler=search,
         params=(
-            Param(name="q", required=True, description="What to look for.", example="invoice from:ana has:document"),
+            Param(name="q", required=True, description="The query.", example="invoice from:ana has:document"),
             Param(name="sort", default="newest", choices=("newest", "relevance"), description="Order of the hits."),
             Param(name="limit", type="integer", default=DEFAULT_LIMIT, minimum=1, maximum=MAX_LIMIT),
-            Param(name="cursor", description="`next` of the page before, with all else the same."),
+            Param(name="cursor", description="`next` from the previous page, with all other parameters unchanged."),
             Param(
                 name="context",
                 type="integer",
                 default=1,
                 minimum=0,
                 maximum=MAX_CONTEXT,
-                description="Messages of the chat to show before and after each hit.",
+                description="Number of messages to show before and after each hit.",
             ),
-            Param(name="phone", description="Only this own phone (number or phone id); may be repeated."),
-            Param(name="tz", default="UTC", description="IANA time zone of the days in `on:` and its like."),
+            Param(name="phone", description="Only this phone of the archive (number or phone id); may be repeated."),
+            Param(
+                name="tz", default="UTC", description="IANA time zone for the days in `on:`, `before:` and `after:`."
+            ),
         ),
         answers={200: Answer(description="A page of hits", schema=_SCHEMA)},
         errors=(401, 404, 422, 429),

@@ -30,11 +30,11 @@ class _SignIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def sign_in(request: Request) -> Reply:
-    """A wrong secret slows the address down that it comes from, as with every credential."""
+    """A wrong secret slows down the address that it comes from, as with every credential."""
     if "sec-fetch-site" in request.headers and not is_same_origin(request.headers):
-        raise Refused(403, "CROSS_SITE", "another site's page may not sign in here")
+        raise Refused(403, "CROSS_SITE", "a page of another site may not sign in here")
     asked, store, failed = _asked(request.body), request.app.store, request.app.failed_logins
-    # An address that failed too often is still asked for a secret whose form is right: others may share it.
+    # Even for an address with too many failures a well-formed secret is looked up: other clients may share the address.
     if asked.token is None or id_of_secret(asked.token.strip()) is None:
         failed.check(request.client)
     try:
@@ -54,7 +54,7 @@ def _asked(body: bytes) -> _SignIn:
     except msgspec.DecodeError:
         raise BadField("body", None, 'must be JSON such as {"token": "the secret of a token"}') from None
     if (asked.token is None) == (asked.once is None):
-        raise BadField("token", None, "must be given, or `once` instead of it")
+        raise BadField("token", None, "must be given, or `once` instead")
     return asked
 
 
@@ -63,13 +63,13 @@ def _session(request: Request, asked: _SignIn) -> NewSession:
     if asked.token is not None:
         return store.sessions.sign_in(asked.token.strip())
     if not is_loopback(request.client):
-        # A link that signs in by itself is for the machine that it was printed on.
+        # A sign-in link is only for the machine on which it was printed.
         raise Unauthorised
     return store.sessions.sign_in_once(asked.once or "")
 
 
 async def get_session(request: Request) -> Reply:
-    """Who is signed in, with what reach, and until when if by a cookie."""
+    """Who is signed in, what the token gives access to, and until when if by a cookie."""
     secret, store = session_of(request.headers), request.app.store
     expires_at = None
     if "authorization" not in request.headers and secret is not None:
@@ -89,7 +89,7 @@ async def _about(request: Request, access: Access, expires_at: int | None) -> Re
 
 
 async def sign_out(request: Request) -> Reply:
-    """End the session of the cookie and take the cookie away. Without one nothing happens."""
+    """End the session of the cookie and delete the cookie. Without one nothing happens."""
     secret, store = session_of(request.headers), request.app.store
     if secret is not None:
         await request.app.workers.run(lambda: store.sessions.end(secret), org=request.granted.org.no, heavy=True)
@@ -103,7 +103,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/session",
         dialect="backscroll",
         summary="Sign in with a token",
-        description="Answers with a cookie, which later requests of a browser carry. It opens what the token opens.",
+        description="Sets a cookie, which a browser sends with later requests. It gives the same access as the token.",
         handler=sign_in,
         scope=None,
         body="bytes",

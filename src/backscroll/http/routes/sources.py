@@ -1,4 +1,4 @@
-"""Live sources over the native API: how they stand, adding one, removing one."""
+"""Live sources over the native API: their state, adding one, removing one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAG = "backscroll: sources"
 
 
 def states_for(store: Store, access: Access) -> list[SourceState]:
-    """The sources of the phones that a token reaches; those of no phone for a token that reaches all."""
+    """The sources of the phones that a token has access to; those without a phone only for a token for all phones."""
     reached = {phone.no for phone in access.phones}
     now = time.time_ns() // 1000
     return [
@@ -36,7 +36,7 @@ def may_manage(access: Access) -> bool:
 
 
 async def list_sources(request: Request) -> Reply:
-    """How the sources stand, with what is wrong and what can be done."""
+    """The state of the sources, with problems and remedies."""
     access, store = request.granted, request.app.store
 
     def make() -> bytes:
@@ -46,7 +46,7 @@ async def list_sources(request: Request) -> Reply:
 
 
 async def create_source(request: Request) -> Reply:
-    """A new source with the address and the secret to enter in the gateway, which are shown this once."""
+    """A new source with the address and the secret to enter in the gateway, which are shown only once."""
     access, store = manager(request, "sources"), request.app.store
     asked, base_url = parse_source(request.body), request.base_url
 
@@ -73,7 +73,7 @@ async def create_source(request: Request) -> Reply:
 
 
 async def remove_source(request: Request) -> Reply:
-    """End a source; what it told stays. ``NotFound`` when the organisation has none of this id."""
+    """Remove a source; its messages stay. ``NotFound`` if the organisation has none with this id."""
     access, store, id = manager(request, "sources"), request.app.store, request.path_params["id"]
 
     def work() -> None:
@@ -94,7 +94,8 @@ ROUTES: tuple[Route, ...] = (
         description=(
             "`state` is `waiting` (nothing was received yet), `live`, `silent` (nothing for longer than "
             "`silent_after_seconds`) or `failing`; `problem` says what is wrong and what can be done. A token that is "
-            "bound to phones sees the sources of those phones. `upstream` is told to tokens with the scope `admin`."
+            "limited to some phones sees the sources of those phones. `upstream` is shown to tokens with the scope "
+            "`admin`."
         ),
         handler=list_sources,
         answers={200: Answer(description="OK", schema="backscroll.Sources")},
@@ -107,9 +108,9 @@ ROUTES: tuple[Route, ...] = (
         dialect="backscroll",
         summary="Add a live source",
         description=(
-            "Its address and secret are in this answer and nowhere else. `secret` is made when it is left out; "
-            "Periskope and the Cloud API sign with one of their own. `backscroll source add --upstream` adds one that "
-            "is asked for what its webhooks missed."
+            "Its address and secret are only in this answer. `secret` is created if it is omitted; "
+            "Periskope and the Cloud API sign with their own. `backscroll source add --upstream` adds one that is "
+            "asked for what its webhooks missed."
         ),
         handler=create_source,
         scope="admin",
@@ -132,7 +133,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/sources/{id}",
         dialect="backscroll",
         summary="Remove a live source",
-        description="Nothing more is taken from it. What it told stays.",
+        description="Nothing more is accepted from it. Its messages stay.",
         handler=remove_source,
         scope="admin",
         params=(Param(name="id", where="path", required=True, example="src1x0000000000000000", description="Its id."),),

@@ -1,4 +1,4 @@
-"""Tokens over the native API: listed, made and revoked by whoever may manage all of the organisation."""
+"""Tokens over the native API: listing, creating and revoking them, for managers of the whole organisation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ _ERRORS = (401, 403, 429)
 
 
 def manager(request: Request, what: str = "tokens") -> Access:
-    """Whose organisation it is. A token of some phones could make itself one of all."""
+    """The organisation, if the token may manage it. A token limited to some phones could otherwise create one
+    for all.
+    """
     access = request.granted
     if access.scoped:
-        raise Refused(403, "FORBIDDEN", f"a token that is bound to phones may not manage {what}")
+        raise Refused(403, "FORBIDDEN", f"a token that is limited to some phones may not manage {what}")
     return access
 
 
@@ -33,7 +35,7 @@ async def list_tokens(request: Request) -> Reply:
 
 
 async def create_token(request: Request) -> Reply:
-    """A new token with its secret; never one that may do more than the token that asks."""
+    """A new token with its secret; it never has more rights than the requesting token."""
     access, store = manager(request), request.app.store
     wanted = parse_token(access, request.body, time.time_ns() // 1000)
 
@@ -47,7 +49,7 @@ async def create_token(request: Request) -> Reply:
 
 
 async def revoke_token(request: Request) -> Reply:
-    """Revoke a token, once or again; ``NotFound`` when the organisation has none of this id."""
+    """Revoke a token, even repeatedly; ``NotFound`` if the organisation has none with this id."""
     access, store, token = manager(request), request.app.store, request.path_params["id"]
     if all(known.id != token for known in await request.app.workers.run(lambda: store.list_tokens(access.org.no))):
         raise NotFound("token", token[:80])
@@ -72,12 +74,12 @@ ROUTES: tuple[Route, ...] = (
         path="/api/tokens",
         dialect="backscroll",
         summary="Create a token",
-        description="Its secret is in this answer and nowhere else. It may do no more than the token that asks.",
+        description="Its secret is only in this answer. It can have at most the rights of the requesting token.",
         handler=create_token,
         scope="admin",
         body="bytes",
         accepts=Answer(
-            description="What it is for, what it may do, which phones it reaches (null: all), until when",
+            description="Its purpose, scopes, phones (null: all), and expiry",
             schema={"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
             example={"name": "Laptop", "scopes": ["read"], "phones": None, "expires_at": None},
         ),
@@ -90,7 +92,8 @@ ROUTES: tuple[Route, ...] = (
         path="/api/tokens/{id}",
         dialect="backscroll",
         summary="Revoke a token",
-        description="Programs and browsers that use it lose access at once. Doing it twice is the same as once.",
+        description="Programs and browsers that use it lose access immediately. Repeating the request has no further "
+        "effect.",
         handler=revoke_token,
         scope="admin",
         params=(

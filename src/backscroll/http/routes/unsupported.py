@@ -1,7 +1,7 @@
-"""Routes that an archive does not have.
+"""Routes of Periskope and GOWA that an archive does not offer.
 
-Those that need WhatsApp go on to the phone's upstream where it has one (http/upstream.py). The others are known, so
-that a client learns why nothing happened, and answered with 501.
+Those that need WhatsApp are forwarded to the phone's upstream if it has one (http/upstream.py). The others are answered
+with 501 and a reason, so that a client learns why nothing happened.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Reason = Literal["whatsapp", "service", "phones", "events", "chatwoot", "history
 REMEDIES: dict[Reason, str] = {
     "whatsapp": (
         "it needs a phone that is connected to WhatsApp, and this server is an archive. Add the phone's gateway with "
-        "`backscroll source add gowa|periskope --upstream URL`, and such requests are passed on to it"
+        "`backscroll source add gowa|periskope --upstream URL`, and such requests are forwarded to it"
     ),
     "service": (
-        "the archive shows what its sources told and changes none of it. Add the service that the history comes from "
-        "with `backscroll source add periskope --upstream URL`, and such requests are passed on to it"
+        "the archive shows what its sources reported and does not change it. Add the service that the history comes "
+        "from with `backscroll source add periskope --upstream URL`, and such requests are forwarded to it"
     ),
     "phones": "phones are added and named on the server itself, with the command `backscroll phone add`",
     "events": (
@@ -33,16 +33,16 @@ REMEDIES: dict[Reason, str] = {
         "GET /api/events. Use one of these, or subscribe at the gateway that feeds it"
     ),
     "history": (
-        "the library for linked devices has no way to ask a phone for older messages than it sends when it is linked. "
+        "the library for linked devices cannot ask a phone for messages older than those it sends when it is linked. "
         "Export the chat on the phone and import it, or add the phone's gateway with "
-        "`backscroll source add gowa --upstream URL`, and such requests are passed on to it"
+        "`backscroll source add gowa --upstream URL`, and such requests are forwarded to it"
     ),
-    "chatwoot": "this server passes nothing to Chatwoot. Send the request to the gateway that feeds it",
+    "chatwoot": "this server forwards nothing to Chatwoot. Send the request to the gateway that feeds it",
 }
 
 
 class Unserved(Struct, frozen=True):
-    """A route of another server, what it does there, and why it does not do that here."""
+    """A route of another server, what it does there, and why it does not work here."""
 
     dialect: Dialect
     reason: Reason
@@ -188,12 +188,12 @@ UNSERVED: tuple[Unserved, ...] = tuple(
 
 
 def unsupported(action: str, reason: Reason = "whatsapp") -> Unsupported:
-    """The error of something that an archive cannot do."""
+    """The error for something that an archive cannot do."""
     return Unsupported(action, REMEDIES[reason])
 
 
 PASSED: frozenset[Reason] = frozenset({"whatsapp", "service", "history"})
-"""Why a route is passed on to an upstream where there is one."""
+"""The reasons for which a route is forwarded to an upstream if there is one."""
 
 
 def _is_passed(unserved: Unserved) -> bool:
@@ -218,8 +218,8 @@ def _answering(unserved: Unserved) -> Handler:
 
 
 _PASSED_ON = (
-    "Passed on to the phone's upstream, whose answer comes back as it is, with a token that has the scope `write`. "
-    "Without an upstream it is not done: "
+    "Forwarded to the phone's upstream, whose answer is returned unchanged; the token needs the scope `write`. "
+    "Without an upstream it is not supported: "
 )
 
 

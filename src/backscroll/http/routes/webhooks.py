@@ -1,4 +1,4 @@
-"""Webhooks over the native API: made, changed and watched by whoever may manage the organisation."""
+"""Webhooks over the native API: creating, changing and monitoring them, for managers of the organisation."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from backscroll.storage.records.webhook_rows import PARKED
 
 TAG = "backscroll: webhooks"
 MAX_TRIALS = 4
-"""Tests of receivers that one process makes at the same time; each may take fifteen seconds."""
+"""Number of receiver tests that one process runs at the same time; each may take fifteen seconds."""
 _trials = asyncio.Semaphore(MAX_TRIALS)
 
 
 def found(request: Request) -> Webhook:
-    """The endpoint of the path; ``NotFound`` for one that the token may not see. In a worker thread."""
+    """The endpoint in the path; ``NotFound`` for one that the token may not see. Runs in a worker thread."""
     webhook = request.app.store.webhooks.find(request.path_params["id"])
     if not is_visible(webhook, request.granted):
         raise NotFound("webhook", request.path_params["id"][:80])
@@ -50,13 +50,13 @@ def found(request: Request) -> Webhook:
 
 
 def shown_webhook(request: Request, webhook: Webhook, secret: str | None = None) -> bytes:
-    """An endpoint with what waits for it; with its secret when that was made just now."""
+    """An endpoint with its waiting events; with its secret if it was just created."""
     counts = request.app.store.outbox.counts(webhook.org, webhook.id)
     return render_webhook(webhook, counts, request.granted, secret)
 
 
 async def answer(request: Request, make: Callable[[], bytes], status: int = 200) -> Reply:
-    """What ``make`` renders in a worker thread; nobody keeps it."""
+    """The result of ``make``, run in a worker thread; it is not cached."""
     body = await request.app.workers.run(make, org=request.granted.org.no, heavy=request.method != "GET")
     return Reply(status, body, (NO_STORE,))
 
@@ -96,7 +96,7 @@ async def get_webhook(request: Request) -> Reply:
 
 
 async def change_webhook(request: Request) -> Reply:
-    """An endpoint with other values of some fields."""
+    """An endpoint with some fields changed."""
     given = parse_change(request.granted, request.body)
     if "url" in given:
         check_address(request, given["url"])
@@ -109,7 +109,7 @@ async def change_webhook(request: Request) -> Reply:
 
 
 async def remove_webhook(request: Request) -> Reply:
-    """End an endpoint, with all that waits for it."""
+    """Remove an endpoint and its waiting events."""
 
     def make() -> bytes:
         request.app.store.webhooks.remove(found(request).id)
@@ -120,7 +120,7 @@ async def remove_webhook(request: Request) -> Reply:
 
 
 async def rotate_secret(request: Request) -> Reply:
-    """A new secret; for a time the old one counts too."""
+    """A new secret; for a time the old one remains valid too."""
     grace = parse_grace(request.body)
 
     def make() -> bytes:
@@ -131,7 +131,7 @@ async def rotate_secret(request: Request) -> Reply:
 
 
 async def try_webhook(request: Request) -> Reply:
-    """Send a test and say what came back."""
+    """Send a test and return the result."""
     webhook = await request.app.workers.run(lambda: found(request), org=request.granted.org.no)
     allowed = allowed_by(request.app.settings.webhook_allow)
 
@@ -141,7 +141,7 @@ async def try_webhook(request: Request) -> Reply:
         return render_trial(event, posted.status, posted.error, milliseconds)
 
     async with _trials:
-        # Not by a worker: those have archives to read while a receiver takes its time.
+        # Not in a worker thread: those are needed for reading archives while a receiver takes its time.
         return Reply(200, await asyncio.to_thread(trial), (NO_STORE,))
 
 
@@ -159,7 +159,7 @@ async def list_of_webhook(request: Request) -> Reply:
 
 
 async def list_parked(request: Request) -> Reply:
-    """A page of what is parked, of all endpoints that the token may see."""
+    """A page of parked events, for all endpoints that the token may see."""
     store, access, values = request.app.store, request.granted, first_values(request.query)
     _, before, limit, filters = parse_deliveries({**values, "state": "parked"}, "")
 
@@ -198,7 +198,7 @@ async def redeliver(request: Request) -> Reply:
 
 
 async def redeliver_parked(request: Request) -> Reply:
-    """Queue again all that is parked."""
+    """Queue all parked events again."""
 
     def make() -> bytes:
         webhook = found(request)
@@ -215,8 +215,10 @@ def _now() -> int:
 ID = Param(name="id", where="path", required=True, example="whk1x0000000000000000", description="The webhook's id.")
 EVENT = Param(name="event", where="path", required=True, example="evt_0123456789abcdef01234567")
 STATE = Param(name="state", choices=("waiting", "delivered", "parked", "dropped"), description="Only these.")
-CURSOR = Param(name="cursor", description="`next` of the answer before, to go on from there.")
-LIMIT = Param(name="limit", type="integer", default=50, minimum=1, maximum=200, description="The most to return.")
+CURSOR = Param(name="cursor", description="`next` from the previous answer, to continue from there.")
+LIMIT = Param(
+    name="limit", type="integer", default=50, minimum=1, maximum=200, description="Maximum number of rows to return."
+)
 
 
 def route(
@@ -230,7 +232,7 @@ def route(
     body: Answer | None = None,
     description: str = "",
 ) -> Route:
-    """A route that only managers may use."""
+    """A route for managers only."""
     return Route(
         method=method,
         path=path,
@@ -249,7 +251,7 @@ def route(
 
 
 def json_body(description: str, example: dict[str, object], *required: str) -> Answer:
-    """A JSON object that a route takes."""
+    """A JSON object that a route accepts."""
     schema = {"type": "object", "required": list(required)} if required else {"type": "object"}
     return Answer(description=description, schema=schema, example=example)
 
@@ -262,7 +264,7 @@ ROUTES: tuple[Route, ...] = (
         list_webhooks,
         200,
         "Webhooks",
-        description="With the event types that a webhook of each format may ask for.",
+        description="Includes the event types that a webhook of each format may subscribe to.",
     ),
     route(
         "POST",
@@ -272,11 +274,11 @@ ROUTES: tuple[Route, ...] = (
         201,
         "NewWebhook",
         body=json_body(
-            "Where events go, which, and in which format",
+            "The address, the event types and the format",
             {"url": "https://example.com/hook", "types": ["message.created"], "format": "native", "phones": None},
             "url",
         ),
-        description="Its secret is in this answer and nowhere else. It gets the events from now on.",
+        description="Its secret is only in this answer. It receives events from now on.",
     ),
     route(
         "GET", "/api/webhooks/parked", "List what could not be delivered", list_parked, 200, "Deliveries", LIMIT, CURSOR
@@ -290,7 +292,7 @@ ROUTES: tuple[Route, ...] = (
         200,
         "Webhook",
         ID,
-        body=json_body("The fields that are to change", {"enabled": False}),
+        body=json_body("The fields to change", {"enabled": False}),
     ),
     route("DELETE", "/api/webhooks/{id}", "Remove a webhook", remove_webhook, 204, None, ID),
     route(
@@ -301,13 +303,13 @@ ROUTES: tuple[Route, ...] = (
         200,
         "NewWebhook",
         ID,
-        body=json_body("How long the old secret counts beside the new one", {"grace_hours": 24}),
+        body=json_body("How long the old secret remains valid beside the new one", {"grace_hours": 24}),
     ),
     route("POST", "/api/webhooks/{id}/test", "Send a test", try_webhook, 200, "WebhookTrial", ID),
     route(
         "GET",
         "/api/webhooks/{id}/deliveries",
-        "List what became of events",
+        "List deliveries of events",
         list_of_webhook,
         200,
         "Deliveries",
@@ -329,11 +331,11 @@ ROUTES: tuple[Route, ...] = (
     route(
         "POST",
         "/api/webhooks/{id}/redeliver",
-        "Deliver again what is parked",
+        "Deliver all parked events again",
         redeliver_parked,
         202,
         "Requeued",
         ID,
-        description="At most 10,000 events at a time; `more` says that there are others.",
+        description="At most 10,000 events at a time; `more` says whether there are others.",
     ),
 )
