@@ -27,7 +27,7 @@ def test_a_source_is_added_heard_of_and_removed_in_the_page(browser: Browser, ow
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("WAHA").check()
     dialog.get_by_label("Number of the phone").fill(f"+{gateways.ME}")
-    dialog.get_by_label("Call it silent after").select_option("6h")
+    dialog.get_by_label("Report it as silent after").select_option("6h")
     dialog.get_by_role("button", name="Add source").click()
     expect(dialog.locator(".secret code")).to_have_count(2)
     url, secret = dialog.locator(".secret code").all_inner_texts()

@@ -356,7 +356,7 @@ def test_why_a_file_is_not_here_stands_beside_its_message(reader: Any) -> None:
     page.locator(".row", has_text="From the terrace").first.locator(".at").click()
     panel = page.locator(".about-panel")
     expect(panel).to_contain_text("The gateway answered 404.")
-    expect(panel).to_contain_text("3 attempts. No further attempt is made.")
+    expect(panel).to_contain_text("3 attempts. There will be no further attempt.")
     assert violations(page) == []
 
 

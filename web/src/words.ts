@@ -1,6 +1,6 @@
 /**
- * Every sentence of the page is here and in `words/`: to translate the page, write these files anew. Screens that are
- * fetched when they are opened bring their own words (`words/lists.ts`, `words/manage.ts`).
+ * Every text of the page is here and in `words/`: to translate the page, rewrite these files. Screens that are loaded
+ * when they are opened have their own words (`words/lists.ts`, `words/manage.ts`).
  */
 import { and, bytes, number, plural } from "./time.ts";
 import type { ChatKind } from "./types.ts";
@@ -55,7 +55,7 @@ export const words = {
     open: "Open the archive",
     help: "Create one with",
     command: "backscroll token create",
-    help2: "or ask whoever runs this archive. You stay signed in on this browser for 30 days.",
+    help2: "or ask the person who runs this archive. You stay signed in on this browser for 30 days.",
     wrong: "This token is not valid. It may have expired or been revoked.",
     onceUsed:
       "This sign-in link has been used or has expired. Restart the server for a new one, or sign in with a token.",
@@ -65,14 +65,14 @@ export const words = {
   },
 
   problem: {
-    unreachable: "The server does not answer. You can go on reading what is already loaded.",
+    unreachable: "The server does not answer. You can continue reading what is already loaded.",
     unreachableShort: "The server does not answer.",
     server: "The server could not answer. Its log says why.",
     busy: "The server is busy. Try again in a moment.",
     forbidden: "This token may not do that.",
     offline: "No connection. New messages appear once the server answers again.",
     notFound: "There is nothing at this address.",
-    notFoundHelp: "The link may be cut off, or what it led to was erased.",
+    notFoundHelp: "The link may be incomplete, or its target was erased.",
     toChats: "Go to chats",
     broken: "This part of the page failed.",
     row: "This message cannot be displayed. It is kept in the archive.",
@@ -101,14 +101,14 @@ export const words = {
 
   empty: {
     title: "Nothing here yet",
-    text: "Bring your first messages in on the machine where this server runs. They appear here by themselves; everything stays on that machine.",
+    text: "Import your first messages on the machine where this server runs. They appear here by themselves; everything stays on that machine.",
     drop: "Drop a chat that was exported from a phone anywhere on this page. It is read on the machine where this server runs, and stays there.",
     choose: "Choose files",
-    others: "Or bring messages in on that machine:",
+    others: "Or import messages on that machine:",
     ways: [
       ["A chat exported from a phone", 'backscroll import export "WhatsApp Chat with Ana.zip" --phone 919876543210'],
       ["The database of a GOWA gateway", "backscroll import gowa chatstorage.db"],
-      ["Periskope, or a server that speaks its API", "backscroll import periskope --help"],
+      ["Periskope, or a server with its API", "backscroll import periskope --help"],
       ["Another Backscroll", "backscroll import jsonl archive.jsonl"],
     ] as [string, string][],
   },

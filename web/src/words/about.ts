@@ -28,7 +28,7 @@ export const words = {
     exact: "exact to the second",
     minute: "exact to the minute",
     arrived: (time: string) => `arrived ${time}`,
-    otherText: "told another text",
+    otherText: "reported a different text",
     id: "WhatsApp id",
     details: "Details",
     sent: "Sent",
@@ -49,12 +49,12 @@ export const words = {
     notFetched: "The file has not been fetched yet.",
     tries: (count: number) => (count ? `${plural(count, "attempt", "attempts")}.` : ""),
     nextTry: (time: string) => `Next attempt on ${time}.`,
-    givenUp: "No further attempt is made. To try again:",
+    givenUp: "There will be no further attempt. To try again:",
     coverage: "Coverage",
     covered: ({ covered_from, covered_until }: Covered): string =>
       covered_from && covered_until
         ? `Sources cover ${show("date", covered_from)} to ${show("date", covered_until)}.`
-        : "It is not known which time is complete: there may be messages that no source has told of.",
+        : "It is not known which period is complete: there may be messages that no source has reported.",
     span: ({ from, to, live }: Span): string => `${show("short", from)} to ${live ? "now" : show("short", to)}`,
   },
 };

@@ -12,9 +12,9 @@ const counts = (added: number | null, known: number | null): string =>
 
 const PHASES: Record<string, string> = {
   recognising: "Looking at the files",
-  replacing: "Taking back what an earlier import of the same lines brought",
+  replacing: "Undoing an earlier import of the same lines",
   importing: "Importing",
-  undoing: "Taking back",
+  undoing: "Undoing",
 };
 
 export const words = {
@@ -45,14 +45,14 @@ export const words = {
     } as Record<string, string>,
     summary: (job: ImportJob): string => {
       if (job.error) return job.error.message;
-      if (job.state === "undone") return "What it brought was taken back.";
+      if (job.state === "undone") return "It was undone: everything it brought in was removed.";
       if (job.report) return words.imports.reported(job.report);
       if (job.state === "asking") return "Open it to see what was found and to answer.";
       return job.size === null ? "" : bytes(job.size);
     },
     begun: (time: string) => `begun ${time}`,
     sent: (done: number, total: number, waits: boolean) =>
-      `${waits ? "No connection. The upload goes on by itself: " : ""}${bytes(done)} of ${bytes(total)}`,
+      `${waits ? "No connection. The upload will resume by itself: " : ""}${bytes(done)} of ${bytes(total)}`,
     progress: (progress: ImportJob["progress"]): string => {
       if (!progress) return "";
       const phase = PHASES[progress.phase] ?? "";
@@ -68,10 +68,10 @@ export const words = {
       return [phase, which, done, counts(progress.new, progress.known)].filter(Boolean).join(" · ");
     },
     again: "The upload was interrupted",
-    againHelp: "Choose or drop the same files again. What has arrived already is not sent again.",
+    againHelp: "Choose or drop the same files again. What has already arrived is not sent again.",
     other: "These are not the files that are missing: names and sizes must be the same.",
     startOver: "Try again",
-    stop: "Stop and take back",
+    stop: "Stop and undo",
     cancel: "Cancel",
     undo: "Undo",
     remove: "Remove from the list",
@@ -83,15 +83,15 @@ export const words = {
         contacts ? plural(contacts, "contact", "contacts") : "",
         files ? plural(files, "file", "files") : "",
       ].filter(Boolean);
-      return `This takes ${common.and(parts)} out of the archive.`;
+      return `This takes ${common.and(parts)} from the archive.`;
     },
     undoKept: (kept: number) =>
-      `${plural(kept, "message stays", "messages stay")}, because other sources have told of ${kept === 1 ? "it" : "them"} too.`,
+      `${plural(kept, "message stays", "messages stay")}, because other sources have reported ${kept === 1 ? "it" : "them"} too.`,
     report: "Report",
     reported: (report: NonNullable<ImportJob["report"]>): string =>
       [
         report.new === null ? "" : plural(report.new, "new message", "new messages"),
-        report.known ? `${number(report.known)} known already` : "",
+        report.known ? `${number(report.known)} already known` : "",
         report.files ? plural(report.files, "file", "files") : "",
         report.failed.length ? `${number(report.failed.length)} failed` : "",
       ]
@@ -106,8 +106,8 @@ export const words = {
       names.length > SHOWN
         ? `${names.slice(0, SHOWN).join(", ")} and ${number(names.length - SHOWN)} more`
         : common.and(names),
-    repeats: (id: number) => `Import ${id} has brought exactly this already. Nothing will be done.`,
-    replaces: (ids: number[]) => `Takes the place of import ${ids.join(", ")}, which is taken back first.`,
+    repeats: (id: number) => `Import ${id} has already brought in exactly this. Nothing will be done.`,
+    replaces: (ids: number[]) => `Replaces import ${ids.join(", ")}, which is undone first.`,
     noText: "(without text)",
     ready: "Ready to import",
     questions: (count: number) => (count === 1 ? "One question" : `${number(count)} questions`),

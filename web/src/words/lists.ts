@@ -75,9 +75,9 @@ export const words = {
     what: "What was searched",
     scope: (chats: number, phones: number) =>
       `The text of messages, file names, poll options and contact cards in ${plural(chats, "chat", "chats")} of ${plural(phones, "phone", "phones")}.`,
-    noProof: "What no source has brought is not found.",
+    noProof: "Messages that no source has provided are not found.",
     narrow: "Narrow down",
-    latestOnly: "The figures beside count the latest 50,000 hits.",
+    latestOnly: "These figures count the latest 50,000 hits.",
     nothing: (q: string) => `Nothing found for “${q}”`,
     incomplete: "The index is being rebuilt. Some older messages are not found yet.",
     ignored: (items: string[]) => `Not used: ${items.join(" ")}`,

@@ -2,7 +2,7 @@
 export const name = (person: { name: string | null; jid: string } | null | undefined): string =>
   person ? (person.name ?? phoneNumber(person.jid)) : "Somebody";
 
-/** What to call an address that nobody has named: a number where it is one. */
+/** The name of an address without a name: the number if it is one. */
 export function phoneNumber(jid: string): string {
   const [user = jid, server = ""] = jid.split("@");
   if (/^(c\.us|s\.whatsapp\.net)$/.test(server) && /^\d+$/.test(user)) return `+${user}`;

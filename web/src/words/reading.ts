@@ -1,4 +1,4 @@
-/** The words of a chat: its messages, places in time, what is known of them. */
+/** The words of a chat: its messages, positions in time, details. */
 import { and, clock, number, plural, show, span } from "../time.ts";
 import type { Call, Gap, Kind, Notice } from "../types.ts";
 import { name } from "./people.ts";
@@ -11,11 +11,11 @@ const gapDays = (from: string, to: string): string => {
 const GAP_REASONS: Record<string, string> = {
   disconnected: "The gateway was not connected to WhatsApp.",
   server_down: "This server was not running.",
-  silence: "The source told nothing for longer than usual.",
+  silence: "The source reported nothing for longer than usual.",
   sequence: "Some of the gateway's events did not arrive.",
-  export_short: "An export begins or ends inside this time.",
+  export_short: "An export begins or ends within this period.",
   removed: "The source was removed.",
-  uncovered: "Neither a live source nor an import reaches into this time.",
+  uncovered: "Neither a live source nor an import covers this period.",
 };
 
 export const reading = {
@@ -34,9 +34,9 @@ export const reading = {
     backTo: "Back to",
     messages: "Messages",
     day: (count: number) => plural(count, "message", "messages"),
-    first: "The first message of this chat in the archive. There may be older ones that no source has told of.",
+    first: "The first message of this chat in the archive. There may be older ones that no source has reported.",
     none: "No messages in this chat.",
-    noneHelp: "The archive knows of this chat, but no source has told of any message in it.",
+    noneHelp: "The archive knows this chat, but no source has reported any message in it.",
     edgeOlder: "Older messages could not be loaded.",
     edgeNewer: "Newer messages could not be loaded.",
     gone: "This message is no longer in the archive.",
@@ -54,16 +54,16 @@ export const reading = {
         : `No source covers ${gapDays(from, to)}`,
     text: ({ reason, messages }: Gap): string => {
       const known = messages
-        ? `${plural(messages, "message", "messages")} of it ${messages === 1 ? "is" : "are"} in the archive all the same.`
+        ? `${plural(messages, "message", "messages")} of it ${messages === 1 ? "is" : "are"} in the archive nevertheless.`
         : "Messages may be missing here.";
       return `${GAP_REASONS[reason] ?? GAP_REASONS["uncovered"]} ${known}`;
     },
     fill: "How to fill it",
     more: "There are more gaps, further back.",
     remedies: {
-      sync: "Ask the gateway for everything that it has:",
+      sync: "Ask the gateway for its whole history:",
       export: "Export the chat on the phone and import the file:",
-      reconnect: "See that the gateway runs, is connected to WhatsApp, and sends to this server:",
+      reconnect: "Make sure that the gateway is running, is connected to WhatsApp, and sends to this server:",
     } as Record<string, string>,
   },
 
@@ -89,7 +89,7 @@ export const reading = {
         ? `Disappeared from phones on ${show("date", at)}; kept here`
         : `Disappears from phones on ${show("date", at)}; kept here`,
     deleted: (who: string | null, when: string | null, kept: boolean) =>
-      `Deleted${who ? ` by ${who}` : ""}${when ? ` ${when}` : ""}. ${kept ? "The text is kept." : "No source had seen the text."}`,
+      `Deleted${who ? ` by ${who}` : ""}${when ? ` ${when}` : ""}. ${kept ? "The text is kept." : "No source had the text."}`,
     deletedFile: (who: string | null, when: string | null) =>
       `Deleted${who ? ` by ${who}` : ""}${when ? ` ${when}` : ""}. It is kept here.`,
     deletedAt: (time: string) => `at ${time}`,
@@ -107,7 +107,7 @@ export const reading = {
     missingText: {
       fetchable: "Not downloaded yet. A connected phone may still have it.",
       omitted: "The export was made without media.",
-      missing: "No source brought this file.",
+      missing: "No source provided this file.",
     } as Record<string, string>,
     pages: (count: number) => plural(count, "page", "pages"),
     download: (file: string) => `Download ${file}`,
@@ -141,15 +141,15 @@ export const reading = {
     times: (count: number, name: string) => `${number(count)} × ${name}`,
     viewOnce: "View once",
     viewOnceText:
-      "WhatsApp gives such messages to the phone only. If a backup or another source holds it, it appears here.",
+      "WhatsApp sends such messages only to the phone. If a backup or another source has it, it appears here.",
     viewOncePhoto: "Photo to view once",
     viewOnceVideo: "Video to view once",
     viewOnceVoice: "Voice message to listen to once",
     encrypted: "Could not be decrypted",
-    encryptedText: "No source had the key to this message. If one brings it later, the text appears here.",
-    otherKindText: "Its content is kept as it was received: see “As received” in the details.",
+    encryptedText: "No source had the key to this message. If one provides it later, the text appears here.",
+    otherKindText: "Its content is kept as received: see “As received” in the details.",
     unknown: "A kind of message that Backscroll does not know",
-    unknownText: "It is kept as it was received and will be displayed once a version knows it.",
+    unknownText: "It is kept as received and will be displayed once a version of Backscroll supports it.",
     empty: "A message without text",
   },
 
@@ -226,7 +226,7 @@ export const reading = {
     }
   },
 
-  /** A group event in words; the source's own sentence where the type says nothing to us. */
+  /** A group event in words; the source's own sentence if the type is unknown. */
   notice: (notice: Notice | null, who: string | null, body: string | null): string => {
     const they = and((notice?.recipients ?? []).map(name));
     const actor = who ?? "Somebody";
@@ -267,7 +267,7 @@ export const reading = {
       case "change_number":
         return body ?? `${actor} changed their phone number`;
       default:
-        return body ?? notice?.text ?? "A change of the chat that no source describes";
+        return body ?? notice?.text ?? "A change in the chat that no source describes";
     }
   },
 
@@ -312,7 +312,7 @@ export const reading = {
   },
 };
 
-/** The new name of a group, under whichever word a source tells it. */
+/** The new name of a group, under whichever key a source reports it. */
 const nameIn = (metadata: Record<string, unknown> | null): string | null => {
   const found = metadata && (metadata["subject"] ?? metadata["new_name"] ?? metadata["name"] ?? metadata["new"]);
   return typeof found === "string" && found ? found : null;

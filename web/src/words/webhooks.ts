@@ -8,7 +8,7 @@ export const words = {
 
   webhooks: {
     title: "Webhooks",
-    help: "Backscroll sends signed requests to addresses of your choice as messages arrive and change. What a receiver does not take is sent again for three days.",
+    help: "Backscroll sends signed requests to addresses of your choice as messages arrive and change. Requests that a receiver does not accept are repeated for three days.",
     notDelivering: "This server does not send webhooks (setting webhook_delivery).",
     none: "No webhooks yet.",
     add: "Add a webhook",
@@ -17,11 +17,11 @@ export const words = {
     format: "Format",
     formats: { native: "Backscroll", periskope: "Periskope" } as Record<string, string>,
     types: "Events",
-    allTypes: "Without a choice all events are sent.",
+    allTypes: "If none is chosen, all events are sent.",
     everything: "all events",
     phones: "Phones",
     allPhones: "all phones",
-    imports: "Also history: what is imported, and messages from long ago",
+    imports: "Also history: imports, and messages from long ago",
     secretTitle: "Signing secret",
     secretOnce: "Give this secret to the receiver, so that it can check the signatures. It is not shown again.",
     states: { ok: "Working", failing: "Failing", off: "Switched off" } as Record<string, string>,
@@ -30,17 +30,17 @@ export const words = {
         .filter(Boolean)
         .join(", "),
     lastSuccess: (time: string) => `last delivered ${time}`,
-    failingSince: (time: string) => `Failing since ${time}. It is tried again by itself.`,
+    failingSince: (time: string) => `Failing since ${time}. It is retried automatically.`,
     test: "Send a test",
     tried: ({ ok, status, error, milliseconds }: Trial): string =>
       ok
         ? `The receiver answered ${status} after ${number(milliseconds)} ms.`
-        : (error ?? "The receiver did not take it."),
+        : (error ?? "The receiver did not accept it."),
     switchOff: "Switch off",
     switchOn: "Switch on",
     rotate: "New secret",
     remove: "Delete",
-    sure: (name: string) => `Delete “${name}”? What waits for it is dropped.`,
+    sure: (name: string) => `Delete “${name}”? Its waiting events are dropped.`,
     deliveries: "Deliveries",
     deliveryStates: {
       "": "All",
