@@ -263,7 +263,8 @@ SETTINGS: tuple[Setting, ...] = (
         "message_cache_bytes",
         size(0),
         64 * 2**20,
-        "Memory per process for caching rendered messages, of which pages are made; 0 disables the cache.",
+        "Memory per process for caching rendered messages, from which changed pages are assembled; 0 disables the "
+        "cache.",
         "256MiB",
     ),
     Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is accepted.", "64MiB"),

@@ -97,7 +97,7 @@ class Connections:
                 self.sweep(now)
 
     def sweep(self, now: float) -> int:
-        """Close what is silent for too long, or too much; how many were closed."""
+        """Close connections that are idle for too long, or too many; returns the number closed."""
         sockets: dict[Peer, socket.socket] = {}
         for sock in accepted_on(self._port):
             # A copy may have the number of a descriptor that was listed and closed since, and be found once more.

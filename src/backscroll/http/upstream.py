@@ -46,7 +46,7 @@ PassedDialect = Literal["gowa", "periskope"]
 STALL_SECONDS = 60.0
 """Seconds for which a client may pause in the middle of an upload."""
 KEEP_SECONDS = 10.0
-"""So long an answer waits for the database; then what was sent is kept in a file and the answer goes on."""
+"""Seconds that an answer waits for the database; then the sent message is kept in a file and the answer is returned."""
 LOOK_SECONDS = 3.0
 """So long the message that a path names is looked for."""
 IN_MEMORY = 1 << 20

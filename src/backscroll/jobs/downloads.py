@@ -76,7 +76,7 @@ class _Rounds:
         with Downloads(self._store, self._media, self._max_bytes) as downloads:
             done = fetch_due(self._store, downloads, org, self.stopping.is_set)
         if done.done or done.failed:
-            log.info("files of organisation %d: %d fetched, %d not to be had now", org, done.done, done.failed)
+            log.info("files of organisation %d: %d fetched, %d not available now", org, done.done, done.failed)
 
 
 def fetch_due(

@@ -63,7 +63,7 @@ class Rounds:
         self._desk.news.set()
 
     def join(self, thread: threading.Thread) -> None:
-        """Wait for that; whoever is in the middle of something long is left alone, and its turn ends by itself."""
+        """Wait for that; a thread in the middle of a long operation is abandoned, and its lease expires by itself."""
         join_all((thread, *self._working.values()), END_SECONDS)
 
     def run(self) -> None:

@@ -59,4 +59,4 @@ def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> Non
     if taken := retry_waiting(store, org.no):
         log.info("processed %d payloads of organisation %s that had been waiting for a message", taken, org.id)
     if store.tend_search(org.no, stop):
-        log.debug("tended the search index of organisation %s", org.id)
+        log.debug("maintained the search index of organisation %s", org.id)

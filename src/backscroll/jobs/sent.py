@@ -32,4 +32,4 @@ def _rounds(store: Store, folder: Path, stopping: threading.Event) -> None:
 
 def _write(store: Store, folder: Path) -> None:
     if written := write_waiting(store, folder):
-        log.info("wrote %d messages that were sent while the database was away", written)
+        log.info("stored %d messages that were sent while the database was unavailable", written)

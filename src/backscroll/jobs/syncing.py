@@ -48,7 +48,7 @@ class _Rounds:
             attempt(log, "asking gateways", self._begin)
 
     def join(self, thread: threading.Thread) -> None:
-        """A gateway that does not answer must not keep the server from ending."""
+        """A gateway that does not answer must not keep the server from stopping."""
         join_all((thread, *self._asking.values()), END_SECONDS)
 
     def _begin(self) -> None:

@@ -62,7 +62,7 @@ class Deliveries:
             self.stopping.wait(LOOK_SECONDS)
 
     def join(self, thread: threading.Thread) -> None:
-        """A receiver that does not answer must not keep the server from ending."""
+        """A receiver that does not answer must not keep the server from stopping."""
         join_all((thread, *self._turns.values()), STOP_SECONDS)
 
     def _look(self) -> None:

@@ -187,8 +187,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Show the state of the archive",
         description=(
             "Sizes, the latest imports, live sources, what the last `backscroll check` found, and `problems`: what "
-            "needs somebody's attention, each with a remedy. `/health` shows without a credential whether the "
-            "server is well."
+            "needs somebody's attention, each with a remedy. `/health` shows without a credential whether the server "
+            "is well."
         ),
         handler=get_health,
         scope="admin",

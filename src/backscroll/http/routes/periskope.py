@@ -117,7 +117,7 @@ async def list_messages(request: Request) -> Reply:
 
 
 async def list_chat_messages(request: Request) -> Reply:
-    """A page of one chat's messages; ``NotFound`` when the phones have no such chat."""
+    """A page of one chat's messages; ``NotFound`` if the phones have no such chat."""
     access, options = request.granted, options_of(request)
     chat = request.path_params["chat_id"]
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)

@@ -102,7 +102,7 @@ async def update_webhook(request: Request) -> Reply:
             moved = webhooks.change(webhook.id, lambda w: replaced(structs.replace(w, url=update.url or w.url), after))
             return render_row(Row(moved, after), access)
         webhooks.change(webhook.id, lambda w: without(w, row.id))
-        # What a receiver knows to verify by stays what it was.
+        # The key with which a receiver verifies requests stays the same.
         _, secrets = webhooks.open(webhook.id)
         apart = structs.replace(webhook, url=update.url, subscriptions=(), enabled=True)
         made, _ = webhooks.add(with_subscriptions(apart, (after,)), secrets.secret)
