@@ -1,1 +1,1 @@
-"""The words that every other room speaks: messages, events, ids, queries, errors."""
+"""The types that all other rooms share: messages, events, ids, queries, errors."""

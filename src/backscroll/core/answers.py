@@ -1,4 +1,4 @@
-"""Answers of the native API's questions. Times are integer microseconds since 1970 in UTC; absence is None."""
+"""Results of the native API's queries. Times are integer microseconds since 1970 in UTC; absence is None."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ChangeKind = Literal["message", "update", "gone", "chat", "contact", "phone", "s
 
 
 class ReactionChanged(Struct, frozen=True):
-    """A reaction as it stands now, and whether it was its sender's first to the message."""
+    """A reaction in its current state, and whether it was its sender's first to the message."""
 
     reaction: Reaction
     is_first: bool
 
 
 class ChangeLine(Struct, frozen=True, kw_only=True):
-    """One change. ``message`` is as it stands now; it may have changed again, in a later line."""
+    """One change. ``message`` is in its current state; it may have changed again, in a later line."""
 
     seq: int
     what: ChangeKind
@@ -28,61 +28,62 @@ class ChangeLine(Struct, frozen=True, kw_only=True):
     jid: str | None = None
     """Of the chat or contact."""
     source: str | None = None
-    """The id of a source that fell silent, or is heard again."""
+    """The id of a source that has become silent, or is heard again."""
     chat: Chat | None = None
-    """The chat of a line that made it."""
+    """The chat, for a line that created it."""
     aspects: tuple[str, ...] | None = None
-    """What of it changed, in words: content, deleted, ack, flagged, unflagged, ticket; created of a chat, state of a
-    phone. None where that is not known."""
+    """What changed: content, deleted, ack, flagged, unflagged, ticket; created for a chat, state for a phone. None if
+    that is not known.
+    """
     reactions: tuple[ReactionChanged, ...] = ()
-    """Reactions that came, changed or went; those that went are without an emoji."""
+    """Reactions that were added, changed or removed; removed ones have no emoji."""
 
 
 class Changes(Struct, frozen=True, kw_only=True):
-    """Lines after a place. ``upto`` is where to go on, also past lines that this reader may not see."""
+    """Lines after a position. ``upto`` is where to continue, including past lines that this reader may not see."""
 
     lines: list[ChangeLine]
     upto: int
     more: bool
     touches_tokens: bool
-    """Whether credentials, or the phones that they reach, are among what changed."""
+    """Whether credentials, or the phones that they give access to, are among the changes."""
     around: Surroundings
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What a page shows of others than its messages."""
+    """What a page shows besides its messages."""
 
     names: dict[str, str | None] = {}
-    """What contacts are called, by JID as it stands in the messages."""
+    """Names of contacts, by the JIDs used in the messages."""
     lids: dict[str, str] = {}
-    """LIDs of those who have one: a text may mention somebody by it."""
+    """LIDs of contacts: a text may mention somebody by LID."""
     quoted: dict[tuple[str, str], ArchivedMessage] = {}
-    """Messages that are quoted and known, by the phone's JID and the id."""
+    """Known quoted messages, by the phone's JID and the id."""
     sizes: dict[tuple[str, str], int] = {}
-    """How many members groups have, by the JIDs of phone and chat, where that is known."""
+    """Numbers of group members, if known, by the JIDs of phone and chat."""
 
 
 class Thread(Struct, frozen=True, kw_only=True):
-    """A stretch of one chat, oldest message first. ``seq`` is the change feed's when it was read."""
+    """Part of one chat, oldest message first. ``seq`` is the position in the change feed when it was read."""
 
     messages: list[ArchivedMessage]
     found_oldest: bool
     found_newest: bool
     target: int | None
-    """Number of the message that was asked for."""
+    """Number of the requested message."""
     seq: int
     senders: list[int]
-    """The contact who wrote each message, by number: with time and id its place in the chat."""
+    """The author of each message, by contact number; together with time and id this is its position in the chat."""
     around: Surroundings
 
 
 class Spine(Struct, frozen=True, kw_only=True):
-    """How the messages of a chat spread over time, calls and notices too. Months and days are UTC's."""
+    """The numbers of messages in a chat over time, including calls and notices. Months and days are in UTC."""
 
     buckets: list[tuple[int, int]]
     """Months as ``year * 12 + month - 1``, or days since 1970, with how many messages; empty ones are left out."""
     before: int
-    """Messages older than the first bucket that was asked for."""
+    """Messages older than the first requested bucket."""
     total: int
     first_at: int | None
     last_at: int | None
@@ -97,7 +98,9 @@ class FileFetch(Struct, frozen=True, kw_only=True):
 
 
 class MessageCard(Struct, frozen=True, kw_only=True):
-    """One message with all that is known of it. ``observations`` are what each source told, the best source first."""
+    """One message with everything known about it. ``observations`` are what each source reported, the best source
+    first.
+    """
 
     message: ArchivedMessage
     chat: Chat | None
@@ -105,7 +108,7 @@ class MessageCard(Struct, frozen=True, kw_only=True):
     raw: int | None
     """Number of the payload that it came in first, if that was kept."""
     fetch: FileFetch | None = None
-    """Of a file that is not here and is queued."""
+    """For a missing file that is queued."""
     around: Surroundings
 
 
@@ -123,12 +126,14 @@ class MediaPage(Struct, frozen=True, kw_only=True):
 
     messages: list[ArchivedMessage]
     chats: dict[str, str | None]
-    """What their chats are called, by JID."""
+    """Names of their chats, by JID."""
     more: bool
 
 
 class NameKnown(Struct, frozen=True, kw_only=True):
-    """A name of a contact, and the source that told it last. ``at`` in microseconds UTC, None when it told no time."""
+    """A name of a contact, and the source that last reported it. ``at`` is in microseconds UTC, None if it gave no
+    time.
+    """
 
     kind: Literal["saved", "chosen", "business"]
     name: str
@@ -137,7 +142,7 @@ class NameKnown(Struct, frozen=True, kw_only=True):
 
 
 class ContactCard(Struct, frozen=True, kw_only=True):
-    """All that is known of one contact: names, ids, and the chats that it takes part in."""
+    """Everything known about one contact: names, ids, and the chats that it takes part in."""
 
     contact: Contact
     names: tuple[NameKnown, ...]
@@ -146,7 +151,7 @@ class ContactCard(Struct, frozen=True, kw_only=True):
 
 
 class PhoneSummary(Struct, frozen=True, kw_only=True):
-    """What the archive holds of one own phone."""
+    """What the archive holds for one own phone."""
 
     phone: Phone
     messages: int
@@ -156,7 +161,7 @@ class PhoneSummary(Struct, frozen=True, kw_only=True):
 
 
 class Highlight(Struct, frozen=True, kw_only=True):
-    """A text of a message in parts, in order; those that are True are what a search found."""
+    """A text of a message in parts, in order; parts with True are hits."""
 
     field: str
     """body, file_name, poll, place, contact, link, invite, interactive or sender_name."""
@@ -164,7 +169,7 @@ class Highlight(Struct, frozen=True, kw_only=True):
 
 
 class SearchHit(Struct, frozen=True, kw_only=True):
-    """A message that was found. ``context`` is what stands around it in its chat, oldest first, without itself."""
+    """A message that was found. ``context`` are the messages around it in its chat, oldest first, without itself."""
 
     message: ArchivedMessage
     highlights: tuple[Highlight, ...] = ()
@@ -196,11 +201,11 @@ class SearchPage(Struct, frozen=True, kw_only=True):
     total_is_exact: bool
     """Otherwise there are at least ``total``."""
     complete: bool
-    """False while the index is being made: older messages may be missing."""
+    """False while the index is being built: older messages may be missing."""
     ignored: tuple[str, ...] = ()
-    """What in the query could not be looked for."""
+    """Parts of the query that could not be searched for."""
     facets: SearchFacets | None = None
-    """Told with the first page."""
+    """Only with the first page."""
     next: str | None = None
     """The cursor of the page after this one."""
     around: Surroundings = Surroundings()
@@ -231,7 +236,9 @@ class ChangedPlace(Struct, frozen=True):
 
 
 class LastStored(Struct, frozen=True):
-    """When the newest row of an organisation was stored, in microseconds UTC, and which kind of source told it."""
+    """When the newest row of an organisation was stored, in microseconds UTC, and the kind of source that
+    reported it.
+    """
 
     at: int
     source: str

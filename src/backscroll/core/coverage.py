@@ -1,6 +1,6 @@
-"""What sources vouch for: from when to when everything of a chat, or of a phone, reached the archive.
+"""Coverage: the periods for which everything in a chat, or on a phone, reached the archive.
 
-A source that says nothing of a time may have missed it; it is never counted as covered. Times are microseconds UTC.
+A period that no source reports may have been missed, and never counts as covered. Times are microseconds UTC.
 """
 
 from __future__ import annotations
@@ -12,25 +12,27 @@ from msgspec import Struct
 from backscroll.core.model import Phone
 
 How = Literal["import", "live", "pull"]
-"""Read from a file or another archive at once; pushed as it happened; asked for."""
+"""Imported from a file or another archive; pushed live; pulled."""
 Ended = Literal["disconnected", "server_down", "silence", "sequence", "removed"]
-"""Why a live source covers nothing after a span: the gateway lost WhatsApp, Backscroll was not running, nothing was
-heard for longer than the source's limit, numbers of its requests are missing, it was removed."""
+"""Why a live source covers nothing after a span: the gateway lost its connection to WhatsApp, Backscroll was not
+running, nothing was heard for longer than the source's limit, numbers of its requests are missing, or it was removed.
+"""
 Reason = Literal["disconnected", "server_down", "silence", "sequence", "removed", "export_short", "uncovered"]
-"""Why messages may be missing: as a live source ended; or a file begins or ends inside the time that others told
-messages of; or no source covers it."""
+"""Why messages may be missing: one of the reasons above; or a file begins or ends within a period from which other
+sources have messages; or no source covers the period.
+"""
 EvidenceCode = Literal["span_before", "span_after", "messages_before", "messages_after", "messages_inside"]
 RemedyCode = Literal["sync", "export", "reconnect", "none"]
 
 DAY_US = 86_400_000_000
 GRACE_US = 5 * 60 * 1_000_000
-"""Breaks that are no longer are not counted: gateways, and WhatsApp itself, deliver again what came in them."""
+"""Interruptions up to this long are not counted: gateways, and WhatsApp itself, redeliver what came in that time."""
 SILENT_US = DAY_US
-"""Without an event for so long a live source covers nothing, unless it was added with another limit."""
+"""After this long without an event a live source covers nothing, unless it was added with another limit."""
 
 
 class Coverage(Struct, frozen=True, kw_only=True, tag="coverage", omit_defaults=True):
-    """A source has told all of a chat, or of all chats of a phone, from ``since`` to ``until``."""
+    """A source has reported everything in a chat, or in all chats of a phone, from ``since`` to ``until``."""
 
     phone: str
     """JID of the own phone."""
@@ -39,48 +41,48 @@ class Coverage(Struct, frozen=True, kw_only=True, tag="coverage", omit_defaults=
     chat: str | None = None
     """None: all chats of the phone."""
     origin: str = ""
-    """``origin_of`` the source; "" for an import that speaks of itself."""
+    """``origin_of`` the source; "" for an import that reports its own coverage."""
     ended: Ended | None = None
 
 
 class Heard(Struct, frozen=True, kw_only=True):
-    """A live source told something just now, of each of these own phones (JIDs)."""
+    """A live source has just reported something about each of these own phones (JIDs)."""
 
     source: str
     phones: tuple[str, ...]
     sequence: int | None = None
-    """Number of its request, where it counts them."""
+    """Number of its request, if it numbers them."""
 
 
 def origin_of(how: How, kind: str, name: str | None) -> str:
-    """A source in one word of the database."""
+    """A source in the form stored in the database."""
     return f"{how} {kind} {name or ''}".rstrip()
 
 
 class Teller(Struct, frozen=True, kw_only=True):
-    """A source as people know it."""
+    """A source, described for people."""
 
     how: How
     kind: str
     name: str | None
-    """Id of a live source, file or address of others."""
+    """Id of a live source; file or address of other sources."""
     import_id: int | None = None
 
     @property
     def id(self) -> str | None:
-        """By which it is found here: ``import:12``, or the id of a live source."""
+        """Its id in the archive: ``import:12``, or the id of a live source."""
         return f"import:{self.import_id}" if self.import_id else self.name
 
 
 def teller_of(origin: str) -> Teller:
-    """``origin_of`` the other way round."""
+    """The inverse of ``origin_of``."""
     how, kind, name = (*origin.split(" ", 2), "", "")[:3]
     known: How = "live" if how == "live" else "pull" if how == "pull" else "import"
     return Teller(how=known, kind=kind or "unknown", name=name or None)
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """A time that one source covers. ``whole_phone``: in all chats of the phone."""
+    """A period that one source covers. ``whole_phone``: in all chats of the phone."""
 
     since: int
     until: int
@@ -88,11 +90,11 @@ class Span(Struct, frozen=True, kw_only=True):
     whole_phone: bool
     ended: Ended | None = None
     live: bool = False
-    """The source is listening now; it was heard of last at ``until``."""
+    """The source is listening now; it was last heard from at ``until``."""
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """Something that speaks for a gap."""
+    """A piece of evidence for a gap."""
 
     code: EvidenceCode
     at: int | None = None
@@ -101,13 +103,13 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Gap(Struct, frozen=True, kw_only=True):
-    """A time of which messages may be missing. ``until`` None: it goes on."""
+    """A period in which messages may be missing. ``until`` None: it has not ended."""
 
     since: int
     until: int | None
     reason: Reason
     messages: int
-    """That the archive has of it all the same."""
+    """Number of messages from the gap that the archive has nevertheless."""
     evidence: tuple[Evidence, ...] = ()
     remedy: RemedyCode = "none"
     source: str | None = None
@@ -115,7 +117,7 @@ class Gap(Struct, frozen=True, kw_only=True):
 
 
 class Covered(Struct, frozen=True, kw_only=True):
-    """What is known of a chat, or of all chats of a phone. Spans and gaps: latest first."""
+    """Coverage of a chat, or of all chats of a phone. Spans and gaps: latest first."""
 
     spans: list[Span]
     gaps: list[Gap]
@@ -124,17 +126,17 @@ class Covered(Struct, frozen=True, kw_only=True):
 
     @property
     def since(self) -> int | None:
-        """From when on something is covered."""
+        """Start of the first covered period."""
         return min((span.since for span in self.spans), default=None)
 
     @property
     def until(self) -> int | None:
-        """Until when something is covered."""
+        """End of the last covered period."""
         return max((span.until for span in self.spans), default=None)
 
 
 class ChatCoverage(Struct, frozen=True, kw_only=True):
-    """A chat of a phone with what is known of its coverage."""
+    """A chat of a phone with its coverage."""
 
     phone: Phone
     jid: str
@@ -147,7 +149,7 @@ class ChatCoverage(Struct, frozen=True, kw_only=True):
 
 
 class PhoneCoverage(Struct, frozen=True, kw_only=True):
-    """An own phone with what holds for all of its chats."""
+    """An own phone with the coverage of all its chats."""
 
     phone: Phone
     messages: int

@@ -1,4 +1,4 @@
-"""The archive's own errors: a fact and a remedy each, free of HTTP. Dialects dress them.
+"""The archive's own errors: each states a fact and a remedy, without HTTP. Dialects format them.
 
 Error
 ├── BadField            a value given by a person or program cannot be used
@@ -26,7 +26,7 @@ from msgspec import Struct
 
 
 class Candidate(Struct, frozen=True):
-    """A possible answer to a question. ``name`` is the option that it answers, where that is another one."""
+    """A possible answer to a question. ``name`` is the option that it answers, if different from the question's."""
 
     value: str
     label: str | None = None
@@ -35,11 +35,11 @@ class Candidate(Struct, frozen=True):
 
 
 class Error(Exception):
-    """Base of all that Backscroll raises on purpose; ``str(error)`` is a sentence for a person."""
+    """Base of all errors that Backscroll raises on purpose; ``str(error)`` is a sentence for people."""
 
 
 class BadField(Error):
-    """``field`` was given as ``value``, which cannot be used; ``remedy`` says what can."""
+    """``field`` was given as ``value``, which is invalid; ``remedy`` says what is valid."""
 
     def __init__(self, field: str, value: str | None, remedy: str) -> None:
         super().__init__(f"{field}: {remedy}")
@@ -58,14 +58,14 @@ class NotFound(Error):
 
 
 class Unauthorised(Error):
-    """The credential is missing, unknown, expired or revoked (one sentence for all of them)."""
+    """The credential is missing, unknown, expired or revoked (one message for all of these)."""
 
     def __init__(self, message: str = "Invalid bearer auth token") -> None:
         super().__init__(message)
 
 
 class PhoneNotInScope(Error):
-    """The phone is unknown or outside the credential's scope; the two are not told apart."""
+    """The phone is unknown or outside the credential's scope; the error does not distinguish the two."""
 
     def __init__(self, phone: str) -> None:
         super().__init__("This phone does not exist or is outside the scope of this token")
@@ -73,7 +73,7 @@ class PhoneNotInScope(Error):
 
 
 class PhoneRequired(Error):
-    """The question needs one phone or device and none was named."""
+    """The request needs one phone or device and none was named."""
 
     def __init__(self) -> None:
         super().__init__("name one phone")
@@ -89,7 +89,7 @@ class RateLimited(Error):
 
 
 class Unsupported(Error):
-    """``action`` needs WhatsApp itself; ``remedy`` says what would have to be configured."""
+    """``action`` needs WhatsApp itself; ``remedy`` says what has to be configured."""
 
     def __init__(self, action: str, remedy: str) -> None:
         super().__init__(f"{action} is not available here: {remedy}")
@@ -98,11 +98,11 @@ class Unsupported(Error):
 
 
 class Conflict(Error):
-    """What was asked for clashes with what is there."""
+    """The request conflicts with existing data."""
 
 
 class Unreadable(Error):
-    """A source's bytes cannot be understood; ``where`` names the place in them."""
+    """A source's bytes cannot be understood; ``where`` names the position in them."""
 
     def __init__(self, source: str, where: str, problem: str) -> None:
         super().__init__(f"{source}: {where}: {problem}")
@@ -112,10 +112,10 @@ class Unreadable(Error):
 
 
 class Question(Error):
-    """Only a person can decide this; ``option`` names the flag that answers it.
+    """Only the user can decide this; ``option`` names the flag that answers it.
 
     For programs: ``name`` is the option without dashes, ``candidates`` are the likely answers, ``evidence`` are lines
-    or facts that help to decide, and ``free`` says whether another value than the candidates is taken too.
+    or facts that help to decide, and ``free`` says whether values other than the candidates are accepted too.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Question(Error):
 
 
 class StorageError(Error):
-    """The database cannot do what was asked."""
+    """The database cannot do what was requested."""
 
 
 class StorageBusy(StorageError):
@@ -154,7 +154,7 @@ class NewerData(StorageError):
 
 
 def story_of(error: BaseException) -> str:
-    """Types and places of an error and its causes, without their text: it may quote a message or a secret."""
+    """Types and locations of an error and its causes, without their text, which may quote a message or a secret."""
     parts: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(parts) < 5:

@@ -1,7 +1,7 @@
-"""What a source can tell. A closed union: connectors make these, the store applies them.
+"""What a source can report. A closed union: connectors create these events, the store applies them.
 
-JIDs may be given in any spelling (``@c.us``, device suffixes, LIDs); the store resolves them.
-Applying events twice, split up or in another order leaves the same archive.
+JIDs may be given in any form (``@c.us``, device suffixes, LIDs); the store resolves them. Applying events twice, split
+up or in another order leaves the same archive.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from backscroll.core.model import Media, Member, Message, Source
 
 
 class Target(Struct, frozen=True, order=True):
-    """The message that an event is about. ``sender`` None joins the one message with that id."""
+    """The message that an event is about. With ``sender`` None it is the only message with that id."""
 
     phone: str
     chat: str
@@ -24,13 +24,13 @@ class Target(Struct, frozen=True, order=True):
 
 
 class MessageSeen(Struct, frozen=True, tag="message"):
-    """A source showed a message; whatever it does not know is None."""
+    """A source reported a message; whatever it does not know is None."""
 
     message: Message
 
 
 class MessageEdited(Struct, frozen=True, kw_only=True, tag="edit", omit_defaults=True):
-    """``by`` None means the author. An edit counts only from the author."""
+    """``by`` None means the author. An edit counts only if it comes from the author."""
 
     target: Target
     text: str | None
@@ -40,7 +40,7 @@ class MessageEdited(Struct, frozen=True, kw_only=True, tag="edit", omit_defaults
 
 
 class MessageRevoked(Struct, frozen=True, kw_only=True, tag="revoke", omit_defaults=True):
-    """Deleted for everyone. Counts from the author, or from an admin when the source vouches for it."""
+    """Deleted for everyone. Counts if it comes from the author, or from an admin according to the source."""
 
     target: Target
     at: int | None = None
@@ -49,7 +49,7 @@ class MessageRevoked(Struct, frozen=True, kw_only=True, tag="revoke", omit_defau
 
 
 class ReactionSet(Struct, frozen=True, kw_only=True, tag="reaction", omit_defaults=True):
-    """``emoji`` is "" when the reaction was taken back. The latest by ``at`` stands."""
+    """``emoji`` is "" if the reaction was removed. The latest by ``at`` wins."""
 
     target: Target
     by: str
@@ -68,7 +68,7 @@ class ReceiptSet(Struct, frozen=True, kw_only=True, tag="receipt", omit_defaults
 
 
 class PollVoted(Struct, frozen=True, kw_only=True, tag="vote", omit_defaults=True):
-    """The latest vote of a voter replaces earlier ones; no options takes it back."""
+    """The latest vote of a voter replaces earlier ones; without options it is withdrawn."""
 
     target: Target
     by: str
@@ -84,7 +84,7 @@ class MediaHeld(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=Tr
 
 
 class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True):
-    """State of a chat at ``at`` (the source's own time of it, None when unknown). None fields are not told."""
+    """State of a chat at ``at`` (the source's own time, None if unknown). Fields that are None were not reported."""
 
     phone: str
     chat: str
@@ -109,9 +109,10 @@ class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True
 
 
 class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_defaults=True):
-    """A person or other contact, as the source knows them; whatever it does not tell is None.
+    """A person or other contact, as the source knows them; whatever it does not report is None.
 
-    ``phone`` is the own phone whose address book it is. None tells it to everybody, also to readers of other phones.
+    ``phone`` is the own phone whose address book it is from. None makes it visible to everybody, including readers of
+    other phones.
     """
 
     jid: str
@@ -135,7 +136,7 @@ class NumberMapped(Struct, frozen=True, kw_only=True, tag="number"):
 
 
 class PhoneSeen(Struct, frozen=True, kw_only=True, tag="phone", omit_defaults=True):
-    """An own phone that the source serves; made when it is new. Fields told never replace a known one."""
+    """An own phone that the source serves; created if it is new. Reported fields never replace known ones."""
 
     jid: str
     device_id: str | None = None
@@ -145,12 +146,12 @@ class PhoneSeen(Struct, frozen=True, kw_only=True, tag="phone", omit_defaults=Tr
 
 
 AnnotationEvent = MessageEdited | MessageRevoked | ReactionSet | ReceiptSet | PollVoted | MediaHeld
-"""What is told of a message besides itself; each has a ``target``."""
+"""Events about an existing message; each has a ``target``."""
 Event = MessageSeen | AnnotationEvent | ChatSeen | ContactSeen | NumberMapped | PhoneSeen
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a request with an Idempotency-Key is answered, kept with its effects. ``digest`` is of its body."""
+    """The answer to a request with an Idempotency-Key, stored with its effects. ``digest`` is of the request's body."""
 
     source: str
     key: str
@@ -160,23 +161,23 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """What one source said in one breath: committed together, raw payload and position included."""
+    """Events of one source that are committed together, including the raw payload and position."""
 
     source: Source
     events: tuple[Event, ...] | list[Event]
     raw: bytes | None = None
-    """The payload as received, kept as it is."""
+    """The payload as received, stored unchanged."""
     raw_type: str = "application/json"
     position: tuple[str, str] | None = None
-    """(name of the stream, place in it): where to go on after a cut."""
+    """(name of the stream, position in it): where to continue after an interruption."""
     answer: Answer | None = None
     import_id: int | None = None
-    """The import that it is part of (``Store.begin_import``); None for what comes live."""
+    """The import that it is part of (``Store.begin_import``); None for live sources."""
     vouches: bool = True
-    """Of an import: it tells all that was said in each chat between the first and the last of its messages."""
+    """For an import: it contains everything written in each chat between the first and the last of its messages."""
     coverage: tuple[Coverage, ...] = ()
-    """What the source vouches for besides."""
+    """Further coverage that the source reports."""
     via: str | None = None
-    """Id of the live source that it came through: files that its messages name are fetched from there."""
+    """Id of the live source that it came from: the files of its messages are fetched from there."""
     heard: Heard | None = None
-    """That the source is alive, where it is a live one."""
+    """Sign of life, if the source is a live one."""

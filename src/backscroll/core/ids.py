@@ -12,7 +12,7 @@ USER = "s.whatsapp.net"
 GROUP = "g.us"
 LID = "lid"
 EXPORT = "export"
-"""Server part of contacts that an exported chat knows by name only."""
+"""Server part of contacts that an exported chat knows only by name."""
 
 _SERVER_ALIASES = {"c.us": USER, "hosted": USER, "hosted.lid": LID}
 _KINDS: dict[str, JidKind] = {
@@ -43,9 +43,9 @@ def org_in(id: str, prefix: str) -> int | None:
 
 
 def canonical(jid: str) -> str:
-    """The one spelling of a JID: ``N@c.us``, ``N:7@…``, ``+N`` and bare ``N`` become ``N@s.whatsapp.net``.
+    """The canonical form of a JID: ``N@c.us``, ``N:7@…``, ``+N`` and bare ``N`` become ``N@s.whatsapp.net``.
 
-    Bare digits longer than a phone number are a group. What is not understood comes back trimmed.
+    Bare digits longer than a phone number are a group. Anything that is not understood is returned trimmed.
     """
     jid = clean_text(jid)[0].strip()
     user, at, server = jid.rpartition("@")
@@ -67,13 +67,13 @@ def from_number(text: str) -> str:
 
 
 def bare_number(text: str) -> str:
-    """The digits of ``+91 98765-43210``; "" when it is anything else than a number."""
+    """The digits of ``+91 98765-43210``; "" if it is anything but a number."""
     digits = _NOT_DIGITS.sub("", text)
     return digits if digits.isascii() and digits.isdigit() else ""
 
 
 def kind_of(jid: str) -> JidKind:
-    """What a JID is of, by its server: user, lid, group, newsletter …"""
+    """The kind of a JID, by its server: user, lid, group, newsletter …"""
     if jid == "status@broadcast":
         return "status"
     _, at, server = jid.rpartition("@")
@@ -83,17 +83,17 @@ def kind_of(jid: str) -> JidKind:
 
 
 def user_part(jid: str) -> str:
-    """What stands before the @."""
+    """The part before the @."""
     return jid.partition("@")[0]
 
 
 def is_person(jid: str) -> bool:
-    """Whether somebody is behind it, and no group or channel."""
+    """Whether it is a person, not a group or channel."""
     return kind_of(jid) in ("user", "lid", "bot", "export", "bsuid")
 
 
 def clean_text(text: str) -> tuple[str, bool]:
-    """``text`` as both engines can keep it, and whether that changed it.
+    """``text`` in a form that both engines can store, and whether that changed it.
 
     NUL and lone surrogates become U+FFFD: PostgreSQL refuses the one, SQLite the other.
     """
@@ -104,7 +104,7 @@ def clean_text(text: str) -> tuple[str, bool]:
 
 
 def fold(text: str) -> str:
-    """``text`` as ids are made of it: without case and accents. Searches compare by ``core.text.fold``."""
+    """``text`` in the form that ids are made from: without case and accents. Searches compare by ``core.text.fold``."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())

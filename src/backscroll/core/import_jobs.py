@@ -1,4 +1,4 @@
-"""Imports as jobs: what was given, what was recognised in it, what has to be asked, and how far it is."""
+"""Import jobs: their input, what was recognised in it, open questions, and progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JobState = Literal[
 ]
 OVER: frozenset[str] = frozenset({"done", "failed", "cancelled", "undone"})
 WORKED_ON: frozenset[str] = frozenset({"recognising", "queued", "running", "cancelling", "undoing"})
-"""States in which some process has something to do."""
+"""States in which a process has work to do."""
 
 ItemState = Literal["waiting", "running", "done", "failed", "skipped"]
 Phase = Literal["recognising", "replacing", "importing", "undoing"]
@@ -31,7 +31,7 @@ QuestionType = Literal["choice", "text", "confirm", "secret"]
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """A message as it was read. ``sent_at`` is None while the order of day and month is not known."""
+    """A message as read. ``sent_at`` is None while the order of day and month is unknown."""
 
     sent_at: int | None
     author: str | None
@@ -40,7 +40,9 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """What is in something that can be imported, as far as it was read. Times are microseconds; None is not known."""
+    """The content of something that can be imported, as far as it was read. Times are microseconds; None means
+    unknown.
+    """
 
     title: str | None = None
     chat: str | None = None
@@ -58,14 +60,14 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """A question to a person. ``items`` are the numbers of the entries that it is asked for."""
+    """A question to the user. ``items`` are the numbers of the entries that it concerns."""
 
     name: str
     text: str
     type: QuestionType = "choice"
     candidates: tuple[Candidate, ...] = ()
     free: bool = True
-    """Whether other values than the candidates are taken."""
+    """Whether values other than the candidates are accepted."""
     suggested: str | None = None
     evidence: tuple[str, ...] = ()
     items: tuple[int, ...] = ()
@@ -77,7 +79,7 @@ class Item(Struct, kw_only=True):
     no: int
     kind: str
     path: str
-    """Below the folder of the job's files."""
+    """Path below the folder of the job's files."""
     also: tuple[str, ...] = ()
     """Files that are read together with it."""
     state: ItemState = "waiting"
@@ -85,7 +87,7 @@ class Item(Struct, kw_only=True):
     replaces: tuple[int, ...] = ()
     repeats: int | None = None
     decided: dict[str, Any] = {}
-    """What the kind made out before anything was written."""
+    """What the kind found out before anything was written."""
     import_id: int | None = None
     error: str | None = None
     added: int | None = None
@@ -95,7 +97,7 @@ class Item(Struct, kw_only=True):
 
 
 class JobFile(Struct, frozen=True, kw_only=True):
-    """A file of a job. ``received`` bytes of it are on the disk for good."""
+    """A file of a job. ``received`` bytes of it are safely on disk."""
 
     no: int
     name: str
@@ -104,7 +106,9 @@ class JobFile(Struct, frozen=True, kw_only=True):
 
 
 class JobProgress(Struct, frozen=True, kw_only=True):
-    """How far the work is. ``done`` and ``total`` count what the phase works on, ``new`` and ``known`` messages."""
+    """Progress of the work. ``done`` and ``total`` count what the phase works on; ``new`` and ``known`` count
+    messages.
+    """
 
     phase: Phase
     item: int = 1
@@ -116,7 +120,7 @@ class JobProgress(Struct, frozen=True, kw_only=True):
 
 
 class JobFailure(Struct, frozen=True, kw_only=True):
-    """Why a job is not done."""
+    """Why a job failed."""
 
     code: str
     message: str
@@ -124,7 +128,7 @@ class JobFailure(Struct, frozen=True, kw_only=True):
 
 
 class NewJob(Struct, frozen=True, kw_only=True):
-    """A job to be made."""
+    """A job to be created."""
 
     origin: Literal["api", "cli"]
     name: str

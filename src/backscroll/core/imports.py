@@ -1,4 +1,4 @@
-"""An import as a thing of its own: what was read, with which answers, and what became of it."""
+"""Imports: what was read, with which answers, and the result."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import Any, Literal
 from msgspec import Struct
 
 ImportState = Literal["running", "done", "failed", "undoing", "undone"]
-"""``running`` is also one that was cut; ``undoing`` one whose undo was cut and goes on when it is asked for again."""
+"""``running`` includes interrupted imports; ``undoing`` includes interrupted undos, which continue when requested
+again.
+"""
 
 UndoPhase = Literal["messages", "retold", "observations", "annotations", "facts", "mappings", "files", "rest"]
 
 
 class NewImport(Struct, frozen=True, kw_only=True):
-    """What is to be imported: where it comes from, how it is to be read, and by what it is known again."""
+    """An import to be made: where it comes from, how it is to be read, and how it is recognised later."""
 
     kind: str
-    """Which connector reads it: export, gowa, periskope, jsonl …"""
+    """The connector that reads it: export, gowa, periskope, jsonl …"""
     file: str | None = None
     """Name of the file, or where it is pulled from."""
     sha256: str | None = None
-    """Of the file or of what is read of it; None where there is no file."""
+    """Hash of the file or of what is read from it; None if there is no file."""
     size: int | None = None
     """Bytes."""
     answers: dict[str, Any] = {}
-    """The options that decide how it is read."""
+    """The options that determine how it is read."""
     sketch: tuple[str, ...] = ()
-    """Hashes of some of its lines, where it has lines."""
+    """Hashes of some of its lines, if it has lines."""
     replaces: tuple[int, ...] = ()
-    """Imports that it takes the place of."""
+    """Imports that it replaces."""
     job: str | None = None
     """The job that it is part of."""
 
@@ -52,27 +54,27 @@ class Import(Struct, frozen=True, kw_only=True):
 
 
 class UndoPlan(Struct, frozen=True, kw_only=True):
-    """What taking an import back will do."""
+    """What undoing an import will do."""
 
     import_id: int
     messages: int
-    """Told by this import; those that others told too stay."""
+    """Reported by this import; those that others also reported stay."""
     kept: int
-    """Of them, told by others as well."""
+    """How many of these others also reported."""
     chats: int
     contacts: int
     files: int
 
 
 class Undone(Struct, frozen=True, kw_only=True):
-    """What taking an import back did."""
+    """What undoing an import did."""
 
     messages: int
-    """Messages that are gone."""
+    """Messages that were removed."""
     changed: int
-    """Messages that stay, as others tell them."""
+    """Messages that stay, because others reported them."""
     chats: int
     contacts: int
     files: int
     mappings: int = 0
-    """Pairs of JIDs that are no longer one contact because of it."""
+    """Pairs of JIDs that are no longer one contact as a result."""

@@ -1,7 +1,7 @@
-"""Kinds of messages in the words of Periskope and GOWA, both ways.
+"""Kinds of messages and their names in Periskope and GOWA, in both directions.
 
-Connectors read these words and dialects write them: ``type_name`` in a message's details keeps a source's
-word that several words share a kind with, so that it comes back as it was.
+Connectors read these names and dialects write them. If several names map to one kind, ``type_name`` in a message's
+details keeps the source's name, so that it is returned unchanged.
 """
 
 from __future__ import annotations
@@ -71,27 +71,27 @@ _FROM_GOWA: dict[str, Kind] = {
 
 
 def periskope_type(kind: Kind, type_name: str | None = None) -> str:
-    """Periskope's ``message_type``: the kept word where it stands for this kind, else the kind's own."""
+    """Periskope's ``message_type``: the kept name if it maps to this kind, otherwise the kind's own."""
     if type_name is not None and periskope_kind(type_name) == kind:
         return type_name
     return _TO_PERISKOPE.get(kind, "unknown")
 
 
 def periskope_kind(word: str) -> Kind:
-    """The kind that a ``message_type`` stands for; ``unknown`` for a word never heard."""
+    """The kind for a ``message_type``; ``unknown`` for an unknown name."""
     return _FROM_PERISKOPE.get(word, "unknown")
 
 
 def periskope_type_name(word: str) -> str | None:
-    """The word to keep as ``type_name``: None where the kind alone leads back to it."""
+    """The name to keep as ``type_name``: None if the kind alone determines it."""
     return None if _TO_PERISKOPE[periskope_kind(word)] == word else word
 
 
 def gowa_media_type(kind: Kind) -> str | None:
-    """GOWA's ``media_type``, None for kinds that are no media to it."""
+    """GOWA's ``media_type``, None for kinds that GOWA does not treat as media."""
     return _TO_GOWA.get(kind)
 
 
 def gowa_kind(media_type: str | None) -> Kind:
-    """The kind that a ``media_type`` stands for; ``unknown`` for a word never heard."""
+    """The kind for a ``media_type``; ``unknown`` for an unknown name."""
     return _FROM_GOWA.get(media_type or "", "unknown")

@@ -1,4 +1,4 @@
-"""How long and how large what comes from outside may be. The same for every source, and checked at the door."""
+"""Limits on input from outside. They are the same for every source and are checked when input arrives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY_US = 86_400_000_000
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 EARLIEST = (1 - _EPOCH_DAY) * DAY_US
 LATEST = (datetime.date.max.toordinal() - _EPOCH_DAY + 1) * DAY_US - 1
-"""Times outside the years 1 to 9999 are nobody's message. Microseconds since 1970 UTC."""
+"""No message has a time outside the years 1 to 9999. Microseconds since 1970 UTC."""
 
 MAX_ID = 512
 """Characters of a message id. WhatsApp's own have about thirty."""
@@ -31,7 +31,7 @@ _PHONE_ID = re.compile(r"[!-~]{1,256}")
 
 
 def check(event: events.Event) -> None:
-    """``BadField`` for an event that the archive could not keep, or not find again; it names the field."""
+    """Raise ``BadField``, naming the field, for an event that the archive could not store or not find again."""
     match event:
         case events.MessageSeen(message):
             _check_message(message)
@@ -51,12 +51,12 @@ def check(event: events.Event) -> None:
 
 
 def check_coverage(told: Coverage) -> None:
-    """``BadField`` for a span that the archive could not keep."""
+    """Raise ``BadField`` for a span that the archive could not store."""
     _check_jids(phone=told.phone, chat=told.chat)
     _check_times(since=told.since, until=told.until)
     _check_text("origin", told.origin, MAX_ID)
     if told.since > told.until:
-        raise BadField("until", str(told.until), "must not lie before since")
+        raise BadField("until", str(told.until), "must not be before since")
 
 
 def _check_message(message: Message) -> None:
@@ -101,9 +101,9 @@ def _check_phone(event: events.PhoneSeen) -> None:
     _check_times(created_at=event.created_at)
     _check_text("device_id", event.device_id, MAX_NAME)
     if event.device_id is not None and any(ord(letter) < 32 for letter in event.device_id):
-        raise BadField("device_id", event.device_id[:80], "must hold no control characters")
+        raise BadField("device_id", event.device_id[:80], "must not contain control characters")
     if event.phone_id is not None and not _PHONE_ID.fullmatch(event.phone_id):
-        # It travels in the header x-phone.
+        # It is sent in the header x-phone.
         raise BadField("phone_id", event.phone_id[:80], f"must be 1 to {MAX_NAME} visible ASCII characters")
 
 
@@ -122,7 +122,7 @@ def _check_jids(**jids: str | None) -> None:
 def _check_times(**times: int | None) -> None:
     for field, at in times.items():
         if at is not None and not EARLIEST <= at <= LATEST:
-            raise BadField(field, str(at)[:80], "must lie between the years 1 and 9999")
+            raise BadField(field, str(at)[:80], "must be between the years 1 and 9999")
 
 
 def _check_ack(ack: int | None) -> None:
@@ -137,4 +137,4 @@ def _check_text(field: str, text: str | None, most: int) -> None:
 
 def _check_file(file: str | None) -> None:
     if file is not None and not _FILE.fullmatch(file):
-        raise BadField("file", file[:80], "must be the SHA-256 of a file that the archive keeps")
+        raise BadField("file", file[:80], "must be the SHA-256 of a file in the archive")

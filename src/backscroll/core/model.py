@@ -1,7 +1,7 @@
-"""The words of the archive. Times are integer microseconds since 1970 in UTC; absence is None.
+"""The data model of the archive. Times are integer microseconds since 1970 in UTC; absence is None.
 
-Text that stands in these types is clean: no NUL, no lone surrogates (see ``ids.clean_text``).
-JIDs are in WhatsApp's canonical form (``919876543210@s.whatsapp.net``); dialects show their own.
+Text in these types is clean: no NUL, no lone surrogates (see ``ids.clean_text``). JIDs are in WhatsApp's canonical form
+(``919876543210@s.whatsapp.net``); dialects show their own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Kind = Literal[
     "call",
     "notice",
 ]
-"""What a message is. ``notice`` is a system line or group event, ``ciphertext`` could not be decrypted."""
+"""The kind of a message. ``notice`` is a system message or group event, ``ciphertext`` could not be decrypted."""
 
 MEDIA_KINDS: frozenset[Kind] = frozenset({"image", "video", "video_note", "audio", "voice", "document", "sticker"})
 
@@ -52,14 +52,14 @@ SOURCE_RANK: dict[Source, int] = {
     "gowa": 20,
     "export": 10,
 }
-"""Where two sources both know a field, the higher rank wins (contracts/decisions.md). No two may have the same.
+"""If two sources both know a field, the one with the higher rank wins. No two may have the same rank.
 
 ``backup`` is a phone's own database, ``database`` what another program archived.
 """
 
 
 class MessageKey(Struct, frozen=True, order=True, gc=False):
-    """A message as a source names it. ``sender`` is None when the source does not know it."""
+    """A message as identified by a source. ``sender`` is None if the source does not know it."""
 
     phone: str
     chat: str
@@ -75,7 +75,7 @@ class Media(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Bytes."""
     filename: str | None = None
     sha256: str | None = None
-    """Hex, of the plain file, as the source tells it."""
+    """Hex, of the plain file, as reported by the source."""
     file: str | None = None
     width: int | None = None
     height: int | None = None
@@ -83,21 +83,21 @@ class Media(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Seconds."""
     pages: int | None = None
     url: str | None = None
-    """Where the source keeps it."""
+    """The address at the source."""
     thumbnail_url: str | None = None
     thumbnail: str | None = None
-    """Base64 of the small JPEG that travels inside a message."""
+    """Base64 of the thumbnail JPEG that is included in a message."""
     waveform: str | None = None
     media_key: str | None = None
-    """Base64; with ``direct_path`` a linked device may still fetch the file."""
+    """Base64; with ``direct_path`` a linked device may still be able to fetch the file."""
     direct_path: str | None = None
     enc_sha256: str | None = None
     omitted: bool | None = None
-    """True when the source says that it left the file out."""
+    """True if the source says that it left the file out."""
 
 
 class Quote(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The message that this one answers, and the copy of it that travelled along."""
+    """The message that this one replies to, and the copy of it that was included."""
 
     id: str | None = None
     sender: str | None = None
@@ -118,14 +118,14 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Poll(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A question with options; its votes are kept apart (``Vote``)."""
+    """A question with options; its votes are stored separately (``Vote``)."""
 
     name: str
     options: tuple[str, ...] = ()
     selectable: int | None = None
-    """How many options one voter may choose; 0 is any number."""
+    """How many options one voter may choose; 0 means any number."""
     tally: dict[str, int] | None = None
-    """Votes per option where only the numbers are known (exported chats)."""
+    """Votes per option if only the counts are known (exported chats)."""
 
 
 class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,7 +140,7 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A system line or group event. ``type`` in WhatsApp's words: add, remove, subject, e2e …"""
+    """A system message or group event. ``type`` uses WhatsApp's names: add, remove, subject, e2e …"""
 
     type: str | None = None
     recipients: tuple[str, ...] = ()
@@ -148,7 +148,7 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """All that a source told about a message besides its text. Flags are None when it did not say."""
+    """Everything that a source reported about a message besides its text. Flags are None if it did not say."""
 
     media: Media | None = None
     quoted: Quote | None = None
@@ -162,30 +162,30 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     forwarding_score: int | None = None
     is_ephemeral: bool | None = None
     expires_after: int | None = None
-    """Seconds, of a disappearing message."""
+    """Seconds, for a disappearing message."""
     is_view_once: bool | None = None
     is_gif: bool | None = None
     is_starred: bool | None = None
     is_status: bool | None = None
     is_edited: bool | None = None
-    """True when the source says so but not what changed."""
+    """True if the source says that it was edited but not what changed."""
     is_deleted: bool | None = None
     broadcast: bool | None = None
     has_media: bool | None = None
     has_quoted: bool | None = None
     has_reaction: bool | None = None
     push_name: str | None = None
-    """The name that the sender carried at that moment."""
+    """The sender's name at that moment."""
     prev_text: str | None = None
     updated_at: int | None = None
     """When the source last changed its own record."""
     created_at: int | None = None
     precision: Literal["second", "minute"] | None = None
-    """How exact ``sent_at`` is; None means to the second or better."""
+    """How precise ``sent_at`` is; None means to the second or better."""
     altered: bool | None = None
-    """True when NUL or lone surrogates were replaced in the text; the original is in the raw payload."""
+    """True if NUL or lone surrogates were replaced in the text; the original is in the raw payload."""
     type_name: str | None = None
-    """The source's own word for the kind, kept when ours does not lead back to it."""
+    """The source's own name for the kind, kept if ours does not determine it."""
     server_timestamp: int | None = None
     client_ref: str | None = None
     """The id that the sending program chose (Periskope's sent_message_id)."""
@@ -197,7 +197,7 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     flag_response_time: float | None = None
     device_type: str | None = None
     author: str | None = None
-    """The group author where the source shows it apart from the sender."""
+    """The group author if the source shows it separately from the sender."""
     recipient: str | None = None
     origin: str | None = None
     """The JID that the source shows as ``from``."""
@@ -208,22 +208,22 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     interactive: Any = None
     raw_data: Any = None
     poll_info: Any = None
-    """The poll in the source's own shape, where it has one."""
+    """The poll in the source's own format, if it has one."""
     poll_results: Any = None
     location_data: Any = None
-    """The location in the source's own shape, where it has one that ours does not lead back to."""
+    """The location in the source's own format, if ours does not determine it."""
     media_key: str | None = None
     pending: tuple[str, ...] | None = None
-    """Participants whom the message has not reached, where the source lists them."""
+    """Participants whom the message has not reached, if the source lists them."""
     referral: dict[str, Any] | None = None
 
 
 NO_DETAILS = Details()
-"""What most messages have; the same object everywhere, so that it is known without comparing."""
+"""The details of most messages; always the same object, so that it is recognised without comparing."""
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A message as one source tells it."""
+    """A message as reported by one source."""
 
     key: MessageKey
     sent_at: int
@@ -257,7 +257,7 @@ class Phone(Struct, frozen=True, kw_only=True):
     name: str | None = None
     created_at: int = 0
     state: str | None = None
-    """CONNECTED, CONNECTING or DISCONNECTED as a live source said last; None where no source ever did."""
+    """CONNECTED, CONNECTING or DISCONNECTED as last reported by a live source; None if none ever did."""
 
     @property
     def number(self) -> str:
@@ -271,18 +271,18 @@ class Access(Struct, frozen=True, kw_only=True):
     org: Org
     phones: tuple[Phone, ...]
     scoped: bool = False
-    """True when the token names its phones; False when it reaches all of the organisation's."""
+    """True if the token is limited to these phones; False if it gives access to all of the organisation's."""
     scopes: frozenset[str] = frozenset({"read"})
     token_id: str | None = None
 
     @property
     def viewer(self) -> frozenset[int] | None:
-        """The phones of whose sources this reader sees names of contacts; None sees all names."""
+        """The phones whose sources' contact names this reader sees; None means all names."""
         return frozenset(phone.no for phone in self.phones) if self.scoped else None
 
 
 class Reaction(Struct, frozen=True, kw_only=True):
-    """What one person put to a message last. ``at`` is None where no source told."""
+    """One person's latest reaction to a message. ``at`` is None if no source reported it."""
 
     sender: str
     emoji: str
@@ -293,7 +293,7 @@ class Reaction(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """How far a message came with one participant; times are None until then."""
+    """Delivery status of a message for one participant; times are None until then."""
 
     participant: str
     delivered_at: int | None = None
@@ -302,7 +302,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class Edit(Struct, frozen=True, kw_only=True):
-    """One edit: the text from ``at`` on."""
+    """One edit: the text from ``at`` onwards."""
 
     text: str | None
     at: int
@@ -310,7 +310,7 @@ class Edit(Struct, frozen=True, kw_only=True):
 
 
 class Vote(Struct, frozen=True, kw_only=True):
-    """What one person chose last, as the options' texts; none after taking the vote back."""
+    """One person's latest choice, as the options' texts; empty after the vote was withdrawn."""
 
     voter: str
     options: tuple[str, ...]
@@ -318,7 +318,7 @@ class Vote(Struct, frozen=True, kw_only=True):
 
 
 class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
-    """A message as the archive shows it: all sources, edits, deletions, receipts taken together.
+    """A message as the archive shows it, combined from all sources, edits, deletions and receipts.
 
     ``message.text`` is the current text; ``key.sender`` is resolved, so that LID and number are one.
     """
@@ -330,7 +330,7 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
     deleted_at: int | None = None
     deleted: bool = False
     deleted_by: str | None = None
-    """Who deleted it, where a source told."""
+    """Who deleted it, if a source reported it."""
     prev_text: str | None = None
     edited_at: int | None = None
     edits: tuple[Edit, ...] = ()
@@ -346,7 +346,7 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody in a group."""
+    """A member of a group."""
 
     jid: str
     is_admin: bool = False
@@ -361,12 +361,12 @@ class Chat(Struct, frozen=True, kw_only=True):
     phone: Phone
     kind: Literal["user", "group", "newsletter", "broadcast", "status", "unknown"]
     name: str | None = None
-    """As told by a source; dialects have their own fallback."""
+    """As reported by a source; dialects have their own fallback."""
     lid: str | None = None
     image: str | None = None
     last_message_at: int | None = None
     messages: int = 0
-    """How many messages it holds, without notices and calls."""
+    """The number of messages, without notices and calls."""
     unread: int | None = None
     archived: bool | None = None
     pinned: bool | None = None
@@ -380,14 +380,14 @@ class Chat(Struct, frozen=True, kw_only=True):
     updated_at: int | None = None
     labels: tuple[str, ...] = ()
     extras: dict[str, Any] | None = None
-    """What a source told that no other field holds, by the source's own name."""
+    """Values reported by a source that no other field holds, by the source's own name."""
     stored_at: int = 0
     changed_at: int = 0
     last_message: ArchivedMessage | None = None
 
 
 class Contact(Struct, frozen=True, kw_only=True):
-    """A person, or any other addressable thing that messages come from."""
+    """A person, or any other addressable sender of messages."""
 
     jid: str
     lid: str | None = None
@@ -407,12 +407,12 @@ class Contact(Struct, frozen=True, kw_only=True):
 
     @property
     def display_name(self) -> str | None:
-        """What the phone's owner saved, else what the person chose, else the business name."""
+        """The name saved by the phone's owner, otherwise the one chosen by the person, otherwise the business name."""
         return self.name or self.push_name or self.business_name
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One page of messages, newest first. ``total`` counts all that match, over all pages."""
+    """One page of messages, newest first. ``total`` counts all matching messages, over all pages."""
 
     messages: list[ArchivedMessage]
     total: int
@@ -420,7 +420,7 @@ class Page(Struct, frozen=True, kw_only=True):
     limit: int
     chat: Chat | None = None
     chats: tuple[int, ...] = ()
-    """Numbers of the chat that was asked for, of merged contacts too; none when all chats were, or an unknown one."""
+    """Numbers of the requested chat, including merged contacts; none if all chats were requested, or an unknown one."""
 
     def rendered(self, render: Callable[[ArchivedMessage], bytes]) -> RenderedPage:
         """The same page with each message as JSON text."""

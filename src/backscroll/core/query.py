@@ -1,4 +1,4 @@
-"""The questions that can be asked of an archive."""
+"""Queries of an archive."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from msgspec import Struct
 from backscroll.core.errors import BadField
 
 MAX_OFFSET = 2**53
-"""Larger offsets are refused: they cannot be meant, and do not fit every reader's numbers."""
+"""Larger offsets are refused: they make no sense, and do not fit every client's numbers."""
 
 Shows = Literal["messages", "messages_and_calls", "notices"]
-"""``notices`` are system lines, group events and calls: all that is not a message."""
+"""``notices`` are system messages, group events and calls: everything that is not an ordinary message."""
 
 
 class MessageQuery(Struct, frozen=True, kw_only=True):
@@ -30,14 +30,14 @@ class MessageQuery(Struct, frozen=True, kw_only=True):
     media_only: bool = False
     from_me: bool | None = None
     search: str | None = None
-    """A literal substring; case and accents do not matter. Needs a ``chat``."""
+    """A literal substring; case and accents are ignored. Needs a ``chat``."""
     shows: Shows = "messages"
     offset: int = 0
     limit: int = 50
 
     def __post_init__(self) -> None:
         if self.search is not None and self.chat is None:
-            raise BadField("search", self.search, "name the chat that is to be searched")
+            raise BadField("search", self.search, "name the chat to search")
 
 
 class ChatQuery(Struct, frozen=True, kw_only=True):
@@ -52,17 +52,17 @@ class ChatQuery(Struct, frozen=True, kw_only=True):
     search: str | None = None
     """A literal part of the name."""
     by_number: bool = False
-    """``search`` may also be a part of the number."""
+    """``search`` may also match part of the number."""
     has_media: bool = False
     archived: bool | None = None
     after: tuple[int, int, int] | None = None
-    """``ChatPage.place`` of the page before; instead of an offset."""
+    """``ChatPage.place`` of the previous page; replaces an offset."""
     offset: int = 0
     limit: int = 25
 
 
 class ContactQuery(Struct, frozen=True, kw_only=True):
-    """Contacts that the phones' chats know, by name. ``saved_only`` leaves out mere group members."""
+    """Contacts known to the phones' chats, by name. ``saved_only`` leaves out people who are only group members."""
 
     org: int
     phones: tuple[int, ...]
@@ -88,7 +88,9 @@ class ReactionQuery(Struct, frozen=True, kw_only=True):
 
 
 class Position(Struct, frozen=True):
-    """A place in the order of one chat's messages, whether one is there or not. ``sender``: a contact's number."""
+    """A position in the order of one chat's messages, whether or not a message is there. ``sender`` is a contact's
+    number.
+    """
 
     sent_at: int
     id: str = ""
@@ -96,10 +98,10 @@ class Position(Struct, frozen=True):
 
 
 class ThreadQuery(Struct, frozen=True, kw_only=True):
-    """A stretch of one chat of one own phone, with calls and notices. Without a place it is the newest one.
+    """Part of one chat of one own phone, with calls and notices. Without a position it is the newest part.
 
-    ``around`` is the number of a message, ``at`` a moment in microseconds; ``before`` and ``after`` are places that
-    are not part of the answer.
+    ``around`` is the number of a message, ``at`` a time in microseconds; ``before`` and ``after`` are exclusive
+    positions.
     """
 
     org: int
@@ -122,21 +124,21 @@ class MediaQuery(Struct, frozen=True, kw_only=True):
     chat: str | None = None
     until: int | None = None
     before: tuple[int, int] | None = None
-    """Time and number of the message that the answer goes on after."""
+    """Time and number of the message after which the result continues."""
     limit: int = 60
 
 
 class SearchQuery(Struct, frozen=True, kw_only=True):
-    """A search as it was typed, over all chats of ``phones``."""
+    """A search query as typed, over all chats of ``phones``."""
 
     org: int
     phones: tuple[int, ...]
     text: str
     sort: Literal["newest", "relevance"] = "newest"
     zone: str = "UTC"
-    """IANA name; the days of ``on:`` and its like are days there."""
+    """IANA time zone for the days in ``on:``, ``before:`` and ``after:``."""
     context: int = 1
-    """Messages of the chat to show before and after each hit."""
+    """Number of messages to show before and after each hit."""
     limit: int = 50
     cursor: str | None = None
-    """``SearchPage.next`` of the page before; only for the same search."""
+    """``SearchPage.next`` of the previous page; only for the same search."""

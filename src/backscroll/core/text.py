@@ -1,7 +1,7 @@
-"""Text compared as people compare it: ``fold`` takes away what does not change a word.
+"""Comparing text as people do: ``fold`` removes differences that do not make another word.
 
-One ``fold`` serves the search index, its queries and the texts that decide, so that they cannot disagree. It works
-cluster by cluster (a character with the marks that belong to it), which is what lets ``fold_with_map`` say where in the
+The search index, queries and text comparisons all use the same ``fold``, so that they cannot disagree. It works cluster
+by cluster (a character with the marks that belong to it), which is what lets ``fold_with_map`` say where in the
 original every folded character came from.
 """
 
@@ -34,8 +34,9 @@ _SPECIAL = {
     "\u0901": "\u0902",
 }  # fmt: skip
 _MARKS_DO_NOT_COUNT = ("LATIN ", "GREEK ", "CYRILLIC ", "ARABIC ", "HEBREW ", "COMBINING ")
-"""Scripts, by the names of their characters, in which a mark does not make another word. Kana voicing, vowels of
-Indic scripts and tones of Thai do. COMBINING are the marks that no script owns."""
+"""Scripts, by the names of their characters, in which a mark does not make another word. Kana voicing, vowels of Indic
+scripts and tones of Thai do. COMBINING are marks that belong to no script.
+"""
 
 _VOICING = "\u3099\u309a"
 # A mark, a vowel or final of decomposed Hangul, and halfwidth voicing join what stands before them when it is composed.
@@ -44,14 +45,14 @@ _AROUND_ZWJ = re.compile("(.?)\u200d+(?=(.?))", re.S)
 
 
 def fold(text: str) -> str:
-    """``text`` without case, accents, width and whatever else does not tell words apart.
+    """``text`` without case, accents, width and other differences that do not distinguish words.
 
     Digits of all scripts become ASCII, katakana hiragana; a zero-width joiner stays only inside an emoji.
     """
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFC", text).translate(_TABLE)
-    # Halfwidth voicing, for one, is composed only now.
+    # Halfwidth voicing, for example, is composed only now.
     folded = unicodedata.normalize("NFC", folded)
     return _AROUND_ZWJ.sub(_keep_zwj, folded) if ZWJ in folded else folded
 
@@ -64,7 +65,7 @@ def fold_with_map(text: str) -> tuple[str, list[int]]:
     starts: list[int] = []
     for start, end in _clusters(text):
         cluster = text[start:end]
-        # Most characters are ASCII in most texts that are not.
+        # Even in texts that are not ASCII most characters usually are.
         piece = cluster.lower() if cluster.isascii() else fold(cluster)
         pieces.append(piece)
         starts += [start] * len(piece)
@@ -72,7 +73,7 @@ def fold_with_map(text: str) -> tuple[str, list[int]]:
 
 
 def _clusters(text: str) -> list[tuple[int, int]]:
-    """Spans that fold by themselves."""
+    """Spans that can be folded independently."""
     cuts = [0]
     for at in range(1, len(text)):
         joined = _joins(text[at]) or text[at - 1] == ZWJ
@@ -101,12 +102,12 @@ def _keep_zwj(match: re.Match[str]) -> str:
 
 
 def is_emoji(char: str) -> bool:
-    """Whether it is a picture rather than a letter or punctuation: every symbol that stands for itself."""
+    """Whether it is an emoji or symbol rather than a letter or punctuation."""
     return unicodedata.category(char) == "So" or 0x1F000 <= ord(char) <= 0x1FAFF
 
 
 class _Table(dict[int, str]):
-    """What each character becomes, worked out when it is first met."""
+    """What each character becomes, computed when it is first seen."""
 
     def __missing__(self, code: int) -> str:
         folded = self[code] = _fold_char(chr(code))

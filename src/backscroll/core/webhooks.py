@@ -1,4 +1,4 @@
-"""Outbound webhooks: which events there are, who is sent them, and what became of each. Times are microseconds UTC."""
+"""Outbound webhooks: event types, endpoints, and deliveries. Times are microseconds UTC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backscroll.core.model import ArchivedMessage, Chat, Contact, Phone, Reactio
 Format = Literal["native", "periskope"]
 State = Literal["waiting", "delivered", "parked", "dropped"]
 STATES: tuple[State, ...] = ("waiting", "delivered", "parked", "dropped")
-"""In the order of the numbers that stand in the database."""
+"""In the order of the numbers stored in the database."""
 
 EVENT_TYPES = (
     "message.created",
@@ -37,7 +37,7 @@ EVENT_TYPES = (
     "message.unflagged",
     "message.ticket.attached",
 )
-"""Native names. Their places are bits of ``heads.hooks``, so new ones go to the end."""
+"""Native names. Their positions are bits in ``heads.hooks``, so new ones go to the end."""
 ALL = "*"
 SECRET_PREFIX = "whsec_"  # noqa: S105 -- what every secret begins with, as in Standard Webhooks
 TEST = "webhook.test"
@@ -50,7 +50,7 @@ _PERISKOPE = {
 }
 _NATIVE_ONLY = frozenset({"message.erased", "contact.updated", "source.silent", "source.recovered"})
 PERISKOPE_TYPES = tuple(_PERISKOPE.get(type, type) for type in EVENT_TYPES if type not in _NATIVE_ONLY)
-"""Events of Periskope that an archive can know of."""
+"""Events of Periskope that an archive can produce."""
 PERISKOPE_UNKNOWN = (
     "ticket.created",
     "ticket.updated",
@@ -59,10 +59,10 @@ PERISKOPE_UNKNOWN = (
     "org.phone.qr",
     "chat.custom_properties.updated",
 )
-"""Events that programs for Periskope subscribe to as well; they never happen here."""
+"""Events that programs for Periskope also subscribe to; they never occur here."""
 
 IMPORTS = 1 << 40
-"""The bit of ``heads.hooks`` that says: somebody wants the events of imported history too."""
+"""The bit in ``heads.hooks`` which says that some endpoint also wants events of imported history."""
 _BITS = {type: 1 << at for at, type in enumerate(EVENT_TYPES)}
 
 
@@ -72,24 +72,25 @@ def bit_of(type: str) -> int:
 
 
 def shown_type(type: str, format: Format) -> str:
-    """A native event type in the words of a format."""
+    """The name of a native event type in a format."""
     return _PERISKOPE.get(type, type) if format == "periskope" else type
 
 
 def types_of(format: Format) -> tuple[str, ...]:
-    """What endpoints of this format may subscribe to, in its own words."""
+    """The event types that endpoints of this format may subscribe to, under its own names."""
     return EVENT_TYPES if format == "native" else (*PERISKOPE_TYPES, *PERISKOPE_UNKNOWN)
 
 
 def wanted_bits(types: Iterable[str], format: Format) -> int:
-    """The bits of the event types that are subscribed to in the words of a format."""
+    """The bits of the subscribed event types, given under the names of a format."""
     wanted = set(types)
     sendable = (type for type in EVENT_TYPES if format == "native" or type not in _NATIVE_ONLY)
     return sum(_BITS[type] for type in sendable if ALL in wanted or shown_type(type, format) in wanted)
 
 
 class OutboxEvent(Struct, frozen=True, kw_only=True):
-    """Something that happened, written with it. It holds no text: what is sent is read when it is sent.
+    """An event, written in the same transaction as the change. It holds no text: the body is read at the time of
+    sending.
 
     ``phone``, ``chat`` and ``message`` are numbers, 0 for none; ``ref`` is what the type needs besides.
     """
@@ -116,7 +117,7 @@ class Subscription(Struct, frozen=True, kw_only=True):
 
 
 class Webhook(Struct, frozen=True, kw_only=True):
-    """A receiver of events. ``phones`` are numbers of ``Phone.no``, None for all."""
+    """A receiver of events. ``phones`` are values of ``Phone.no``, None for all."""
 
     org: int
     id: str
@@ -128,24 +129,24 @@ class Webhook(Struct, frozen=True, kw_only=True):
     imports: bool = False
     enabled: bool = True
     subscriptions: tuple[Subscription, ...] = ()
-    """Only of the format ``periskope``; ``types`` are those of them that are subscribed."""
+    """Only for the format ``periskope``; ``types`` are those that are subscribed to."""
     created_at: int = 0
     changed_at: int = 0
     previous_secret_until: int | None = None
     position: int = 0
     """Events up to this number have been queued for it, or do not concern it."""
     failures: int = 0
-    """Attempts that failed since the last one that did not."""
+    """Number of failed attempts since the last successful one."""
     failing_since: int | None = None
     retry_at: int = 0
-    """Not before then is a receiver asked again that keeps failing."""
+    """The earliest time of the next attempt for a receiver that keeps failing."""
     last_success_at: int | None = None
     last_failure_at: int | None = None
     last_error: str | None = None
 
     @property
     def bits(self) -> int:
-        """What it wants, as bits of ``heads.hooks``; nothing while it is off."""
+        """The events that it wants, as bits of ``heads.hooks``; none while it is off."""
         return wanted_bits(self.types, self.format) | (IMPORTS if self.imports else 0) if self.enabled else 0
 
     def concerns(self, event: OutboxEvent, wanted: int) -> bool:
@@ -156,19 +157,19 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
 
 class Secrets(Struct, frozen=True):
-    """What requests to an endpoint are signed with; ``previous`` too, for as long as it still counts."""
+    """The secrets for signing requests to an endpoint; ``previous`` is included while it is still valid."""
 
     secret: str
     previous: str | None = None
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What became of an event at an endpoint."""
+    """The delivery of an event to an endpoint."""
 
     webhook: str
     event: OutboxEvent
     id: str
-    """Of the event, the same with each repeat."""
+    """Id of the event, the same with each repeat."""
     state: State
     attempts: int
     last_attempt_at: int | None
@@ -178,7 +179,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 class ErasedMessage(Struct, frozen=True):
-    """What names a message that is no more. JIDs in canonical form."""
+    """The identity of a message that no longer exists. JIDs are in canonical form."""
 
     id: str
     chat: str
@@ -187,7 +188,7 @@ class ErasedMessage(Struct, frozen=True):
 
 
 class QuietSource(Struct, frozen=True):
-    """A source that is silent, or was. ``silent_since`` None: it is heard again."""
+    """A source that is or was silent. ``silent_since`` None: it is heard again."""
 
     id: str
     kind: str
@@ -197,7 +198,7 @@ class QuietSource(Struct, frozen=True):
 
 
 class Happened(Struct, frozen=True, kw_only=True):
-    """An event with what it is about, as that stands now."""
+    """An event with its object in the current state."""
 
     event: OutboxEvent
     id: str
@@ -226,7 +227,7 @@ MAX_WEBHOOKS = 50
 
 
 def mask_of(webhooks: Collection[Webhook]) -> int:
-    """The bits of ``heads.hooks``: what any endpoint of an organisation wants."""
+    """The bits for ``heads.hooks``: the events that any endpoint of an organisation wants."""
     mask = 0
     for webhook in webhooks:
         mask |= webhook.bits
