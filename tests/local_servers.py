@@ -45,7 +45,7 @@ def speaker(speak: Speak) -> Iterator[str]:
     """A server that reads each request and then does what ``speak`` does; gives its origin."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
+        def answer() -> None:
             while True:
                 try:
                     connection, _ = listener.accept()
@@ -58,7 +58,7 @@ def speaker(speak: Speak) -> Iterator[str]:
                     except OSError:
                         pass
 
-        thread = threading.Thread(target=serve, daemon=True)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)

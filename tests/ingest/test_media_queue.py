@@ -141,7 +141,7 @@ def test_bytes_that_are_not_those_of_the_message_are_refused(desk: Desk) -> None
     desk.ingestor.take(desk.add("waha"), waha("W1", f"{desk.gateway.url}/api/files/default/a.jpeg", fileSHA256=digest))
     assert desk.fetch() == (0, 1)
     (left,) = desk.queued()
-    assert left.problem == "its bytes are not those whose SHA-256 WhatsApp gave"
+    assert left.problem == "its content does not match the SHA-256 from WhatsApp"
     assert desk.media_of("W1").file is None
     assert list(desk.media.files(desk.org.no)) == []
 

@@ -1,1 +1,1 @@
-"""Keeping and finding messages: the one door to the database and the media files."""
+"""Storing and finding messages: the only access to the database and the media files."""

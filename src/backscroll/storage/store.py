@@ -1,5 +1,6 @@
-"""The one door to the archive. Every method is synchronous, may be called from any thread, and reads or
-writes in one transaction; a write is on disk when its method returns."""
+"""The only interface to the archive. Every method is synchronous, may be called from any thread, and reads or writes in
+one transaction; a write is on disk when its method returns.
+"""
 
 from __future__ import annotations
 
@@ -75,10 +76,10 @@ __all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_u
 T = TypeVar("T")
 
 TOUCH_SECONDS = 0.02
-"""So long a reader waits at most for its token's time of use to be written."""
+"""How long a reader waits at most for its token's time of use to be written."""
 
 UNDO_ROWS = 400
-"""Things that one transaction of an undo takes back."""
+"""Number of items that one transaction of an undo removes."""
 
 
 def now_us() -> int:
@@ -87,7 +88,8 @@ def now_us() -> int:
 
 
 def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us, create: bool = True) -> Store:
-    """Open the archive and migrate it when needed. ``create`` makes one where there is none; else ``NotFound``.
+    """Open the archive and migrate it if needed. ``create`` creates a missing archive; otherwise ``NotFound`` is
+    raised.
 
     ``url`` None is the file ``backscroll.db`` in ``data``; ``sqlite:PATH`` another file.
     """
@@ -101,7 +103,7 @@ def open_store(url: str | None, data: Path, clock: Callable[[], int] = now_us, c
 
 
 class Store:
-    """An archive that is open. ``open_store`` makes one that is ready; ``close`` it."""
+    """An open archive. Use ``open_store`` to get one, and ``close`` it."""
 
     def __init__(self, engine: Engine, data: Path, clock: Callable[[], int] = now_us) -> None:
         self._engine = engine
@@ -125,13 +127,13 @@ class Store:
         self._index_upkeep = IndexUpkeep(engine, clock)
 
     def migrate(self) -> list[migrate.Migration]:
-        """Bring the schema up to date; ``NewerData`` when it is ahead of this program."""
+        """Bring the schema up to date; raises ``NewerData`` if it is newer than this program."""
         ran = migrate.migrate(self._engine, self._clock())
         self._engine.use_app_role()
         return ran
 
     def close(self) -> None:
-        """Wait for uses of tokens that are being written, then let go of the database."""
+        """Wait for token uses that are being written, then close the database."""
         self._token_uses.shutdown()
         self._index_upkeep.close()
         self._engine.close()
@@ -139,10 +141,10 @@ class Store:
     # ------------------------------------------------------------------ writing
 
     def apply(self, org: int, batch: events.Batch) -> Applied:
-        """Write what a source said at once or not at all; on disk when this returns.
+        """Write a source's batch completely or not at all; it is on disk when this returns.
 
-        What several threads say at the same time is committed together. After ``StorageBusy`` it may be there or not.
-        Applying a batch twice, split up, or in another order with others leaves the same archive.
+        Simultaneous batches of several threads are committed together. After ``StorageBusy`` it may or may not have
+        been written. Applying a batch twice, split up, or in another order with others leaves the same archive.
         """
         if self._import_id is not None and batch.import_id is None:
             batch = structs.replace(batch, import_id=self._import_id)
@@ -152,42 +154,42 @@ class Store:
         return applied
 
     def bulk_writer(self, org: int) -> AbstractContextManager[BulkWriter]:
-        """For an import's many batches: written as by ``apply``, in large transactions."""
+        """For the many batches of an import: written like ``apply``, but in large transactions."""
         make, merge = accounts.make_phone_id, partial(self.finish_merges, org)
         return bulk_writer(self._engine, org, self._import_id, self._clock, make, merge)
 
     def finish_merges(self, org: int | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Move the rows of merged contacts, a bounded number in each transaction. Goes on where it was cut.
+        """Move the rows of merged contacts, a bounded number in each transaction. Continues after an interruption.
 
-        One process at a time does that for an organisation; what another is at is left to it. ``stop`` is asked after
-        each transaction. Returns whether anything was moved.
+        Only one process at a time does this for an organisation; if another is working on it, nothing is done. ``stop``
+        is checked after each transaction. Returns whether anything was moved.
         """
         orgs = [org] if org is not None else [known.no for known in self.list_orgs()]
         moved = [finish_merges(self._engine, no, self._clock, stop) for no in orgs]
         return any(moved)
 
     def held_leases(self, org: int) -> list[leases.Held]:
-        """Who does the work of an organisation that one process at a time does."""
+        """The holders of an organisation's leases."""
         return self._engine.read(lambda tx: leases.held(tx, org), org)
 
     def quarantine(
         self, org: int, source: str, payload: bytes, problem: str, via: str | None = None, waits: bool = False
     ) -> int:
-        """Keep input that could not be understood, sealed; the same bytes once. Returns its number.
+        """Store input that could not be understood, encrypted; identical bytes are stored once. Returns its number.
 
-        ``waits``: it will be understood when a message is here that it names.
+        ``waits``: it will be understood once the message that it refers to has arrived.
         """
         sealed = self._seal().seal(payload)
         entry = quarantine.Entry(source=source, problem=problem, via=via, waits=waits)
         return self._engine.write(lambda tx: quarantine.keep(tx, org, entry, payload, sealed, self._clock()), org)
 
     def quarantined(self, org: int) -> list[Quarantined]:
-        """All of it, unsealed, oldest first."""
+        """All entries, decrypted, oldest first."""
         rows = self._engine.read(lambda tx: tx.all("list_quarantined", {"org": org}), org)
         return [self._unsealed(row) for row in rows]
 
     def find_quarantined(self, org: int, no: int) -> Quarantined:
-        """One of it, unsealed; ``NotFound``."""
+        """One entry, decrypted; raises ``NotFound``."""
         row = self._engine.read(lambda tx: tx.one("read_quarantined", {"org": org, "no": no}), org)
         if row is None:
             raise NotFound("quarantined input", str(no))
@@ -198,22 +200,22 @@ class Store:
         return Quarantined(no, source, problem, self._seal().unseal(bytes(sealed)), stored_at, via)
 
     def list_quarantined(self, org: int) -> list[Quarantined]:
-        """What there is, oldest first, without the bytes."""
+        """All entries, oldest first, without the bytes."""
         rows = self._engine.read(lambda tx: tx.all("index_of_quarantine", {"org": org}), org)
         return [Quarantined(no, source, problem, b"", stored_at, via) for no, source, problem, stored_at, via in rows]
 
     def waiting_in_quarantine(self, org: int, limit: int = 100) -> list[int]:
-        """Numbers of the oldest that wait for a message."""
+        """Numbers of the oldest entries that wait for a message."""
         params = {"org": org, "limit": limit}
         return [no for (no,) in self._engine.read(lambda tx: tx.all("quarantine_that_waits", params), org)]
 
     def rename_quarantined(self, org: int, no: int, problem: str) -> None:
-        """Say anew what is wrong with it."""
+        """Replace the description of its problem."""
         params = {"org": org, "no": no, "problem": problem}
         self._engine.write(lambda tx: tx.run("rename_quarantined", params), org)
 
     def drop_quarantined(self, org: int, no: int) -> None:
-        """Forget it for good; ``NotFound``."""
+        """Delete it permanently; raises ``NotFound``."""
         if self._engine.write(lambda tx: tx.one("drop_quarantined", {"org": org, "no": no}), org) is None:
             raise NotFound("quarantined input", str(no))
 
@@ -229,7 +231,7 @@ class Store:
         return self._engine.write(lambda tx: imports.begin_import(tx, org, new, self._clock()), org)
 
     def as_import(self, import_id: int) -> Store:
-        """The same archive, where what is told counts as told by an import. Not to be closed by itself."""
+        """The same archive, but writes are recorded as coming from an import. Must not be closed separately."""
         copied = copy.copy(self)
         copied._import_id = import_id
         return copied
@@ -237,21 +239,21 @@ class Store:
     def finish_import(
         self, org: int, import_id: int, report: dict[str, Any] | None, state: ImportState = "done"
     ) -> Import:
-        """Note how an import ended."""
+        """Record how an import ended."""
         return self._engine.write(
             lambda tx: imports.finish_import(tx, org, import_id, state, report, self._clock()), org
         )
 
     def list_imports(self, org: int) -> list[Import]:
-        """All of an organisation, oldest first; also those that were taken back."""
+        """All imports of an organisation, oldest first, including undone ones."""
         return self._engine.read(lambda tx: imports.list_imports(tx, org), org)
 
     def find_import(self, org: int, import_id: int) -> Import:
-        """``NotFound`` when the organisation never had it."""
+        """An import; raises ``NotFound`` if the organisation never had it."""
         return self._engine.read(lambda tx: imports.find_import(tx, org, import_id), org)
 
     def imports_of_file(self, org: int, sha256: str) -> list[Import]:
-        """Imports of the same bytes, oldest first, whatever became of them."""
+        """Imports of the same bytes, oldest first, in any state."""
         return self._engine.read(lambda tx: imports.imports_of_file(tx, org, sha256), org)
 
     def plan_undo(self, org: int, import_id: int) -> UndoPlan:
@@ -266,9 +268,10 @@ class Store:
         remove_file: Callable[[str], None] = lambda file: None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> Undone:
-        """Take back what only this import told, in bounded transactions; what was cut goes on when asked again.
+        """Remove what only this import brought in, in bounded transactions; an interrupted undo continues when called
+        again.
 
-        ``remove_file`` takes away the bytes of a file that nobody else has; ``progress`` hears the messages done.
+        ``remove_file`` deletes a file that no other source has; ``progress`` receives the number of messages done.
         """
         self._engine.write(lambda tx: undo.begin_undo(tx, org, import_id), org)
         work = partial(undo.undo_step, org=org, import_id=import_id, limit=UNDO_ROWS, remove_file=remove_file)
@@ -282,7 +285,7 @@ class Store:
     # ------------------------------------------------------------------ messages
 
     def list_messages(self, query: MessageQuery) -> Page:
-        """A page, newest first, with the number of all that match. An unknown chat is an empty page."""
+        """A page, newest first, with the number of all matching messages. An unknown chat gives an empty page."""
 
         def work(tx: Txn) -> Page:
             return read_page(tx, query, self._names(tx, query.org), self._search_caches.parts)
@@ -290,24 +293,24 @@ class Store:
         return self._engine.read(work, query.org)
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """A page of what a search finds. No text is an error; ``BadField`` for a cursor or time zone that is none."""
+        """A page of search results. No query is an error; raises ``BadField`` for an invalid cursor or time zone."""
         return self.ask(query.org, lambda reading: find(reading, query, self._search_caches))
 
     def tend_search(self, org: int, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Do what the search index needs: take in older messages, bring segments together, make outdated ones anew."""
+        """Maintain the search index: add older messages, merge segments, rebuild outdated ones."""
         return self._index_upkeep.run(org, stop)
 
     def forget_in_search(self, org: int) -> None:
-        """Rid the search index at once of every word of messages that are no more."""
+        """Immediately remove all words of deleted messages from the search index."""
         self._index_upkeep.forget(org)
 
     def remake_search(self, org: int, from_nothing: bool = False) -> None:
-        """Have the search index made anew by ``tend_search``: segment by segment, or all of it from the messages."""
+        """Make ``tend_search`` rebuild the search index: segment by segment, or completely from the messages."""
         work = start_anew if from_nothing else outdate
         self._engine.write(lambda tx: work(tx, org), org)
 
     def search_progress(self, org: int) -> Progress:
-        """What the search index has still to take in."""
+        """What still has to be added to the search index."""
         return self._engine.read(lambda tx: progress(tx, org), org)
 
     def find_message(
@@ -319,16 +322,18 @@ class Store:
         sender: str | None = None,
         from_me: bool | None = None,
     ) -> ArchivedMessage | None:
-        """The message with this bare WhatsApp id; the narrower the better when several share it."""
+        """The message with this bare WhatsApp id; the other arguments narrow it down if several share the id."""
         wanted = Wanted(id=message_id, chat=chat, sender=sender, from_me=from_me)
         return self.ask(org, lambda reading: Finder(reading, phones).message(wanted))
 
     def find_by_client_ref(self, org: int, phones: tuple[int, ...], ref: str) -> ArchivedMessage | None:
-        """The message that was sent with this reference of the sender's own; None when there is none."""
+        """The message that was sent with this reference chosen by the sender; None if there is none."""
         return self.ask(org, lambda reading: Finder(reading, phones).by_client_ref(ref))
 
     def lines_of_exports(self, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
-        """What exported chats told of a chat, also where it became one with what others told."""
+        """The lines that exported chats contained for a chat, including those matched with messages of other
+        sources.
+        """
         return self._engine.read(
             lambda tx: lines_between(tx, self._names(tx, org), org, phone, chat, since, until), org
         )
@@ -336,19 +341,19 @@ class Store:
     # ------------------------------------------------------------------ chats, contacts, reactions
 
     def list_chats(self, query: ChatQuery) -> ChatPage:
-        """A page of chats with the number of all that match."""
+        """A page of chats with the number of all matching ones."""
         return self._ask(query.org, lambda lists: lists.chats(query))
 
     def find_chat(self, org: int, phones: tuple[int, ...], jid: str) -> Chat | None:
-        """The chat as the first of ``phones`` that has it sees it; None when none has."""
+        """The chat as seen by the first of ``phones`` that has it; None if none has it."""
         return self._ask(org, lambda lists: lists.chat(phones, jid))
 
     def list_contacts(self, query: ContactQuery) -> ContactPage:
-        """A page of contacts that these phones know, with the number of all that match."""
+        """A page of contacts that these phones know, with the number of all matching ones."""
         return self._ask(query.org, lambda lists: lists.contacts(query))
 
     def find_contact(self, org: int, phones: tuple[int, ...], jid: str) -> Contact | None:
-        """None when these phones do not know the JID."""
+        """A contact; None if these phones do not know the JID."""
         return self._ask(org, lambda lists: lists.contact(phones, jid))
 
     def find_by_name(self, org: int, name: str) -> list[str]:
@@ -357,21 +362,21 @@ class Store:
         return [jid for _, jid in rows]
 
     def list_reactions(self, query: ReactionQuery) -> ReactionPage:
-        """A page of reactions, newest first, with the number of all that match."""
+        """A page of reactions, newest first, with the number of all matching ones."""
         return self._ask(query.org, lambda lists: lists.reactions(query))
 
     def _ask(self, org: int, question: Callable[[Lists], T]) -> T:
         return self.ask(org, lambda reading: question(Lists(reading.tx, org, reading.names)))
 
     def ask(self, org: int, question: Callable[[Reading], T]) -> T:
-        """The answer to a question of ``storage/read``, from one snapshot. The question may be asked again."""
+        """The result of a query function of ``storage/read``, from one snapshot. The function may be called again."""
         return self._engine.read(lambda tx: question(Reading(tx=tx, org=org, names=self._names(tx, org))), org)
 
     def seen_by(self, phones: Iterable[int] | None) -> Store:
-        """The same archive as a reader of these phones may see it; None is a reader of the whole organisation.
+        """The same archive as visible to a reader of these phones; None is a reader of the whole organisation.
 
-        Of contacts it shows names and other facts that these phones' sources told, and what no phone in particular
-        did. Which messages are read is for each question to say. Not to be closed by itself.
+        It shows names and other facts of contacts that these phones' sources reported, and those that belong to no
+        phone. Which messages are read is decided by each query. Must not be closed separately.
         """
         if phones is None:
             return self
@@ -391,17 +396,17 @@ class Store:
         return int(seq)
 
     def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
-        """The feed after ``seq``, gapless and in the order of commits."""
+        """The feed after ``seq``, without gaps and in commit order."""
         rows = self._engine.read(lambda tx: tx.all("changes_since", {"org": org, "seq": seq, "limit": limit}), org)
         return [Change(*row) for row in rows]
 
     def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
-        """Where the changes after ``seq`` are, in the order of commits."""
+        """Where the changes after ``seq`` are, in commit order."""
         params = {"org": org, "seq": seq, "limit": limit}
         return [ChangedPlace(*row) for row in self._engine.read(lambda tx: tx.all("places_changed_since", params), org)]
 
     def position(self, org: int, stream: str) -> str | None:
-        """Where a source that is pulled goes on, in its own words; None before its first batch."""
+        """Where the next pull from a source continues, in the source's own format; None before its first batch."""
         params = {"org": org, "stream": stream}
         place: str | None = only_value(self._engine.read(lambda tx: tx.one("read_position", params), org))
         return place
@@ -413,7 +418,7 @@ class Store:
         return self.orgs.create(name, id)
 
     def key(self) -> bytes:
-        """The archive's key; ``StorageError`` when its file is missing beside an archive that is in use."""
+        """The archive's key; raises ``StorageError`` if its file is missing although the archive is in use."""
         path = self._data / KEY_FILE
         return load_key(path) if self.list_orgs() else load_or_make_key(path)
 
@@ -426,7 +431,7 @@ class Store:
         return self._engine.read(lambda tx: accounts.find_org(tx, name_or_id))
 
     def add_phone(self, org: int, number: str, device_id: str | None = None, name: str | None = None) -> Phone:
-        """Make an own phone, or say anew what one that is there is called."""
+        """Create an own phone, or change the names of an existing one."""
         digits = bare_number(number.partition("@")[0])
         if not 5 <= len(digits) <= 15:
             raise BadField("number", number, "must be digits with the country code, such as 919876543210")
@@ -451,7 +456,7 @@ class Store:
         return tuple(phone for phone, _ in phones.values())
 
     def find_phone(self, org: int, number_or_id: str) -> Phone:
-        """By number in any spelling, phone id or device id."""
+        """Find a phone by number in any form, phone id or device id."""
         digits = bare_number(number_or_id.partition("@")[0])
         for phone in self.list_phones(org):
             if number_or_id in (phone.phone_id, phone.device_id) or (digits and phone.number == digits):
@@ -476,7 +481,7 @@ class Store:
         return self._engine.read(lambda tx: accounts.list_tokens(tx, org), org)
 
     def revoke_token(self, org: int, token_id: str) -> None:
-        """At once: every process looks a credential up again after any write to its organisation."""
+        """Revoke a token immediately: every process looks up its credentials again."""
 
         self._change_tokens(org, lambda tx: accounts.revoke_token(tx, org, token_id, self._clock()))
 
@@ -492,7 +497,7 @@ class Store:
         self._engine.write(work, org)
 
     def authenticate(self, secret: str) -> Access:
-        """What a secret opens; ``Unauthorised`` whatever is wrong with it."""
+        """The access that a secret gives; raises ``Unauthorised`` whatever is wrong with it."""
         return self._authenticate(secret, None)
 
     def authenticate_basic(self, token_id: str, secret: str) -> Access:
@@ -500,7 +505,7 @@ class Store:
         return self._authenticate(secret, token_id)
 
     def access_of_token(self, token_id: str) -> Access:
-        """What a token opens without its secret: for the open mode that an operator sets on loopback.
+        """The access that a token gives without its secret: for ``open_access`` on loopback.
 
         ``Unauthorised`` when there is no such token, or it is no longer valid.
         """
@@ -519,7 +524,9 @@ class Store:
         return found.access
 
     def _touch(self, access: Access, now: int) -> None:
-        """Note the time of use. A reader does not wait for a long write, nor fail where nothing can be written."""
+        """Record the time of use. A reader does not wait for a long write, and does not fail if nothing can be
+        written.
+        """
         params = {"org": access.org.no, "token": access.token_id, "now": now}
         touched = self._token_uses.submit(self._engine.write, lambda tx: tx.run("touch_token", params), access.org.no)
         with suppress(TimeoutError, StorageError):
@@ -536,7 +543,7 @@ class Store:
         return max(migrate.applied(self._engine), default=0)
 
     def last_stored(self, org: int) -> LastStored | None:
-        """The message that was stored last; None while there is none."""
+        """The message that was stored last; None if there is none."""
         row = self._engine.read(lambda tx: tx.one("last_stored", {"org": org}), org)
         return None if row is None else LastStored(*row)
 
@@ -550,12 +557,14 @@ class Store:
         raws: bool = False,
         phones: tuple[int, ...] | None = None,
     ) -> T:
-        """Let ``take`` walk all that was told, or one chat (of ``phones``), as one snapshot; ``raws`` adds payloads."""
+        """Call ``take`` with everything that was reported, or one chat (of ``phones``), as one snapshot; ``raws`` adds
+        payloads.
+        """
         settle = partial(self.finish_merges, org)
         return take_dump(self._engine, org, take, chat, raws, phones, now=self._clock(), settle=settle)
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
-        """Apply lines of a dump in one transaction; what is here already stays as it is."""
+        """Apply lines of a dump in one transaction; existing data stays as it is."""
         import_id = self._import_id
         now = self._clock()
         applied = self._engine.write(
@@ -566,13 +575,13 @@ class Store:
         return applied
 
     def restore_org(self, org: Org) -> Org:
-        """Make an organisation as another archive has it; its number here may be another."""
+        """Create an organisation as it is in another archive; its number may differ here."""
         return self.orgs.create(org.name, org.id, org.created_at)
 
     # ------------------------------------------------------------------ invariants
 
     def check(self, media: Path | MediaStore | None = None, read_files: bool = False) -> Iterator[Finding]:
-        """Compare the archive with itself; nothing is found in a sound one.
+        """Check the archive's consistency; an intact archive has no findings.
 
         ``media`` is where files are looked for too, a folder or a store; ``read_files`` compares the SHA-256 of each.
         """
@@ -581,7 +590,9 @@ class Store:
         return findings(self._engine, sealer, media, read_files)
 
     def repair(self) -> None:
-        """Make anew what follows from what is whole: indexes, counters, search rows. ``check`` tells what is left."""
+        """Rebuild what can be derived from intact data: indexes, counters, search rows. ``check`` shows what is
+        left.
+        """
         repair_structure(self._engine)
         for org in self.list_orgs():
             self._engine.write(lambda tx, org=org: repair_org(tx, org.no, self._clock()), org.no)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Organisations, their phones, and the tokens that open them."""
+"""Organisations, their phones, and the tokens that give access to them."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from backscroll.database.protocol import Row, Txn
 from backscroll.storage.records.rows import phone_rows
 
 PREFIX = "bsk"
-"""First letters of every secret, for scanners that look for leaked ones."""
+"""Prefix of every secret, for scanners that look for leaked ones."""
 _ALPHABET = string.ascii_lowercase + string.digits
 SCOPES = frozenset({"read", "write", "admin", "operator"})
 """``admin`` manages the token's own organisation. ``operator`` makes and names organisations, and reads no others."""
 FIRST_SCOPES = frozenset({"read", "write", "admin"})
-"""What the first token of an organisation may do that is made over HTTP."""
+"""Scopes of the first token of an organisation that is created over HTTP."""
 MAX_ORG_NAME = 200
 TOUCH_EVERY = 60_000_000
-"""last_used_at is exact to a minute, so that reading does not write on every request."""
+"""last_used_at is accurate to a minute, so that not every read request has to write."""
 
 
 class NewToken(Struct, frozen=True):
-    """``secret`` is shown once and stored nowhere."""
+    """``secret`` is shown once and not stored."""
 
     id: str
     secret: str
 
 
 class TokenInfo(Struct, frozen=True, kw_only=True):
-    """What may be shown of a token. ``phones`` are numbers, None for all; times are microseconds UTC."""
+    """What may be shown about a token. ``phones`` are numbers, None for all; times are microseconds UTC."""
 
     id: str
     name: str | None
@@ -55,14 +55,14 @@ class TokenInfo(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True):
-    """A valid credential, and whether its time of use is due to be written."""
+    """A valid credential, and whether its time of last use has to be written."""
 
     access: Access
     touch: bool
 
 
 class NameTaken(Conflict):
-    """An organisation has this name or id already, so that another number would not help."""
+    """An organisation already has this name or id, so another number would not help."""
 
 
 class _StoredToken(NamedTuple):
@@ -77,14 +77,14 @@ class _StoredToken(NamedTuple):
     last_used_at: int | None
 
     def is_valid(self, now: int) -> bool:
-        """Neither revoked nor expired. Whatever opens an archive with a token asks this."""
+        """Neither revoked nor expired. Every use of a token has to check this."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
-    """Make an organisation with the number ``no``.
+    """Create an organisation with the number ``no``.
 
-    ``BadField`` for its name or id (a UUID), ``NameTaken`` when either is taken, ``Conflict`` when the number is.
+    Raises ``BadField`` for its name or id (a UUID), ``NameTaken`` if either is taken, ``Conflict`` if the number is.
     """
     name = _org_name(name)
     try:
@@ -95,7 +95,7 @@ def create_org(tx: Txn, no: int, name: str, id: str | None, now: int) -> Org:
     _refuse_a_taken_name(orgs, name)
     for org in orgs:
         if id == org.id:
-            raise NameTaken(f"The organisation {org.name} has the id {id} already; choose another id")
+            raise NameTaken(f"The organisation {org.name} already has the id {id}; choose another id")
     tx.run("add_org", {"org": no, "id": id, "name": name, "now": now})
     tx.run("add_org_state", {"org": no})
     return Org(no=no, id=id, name=name, created_at=now)
@@ -116,7 +116,7 @@ def _refuse_a_taken_name(others: Iterable[Org], name: str) -> None:
 
 
 def rename_org(tx: Txn, org: int, name: str) -> Org:
-    """Call an organisation something else. ``BadField`` for the name, ``NameTaken``, ``NotFound``."""
+    """Rename an organisation. Raises ``BadField`` for the name, ``NameTaken``, ``NotFound``."""
     name = _org_name(name)
     orgs = {known.no: known for known in list_orgs(tx)}
     if org not in orgs:
@@ -133,7 +133,9 @@ def list_orgs(tx: Txn) -> list[Org]:
 
 
 def find_org(tx: Txn, name_or_id: str) -> Org:
-    """By its name or its id, in any case; ``NotFound``. An exact name wins over others that older versions allowed."""
+    """Find an organisation by name or id, ignoring case; raises ``NotFound``. An exact name wins over others that older
+    versions allowed.
+    """
     orgs = list_orgs(tx)
     wanted = name_or_id.casefold()
     for org in orgs:
@@ -146,7 +148,7 @@ def find_org(tx: Txn, name_or_id: str) -> Org:
 
 
 class OwnPhone(NamedTuple):
-    """A phone of the organisation's own, and the number of the contact that it is."""
+    """One of the organisation's own phones, and the number of its contact."""
 
     phone: Phone
     contact: int
@@ -172,7 +174,7 @@ def phones_of(tx: Txn, org: int) -> dict[int, OwnPhone]:
 
 
 def make_phone_id() -> str:
-    """An id as Periskope's are: ``phone-`` and sixteen random lowercase letters."""
+    """An id like Periskope's: ``phone-`` and sixteen random lowercase letters."""
     return "phone-" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
 
 
@@ -185,7 +187,9 @@ def create_token(
     expires: int | None,
     now: int,
 ) -> NewToken:
-    """Make a credential for some phones (None: all). ``BadField`` for an unknown scope, ``NotFound`` for a phone."""
+    """Create a credential for some phones (None: all). Raises ``BadField`` for an unknown scope, ``NotFound`` for a
+    phone.
+    """
     unknown = scopes - SCOPES
     if unknown:
         raise BadField("scope", sorted(unknown)[0], f"must be one of {', '.join(sorted(SCOPES))}")
@@ -224,18 +228,18 @@ def _info(row: Row, phones: dict[int, OwnPhone]) -> TokenInfo:
 
 
 def revoke_token(tx: Txn, org: int, token: str, now: int) -> None:
-    """``NotFound`` when there is no such token. Revoking twice keeps the first time."""
+    """Revoke a token; raises ``NotFound`` if there is no such token. Revoking twice keeps the first time."""
     if tx.one("revoke_token", {"org": org, "token": token, "now": now}) is None:
         raise NotFound("token", token)
 
 
 def org_of_token(token_or_secret: str) -> int | None:
-    """The organisation's number that a token id or secret names; None when it is not one of ours."""
+    """The organisation's number in a token id or secret; None if it is not one of ours."""
     return org_in(token_or_secret, PREFIX)
 
 
 def id_of_secret(secret: str) -> str | None:
-    """The id of the token that a secret says it is, None unless its checksum fits: most guesses need no database."""
+    """The token id in a secret, None if its checksum is wrong: most guesses therefore need no database access."""
     id, _, rest = secret.partition("_")
     body, _, checksum = secret.rpartition("_")
     well_formed = org_of_token(id) is not None and rest and secret.isascii()
@@ -243,7 +247,9 @@ def id_of_secret(secret: str) -> str | None:
 
 
 def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Found:
-    """What ``secret`` opens. ``token`` must be its id when given. One error for all that can be wrong."""
+    """The access that ``secret`` gives. ``token``, if given, must be its id. The error is the same whatever is
+    wrong.
+    """
     id = id_of_secret(secret)
     if id is None or (token is not None and not hmac.compare_digest(token.encode("utf-8", "replace"), id.encode())):
         raise Unauthorised
@@ -255,7 +261,7 @@ def authenticate(tx: Txn, secret: str, now: int, token: str | None = None) -> Fo
 
 
 def access_of_token(tx: Txn, token: str, now: int) -> Access:
-    """What a token opens for somebody who need not know its secret; ``Unauthorised`` unless it is valid."""
+    """The access that a token gives, without its secret; raises ``Unauthorised`` if it is not valid."""
     return _access_of(tx, token, _valid_token(tx, token, now))
 
 
@@ -277,7 +283,7 @@ def _access_of(tx: Txn, token: str, stored: _StoredToken) -> Access:
 
 
 def hash_of(secret: str) -> bytes:
-    """What is stored of a secret."""
+    """The hash that is stored for a secret."""
     # 256 random bits need no slow hash.
     return hashlib.sha256(secret.encode()).digest()
 

@@ -1,7 +1,8 @@
-"""Work that one process at a time does: who holds its lease goes on with it, and when its holder dies another takes it.
+"""Leases for work that only one process may do at a time: the holder does the work, and when it dies another takes
+over.
 
-A holder renews its lease in the very transaction that does a piece of the work. So one that was thought dead, and was
-only slow, loses that transaction instead of doing what another does already.
+A holder renews its lease in the same transaction that does a piece of the work. So a holder that was thought dead, but
+was only slow, loses that transaction instead of doing what another process is already doing.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.rows import only_value
 
 LEASE_US = 5_000_000
-"""So long nobody else begins after the last sign of life. One piece of work takes well less."""
+"""How long after its last renewal a lease is valid. One piece of work takes much less."""
 _FARTHEST_US = 10 * LEASE_US
-"""An end beyond that was written before the clock was set back, and counts for nothing."""
+"""An expiry further ahead than this was written before the clock was set back, and is ignored."""
 
 
 class LeaseLost(Exception):
-    """Another process does the work now."""
+    """Another process has the lease now."""
 
 
 class Lease(Struct, frozen=True):
-    """The right to do the work ``name`` of an organisation. ``term`` is another one with each holder."""
+    """The right to do the work ``name`` of an organisation. ``term`` changes with each holder."""
 
     org: int
     name: str
@@ -37,7 +38,9 @@ class Lease(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A lease as it stands in the database; ``ends_at`` in microseconds of the database's clock, 0 when given back."""
+    """A lease as stored in the database; ``ends_at`` is in microseconds of the database's clock, 0 if it was
+    released.
+    """
 
     name: str
     holder: str
@@ -46,7 +49,7 @@ class Held(Struct, frozen=True):
 
 
 def take(tx: Txn, org: int, name: str, now: int) -> Lease | None:
-    """The lease, unless another holds it. ``now`` counts where the database has no clock of its own."""
+    """Take the lease, unless another process holds it. ``now`` is used if the database has no clock of its own."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     time = _time(tx, now)
     params = {"org": org, "name": name, "holder": holder, "now": time, "ends_at": time + LEASE_US}
@@ -56,7 +59,9 @@ def take(tx: Txn, org: int, name: str, now: int) -> Lease | None:
 
 
 def keep(tx: Txn, lease: Lease, now: int) -> None:
-    """Renew the lease; ``LeaseLost`` when another has it, so that nothing of this transaction is written."""
+    """Renew the lease; raises ``LeaseLost`` if another process has it, so that nothing of this transaction is
+    written.
+    """
     params = {"org": lease.org, "name": lease.name, "holder": lease.holder, "term": lease.term}
     if tx.one("keep_lease", params | {"ends_at": _time(tx, now) + LEASE_US}) is None:
         raise LeaseLost
@@ -69,7 +74,7 @@ def give_back(tx: Txn, lease: Lease) -> None:
 
 
 def is_kept(engine: Engine, lease: Lease, now: int) -> bool:
-    """Renew the lease in a transaction of its own; False when another has it."""
+    """Renew the lease in its own transaction; returns False if another process has it."""
     try:
         engine.write(lambda tx: keep(tx, lease, now), lease.org)
     except LeaseLost:
@@ -78,7 +83,9 @@ def is_kept(engine: Engine, lease: Lease, now: int) -> bool:
 
 
 def release(engine: Engine, lease: Lease) -> None:
-    """Let another begin at once. If the database is away, the lease ends by itself."""
+    """Release the lease, so that another process can start immediately. If the database is unavailable, the lease
+    expires by itself.
+    """
     with suppress(StorageError):
         engine.write(lambda tx: give_back(tx, lease), lease.org)
 

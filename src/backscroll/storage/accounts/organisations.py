@@ -1,4 +1,4 @@
-"""Making and renaming organisations."""
+"""Creating and renaming organisations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Organisations:
         make_key: Callable[[], object],
         change_tokens: Callable[[int, Callable[[Txn], object]], None],
     ) -> None:
-        """``make_key`` sees to the archive's key; ``change_tokens`` runs a write that every process hears of."""
+        """``make_key`` creates the archive's key if needed; ``change_tokens`` runs a write that every process
+        notices.
+        """
         self._engine = engine
         self._clock = clock
         self._make_key = make_key
@@ -35,12 +37,14 @@ class Organisations:
         return self._engine.read(accounts.list_orgs)
 
     def create(self, name: str, id: str | None = None, created_at: int | None = None) -> Org:
-        """``BadField`` for its name or id (a UUID, chosen when None), ``Conflict`` when either is taken."""
+        """Create an organisation. Raises ``BadField`` for its name or id (a UUID, generated if None), ``Conflict`` if
+        either is taken.
+        """
         at = self._clock() if created_at is None else created_at
         return self._add(lambda tx, no: accounts.create_org(tx, no, name, id, at))
 
     def create_with_token(self, name: str, token: str) -> tuple[Org, NewToken]:
-        """An organisation and its first token, which is called ``token`` and manages it; both or neither."""
+        """Create an organisation and its first token, named ``token``, which can manage it; both or neither."""
 
         def make(tx: Txn, no: int) -> tuple[Org, NewToken]:
             now = self._clock()
@@ -50,9 +54,9 @@ class Organisations:
         return self._add(make)
 
     def _add(self, make: Callable[[Txn, int], T]) -> T:
-        """With the next number. Whoever is overtaken there by another process takes the one after it."""
+        """Add it with the next number. If another process takes that number first, the following one is used."""
         if not self.all():
-            # The key is as old as the archive. Later on a missing one is an error, never a reason to make another.
+            # The key is created with the archive. Later a missing key is an error, never a reason to create another.
             self._make_key()
         while True:
             no = max((org.no for org in self.all()), default=0) + 1
@@ -65,7 +69,9 @@ class Organisations:
                     raise
 
     def rename(self, org: int, name: str) -> Org:
-        """Known to every process at once. ``BadField`` for the name, ``Conflict`` when it is taken, ``NotFound``."""
+        """Rename an organisation; every process notices it at once. Raises ``BadField`` for the name, ``Conflict`` if
+        it is taken, ``NotFound``.
+        """
         renamed: list[Org] = []
         self._change_tokens(org, lambda tx: renamed.append(accounts.rename_org(tx, org, name)))
         return renamed[-1]

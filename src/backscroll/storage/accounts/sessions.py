@@ -1,6 +1,7 @@
 """Browsers that signed in with a token, and links that sign in once.
 
-A session opens what its token opens, and ends with it. Its secret goes into a cookie; only the hash is kept here.
+A session gives the same access as its token, and ends with it. Its secret goes into a cookie; only the hash is stored
+here.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ ONCE_US = 10 * 60 * 1_000_000
 
 
 class NewSession(Struct, frozen=True):
-    """``secret`` is given to the browser and stored nowhere. ``expires_at`` in microseconds UTC."""
+    """``secret`` is given to the browser and not stored. ``expires_at`` is in microseconds UTC."""
 
     secret: str
     expires_at: int
 
 
 class Opened(Struct, frozen=True):
-    """What a session opens, and until when."""
+    """The access that a session gives, and until when."""
 
     access: Access
     expires_at: int
 
 
 def create_session(tx: Txn, token: str, now: int) -> NewSession:
-    """Sign in with a token; ``Unauthorised`` unless it is valid. Sessions that ended are swept."""
+    """Sign in with a token; raises ``Unauthorised`` if it is not valid. Expired sessions are deleted."""
     access_of_token(tx, token, now)
     tx.run("delete_old_sessions", {"org": _org(token), "now": now})
     return _add(tx, token, now, SESSION_US, once=False)
@@ -49,20 +50,20 @@ def create_once(tx: Txn, token: str, now: int) -> NewSession:
 
 
 def redeem_once(tx: Txn, secret: str, now: int) -> NewSession:
-    """Sign in with the secret of ``create_once``; it is of no use afterwards."""
+    """Sign in with the secret of ``create_once``, which is used up by this."""
     token = _token_of(tx, secret, now, once=True).token
     tx.run("delete_session", {"org": org_of_session(secret), "session": _id(secret)})
     return create_session(tx, token, now)
 
 
 def open_session(tx: Txn, secret: str, now: int) -> Opened:
-    """What a session's secret opens; ``Unauthorised`` whatever is wrong with it or with its token."""
+    """The access that a session's secret gives; raises ``Unauthorised`` whatever is wrong with it or with its token."""
     stored = _token_of(tx, secret, now, once=False)
     return Opened(access_of_token(tx, stored.token, now), stored.expires_at)
 
 
 def end_session(tx: Txn, secret: str) -> None:
-    """Sign out. A session that is not there has ended already."""
+    """Sign out. A session that does not exist has already ended."""
     tx.run("delete_session", {"org": org_of_session(secret), "session": _id(secret)})
 
 
@@ -120,14 +121,14 @@ class Sessions:
         authenticate: Callable[[str], Access],
         change_tokens: Callable[[int, Callable[[Txn], object]], None],
     ) -> None:
-        """``change_tokens`` runs a write to an organisation that every process hears of before it returns."""
+        """``change_tokens`` runs a write to an organisation that every process notices before it returns."""
         self._engine = engine
         self._clock = clock
         self._authenticate = authenticate
         self._change_tokens = change_tokens
 
     def sign_in(self, secret: str) -> NewSession:
-        """A session for a browser that showed a token's secret; ``Unauthorised``."""
+        """Create a session for a browser that sent a token's secret; raises ``Unauthorised``."""
         access = self._authenticate(secret)
         token = access.token_id or ""
         return self._engine.write(lambda tx: create_session(tx, token, self._clock()), access.org.no)
@@ -140,21 +141,21 @@ class Sessions:
         return self._engine.write(lambda tx: create_once(tx, token_id, self._clock()), org)
 
     def sign_in_once(self, secret: str) -> NewSession:
-        """A session for whoever followed such a link first; ``Unauthorised`` for all others."""
+        """Create a session for the first user of such a link; raises ``Unauthorised`` for all others."""
         org = org_of_session(secret)
         if org is None:
             raise Unauthorised
         return self._engine.write(lambda tx: redeem_once(tx, secret, self._clock()), org)
 
     def open(self, secret: str) -> Opened:
-        """What a session opens and until when; ``Unauthorised`` whatever is wrong with it."""
+        """The access that a session gives and until when; raises ``Unauthorised`` whatever is wrong with it."""
         org = org_of_session(secret)
         if org is None:
             raise Unauthorised
         return self._engine.read(lambda tx: open_session(tx, secret, self._clock()), org)
 
     def end(self, secret: str) -> None:
-        """Sign out; known to every process before this returns."""
+        """Sign out; every process notices it before this returns."""
         org = org_of_session(secret)
         if org is not None:
             self._change_tokens(org, lambda tx: end_session(tx, secret))

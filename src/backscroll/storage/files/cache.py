@@ -1,7 +1,7 @@
-"""Copies of files that an object store keeps, on this machine for as long as there is room.
+"""Local copies of files in an object store, kept while there is space.
 
-A copy is removed only when the store is seen to have the file: what an earlier archive, or a restored backup, left in
-the folder is brought to the store first.
+A copy is removed only after checking that the store has the file: files left in the folder by an earlier archive or a
+restored backup are uploaded first.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from backscroll.core.errors import NotFound
 from backscroll.storage.files.objects import ObjectFolder
 
 PRUNE_SECONDS = 60.0
-"""So often the folder is measured, at most."""
+"""Minimum interval between measurements of the folder."""
 YOUNG_SECONDS = 600.0
-"""What was used this recently is kept, however little room there is."""
+"""Files used this recently are kept, however little space there is."""
 _LOCKS = 64
 
 
@@ -39,7 +39,7 @@ class Cache:
         return path.relative_to(self._root).as_posix()
 
     def push(self, path: Path) -> bool:
-        """Bring a file to the store unless it is there; whether it was brought."""
+        """Upload a file to the store unless it is there; returns whether it was uploaded."""
         found = self._remote.head(self.key(path))
         if found is not None and found.size == path.stat().st_size:
             return False
@@ -48,23 +48,25 @@ class Cache:
         return True
 
     def pull(self, path: Path, temporary: Path) -> None:
-        """Bring a file here; nothing happens when the store has none. Those who want the same wait for one of them."""
+        """Download a file; does nothing if the store does not have it. Simultaneous requests for the same file share
+        one download.
+        """
         with self._locks[hash(path) % _LOCKS]:
             if not path.is_file() and self._remote.fetch(self.key(path), path, temporary):
                 self.prune()
 
     def remote_size(self, path: Path) -> int | None:
-        """Bytes that the store has of a file; None when it has none."""
+        """Size of a file in the store; None if it is not there."""
         found = self._remote.head(self.key(path))
         return None if found is None else found.size
 
     def changed_at(self, path: Path) -> int | None:
-        """When the store got the file, in microseconds UTC."""
+        """When the file was stored, in microseconds UTC."""
         found = self._remote.head(self.key(path))
         return None if found is None else found.changed_at
 
     def delete(self, path: Path) -> None:
-        """Forget a file in the store."""
+        """Delete a file from the store."""
         self._remote.delete(self.key(path))
 
     def names(self, org: int) -> Iterator[str]:
@@ -73,7 +75,7 @@ class Cache:
             yield found.key.rpartition("/")[2]
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of what the store has; ``NotFound`` when it has nothing."""
+        """SHA-256 of the stored content; raises ``NotFound`` if there is none."""
         hashed = hashlib.sha256()
         try:
             for chunk in self._remote.read(self.key(path)):
@@ -83,7 +85,7 @@ class Cache:
         return hashed.hexdigest()
 
     def prune(self) -> None:
-        """Make room: the copies that were used longest ago go first."""
+        """Free space: the least recently used copies are removed first."""
         if time.monotonic() - self._pruned_at < PRUNE_SECONDS or not self._pruning.acquire(blocking=False):
             return
         try:

@@ -1,4 +1,6 @@
-"""Files that may be compressed: gzip and zstd, written by the name's ending and read by the first bytes."""
+"""Files that may be compressed with gzip or zstd: chosen by extension when writing, detected from the first bytes when
+reading.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,16 @@ import zstandard
 from backscroll.storage.files.durable_files import sync_folder
 
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
-"""What reading compressed bytes raises when they are cut or changed."""
+"""Errors when reading compressed bytes that are truncated or altered."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @contextmanager
 def packed_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file at ``path`` that is there only once it is whole and on the disk; readable by the owner only.
+    """A new file that appears at ``path`` only when it is complete and on disk; readable only by the owner.
 
-    The endings ``.gz`` and ``.zst`` compress. The same bytes in make the same file.
+    With the extension ``.gz`` or ``.zst`` it is compressed. The same input gives the same file.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)
@@ -44,7 +46,7 @@ def packed_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def written_through(path: Path) -> Iterator[BinaryIO]:
-    """A pipe or device that is there, for writing; it stays what it is. Endings compress as for ``packed_file``."""
+    """An existing pipe or device, opened for writing and never replaced. Extensions compress as for ``packed_file``."""
     with path.open("wb") as file, _packing(cast(BinaryIO, file), path.suffix) as out:
         yield out
 
@@ -63,7 +65,7 @@ def _packing(file: BinaryIO, ending: str) -> Iterator[BinaryIO]:
 
 
 def unpacked(file: BinaryIO) -> io.BufferedIOBase:
-    """The plain bytes of a file that stands at its beginning; see ``DAMAGED`` for what reading may raise."""
+    """The uncompressed bytes of a file positioned at its start; see ``DAMAGED`` for errors when reading."""
     head = file.read(4)
     file.seek(0)
     if head.startswith(_GZIP):

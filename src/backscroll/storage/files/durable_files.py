@@ -1,4 +1,4 @@
-"""What it takes for a file to be on the disk for good: its bytes synced, and every folder that names it synced too."""
+"""Writing files durably: their bytes are synced, and so are the folders that contain them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ _REMEDIES = {
     errno.EDQUOT: "free some space and run the command again",
     errno.EEXIST: "a file stands where a directory is needed; name another place, or move the file away",
     errno.ENOTDIR: "a file stands where a directory is needed; name another place, or move the file away",
-    errno.EISDIR: "a directory stands where a file is needed; name a file",
+    errno.EISDIR: "there is a directory where a file is needed; name a file",
     errno.ENOENT: "check the name; the folder that it is in must exist",
     errno.EIO: "the disk failed to read or write; look at the disk and the system's log",
 }
 
 
 def remedy_of(error: OSError) -> str:
-    """What a person can do about an error of the system."""
+    """The remedy for an error of the operating system."""
     return _REMEDIES.get(error.errno or 0, "look at the system's log, then try again")
 
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Turn the system's errors into ours: ``StorageFull`` when space is out, ``StorageError`` for the rest."""
+    """Turn errors of the operating system into ours: ``StorageFull`` if the disk is full, ``StorageError`` for the
+    rest.
+    """
     try:
         yield
     except OSError as error:
@@ -52,7 +54,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk; a rename before this may be undone by a power cut."""
+    """Sync the names in a folder to disk; without this a power cut may undo an earlier rename."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""What pictures, sound and video tell of themselves, and small pictures of large ones. Hostile files get None.
+"""Dimensions and duration of pictures, sound and video, and thumbnails. The result for hostile files is None.
 
-Whatever a parser makes of hostile bytes (and it may raise nearly anything), the answer is None: the file is kept all
-the same. Steps and pixels are bounded, so that a small file cannot cost much time or memory.
+Whatever a parser does with hostile bytes (and it may raise nearly anything), the result is None, and the file is stored
+anyway. Steps and pixels are limited, so that a small file cannot cost much time or memory.
 """
 
 from __future__ import annotations

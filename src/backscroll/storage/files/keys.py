@@ -1,4 +1,6 @@
-"""The archive's own key: made once, kept in a file beside the database, used to sign links and to seal secrets."""
+"""The archive's own key: created once, stored in a file beside the database, used to sign links and to encrypt
+secrets.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +30,21 @@ _NONCE_BYTES = 12
 def load_key(path: Path) -> bytes:
     """Return the 32 bytes in the file; ``StorageError`` with the way back when there is none.
 
-    Never makes one: links that were given out and sealed input need the key that the archive began with.
+    Never creates one: existing links and encrypted input need the key that the archive started with.
     """
     try:
         return _read_key(path)
     except FileNotFoundError:
         raise StorageError(
             f"The archive's key is missing: there is no file {path}. Put back secret.key from the backup, or from the "
-            "other servers of this archive; if it is lost for good, make another with: backscroll key create"
+            "other servers of this archive; if it is lost for good, create another with: backscroll key create"
         ) from None
 
 
 def load_or_make_key(path: Path) -> bytes:
-    """Return the 32 bytes in the file, made at random on first use with mode 0600.
+    """Return the 32 bytes in the file, which is created with random content on first use, with mode 0600.
 
-    Processes that start at the same moment all return the same key, and a crash leaves either no key or a whole one.
+    Processes that start at the same moment all return the same key, and a crash leaves either no key or a complete one.
     """
     try:
         return _read_key(path)
@@ -53,12 +55,12 @@ def load_or_make_key(path: Path) -> bytes:
 
 
 def derive_key(key: bytes, purpose: str) -> bytes:
-    """A key for one purpose, from which neither the key nor another purpose's key can be found."""
+    """A key for one purpose, from which neither the main key nor another purpose's key can be derived."""
     return hmac.digest(key, f"backscroll {purpose}".encode(), hashlib.sha256)
 
 
 class Sealer:
-    """Seals small secrets for keeping at rest: AES-256-GCM, with the name of the key in front."""
+    """Encrypts small secrets for storage: AES-256-GCM, preceded by the name of the key."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(derive_key(key, "seal"))
@@ -66,33 +68,35 @@ class Sealer:
 
     @property
     def key_id(self) -> str:
-        """A short public name of the key, the same for everything that it seals."""
+        """A short public name of the key, the same for everything that it encrypts."""
         return self._header[len(_VERSION) :].hex()
 
     def seal(self, secret: bytes) -> bytes:
-        """Encrypt; the same secret never looks the same twice."""
+        """Encrypt; the same secret gives a different result each time."""
         nonce = os.urandom(_NONCE_BYTES)
         return self._header + nonce + self._cipher.encrypt(nonce, secret, self._header)
 
     def unseal(self, sealed: bytes) -> bytes:
-        """Return what was sealed, or say whether the key is another one or the bytes are damaged."""
+        """Decrypt; the error says whether the key is a different one or the bytes are damaged."""
         header, nonce, body = _split(sealed)
         if header != self._header:
             sealed_with = header[len(_VERSION) :].hex()
             raise StorageError(
-                f"a secret was sealed with key {sealed_with}, but the key file holds {self.key_id}: "
+                f"a secret was encrypted with key {sealed_with}, but the key file holds {self.key_id}: "
                 "put back the key file that belongs to this database"
             )
         try:
             return self._cipher.decrypt(nonce, body, header)
         except InvalidTag as error:
-            raise StorageError("a sealed secret is damaged: set it anew or restore a backup") from error
+            raise StorageError("an encrypted secret is damaged: set it again or restore a backup") from error
 
 
 def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:
     body = _HEADER_BYTES + _NONCE_BYTES
     if len(sealed) < body or not sealed.startswith(_VERSION):
-        raise StorageError("a sealed secret is not in a form this version knows: set it anew or restore a backup")
+        raise StorageError(
+            "an encrypted secret has a format that this version does not know: set it again or restore a backup"
+        )
     return sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:body], sealed[body:]
 
 

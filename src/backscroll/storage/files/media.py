@@ -1,4 +1,4 @@
-"""Files of messages, kept on disk under the SHA-256 of their bytes, and the signed links that lead to them.
+"""Files of messages, stored on disk under the SHA-256 of their content, and signed links to them.
 
 <root>/<org>/<ab>/<sha256>                    the file
 <root>/.thumbnails/<org>/<ab>/<sha256>.jpg    a small picture of it, or .png; .none where none can be made;
@@ -46,7 +46,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class StoredFile(Struct, frozen=True, kw_only=True):
-    """A file that is on the disk for good, and what its bytes tell of themselves."""
+    """A file that is safely on disk, and what was read from its content."""
 
     sha256: str
     size: int
@@ -59,12 +59,14 @@ class StoredFile(Struct, frozen=True, kw_only=True):
 
 
 class MediaStore:
-    """The files of all orgs under ``root``. Orgs never share a file: none learns what another holds."""
+    """The files of all organisations under ``root``. Organisations never share a file, so none learns what
+    another has.
+    """
 
     def __init__(self, root: Path, key: bytes, remote: ObjectFolder | None = None, cache_bytes: int = 2 << 30) -> None:
-        """Sweep what crashes left behind more than a day ago. The folder itself is made when the first file comes.
+        """Delete what crashes left behind more than a day ago. The folder itself is created with the first file.
 
-        With ``remote`` the files are kept there, and ``root`` holds copies of about ``cache_bytes``.
+        With ``remote`` the files are stored there, and ``root`` holds copies of about ``cache_bytes``.
         """
         self.root = root
         self._remote = remote
@@ -90,7 +92,7 @@ class MediaStore:
         filename: str | None,
         expected: str | None = None,
     ) -> StoredFile:
-        """Keep the bytes; when this returns they survive a power cut. The same bytes twice are one file.
+        """Store the bytes; when this returns they survive a power cut. Identical bytes are stored once.
 
         Raises ``BadField`` above ``max_bytes`` or for another SHA-256 than ``expected``, and ``StorageFull`` without
         space; neither leaves anything behind.
@@ -103,7 +105,7 @@ class MediaStore:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 sha256, size, head = _copy(_chunks(source), file, max_bytes)
                 if expected is not None and sha256 != expected:
-                    raise BadField("file", None, "its bytes are not those whose SHA-256 WhatsApp gave")
+                    raise BadField("file", None, "its content does not match the SHA-256 from WhatsApp")
                 stored = _describe(temporary, sha256, size, mimetype_of(head, declared_mimetype, filename))
                 self._keep(file, temporary, self.path(org, sha256), size)
             if self._cache is not None:
@@ -145,7 +147,7 @@ class MediaStore:
             return None if self._cache is None else self._cache.remote_size(path)
 
     def local(self, org: int, sha256: str) -> Path:
-        """Where the file is on this machine, brought here when it is kept elsewhere. None need be there."""
+        """Where the file is on this machine; downloaded if it is stored elsewhere. The file may not exist."""
         path = self.path(org, sha256)
         if self._cache is not None and not path.is_file():
             with writing("media"):
@@ -154,7 +156,7 @@ class MediaStore:
         return path
 
     def push(self, org: int, sha256: str) -> bool:
-        """Bring a file of this machine to the object store; False where it is there, or no such store is used."""
+        """Upload a local file to the object store; returns False if it is already there, or no object store is used."""
         return self._cache is not None and self._cache.push(self.path(org, sha256))
 
     def delete(self, org: int, sha256: str) -> bool:
@@ -199,9 +201,9 @@ class MediaStore:
             yield from sorted(file.name for file in part.iterdir() if _SHA256.fullmatch(file.name))
 
     def verify(self, org: int, sha256: str) -> bool:
-        """Read the whole file and say whether it still is what its name says; ``NotFound`` when it is gone."""
+        """Read the whole file and return whether it matches its name; raises ``NotFound`` if it is missing."""
         if self._cache is not None:
-            # A copy on this machine says nothing of what is kept.
+            # A local copy says nothing about the stored file.
             return self._cache.digest(self.path(org, sha256)) == sha256
         with self.open(org, sha256) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -213,7 +215,7 @@ class MediaStore:
     def thumbnail(self, org: int, sha256: str) -> Path | None:
         """A JPEG or PNG of at most 320 pixels a side, upright, made on first use; None when the file is no picture.
 
-        Making it takes up to seconds and much memory; that it cannot be made is remembered too.
+        Creating it takes up to seconds and much memory; a failure is remembered too.
         """
         found = self.find_thumbnail(org, sha256)
         if found is not None:
@@ -223,7 +225,7 @@ class MediaStore:
         extension, body = small or (NO_THUMBNAIL[1:], b"")
         path = self._keep_thumbnail(self._place(self._thumbnails, org, sha256) / f"{sha256}.{extension}", body)
         if not self.exists(org, sha256):
-            # Deleted in the meantime: a picture of it must not outlive it.
+            # Deleted in the meantime: its thumbnail must not outlive it.
             _remove(path)
             return None
         return path if small else None
@@ -273,18 +275,18 @@ class MediaStore:
     def _keep(self, file: io.FileIO, temporary: Path, final: Path, size: int) -> None:
         with writing("media"):
             self._name_folder(final.parent)
-            # Known bytes need no second write to the disk, which makes repeating an import cheap.
+            # Known content is not written again, which makes repeating an import cheap.
             if not (final.is_file() and final.stat().st_size == size):
                 os.fsync(file.fileno())
                 temporary.replace(final)
             else:
-                # Who removes files looks at when they were kept last.
+                # The time of last use decides whether a file may be removed.
                 os.utime(final)
             # Also for known bytes: whoever wrote them may not have come this far yet.
             sync_folder(final.parent)
 
     def _name_folder(self, folder: Path) -> None:
-        """Make sure that a folder and its parents up to the root will be found after a power cut."""
+        """Make sure that a folder and its parents up to the root survive a power cut."""
         if folder in self._named or folder == self.root:
             return
         self._name_folder(folder.parent)

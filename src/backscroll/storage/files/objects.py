@@ -1,4 +1,4 @@
-"""Files in an object store: S3, or what speaks its protocol. Needs the package obstore (``backscroll[s3]``).
+"""Files in an object store: S3, or any service with its protocol. Needs the package obstore (``backscroll[s3]``).
 
 Credentials, region and endpoint come from the usual ``AWS_…`` variables.
 """
@@ -23,7 +23,7 @@ _RETRIES = 3
 
 
 class ObjectMeta(Struct, frozen=True):
-    """What the store tells of an object. ``changed_at`` in microseconds UTC."""
+    """What the store reports about an object. ``changed_at`` is in microseconds UTC."""
 
     key: str
     size: int
@@ -34,7 +34,7 @@ class ObjectFolder:
     """The objects below one address, such as ``s3://bucket/archive``; any thread may use it."""
 
     def __init__(self, url: str) -> None:
-        """``BadField`` for an address that cannot be used, or where the package is missing. Asks nothing yet."""
+        """Raises ``BadField`` for an invalid address, or if the package is missing. Does not contact the store yet."""
         try:
             from obstore.store import S3Store
         except ImportError as error:
@@ -48,7 +48,7 @@ class ObjectFolder:
                 url, client_options=options, retry_config={"max_retries": _RETRIES, "retry_timeout": _seconds(30)}
             )
         except Exception as error:
-            raise BadField("media", url, f"is no address of a bucket ({type(error).__name__})") from error
+            raise BadField("media", url, f"is not the address of a bucket ({type(error).__name__})") from error
 
     def put(self, key: str, path: Path) -> None:
         """Keep the file's bytes; when this returns the store has them."""
@@ -56,10 +56,12 @@ class ObjectFolder:
             with _speaking():
                 self._store.put(key, path)
         except FileNotFoundError as error:
-            raise StorageError("the bucket of media does not exist; make it, or name another one") from error
+            raise StorageError(
+                "the bucket in the setting media does not exist; create it, or name another one"
+            ) from error
 
     def head(self, key: str) -> ObjectMeta | None:
-        """What is kept under the key; None when nothing is."""
+        """The object under the key; None if there is none."""
         try:
             with _speaking():
                 found = self._store.head(key)
@@ -88,7 +90,7 @@ class ObjectFolder:
             yield from (bytes(chunk) for chunk in self._store.get(key).stream(min_chunk_size=CHUNK))
 
     def delete(self, key: str) -> None:
-        """Forget an object; none is fine too."""
+        """Delete an object; it may be missing."""
         try:
             with _speaking():
                 self._store.delete(key)
@@ -117,7 +119,7 @@ def _meta(found: Any) -> ObjectMeta:
 
 
 class _speaking:  # noqa: N801 - reads as a word in a with statement
-    """What the store answers, in the archive's own errors; that something is not there goes through."""
+    """Turn errors of the store into the archive's own, except that an object is missing."""
 
     def __enter__(self) -> None:
         return
@@ -130,4 +132,4 @@ class _speaking:  # noqa: N801 - reads as a word in a with statement
         name = type(error).__name__
         if name in ("PermissionDeniedError", "UnauthenticatedError"):
             raise StorageError("the object store refuses these credentials; look at AWS_ACCESS_KEY_ID") from error
-        raise StorageBusy(f"the object store cannot be used now ({name})") from error
+        raise StorageBusy(f"the object store is not available now ({name})") from error

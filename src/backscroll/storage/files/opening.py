@@ -1,4 +1,6 @@
-"""Where an archive's database is, and opening it: never by mistake a new one, never one that is half restored."""
+"""Finding and opening an archive's database: never creating one by mistake, never opening one that is partly
+restored.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,11 @@ from backscroll.storage.files.objects import ObjectFolder
 SQLITE_FILE = "backscroll.db"
 MEDIA_FOLDER = "media"
 RESTORE_MARK = "restore-unfinished"
-"""A file in the data directory while a restore goes on, or after it was cut."""
+"""A file in the data directory while a restore is in progress, or after it was interrupted."""
 
 
 def refuse_unfinished(data: Path) -> None:
-    """``StorageError`` while the data directory holds a restore that was cut or goes on."""
+    """Raise ``StorageError`` if the data directory holds an interrupted restore or one in progress."""
     if (data / RESTORE_MARK).exists():
         raise StorageError(
             f"{data} holds a restore that is not finished; run the same backscroll restore again, it goes on where it "
@@ -30,15 +32,17 @@ def refuse_unfinished(data: Path) -> None:
 
 
 def bring_up_to_date(url: str | None, data: Path, now: int) -> list[migrate.Migration]:
-    """Migrate the archive and leave it closed, as a user who may not read it perhaps. Returns what was run."""
+    """Migrate the archive and close it again, possibly as a user without read access. Returns the migrations that were
+    run.
+    """
     with closing(open_engine(url, data, create=False)) as engine:
         return migrate.migrate(engine, now)
 
 
 def open_engine(url: str | None, data: Path, create: bool) -> Engine:
-    """The archive's database, not migrated. ``NotFound`` where there is none and ``create`` is not set.
+    """The archive's database, not migrated. Raises ``NotFound`` if there is none and ``create`` is not set.
 
-    Nothing is written before it is known that an archive is there, or is to be made.
+    Nothing is written before it is known that an archive exists, or is to be created.
     """
     refuse_unfinished(data)
     file = sqlite_file(url, data)
