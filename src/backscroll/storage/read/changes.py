@@ -1,4 +1,4 @@
-"""The change feed as a reader may see it: lines with the messages, chats and contacts that they are about."""
+"""The change feed as visible to a reader: lines with the messages, chats and contacts that they concern."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
 
 _CHUNK = 500
-"""Numbers that one statement is asked about."""
+"""Maximum numbers in one statement."""
 
 
 def changes_after(
     reading: Reading, phones: Sequence[int], after: int, limit: int, *, with_chats: bool = False
 ) -> Changes:
-    """At most ``limit`` lines of the feed, of which those that are about ``phones`` are given.
+    """Reads at most ``limit`` lines of the feed and returns those that concern ``phones``.
 
     ``with_chats``: lines about new chats come with them.
     """
@@ -69,7 +69,7 @@ def changes_after(
 
 
 def messages_by_no(reading: Reading, phones: Collection[int], nos: set[int]) -> dict[int, ArchivedMessage]:
-    """Those that still stand, of these phones."""
+    """The messages of these phones that still exist."""
     rows = [
         row
         for chunk in _chunks(nos)
@@ -81,7 +81,7 @@ def messages_by_no(reading: Reading, phones: Collection[int], nos: set[int]) -> 
 
 
 def _reactions(reading: Reading, message: ArchivedMessage, aspects: Sequence[str]) -> tuple[ReactionChanged, ...]:
-    """The reactions that a line is about, in the line's order."""
+    """The reactions that a line concerns, in the line's order."""
     found = []
     own = {number for phone, number in reading.names.phones.values() if phone.jid == message.phone.jid}
     for change in filter(None, map(reaction_of, aspects)):
@@ -95,14 +95,14 @@ def _reactions(reading: Reading, message: ArchivedMessage, aspects: Sequence[str
 
 
 def _with_chat(reading: Reading, line: ChangeLine) -> ChangeLine:
-    """A line with the chat that it is about, when that is new and still there."""
+    """A line with its chat, if that is new and still exists."""
     if line.phone is None or line.jid is None or CREATED not in (line.aspects or ()):
         return line
     return structs.replace(line, chat=Lists.of(reading).chat((line.phone.no,), line.jid))
 
 
 def _of_chat(aspects: Sequence[str] | None, phone: int) -> tuple[str, ...] | None:
-    """What a line says of the chat as this phone has it."""
+    """What a line says about the chat as seen by this phone."""
     if aspects is None:
         return None
     return (CREATED,) if created(phone) in aspects else ()
@@ -119,7 +119,7 @@ def _chats(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[
 
 
 def _contacts(reading: Reading, phones: Sequence[int], contacts: set[int]) -> dict[int, str]:
-    """JIDs of the contacts whom these phones have a chat with; of all phones' readers everybody's."""
+    """JIDs of the contacts with whom these phones have a chat; all contacts for readers of all phones."""
     known = set(contacts) if set(reading.names.phones) <= set(phones) else set()
     for chunk in _chunks(contacts - known):
         params = {"org": reading.org, "phones": phones, "chats": chunk}
@@ -128,7 +128,7 @@ def _contacts(reading: Reading, phones: Sequence[int], contacts: set[int]) -> di
 
 
 def _sources(reading: Reading, phones: Sequence[int], nos: set[int]) -> dict[int, tuple[str, Phone | None]]:
-    """Ids and phones of sources that these phones' readers may hear of; those of no phone only readers of all."""
+    """Ids and phones of sources visible to readers of these phones; sources without a phone only to readers of all."""
     found: dict[int, tuple[str, Phone | None]] = {}
     for chunk in _chunks(nos):
         for no, source, phone in reading.tx.all("sources_by_no", {"org": reading.org, "nos": chunk}):

@@ -1,4 +1,6 @@
-"""Which source covers which time, and where messages may be missing: the same work however many messages there are."""
+"""Which source covers which period, and where messages may be missing. The cost does not grow with the number of
+messages.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,15 @@ from backscroll.storage.records.counters import Counter, Scope
 from backscroll.storage.records.rows import NOTIFICATION, only_number
 
 MAX_READ = 500
-"""Spans of a chat, and of its phone, that are looked at."""
+"""Maximum number of spans read for a chat, and for its phone."""
 MAX_SPANS = 200
 MAX_GAPS = 100
 MAX_LISTED = 20
-"""Gaps of each chat where several are listed."""
+"""Maximum gaps per chat in a list of chats."""
 FEW = 200
-"""So many messages of a gap are counted one by one."""
+"""Up to this many messages in a gap are counted one by one."""
 _PULLED = ("gowa", "periskope")
-"""Kinds of sources that can be asked for the past."""
+"""Kinds of sources that can be asked for history."""
 
 
 class _Standing(Struct, frozen=True):
@@ -58,7 +60,7 @@ class _Found(Struct, frozen=True):
 
 
 class Coverages:
-    """Answers of one reading transaction, as of ``now`` (microseconds UTC)."""
+    """Queries within one reading transaction, as of ``now`` (microseconds UTC)."""
 
     def __init__(self, reading: Reading, now: int) -> None:
         self._tx = reading.tx
@@ -69,7 +71,7 @@ class Coverages:
         rows = self._tx.all("list_sources", {"org": self._org})
         self._limits: dict[str, int] = {}
         self._pulled: list[tuple[int | None, str]] = []
-        """Phone and id of each source that can be asked for the past."""
+        """Phone and id of each source that can be asked for history."""
         for source, kind, phone, upstream, _, silent_after, *_ in rows:
             self._limits[source] = silent_after or SILENT_US
             if kind in _PULLED and upstream is not None:
@@ -96,7 +98,7 @@ class Coverages:
         return CoveragePage(phones=phones, chats=self._chat_coverages([one]), total=1)
 
     def of_chat(self, phone: int, chat: str) -> Covered:
-        """What is known of one chat; nothing of an unknown one."""
+        """Coverage of one chat; empty for an unknown one."""
         contact = self._names.find(chat)
         if contact is None:
             return Covered(spans=[], gaps=[])
@@ -193,7 +195,7 @@ class Coverages:
         own = _Found([self._span(row, False) for row in rows[:MAX_READ]], len(rows) > MAX_READ)
         spans = sorted([*own.spans, *whole.spans], key=lambda span: (span.until, span.since), reverse=True)
         found = _Found(spans, own.more or whole.more)
-        # Of what lies before the spans that were read nothing is known here.
+        # Nothing is known about the time before the spans that were read.
         cut = [min(span.since for span in part.spans) for part in (own, whole) if part.more]
         gaps = holes(spans, None if first_at is None else max([first_at, *cut]), last_at, self._now)
         scope = self._scope(standing.phone, standing.chats)
@@ -223,7 +225,9 @@ class Coverages:
         )
 
     def _counts(self, scope: Scope, windows: Sequence[tuple[int, int | None]]) -> list[int]:
-        """Messages between these times. Most gaps hold few or none, which is quickly seen; the others are summed up."""
+        """Messages between these times. Most gaps have few or none, which is cheap to count; the others use the
+        counters.
+        """
         name = "few_in_chats" if scope.by_chat else "few_in_phones"
         base = scope.params | {"limit": FEW + 1}
         asks: list[Ask] = [
@@ -237,7 +241,7 @@ class Coverages:
 
 
 def _teller(origin: str, import_id: int, kind: str | None, file: str | None) -> Teller:
-    """Who stands behind a row. What an import brought from another archive is its own source there."""
+    """The source of a row. Coverage imported from another archive keeps its own source."""
     told: dict[str, Any] = {"import_id": import_id or None}
     known = teller_of(origin or origin_of("import", kind or "unknown", file))
     return Teller(how=known.how, kind=known.kind, name=known.name, **told)

@@ -1,4 +1,4 @@
-"""The lines of exported chats as the next import meets them: where they stand, and what they say themselves."""
+"""The lines of exported chats for matching with the next import: their positions and their own content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MESSAGE = msgspec.json.Decoder(Message)
 
 
 class StoredLine(Struct, frozen=True, kw_only=True):
-    """``message`` is the line without regard to what other sources told; its key is empty but for the id."""
+    """``message`` is the line's own content, regardless of other sources; its key is empty except for the id."""
 
     id: str
     sender: str | None
@@ -30,22 +30,22 @@ class StoredLine(Struct, frozen=True, kw_only=True):
     prev_text: str | None
     is_deleted: bool
     host: str | None = None
-    """Sender of the message that the line turned out to be, if it did; None too while nobody knows them."""
+    """Sender of the message that the line was matched with, if any; None also while the sender is unknown."""
     is_matched: bool = False
-    """It stands under the id of a message."""
+    """It is stored under the id of a message."""
 
 
 class StoredLines(Struct, frozen=True):
-    """What exported chats told of one chat, in the order of time."""
+    """The lines of exported chats for one chat, in time order."""
 
     lines: list[StoredLine]
     """Oldest first."""
     meet_others: bool
-    """Other sources tell of this time too."""
+    """Other sources also have messages from this period."""
 
 
 def lines_between(tx: Txn, names: Names, org: int, phone: int, chat: str, since: int, until: int) -> StoredLines:
-    """Lines of the chat that were said then."""
+    """Lines of the chat in this period."""
     contact_row = names.find(canonical(chat))
     if contact_row is None:
         return StoredLines([], False)

@@ -1,4 +1,4 @@
-"""Single messages: by the id that WhatsApp gave them, with all that is known of them."""
+"""Single messages: by their WhatsApp id, with everything known about them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MESSAGE = msgspec.json.Decoder(Message)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """A message as a client names it: the bare id, and what else tells it from others with that id."""
+    """A message as identified by a client: the bare id, and what else distinguishes it from others with that id."""
 
     id: str
     chat: str | None = None
@@ -38,7 +38,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 def jids_of(reading: Reading, jid: str) -> set[str]:
-    """All ids that a contact goes by; none for an unknown one."""
+    """All JIDs of a contact; empty for an unknown one."""
     contact = reading.names.find(jid)
     if contact is None:
         return set()
@@ -47,7 +47,7 @@ def jids_of(reading: Reading, jid: str) -> set[str]:
 
 
 class Finder:
-    """Answers within one reading transaction."""
+    """Queries within one reading transaction."""
 
     def __init__(self, reading: Reading, phones: Sequence[int]) -> None:
         self._reading = reading
@@ -55,18 +55,18 @@ class Finder:
         self._phones = phones
 
     def message(self, wanted: Wanted) -> ArchivedMessage | None:
-        """With its edits; of several that fit the latest."""
+        """The message with its edits; if several match, the latest."""
         row = self.row(wanted)
         return None if row is None else self._assembled(row)
 
     def by_client_ref(self, ref: str) -> ArchivedMessage | None:
-        """The message that was sent with this reference of the sender's own."""
+        """The message that was sent with this reference chosen by the sender."""
         params = {"org": self._org, "ref": clean_text(ref)[0], "phones": self._phones}
         rows = readable(self._org, map(row_of, self._tx.all("rows_by_client_ref", params)))
         return self._assembled(rows[0]) if rows else None
 
     def card(self, wanted: Wanted) -> MessageCard | None:
-        """With what each source told."""
+        """The message with what each source reported."""
         row = self.row(wanted)
         if row is None:
             return None
@@ -93,7 +93,7 @@ class Finder:
         return FileFetch(tries=tries, next_at=next_at, problem=problem)
 
     def original(self, wanted: Wanted) -> Original | None:
-        """The payload that the message came in first; None when there is none."""
+        """The payload in which the message first arrived; None if there is none."""
         row = self.row(wanted)
         if row is None or row.raw is None:
             return None
@@ -105,7 +105,7 @@ class Finder:
         return Original(source=source, type=type, payload=plain, stored_at=stored_at)
 
     def row(self, wanted: Wanted) -> MessageRow | None:
-        """Of several that fit the latest."""
+        """The row; if several match, the latest."""
         params = {"org": self._org, "id": clean_text(wanted.id)[0], "phones": self._phones}
         rows = readable(self._org, map(row_of, self._tx.all("rows_by_bare_id", params)))
         return next((row for row in rows if self._fits(row, wanted)), None)
@@ -131,7 +131,7 @@ class Finder:
         return None if found is None else Lists(self._tx, self._org, self._names).chat_of(ChatRow(*found), contact)
 
     def _observations(self, row: MessageRow) -> list[Observation]:
-        """The best source first. A message that was told once is its own observation."""
+        """The best source first. A message that was reported once is its own observation."""
         if not row.flags & OBSERVED:
             return [Observation(row.sender, row.source, observation_of(row), "")]
         chats = self._names.numbers_of(self._names.contact_row(row.chat).contact)

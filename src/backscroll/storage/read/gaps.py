@@ -1,4 +1,4 @@
-"""From spans to the times that none of them covers, and why: plain functions of what the database holds."""
+"""Deriving gaps from spans: pure functions of data from the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backscroll.core.coverage import GRACE_US, SILENT_US, Evidence, Gap, Reason,
 
 
 class Hole(Struct, frozen=True, kw_only=True):
-    """A time without a span. ``until`` None: nothing covers what comes now."""
+    """A period without a span. ``until`` None: nothing covers the present."""
 
     since: int
     until: int | None
@@ -22,7 +22,7 @@ class Hole(Struct, frozen=True, kw_only=True):
     last one."""
 
     def counted(self, last_at: int | None) -> tuple[int, int | None]:
-        """Between which times, both included, messages lie in the hole."""
+        """The inclusive times between which messages are in the hole."""
         since = self.since if self.first else self.since + 1
         if self.until is None:
             return since, None
@@ -30,9 +30,9 @@ class Hole(Struct, frozen=True, kw_only=True):
 
 
 def holes(spans: Sequence[Span], first_at: int | None, last_at: int | None, now: int) -> list[Hole]:
-    """What lies between the first message and the last, or the last span of a live source; oldest first.
+    """The holes between the first message and the last one (or the last span of a live source); oldest first.
 
-    A source that was listening and does not any more leaves a hole that is still open. Short breaks are left out.
+    A source that no longer listens leaves a hole that is still open. Short interruptions are left out.
     """
     found: list[Hole] = []
     end, before = first_at, None
@@ -56,7 +56,7 @@ def holes(spans: Sequence[Span], first_at: int | None, last_at: int | None, now:
 
 
 def _lost(spans: Sequence[Span], now: int) -> Span | None:
-    """The last span of the live source that was heard of last, when none is listening and none is asked instead."""
+    """The last span of the most recently heard live source, if none is listening and none is pulled instead."""
     own = [span for span in spans if span.teller.import_id is None]
     listening = [span for span in own if span.teller.how == "live"]
     asked = any(span.teller.how == "pull" and now - span.until <= SILENT_US for span in own)
@@ -66,7 +66,9 @@ def _lost(spans: Sequence[Span], now: int) -> Span | None:
 
 
 def gap_of(hole: Hole, messages: int, *, ends: tuple[int | None, int | None], source: str | None) -> Gap:
-    """A hole with what speaks for it. ``ends`` of what is known of the chat; ``source`` can be asked for the past."""
+    """A hole with its evidence. ``ends`` are the chat's first and last known messages; ``source`` can be asked for
+    history.
+    """
     reason = _reason(hole, messages)
     lost = hole.before.teller.name if hole.before is not None and hole.before.teller.how == "live" else None
     remedy: RemedyCode = "sync" if source is not None else "export"

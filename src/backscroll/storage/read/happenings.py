@@ -1,4 +1,4 @@
-"""What events of the outbox are about, as it stands now: they hold numbers only."""
+"""The objects of outbox events in their current state; the events themselves hold only numbers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class _Erased(Struct):
 
 
 class DeliveryPage(Struct, frozen=True):
-    """Deliveries with what names the message of each; ``more`` when older ones follow."""
+    """Deliveries with the identity of each message; ``more`` if older ones follow."""
 
     items: list[ShownDelivery]
     more: bool
 
 
 class ShownDelivery(Struct, frozen=True):
-    """A delivery, and its message, phone and chat where they are still there."""
+    """A delivery, and its message, phone and chat if they still exist."""
 
     delivery: Delivery
     phone: Phone | None
@@ -43,7 +43,7 @@ class ShownDelivery(Struct, frozen=True):
 
 
 def happenings(reading: Reading, queued: Sequence[tuple[str, OutboxEvent]]) -> list[Happened | None]:
-    """Events with their ids, each with what it is about; None when that is no more."""
+    """Events with their ids, each with its object; None if that no longer exists."""
     return _Happenings(reading, [event for _, event in queued]).all([id for id, _ in queued])
 
 
@@ -53,7 +53,7 @@ class _Happenings:
         self._events = events
         self._phones = reading.names.phones
         if any(event.type.startswith("phone.") for event in events):
-            # What is remembered of phones does not tell whether they are connected now.
+            # Cached data about phones does not include whether they are connected now.
             self._phones = phones_of(reading.tx, reading.org)
         nos = {event.message for event in events if event.message and event.type != "message.erased"}
         self._messages = messages_by_no(reading, set(self._phones), nos)
@@ -128,7 +128,7 @@ def list_deliveries(reading: Reading, webhook: str, state: int | None, before: i
 
 
 def shown(reading: Reading, deliveries: Collection[Delivery]) -> list[ShownDelivery]:
-    """Deliveries with what they are about, as far as it is still there."""
+    """Deliveries with their objects, as far as these still exist."""
     events = [delivery.event for delivery in deliveries]
     about = happenings(reading, [("", event) for event in events])
     phones = reading.names.phones

@@ -1,4 +1,4 @@
-"""What an operator wants to know of an archive, from counters and newest rows: the same work however large it is."""
+"""The state of an archive for operators, from counters and newest rows. The cost does not grow with the archive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backscroll.storage.records.rows import only_value
 
 SHOWN_IMPORTS = 5
 MAX_COUNTED = 1000
-"""Inputs in quarantine that are counted; there may be more."""
+"""Maximum number of counted inputs in quarantine; there may be more."""
 
 
 class ImportLine(Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class ImportLine(Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Struct, frozen=True, kw_only=True):
-    """How much input could not be understood, and how much of it waits for a message; both of the latest only."""
+    """How much input could not be understood, and how much of it waits for a message; only the latest are counted."""
 
     total: int
     waiting: int
@@ -41,7 +41,7 @@ class ArchiveHealth(Struct, frozen=True, kw_only=True):
     phones: int
     last_stored: LastStored | None
     database_bytes: int | None
-    """None where the database does not tell."""
+    """None if the database does not report it."""
     is_search_complete: bool
     quarantine: Quarantine
     imports: list[ImportLine]
@@ -49,7 +49,7 @@ class ArchiveHealth(Struct, frozen=True, kw_only=True):
 
 
 def health_of(reading: Reading) -> ArchiveHealth:
-    """How the organisation stands now."""
+    """The current state of the organisation."""
     tx, org = reading.tx, reading.org
     summaries = Lists.of(reading).phone_summaries(tuple(reading.names.phones))
     stored = tx.one("last_stored", {"org": org})

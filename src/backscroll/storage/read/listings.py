@@ -1,4 +1,4 @@
-"""Chats, contacts and reactions as they are listed."""
+"""Lists of chats, contacts and reactions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _SHOWN_FACTS = (
 )
 EVERYTHING = 1_000_000
 MAX_SHARED = 100
-"""Chats that the card of a contact lists."""
+"""Maximum number of chats in a contact's card."""
 _NAME_KINDS: dict[str, Literal["saved", "chosen", "business"]] = {
     "name": "saved",
     "push_name": "chosen",
@@ -87,19 +87,19 @@ def _place_of(row: ChatRow) -> tuple[int, int, int]:
 
 
 def _is_part_of_number(wanted: str, jid: str) -> bool:
-    """Whether somebody who types a part of a phone number, with or without spaces, means this contact."""
+    """Whether part of a phone number, typed with or without spaces, matches this contact."""
     digits = re.sub(r"[\s()+./-]", "", wanted)
     return len(digits) >= 3 and digits.isdigit() and digits in jid.partition("@")[0]
 
 
 def _has_label(registers: Registers, label: str) -> bool:
-    """By the label's name, or by the id that a source told with it."""
+    """Matches the label's name, or the id that a source reported with it."""
     observed = (value_of(registers, "extras") or {}).get("label_ids")
     return label in (value_of(registers, "labels") or ()) or (isinstance(observed, dict) and bool(observed.get(label)))
 
 
 _CHUNK = 500
-"""Contacts that one statement is asked about."""
+"""Maximum contacts in one statement."""
 
 
 class ChatRow(Struct, gc=False):
@@ -114,7 +114,9 @@ class ChatRow(Struct, gc=False):
 
 
 class ReactionEntry(Struct, gc=False):
-    """A row of ``list_reactions``: where the message is, and the annotation. ``target`` 0: its sender was not told."""
+    """A row of ``list_reactions``: where the message is, and the annotation. ``target`` 0: its sender was not
+    reported.
+    """
 
     phone: int
     chat: int
@@ -127,19 +129,19 @@ class ReactionEntry(Struct, gc=False):
 
 
 def ask_for_chat(org: int, chat: int, phones: Sequence[int]) -> Ask:
-    """The row of a chat as the first of ``phones`` that has it sees it."""
+    """The row of a chat as seen by the first of ``phones`` that has it."""
     return "chat_of_phones", {"org": org, "chat": chat, "phones": phones}
 
 
 class _ChatCount(Struct):
-    """What counters and an index tell of one contact's rows with one phone."""
+    """Data from counters and an index about one contact's rows with one phone."""
 
     total: int
     newest: int | None
 
 
 def _age(row: MessageRow) -> tuple[int, str, int, int]:
-    """What messages of one phone are ordered by."""
+    """The sort key of messages of one phone."""
     return row.sent_at, row.id, row.chat, row.sender
 
 
@@ -160,7 +162,7 @@ class Lists:
     # ------------------------------------------------------------------ chats
 
     def chats(self, query: ChatQuery) -> ChatPage:
-        """Latest first. Filters on what sources told (name, label, archived) read every chat of the phones."""
+        """Latest first. Filters on reported values (name, label, archived) read every chat of the phones."""
         kinds = _JID_KINDS.get(query.kind or "", ()) if query.kind else ()
         params: dict[str, Any] = {
             "org": self._org,
@@ -206,7 +208,7 @@ class Lists:
         return wanted in fold(name) or (query.by_number and _is_part_of_number(wanted, contact_row.jid))
 
     def chat(self, phones: Sequence[int], jid: str) -> Chat | None:
-        """One chat as the first of ``phones`` that has it sees it."""
+        """One chat as seen by the first of ``phones`` that has it."""
         contact_row = self._names.find(jid)
         if contact_row is None:
             return None
@@ -218,7 +220,7 @@ class Lists:
         return None
 
     def chat_of(self, row: ChatRow, contact: int) -> Chat:
-        """The chat without its members and messages. ``contact`` is what it goes by now, after merges."""
+        """The chat without its members and messages. ``contact`` is its current number, after merges."""
         self._names.load([contact])
         return self._chat(structs.replace(row, chat=contact), self._registers(row), {})
 
@@ -229,7 +231,7 @@ class Lists:
         return value_of(registers, "name") or contact_row.display_name
 
     def _chats(self, rows: Sequence[ChatRow]) -> list[Chat]:
-        """By as many statements for many chats as for few."""
+        """Uses the same number of statements for many chats as for few."""
         self._names.load(row.chat for row in rows)
         registers = [self._registers(row) for row in rows]
         return list(map(self._chat, rows, registers, self._more(rows, registers)))
@@ -266,7 +268,7 @@ class Lists:
         ]
 
     def _counts(self, places: set[Place]) -> dict[Place, _ChatCount]:
-        """Those of the places where something was said; others may be among them."""
+        """Counts for the chats with messages; others may be included."""
         phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
         found: dict[Place, _ChatCount] = {}
         for start in range(0, len(chats), _CHUNK):
@@ -290,7 +292,9 @@ class Lists:
         return found
 
     def sizes(self, places: set[tuple[int, str]]) -> dict[tuple[str, str], int]:
-        """How many members groups have, by the JIDs of phone and chat; those that no source listed are left out."""
+        """Numbers of group members, by the JIDs of phone and chat; groups without a reported member list are
+        left out.
+        """
         numbers = {
             (phone, row.contact): jid for phone, jid in places if (row := self._names.find(jid)) and row.kind == "group"
         }
@@ -341,7 +345,7 @@ class Lists:
     # ------------------------------------------------------------------ contacts
 
     def contacts(self, query: ContactQuery) -> ContactPage:
-        """A page of the contacts that the phones know, with the number of them all."""
+        """A page of the contacts that the phones know, with the total number."""
         params = {
             "org": self._org,
             "saved_only": int(query.saved_only),
@@ -358,7 +362,7 @@ class Lists:
         return ContactPage(contacts=contacts, total=total, offset=query.offset, limit=limit)
 
     def _contacts_by_name(self, query: ContactQuery, search: str, params: dict[str, Any], limit: int) -> ContactPage:
-        """Reads every contact of the phones: names are compared as people write them."""
+        """Reads every contact of the phones, because names are compared in folded form."""
         wanted = fold(search)
         rows = self._list_contacts(params | {"limit": EVERYTHING, "offset": 0})
         found = [row for row in rows if _is_called(row, wanted)]
@@ -374,7 +378,9 @@ class Lists:
         return [self._names.contact_row(row.contact) for row in rows]
 
     def card(self, phones: Sequence[int], jid: str) -> ContactCard | None:
-        """All that these phones know of a contact; None when they do not know the JID. Reads every chat's members."""
+        """Everything that these phones know about a contact; None if they do not know the JID. Reads every chat's
+        members.
+        """
         contact = self.contact(phones, jid)
         contact_row = self._names.find(jid)
         if contact is None or contact_row is None:
@@ -389,20 +395,20 @@ class Lists:
         )
 
     def _shared(self, phones: Sequence[int], numbers: Sequence[int], jids: set[str]) -> list[Chat]:
-        """The latest chats that the contact is, or is a member of."""
+        """The latest chats with the contact, or of which the contact is a member."""
         rows = starmap(ChatRow, self._tx.all("facts_of_all_chats", {"org": self._org, "phones": phones}))
         meant = (row for row in rows if row.chat in numbers or self._has_member(row, jids))
         return self._chats(list(islice(meant, MAX_SHARED)))
 
     def _has_member(self, row: ChatRow, jids: set[str]) -> bool:
-        """Whether the members that a source listed are among these JIDs. The text is looked at before it is decoded."""
+        """Whether any of the reported members is among these JIDs. The text is searched before it is decoded."""
         if row.facts is None or not any(jid in row.facts for jid in jids):
             return False
         members = value_of(self._registers(row), "members") or ()
         return any(ids.canonical(member["jid"]) in jids for member in members)
 
     def phone_summaries(self, phones: Sequence[int]) -> list[PhoneSummary]:
-        """What is held of some own phones, oldest phone first."""
+        """What the archive holds for some own phones, oldest phone first."""
         chats: dict[int, int] = dict(self._tx.all("phones_stored", {"org": self._org}))
         return [
             self._phone_summary(no, phone, chats.get(no, 0))
@@ -419,7 +425,7 @@ class Lists:
         )
 
     def contact(self, phones: Sequence[int], jid: str) -> Contact | None:
-        """One contact by any JID; None for a group, and for whoever the phones do not know."""
+        """One contact by any JID; None for a group, and for contacts that the phones do not know."""
         contact_row = self._names.find(jid)
         if contact_row is None or contact_row.kind == "group":
             return None
@@ -430,7 +436,7 @@ class Lists:
         return contact
 
     def _are_all(self, phones: Sequence[int]) -> bool:
-        """Whether these are all phones of the organisation, to whom nobody is a stranger."""
+        """Whether these are all phones of the organisation, which together know every contact."""
         return set(self._names.phones) <= set(phones)
 
     def _contacts(self, rows: Sequence[ContactRow], phones: Sequence[int]) -> list[Contact]:
@@ -444,7 +450,7 @@ class Lists:
     # ------------------------------------------------------------------ reactions
 
     def reactions(self, query: ReactionQuery) -> ReactionPage:
-        """Latest first; those that were taken back are shown with an empty emoji, as their source tells it."""
+        """Latest first; removed ones are shown with an empty emoji, as their source reports them."""
         chats: tuple[int, ...] = ()
         if query.chat is not None:
             contact_row = self._names.find(query.chat)
@@ -466,7 +472,9 @@ class Lists:
         return ReactionPage(reactions=self._reactions(rows), total=total, offset=query.offset, limit=query.limit)
 
     def _reactions(self, rows: Sequence[ReactionEntry]) -> list[ReactionRow]:
-        """By as many statements for many as for few. Those whose message never came are left out."""
+        """Uses the same number of statements for many as for few. Reactions whose message never arrived are
+        left out.
+        """
         known = self._messages_of(rows)
         meant = [(row, message) for row in rows if (message := self._meant(row, known)) is not None]
         messages = self._assembler.messages([message for _, message in meant])
@@ -504,7 +512,7 @@ class Lists:
         target = reaction.target
         same_id = messages.get((reaction.phone, reaction.chat, reaction.id), ())
         meant = [row for row in same_id if not target or self._same(row.sender, target)]
-        # Told without a sender it may mean several; which of them is shown does not depend on what came in first.
+        # Without a sender it may match several messages; which one is shown does not depend on the order of arrival.
         return min(
             meant, key=lambda r: (r.sent_at, self._names.contact_row(r.sender).jid if r.sender else ""), default=None
         )

@@ -1,4 +1,4 @@
-"""Rows become messages as they are shown, with contacts resolved and annotations gathered."""
+"""Turning rows into messages as shown, with contacts resolved and annotations added."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _OPTIONS = msgspec.json.Decoder(tuple[str, ...])
 _BY_NUMBER = f"@{ids.USER}"
 _MESSAGE = msgspec.json.Decoder(Message)
 _CHUNK = 500
-"""Values that one statement is asked about."""
+"""Maximum values in one statement."""
 Place = tuple[int, int]
 """Phone and chat."""
 _MessagePlace = tuple[int, int, str]
@@ -47,11 +47,11 @@ _MessagePlace = tuple[int, int, str]
 _Annotated = tuple[_MessagePlace, list[Any]]
 """A message as it is listed, and an annotation: kind, actor, target, ref, at and value."""
 _Standing = tuple[_MessagePlace, int, list[Any]]
-"""The same with the chat in between that the annotation stands under."""
+"""The same with the chat under which the annotation is stored."""
 
 
 class Assembler:
-    """Makes rows into messages as shown."""
+    """Turns rows into messages as shown."""
 
     def __init__(self, tx: Txn, org: int, names: Names) -> None:
         self._tx = tx
@@ -61,11 +61,11 @@ class Assembler:
         self._sizes: dict[Place, int] = {}
 
     def know_size(self, phone: int, chat: int, members: int) -> None:
-        """Spare the look at a chat whose members have been counted already."""
+        """Set the number of members of a chat that has already been counted."""
         self._sizes[(phone, chat)] = members
 
     def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
-        """In the rows' order, without those that cannot be read. ``full`` adds edits and original texts."""
+        """Messages in the rows' order, without unreadable ones. ``full`` adds edits and original texts."""
         try:
             told = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
         except UNREADABLE:
@@ -120,7 +120,7 @@ class Assembler:
         return [(place, annotation) for place, _, annotation in found]
 
     def _annotations_of_merged(self, rows: Sequence[MessageRow]) -> list[_Standing]:
-        """Those that stand under contacts which are being merged into the rows' chats."""
+        """Annotations stored under contacts that are being merged into the rows' chats."""
         into: dict[int, int] = {}
         for chat in {row.chat for row in rows}:
             _, *losers = self._names.numbers_of(chat)
@@ -172,7 +172,7 @@ class Assembler:
         )
 
     def _with_known_names(self, found: list[Details]) -> list[Details]:
-        """What rows tell, mentions and quoted senders by number where the LID's number is known."""
+        """Details of rows, with mentions and quoted senders by number if the LID's number is known."""
         odd = [
             at
             for at, observed in enumerate(found)
@@ -215,7 +215,7 @@ class Assembler:
         return structs.replace(shown, **changes)
 
     def _deleted_by(self, annotations: list[Annotation]) -> str | None:
-        """The first who did: later revokes found nothing to delete."""
+        """The first person who deleted it: later revokes had nothing to delete."""
         revokes = [(a.at or 0, a.actor) for a in annotations if a.kind == "revoke" and a.actor]
         if not revokes:
             return None
@@ -256,7 +256,7 @@ class Assembler:
         return tuple(Receipt(participant=jid, **known) for jid, known in sorted(times.items()))
 
     def _ack(self, row: MessageRow, annotations: list[Annotation], chat: ContactRow) -> int | None:
-        """The told ack, raised by receipts; in a group the least that all participants known to it confirm."""
+        """The reported ack, raised by receipts; in a group the lowest confirmed by all known participants."""
         by_participant: dict[int, int] = {}
         for a in annotations:
             if a.kind == "receipt":
@@ -273,7 +273,7 @@ class Assembler:
         return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
 
     def _learn_sizes(self, rows: Sequence[MessageRow]) -> None:
-        """How many members the groups have in which these own messages were sent."""
+        """Load the member counts of the groups in which these own messages were sent."""
         sent = [(row.phone, self._names.contact_row(row.chat)) for row in rows if row.flags & FROM_ME]
         places = {(phone, chat.contact) for phone, chat in sent if chat.kind == "group"} - self._sizes.keys()
         phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
@@ -299,7 +299,7 @@ def _place(row: MessageRow) -> tuple[int, int, str]:
 
 
 def _one_for_each(rows: Iterable[MessageRow]) -> list[int]:
-    """One number for each place: messages that differ only by sender share what is added to them."""
+    """One number per key: messages that differ only by sender share their annotations."""
     return sorted({_place(row): row.no for row in rows}.values())
 
 
@@ -317,6 +317,6 @@ def _names_lid(details: Details) -> bool:
 
 
 def named_in(details: Details) -> tuple[str, ...]:
-    """JIDs of those whom a message mentions or quotes."""
+    """JIDs of people whom a message mentions or quotes."""
     quoted = details.quoted.sender if details.quoted is not None else None
     return details.mentions if quoted is None else (*details.mentions, quoted)

@@ -1,4 +1,4 @@
-"""Contacts and own phones as a reading transaction needs them, kept while nothing about them changes."""
+"""Contacts and own phones for reading transactions, cached while nothing about them changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backscroll.storage.records.org_state import read_org_state
 from backscroll.storage.records.registers import Registers, encode_registers, join
 
 Viewer = frozenset[int] | None
-"""Phones whose reader asks; None is a reader of the whole organisation."""
+"""The reader's phones; None is a reader of the whole organisation."""
 _CHUNK = 500
 """Values that one statement is asked about."""
 
@@ -25,8 +25,8 @@ _CHUNK = 500
 class Names:
     """Contacts and phones of one organisation, as one reading transaction needs them.
 
-    ``viewer`` are the phones whose reader asks: of every contact only what their sources told is shown, and what is
-    told to everybody. None shows all.
+    ``viewer`` are the reader's phones: only what their sources reported about a contact is shown, and what belongs to
+    no phone. None shows everything.
     """
 
     def __init__(self, tx: Txn, org: int, cache: ContactCache, viewer: Viewer = None) -> None:
@@ -37,13 +37,13 @@ class Names:
         self.named: int = state.named if state else 0
         """The seq of the last change of a contact or phone."""
         self.indexed_from: int | None = state.indexed_from if state else 0
-        """The search index has the messages from this number on; None before anybody began it."""
+        """The search index has the messages from this number on; None before it was started."""
         self._known = cache.of(org, self.named)
         self._contacts = self._known.contacts
         self.strangers: set[str] = set()
-        """JIDs that this transaction has looked for in vain."""
+        """JIDs that this transaction has looked up without success."""
         self.viewer: Viewer = None
-        """None also for a reader of all phones there are, who may see whatever any of them knows."""
+        """None also for a reader of all existing phones, who may see everything that any of them knows."""
         if viewer is not None and not viewer >= self.phones.keys():
             self.viewer = viewer
             self._contacts = self._known.seen.setdefault(viewer, {})
@@ -56,7 +56,7 @@ class Names:
         return self._known.phones
 
     def load(self, contacts: Iterable[int]) -> None:
-        """Read contacts together before they are asked for one by one, and those that they were merged into."""
+        """Load many contacts at once, and those that they were merged into, before they are used one by one."""
         missing = {c for c in contacts if c and c not in self._contacts}
         while missing:
             wanted = sorted(missing)
@@ -76,7 +76,7 @@ class Names:
         )
 
     def _as_seen(self, viewer: frozenset[int], rows: Iterable[Row]) -> Iterator[ContactRow]:
-        """Each contact once, with what its row, or its rows for the viewer's phones, tell."""
+        """Each contact once, with the data of its row, or of its rows for the viewer's phones."""
         several: dict[int, tuple[ContactRow, Registers]] = {}
         for *columns, facts in rows:
             contact_row = ContactRow(*columns)
@@ -98,7 +98,7 @@ class Names:
         return contact_row if contact_row.merged_into is None else self.contact_row(contact_row.merged_into)
 
     def standing(self, contacts: Iterable[int]) -> dict[int, ContactRow]:
-        """The rows of those contacts that are still there: an undone import takes away whom it alone told of."""
+        """The rows of those contacts that still exist: an undone import removes contacts that only it reported."""
         wanted = set(contacts)
         self.load(wanted)
         return {contact: self.contact_row(contact) for contact in wanted if contact in self._contacts}
@@ -112,7 +112,7 @@ class Names:
         return None if contact is None else self.contact_row(contact)
 
     def meet(self, jids: Iterable[str]) -> None:
-        """Look up many contacts together, so that ``find`` knows each of them without a statement of its own."""
+        """Look up many contacts at once, so that ``find`` needs no further statement for them."""
         wanted = {ids.canonical(jid) for jid in jids}
         self._look_up(wanted)
         self.load(contact for jid in wanted if (contact := self._known.aliases.get(jid)) is not None)
@@ -141,7 +141,7 @@ class Names:
 
 
 def show(contact_row: ContactRow, registers: Registers) -> ContactRow:
-    """The contact with nothing told of it but this."""
+    """The contact with only these facts."""
     shown = structs.replace(
         contact_row, facts=encode_registers(registers), name=None, push_name=None, business_name=None
     )
@@ -154,7 +154,7 @@ def _told_to(viewer: frozenset[int]) -> tuple[int, ...]:
 
 
 class Known(Struct):
-    """What may be kept of an organisation while ``named`` stands in its head row."""
+    """What may be cached for an organisation while its head row has this ``named``."""
 
     named: int
     contacts: dict[int, ContactRow] = {}
@@ -166,19 +166,19 @@ class Known(Struct):
 
     @property
     def size(self) -> int:
-        """How many contacts and JIDs are kept."""
+        """The number of cached contacts and JIDs."""
         return len(self.contacts) + len(self.aliases) + sum(len(seen) + 1 for seen in list(self.seen.values()))
 
 
 class ContactCache:
-    """What is known of contacts, by organisation; forgotten when any contact or phone of it changed."""
+    """Cached contacts, by organisation; discarded when any contact or phone of it changes."""
 
     def __init__(self, most: int = 50_000) -> None:
         self._most = most
         self._known: dict[int, Known] = {}
 
     def of(self, org: int, named: int) -> Known:
-        """What is known of ``org``; begun anew when names have changed since, or when it has grown too large."""
+        """The cached data of ``org``; emptied when names have changed since, or when it has grown too large."""
         known = self._known.get(org)
         if known is None or known.named != named or known.size > self._most:
             known = self._known[org] = Known(named)
@@ -186,7 +186,7 @@ class ContactCache:
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """One reading transaction of an organisation, for the questions of this folder."""
+    """One reading transaction of an organisation, for the queries of this folder."""
 
     tx: Txn
     org: int

@@ -1,8 +1,8 @@
-"""Pages of messages that were rendered before: the index says which they are, and only missing ones are read.
+"""Pages from cached rendered messages: the index says which messages they contain, and only missing ones are read.
 
-What is kept of an organisation is right at one ``seq`` of its change feed. A page reads on in the feed from there to
-its own snapshot, in the same transaction, and drops what has changed. So it never differs from one that is rendered
-anew, whichever process wrote (docs/decisions/0014-rendered-messages.md).
+The cache of an organisation is valid at one ``seq`` of its change feed. A page reads the feed from there up to its own
+snapshot, in the same transaction, and drops what has changed. So it never differs from a freshly rendered one,
+whichever process wrote (docs/decisions/0014-rendered-messages.md).
 """
 
 from __future__ import annotations

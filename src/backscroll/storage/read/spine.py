@@ -1,4 +1,4 @@
-"""How the messages of a chat spread over time, told by counters: the same work however many there are."""
+"""The numbers of messages in a chat over time, from counters. The cost does not grow with their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page shows of others than its messages: names of those who are mentioned, and what is quoted."""
+"""What a page shows besides its messages: names of mentioned people, and quoted messages."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _quoted(
 
 
 def _jids_of(archived: ArchivedMessage) -> Iterator[str]:
-    """Everybody whom a message names."""
+    """All JIDs that a message refers to."""
     message, details = archived.message, archived.message.details
     yield from filter(None, (message.key.chat, message.key.sender, archived.phone.jid, archived.deleted_by))
     yield from filter(ids.is_person, details.mentions)

@@ -1,4 +1,4 @@
-"""A stretch of one chat around a place, in both directions."""
+"""Part of one chat around a position, in both directions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class Threads:
         self._chats = () if contact is None else reading.names.numbers_of(contact.contact)
 
     def read(self) -> Thread:
-        """The stretch; an empty one when the phone has no such chat. ``NotFound`` for a message that is not in it."""
+        """The part of the chat; empty if the phone has no such chat. Raises ``NotFound`` for a message that is not in
+        it.
+        """
         stretch = self._stretch() if self._chats else _Stretch([], True, True)
         org = self._query.org
         messages = Assembler(self._tx, org, self._names).messages(sound(org, stretch.rows))
@@ -92,7 +94,7 @@ class Threads:
         return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
 
     def _from(self, at: int) -> _Stretch:
-        """Around the first message at or after a moment; after the last one, the newest stretch."""
+        """Around the first message at or after a time; after the last one, the newest messages."""
         first = self._tx.one(*self._ask("thread_newer", Position(at), 1))
         if first is None:
             return self._older(NEWEST)
@@ -100,7 +102,7 @@ class Threads:
         return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
 
     def _both_sides(self, place: Position, middle: list[MessageRow]) -> _Stretch:
-        """About half on each side; what one side lacks, the other fills."""
+        """About half on each side; if one side has too few, the other is longer."""
         older, newer = self._tx.several([self._ask("thread_older", place), self._ask("thread_newer", place)])
         room = self._query.limit - len(middle)
         before = max(room // 2, room - len(newer))

@@ -1,4 +1,4 @@
-"""Which messages of the archive stand only because certain imports told them."""
+"""Which messages exist only because of certain imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a line of the change feed changed, in words: followers tell a receipt from an edit by it."""
+"""Names for what a line of the change feed changed, by which followers distinguish a receipt from an edit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import DELETED, FROM_ME, MessageRow, decode_details
 
 CONTENT = "content"
-"""Anything that is shown of a message, but for what has a word of its own."""
+"""Anything shown about a message, except what has its own aspect."""
 IS_DELETED = "deleted"
 ACK = "ack"
-"""The delivery mark, or who received or read it."""
+"""The delivery status, or who received or read it."""
 FLAGGED = "flagged"
 UNFLAGGED = "unflagged"
 TICKET = "ticket"
 CREATED = "created"
-"""Of a chat: the phone had none such before. With the number of the phone, ``created+7``."""
+"""For a chat: it is new for the phone. With the number of the phone, ``created+7``."""
 STATE = "state"
-"""Of a phone: whether it is connected."""
+"""For a phone: whether it is connected."""
 
 _COLUMNS = ("phone", "chat", "sender", "id", "sent_at", "kind", "text", "edited_at", "prev_text")
 _APART: dict[str, Any] = {
@@ -39,7 +39,7 @@ _ORDER = (CONTENT, IS_DELETED, ACK, FLAGGED, UNFLAGGED, TICKET)
 
 
 class ReactionChange(Struct, frozen=True):
-    """A contact's reaction that came, or was replaced or taken back; ``actor`` is the contact's number."""
+    """A contact's reaction that was added, replaced or removed; ``actor`` is the contact's number."""
 
     actor: int
     is_first: bool
@@ -68,7 +68,7 @@ def aspects_of(
     Words separated by spaces; None of a new message without reactions, of which nothing needs to be said.
     """
     sender = values["sender"]
-    # What waited for its message comes with it.
+    # Annotations that waited for the message arrive with it.
     old = [] if row is None else [a for a in before if a.target in (0, sender)]
     new = [a for a in after if a.target in (0, sender)]
     reactions = [str(change) for change in _reactions(old, new)]
@@ -87,7 +87,7 @@ def aspects_of(
 def _of_columns(row: MessageRow, values: dict[str, Any]) -> Iterator[str]:
     changed = row.flags ^ values["flags"]
     if changed & DELETED:
-        # What stands again is shown otherwise than before.
+        # A restored message is shown differently from before.
         yield CONTENT if row.flags & DELETED else IS_DELETED
     if changed & FROM_ME or any(getattr(row, name) != values[name] for name in _COLUMNS):
         yield CONTENT
@@ -118,7 +118,7 @@ def _reactions(old: list[Annotation], new: list[Annotation]) -> list[ReactionCha
 
 
 def _standing(annotations: list[Annotation]) -> dict[int, str]:
-    """Each contact's reaction; nothing where it was taken back."""
+    """Each contact's reaction, without removed ones."""
     latest: dict[int, Annotation] = {}
     for a in annotations:
         if a.kind == "reaction" and (a.actor not in latest or a.recency > latest[a.actor].recency):

@@ -1,8 +1,8 @@
-"""What is told of a contact, apart for each own phone whose sources told it.
+"""Facts about a contact, kept separately for each own phone whose sources reported them.
 
-A reader of some phones sees what these told, and what is told for everybody. Nearly every contact is told of by the
-sources of one phone: then ``contacts.facts`` is all, and ``contacts.told_by`` names the phone. Only of the others
-``contact_facts`` has rows, one for each phone, and ``contacts.facts`` is their join.
+A reader of some phones sees what their sources reported, and what was reported for everybody. Nearly every contact is
+reported by the sources of one phone: then ``contacts.facts`` holds everything, and ``contacts.told_by`` names the
+phone. Only the others have rows in ``contact_facts``, one for each phone, and ``contacts.facts`` is their join.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from backscroll.database.protocol import Txn
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join, value_of
 
 EVERYBODY = 0
-"""In the place of a phone: what no phone in particular told, which every reader may see."""
+"""Instead of a phone: facts that belong to no phone and are visible to every reader."""
 SEVERAL = -1
 """In ``contacts.told_by``: ``contact_facts`` has a row for each phone."""
 NAMES = ("name", "push_name", "business_name", "chat_name")

@@ -1,7 +1,7 @@
 """Counting without scanning: how many messages a chat or phone has by month, day and hour.
 
-A total or the place of an offset is found by adding up a few buckets and counting inside one. Buckets
-nest (hours in days in months), so that the cost does not grow with the years that an archive covers.
+A total or the position of an offset is found by adding up a few buckets and counting inside one. Buckets nest (hours in
+days in months), so that the cost does not grow with the years that an archive covers.
 """
 
 from __future__ import annotations
@@ -63,19 +63,19 @@ def start_of(level: int, bucket: int) -> int:
 
 
 class CounterChanges:
-    """Changes of the counters, gathered over some batches and written by one upsert a bucket."""
+    """Changes of the counters, collected over several batches and written with one upsert per bucket."""
 
     def __init__(self) -> None:
         self._observed: dict[tuple[int, int, int, int], int] = {}
         """By phone, chat, hour and column."""
 
     def add(self, phone: int, chat: int, sent_at: int, flags: int, sign: int = 1) -> None:
-        """Count a message, or with ``sign`` -1 no longer. ``sent_at`` in microseconds UTC."""
+        """Count a message, or with ``sign`` -1 remove it from the count. ``sent_at`` in microseconds UTC."""
         key = (phone, chat, sent_at // HOUR_US, column_of(flags))
         self._observed[key] = self._observed.get(key, 0) + sign
 
     def write(self, tx: Txn, org: int) -> None:
-        """One upsert for each bucket that changed; then nothing is gathered any more."""
+        """Write one upsert for each changed bucket, and start over."""
         tx.many(
             "add_counts",
             (
@@ -134,7 +134,7 @@ class Window(Struct, frozen=True):
 
 
 class Counter:
-    """Answers for one scope and one filter, in one transaction."""
+    """Queries for one scope and one filter, in one transaction."""
 
     def __init__(self, tx: Txn, scope: Scope) -> None:
         self._tx = tx

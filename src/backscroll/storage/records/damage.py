@@ -1,7 +1,7 @@
-"""Rows that cannot be read any more: they are left out of what is shown, and named once in the log.
+"""Rows that can no longer be read: they are left out of results, and logged once.
 
-Reading goes on without them; ``backscroll check`` finds them all. Totals are counters and still count them, so that
-pages by offset stay where they are.
+Reading continues without them; ``backscroll check`` finds them all. Totals are counters and still include them, so that
+offsets of pages do not change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backscroll.storage.records.resolve import ACK_ORDER
 from backscroll.storage.records.rows import MessageRow, is_sound, problem_of
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError)
-"""What decoding a damaged value raises."""
+"""Errors when decoding a damaged value."""
 
 _log = logging.getLogger(__name__)
 _MAX_NAMED = 10_000
@@ -30,7 +30,7 @@ _MEDIA = msgspec.json.Decoder(Media)
 
 
 def leave_out(what: str, org: int, key: object, problem: str) -> None:
-    """Name a damaged row in the log, the first time that it is met. ``problem`` must not quote the row."""
+    """Log a damaged row, the first time that it is seen. ``problem`` must not quote the row."""
     if len(_named) < _MAX_NAMED and (what, org, key) not in _named:
         _named.add((what, org, key))
         _log.warning(
@@ -55,12 +55,12 @@ def readable(org: int, rows: Iterable[MessageRow]) -> list[MessageRow]:
 
 
 def sound(org: int, rows: list[MessageRow]) -> list[MessageRow]:
-    """The same without decoding what the rows tell besides; nearly always the very list."""
+    """The same without decoding the rows' details; nearly always the same list."""
     return rows if all(map(is_sound, rows)) else readable(org, rows)
 
 
 def registers_of(text: Any, what: str, org: int, key: object) -> Registers:
-    """Facts of a chat or contact; none where they cannot be read."""
+    """Facts of a chat or contact; empty if they cannot be read."""
     try:
         return decode_registers(text)
     except UNREADABLE:

@@ -1,4 +1,4 @@
-"""Who is who: every JID of a contact leads to one number, also when LID and phone number meet late."""
+"""Identity: every JID of a contact leads to one number, even if LID and phone number are connected late."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ class ContactRow(Struct):
     stored_at: int
     changed_at: int
     imported: int = 0
-    """0 when no import told anything of it, so that it stays whatever is undone. From 1 on, ``import_facts`` says who
-    told what; at 2 it also says that live sources used ``jid``, so that nobody needs to note it again."""
+    """0 if no import reported anything about it, so that it stays whatever is undone. From 1 on, ``import_facts``
+    records who reported what; 2 also means that live sources used ``jid``, so that this need not be recorded again.
+    """
     told_by: int = EVERYBODY
     """The phone whose sources told ``facts``, or ``EVERYBODY``, or ``SEVERAL`` (contact_facts.py)."""
 
@@ -57,7 +58,9 @@ class ContactRow(Struct):
 
 
 def canonical(jid: str) -> str:
-    """``ids.canonical``, which takes long beside all else that one message needs; the same few are met again."""
+    """``ids.canonical``, cached: it is slow compared with the rest of the work for a message, and the same JIDs
+    recur.
+    """
     return _canonical(jid) if len(jid) <= _REMEMBERED else ids.canonical(jid)
 
 
@@ -65,7 +68,7 @@ _canonical = lru_cache(maxsize=8192)(ids.canonical)
 
 
 class ContactResolver:
-    """The contacts that one writing transaction meets."""
+    """The contacts used in one writing transaction."""
 
     def __init__(self, tx: Txn, state: OrgState, now: int, provenance: Provenance) -> None:
         self._tx = tx
@@ -85,12 +88,12 @@ class ContactResolver:
         """Losers and winners of this transaction."""
 
     def learn(self, jids: Iterable[str]) -> None:
-        """Look many JIDs up at once; those never met get a number."""
+        """Look up many JIDs at once; unknown ones get a number."""
         for jid in self.look_up(jids):
             self._add(jid)
 
     def look_up(self, jids: Iterable[str]) -> list[str]:
-        """Look many JIDs up at once and return those never met."""
+        """Look up many JIDs at once and return the unknown ones."""
         wanted = {canonical(jid) for jid in jids} - self._numbers.keys()
         missing = sorted(wanted - self._unknown)
         for start in range(0, len(missing), 500):
@@ -105,7 +108,7 @@ class ContactResolver:
         return sorted(unknown)
 
     def claim(self, jids: Iterable[str]) -> None:
-        """A live source names these: contacts that only imports named so far stay when these are taken back."""
+        """Record that a live source uses these: contacts that only imports had used then stay when those are undone."""
         if not self._unclaimed:
             return
         for jid in sorted(self._unclaimed.intersection(jids)):
@@ -119,7 +122,7 @@ class ContactResolver:
             self._unsaved.add(contact_row.contact)
 
     def load_known(self, jids: Iterable[str]) -> None:
-        """Read many contacts at once that will be asked for; whoever was never met is left out."""
+        """Load many contacts at once that will be needed; unknown ones are left out."""
         jids = [canonical(jid) for jid in jids]
         self.load(self.resolve(self._numbers[jid]) for jid in jids if jid in self._numbers)
 
@@ -139,7 +142,7 @@ class ContactResolver:
         return contact
 
     def number(self, jid: str) -> int:
-        """The contact of a JID, made when it is new."""
+        """The contact of a JID, created if it is new."""
         contact = self._numbers.get(jid)
         if contact is None:
             spelling, jid = jid, canonical(jid)
@@ -148,13 +151,13 @@ class ContactResolver:
         return self.resolve(contact)
 
     def resolve(self, contact: int) -> int:
-        """The contact that this number stands for now."""
+        """The contact that this number now stands for, after merges."""
         while contact in self._merged:
             contact = self._merged[contact]
         return contact
 
     def load(self, contacts: Iterable[int]) -> None:
-        """Read the rows of these contacts together, before they are asked for one by one."""
+        """Load the rows of these contacts at once, before they are used one by one."""
         missing = sorted(set(contacts) - self._loaded.keys() - {0})
         for start in range(0, len(missing), 500):
             params = {"org": self._state.org, "contacts": missing[start : start + 500]}
@@ -170,7 +173,7 @@ class ContactResolver:
         return self._loaded[contact]
 
     def known_by_name(self, contacts: Iterable[int]) -> set[int]:
-        """Those of ``contacts`` whom only an export has named."""
+        """Those of ``contacts`` that are known only by name from an export."""
         wanted = set(contacts) - {0}
         self.load(wanted)
         return {contact for contact in wanted if self._loaded[contact].kind == "export"}
@@ -178,7 +181,7 @@ class ContactResolver:
     def tell(
         self, contact: int, jid: str, facts: Mapping[str, Any], at: int | None, rank: int, phone: int = EVERYBODY
     ) -> None:
-        """Remember what a phone's source tells until ``finish``. Each message tells its sender's name anew."""
+        """Collect what a phone's source reports, until ``finish``. Each message repeats its sender's name."""
         contact_row = self.contact_row(contact)
         if self.provenance.teller or contact_row.imported:
             self._pin(contact_row)
@@ -200,7 +203,7 @@ class ContactResolver:
         return self._told_of(contact_row)
 
     def _pin(self, contact_row: ContactRow) -> None:
-        """From now on it is known who told what of a contact."""
+        """From now on it is recorded who reported what about a contact."""
         if not contact_row.imported:
             by_phone = self._told_of(contact_row).by_phone
             for phone in {EVERYBODY, *by_phone}:
@@ -209,9 +212,9 @@ class ContactResolver:
             self._unsaved.add(contact_row.contact)
 
     def finish(self) -> None:
-        """Take what was told of contacts for true; ``flush`` writes it.
+        """Apply what was collected about contacts; ``flush`` writes it.
 
-        That a name is still the same is no change that readers need to hear of.
+        An unchanged name is not a change that readers need to be notified of.
         """
         for contact in sorted(self._observed):
             self._settle(self.contact_row(contact), anyway=False)
@@ -223,7 +226,9 @@ class ContactResolver:
         return [jid for _, jid in self._tx.all("dump_aliases", params)]
 
     def part_with(self, contact: int, part: list[str], rest: list[str]) -> int:
-        """Make some of a contact's JIDs a contact of its own, with what was told under them; returns its number."""
+        """Turn some of a contact's JIDs into a separate contact, with what was reported under them; returns its
+        number.
+        """
         jid = min(part, key=_worth)
         number = self._state.number()
         params = {"org": self._state.org, "contact": number, "jid": jid, "now": self.now, "imported": 1}
@@ -239,7 +244,7 @@ class ContactResolver:
         return number
 
     def drop_aliases(self, contact: int, part: Iterable[str], rest: list[str]) -> None:
-        """JIDs that nobody used no longer lead to a contact."""
+        """Remove the aliases of JIDs that no source used."""
         for alias in part:
             self._tx.run("delete_alias", {"org": self._state.org, "jid": alias})
             self._numbers.pop(alias, None)
@@ -253,7 +258,7 @@ class ContactResolver:
         self._settle(contact_row, anyway=True)
 
     def set_told(self, contact: int, by_phone: ByPhone) -> None:
-        """Take this for all that is told of a contact; ``flush`` writes it."""
+        """Set all facts of a contact; ``flush`` writes them."""
         contact_row = self.contact_row(contact)
         known = self._told_of(contact_row)
         if known.by_phone != by_phone:
@@ -261,7 +266,7 @@ class ContactResolver:
             self._settle(contact_row, anyway=True)
 
     def remove(self, contact: int) -> None:
-        """Forget a contact that nothing refers to, with all JIDs that lead to it."""
+        """Delete a contact that nothing refers to, with all its JIDs."""
         params = {"org": self._state.org, "contact": contact}
         for name in ("delete_aliases", "delete_merged_into", "delete_contact"):
             self._tx.run(name, params)
@@ -274,7 +279,7 @@ class ContactResolver:
         self._state.change("contact", contact)
 
     def _settle(self, contact_row: ContactRow, anyway: bool) -> None:
-        """Give a contact's row what is told of it. ``anyway``: readers hear of it though no value changed."""
+        """Update a contact's row from its facts. ``anyway``: notify readers even if no value changed."""
         known = self._told_of(contact_row)
         if known.settle() or anyway:
             contact_row.changed_at = self.now
@@ -298,7 +303,7 @@ class ContactResolver:
 
     @staticmethod
     def name_by(contact_row: ContactRow, registers: Registers) -> None:
-        """Give a contact's row the names that its registers tell."""
+        """Update a contact's names from its registers."""
         contact_row.name = value_of(registers, "name")
         contact_row.push_name = value_of(registers, "push_name")
         contact_row.business_name = value_of(registers, "business_name")
@@ -306,7 +311,7 @@ class ContactResolver:
             contact_row.name = value_of(registers, "chat_name")
 
     def map_number(self, lid: str, jid: str) -> None:
-        """Two JIDs are one contact. Nothing happens to two phone numbers, two groups, or a person and a group."""
+        """Join two JIDs into one contact. Two phone numbers, two groups, or a person and a group are not joined."""
         self.finish()
         self.flush()
         lid, jid = canonical(lid), canonical(jid)
@@ -324,7 +329,7 @@ class ContactResolver:
         self.flush()
 
     def _pin_mappings(self, jid: str) -> None:
-        """Note what ties the JIDs of a contact together before an import is noted for another tie."""
+        """Record the existing mappings of a contact's JIDs before an import is recorded for another one."""
         contact = self._find([jid]).get(jid)
         if contact is None:
             return
@@ -400,14 +405,16 @@ def _check_jid(jid: str) -> None:
 
 
 def _worth(jid: str) -> tuple[int, str]:
-    """The least of a contact's JIDs is the one it goes by: numbers and real groups, LIDs, what an export made up."""
+    """Sort key; the smallest is a contact's main JID: numbers and real groups, then LIDs, then JIDs made up for an
+    export.
+    """
     if _is_main(jid):
         return (0, jid)
     return (1 if ids.kind_of(jid) == "lid" else 2, jid)
 
 
 def _is_main(jid: str) -> bool:
-    """A number or a real group: a contact has one of these at most."""
+    """A number or a real group: a contact has at most one of these."""
     return ids.kind_of(jid) == "user" or _REAL_GROUP.fullmatch(jid) is not None
 
 

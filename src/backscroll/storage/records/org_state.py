@@ -1,4 +1,4 @@
-"""The row of an organisation: taken first by every writing transaction, put back last."""
+"""The state row of an organisation: locked first by every writing transaction, written last."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class OrgState(Struct):
     """The search index has the messages from this number on; None when nobody has begun it (storage/search/)."""
     next_segment: int = 1
     imports: int = 0
-    """How many imports it ever had: the number of the last one."""
+    """Number of imports it ever had, which is the number of the last one."""
     hooks: int = 0
     """Bits of the event types that any webhook wants (core/webhooks.py); 0 where there is none."""
     imported: bool = False
-    """What is written now comes from imported history."""
+    """Whether the current batch is imported history."""
     told: list[OutboxEvent] = []
-    """What webhooks are to be told of the batch that is being written, not numbered yet."""
+    """Webhook events of the batch being written, not numbered yet."""
     events: list[OutboxEvent] = []
-    """What they are to be told of earlier batches of the same transaction."""
+    """Webhook events of earlier batches of the same transaction."""
     changes: list[Change] = []
-    """Those of the batch that is being written."""
+    """Changes of the batch being written."""
     numbered: list[Change] = []
-    """Those of earlier batches of the same transaction, up to ``seq``."""
+    """Changes of earlier batches of the same transaction, up to ``seq``."""
 
     def number(self) -> int:
         """The next number for a message, contact, phone or payload; never given twice."""
@@ -61,25 +61,25 @@ class OrgState(Struct):
         return self.next_segment - 1
 
     def change(self, what: str, no: int, aspects: str | None = None, *, phone: int = 0, chat: int = 0) -> None:
-        """Note a change for the feed, and where it shows; it gets its seq when the batch ends."""
+        """Record a change for the feed, and where it shows; it gets its seq when the batch ends."""
         self.changes.append(Change(what, no, aspects, phone, chat))
 
     def wants(self, type: str, history: bool = False) -> bool:
-        """Whether some webhook is to hear of events of this type now, or of history."""
+        """Whether some webhook wants events of this type, for the present or for history."""
         is_history = history or self.imported
         return bool(self.hooks & bit_of(type)) and (not is_history or bool(self.hooks & IMPORTS))
 
     def tell(self, type: str, at: int, *, first: bool = False, history: bool = False, **about: Any) -> None:
-        """Note an event for the outbox, if somebody wants it; ``about`` are fields of ``OutboxEvent``.
+        """Record an event for the outbox, if some webhook wants it; ``about`` are fields of ``OutboxEvent``.
 
-        ``first``: before what the batch told so far. ``history``: it is no news, though no import tells it.
+        ``first``: before the batch's other events. ``history``: it counts as history although it is not from an import.
         """
         if self.wants(type, history):
             event = OutboxEvent(no=0, type=type, at=at, imported=history or self.imported, **about)
             self.told.insert(0 if first else len(self.told), event)
 
     def end_batch(self) -> int:
-        """Number the changes of a batch, and say how many they are."""
+        """Number the changes of a batch, and return how many there are."""
         changed = len(self.changes)
         self.seq += changed
         self.numbered += self.changes
@@ -92,12 +92,12 @@ class OrgState(Struct):
 
 
 class Applied(Struct, frozen=True):
-    """What a batch did: ``changed`` rows, up to the organisation's ``seq``."""
+    """The result of a batch: ``changed`` rows, up to the organisation's ``seq``."""
 
     changed: int
     seq: int
     refused: tuple[str, ...] = ()
-    """Events that could not be kept and went to quarantine (ingest/pipeline.py), each with its reason."""
+    """Events that could not be stored and went to quarantine (ingest/pipeline.py), each with its reason."""
 
 
 class OrgRow(NamedTuple):
@@ -118,7 +118,7 @@ def read_org_state(tx: Txn, org: int) -> OrgRow | None:
 
 
 def lock_org_state(tx: Txn, org: int) -> OrgState:
-    """Take the row, so that nobody else writes to the organisation until the transaction ends."""
+    """Lock the row, so that nobody else writes to the organisation until the transaction ends."""
     row = tx.one("lock_org_state", {"org": org})
     if row is None:
         raise NotFound("organisation", str(org))
@@ -126,7 +126,7 @@ def lock_org_state(tx: Txn, org: int) -> OrgState:
 
 
 def save_org_state(tx: Txn, state: OrgState) -> Applied:
-    """Write the changes and put the row back; what the last batch did comes back."""
+    """Write the changes and the row; returns the result of the last batch."""
     changed = state.end_batch()
     if state.numbered:
         numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
@@ -140,6 +140,6 @@ def save_org_state(tx: Txn, state: OrgState) -> Applied:
 
 def _event_row(org: int, event: OutboxEvent) -> dict[str, Any]:
     row = structs.asdict(event)
-    # Unlike its number, which a restored backup gives again, the id is never given twice.
+    # Unlike its number, which is used again after restoring a backup, the id is never used twice.
     row |= {"org": org, "event": row.pop("no"), "id": f"evt_{secrets.token_hex(12)}", "imported": int(event.imported)}
     return row

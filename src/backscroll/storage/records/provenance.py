@@ -1,8 +1,8 @@
-"""Which import tells what is being written, and which told what is there already.
+"""Which import reports what is being written, and which reported what is already there.
 
-A message, contact, phone or payload that one import brought needs no mark of its own: the numbers that were given out
-while a batch of it was written are a range in ``import_numbers``. Only what is told again, or differently, is noted.
-docs/decisions/0006-imports-and-undo.md tells why.
+A message, contact, phone or payload that only one import brought in needs no mark: the numbers assigned while a batch
+of the import was written are a range in ``import_numbers``. Only what is reported again, or differently, is recorded.
+See docs/decisions/0006-imports-and-undo.md.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Provenance:
         self.teller = NOBODY
         """The import whose batch is being written."""
         self.undoing: int | None = None
-        """The import that is being taken back: it counts as nobody."""
+        """The import that is being undone: it counts as nobody."""
         self._first = state.next_no
         self._ranges: list[_Range] = []
         self._retold: dict[int, set[int]] = {}
@@ -72,7 +72,7 @@ class Provenance:
     # ------------------------------------------------------------------ batches
 
     def begin(self, teller: int) -> None:
-        """What follows until ``end`` is told by this import."""
+        """Everything until ``end`` is reported by this import."""
         self.teller = teller
         self._first = self._state.next_no
         self._named.clear()
@@ -203,7 +203,7 @@ class Provenance:
             self._facts[(self.teller, phone, jid)] = decode_registers(facts)
 
     def tell(self, phone: Place, jid: str, facts: Mapping[str, Any], at: int | None, rank: int) -> None:
-        """Keep what the present teller tells of a contact or chat apart from what others tell."""
+        """Record what the current teller reports about a contact or chat separately from what others report."""
         key = (self.teller, phone, jid)
         if key not in self._facts:
             self._load(phone, [jid])

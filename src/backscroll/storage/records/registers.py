@@ -1,6 +1,6 @@
-"""What sources tell of contacts and chats: registers, ``{field: [at, rank, value]}``.
+"""What sources report about contacts and chats: registers, ``{field: [at, rank, value]}``.
 
-The latest observation stands, then the better source, then the greater value. So the order of arrival does not matter.
+The latest observation wins, then the better source, then the greater value. So the order of arrival does not matter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def encode_registers(registers: Registers) -> str | None:
 
 
 def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: int) -> bool:
-    """Put what is known of ``facts`` in; says whether anything changed."""
+    """Add the known values of ``facts``; returns whether anything changed."""
     changed = False
     for field, value in facts.items():
         if value is not None:
@@ -33,7 +33,7 @@ def tell(registers: Registers, facts: Mapping[str, Any], at: int | None, rank: i
 
 
 def join(registers: Registers, others: Registers) -> bool:
-    """Take in what others observed; whether anything is different now."""
+    """Merge other registers; returns whether anything changed."""
     changed = False
     for field, observed in others.items():
         changed |= _tell(registers, field, observed)
@@ -49,7 +49,7 @@ def _tell(registers: Registers, field: str, observed: list[Any]) -> bool:
 
 
 def _is_stronger(observed: list[Any], known: list[Any]) -> bool:
-    """Values are compared only where time and source are the same, which is seldom."""
+    """Values are compared only if time and source are the same, which is rare."""
     at, rank, value = observed
     known_at, known_rank, known_value = known
     if at != known_at or rank != known_rank:
@@ -58,6 +58,6 @@ def _is_stronger(observed: list[Any], known: list[Any]) -> bool:
 
 
 def value_of(registers: Registers, field: str) -> Any:
-    """The value that counts of a field; None when nobody told it."""
+    """The winning value of a field; None if nobody reported it."""
     observed = registers.get(field)
     return None if observed is None else observed[2]

@@ -1,7 +1,7 @@
-"""What all sources told about one WhatsApp id in one chat, taken together.
+"""Combining what all sources reported about one WhatsApp id in one chat.
 
-Everything here is a pure function of a *set* of observations and annotations, so that neither order nor
-repetition nor splitting can matter. The rules are told in docs/decisions/0003-merging.md.
+Everything here is a pure function of a *set* of observations and annotations, so that order, repetition and batch
+boundaries make no difference. The rules are in docs/decisions/0003-merging.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACK_ORDER = {0: 0, 1: 1, 2: 2, -1: 3, 3: 4, 4: 5, 5: 6}
 """An ack is only raised. A failure beats what the server alone confirmed, a delivery beats a failure."""
 
 ALTERING = frozenset({"edit", "media"})
-"""Annotations that change the row itself, so that what was told must be kept beside it."""
+"""Annotations that change the row itself, so that the original observation must be stored beside it."""
 
 _VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
 _DETAIL_FIELDS = Details.__struct_fields__
@@ -48,7 +48,7 @@ _TOLD = msgspec.json.Decoder(list[int | Told])
 
 
 class Observation(Struct, frozen=True):
-    """What one source told once. ``sender`` is the number of the contact, 0 when it did not know."""
+    """One report of one source. ``sender`` is the number of the contact, 0 if the source did not know it."""
 
     sender: int
     source: Source
@@ -59,7 +59,7 @@ class Observation(Struct, frozen=True):
 
     @property
     def priority(self) -> tuple[int, int, bool, str]:
-        """The better source, then its later word; one that knows of an edit was told later."""
+        """The better source, then its later report; one that knows of an edit was made later."""
         details = self.message.details
         later = bool(details.is_edited or details.is_deleted)
         return (SOURCE_RANK[self.source], details.updated_at or 0, later, self.digest)
@@ -75,7 +75,7 @@ class Annotation(Struct, frozen=True):
     at: int | None
     value: str | None
     told: tuple[Told, ...] = ()
-    """What each of its tellers said; nothing when only live sources told it."""
+    """What each of its tellers reported; empty if only live sources did."""
 
     @property
     def key(self) -> AnnotationKey:
@@ -91,7 +91,7 @@ Annotations = Mapping[AnnotationKey, Annotation]
 
 
 def put_latest(annotations: dict[AnnotationKey, Annotation], annotation: Annotation) -> None:
-    """Of one actor's annotations of a kind the latest stands; of receipts and revokes the first time told."""
+    """Of one actor's annotations of a kind the latest wins; for receipts and revokes the earliest reported time."""
     known = annotations.get(annotation.key)
     if known is None:
         annotations[annotation.key] = annotation
@@ -154,13 +154,13 @@ def decode_told(text: str | None, at: int | None, value: str | None) -> tuple[To
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
-    """One message as it is to be shown, before receipts and reactions."""
+    """One message as shown, before receipts and reactions."""
 
     sender: int
     source: Source
     message: Message
     texts: list[str | None]
-    """The original and what edits made of it, oldest first."""
+    """The original and edited texts, oldest first."""
     prev_text: str | None
     edited_at: int | None
     deleted: bool
@@ -171,7 +171,8 @@ class Resolved(Struct, frozen=True, kw_only=True):
 def observation(sender: int, source: Source, message: Message, told: Tellers = LIVE) -> Observation:
     """``message`` with its key reduced to the id: the numbers stand in the row.
 
-    ``from_me`` is left out too. It says that the sender is the own phone, which a LID may tell only later.
+    ``from_me`` is left out too, because it means that the sender is the own phone, which for a LID may become known
+    only later.
     """
     # msgspec leaves a default out only when it is the very same object, and the digest is of what it writes.
     kind, details = _KINDS[message.kind], message.details
@@ -182,9 +183,9 @@ def observation(sender: int, source: Source, message: Message, told: Tellers = L
 
 
 def prune(observations: Iterable[Observation]) -> list[Observation]:
-    """Drop those that cannot show: a later observation of the same source knows all they know.
+    """Drop observations that cannot have an effect, because a later one of the same source knows everything they know.
 
-    One that another import told stays: it shows again when that later one is taken back.
+    One from another import stays: it takes effect again when the later one is undone.
     """
     kept: list[Observation] = []
     for candidate in sorted(_told_once(observations), key=lambda t: t.priority, reverse=True):
@@ -197,7 +198,7 @@ def prune(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def _told_once(observations: Iterable[Observation]) -> Iterable[Observation]:
-    """Each observation with all who told it."""
+    """Each observation with all its tellers."""
     found: dict[tuple[int, Source, str], Observation] = {}
     for t in observations:
         key = (t.sender, t.source, t.digest)
@@ -209,7 +210,7 @@ def _told_once(observations: Iterable[Observation]) -> Iterable[Observation]:
 
 
 def _same_source(one: Observation, other: Observation) -> bool:
-    """A line of an export keeps the id that was made for it, wherever it stands."""
+    """A line of an export keeps its generated id, wherever it is stored."""
     return (one.source, one.sender, one.message.key.id) == (other.source, other.sender, other.message.key.id)
 
 
@@ -240,7 +241,7 @@ def resolve(
     is_group: bool,
     by_name: Collection[int] = (),
 ) -> list[Resolved]:
-    """The messages that stand behind one id: one a known sender, or one of unknown sender.
+    """The messages with one id: one for each known sender, or one with an unknown sender.
 
     Observations that do not know the sender, or know no more than a name (``by_name``), join the one known
     message; when there are several, they stay apart.
@@ -292,7 +293,7 @@ def _resolve_one(
 
 
 def resolve_one(observed: Observation, own: int) -> Resolved:
-    """The outcome of a single observation and nothing else: the common case of an import."""
+    """The result for a single observation without annotations: the common case in an import."""
     details = observed.message.details
     return Resolved(
         sender=observed.sender,
@@ -308,7 +309,7 @@ def resolve_one(observed: Observation, own: int) -> Resolved:
 
 
 def _with_held_media(message: Message, annotations: Iterable[Annotation]) -> Message:
-    """Files that came to be held here fill what the sources did not know of the media."""
+    """Stored files fill in what the sources did not know about the media."""
     values = sorted((a.ref, a.value) for a in annotations if a.kind == "media" and a.value)
     if not values:
         return message
@@ -322,14 +323,14 @@ def _may_revoke(annotation: Annotation, sender: int, is_group: bool) -> bool:
 
 
 def edits_of(annotations: Iterable[Annotation], sender: int) -> list[Edit]:
-    """The author's edits, oldest first; what others sent under this id does not count."""
+    """The author's edits, oldest first; edits by others under this id do not count."""
     mine = [a for a in annotations if a.kind == "edit" and a.actor in (0, sender) and a.value is not None]
     mine.sort(key=lambda a: (a.at or 0, a.ref, a.value or ""))
     return [_one_edit(list(same)) for _, same in groupby(mine, key=lambda a: a.value)]
 
 
 def _one_edit(same: Sequence[Annotation]) -> Edit:
-    """One edit that several sources told: not all of them know its id, and then the time stands for it."""
+    """The identity of an edit that several sources reported: its id, or its time if a source does not know the id."""
     first = same[0]
     ids = [a.ref for a in same if a.ref and a.ref != str(a.at)]
     return Edit(text=first.value, at=first.at or 0, id=min(ids, default=first.ref) or None)
@@ -348,18 +349,18 @@ def texts_of(message: Message, edits: Sequence[Edit]) -> list[str | None]:
 
 
 def original_text(message: Message, edits: Sequence[Edit]) -> str | None:
-    """As it was first told, before any edit."""
+    """The original text, before any edit."""
     return texts_of(message, edits)[0]
 
 
 def merged(best_first: Sequence[Message]) -> Message:
-    """Field by field the first that knows; acks only rise."""
+    """Field by field the first known value; acks only rise."""
     first = best_first[0]
     if len(best_first) == 1:
         return first
     details = Details(**{name: _first([getattr(m.details, name) for m in best_first]) for name in _DETAIL_FIELDS})
     exact = [m for m in best_first if m.details.precision != "minute"]
-    # What is told as deleted, without a word, does not say what it was.
+    # A message reported as deleted, without text, does not say what kind it was.
     observation = [m for m in best_first if m.text is not None or not m.details.is_deleted]
     kinds = [m.kind for m in observation or best_first if m.kind not in _VAGUE]
     return Message(
@@ -395,5 +396,5 @@ def _first(values: Sequence[Any]) -> Any:
 
 
 def kept_beside(observations: Sequence[Observation], annotations: Annotations) -> bool:
-    """Whether observations are kept beside the row, because the row alone would not tell them."""
+    """Whether observations are stored beside the row, because the row alone would not contain them."""
     return len(observations) > 1 or (bool(observations) and any(a.kind in ALTERING for a in annotations.values()))
