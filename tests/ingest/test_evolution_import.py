@@ -25,6 +25,7 @@ from backscroll.ingest.databases.evolution import import_evolution
 from backscroll.ingest.databases.taking import ImportOutcome
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
+from backscroll.storage.write import bulk
 from export_desk import jpeg
 from postgres_server import Databases
 
@@ -252,6 +253,7 @@ def test_rows_that_make_no_sense_are_in_quarantine(store: Store, org: Org, sourc
 def test_an_import_that_was_cut_goes_on(
     store: Store, org: Org, source: Evolution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bulk, "LARGEST", 1)
     monkeypatch.setattr(evolution, "PAGE", 4)
     source.tables()
     for number in range(10):

@@ -22,6 +22,7 @@ from backscroll.ingest.databases.msgstore import import_msgstore
 from backscroll.ingest.databases.taking import ImportOutcome
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
+from backscroll.storage.write import bulk
 from export_desk import BEN, GROUP, IRA, IRA_LID, NINE, Desk, jpeg
 
 MARA = "4915550001001@s.whatsapp.net"
@@ -213,6 +214,7 @@ def test_an_import_that_was_cut_goes_on_and_is_one_import(
     for number in range(20):
         file.message(BEN, f"A{number}", AT + number, f"line {number}")
     path = file.done()
+    monkeypatch.setattr(bulk, "LARGEST", 1)
     monkeypatch.setattr(database, "BATCH", 5)
     read = database.read
     monkeypatch.setattr(database, "read", lambda *a, **o: read(*a, batch_size=5, **o))

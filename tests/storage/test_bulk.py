@@ -132,6 +132,25 @@ def test_what_is_cut_goes_on_where_it_was(
     assert len(ids(importing, org, phone)) == 20
 
 
+def test_a_batch_that_takes_long_is_written_in_parts(
+    importing: Store, org: Org, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Transactions(importing, monkeypatch)
+    made.wanted = True
+    monkeypatch.setattr(bulk, "LEAST", 4)
+    monkeypatch.setattr(bulk, "PART_SECONDS", 0.0)
+    events = [event for batch in batches(phone.number, 6) for event in batch.events]
+    whole = Batch(source="backup", events=events, raw=b"all of it", position=("import/1", "end"))
+    applied = apply_all(importing, org.no, [whole, *batches(phone.number, 2, 6)])
+    assert next(applied).changed >= 6
+    # 12 events by fours, and its place only with the last of them.
+    assert made.sizes == [0, 0, 1]
+    assert importing.position(org.no, "import/1") == "end"
+    assert len(list(applied)) == 2
+    assert len(ids(importing, org, phone)) == 8
+    assert list(importing.check()) == []
+
+
 def test_an_error_reaches_only_the_batch_whose_it_is(importing: Store, org: Org, phone: Phone) -> None:
     good = list(batches(phone.number, 4))
     bad = MessageSeen(Message(key=MessageKey(phone.number, CHAT, "x" * 5000), sent_at=MORNING, from_me=False))

@@ -28,6 +28,8 @@ from backscroll.storage.search.segments import (
 
 READY = 1
 """State of a segment that is searched; those being built and those left over are not."""
+EARLY = 1_024
+"""Messages for which a large transaction writes a segment before its end, so that its end does not take long."""
 PART_STATEMENTS = {1: "search_young_parts", 2: "search_full_parts"}
 
 
@@ -98,9 +100,9 @@ class IndexWriter:
         indexed_from = self._state.indexed_from
         return no >= (self._first_no if indexed_from is None else indexed_from)
 
-    def flush_full(self) -> None:
-        """Write what was gathered when it fills a segment."""
-        if len(self._added) >= MAX_FRESH:
+    def flush_early(self) -> None:
+        """Write what was gathered when it is worth a segment."""
+        if len(self._added) >= EARLY:
             self.flush()
 
     def flush(self) -> None:

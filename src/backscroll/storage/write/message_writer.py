@@ -196,9 +196,9 @@ class MessageWriter:
         self._index.flush()
 
     def flush_early(self) -> None:
-        """Write rows, and a segment of the index when it is full."""
+        """Write rows, and a segment of the index when there are enough for one."""
         self.flush_rows()
-        self._index.flush_full()
+        self._index.flush_early()
 
     def flush_rows(self) -> None:
         """Write the messages that were held back."""
