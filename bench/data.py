@@ -2,7 +2,7 @@
 
     python -m bench.data FOLDER MESSAGES [DATABASE]
 
-loads one through ``Store.apply`` in batches of 1,000 and says what that cost. DATABASE is a URL, as for the program.
+loads one as an import does, in batches of 1,000, and says what that cost. DATABASE is a URL, as for the program.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import random
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from backscroll.core.events import Batch, ChatSeen, ContactSeen, Event, MessageSeen, PhoneSeen, ReactionSet, Target
 from backscroll.core.model import Details, Kind, Media, Member, Message, MessageKey, Quote
+
+if TYPE_CHECKING:
+    from backscroll.storage.store import Store
 
 T = TypeVar("T")
 
@@ -67,9 +71,11 @@ class Loaded(Struct, frozen=True, kw_only=True):
     chats: dict[str, tuple[str, int, int, int]]
     """By JID: device id, messages, those with media, those of one's own."""
     apply_seconds: float
-    """In ``Store.apply`` alone: cleaning to commit, every index and counter kept."""
+    """In the store alone: cleaning to commit, every index and counter kept."""
     apply_cpu: float
     """The processor's part of that."""
+    tenths: list[tuple[float, float]]
+    """Of each tenth of the messages: seconds and processor seconds in the store."""
     seconds: float
     early_rss: int
     """Anonymous memory after a tenth, in bytes."""
@@ -236,15 +242,19 @@ def load(folder: Path, messages: int, url: str | None = None) -> Loaded:
     """Make the archive in ``folder`` and in the database, both of which are empty."""
     from backscroll.storage.store import open_store
 
-    began, watch, early = time.perf_counter(), _Watch(), 0
+    began, watch, early, stored = time.perf_counter(), _Watch(), 0, 0
     counts: dict[str, list[int]] = {}
     store = open_store(url, folder)
     org = store.create_org(ORG).no
-    for no, batch in enumerate(batches(messages)):
-        watch.run(lambda batch=batch: store.apply(org, batch))  # type: ignore[misc]
+    tenths: list[tuple[float, float]] = []
+    before = 0.0, 0.0
+    for batch in _written(store, org, batches(messages), watch):
         _count(batch, counts)
-        if no == messages // BATCH // 10:
-            early = memory_of("self")[0]
+        stored += sum(isinstance(event, MessageSeen) for event in batch.events)
+        while len(tenths) < 10 and stored >= messages * (len(tenths) + 1) / 10:
+            tenths.append((watch.seconds - before[0], watch.cpu - before[1]))
+            before = watch.seconds, watch.cpu
+            early = early or memory_of("self")[0]
     token = store.create_token(org)
     late = memory_of("self")[0]
     store.close()
@@ -256,12 +266,27 @@ def load(folder: Path, messages: int, url: str | None = None) -> Loaded:
         chats={jid: (devices[jid], *counted) for jid, counted in counts.items()},  # type: ignore[misc]
         apply_seconds=watch.seconds,
         apply_cpu=watch.cpu,
+        tenths=tenths,
         seconds=time.perf_counter() - began,
         early_rss=early,
         late_rss=late,
     )
     (folder / FILE).write_bytes(_ENCODE(loaded))
     return loaded
+
+
+def _written(store: Store, org: int, told: Iterator[Batch], watch: _Watch) -> Iterator[Batch]:
+    """Batches when they are on disk."""
+    waiting: deque[Batch] = deque()
+    with store.bulk_writer(org) as writer:
+        while True:
+            while not writer.is_full and (batch := next(told, None)) is not None:
+                waiting.append(batch)
+                watch.run(partial(writer.add, batch))
+            if writer.is_empty:
+                return
+            for _ in watch.run(writer.write):
+                yield waiting.popleft()
 
 
 def _count(batch: Batch, counts: dict[str, list[int]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 
 from bench import webhooks, writing
@@ -9,6 +10,9 @@ from bench.data import Loaded
 from bench.measuring import MB, Line, say
 from bench.places import Archive, passing
 from bench.targets import Targets
+
+FLAT = 1.25
+"""So much more the last two tenths of a load may cost than the first two."""
 
 
 def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
@@ -23,6 +27,7 @@ def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
         done = writing.import_export(place)
         yield imported("import of an exported chat's lines, parsing to commit", done, None, tenth)
     yield stored(loaded, targets.stored)
+    yield by_tenths(loaded)
     say(f"Writing single messages from {writing.WRITERS} threads …")
     with passing(engine, small) as place:
         rate = writing.write_singly(place, 5)
@@ -53,6 +58,21 @@ def imported(what: str, done: writing.Imported, least: int | None, tenth: writin
         facts["more_memory"] = done.most_memory - tenth.most_memory
         reached += f", {facts['more_memory'] / MB:+.0f} MB from a tenth of them to all"
     return to_rate(what, rate, reached, least, facts)
+
+
+def by_tenths(loaded: Loaded) -> Line:
+    """Whether storing becomes slower as the archive grows; by processor time, which other load disturbs less."""
+    each = [cpu / loaded.messages * 10 * 1e6 for _, cpu in loaded.tenths]
+    rates = [loaded.messages / 10 / seconds for seconds, _ in loaded.tenths]
+    growth = statistics.fmean(each[-2:]) / statistics.fmean(each[:2])
+    listed = " ".join(f"{cost:.0f}" for cost in each)
+    return Line(
+        what=f"the store alone, tenth by tenth of {loaded.messages:,}",
+        reached=f"{listed} µs of CPU each, {growth:.2f} x at the end; {rates[0]:,.0f}/s, then {rates[-1]:,.0f}/s",
+        target=f"≤ {FLAT:g} x",
+        met=growth <= FLAT,
+        facts={"growth": growth} | {f"cpu_us_{at}": cost for at, cost in enumerate(each, 1)},
+    )
 
 
 def stored(loaded: Loaded, least: int | None) -> Line:
