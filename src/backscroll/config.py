@@ -73,6 +73,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_limit: int
     page_cache_bytes: int
     message_cache_bytes: int
+    changes_days: int
     max_body_bytes: int
     max_media_bytes: int
     max_import_bytes: int
@@ -266,6 +267,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Memory per process for caching rendered messages, from which changed pages are assembled; 0 disables the "
         "cache.",
         "256MiB",
+    ),
+    Setting(
+        "changes_days",
+        whole(0, 36_500),
+        30,
+        "Days that the change feed (`/api/changes`, `/api/events`) is kept at least. A client that was away for longer "
+        "is told to read the archive again. 0 keeps the whole feed.",
+        "90",
     ),
     Setting("max_body_bytes", size(1024), 16 * 2**20, "Largest request body that is accepted.", "64MiB"),
     Setting("max_media_bytes", size(1024), 2 * 2**30, "Largest single media file that is stored.", "100MiB"),

@@ -65,6 +65,19 @@ def test_a_place_of_the_future_is_gone(world: World) -> None:
     assert world.client().ask("/api/changes?after=x").status_code == 422
 
 
+def test_a_place_from_before_what_is_kept_is_gone(world: World) -> None:
+    world.tell(Teller(world.phone("4915550001001")).message(CHAT, "A", NOON, "one"))
+    client, begin = world.client(), world.prune_feed()
+    world.tell(known_as(CHAT, "Ana"))
+    head = world.store.version(world.org.no)
+    for query in ("", f"?after={begin - 1}"):
+        answer = client.ask(f"/api/changes{query}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "RESET")
+        assert f"up to seq {begin}" in answer.text
+        assert f"follow from seq {head}" in answer.text
+    assert [line["seq"] for line in walk(client, begin)][-1] == head
+
+
 class Stream:
     """One open stream of events, read in process."""
 
@@ -201,6 +214,25 @@ def test_a_stream_at_a_place_that_is_not_there_begins_with_reset(world: World) -
         stream = Stream(world, {"authorization": f"Bearer {secret}"}, "after=999999")
         events = stream.events()
         assert [(await anext(events))["event"], (await anext(events))["event"]] == ["hello", "reset"]
+        await stream.leave()
+
+    run(world, work)
+
+
+def test_a_stream_from_before_what_is_kept_begins_with_reset(world: World) -> None:
+    secret = world.store.create_token(world.org.no, "live").secret
+    teller, begin = Teller(world.phone("4915550001001")), world.prune_feed()
+
+    async def work() -> None:
+        stream = Stream(world, {"authorization": f"Bearer {secret}", "last-event-id": str(begin - 1)})
+        events = stream.events()
+        assert [(await anext(events))["event"] for _ in range(2)] == ["hello", "reset"]
+        await asyncio.to_thread(world.tell, teller.message(CHAT, "A", NOON, "later"))
+        assert json.loads((await anext(events))["data"])["type"] in (
+            "chat.updated",
+            "message.created",
+            "contact.updated",
+        )
         await stream.leave()
 
     run(world, work)

@@ -252,6 +252,18 @@ def test_a_place_of_another_archive_begins_a_new_session(world: World, connect: 
     run(world, work)
 
 
+def test_a_place_from_before_what_is_kept_begins_a_new_session(world: World) -> None:
+    mark, begin = world.org.id.replace("-", "")[:12], world.prune_feed()
+
+    async def work(secret: str) -> None:
+        socket = Socket(world.app, secret)
+        told = await socket.begin(f'40{{"pid":"{mark}-1","offset":"{begin}.0"}}')
+        assert told["pid"] == f"{mark}-{world.store.version(world.org.no)}"
+        await socket.leave()
+
+    run(world, work)
+
+
 def test_a_stopping_server_sends_its_clients_elsewhere(world: World) -> None:
     async def work(secret: str) -> None:
         socket = Socket(world.app, secret)

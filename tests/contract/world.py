@@ -6,6 +6,7 @@ import asyncio
 import base64
 import ipaddress
 import itertools
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,9 @@ from backscroll.core.model import Details, MessageKey, Org, Phone, Source
 from backscroll.http.app import build_app
 from backscroll.storage.files.keys import load_or_make_key
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.records.counters import DAY_US
 from backscroll.storage.store import Store, open_store
+from backscroll.storage.write.feed import FeedUpkeep
 
 SECOND = 1_000_000
 
@@ -166,6 +169,13 @@ class World:
 
     def tell(self, *events: Event, source: Source = "linked", org: Org | None = None, raw: bytes | None = None) -> None:
         self.store.apply((org or self.org).no, Batch(source=source, events=list(events), raw=raw))
+
+    def prune_feed(self) -> int:
+        """Drop all of the change feed, as if it had grown old; where it begins now."""
+        now = time.time_ns() // 1000
+        for at in (now, now + 3 * DAY_US):
+            FeedUpkeep(self.store._engine, lambda at=at: at).run(self.org.no, 1)  # type: ignore[misc]
+        return self.store.feed.bounds(self.org.no).pruned
 
     def client(
         self,

@@ -86,6 +86,7 @@ def make_rich(store: Store) -> Known:
         assert lease is not None
         store.outbox.queue(lease)
         store.outbox.end_turn(lease)
+        store.feed.run(org, 0)
     orgs[store.create_org("Nobody's").no] = ()
     return Known(orgs, secret)
 

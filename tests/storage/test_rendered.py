@@ -322,6 +322,10 @@ def test_a_feed_that_goes_back_no_further_is_no_proof(room: Room, monkeypatch: p
         target = room.target(1, GROUP, ANNA)
         room.tell(MessageEdited(target=target, at=NOON + number * MINUTE, text=f"words {number}", by=ANNA))
     everywhere(room)
+    room.tell(MessageEdited(target=room.target(2, GROUP, BEN), at=NOON + MINUTE, text="other words", by=BEN))
+    everything = {"org": room.org, "upto": room.store.version(room.org)}
+    room.store._engine.write(lambda tx: tx.run("prune_changes", everything), room.org)
+    everywhere(room)
 
 
 def test_what_is_kept_has_its_bound(room: Room) -> None:

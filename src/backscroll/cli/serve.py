@@ -279,7 +279,7 @@ def application() -> ASGIApp:
     opened = open_archive(settings)
     archive = opened.__enter__()
     lifespans: list[Lifespan] = [
-        lambda app: maintenance(app.store),
+        lambda app: maintenance(app.store, settings.changes_days),
         lambda app: syncing(app.store, app.media, settings),
         lambda app: linking(app.store, app.media, settings),
         lambda app: importing(app.store, app.media, app.imports, settings),

@@ -34,7 +34,12 @@ def _table(name: str, key: str, rest: str, page: int = 1000) -> Table:
 
 TABLES: tuple[Table, ...] = (
     # First, because every writer takes its row first, and because Citus places the others beside it.
-    Table("heads", (), ("seq", "next_no", "named", "imports", "hooks"), kept_out=("indexed_from", "next_segment")),
+    Table(
+        "heads",
+        (),
+        ("seq", "next_no", "named", "imports", "hooks", "pruned"),
+        kept_out=("indexed_from", "next_segment"),
+    ),
     _table("phones", "phone", "jid contact phone_id device_id name created_at state state_at"),
     _table("tokens", "token", "hash name phones scopes created_at expires_at revoked_at last_used_at"),
     _table(
@@ -60,6 +65,7 @@ TABLES: tuple[Table, ...] = (
         "plain_in plain_out media_in media_out calls_in calls_out notices_in notices_out",
     ),
     _table("changes", "seq", "what no aspects phone chat"),
+    _table("feed_days", "day", "seq"),
     _table("files", "file", "size mimetype stored_at"),
     # A payload may be megabytes.
     _table("raws", "raw", "digest source type size payload stored_at", page=25),

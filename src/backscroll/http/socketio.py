@@ -195,8 +195,8 @@ class _Socket:
         org = granted.org.no
         await self._put(packets.opening(self._sid))
         # Before any change can be missed.
-        head = await self._app.workers.run(partial(self._app.store.version, org), prompt=True)
-        session, place = packets.resumed(await self._connect(), granted.org.id, head)
+        feed = await self._app.workers.run(partial(self._app.store.feed.bounds, org), prompt=True)
+        session, place = packets.resumed(await self._connect(), granted.org.id, feed.seq, feed.pruned)
         await self._put(packets.connected(self._sid, session))
         links = NoLinks() if self._app.media is None else SignedLinks(self._app.media, base_url)
         way = Way(f"socket.io {base_url}", partial(_page, links=links))

@@ -20,35 +20,38 @@ PACE_SECONDS = 0.02
 
 
 @asynccontextmanager
-async def maintenance(store: Store) -> AsyncIterator[None]:
+async def maintenance(store: Store, changes_days: int) -> AsyncIterator[None]:
     """Look for work while the server runs, with two seconds between rounds.
 
-    Started work continues in another process when this one ends.
+    ``changes_days`` is how long the change feed is kept; 0 keeps it for good. Started work continues in another process
+    when this one ends.
     """
     stopping = threading.Event()
-    async with in_thread("backscroll-maintenance", lambda: _rounds(store, stopping), stopping.set):
+    async with in_thread("backscroll-maintenance", lambda: _rounds(store, stopping, changes_days), stopping.set):
         yield
 
 
-def _rounds(store: Store, stopping: threading.Event) -> None:
+def _rounds(store: Store, stopping: threading.Event, changes_days: int) -> None:
     since = now_us()
     while not stopping.wait(ROUND_SECONDS):
-        attempt(log, "maintenance", lambda: go_round(store, stopping.is_set, stopping.wait, since))
+        attempt(log, "maintenance", lambda: go_round(store, stopping.is_set, stopping.wait, since, changes_days))
 
 
-def go_round(store: Store, stop: Callable[[], bool], pause: Callable[[float], object], since: int = 0) -> None:
+def go_round(
+    store: Store, stop: Callable[[], bool], pause: Callable[[float], object], since: int = 0, changes_days: int = 0
+) -> None:
     """Check every organisation once; a problem with one does not affect the others.
 
-    ``since`` is when this server began to listen to sources, in microseconds.
+    ``since`` is when this server began to listen to sources, in microseconds; see ``maintenance``.
     """
     for org in store.list_orgs():
         if stop():
             return
-        attempt(log, "maintenance", lambda org=org: _see_to(store, org, stop, since))  # type: ignore[misc]
+        attempt(log, "maintenance", lambda org=org: _see_to(store, org, stop, since, changes_days))  # type: ignore[misc]
         pause(PACE_SECONDS)
 
 
-def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> None:
+def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int, changes_days: int) -> None:
     store.sources.attend(org.no)
     if told := store.sources.tell_silences(org.no, since):
         log.info("%d sources of organisation %s fell silent or are heard again", told, org.id)
@@ -58,5 +61,7 @@ def _see_to(store: Store, org: Org, stop: Callable[[], bool], since: int) -> Non
         log.info("moved messages of merged contacts of organisation %s", org.id)
     if taken := retry_waiting(store, org.no):
         log.info("processed %d payloads of organisation %s that had been waiting for a message", taken, org.id)
+    if pruned := store.feed.run(org.no, changes_days, stop):
+        log.info("dropped %d changes of organisation %s that are older than %d days", pruned, org.id, changes_days)
     if store.tend_search(org.no, stop):
         log.debug("maintained the search index of organisation %s", org.id)

@@ -61,6 +61,7 @@ from backscroll.storage.write import imports, quarantine, undo
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.bulk import BulkWriter, bulk_writer
 from backscroll.storage.write.coverage_upkeep import CoverageUpkeep
+from backscroll.storage.write.feed import FeedUpkeep
 from backscroll.storage.write.fetches import FetchQueue
 from backscroll.storage.write.group_commit import GroupCommit
 from backscroll.storage.write.import_jobs import ImportJobs
@@ -121,6 +122,7 @@ class Store:
         self.outbox = Outbox(engine, clock)
         self.fetches = FetchQueue(engine, clock)
         self.coverage = CoverageUpkeep(engine)
+        self.feed = FeedUpkeep(engine, clock)
         self._group_commit = GroupCommit(engine, accounts.make_phone_id)
         self._token_uses = ThreadPoolExecutor(1, thread_name_prefix="backscroll-tokens")
         self._search_caches = SearchCaches()

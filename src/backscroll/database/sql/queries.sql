@@ -28,7 +28,7 @@ DELETE FROM meta WHERE key = :key;
 INSERT INTO orgs (org, id, name, created_at) VALUES (:org, :id, :name, :now);
 
 -- name: add_org_state
-INSERT INTO heads (org, seq, next_no, named, indexed_from, imports, hooks) VALUES (:org, 0, 1, 0, 0, 0, 0);
+INSERT INTO heads (org, seq, next_no, named, indexed_from, imports, hooks, pruned) VALUES (:org, 0, 1, 0, 0, 0, 0, 0);
 
 -- name: list_orgs
 SELECT org, id, name, created_at FROM orgs ORDER BY org;
@@ -37,7 +37,7 @@ SELECT org, id, name, created_at FROM orgs ORDER BY org;
 UPDATE orgs SET name = :name WHERE org = :org;
 
 -- name: read_org_state
-SELECT seq, next_no, named, indexed_from, next_segment FROM heads WHERE org = :org;
+SELECT seq, next_no, named, indexed_from, next_segment, pruned FROM heads WHERE org = :org;
 
 -- name: lock_org_state
 -- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
@@ -586,6 +586,23 @@ SELECT seq, what, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER
 
 -- name: places_changed_since
 SELECT seq, what, phone, chat, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+
+-- name: note_feed_day
+-- How far the feed had come when a day was first seen.
+INSERT INTO feed_days (org, day, seq) VALUES (:org, :day, :seq) ON CONFLICT (org, day) DO NOTHING;
+
+-- name: feed_before
+-- How far the feed was pruned, and how far it had come by the last day before one.
+SELECT h.pruned, (SELECT MAX(d.seq) FROM feed_days d WHERE d.org = :org AND d.day < :day) FROM heads h WHERE h.org = :org;
+
+-- name: prune_changes
+DELETE FROM changes WHERE org = :org AND seq <= :upto;
+
+-- name: note_pruned
+UPDATE heads SET pruned = :upto WHERE org = :org;
+
+-- name: forget_feed_days
+DELETE FROM feed_days WHERE org = :org AND day < :day;
 
 -- name: add_file
 INSERT INTO files (org, file, size, mimetype, stored_at) VALUES (:org, :file, :size, :mimetype, :now) ON CONFLICT DO NOTHING;
@@ -1177,7 +1194,7 @@ ORDER BY contact LIMIT :limit;
 -- ------------------------------------------------------------------ invariants
 
 -- name: count_changes
-SELECT COUNT(*), MAX(seq) FROM changes WHERE org = :org;
+SELECT COUNT(*), MIN(seq), MAX(seq) FROM changes WHERE org = :org;
 
 -- name: stored_twice
 SELECT phone, chat, id, sender FROM messages WHERE org = :org GROUP BY id, phone, chat, sender HAVING COUNT(*) > 1;

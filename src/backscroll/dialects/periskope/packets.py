@@ -87,17 +87,17 @@ def parse_connect(packet: str) -> Connect | None:
     )
 
 
-def resumed(connect: Connect, org: str, head: int) -> tuple[str, Place]:
+def resumed(connect: Connect, org: str, head: int, begin: int = 0) -> tuple[str, Place]:
     """The session and its position: where the client was if it has been connected before, otherwise ``head``.
 
     ``org`` is the organisation's id. A position in the future, as from an archive before it was restored, is not
-    accepted.
+    accepted, nor is one before ``begin``, where the feed begins.
     """
     mark = org.replace("-", "")[:12]
     session, place = _SESSION.fullmatch(connect.session or ""), _PLACE.fullmatch(connect.offset or "")
     if session is not None and session[1] == mark:
         known = Place(int(place[1]), int(place[2])) if place else Place(int(session[2]))
-        if known.seq <= head:
+        if begin <= known.after and known.seq <= head:
             return session[0], known
     return f"{mark}-{head}", Place(head)
 

@@ -24,6 +24,7 @@ from backscroll.http.router import Answer, Route
 from backscroll.http.routes.native import answer, get, limit, links_of
 from backscroll.storage.read.changes import changes_after
 from backscroll.storage.read.names import Reading
+from backscroll.storage.write.feed import FeedBounds
 
 PAGE = 200
 """Number of lines of the feed read at a time."""
@@ -31,41 +32,52 @@ HEADERS = (("cache-control", "no-store"), ("x-accel-buffering", "no"))
 
 
 async def list_changes(request: Request) -> Reply:
-    """Changes after a position in the feed; ``Gone`` if the archive has not reached it, as after a restore."""
+    """Changes after a position in the feed; ``Gone`` if there are none from there.
+
+    Either the archive has not reached it, as after a restore, or the changes after it are no longer kept.
+    """
     values, phones = first_values(request.query), [phone.no for phone in request.granted.phones]
     after, most = parse_after(values) or 0, parse_limit(values, 200, 1000)
 
     def question(reading: Reading) -> bytes:
-        if after > reading.names.seq:
-            raise Gone("This position in the feed does not exist; read the archive again and follow from its seq")
+        names = reading.names
+        if after > names.seq:
+            raise Gone(
+                f"This position in the feed does not exist; read the archive again and follow from its seq, {names.seq}"
+            )
+        if after < names.pruned:
+            raise Gone(
+                f"Changes up to seq {names.pruned} are no longer kept; read the archive again and follow from its seq, "
+                f"{names.seq}"
+            )
         return render_changes(changes_after(reading, phones, after, most))
 
     return await answer(request, question, heavy=True)
 
 
 async def follow(request: Request) -> Reply:
-    """Without a position the stream begins with the present. With a position in the future, as from another archive, it
-    begins with ``reset``.
+    """Without a position the stream begins with the present. It begins with ``reset`` if the feed does not have the
+    position: one in the future, as from another archive, or one from before what is kept.
     """
     values = first_values(request.query)
     header = request.headers.get("last-event-id")
     after = parse_after(values if header is None else {"after": header})
     store, org = request.app.store, request.granted.org.no
-    head = await request.app.workers.run(partial(store.version, org), prompt=True)
-    return Reply(200, headers=HEADERS, content_type="text/event-stream", chunks=_stream(request, after, head))
+    bounds = await request.app.workers.run(partial(store.feed.bounds, org), prompt=True)
+    return Reply(200, headers=HEADERS, content_type="text/event-stream", chunks=_stream(request, after, bounds))
 
 
-async def _stream(request: Request, after: int | None, head: int) -> AsyncIterator[bytes]:
+async def _stream(request: Request, after: int | None, bounds: FeedBounds) -> AsyncIterator[bytes]:
     feeds, org = request.app.feeds, request.granted.org.no
     assert request.receive is not None
     gone = asyncio.ensure_future(hung_up(request.receive))
     feeds.follow(org)
     try:
-        place, heard = head if after is None else after, _heard(request, feeds)
+        place, heard = bounds.seq if after is None else after, _heard(request, feeds)
         yield server_sent("hello", encode({"seq": place}), place)
-        if place > head:
-            yield server_sent("reset", encode({"seq": head}), head)
-            place = head
+        if not bounds.reach(place):
+            place = bounds.seq
+            yield server_sent("reset", encode({"seq": place}), place)
         while not gone.done() and not feeds.is_closed:
             coming = asyncio.ensure_future(_next(request, feeds, place, heard))
             try:
@@ -137,8 +149,8 @@ ROUTES: tuple[Route, ...] = (
         (AFTER, limit(200, 1000)),
         description=(
             "In commit order and without gaps: continue with `after` = `next`. A message that changed again "
-            "since then is shown in its current state. 410 means that the position does not exist and a follower has "
-            "to start again."
+            "since then is shown in its current state. 410 means that the position does not exist, or no longer "
+            "(`changes_days`), and a follower has to start again."
         ),
         errors=(401, 410, 422, 429),
     ),

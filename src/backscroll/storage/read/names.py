@@ -38,6 +38,8 @@ class Names:
         """The seq of the last change of a contact or phone."""
         self.indexed_from: int | None = state.indexed_from if state else 0
         """The search index has the messages from this number on; None before it was started."""
+        self.pruned: int = state.pruned if state else 0
+        """The change feed begins after this seq."""
         self._known = cache.of(org, self.named)
         self._contacts = self._known.contacts
         self.strangers: set[str] = set()

@@ -109,6 +109,8 @@ class OrgRow(NamedTuple):
     """The ``seq`` of the last change of names, JIDs or phones."""
     indexed_from: int | None
     next_segment: int
+    pruned: int
+    """The change feed begins after this ``seq`` (storage/write/feed.py)."""
 
 
 def read_org_state(tx: Txn, org: int) -> OrgRow | None:

@@ -39,19 +39,22 @@ def organisation(scan: Scan) -> Iterator[Finding]:
     if head is None:
         yield scan.finding(NUMBERS, "the counter row is missing")
         return
-    seq, next_no, names_seq, *_ = head
+    seq, next_no, names_seq, _, _, pruned = head
     for table, highest in scan.tx.all("highest_numbers", {"org": scan.org}):
         if highest is not None and highest >= next_no:
             yield scan.finding(NUMBERS, f"the next is {next_no}, but {table} has {highest}", repairable=True)
     if names_seq > seq:
         yield scan.finding("change feed without gaps", f"head {seq}, but names changed at {names_seq}")
-    yield from _changes(scan, seq, next_no)
+    yield from _changes(scan, seq, pruned, next_no)
 
 
-def _changes(scan: Scan, seq: int, next_no: int) -> Iterator[Finding]:
-    for count, last in scan.tx.all("count_changes", {"org": scan.org}):
-        if (count, last or 0) != (seq, seq):
-            yield scan.finding("change feed without gaps", f"head {seq}, {count} changes up to {last}")
+def _changes(scan: Scan, seq: int, pruned: int, next_no: int) -> Iterator[Finding]:
+    """Every line after those that were pruned."""
+    expected = (seq - pruned, pruned + 1, seq) if seq > pruned else (0, None, None)
+    for count, first, last in scan.tx.all("count_changes", {"org": scan.org}):
+        if (count, first, last) != expected or pruned > seq:
+            told = f"head {seq}, pruned up to {pruned}, {count} changes from {first} to {last}"
+            yield scan.finding("change feed without gaps", told)
     params = {"org": scan.org, "next_no": max(next_no, 1), "limit": MAX_FINDINGS}
     for at, what, no in scan.tx.all("odd_changes", params):
         yield scan.finding("change can be decoded", f"change {at}: {what!r:.40} {no}")
