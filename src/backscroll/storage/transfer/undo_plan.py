@@ -39,8 +39,9 @@ class _Plan:
         self._import = import_id
         self._owner = -import_id if begun else import_id
         self._base: dict[str, Any] = {"org": org, "import": import_id}
-        # Nothing is written, so the numbers in it do not matter; that there are imports does.
-        self._provenance = Provenance(tx, OrgState(org, 0, 0, 0, imports=import_id))
+        _, next_no, *_ = tx.one("read_org_state", {"org": org}) or (0, 0)
+        # Nothing is written; what has a number below the next one was brought by somebody before.
+        self._provenance = Provenance(tx, OrgState(org, 0, next_no, 0, imports=import_id))
         self._provenance.undoing = import_id
 
     def messages(self) -> tuple[int, int]:
