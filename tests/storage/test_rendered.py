@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 from test_kept_pages import CHATS, Desk, try_histories
-from test_properties import ANNA, ANNA_LID, BEN, GROUP, ONE
+from test_properties import ANNA, ANNA_LID, BEN, GROUP, ONE, TWO
 
 from backscroll.core.events import (
     Batch,
@@ -206,6 +207,17 @@ def test_one_new_message_takes_three_statements_more(room: Room) -> None:
     assert sorted(more) == sorted([*known, "places_changed_since", "rows_by_id"])
     room.tell(room.say(ANNA, ANNA))
     assert sorted(room.read(room.query(GROUP))) == sorted([*known, "places_changed_since"])
+
+
+def test_a_chat_of_one_of_several_phones_takes_one_statement_more(room: Room) -> None:
+    both = structs.replace(room.query(GROUP), phones=(room.phone.no, room.store.add_phone(room.org, TWO).no))
+    everywhere(room)
+    assert sorted(room.read(both)) == sorted([*room.read(room.query(GROUP)), "phones_in_chat"])
+    key = MessageKey(TWO, GROUP, "3EB900", BEN)
+    room.tell(MessageSeen(Message(key=key, sent_at=NOON, from_me=False, text="to both")))
+    for limit in (2, 50):
+        room.read(structs.replace(both, limit=limit))
+        room.read(structs.replace(both, limit=limit, offset=1))
 
 
 def test_a_page_of_which_nothing_is_known_takes_one_statement_more_than_ever(room: Room) -> None:

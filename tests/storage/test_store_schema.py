@@ -169,6 +169,7 @@ KNOWN = {"saved_only": 0, "everybody": 0, "sees_all": 0, "viewer": (1,)}
         ("keys_in_phone", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
         ("keys_in_phones", {"phones": (1, 2)}, "messages_org (org=? AND sent_at>? AND sent_at<?)"),
         ("keys_of_media_in_chats", {"mask": 264, "want": 8}, "messages_media (org=? AND phone=? AND chat=?"),
+        ("phones_in_chat", {"chat": 1}, "COVERING INDEX messages_chat (org=? AND phone=? AND chat=?)"),
         ("rows_by_id", {}, "messages_key (org=? AND id=? AND phone=? AND chat=?)"),
         ("rows_by_bare_id", {"id": "M1"}, "messages_key (org=? AND id=? AND phone=?)"),
         ("rows_by_client_ref", {"ref": "r"}, "messages_client_ref (org=? AND client_ref=?)"),

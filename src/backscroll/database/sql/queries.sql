@@ -336,6 +336,11 @@ FROM messages
 WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
+-- name: phones_in_chat
+-- Those of some phones that have a message of a chat. For a bare EXISTS PostgreSQL may read all of the chat.
+SELECT p.phone FROM phones p WHERE p.org = :org AND p.phone IN (:phones*)
+    AND (SELECT m.sent_at FROM messages m WHERE m.org = :org AND m.phone = p.phone AND m.chat = :chat LIMIT 1) IS NOT NULL;
+
 -- name: keys_in_chats
 -- The same pages, each message by its key alone: of a chat, the index holds all of it.
 SELECT phone, chat, id, sender FROM messages

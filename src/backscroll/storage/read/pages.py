@@ -101,8 +101,10 @@ def _listed(
 ) -> tuple[list[Row], Listing]:
     if not query.phones:
         return [], Listing([], 0)
-    scope = _scope_of(query, chats)
     besides = _asks_for_chat(query, chats)
+    if len(query.phones) > 1 and chats is not None and len(chats) == 1:
+        query = _narrowed(tx, query, chats[0])
+    scope = _scope_of(query, chats)
     counter = Counter(tx, scope)
     if query.offset:
         counter.read_months()
@@ -118,6 +120,12 @@ def _listed(
         window = counter.window(query.since, query.until, query.offset, query.limit, total)
         rows = [] if window is None else tx.all(*_ask_for_rows(statements, scope, query, window))
     return rows, _with_chat(Listing([], total), found)
+
+
+def _narrowed(tx: Txn, query: MessageQuery, chat: int) -> MessageQuery:
+    """The query for the one phone that has messages of the chat, where it is one: an index yields these in order."""
+    found = tx.all("phones_in_chat", {"org": query.org, "phones": query.phones, "chat": chat})
+    return structs.replace(query, phones=(found[0][0],)) if len(found) == 1 else query
 
 
 def _scope_of(query: MessageQuery, chats: tuple[int, ...] | None) -> Scope:
