@@ -55,6 +55,31 @@ def test_adding_a_source_prints_what_the_gateway_needs(shell: Shell, kind: str) 
     assert "Keep the secret now" in told
 
 
+def test_a_source_is_changed_by_what_is_named(shell: Shell) -> None:
+    id = shell.json("source", "add", "gowa", "--phone", ME, "--silent-after", "6h")["id"]
+    asked = ("--upstream", "http://127.0.0.1:3000", "--upstream-token", "ana:sesame", "--every", "15m")
+    changed = shell.json("source", "change", id, *asked)
+    assert (changed["upstream"], changed["every"], changed["silent_after"]) == (asked[1], "900s", "21600s")
+    changed = shell.json("source", "change", id, "--upstream", "", "--silent-after", "")
+    assert (changed["upstream"], changed["every"], changed["silent_after"]) == (None, None, None)
+    assert "--every: only with an upstream" in shell.refusal("source", "change", id, "--every", "1h", code=2)
+    assert "not found" in shell.refusal("source", "change", "src1x0000000000000000", "--every", "1h", code=1)
+
+
+def test_a_source_gets_a_new_secret_beside_the_old_one(shell: Shell) -> None:
+    added = shell.json("source", "add", "gowa", "--phone", ME)
+    rotated = shell.json("source", "rotate", added["id"])
+    assert (rotated["id"], rotated["url"]) == (added["id"], added["url"])
+    told = shell.run("source", "rotate", added["id"], "--grace", "0").stdout
+    assert "Keep the secret now" in told
+    store = archive(shell)
+    given = store.sources.open(added["id"])[1]
+    assert given.secret in told
+    assert given.previous is None
+    store.close()
+    assert "--grace: give a span" in shell.refusal("source", "rotate", added["id"], "--grace", "soon", code=2)
+
+
 def test_a_source_is_listed_without_its_secret_and_removed(shell: Shell) -> None:
     added = shell.json("source", "add", "gowa", "--phone", ME, "--secret", "s3cret-of-gowa", "--silent-after", "6h")
     assert added["secret"] == "s3cret-of-gowa"

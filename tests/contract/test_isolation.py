@@ -208,6 +208,8 @@ def test_every_route_is_asked_for_what_is_foreign_or_holds_nothing_of_anybody() 
     tried_elsewhere = {*hooks, *((verb, "/v1/webhooks/{id}") for verb in ("PATCH", "DELETE"))}
     tried_elsewhere |= {(route.method, route.path) for route in imports.ROUTES if route.method != "GET"}
     """tests/contract/test_webhooks.py, tests/contract/test_imports.py"""
+    tried_elsewhere |= {("PATCH", "/api/sources/{id}"), ("POST", "/api/sources/{id}/rotate")}
+    """tests/contract/test_sources_api.py"""
     tried_elsewhere |= {("POST", "/api/orgs"), ("PATCH", "/api/orgs/{id}")}
     """tests/contract/test_orgs.py"""
     tried_elsewhere |= {("GET", "/socket.io"), ("POST", "/mcp")}

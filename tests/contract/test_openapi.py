@@ -72,6 +72,8 @@ KNOWN = {
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"name": "made"},
     "POST /api/sources": {"kind": "events"},
+    "PATCH /api/sources/{id}": {"silent_after": "6h"},
+    "POST /api/sources/{id}/rotate": {},
     "POST /api/orgs": {"name": "Made"},
     "PATCH /api/orgs/{id}": {"name": "Renamed"},
     "POST /api/webhooks": {"url": "https://example.com/hook"},

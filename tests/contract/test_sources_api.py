@@ -103,12 +103,137 @@ def test_a_source_that_cannot_be_understood_says_so_with_a_remedy(world: World, 
     assert "backscroll quarantine list" in listed["problem"]["remedy"]
 
 
+def test_what_is_named_changes_and_the_rest_stays(world: World, admin: Client) -> None:
+    operator = world.client(scopes=frozenset({"read", "admin", "operator"}))
+    path = f"/api/sources/{add(admin, silent_after='6h')['id']}"
+    asked = {"upstream": "http://127.0.0.1:3000/", "upstream_token": "ana:open sesame", "every": "15m"}
+    answer = operator.ask(path, "PATCH", json=asked)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    shown = answer.json()
+    assert (shown["upstream"], shown["every_seconds"]) == ("http://127.0.0.1:3000", 900)
+    assert shown["silent_after_seconds"] == 21_600
+    assert "sesame" not in answer.text + admin.ask("/api/sources").text
+    assert admin.ask(path, "PATCH", json={"silent_after": None}).json()["silent_after_seconds"] is None
+    assert admin.ask(path, "PATCH", json={}).json()["every_seconds"] == 900
+    (source,) = world.store.sources.of(world.org.no)
+    assert world.store.sources.open(source.id)[1].upstream_token == "ana:open sesame"
+    gone = operator.ask(path, "PATCH", json={"upstream": None}).json()
+    assert (gone["upstream"], gone["every_seconds"]) == (None, None)
+    assert world.store.sources.open(source.id)[1].upstream_token is None
+
+
+def test_another_upstream_is_not_shown_the_credential_that_is_kept(world: World, admin: Client) -> None:
+    operator = world.client(scopes=frozenset({"read", "admin", "operator"}))
+    made = add(admin)["id"]
+    first = {"upstream": "http://127.0.0.1:3000", "upstream_token": "ana:open sesame"}
+    assert operator.ask(f"/api/sources/{made}", "PATCH", json=first).status_code == 200
+    operator.ask(f"/api/sources/{made}", "PATCH", json={"upstream": "http://127.0.0.1:3000"})
+    assert world.store.sources.open(made)[1].upstream_token == "ana:open sesame"
+    operator.ask(f"/api/sources/{made}", "PATCH", json={"upstream": "http://elsewhere.test"})
+    assert world.store.sources.open(made)[1].upstream_token is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"kind": "waha"}, "body"),
+        ({"silent_after": 6}, "body"),
+        ({"silent_after": "soon"}, "silent_after"),
+        ({"every": "15m"}, "every"),
+        ({"upstream": "ftp://h"}, "upstream"),
+        ({"upstream": "http://user:secret@h"}, "upstream"),
+        ({"upstream_token": "t"}, "upstream_token"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_by_its_field(
+    world: World, admin: Client, asked: dict[str, Any], field: str
+) -> None:
+    operator = world.client(scopes=frozenset({"read", "admin", "operator"}))
+    path = f"/api/sources/{add(admin)['id']}"
+    assert refusal(operator.ask(path, "PATCH", json=asked)) == (422, "BAD_FIELD", field)
+
+
+def test_whom_the_server_asks_is_for_an_operator_to_say(world: World, admin: Client) -> None:
+    path = f"/api/sources/{add(admin)['id']}"
+    for asked in ({"upstream": "http://169.254.169.254"}, {"upstream": None}, {"upstream_token": "t"}):
+        answer = admin.ask(path, "PATCH", json=asked)
+        assert answer.status_code == 403
+        assert "operator" in answer.json()["message"]
+    reader = world.client()
+    assert reader.ask(path, "PATCH", json={"silent_after": "1h"}).status_code == 403
+    assert reader.ask(f"{path}/rotate", "POST", json={}).status_code == 403
+
+
+def pushed(world: World, source: dict[str, Any], secret: str) -> int:
+    """What a payload that is signed with ``secret`` is answered by the source's address, in a server of its own."""
+    body = gateways.gowa(HELLO)
+    assert body is not None
+    path = source["url"].removeprefix("http://archive.test")
+    return world.guest({}).ask(path, "POST", headers=sign("gowa", secret, body), content=body).status_code
+
+
+@pytest.mark.parametrize(("asked", "old"), [(None, 200), ({"grace_hours": 0}, 401)])
+def test_a_new_secret_is_shown_once_and_the_old_one_counts_for_its_grace(
+    world: World, admin: Client, asked: dict[str, Any] | None, old: int
+) -> None:
+    made = add(admin)
+    answer = admin.ask(f"/api/sources/{made['id']}/rotate", "POST", json=asked)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    rotated = answer.json()
+    assert rotated["secret"] not in (made["secret"], None)
+    assert rotated["secret"] in rotated["how"]
+    assert (rotated["url"], rotated["phone"]) == (made["url"], ME)
+    (listed,) = admin.json("/api/sources")["items"]
+    assert (listed["previous_secret_until"] is not None) == (old == 200)
+    assert pushed(world, made, rotated["secret"]) == 200
+    assert pushed(world, made, made["secret"]) == old
+    assert pushed(world, made, "neither of the two") == 401
+
+
+def test_after_its_grace_the_old_secret_opens_nothing(world: World, admin: Client) -> None:
+    made = add(admin)
+    before = world.store.sources.open(made["id"])[1].secret
+    world.store.sources.rotate(made["id"], "another secret of some length", grace_us=-1)
+    given = world.store.sources.open(made["id"])[1]
+    assert given.accepted == ("another secret of some length",)
+    assert before not in given.accepted
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "field"),
+    [
+        ("gowa", {"grace_hours": 169}, "grace_hours"),
+        ("gowa", {"grace_hours": "1"}, "body"),
+        ("gowa", {"secret": "secret"}, "secret"),
+        ("periskope", {}, "secret"),
+    ],
+)
+def test_a_secret_that_cannot_be_is_refused(admin: Client, kind: str, asked: dict[str, Any], field: str) -> None:
+    made = add(admin, kind=kind, secret="a-secret-of-some-length")
+    assert refusal(admin.ask(f"/api/sources/{made['id']}/rotate", "POST", json=asked)) == (422, "BAD_FIELD", field)
+
+
+@pytest.mark.parametrize("kind", ["evolution", "events"])
+def test_senders_that_show_their_secret_may_show_the_old_one_too(world: World, admin: Client, kind: str) -> None:
+    made = add(admin, kind=kind)
+    rotated = admin.ask(f"/api/sources/{made['id']}/rotate", "POST", json={}).json()
+    for given in (made, rotated):
+        path = given["url"].removeprefix("http://archive.test")
+        headers = {"authorization": f"Bearer {given['secret']}"}
+        body = b'{"events": []}' if kind == "events" else b'{"event": "unknown"}'
+        assert world.guest({}).ask(path, "POST", headers=headers, content=body).status_code in (200, 422)
+    wrong = made["url"].removeprefix("http://archive.test").replace(made["secret"], "wrong")
+    assert world.guest({}).ask(wrong, "POST", headers={"authorization": "Bearer x"}, content=b"{}").status_code == 401
+
+
 def test_a_removed_source_takes_nothing_more_and_another_organisations_is_not_there(
     world: World, admin: Client
 ) -> None:
     made = add(admin)
     stranger = world.client(org=world.store.create_org("Another"), scopes=frozenset({"read", "admin"}))
     assert stranger.ask(f"/api/sources/{made['id']}", "DELETE").status_code == 404
+    assert stranger.ask(f"/api/sources/{made['id']}", "PATCH", json={"silent_after": "1h"}).status_code == 404
+    assert stranger.ask(f"/api/sources/{made['id']}/rotate", "POST", json={}).status_code == 404
     assert stranger.json("/api/sources")["items"] == []
     assert admin.ask(f"/api/sources/{made['id']}", "DELETE").status_code == 204
     assert admin.json("/api/sources")["items"] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -91,10 +93,8 @@ def add_source(
     settings = settings_of(ctx)
     with open_archive(settings) as archive:
         owner = org_of(archive.store, org)
-        try:
+        with named_as_options():
             added = source_setup.add_source(archive.store, owner.no, wish)
-        except BadField as error:
-            raise BadField(f"--{error.field.replace('_', '-')}", error.value, error.remedy) from None
     given = added.given
     row = _row(added.source, owner, added.phone)
     row |= {"url": source_setup.address(added.source, given, settings.url), "secret": given.secret}
@@ -157,6 +157,76 @@ def _row(source: LiveSource, owner: Org, own: Phone | None) -> dict[str, Any]:
         "silent_after": source.silent_after and f"{source.silent_after // SECOND}s",
         "created_at": timestamp(source.created_at),
     }
+
+
+@source.command("change")
+@click.argument("source_id", metavar="ID")
+@click.option("--upstream", metavar="URL", help="Where the gateway itself answers.")
+@click.option("--upstream-token", metavar="TEXT", help="What opens it; to be given anew with another --upstream.")
+@click.option("--every", metavar="SPAN", help="Ask the upstream for what was missed this often: 15m, 1h.")
+@click.option("--silent-after", metavar="SPAN", help="Warn when nothing was heard for so long: 6h.")
+@json_option
+@shared_options
+@click.pass_context
+def change_source(ctx: click.Context, /, source_id: str, as_json: bool, **given: str | None) -> None:
+    """Change what is given of the source ID; the rest stays. An empty text takes away: --every "".
+
+    \b
+    Example:
+      backscroll source change SOURCE_ID --silent-after 6h
+    """
+    from backscroll.ingest.source_setup import SourceChange
+    from backscroll.ingest.source_setup import change_source as change
+
+    asked = {name: text or None for name, text in given.items() if text is not None}
+    with open_archive(settings_of(ctx)) as archive:
+        with named_as_options():
+            changed = change(archive.store, source_id, SourceChange(**asked))
+        row = _row_of(archive.store, changed)
+    show(row, as_json, lambda: f"Changed source {source_id}.")
+
+
+@source.command("rotate")
+@click.argument("source_id", metavar="ID")
+@click.option("--secret", metavar="TEXT", help="The new one, where the other side chooses it; else one is made.")
+@click.option(
+    "--grace", metavar="SPAN", default="1d", show_default=True, help="So long the old secret counts as well; 0: not."
+)
+@json_option
+@shared_options
+@click.pass_context
+def rotate_secret(ctx: click.Context, source_id: str, secret: str | None, grace: str, as_json: bool) -> None:
+    """Give the source ID a new secret and print what to enter in the gateway.
+
+    \b
+    Example:
+      backscroll source rotate SOURCE_ID --grace 6h
+    """
+    from backscroll.ingest import source_setup
+
+    settings = settings_of(ctx)
+    with open_archive(settings) as archive, named_as_options():
+        grace_us = 0 if grace == "0" else source_setup.span("grace", grace) or 0
+        rotated = source_setup.rotate_secret(archive.store, source_id, secret, grace_us)
+        row = _row_of(archive.store, rotated.source)
+    kind, given = rotated.source.kind, rotated.given
+    row |= {"url": source_setup.address(rotated.source, given, settings.url), "secret": given.secret}
+    show(row, as_json, lambda: _told_how(kind, row, secret is not None))
+
+
+@contextmanager
+def named_as_options() -> Iterator[None]:
+    """A field that cannot be used is called by its option."""
+    try:
+        yield
+    except BadField as error:
+        raise BadField(f"--{error.field.replace('_', '-')}", error.value, error.remedy) from None
+
+
+def _row_of(store: Store, source: LiveSource) -> dict[str, Any]:
+    owner = next(org for org in store.list_orgs() if org.no == source.org)
+    own = next((phone for phone in store.list_phones(owner.no) if phone.no == source.phone), None)
+    return _row(source, owner, own)
 
 
 @source.command("remove")

@@ -74,7 +74,7 @@ TABLES: tuple[Table, ...] = (
         "sources",
         "source",
         "kind phone secret verify_token upstream upstream_token every silent_after last_event_at created_at "
-        "attended_at sequence silent_since no",
+        "attended_at sequence silent_since no previous_secret previous_until",
     ),
     # Without the keys, which are files, a device is shown as logged out; it can be paired anew.
     _table(

@@ -152,7 +152,8 @@ _WEBHOOK = """
 """
 _SOURCE = """
     id:string type:string phone:string? state:string last_event_at:time? synced_at:time? created_at:time
-    silent_after_seconds:int? upstream:string? every_seconds:int? refused:int problem:@Problem?
+    silent_after_seconds:int? upstream:string? every_seconds:int? previous_secret_until:time? refused:int
+    problem:@Problem?
 """
 _NATIVE_MESSAGE = f"""{_MESSAGE}
     key:string phone:string kind:string sender:@Person? precision:string edited_at:time? edits:int deleted_at:time?

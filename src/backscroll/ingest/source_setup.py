@@ -6,7 +6,8 @@ import re
 import secrets
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from backscroll.core.errors import BadField
 from backscroll.core.ids import bare_number
@@ -41,6 +42,23 @@ class SourceWish(Struct, frozen=True, kw_only=True):
     silent_after: str | None = None
 
 
+class SourceChange(Struct, frozen=True, kw_only=True):
+    """What is to change of a source; what is left out stays, and None takes away."""
+
+    upstream: str | UnsetType | None = UNSET
+    upstream_token: str | UnsetType | None = UNSET
+    """Of another upstream it has to be given anew, so that no other server is shown the one that is kept."""
+    every: str | UnsetType | None = UNSET
+    silent_after: str | UnsetType | None = UNSET
+
+
+class Rotated(Struct, frozen=True):
+    """A source with the new secret, which is shown this once."""
+
+    source: LiveSource
+    given: SourceSecrets
+
+
 class Added(Struct, frozen=True):
     """A source that was added, with the secrets that are shown this once."""
 
@@ -72,6 +90,47 @@ def add_source(store: Store, org: int, wish: SourceWish) -> Added:
     return Added(store.sources.add(wanted, given), given, own)
 
 
+def change_source(store: Store, id: str, change: SourceChange) -> LiveSource:
+    """Keep what is asked for. ``BadField`` names the field that cannot be used; ``NotFound``."""
+    source, given = store.sources.open(id)
+    _refuse_a_linked(source)
+    upstream = source.upstream if change.upstream is UNSET else _url(change.upstream or None)
+    kept = given.upstream_token if upstream == source.upstream else None
+    token = kept if change.upstream_token is UNSET else change.upstream_token or None
+    every = source.every if change.every is UNSET else span("every", change.every or None)
+    silent_after = source.silent_after if change.silent_after is UNSET else span("silent_after", change.silent_after)
+    if upstream is None:
+        if isinstance(change.upstream_token, str):
+            raise BadField("upstream_token", None, "opens an upstream; give its address as upstream")
+        if isinstance(change.every, str):
+            raise BadField("every", change.every[:40], "only with an upstream, which says whom to ask")
+        every = None
+    if isinstance(change.every, str) and source.kind not in ASKED:
+        raise BadField("every", change.every[:40], f"only {' and '.join(ASKED)} can be asked for what they know")
+    wanted = replace(source, upstream=upstream, every=every, silent_after=silent_after)
+    return store.sources.change(wanted, token)
+
+
+def rotate_secret(store: Store, id: str, secret: str | None, grace_us: int) -> Rotated:
+    """Have a source sign with another secret, made when None; for ``grace_us`` the old one counts as well.
+
+    ``BadField`` where the other side chooses the secret and none is given, or one that is too weak; ``NotFound``.
+    """
+    source = store.sources.find(id)
+    _refuse_a_linked(source)
+    if secret is None and source.kind in GIVES_SECRET:
+        raise BadField("secret", None, "give the one that the other side signs with from now on")
+    _check_secret("secret", secret)
+    made = secret or _made_secret(source.kind, id)
+    rotated = store.sources.rotate(id, made, grace_us)
+    return Rotated(rotated, store.sources.open(id)[1])
+
+
+def _refuse_a_linked(source: LiveSource) -> None:
+    if source.kind == "linked":
+        raise BadField("id", source.id, "is a linked device, which has neither an upstream nor a secret")
+
+
 def _check(wish: SourceWish) -> None:
     if wish.kind not in KINDS:
         raise BadField("kind", wish.kind[:40], f"must be one of {', '.join(KINDS)}")
@@ -80,16 +139,20 @@ def _check(wish: SourceWish) -> None:
             "phone", None, f"name the number that the {wish.kind} gateway is linked to, such as 919876543210"
         )
     for name, secret in (("secret", wish.secret), ("verify_token", wish.verify_token)):
-        if secret is not None and len(secret) < MIN_SECRET:
-            remedy = f"give at least {MIN_SECRET} characters that nobody can guess, or leave it out and one is made"
-            raise BadField(name, None, f"{remedy} (GOWA's own default, the word secret, is known to everybody)")
-        if secret is not None and not re.fullmatch(r"[\x21-\x7e]+", secret):
-            raise BadField(name, None, "use ASCII characters without spaces")
+        _check_secret(name, secret)
     if wish.every is not None and wish.upstream is None:
         raise BadField("every", wish.every, "only with --upstream, which says whom to ask")
     if wish.every is not None and wish.kind not in ASKED:
         raise BadField("every", wish.every, f"only {' and '.join(ASKED)} can be asked for what they know")
     _url(wish.upstream)
+
+
+def _check_secret(name: str, secret: str | None) -> None:
+    if secret is not None and len(secret) < MIN_SECRET:
+        remedy = f"give at least {MIN_SECRET} characters that nobody can guess, or leave it out and one is made"
+        raise BadField(name, None, f"{remedy} (GOWA's own default, the word secret, is known to everybody)")
+    if secret is not None and not re.fullmatch(r"[\x21-\x7e]+", secret):
+        raise BadField(name, None, "use ASCII characters without spaces")
 
 
 def _digits(text: str) -> str:

@@ -1272,12 +1272,21 @@ INSERT INTO sources (org, source, kind, phone, secret, verify_token, upstream, u
 VALUES (:org, :source, :kind, :phone, :secret, :verify_token, :upstream, :upstream_token, :every, :silent_after, :now);
 
 -- name: list_sources
-SELECT source, kind, phone, upstream, every, silent_after, last_event_at, created_at
+SELECT source, kind, phone, upstream, every, silent_after, last_event_at, created_at, previous_until
 FROM sources WHERE org = :org ORDER BY created_at, source;
 
 -- name: read_source
-SELECT source, kind, phone, upstream, every, silent_after, last_event_at, created_at, secret, verify_token, upstream_token
+SELECT source, kind, phone, upstream, every, silent_after, last_event_at, created_at, previous_until, secret, verify_token,
+    upstream_token, previous_secret
 FROM sources WHERE org = :org AND source = :source;
+
+-- name: change_source
+UPDATE sources SET upstream = :upstream, upstream_token = :upstream_token, every = :every, silent_after = :silent_after
+WHERE org = :org AND source = :source RETURNING source;
+
+-- name: rotate_source
+UPDATE sources SET secret = :secret, previous_secret = :previous, previous_until = :until
+WHERE org = :org AND source = :source RETURNING source;
 
 -- name: remove_source
 DELETE FROM sources WHERE org = :org AND source = :source RETURNING phone;

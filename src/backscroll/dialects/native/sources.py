@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from backscroll.core.errors import BadField
 from backscroll.core.model import Phone
 from backscroll.dialects.native.messages import time_text
 from backscroll.formats.jsontext import encode
 
+T = TypeVar("T")
+
 SECOND = 1_000_000
+HOUR = 3600 * SECOND
+MAX_GRACE_HOURS = 168
 
 
 class Trouble(Protocol):
@@ -46,6 +50,8 @@ class Source(Protocol):
     def last_event_at(self) -> int | None: ...
     @property
     def created_at(self) -> int: ...
+    @property
+    def previous_secret_until(self) -> int | None: ...
 
 
 class Standing(Protocol):
@@ -75,19 +81,56 @@ class AskedSource(Struct, frozen=True, forbid_unknown_fields=True):
     silent_after: str | None = None
 
 
+class AskedChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request to change a source. What is left out stays; null takes away."""
+
+    upstream: str | UnsetType | None = UNSET
+    upstream_token: str | UnsetType | None = UNSET
+    every: str | UnsetType | None = UNSET
+    silent_after: str | UnsetType | None = UNSET
+
+
+class AskedRotation(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request for a new secret, which is made when none is given."""
+
+    secret: str | None = None
+    grace_hours: int = 24
+
+
+def parse_change(body: bytes) -> AskedChange:
+    """What is to change. ``BadField`` for what is no such JSON."""
+    return _decoded(body, AskedChange, '{"silent_after": "6h", "every": null}')
+
+
+def parse_rotation(body: bytes) -> AskedRotation:
+    """Which secret, and how long the old one counts as well. ``BadField``."""
+    asked = _decoded(body or b"{}", AskedRotation, '{"grace_hours": 24}')
+    if not 0 <= asked.grace_hours <= MAX_GRACE_HOURS:
+        raise BadField("grace_hours", str(asked.grace_hours), f"must be a whole number from 0 to {MAX_GRACE_HOURS}")
+    return asked
+
+
+def _decoded(body: bytes, shape: type[T], example: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeError):
+        raise BadField("body", None, f"must be JSON such as {example}") from None
+
+
 def parse_source(body: bytes) -> AskedSource:
     """The requested source. Raises ``BadField`` if the JSON is invalid."""
-    try:
-        return msgspec.json.decode(body, type=AskedSource)
-    except msgspec.DecodeError:
-        example = '{"kind": "gowa", "phone": "919876543210", "silent_after": "6h"}'
-        raise BadField("body", None, f"must be JSON such as {example}") from None
+    return _decoded(body, AskedSource, '{"kind": "gowa", "phone": "919876543210", "silent_after": "6h"}')
 
 
 def render_sources(standings: Sequence[Standing], whole: bool) -> bytes:
     """All sources, oldest first. ``whole`` includes what only a manager of the organisation may see."""
     items = [source_object(standing, whole) for standing in standings]
     return encode({"items": items, "next": None, "total": len(items)})
+
+
+def render_source(standing: Standing) -> bytes:
+    """One of them, for whoever manages the organisation."""
+    return encode(source_object(standing, True))
 
 
 def render_new_source(standing: Standing, url: str, secret: str, verify_token: str | None, how: str) -> bytes:
@@ -110,6 +153,7 @@ def source_object(standing: Standing, whole: bool) -> dict[str, Any]:
         "silent_after_seconds": None if source.silent_after is None else source.silent_after // SECOND,
         "upstream": source.upstream if whole else None,
         "every_seconds": None if source.every is None else source.every // SECOND,
+        "previous_secret_until": time_text(source.previous_secret_until) if whole else None,
         "refused": standing.refused,
         "problem": problem_object(standing.problem),
     }

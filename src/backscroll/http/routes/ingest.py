@@ -19,6 +19,7 @@ from backscroll.http.messages import TEXT, Reply, Request
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.ingest import signatures, webhooks
 from backscroll.ingest.webhooks import Ingestor, Opened
+from backscroll.storage.write.live_sources import SourceSecrets
 
 BODY_SECONDS = 30.0
 MAX_KEY = 255
@@ -53,11 +54,15 @@ def signed(kind: str) -> Handler:
     async def receive(request: Request) -> Reply:
         opened = await _opened(request, kind, request.path_params["source"])
         body = await _body(request)
-        if not signatures.is_signed(kind, opened.secrets.secret, request.headers, body):
+        if not any(signatures.is_signed(kind, one, request.headers, body) for one in opened.secrets.accepted):
             raise Unauthorised(_REFUSED)
         return await _take(request, opened, body)
 
     return receive
+
+
+def _is_one_of(secrets: SourceSecrets, shown: str) -> bool:
+    return any(signatures.same(shown, one) for one in secrets.accepted)
 
 
 async def receive_evolution(request: Request) -> Reply:
@@ -65,7 +70,7 @@ async def receive_evolution(request: Request) -> Reply:
     too.
     """
     opened = await _opened(request, "evolution", request.path_params["source"])
-    if not signatures.same(request.path_params["secret"], opened.secrets.secret):
+    if not _is_one_of(opened.secrets, request.path_params["secret"]):
         raise Unauthorised(_REFUSED)
     key = opened.secrets.verify_token
     if key is not None and not signatures.is_own_token(_bearer(request.headers), key, time.time()):
@@ -91,7 +96,7 @@ async def receive_events(request: Request) -> Reply:
     secret = _bearer(request.headers)
     # Secrets created by this server begin with their source's id.
     opened = await _opened(request, "events", request.path_params.get("source") or secret.partition("_")[0])
-    if not signatures.same(secret, opened.secrets.secret):
+    if not _is_one_of(opened.secrets, secret):
         raise Unauthorised(_REFUSED)
     request.let_in()
     key = idempotency_key(request.headers)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import time
 
+from msgspec import UNSET
+
 from backscroll.core.errors import NotFound
 from backscroll.core.model import Access
-from backscroll.dialects.native.sources import parse_source, render_new_source, render_sources
+from backscroll.dialects.native.sources import (
+    HOUR,
+    parse_change,
+    parse_rotation,
+    parse_source,
+    render_new_source,
+    render_source,
+    render_sources,
+)
 from backscroll.dialects.parameters import Param
+from backscroll.http.dialect_http import Refused
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Route
+from backscroll.http.routes.orgs import OPERATOR
 from backscroll.http.routes.tokens import NO_STORE, manager
-from backscroll.ingest.source_setup import KINDS, SourceWish, add_source, address, how_to
+from backscroll.ingest import source_setup
+from backscroll.ingest.source_setup import KINDS, SourceChange, SourceWish, add_source, address, how_to
 from backscroll.ingest.source_state import SourceState, source_states
 from backscroll.jobs.linking import remove_source as remove_source_of
 from backscroll.storage.store import Store
+from backscroll.storage.write.live_sources import LiveSource, SourceSecrets
 
 TAG = "backscroll: sources"
 
@@ -60,16 +74,61 @@ async def create_source(request: Request) -> Reply:
             silent_after=asked.silent_after or None,
         )
         added = add_source(store, org, wish)
-        now = time.time_ns() // 1000
-        standing = next(
-            standing
-            for standing in source_states(store, org, store.list_phones(org), now)
-            if standing.source.id == added.source.id
-        )
-        url, given = address(added.source, added.given, base_url), added.given
-        return render_new_source(standing, url, given.secret, given.verify_token, how_to(asked.kind, url, given.secret))
+        return _with_its_secret(store, access, added.source, added.given, base_url)
 
     return Reply(201, await request.app.workers.run(make, org=access.org.no, heavy=True), (NO_STORE,))
+
+
+def _with_its_secret(store: Store, access: Access, source: LiveSource, given: SourceSecrets, base_url: str) -> bytes:
+    """The source with what to enter in the gateway."""
+    url = address(source, given, base_url)
+    how = how_to(source.kind, url, given.secret)
+    return render_new_source(_standing(store, access, source.id), url, given.secret, given.verify_token, how)
+
+
+def _standing(store: Store, access: Access, id: str) -> SourceState:
+    """How the organisation's source stands; ``NotFound``."""
+    org, now = access.org.no, time.time_ns() // 1000
+    # Its phone may be newer than what is known of the token.
+    every = source_states(store, org, store.list_phones(org), now)
+    standing = next((standing for standing in every if standing.source.id == id), None)
+    if standing is None:
+        raise NotFound("source", id[:80])
+    return standing
+
+
+async def change_source(request: Request) -> Reply:
+    """Another upstream, another span of asking or of silence. Whom the server asks is for whoever runs it to say."""
+    access, store, id = manager(request, "sources"), request.app.store, request.path_params["id"]
+    asked = parse_change(request.body)
+    if (asked.upstream, asked.upstream_token) != (UNSET, UNSET) and OPERATOR not in access.scopes:
+        raise Refused(403, "FORBIDDEN", f"this token lacks the scope {OPERATOR!r}, which naming an upstream needs")
+
+    def make() -> bytes:
+        _standing(store, access, id)
+        change = SourceChange(
+            upstream=asked.upstream,
+            upstream_token=asked.upstream_token,
+            every=asked.every,
+            silent_after=asked.silent_after,
+        )
+        source_setup.change_source(store, id, change)
+        return render_source(_standing(store, access, id))
+
+    return Reply(200, await request.app.workers.run(make, org=access.org.no, heavy=True), (NO_STORE,))
+
+
+async def rotate_secret(request: Request) -> Reply:
+    """A new secret, shown this once; for a time the old one counts as well."""
+    access, store, id = manager(request, "sources"), request.app.store, request.path_params["id"]
+    asked, base_url = parse_rotation(request.body), request.base_url
+
+    def make() -> bytes:
+        _standing(store, access, id)
+        rotated = source_setup.rotate_secret(store, id, asked.secret or None, asked.grace_hours * HOUR)
+        return _with_its_secret(store, access, rotated.source, rotated.given, base_url)
+
+    return Reply(200, await request.app.workers.run(make, org=access.org.no, heavy=True), (NO_STORE,))
 
 
 async def remove_source(request: Request) -> Reply:
@@ -85,6 +144,7 @@ async def remove_source(request: Request) -> Reply:
     return Reply(204)
 
 
+_ID = Param(name="id", where="path", required=True, example="src1x0000000000000000", description="Its id.")
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
@@ -109,8 +169,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Add a live source",
         description=(
             "Its address and secret are only in this answer. `secret` is created if it is omitted; "
-            "Periskope and the Cloud API sign with their own. `backscroll source add --upstream` adds one that is "
-            "asked for what its webhooks missed."
+            "Periskope and the Cloud API sign with their own. `PATCH` names an upstream that is asked for what "
+            "its webhooks missed."
         ),
         handler=create_source,
         scope="admin",
@@ -129,6 +189,50 @@ ROUTES: tuple[Route, ...] = (
         tag=TAG,
     ),
     Route(
+        method="PATCH",
+        path="/api/sources/{id}",
+        dialect="backscroll",
+        summary="Change a live source",
+        description=(
+            "What is left out stays, null takes away. `upstream` and `upstream_token` say whom the server asks; naming "
+            "them needs the scope `operator`. `upstream_token` is never shown, and another `upstream` needs it anew."
+        ),
+        handler=change_source,
+        scope="admin",
+        body="bytes",
+        accepts=Answer(
+            description="Spans are text such as 15m, 6h or 2d; the upstream is asked `every` so often",
+            schema={"type": "object"},
+            example={"silent_after": "6h", "every": None},
+        ),
+        params=(_ID,),
+        answers={200: Answer(description="Changed", schema="backscroll.Source")},
+        errors=(401, 403, 404, 422, 429),
+        tag=TAG,
+    ),
+    Route(
+        method="POST",
+        path="/api/sources/{id}/rotate",
+        dialect="backscroll",
+        summary="Give a live source a new secret",
+        description=(
+            "It is in this answer and nowhere else. For `grace_hours` (24) what is signed with the old secret is taken "
+            "as well; 0 refuses that at once. Periskope and the Cloud API choose theirs: give it as `secret`."
+        ),
+        handler=rotate_secret,
+        scope="admin",
+        body="bytes",
+        accepts=Answer(
+            description="How long the old secret counts as well, and the new one where the other side chooses it",
+            schema={"type": "object"},
+            example={"grace_hours": 24},
+        ),
+        params=(_ID,),
+        answers={200: Answer(description="Rotated", schema="backscroll.NewSource")},
+        errors=(401, 403, 404, 422, 429),
+        tag=TAG,
+    ),
+    Route(
         method="DELETE",
         path="/api/sources/{id}",
         dialect="backscroll",
@@ -136,7 +240,7 @@ ROUTES: tuple[Route, ...] = (
         description="Nothing more is accepted from it. Its messages stay.",
         handler=remove_source,
         scope="admin",
-        params=(Param(name="id", where="path", required=True, example="src1x0000000000000000", description="Its id."),),
+        params=(_ID,),
         answers={204: Answer(description="Removed")},
         errors=(401, 403, 404, 429),
         tag=TAG,

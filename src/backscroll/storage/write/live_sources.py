@@ -49,6 +49,8 @@ class LiveSource(Struct, frozen=True, kw_only=True):
     silent_after: int | None = None
     last_event_at: int | None = None
     created_at: int = 0
+    previous_secret_until: int | None = None
+    """So long the secret from before the last rotation counts as well."""
 
 
 class SourceSecrets(Struct, frozen=True):
@@ -57,6 +59,13 @@ class SourceSecrets(Struct, frozen=True):
     secret: str
     verify_token: str | None = None
     upstream_token: str | None = None
+    previous: str | None = None
+    """The secret from before the last rotation, for as long as it counts as well."""
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What a payload may be signed with."""
+        return (self.secret,) if self.previous is None else (self.secret, self.previous)
 
 
 class KeptAnswer(Struct, frozen=True):
@@ -126,12 +135,38 @@ class LiveSources:
             row = self._engine.read(lambda tx: tx.one("read_source", {"org": org, "source": id}), org)
         if org is None or row is None:
             raise NotFound("source", id[:80])
-        *known, secret, verify_token, upstream_token = row
-        given = SourceSecrets(self._opened(secret) or "", self._opened(verify_token), self._opened(upstream_token))
-        return _source(org, known), given
+        *known, secret, verify_token, upstream_token, previous = row
+        source = _source(org, known)
+        counts = self._clock() < (source.previous_secret_until or 0)
+        given = SourceSecrets(
+            self._opened(secret) or "",
+            self._opened(verify_token),
+            self._opened(upstream_token),
+            self._opened(previous) if counts else None,
+        )
+        return source, given
 
     def _opened(self, sealed: bytes | None) -> str | None:
         return None if sealed is None else self._seal().unseal(bytes(sealed)).decode()
+
+    def change(self, source: LiveSource, upstream_token: str | None) -> LiveSource:
+        """Keep another upstream, span of asking and span of silence, and what opens the upstream; ``NotFound``."""
+        token = self._seal().seal(upstream_token.encode()) if upstream_token else None
+        params = {"org": source.org, "source": source.id, "upstream": source.upstream, "upstream_token": token}
+        self._update("change_source", source, params | {"every": source.every, "silent_after": source.silent_after})
+        return self.find(source.id)
+
+    def rotate(self, id: str, secret: str, grace_us: int) -> LiveSource:
+        """Have a source sign with another secret; for ``grace_us`` the old one counts as well. ``NotFound``."""
+        source, before = self.open(id)
+        params = {"org": source.org, "source": id, "secret": self._seal().seal(secret.encode())}
+        params |= {"previous": self._seal().seal(before.secret.encode()) if grace_us else None}
+        self._update("rotate_source", source, params | {"until": self._clock() + grace_us if grace_us else None})
+        return self.find(id)
+
+    def _update(self, statement: str, source: LiveSource, params: dict[str, Any]) -> None:
+        if self._engine.write(lambda tx: tx.one(statement, params), source.org) is None:
+            raise NotFound("source", source.id[:80])
 
     def remove(self, id: str) -> None:
         """End a source; its messages stay. A phone without another source is no longer known to be connected."""
@@ -225,7 +260,7 @@ class LiveSources:
 
 
 def _source(org: int, row: Sequence[Any]) -> LiveSource:
-    id, kind, phone, upstream, every, silent_after, last_event_at, created_at = row
+    id, kind, phone, upstream, every, silent_after, last_event_at, created_at, previous_until = row
     return LiveSource(
         org=org,
         id=id,
@@ -236,4 +271,5 @@ def _source(org: int, row: Sequence[Any]) -> LiveSource:
         silent_after=silent_after,
         last_event_at=last_event_at,
         created_at=created_at,
+        previous_secret_until=previous_until,
     )
