@@ -84,7 +84,7 @@ def create(data: Path) -> World:
     org = store.create_org("Family")
     store.add_phone(org.no, MARA, name="Mara")
     store.add_phone(org.no, SALES, name="Sales")
-    token = store.create_token(org.no, name="Browser", scopes=frozenset({"read", "write", "admin"}))
+    token = store.create_token(org.no, name="Browser", scopes=frozenset({"read", "write", "admin", "operator"}))
     return World(data=data, store=store, media=media, org=org, secret=token.secret)
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 import gateways
 from backscroll.core.imports import NewImport
 from backscroll.ingest.signatures import sign
+from backscroll.ingest.source_setup import SourceWish, add_source
 from web.archive import KINDS, MARA, World
 from web.browsing import Reader, violations
 
@@ -47,6 +48,63 @@ def test_a_source_is_added_heard_of_and_removed_in_the_page(browser: Browser, ow
     assert world.store.sources.of(world.org.no) == []
     assert not somebody.faults
     somebody.close()
+
+
+def test_a_source_is_changed_and_given_a_new_secret_in_the_page(browser: Browser, own_world: tuple[World, str]) -> None:
+    world, base = own_world
+    added = add_source(world.store, world.org.no, SourceWish(kind="gowa", phone=MARA))
+    somebody = Reader(browser, base, world.secret)
+    page = somebody.go("/read/sources")
+    page.get_by_role("button", name="Change the source GOWA").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Call it silent after").select_option("6h")
+    dialog.get_by_label("Where the gateway itself answers").fill("http://127.0.0.1:3000")
+    dialog.get_by_label("What opens it").fill("ana:open sesame")
+    dialog.get_by_label("Ask it for what was missed").select_option("1h")
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator(".srcs .upstream")).to_contain_text("http://127.0.0.1:3000")
+    page.get_by_role("button", name="Change the source GOWA").click()
+    expect(dialog.get_by_label("What opens it")).to_have_value("")
+    expect(dialog.get_by_label("Call it silent after")).to_have_value("6h")
+    dialog.get_by_role("button", name="Make a new secret").click()
+    shown = dialog.locator(".secret code").nth(1).inner_text()
+    given = world.store.sources.open(added.source.id)[1]
+    assert (given.secret, given.previous, given.upstream_token) == (shown, added.given.secret, "ana:open sesame")
+    dialog.get_by_role("button", name="Done").click()
+    expect(dialog).to_have_count(0)
+    assert shown not in page.content()
+    assert not somebody.faults
+    somebody.close()
+
+
+def test_organisations_are_made_and_renamed_by_an_operator_alone(
+    browser: Browser, own_world: tuple[World, str]
+) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.secret)
+    page = somebody.go("/read/manage/orgs")
+    page.get_by_label("Name").fill("Choir <b>of</b> the harbour")
+    page.get_by_role("button", name="Create organisation").click()
+    dialog = page.get_by_role("dialog")
+    first = dialog.locator(".secret code").inner_text()
+    dialog.get_by_role("button", name="Done").click()
+    line = page.locator(".rows-list li", has_text="Choir <b>of</b> the harbour")
+    line.get_by_role("button", name="Rename").click()
+    dialog.get_by_label("Name").fill("Choir")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator(".rows-list")).to_contain_text("Choir")
+    expect(dialog).to_have_count(0)
+    assert first not in page.content()
+    assert not somebody.faults
+    somebody.close()
+    theirs = Reader(browser, base, first)
+    page = theirs.go("/read/manage")
+    expect(page.locator(".settings")).to_contain_text("Choir")
+    expect(page.get_by_role("link", name="Tokens")).to_have_count(1)
+    expect(page.get_by_role("link", name="Organisations")).to_have_count(0)
+    assert not theirs.faults
+    theirs.close()
 
 
 def test_a_number_that_is_none_is_refused_beside_the_form(browser: Browser, own_world: tuple[World, str]) -> None:

@@ -36,6 +36,9 @@ SCREENS: dict[str, tuple[str, tuple[str, ...]]] = {
     "health": ("/read/manage/health", ()),
     "webhooks": ("/read/manage/webhooks", ()),
     "tokens": ("/read/manage/tokens", ()),
+    "orgs": ("/read/manage/orgs", ()),
+    "search": ("/read/search?q=map", ()),
+    "phone": (f"/read/sources/{MARA}", ()),
     "nowhere": ("/read/nowhere", ()),
 }
 LOOKS: dict[str, dict[str, Any]] = {

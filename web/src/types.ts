@@ -357,6 +357,7 @@ export interface Source {
   silent_after_seconds: number | null;
   upstream: string | null;
   every_seconds: number | null;
+  previous_secret_until: string | null;
   refused: number;
   problem: Problem | null;
 }

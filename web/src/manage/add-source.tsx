@@ -10,7 +10,7 @@ const KINDS = ["gowa", "waha", "evolution", "periskope", "cloud", "events"] as c
 /** Their payloads name the phone that they mean. */
 const NAMES_PHONE: readonly string[] = ["periskope", "events"];
 /** The other side chooses what it signs with. */
-const BRINGS_SECRET: readonly string[] = ["periskope", "cloud"];
+export const BRINGS_SECRET: readonly string[] = ["periskope", "cloud"];
 const SILENCES = ["", "1h", "6h", "1d", "1w"] as const;
 
 /** Adding a gateway: first what it is, then what to enter there, which is shown this once. */
@@ -130,7 +130,8 @@ function Form({ onMade }: { onMade: (source: NewSource) => void }) {
   );
 }
 
-function Made({ source, onClose }: { source: NewSource; onClose: () => void }) {
+/** What to enter in the gateway, shown this once. */
+export function Made({ source, onClose }: { source: NewSource; onClose: () => void }) {
   return (
     <div class="stack">
       <p>{words.addSource.once}</p>

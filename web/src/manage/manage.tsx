@@ -30,6 +30,13 @@ const SECTIONS: Section[] = [
     Screen: later(() => import("./webhooks.tsx").then((module) => module.Webhooks)),
   },
   { id: "tokens", icon: "key", title: words.tokens.title, isOffered: manages, Screen: Tokens },
+  {
+    id: "orgs",
+    icon: "people",
+    title: words.manage.orgs,
+    isOffered: () => manages() && mayDo("operator"),
+    Screen: later(() => import("./orgs.tsx").then((module) => module.Orgs)),
+  },
 ];
 
 export function ManageScreen({ route }: { route: Route }) {

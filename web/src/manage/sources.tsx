@@ -11,6 +11,7 @@ import { briefly, ms, number, show } from "../time.ts";
 import type { ChatCoverage, DeviceLink, PhoneCoverage, PhoneDetails, Source } from "../types.ts";
 import { words } from "../words/manage.ts";
 import { AddSource } from "./add-source.tsx";
+import { ChangeSource } from "./change-source.tsx";
 import { LinkLine, LinkPhone } from "./link.tsx";
 import { Loaded, useLoaded } from "./load.tsx";
 import { Trouble } from "./trouble.tsx";
@@ -118,9 +119,10 @@ export function SourcesScreen({ route }: { route: Route }) {
                       coverage={coverage.find((one) => one.phone === phone.phone) ?? null}
                       links={links.filter((link) => link.phone === phone.phone)}
                       isAlone={chosen !== null}
-                      onRemoved={loaded.again}
+                      onChanged={loaded.again}
                     />
                   ))}
+                  {!chosen && (mayImport() || manages()) && <OneMore onLink={() => setLinking(true)} />}
                 </div>
               ) : (
                 <Blank icon="phone" title={words.sources.none}>
@@ -136,7 +138,7 @@ export function SourcesScreen({ route }: { route: Route }) {
                       <LinkLine key={link.id} link={link} onChanged={loaded.again} />
                     ))}
                     {others.map((source) => (
-                      <SourceLine key={source.id} source={source} onRemoved={loaded.again} />
+                      <SourceLine key={source.id} source={source} onChanged={loaded.again} />
                     ))}
                   </ul>
                 </>
@@ -193,16 +195,38 @@ function lastOf(phone: PhoneDetails, sources: Source[]): string {
   return phone.last_message_at ? words.sources.lastMessage(briefly(phone.last_message_at)) : words.sources.nothingYet;
 }
 
+/** After the phones that are here: the ways for another to appear. */
+function OneMore({ onLink }: { onLink: () => void }) {
+  return (
+    <div class="phone more">
+      <h2>{words.sources.more}</h2>
+      <p class="note">{words.sources.moreHelp}</p>
+      <p class="row-of-chips">
+        {manages() && (
+          <button type="button" class="btn" onClick={onLink}>
+            <Icon name="plus" /> {words.sources.link}
+          </button>
+        )}
+        {mayImport() && (
+          <a class="btn" href={to.imports()}>
+            <Icon name="box" /> {words.sources.import}
+          </a>
+        )}
+      </p>
+    </div>
+  );
+}
+
 interface CardParts {
   phone: PhoneDetails;
   sources: Source[];
   coverage: PhoneCoverage | null;
   links: DeviceLink[];
   isAlone: boolean;
-  onRemoved: () => void;
+  onChanged: () => void;
 }
 
-function PhoneCard({ phone, sources, coverage, links, isAlone, onRemoved }: CardParts) {
+function PhoneCard({ phone, sources, coverage, links, isAlone, onChanged }: CardParts) {
   const name = phone.name ?? `+${phone.phone}`;
   const state = stateOf(phone, sources, links);
   return (
@@ -210,15 +234,15 @@ function PhoneCard({ phone, sources, coverage, links, isAlone, onRemoved }: Card
       <header>
         <Avatar id={phone.jid} name={name} />
         <h2>
-          <a href={to.sources(phone.phone)} dir="auto">
-            {name}
+          <a href={to.sources(phone.phone)}>
+            <bdi>{name}</bdi>
           </a>
         </h2>
         <span class={`state ${TONES[state] ?? "idle"}`}>
           <span class="dot" />
           {words.sources.states[state] ?? state}
         </span>
-        <span class="note num">{phone.name ? `+${phone.phone}` : ""}</span>
+        <span class="note num">{phone.name ? <bdi dir="ltr">+{phone.phone}</bdi> : ""}</span>
         <span class="note">{lastOf(phone, sources)}</span>
       </header>
       {coverage && <Strip coverage={coverage} />}
@@ -249,10 +273,10 @@ function PhoneCard({ phone, sources, coverage, links, isAlone, onRemoved }: Card
       </dl>
       <ul class="srcs">
         {links.map((link) => (
-          <LinkLine key={link.id} link={link} onChanged={onRemoved} />
+          <LinkLine key={link.id} link={link} onChanged={onChanged} />
         ))}
         {sources.length || links.length ? (
-          sources.map((source) => <SourceLine key={source.id} source={source} onRemoved={onRemoved} />)
+          sources.map((source) => <SourceLine key={source.id} source={source} onChanged={onChanged} />)
         ) : (
           <li class="note">{words.sources.noSources}</li>
         )}
@@ -334,16 +358,17 @@ function ChatGaps({ phone }: { phone: string }) {
   );
 }
 
-/** A source with its state; whoever manages the archive may remove it. */
-function SourceLine({ source, onRemoved }: { source: Source; onRemoved: () => void }) {
+/** A source with its state; whoever manages the archive may change or remove it. */
+function SourceLine({ source, onChanged }: { source: Source; onChanged: () => void }) {
   const [isAsking, setAsking] = useState(false);
+  const [isChanging, setChanging] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const name = words.sourceTypes[source.type] ?? source.type;
   const remove = async () => {
     setAsking(false);
     try {
       await removeAt(`/api/sources/${encodeURIComponent(source.id)}`);
-      onRemoved();
+      onChanged();
     } catch (problem) {
       setError(problem);
     }
@@ -351,10 +376,23 @@ function SourceLine({ source, onRemoved }: { source: Source; onRemoved: () => vo
   return (
     <li>
       <Icon name="hook" />
-      <bdi>{name}</bdi>
-      <span class={`note state ${TONES[source.state] ?? "idle"}`}>
-        {words.sources.sourceState(source.state, source.last_event_at ? briefly(source.last_event_at) : null)}
+      <span class="said">
+        <bdi>{name}</bdi>
+        <span class={`note state ${TONES[source.state] ?? "idle"}`}>
+          {words.sources.sourceState(source.state, source.last_event_at ? briefly(source.last_event_at) : null)}
+        </span>
       </span>
+      {manages() && (
+        <button
+          type="button"
+          class="icon"
+          aria-label={words.sources.change(name)}
+          title={words.sources.change(name)}
+          onClick={() => setChanging(true)}
+        >
+          <Icon name="gear" />
+        </button>
+      )}
       {manages() && (
         <button
           type="button"
@@ -374,6 +412,9 @@ function SourceLine({ source, onRemoved }: { source: Source; onRemoved: () => vo
         </p>
       )}
       {error ? <Failure error={error} /> : null}
+      {isChanging && (
+        <ChangeSource source={source} name={name} onClose={() => setChanging(false)} onChanged={onChanged} />
+      )}
       {isAsking && (
         <Sure
           title={words.sources.removeTitle}

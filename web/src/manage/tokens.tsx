@@ -86,7 +86,8 @@ const LIVES = ["", "1", "30", "90", "365"] as const;
 
 function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFailed: (error: unknown) => void }) {
   const [name, setName] = useState("");
-  const scopes = session.value?.token.scopes ?? ["read"];
+  const own = session.value?.token.scopes ?? ["read"];
+  const scopes = Object.keys(words.tokens.may).filter((scope) => own.includes(scope));
   const [chosen, setChosen] = useState<string[]>(["read"]);
   const [phone, setPhone] = useState("");
   const [days, setDays] = useState("");
@@ -155,7 +156,10 @@ function Create({ onMade, onFailed }: { onMade: (secret: string) => void; onFail
 function TokenLine({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
   const isOver = token.revoked_at !== null || (token.expires_at !== null && Date.parse(token.expires_at) < Date.now());
   const facts = [
-    token.scopes.map((scope) => words.tokens.may[scope] ?? scope).join(", "),
+    Object.keys(words.tokens.may)
+      .filter((scope) => token.scopes.includes(scope))
+      .map((scope) => words.tokens.may[scope])
+      .join(", "),
     token.phones ? token.phones.map((phone) => `+${phone}`).join(", ") : words.manage.allPhones,
     token.expires_at ? `${words.tokens.expires}: ${show("date", token.expires_at)}` : "",
     token.last_used_at ? `${words.tokens.lastUsed}: ${show("moment", token.last_used_at)}` : words.tokens.notUsed,

@@ -41,6 +41,8 @@ export const words = {
       `Of ${plural(count, "chat", "chats")} it is not known which period is complete, because no import or live source covers them.`,
     none: "No phones yet",
     noneHelp: "A phone appears here as soon as a source has reported messages for it.",
+    more: "One more phone?",
+    moreHelp: "Link it, or import its backup or its exported chats.",
     coverage: "Coverage",
     coveredSince: (time: string) => `complete since ${show("short", time)}`,
     all: "All phones",
@@ -48,6 +50,7 @@ export const words = {
     link: "Link a phone",
     upstream: "Asked for messages that its webhooks missed:",
     synced: (time: string) => `last complete ${time}`,
+    change: (name: string) => `Change the source ${name}`,
     remove: (name: string) => `Remove the source ${name}`,
     removeTitle: "Remove source",
     removeSure: (name: string) =>
@@ -142,6 +145,7 @@ export const words = {
     title: common.titles.manage,
     browser: "This browser",
     webhooks: "Webhooks",
+    orgs: "Organisations",
     theme: "Appearance",
     themes: { system: "Like the system", light: "Light", dark: "Dark" } as Record<string, string>,
     letters: "Single-letter shortcuts",
@@ -151,7 +155,12 @@ export const words = {
     orgId: (id: string) => `Id ${id}`,
     orgHelp: "A token belongs to one organisation. To see another organisation of this archive, sign in with one of its tokens.",
     signedInAs: (token: string) => `With the token ${token}`,
-    scopes: (scopes: string[]): string => `May ${common.and(scopes.map((scope) => words.tokens.may[scope] ?? scope))}`,
+    scopes: (scopes: string[]): string =>
+      `May ${common.and(
+        Object.entries(words.tokens.may)
+          .filter(([scope]) => scopes.includes(scope))
+          .map(([, may]) => may),
+      )}`,
     allPhones: "All phones",
     version: (version: string) => `Backscroll ${version}`,
     licences: "Licences of the fonts and libraries",
@@ -164,7 +173,7 @@ export const words = {
     help: "Programs and browsers sign in with tokens.",
     name: "Name",
     scopes: "May",
-    may: { read: "read", write: "import", admin: "manage" } as Record<string, string>,
+    may: { read: "read", write: "import", admin: "manage", operator: "run the archive" } as Record<string, string>,
     lives: {
       "": "never",
       "1": "in a day",
