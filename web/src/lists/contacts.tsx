@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { get } from "../api.ts";
+import { get, session } from "../api.ts";
 import { Avatar } from "../parts/avatar.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Blank, Failure, Waiting } from "../parts/states.tsx";
@@ -10,8 +10,14 @@ import { words } from "../words/lists.ts";
 import { lastLine, nameOf } from "./chats.tsx";
 
 const PAGE = 60;
+const ownPhone = (jid: string) => session.value?.phones.find(({ phone }) => jid.startsWith(`${phone}@`));
 const called = (contact: Contact) =>
-  contact.display_name ?? contact.name ?? contact.push_name ?? contact.business_name ?? words.phoneNumber(contact.jid);
+  contact.display_name ??
+  ownPhone(contact.jid)?.name ??
+  contact.name ??
+  contact.push_name ??
+  contact.business_name ??
+  words.phoneNumber(contact.jid);
 
 function useContacts(q: string) {
   const [page, setPage] = useState<Page<Contact> | null>(null);
@@ -73,10 +79,15 @@ export function ContactsScreen({ route }: { route: Route }) {
             <li key={contact.jid}>
               <a class="chat" href={to.contacts(contact.jid)} aria-current={contact.jid === jid ? "true" : undefined}>
                 <Avatar id={contact.jid} name={called(contact)} />
-                <b dir="auto">{called(contact)}</b>
+                <b>
+                  <bdi>{called(contact)}</bdi>
+                </b>
                 <span />
-                <p>{contact.number ?? ""}</p>
-                <span class="end">{contact.is_business && <span class="tag">{words.contacts.business}</span>}</span>
+                <p>{contact.number && contact.number !== called(contact) && <bdi dir="ltr">{contact.number}</bdi>}</p>
+                <span class="end">
+                  {contact.is_business && <span class="tag">{words.contacts.business}</span>}
+                  {ownPhone(contact.jid) && <span class="tag">{words.contacts.own}</span>}
+                </span>
               </a>
             </li>
           ))}
@@ -123,11 +134,13 @@ function About({ jid }: { jid: string }) {
       <header>
         <Avatar id={contact.jid} name={name} />
         <div>
-          <h2 class="title" dir="auto">
-            {name}
+          <h2 class="title">
+            <bdi>{name}</bdi>
           </h2>
           <p class="note num">
-            {[contact.number ?? "", contact.is_business ? words.contacts.business : ""].filter(Boolean).join(" · ")}
+            {contact.number && contact.number !== name && <bdi dir="ltr">{contact.number}</bdi>}
+            {contact.is_business && <span class="tag">{words.contacts.business}</span>}
+            {ownPhone(contact.jid) && <span class="tag">{words.contacts.own}</span>}
           </p>
         </div>
       </header>
@@ -137,7 +150,9 @@ function About({ jid }: { jid: string }) {
           <ul class="plain-list">
             {contact.names.map((one, key) => (
               <li key={key}>
-                <b dir="auto">{one.name}</b>
+                <b>
+                  <bdi>{one.name}</bdi>
+                </b>
                 <span class="note">
                   {[
                     words.contacts.nameKinds[one.kind] ?? one.kind,

@@ -201,6 +201,7 @@ function Field({ q, sort, phone, note }: Asked & { note: string }) {
           data-search
           type="search"
           aria-label={words.search.label}
+          placeholder={typed.filters.length ? "" : words.search.label}
           value={text}
           autocomplete="off"
           enterkeyhint="search"
@@ -262,8 +263,10 @@ function Results({
             <section key={group.hits[0]!.hit.message.key} class="hit-group">
               <header>
                 <Avatar id={group.jid} name={group.name} />
-                <h2 dir="auto">
-                  <a href={to.chat(group.phone, group.jid)}>{group.name}</a>
+                <h2>
+                  <a href={to.chat(group.phone, group.jid)}>
+                    <bdi>{group.name}</bdi>
+                  </a>
                 </h2>
                 {own && (
                   <span class="tag">

@@ -1,5 +1,8 @@
+import { mayImport } from "../api.ts";
+import { to } from "../router.ts";
 import type { Covered } from "../types.ts";
 import { words } from "../words/about.ts";
+import { Icon } from "./icon.tsx";
 
 /** Times that no source covers, why, and what may fill them. */
 export function Gaps({ covered }: { covered: Covered }) {
@@ -10,20 +13,34 @@ export function Gaps({ covered }: { covered: Covered }) {
         <li key={gap.from}>
           <b>{words.gap.title(gap)}</b>
           <span>{words.gap.text(gap)}</span>
-          {gap.remedy.code !== "none" && (
-            <span class="note">
-              {words.gap.remedies[gap.remedy.code] ?? gap.remedy.text}
-              {gap.remedy.command && (
-                <>
-                  {" "}
-                  <code>{gap.remedy.command}</code>
-                </>
-              )}
-            </span>
+          {gap.remedy.code === "export" && mayImport() ? (
+            <>
+              <span class="note">{words.gap.bringExport}</span>
+              <a class="btn" href={to.imports()}>
+                <Icon name="box" /> {words.gap.import}
+              </a>
+            </>
+          ) : (
+            gap.remedy.code !== "none" && <Told remedy={gap.remedy} />
           )}
         </li>
       ))}
       {covered.more_gaps && <li class="note">{words.gap.more}</li>}
     </ul>
+  );
+}
+
+/** What somebody else can do about it, with the command where there is one. */
+function Told({ remedy }: { remedy: Covered["gaps"][number]["remedy"] }) {
+  return (
+    <span class="note">
+      {words.gap.remedies[remedy.code] ?? remedy.text}
+      {remedy.command && (
+        <>
+          {" "}
+          <code>{remedy.command}</code>
+        </>
+      )}
+    </span>
   );
 }

@@ -197,7 +197,9 @@ function Head({ reader, name, onDate }: { reader: Reader; name: string; onDate: 
       </a>
       <Avatar id={reader.jid} name={name} />
       <div class="grow">
-        <h1 dir="auto">{name}</h1>
+        <h1>
+          <bdi>{name}</bdi>
+        </h1>
         <p class="note num">{facts.join(" · ")}</p>
       </div>
       <button type="button" class="btn wide-only" onClick={onDate}>

@@ -149,6 +149,7 @@ export function DatePicker({
             type="date"
             name="day"
             required
+            autofocus
             min={`${first}-01`}
             max={addDays(`${addMonths(last, 1)}-01`, -1)}
             defaultValue={dayOf(start)}

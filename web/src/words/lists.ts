@@ -44,6 +44,7 @@ export const words = {
     filter: "Name or number",
     none: "No contacts match.",
     count: (count: number) => plural(count, "contact", "contacts"),
+    own: "own phone",
     business: "Business",
     names: "Names",
     nameKinds: { saved: "saved on the phone", chosen: "chosen by the person", business: "business name" } as Record<
@@ -75,7 +76,7 @@ export const words = {
     what: "What was searched",
     scope: (chats: number, phones: number) =>
       `The text of messages, file names, poll options and contact cards in ${plural(chats, "chat", "chats")} of ${plural(phones, "phone", "phones")}.`,
-    noProof: "Messages that no source has provided are not found.",
+    noProof: "Messages that no source has provided cannot be found.",
     narrow: "Narrow down",
     latestOnly: "These figures count the latest 50,000 hits.",
     nothing: (q: string) => `Nothing found for “${q}”`,
@@ -83,7 +84,7 @@ export const words = {
     ignored: (items: string[]) => `Not used: ${items.join(" ")}`,
     removeFilter: (filter: string) => `Remove ${filter}`,
     withoutDates: "Search without dates",
-    help: 'Try a word, an "exact phrase", part* of a word, or leave words out with -word. Narrow down with from:, in:, before:, after:, on:, has: and is:.',
+    help: 'Try a word, an "exact phrase", part* of a word, or leave words out with -word. Narrow down with from:, in:, before:, after:, on:, has: or is:, as in from:Ana after:2024-06.',
     unavailable: "This server does not offer search yet.",
     month: (month: string, count: number) => `${month}: ${number(count)}`,
   },

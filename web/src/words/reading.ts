@@ -59,6 +59,8 @@ export const reading = {
       return `${GAP_REASONS[reason] ?? GAP_REASONS["uncovered"]} ${known}`;
     },
     fill: "How to fill it",
+    bringExport: "Export the chat on the phone and import the file.",
+    import: "Import files",
     more: "There are more gaps, further back.",
     remedies: {
       sync: "Ask the gateway for its whole history:",
