@@ -4,6 +4,8 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
+# Images set it; the tests start hundreds of programs, each of which would compile all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -76,7 +78,7 @@ test: check tools-for-tests web-for-tests  ## Linters, types and tests
 .PHONY: test-full
 test-full: check tools-for-tests web-for-tests  ## The same with the slower suites
 	@bash tools/require.sh pgbouncer
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' --timeout 1200 $(ARGS)
+	@BACKSCROLL_TEST_FULL=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' --timeout 1200 $(ARGS)
 	@echo 'Once more on PostgreSQL, with every table partitioned by organisation …' >&2
 	@BACKSCROLL_TEST_SHADOW=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
 		-k 'postgres and not test_postgres and not test_copy and not test_versions' $(ARGS)
