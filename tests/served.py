@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,7 +17,8 @@ from pathlib import Path
 import httpx
 from msgspec import Struct
 
-READY_SECONDS = 60
+READY_SECONDS = 120
+PORTS = range(10_240, 32_768)
 
 
 class Served(Struct, frozen=True):
@@ -56,10 +58,23 @@ def children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
+    """A port where nobody listens, and that no connection takes meanwhile: systems give them higher ones."""
+    for _ in range(1000):
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from backscroll.cli.serve import sign_in_link
 from backscroll.config import load
 from backscroll.core.errors import BadField
 from backscroll.storage.store import open_store
+from served import free_port
 from shell import Shell, place
 from standin_periskope import TOKEN, StandIn, wire_message
 
@@ -326,13 +327,6 @@ def backscroll(*arguments: str, data: Path, database: str | None = None, **more:
         text=True,
         **more,
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(process: subprocess.Popen[str], words: str, seconds: float = 60) -> str:

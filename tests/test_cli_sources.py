@@ -18,8 +18,9 @@ import gateways
 from backscroll.ingest.signatures import sign
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.store import Store, open_store
-from contract.test_server import free_port, wait_until_ready
+from contract.test_server import wait_until_ready
 from gateways import ANA, ANSWER, HELLO, ME, SENDERS, net
+from served import free_port
 from shell import Shell, place
 from standin_gowa import LOGIN, StandIn, wire_message
 from standin_periskope import TOKEN

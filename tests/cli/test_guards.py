@@ -177,7 +177,7 @@ def test_an_export_writes_into_a_pipe_and_leaves_it_a_pipe(shell: Shell, tmp_pat
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
     shell.json("export", "jsonl", "-o", str(pipe))
-    reader.join(timeout=10)
+    reader.join(timeout=60)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     text = gzip.decompress(read[0]) if ending else read[0]
     assert json.loads(text.splitlines()[0])

@@ -25,38 +25,51 @@ from postgres_server import Databases
 T = TypeVar("T")
 
 
-def on_a_loop(work: Callable[[], T]) -> tuple[T, int]:
-    """What ``work`` returned, and how often the loop came around meanwhile."""
+SOON = 60.0
 
-    async def both() -> tuple[T, int]:
-        turns = 0
 
-        async def count() -> None:
-            nonlocal turns
-            while True:
-                await asyncio.sleep(0.001)
-                turns += 1
+class Loop:
+    """A loop on which functions run, and that counts how often it came around meanwhile."""
 
-        counting = asyncio.ensure_future(count())
-        result = await asyncio.wait_for(greenlets.start(work), 20)
-        counting.cancel()
-        return result, turns
+    def __init__(self) -> None:
+        self.turns = 0
+        self.at_turn: dict[int, Callable[[], object]] = {}
 
-    return asyncio.run(both())
+    def run(self, work: Callable[[], T]) -> T:
+        """What ``work`` returned."""
+
+        async def both() -> T:
+            counting = asyncio.ensure_future(self._count())
+            result = await asyncio.wait_for(greenlets.start(work), SOON)
+            counting.cancel()
+            return result
+
+        return asyncio.run(both())
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            self.turns += 1
+            self.at_turn.get(self.turns, lambda: None)()
+
+
+def on_a_loop(work: Callable[[], T]) -> T:
+    return Loop().run(work)
 
 
 # ------------------------------------------------------------------ waiting
 
 
 def test_the_loop_goes_on_while_a_function_sleeps() -> None:
+    loop = Loop()
+
     def work() -> str:
         assert greenlets.here()
-        greenlets.sleep(0.05)
+        while loop.turns < 6:
+            greenlets.sleep(0.01)
         return "rested"
 
-    result, turns = on_a_loop(work)
-    assert result == "rested"
-    assert turns > 5
+    assert loop.run(work) == "rested"
     assert not greenlets.here()
 
 
@@ -69,7 +82,7 @@ def test_functions_that_wait_are_at_it_together() -> None:
         waiting += 1
         if waiting == 50:
             gate.set_result(None)
-        greenlets.wait(gate, 20)
+        greenlets.wait(gate, SOON)
 
     async def all_of_them() -> None:
         await asyncio.gather(*(greenlets.start(work) for _ in range(50)))
@@ -114,15 +127,15 @@ def test_a_function_goes_on_to_its_end_when_nobody_waits_any_more() -> None:
     assert done == ["all of it"]
 
 
-@pytest.mark.parametrize("on", [on_a_loop, lambda work: (work(), 0)], ids=["loop", "thread"])
-def test_a_future_of_a_thread_gives_its_result_its_error_or_the_time(on: Callable[..., tuple[Any, int]]) -> None:
+@pytest.mark.parametrize("on", [on_a_loop, lambda work: work()], ids=["loop", "thread"])
+def test_a_future_of_a_thread_gives_its_result_its_error_or_the_time(on: Callable[..., Any]) -> None:
     told, failed, never = Future[str](), Future[str](), Future[str]()
     threading.Timer(0.02, told.set_result, ["here"]).start()
     threading.Timer(0.02, failed.set_exception, [NotFound("chat", "x")]).start()
-    assert on(lambda: greenlets.wait(told))[0] == "here"
-    assert on(lambda: greenlets.wait(told))[0] == "here"
+    assert on(lambda: greenlets.wait(told)) == "here"
+    assert on(lambda: greenlets.wait(told)) == "here"
     with pytest.raises(NotFound):
-        on(lambda: greenlets.wait(failed, 10))
+        on(lambda: greenlets.wait(failed, SOON))
     with pytest.raises(TimeoutError):
         on(lambda: greenlets.wait(never, 0.02))
 
@@ -130,16 +143,15 @@ def test_a_future_of_a_thread_gives_its_result_its_error_or_the_time(on: Callabl
 def test_a_descriptor_is_waited_for_until_it_can_be_used() -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
-    threading.Timer(0.05, far.send, [b"x"]).start()
+    loop = Loop()
+    loop.at_turn[6] = lambda: far.send(b"x")
 
     def work() -> tuple[int, int, bytes]:
         writable = greenlets.ready(near.fileno(), greenlets.READ | greenlets.WRITE)
         readable = greenlets.ready(near.fileno(), greenlets.READ)
         return writable, readable, near.recv(1)
 
-    result, turns = on_a_loop(work)
-    assert result == (greenlets.WRITE, greenlets.READ, b"x")
-    assert turns > 5
+    assert loop.run(work) == (greenlets.WRITE, greenlets.READ, b"x")
     near.close()
     far.close()
 
@@ -170,9 +182,14 @@ def read(engine: PostgresEngine, org: int = 0, **params: object) -> Any:
 
 
 def test_the_loop_goes_on_while_postgresql_works(engine: PostgresEngine) -> None:
-    result, turns = on_a_loop(lambda: read(engine, 7))
-    assert result == 7
-    assert turns > 10
+    loop = Loop()
+
+    def work() -> None:
+        """Nothing but the reads lets the loop come around."""
+        while loop.turns < 6:
+            assert read(engine, 7) == 7
+
+    loop.run(work)
 
 
 def test_more_readers_than_connections_all_get_their_own_answer(engine: PostgresEngine) -> None:
@@ -198,7 +215,7 @@ def test_a_loop_and_threads_share_the_connections(engine: PostgresEngine) -> Non
 
 
 def test_an_answer_of_many_packets_comes_whole(engine: PostgresEngine) -> None:
-    assert on_a_loop(lambda: read(engine, count=5_000_000))[0] == "x" * 5_000_000
+    assert on_a_loop(lambda: read(engine, count=5_000_000)) == "x" * 5_000_000
 
 
 def test_a_question_that_fails_leaves_its_connection_usable(engine: PostgresEngine) -> None:
@@ -208,7 +225,7 @@ def test_a_question_that_fails_leaves_its_connection_usable(engine: PostgresEngi
                 engine.read(lambda tx: tx.one("wrong", {"org": 0}), 0)
         return read(engine, 3)
 
-    assert on_a_loop(work)[0] == 3
+    assert on_a_loop(work) == 3
 
 
 def test_a_reader_goes_on_when_its_connections_are_cut(engine: PostgresEngine, databases: Databases) -> None:
@@ -238,12 +255,14 @@ def test_the_loop_goes_on_while_there_is_no_database(tmp_path: Path, postgres_ur
     engine._conninfo = "host=127.0.0.1 port=1 connect_timeout=1"
     engine._pool, engine._patience = Pool(engine._connect, 2, 0.5), 0.5
 
-    def work() -> None:
-        with pytest.raises(StorageBusy):
-            read(engine, 1)
+    loop = Loop()
 
-    _, turns = on_a_loop(work)
-    assert turns > 50
+    def work() -> None:
+        while loop.turns < 6:
+            with pytest.raises(StorageBusy):
+                read(engine, 1)
+
+    loop.run(work)
     store.close()
 
 

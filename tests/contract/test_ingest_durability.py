@@ -22,8 +22,9 @@ from backscroll.core.query import MessageQuery
 from backscroll.ingest.signatures import sign
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
-from contract.test_server import free_port, wait_until_ready
+from contract.test_server import wait_until_ready
 from gateways import ANA, ME, net
+from served import free_port, is_open
 
 SECRET = "a secret of some length"
 WRITERS = 4
@@ -88,7 +89,10 @@ class Served:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         # Its workers are of its group and gone too; the port is free as soon as they are reaped.
-        time.sleep(0.2)
+        give_up = time.monotonic() + 30
+        while is_open(self.port):
+            assert time.monotonic() < give_up, "somebody still listens"
+            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -118,7 +122,7 @@ def _kill_under_load(served: Served, tmp_path: Path, database_url: str | None, k
         gateway.start()
     for _ in range(kills):
         before = sum(len(gateway.acknowledged) for gateway in gateways)
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 120
         while sum(len(gateway.acknowledged) for gateway in gateways) < before + 40:
             assert time.monotonic() < give_up, "nothing is acknowledged any more"
             time.sleep(0.005)
@@ -127,7 +131,7 @@ def _kill_under_load(served: Served, tmp_path: Path, database_url: str | None, k
         served.start()
     stop.set()
     for gateway in gateways:
-        gateway.join(30)
+        gateway.join()
     served.kill()
     store = open_store(database_url, tmp_path)
     try:

@@ -109,7 +109,7 @@ class Stream:
     async def events(self) -> AsyncIterator[dict[str, str]]:
         """Fields of each event as they come; ends with the stream."""
         while True:
-            message = await asyncio.wait_for(self._sent.get(), 20)
+            message = await asyncio.wait_for(self._sent.get(), 60)
             self._text += message.get("body", b"").decode()
             while "\n\n" in self._text:
                 block, _, self._text = self._text.partition("\n\n")
@@ -122,7 +122,7 @@ class Stream:
     async def leave(self) -> None:
         """Hang up."""
         self._left.set()
-        await asyncio.wait_for(self._task, 20)
+        await asyncio.wait_for(self._task, 60)
 
 
 def run(world: World, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -15,19 +15,13 @@ import pytest
 
 from conftest import OwnDatabase
 from contract.bakery import ANA, JPEG, Bakery
+from served import free_port
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 
 
 # One server for all of these tests, also when tests run in several processes.
 pytestmark = pytest.mark.xdist_group("served")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

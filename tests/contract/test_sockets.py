@@ -46,7 +46,7 @@ class Socket:
 
     async def next(self) -> Message:
         """What the server does next."""
-        return await asyncio.wait_for(self._sent.get(), 20)
+        return await asyncio.wait_for(self._sent.get(), 60)
 
     async def packet(self) -> str:
         """The next packet; "" when the server hangs up."""
@@ -78,7 +78,7 @@ class Socket:
     async def leave(self) -> None:
         """Hang up."""
         self._coming.put_nowait({"type": "websocket.disconnect", "code": 1005})
-        await asyncio.wait_for(self._task, 20)
+        await asyncio.wait_for(self._task, 60)
 
 
 def run(world: World, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:

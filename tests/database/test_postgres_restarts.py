@@ -20,11 +20,12 @@ import httpx
 import pytest
 
 from backscroll.storage.store import Store, open_store
-from contract.test_server import free_port, wait_until_ready
+from contract.test_server import wait_until_ready
 from crowd import PHONE, Crowd, Follower, Writer, assert_nothing_lost_or_doubled
 from postgres_server import Cluster, Databases, running_cluster
+from served import free_port
 
-RESUME_SECONDS = 5.0
+RESUME_SECONDS = 60.0
 
 
 class Visitor:

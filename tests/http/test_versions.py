@@ -15,7 +15,7 @@ from backscroll.storage.store import Store
 
 
 class SlowStore(Store):
-    """Its version is the number of reads that have begun, and a read takes a while."""
+    """Its version is the number of reads that have begun, and a read takes some turns of the loop."""
 
     reads = 0
     fails = False
@@ -23,7 +23,8 @@ class SlowStore(Store):
     def version(self, org: int) -> int:
         self.reads += 1
         begun = self.reads
-        greenlets.sleep(0.02)
+        for _ in range(20):
+            greenlets.sleep(0)
         if self.fails:
             raise StorageBusy("away")
         return begun
@@ -35,14 +36,15 @@ def slow(tmp_path: Path) -> SlowStore:
 
 
 def test_a_hundred_who_ask_cost_a_few_reads(slow: SlowStore) -> None:
-    async def ask(versions: Versions, delay: float) -> bool:
-        await asyncio.sleep(delay)
+    async def ask(versions: Versions, turns: int) -> bool:
+        for _ in range(turns):
+            await asyncio.sleep(0)
         begun = slow.reads
         return await versions.of(1) > begun
 
     async def all_of_them() -> list[bool]:
         versions = Versions(slow)
-        return await asyncio.gather(*(ask(versions, n / 2000) for n in range(100)))
+        return await asyncio.gather(*(ask(versions, n) for n in range(100)))
 
     assert all(asyncio.run(all_of_them()))
     assert slow.reads <= 10
@@ -66,7 +68,7 @@ def test_who_goes_away_leaves_the_others_their_answer(slow: SlowStore) -> None:
     async def ask() -> None:
         versions = Versions(slow)
         first = versions.of(1)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         gone, stays = (asyncio.ensure_future(asyncio.wait_for(versions.of(1), 5)) for _ in range(2))
         await asyncio.sleep(0)
         gone.cancel()

@@ -158,15 +158,17 @@ def test_work_whose_client_has_gone_is_ended_and_its_turn_given_to_another() -> 
             await hang_up.wait()
             return {"type": "http.disconnect"}
 
-        ended = threading.Event()
+        begun, ended = threading.Event(), threading.Event()
 
         def work() -> None:
+            begun.set()
             while not interruption.is_interrupted():
                 time.sleep(0.005)
             ended.set()
 
         left = asyncio.ensure_future(pool.run(work, org=1, heavy=True, receive=receive))
-        await asyncio.sleep(0.05)
+        while not begun.is_set():
+            await asyncio.sleep(0.005)
         turns.ask("next", 1)
         waited = asyncio.ensure_future(pool.run(lambda: None, org=1, heavy=True, receive=receive))
         await asyncio.sleep(0.05)
@@ -192,6 +194,7 @@ def test_work_that_takes_too_long_is_ended_and_said_so(monkeypatch: pytest.Monke
         turns.ask("long", 1)
         with pytest.raises(StorageBusy, match="took longer"):
             await turns.asked["long"]
+        monkeypatch.setattr(workers, "HEAVY_SECONDS", 60.0)
         turns.ask("next", 1)
         await turns.until_begun("long", "next")
         await turns.let_go("next")

@@ -34,7 +34,7 @@ def holding(store: Store, gate: Future[None]) -> Callable[[], None]:
     """A read that keeps its connection until the gate opens."""
 
     def work() -> None:
-        store._engine.read(lambda tx: (tx.one("read_org_state", {"org": 1}), greenlets.wait(gate, 20)), 1)
+        store._engine.read(lambda tx: (tx.one("read_org_state", {"org": 1}), greenlets.wait(gate, 60)), 1)
 
     return work
 
@@ -60,7 +60,7 @@ def test_versions_admissions_and_writing_do_not_queue_behind_small_reads(server:
             await asyncio.gather(*reads)
             await workers.close()
 
-    asyncio.run(asyncio.wait_for(all_of_them(), 15))
+    asyncio.run(asyncio.wait_for(all_of_them(), 60))
 
 
 def test_a_server_that_ends_lets_come_to_an_end_what_was_begun(server: Server, store: Store) -> None:

@@ -20,7 +20,7 @@ def answer(body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def fetched(url: str, seconds: float = 5.0, at_most: int | None = None) -> bytes:
+def fetched(url: str, seconds: float = 60.0, at_most: int | None = None) -> bytes:
     """The file at a loopback address that the user named; reading ends after ``at_most`` bytes."""
     parts, size = [], 0
     with Fetcher(trusted=httpx.URL(url), seconds=seconds) as fetcher, fetcher.get(url) as found:

@@ -283,15 +283,12 @@ def test_the_server_asks_by_itself(archive: Archive, monkeypatch: pytest.MonkeyP
 
     async def run(server: StandIn) -> None:
         async with syncing.syncing(archive.store, None, load({})):
-            end = time.monotonic() + 30
-            while len(ids(archive)) < 5 and time.monotonic() < end:
+            while len(ids(archive)) < 5:
                 await asyncio.sleep(0.05)
 
     with StandIn(net(ME), {net(ANA): history(5)}) as server:
         add(archive, phone=archive.phone.no, upstream="http://127.0.0.1:9", every=3_600_000_000)
         add(archive, phone=archive.phone.no, upstream=server.url, every=3_600_000_000)
-        begun = time.monotonic()
-        asyncio.run(run(server))
+        asyncio.run(asyncio.wait_for(run(server), 120))
         assert ids(archive) == told(server)
         assert sum(path == "/chats" for path, _ in server.requests) == 1
-    assert time.monotonic() - begun < 30

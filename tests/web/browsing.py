@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
 
+from served import free_port
 from web.archive import World
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,19 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--autoplay-policy=no-user-gesture-required"),
 )
 WIDE, NARROW = (1440, 900), (390, 844)
-START_SECONDS = 60
+START_SECONDS = 120
+PATIENCE = 60
+"""Seconds that anything awaited may take: a machine that does much else at the same time is slow, not wrong."""
+_LOOK = """() => new Promise((resolve) => {
+  const place = () => {
+    const scroller = document.querySelector(".scroller");
+    const row = scroller?.querySelector(".row");
+    resolve([location.href, document.title, scroller?.scrollTop, scroller?.scrollHeight, row?.dataset.id].join());
+  };
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(place, 75)));
+})"""
+_asked: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()
+"""What the scripts of each page wait for."""
 
 
 def chromium() -> str:
@@ -53,7 +66,7 @@ def serving(data: Path, **settings: str) -> Iterator[str]:
         yield base
     finally:
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=30)
+        server.communicate(timeout=START_SECONDS)
 
 
 def started(environ: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
@@ -87,13 +100,6 @@ def is_up(base: str, server: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Reader:
     """Somebody with a browser, signed in. Whatever the page complains of is gathered in ``faults``."""
 
@@ -106,7 +112,7 @@ class Reader:
         told = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "viewport": {"width": width, "height": height}}
         direction = options.pop("direction", "ltr")
         self.context: BrowserContext = browser.new_context(**{**told, **options})
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(PATIENCE * 1000)
         if direction != "ltr":
             self.context.add_init_script(
                 f"addEventListener('DOMContentLoaded', () => document.documentElement.dir = '{direction}')"
@@ -123,6 +129,10 @@ class Reader:
 
     def open(self) -> Page:
         page = self.context.new_page()
+        asked = _asked[page] = set()
+        page.on("request", lambda request: asked.add(request) if request.resource_type == "fetch" else None)
+        page.on("requestfinished", lambda request: asked.discard(request))
+        page.on("requestfailed", lambda request: asked.discard(request))
         page.on("console", lambda message: self._hear(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._hear(f"thrown: {error}"))
         page.on(
@@ -174,25 +184,22 @@ def key_of(world: World, page: Page, text: str) -> str:
 
 
 def until(page: Page, condition: Callable[[], bool]) -> None:
-    """Wait for something that the test's own handlers note: they run while the page is waited for."""
-    give_up = time.monotonic() + START_SECONDS
+    """Wait for a condition; the test's own handlers run, and what they note may be what is waited for."""
+    give_up = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < give_up, "it did not come about"
         page.wait_for_timeout(25)
 
 
 def settle(page: Page) -> None:
-    """Until nothing has been loaded or moved for a moment."""
-    page.wait_for_load_state("networkidle") if False else None
-    previous = None
-    for _ in range(40):
-        page.wait_for_timeout(75)
-        now = page.evaluate(
-            "() => { const s = document.querySelector('.scroller'); return s && [s.scrollTop, s.scrollHeight].join(); }"
-        )
-        if now == previous:
-            return
-        previous = now
+    """Until the page waits for no answer, and two looks some frames apart see the same."""
+    seen: list[str] = []
+
+    def is_still() -> bool:
+        seen.append(page.evaluate(_LOOK))
+        return not _asked[page] and seen[-2:-1] == seen[-1:]
+
+    until(page, is_still)
 
 
 def violations(page: Page) -> list[str]:

@@ -11,12 +11,11 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from web import archive
 from web.archive import World
-from web.browsing import Reader, launch, serving
+from web.browsing import PATIENCE, Reader, launch, serving
 
 ReaderOf = Callable[..., Reader]
 
-# A machine that does much else at the same time is slow, not wrong.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,9 +16,18 @@ from backscroll.core.events import MessageEdited, MessageRevoked, NumberMapped, 
 from backscroll.core.query import MessageQuery
 from web import archive
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
-from web.browsing import Reader, key_of, serving, settle, shown, top_of, violations
+from web.browsing import Reader, key_of, serving, settle, shown, top_of, until, violations
 
 pytestmark = pytest.mark.xdist_group("browser")
+
+
+ANSWER_IN_VIEW = (
+    "(all) => { const box = document.querySelector('.scroller').getBoundingClientRect();"
+    " const seen = (a) => a.getBoundingClientRect().top > box.top + 50 &&"
+    " a.getBoundingClientRect().bottom < box.bottom;"
+    " const one = all.find(seen);"
+    " return one && [one.closest('.row').dataset.id, one.dataset.quoted]; }"
+)
 
 
 def said(page: Page, text: str) -> Any:
@@ -117,10 +127,9 @@ def test_a_link_to_a_message_opens_its_chat_there_and_reading_goes_on_both_ways(
     page = somebody.chat(MARA, HOUSE)
     page.keyboard.press("Home")
     settle(page)
-    for _ in range(30):
-        page.locator(".scroller").evaluate("(s) => s.scrollBy(0, 900)")
-        page.wait_for_timeout(30)
-    settle(page)
+    for _ in range(5):
+        page.locator(".scroller").evaluate("(s) => s.scrollBy(0, 5000)")
+        settle(page)
     key = page.locator(".row").nth(60).get_attribute("data-id")
     page = somebody.chat(MARA, HOUSE, at=key)
     expect(page.locator(".m.here")).to_be_visible()
@@ -129,29 +138,27 @@ def test_a_link_to_a_message_opens_its_chat_there_and_reading_goes_on_both_ways(
     page.wait_for_timeout(600)
     assert top_of(page, key) == pytest.approx(first, abs=0.5)
     for way in (-1, 1):
-        seen = set[str]()
-        for _ in range(25):
-            page.locator(".scroller").evaluate("(s, way) => s.scrollBy(0, way * 800)", way)
-            page.wait_for_timeout(40)
-            seen |= set(page.locator(".row").evaluate_all("(rows) => rows.map((row) => row.dataset.id)"))
-        assert len(seen) > 150
+        until(page, partial(has_read_on, page, way, set[str]()))
+
+
+def has_read_on(page: Page, way: int, seen: set[str]) -> bool:
+    """Scroll a little; whether more rows have been seen by now than stand in one window."""
+    page.locator(".scroller").evaluate("(s, way) => s.scrollBy(0, way * 800)", way)
+    seen |= set(page.locator(".row").evaluate_all("(rows) => rows.map((row) => row.dataset.id)"))
+    return len(seen) > 150
 
 
 def test_a_quote_leads_to_its_message_and_back_to_the_same_place(reader: Any) -> None:
     page = reader().chat(MARA, HOUSE)
     page.keyboard.press("Home")
     settle(page)
-    for _ in range(12):
+    link: list[str] | None = None
+    for _ in range(40):
         page.locator(".scroller").evaluate("(s) => s.scrollBy(0, 700)")
-        page.wait_for_timeout(40)
-    settle(page)
-    link = page.locator("a[data-quoted]").evaluate_all(
-        "(all) => { const box = document.querySelector('.scroller').getBoundingClientRect();"
-        " const seen = (a) => a.getBoundingClientRect().top > box.top + 50 &&"
-        " a.getBoundingClientRect().bottom < box.bottom;"
-        " const one = all.find(seen);"
-        " return one && [one.closest('.row').dataset.id, one.dataset.quoted]; }"
-    )
+        settle(page)
+        link = page.locator("a[data-quoted]").evaluate_all(ANSWER_IN_VIEW)
+        if link:
+            break
     assert link, "no answer in view"
     row, quoted = link
     before = top_of(page, row)
@@ -284,11 +291,12 @@ def test_an_edge_that_cannot_be_loaded_says_so_once_and_can_be_tried_again(reade
         route.abort()
 
     somebody.context.route("**/messages?before=*", refuse)
-    for _ in range(40):
-        page.locator(".scroller").evaluate("(s) => s.scrollBy(0, -900)")
-        page.wait_for_timeout(20)
+    page.locator(".scroller").evaluate("(s) => { s.scrollTop = 0; }")
     alert = page.locator(".scroller .alert")
     expect(alert).to_contain_text("Older messages could not be loaded")
+    for way in (300, -300, 300, -300):
+        page.locator(".scroller").evaluate("(s, way) => s.scrollBy(0, way)", way)
+        settle(page)
     assert len(asked) == 1
     somebody.context.unroute_all()
     alert.get_by_role("button").click()
@@ -473,7 +481,7 @@ def test_a_chat_that_turns_out_to_be_another_one_goes_on_under_its_number(
     number = PEOPLE["Karim"]
     world.apply(NumberMapped(lid=lid, jid=number))
     world.store.finish_merges()
-    expect(page).to_have_url(re.compile(re.escape(quote(shown(number), safe=""))), timeout=15_000)
+    expect(page).to_have_url(re.compile(re.escape(quote(shown(number), safe=""))))
     settle(page)
     row = page.locator(".row", has=page.get_by_text(seen[0], exact=True))
     expect(row).to_be_visible()

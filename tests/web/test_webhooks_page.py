@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from web import archive
 from web.archive import KINDS, World, say
-from web.browsing import Reader, serving, violations
+from web.browsing import Reader, serving, settle, until, violations
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -87,12 +87,13 @@ def test_a_webhook_is_made_tried_watched_and_deleted(
     hook.get_by_role("button", name="Deliveries").click()
     delivery = hook.locator(".delivery", has_text="message.created")
     reload = hook.get_by_role("button", name="Reload")
-    for _ in range(50):
+
+    def is_delivered() -> bool:
         reload.click()
-        if delivery.locator(".state", has_text="Delivered").count():
-            break
-        page.wait_for_timeout(200)
-    expect(delivery).to_contain_text("Delivered")
+        settle(page)
+        return delivery.locator(".state", has_text="Delivered").count() > 0
+
+    until(page, is_delivered)
     assert any(b"message.created" in body for body in receiver.bodies)
     assert violations(page) == []
     hook.get_by_role("button", name="Switch off").click()
