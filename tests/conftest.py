@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import shadow
 from backscroll.core.events import Batch, Event, MessageSeen, Target
 from backscroll.core.model import Details, Message, MessageKey, Org, Phone, Source
+from backscroll.storage.files.opening import SQLITE_FILE
 from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store, open_store
 from postgres_server import Databases, session_databases
+from thorough import examples
 
+# No deadlines: a machine that is busy is no fault of the program.
+settings.register_profile(
+    "some", max_examples=examples(40, 200), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 # The same examples in every run that must pass; other runs look for new ones.
-settings.register_profile("ci", derandomize=True, print_blob=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("same", settings.get_profile("some"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("same" if os.environ.get("CI") else "some")
 
 
 CHAT = "919537851844@s.whatsapp.net"
@@ -110,8 +116,18 @@ def own_database(request: pytest.FixtureRequest) -> OwnDatabase:
     return lambda: shadow.as_wanted(databases.url(databases.create()))
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive on SQLite that is only copied: quicker than to migrate one for each test."""
+    folder = tmp_path_factory.mktemp("empty")
+    open_store(None, folder).close()
+    return folder / SQLITE_FILE
+
+
 @pytest.fixture
-def store(tmp_path: Path, database_url: str | None) -> Iterator[Store]:
+def store(tmp_path: Path, database_url: str | None, empty_file: Path) -> Iterator[Store]:
+    if database_url is None:
+        shutil.copy(empty_file, tmp_path)
     opened = open_store(database_url, tmp_path)
     yield opened
     opened.close()

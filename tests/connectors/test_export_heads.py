@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from backscroll.core.errors import Question, Unreadable
 from backscroll.ingest.connectors.export.chat import ExportedChat, parse
 from hostile_exports import FILES, lines_of_exports
+from thorough import examples
 
 CASES = Path(__file__).parent.parent / "fixtures" / "export" / "cases"
 
@@ -133,7 +134,7 @@ def test_a_dash_may_lack_a_space_or_be_a_long_one(dash: str) -> None:
 # Nothing is lost
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150, 1000), deadline=None)
 @given(lines=lines_of_exports(), names=st.one_of(st.none(), st.sets(st.sampled_from(FILES))))
 def test_every_line_becomes_a_message_a_notice_a_continuation_or_is_named(
     lines: list[str], names: set[str] | None
@@ -156,7 +157,7 @@ def test_every_line_becomes_a_message_a_notice_a_continuation_or_is_named(
     assert [message.line_no for message in parsed.lines] == sorted({message.line_no for message in parsed.lines})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150, 1000), deadline=None)
 @given(lines=lines_of_exports(), names=st.one_of(st.none(), st.sets(st.sampled_from(FILES))))
 def test_a_text_is_all_that_stands_behind_its_author(lines: list[str], names: set[str] | None) -> None:
     """Neither the author's name nor the text is ever cut short, whatever stands around the colon."""

@@ -149,12 +149,12 @@ def run(label: str, bakery: Bakery, examples: int) -> None:
 
 @pytest.mark.parametrize("label", READS)
 def test_reading_routes_answer_as_documented(bakery: Bakery, label: str) -> None:
-    run(label, bakery, 15)
+    run(label, bakery, 6)
 
 
 @pytest.mark.parametrize("label", PUSHES)
 def test_routes_of_gateways_answer_as_documented(bakery: Bakery, label: str) -> None:
-    run(label, bakery, 5)
+    run(label, bakery, 3)
 
 
 @pytest.mark.parametrize("label", WRITES)
@@ -169,7 +169,7 @@ def test_routes_of_imports_answer_as_documented(world: World, label: str) -> Non
     operation, names = OPERATIONS[label], {"id": id, "file": "1"}
     known = {"path_parameters": {one.name: names[one.name] for one in operation.path_parameters}}
 
-    @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=4, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(operation.as_strategy(**known), operation.as_strategy(GenerationMode.NEGATIVE)))
     def each(case: Any) -> None:
         send(someone.client, case)

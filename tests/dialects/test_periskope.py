@@ -74,6 +74,7 @@ from backscroll.dialects.periskope.requests import (
 )
 from backscroll.formats.jsontext import jsonb
 from backscroll.formats.timestamps import parse_timestamp, postgres_text
+from thorough import examples
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ORG = Org(no=1, id="2997dd64-89bf-48d3-9a22-b314fca017e5", name="Sample", created_at=0)
@@ -402,7 +403,7 @@ archived_messages = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60, 500), deadline=None)
 @given(st.lists(archived_messages, max_size=4), st.integers(0, 10**6))
 def test_a_page_says_what_the_contract_says(messages: list[ArchivedMessage], offset: int) -> None:
     links = HeldFiles()

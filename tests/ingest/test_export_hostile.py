@@ -22,6 +22,7 @@ from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
 from hostile_exports import FILES, lines_of_exports
+from thorough import examples
 
 GROUP = "120363041234567890@g.us"
 
@@ -61,7 +62,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     made.store.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=lines_of_exports(), names=st.sets(st.sampled_from(FILES)), by_jid=st.booleans())
 def test_each_line_is_in_the_archive_once(shelf: Shelf, lines: list[str], names: set[str], by_jid: bool) -> None:
     org = shelf.new_org()

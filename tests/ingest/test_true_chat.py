@@ -20,6 +20,7 @@ from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
+from thorough import examples
 
 ME = "4915550001001@s.whatsapp.net"
 BEN, IRA_LID = "4915550001003@s.whatsapp.net", "77777777777@lid"
@@ -193,7 +194,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     made.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12, 120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_each_true_message_stands_there_once(shelf: Shelf, data: st.DataObject) -> None:
     chat = data.draw(true_chats())

@@ -15,6 +15,7 @@ from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 from gateway_archive import Archive
 from gateways import ANA, ANA_LID, ANSWER, BEN, DAY, FROM_BEN, GROUP, HELLO, MISTAKE, PICTURE, SENDERS, TO_ALL, net
+from thorough import examples
 
 Delivery = tuple[str, bytes]
 
@@ -90,7 +91,7 @@ def _in_order(archive: Archive, deliveries: list[Delivery]) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=examples(2, 16),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],

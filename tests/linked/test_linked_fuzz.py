@@ -21,6 +21,7 @@ from backscroll.storage.store import Store
 from linked.test_linked_archive import day, group_of_history, sync, vote
 from linked_archive import LinkedArchive
 from linked_events import Phone, in_group, message
+from thorough import examples
 
 pytestmark = pytest.mark.xdist_group("linked")
 CODES = (13, 17, 18, 21, 22, 32, 33, 36, 40, 42, 44, 101)
@@ -73,7 +74,7 @@ def observed(line: bytes) -> None:
     assert all(problem.where and len(str(problem)) < 1000 for problem in problems)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25, 120), deadline=None)
 @given(payload=st.binary(max_size=300), code=st.sampled_from(CODES))
 def test_bytes_of_any_kind_become_a_body_that_can_be_read_or_is_refused(
     device: Phone, payload: bytes, code: int

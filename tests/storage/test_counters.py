@@ -18,6 +18,7 @@ from backscroll.storage.records.counters import DAY, HOUR, MONTH, buckets_of, st
 from backscroll.storage.store import Store, open_store
 from conftest import CHAT, MORNING, MakeMessage, OwnDatabase, Tell
 from plain_model import PlainArchive
+from thorough import examples
 
 SECOND = 1_000_000
 ANNA, BEN, GROUP = "919537851844@s.whatsapp.net", "4915112345678@s.whatsapp.net", "120363041234567890@g.us"
@@ -77,7 +78,7 @@ def observed(own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory
     store.close()
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60, 500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_filters_give_the_ids_order_and_total_of_the_plain_model(observed: Observed, data: st.DataObject) -> None:
     timestamp = st.sampled_from(observed.timestamps).flatmap(

@@ -21,6 +21,7 @@ from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.coverage import Place, Spans
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 from conftest import CHAT, MORNING, OwnDatabase
+from thorough import examples
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -326,7 +327,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) 
     opened.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20, 100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(st.tuples(st.booleans(), Times), max_size=12))
 def test_spans_of_one_source_are_the_union_of_what_it_said(
     shared: Store, steps: list[tuple[bool, tuple[int, int]]]

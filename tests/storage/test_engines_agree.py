@@ -19,6 +19,7 @@ from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.check.run import findings_of_org
 from plain_model import _shown
 from postgres_server import Databases
+from thorough import examples
 
 NOON = 1_800_000_000_000_000
 _NAMES = itertools.count()
@@ -48,7 +49,7 @@ def told_and_shown(store: Store, name: str, history: list[tuple[Any, list[Any]]]
     return lines, _shown(store, org.no)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=histories())
 def test_both_engines_hold_and_show_the_same(stores: tuple[Store, Store], history: list[Observed]) -> None:
     batches = shuffled(history, random.Random(len(history)))

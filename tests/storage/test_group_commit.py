@@ -35,6 +35,7 @@ from backscroll.storage.write.batch import Session, apply_batch
 from backscroll.storage.write.group_commit import GroupCommit
 from conftest import CHAT, MORNING, OwnDatabase
 from plain_sql import PlainSql
+from thorough import examples
 
 T = TypeVar("T")
 SOON = 60.0
@@ -375,7 +376,7 @@ def in_groups(batches: list[Batch], chance: random.Random) -> Iterator[list[Batc
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(15, 100),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[phase for phase in Phase if phase is not Phase.shrink],

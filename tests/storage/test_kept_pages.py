@@ -27,7 +27,7 @@ from backscroll.storage.read.names import ContactCache
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 
-EXAMPLES = {"sqlite": 15, "postgres": 5}
+EXAMPLES = {"sqlite": 4, "postgres": 2}
 CHATS = (ANNA, ANNA_LID, ANNA_BY_NAME, BEN, GROUP)
 ROUTES = (
     *(f"/chat/{chat}/messages{query}" for chat in CHATS for query in ("", "?media_only=true&limit=1")),

@@ -241,7 +241,7 @@ def shuffled(history: list[Observed], chance: random.Random) -> Batches:
     return batches
 
 
-EXAMPLES = {"sqlite": 100, "postgres": 40}
+EXAMPLES = {"sqlite": 20, "postgres": 6}
 """Fewer where each transaction takes longer; both engines try more in the full suite."""
 
 

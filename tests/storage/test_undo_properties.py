@@ -39,7 +39,7 @@ from plain_model import canonical
 
 IMPORTS = 3
 """Besides what is told live, as 0."""
-EXAMPLES = {"sqlite": 100, "postgres": 30}
+EXAMPLES = {"sqlite": 20, "postgres": 6}
 
 
 class Told(Struct, frozen=True):

@@ -202,7 +202,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
     made.close()
 
 
-EXAMPLES = {"sqlite": 40, "postgres": 15}
+EXAMPLES = {"sqlite": 12, "postgres": 4}
 
 
 def try_histories(shelf: _Shelf, examples: int) -> None:

@@ -1,0 +1,11 @@
+"""How much a test of a property tries: few examples where a change must pass soon, many in ``make test-full``."""
+
+from __future__ import annotations
+
+import os
+
+FULL = os.environ.get("BACKSCROLL_TEST_FULL") == "1"
+
+
+def examples(few: int, many: int) -> int:
+    return many if FULL else few
