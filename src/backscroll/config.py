@@ -457,7 +457,7 @@ def load(
         ("", here, {name: value for name, value in (flags or {}).items() if value is not None}),
     ):
         for name, value in given.items():
-            places[name] = f"in {place}" if place else _place(name, environ, flags)
+            places[name] = f"in {place}" if place else _place(name, flags)
             values[name] = _read(BY_NAME[name], value, places[name], base)
     return _complete(values, places)
 
@@ -534,7 +534,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
     return {setting.name: value for setting in SETTINGS if (value := environ.get(setting.variable))}
 
 
-def _place(name: str, environ: Mapping[str, str], flags: Mapping[str, object] | None) -> str:
+def _place(name: str, flags: Mapping[str, object] | None) -> str:
     if flags and flags.get(name) is not None:
         return f"of the flag --{name.replace('_', '-')}"
     return f"of the variable {BY_NAME[name].variable}"

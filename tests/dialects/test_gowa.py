@@ -50,7 +50,6 @@ from backscroll.dialects.gowa.objects import (
 )
 from backscroll.dialects.gowa.requests import (
     find_device,
-    parse_chat_jid,
     parse_chats,
     parse_device,
     parse_download,
@@ -291,14 +290,6 @@ def test_a_blank_chat_or_phone_is_refused() -> None:
         parse_download({})
     assert refused(chat.value) == (400, "VALIDATION_ERROR chat_jid: cannot be blank.")
     assert refused(phone.value) == (400, "VALIDATION_ERROR phone: cannot be blank.")
-
-
-def test_a_path_is_decoded_once() -> None:
-    assert parse_chat_jid("628%40s.whatsapp.net+%2540") == "628@s.whatsapp.net+%40"
-    with pytest.raises(errors.BadField) as caught:
-        parse_chat_jid("a%zzb")
-    expected = 'BAD_REQUEST invalid chat_jid path parameter: invalid URL escape "%zz"'
-    assert refused(caught.value) == (400, expected)
 
 
 def test_switches_are_read_as_go_reads_them() -> None:

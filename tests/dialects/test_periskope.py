@@ -707,7 +707,7 @@ def test_contacts_phones_and_reactions_have_their_shapes() -> None:
 
 def test_a_status_tells_how_far_a_message_came() -> None:
     receipt = Receipt(participant=PERSON, delivered_at=1, read_at=2)
-    status = json.loads(render_status(make(from_me=True, ack=4, receipts=(receipt,)), ACCESS))
+    status = json.loads(render_status(make(from_me=True, ack=4, receipts=(receipt,))))
     assert (status["status"], status["ack"], status["read_count"], status["delivered_count"]) == ("read", 4, 1, 1)
 
 

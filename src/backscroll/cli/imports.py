@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-EXISTING_FILE_OR_DASH = click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
 TOKEN_VARIABLE = "BACKSCROLL_PERISKOPE_TOKEN"  # noqa: S105 -- the name of a variable
 
 

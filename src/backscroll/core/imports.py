@@ -11,8 +11,6 @@ ImportState = Literal["running", "done", "failed", "undoing", "undone"]
 again.
 """
 
-UndoPhase = Literal["messages", "retold", "observations", "annotations", "facts", "mappings", "files", "rest"]
-
 
 class NewImport(Struct, frozen=True, kw_only=True):
     """An import to be made: where it comes from, how it is to be read, and how it is recognised later."""

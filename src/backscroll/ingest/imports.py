@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct, structs, to_builtins
 
-from backscroll.core import ids
 from backscroll.core.errors import Candidate, Error, Question
 from backscroll.core.imports import Import, NewImport, Undone
 from backscroll.storage.files.media import MediaStore
@@ -131,11 +130,6 @@ _NAMES = {"timezone": "timezone", "day_first": "date_order"}
 def _worded(answers: dict[str, Any], name: str) -> str:
     answer = _answer(answers, name)
     return str(answer) if name == "timezone" else "month_first" if answer is False else "day_first"
-
-
-def is_made_up(jid: str) -> bool:
-    """Whether a chat is known by a name only."""
-    return ids.kind_of(jid) == "export" or (ids.kind_of(jid) == "group" and jid.startswith("exp"))
 
 
 def _option(name: str) -> str:

@@ -13,8 +13,6 @@ import msgspec
 
 HEADERS = {"gowa": "x-hub-signature-256", "cloud": "x-hub-signature-256", "waha": "x-webhook-hmac"}
 HEADERS |= {"periskope": "x-periskope-signature"}
-WEAK = {"secret"}
-"""GOWA's own default, which everybody knows."""
 
 
 def same(one: str, other: str) -> bool:

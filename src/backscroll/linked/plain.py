@@ -44,17 +44,13 @@ def plain(message: Message) -> dict[str, Any]:
     for field, value in message.ListFields():
         if field.name in SECRETS:
             continue
-        if _is_list(field, value):
+        if field.is_repeated:
             fields[field.name] = [told for item in value if (told := _value(field, item)) is not None]
         else:
             told = _value(field, value)
             if told is not None:
                 fields[field.name] = told
     return fields
-
-
-def _is_list(field: FieldDescriptor, value: Any) -> bool:
-    return bool(field.is_repeated)
 
 
 def _value(field: FieldDescriptor, value: Any) -> Any:

@@ -125,9 +125,6 @@ SELECT raw, digest, source, size, payload FROM raws WHERE org = :org AND raw > :
 -- name: quarantined_after
 SELECT no, source, digest, payload FROM quarantine WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
 
--- name: set_next_no
-UPDATE heads SET next_no = :next_no WHERE org = :org;
-
 -- ------------------------------------------------------------------ webhooks
 
 -- name: every_webhook

@@ -6,7 +6,6 @@ from typing import Any
 
 from backscroll.core import errors
 from backscroll.core.ids import clean_text
-from backscroll.dialects.gowa.requests import BAD_ESCAPE
 from backscroll.dialects.refusals import AWAY, BUSY, BUSY_HEADERS, FULL, Answer, retry_after
 from backscroll.formats.jsontext import go_json
 
@@ -51,7 +50,7 @@ def _bad_field(error: errors.BadField) -> Answer:
     match error.field:
         case "start_time" | "end_time":
             return _answer(400, "VALIDATION_ERROR", f"invalid {error.field} format: {error.remedy}")
-        case "chat_jid" if error.remedy.startswith(BAD_ESCAPE):
+        case "chat_jid" if error.remedy.startswith("invalid URL escape"):
             return _answer(400, "BAD_REQUEST", f"invalid chat_jid path parameter: {error.remedy}")
         case "group_id":
             return _answer(400, "INVALID_GROUP_ID", "Group ID cannot be empty")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus
 
 from backscroll.core.errors import BadField, NotFound, PhoneNotInScope, PhoneRequired
 from backscroll.core.ids import GROUP, bare_number, canonical, clean_text, from_number
@@ -15,8 +15,6 @@ from backscroll.dialects.gowa.parameters import CHATS_LIMIT, GROUP_ID, MESSAGES_
 from backscroll.dialects.parameters import WholeNumber
 from backscroll.formats.timestamps import parse_timestamp
 
-BAD_ESCAPE = "invalid URL escape"
-"""The start of the remedy for an incorrectly encoded path."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _INT64 = 2**63
@@ -25,7 +23,6 @@ MAX_GROUPS = 10_000
 _TRUTHS = dict.fromkeys(("1", "t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
     ("0", "f", "F", "false", "False", "FALSE"), False
 )
-_WRONG_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.S)
 
 
 def parse_device(access: Access, device: str | None, params: Mapping[str, str]) -> Phone:
@@ -59,14 +56,6 @@ def _find(access: Access, named: str) -> Phone | None:
             return phone
     jid = canonical(named)
     return next((phone for phone in access.phones if phone.jid == jid), None)
-
-
-def parse_chat_jid(raw: str) -> str:
-    """A path segment as received, percent-decoded once; BadField for an invalid escape."""
-    wrong = _WRONG_ESCAPE.search(raw)
-    if wrong:
-        raise BadField("chat_jid", raw, f'{BAD_ESCAPE} "{wrong[0]}"')
-    return unquote(raw)
 
 
 def parse_messages(access: Access, device: str | None, params: Mapping[str, str], chat_jid: str) -> MessageQuery:

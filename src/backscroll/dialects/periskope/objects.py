@@ -51,7 +51,7 @@ def render_message(archived: ArchivedMessage, access: Access, links: Links) -> b
     return body[:-1] + b',"reactions":' + encode(reactions) + b"}"
 
 
-def render_status(archived: ArchivedMessage, access: Access) -> bytes:
+def render_status(archived: ArchivedMessage) -> bytes:
     """The delivery status of one message. Nothing is queued here, so the sending time is the message's own time."""
     message, ack = archived.message, archived.ack or 0
     quoted = message.details.quoted

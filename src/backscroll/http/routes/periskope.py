@@ -156,10 +156,10 @@ async def get_message(request: Request) -> Reply:
 
 async def get_message_status(request: Request) -> Reply:
     """The delivery status of one message; ``NotFound`` if the phones do not have it."""
-    access, phones = request.granted, phones_of(request)
+    phones = phones_of(request)
 
     def make() -> bytes:
-        return render_status(find_message(request, phones), access)
+        return render_status(find_message(request, phones))
 
     return await answer(request, make, phones, heavy=False)
 

@@ -1,19 +1,17 @@
-"""A folder of many exported chats: which of what lies there are exports, and taking in one after the other."""
+"""A folder of many exported chats: which of what lies there are exports, and what became of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
-from backscroll.core.errors import Error, Unreadable
+from backscroll.core.errors import Unreadable
 from backscroll.ingest.connectors.export.archive import open_export
 from backscroll.ingest.connectors.export.blocks import looks_like_export
 from backscroll.ingest.exports.importer import ExportSummary
 
 _HEAD = 8192
-Take = Callable[[Path], ExportSummary]
 
 
 class Failed(Struct, frozen=True):
@@ -68,16 +66,3 @@ def _is_export(folder: Path) -> bool:
     except Unreadable:
         return False
     return True
-
-
-def import_folder(paths: list[Path], take: Take, progress: Callable[[int, int], None]) -> FolderSummary:
-    """Take in each export by itself. One that cannot be, or that asks something, does not stop the others."""
-    taken: list[ExportSummary] = []
-    failed: list[Failed] = []
-    for done, path in enumerate(paths, 1):
-        try:
-            taken.append(take(path))
-        except Error as error:
-            failed.append(Failed(path.name, str(error)))
-        progress(done, len(paths))
-    return FolderSummary(taken, failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -44,7 +44,6 @@ _KEY_NAMES = ("key", "encrypted_backup.key")
 _MAX_KEY = 4096
 SCRATCH = ".scratch"
 
-Columns = Mapping[str, frozenset[str]]
 LooksLike = Callable[[set[str], set[str]], bool]
 
 

@@ -18,7 +18,6 @@ from msgspec import Struct
 from backscroll.core.errors import BadField, StorageBusy, StorageError
 
 CHUNK = 1 << 20
-SCHEMES = ("s3",)
 _RETRIES = 3
 
 

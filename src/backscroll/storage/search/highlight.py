@@ -104,7 +104,7 @@ class _Reading:
         self._folded = folded = fold(text)
         self._kinds = kinds_of(folded)
         self._tokens: list[tuple[str, int, int]] = []
-        for token in tokens(folded, self._kinds):
+        for token in tokens(self._kinds):
             if token.kind == "c":
                 self._tokens += [(folded[at], at, at + 1) for at in range(token.start, token.end)]
             else:
@@ -133,7 +133,7 @@ class _Reading:
 
     def _as_written(self, plain: list[str]) -> list[str]:
         written = as_written(self._text)
-        words = [written[t.start : t.end] for t in tokens(written, kinds_of(written)) if t.kind != "c"]
+        words = [written[t.start : t.end] for t in tokens(kinds_of(written)) if t.kind != "c"]
         return words if [fold(word) for word in words] == plain else plain
 
     def spans(self, group: Group, languages: _Languages) -> Iterator[Span]:

@@ -20,7 +20,7 @@ def groups_of(folded: str) -> tuple[Group, ...]:
     kinds = kinds_of(folded)
     return tuple(
         group
-        for token in tokens(folded, kinds)
+        for token in tokens(kinds)
         for group in _groups(
             folded[token.start : token.end], kinds[token.start], token.start == 0, token.end == len(folded)
         )

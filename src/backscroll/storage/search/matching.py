@@ -79,7 +79,7 @@ def sequence_of(folded: str) -> list[str]:
     """Tokens of a folded text in order; scripts without spaces give each character."""
     kinds = kinds_of(folded)
     found: list[str] = []
-    for token in tokens(folded, kinds):
+    for token in tokens(kinds):
         piece = folded[token.start : token.end]
         found += piece if token.kind == "c" else (piece,)
     return found

@@ -223,7 +223,7 @@ def _group(item: _Item) -> Group | None:
     if stripped != text and (wild := _wild(text, stripped)) is not None:
         return wild
     folded = fold(text)
-    found = [folded[t.start : t.end] for t in tokens(folded, kinds_of(folded))]
+    found = [folded[t.start : t.end] for t in tokens(kinds_of(folded))]
     if len(found) == 1 and kinds_of(found[0])[0] in "wd":
         return _word(_written_word(text), found[0], item.minus)
     return _run(text, open_ends=True)
@@ -232,7 +232,7 @@ def _group(item: _Item) -> Group | None:
 def _written_word(text: str) -> str:
     """The one word of an item, with its accents."""
     written = as_written(text)
-    runs = [written[t.start : t.end] for t in tokens(written, kinds_of(written))]
+    runs = [written[t.start : t.end] for t in tokens(kinds_of(written))]
     return runs[0] if len(runs) == 1 else fold(text)
 
 
@@ -267,7 +267,7 @@ def _stems_asked(written: str, folded: str, forms: Sequence[str]) -> tuple[Stem,
 def _wild(text: str, stripped: str) -> Word | None:
     """``ab*`` and ``*ab``; other stars are signs like any other."""
     folded = fold(stripped)
-    found = list(tokens(folded, kinds_of(folded)))
+    found = list(tokens(kinds_of(folded)))
     if len(found) != 1 or found[0].kind != "w" or (found[0].start, found[0].end) != (0, len(folded)):
         return None
     return Word((), (), (Probe("inside" if text.startswith("*") else "prefix", folded),))
@@ -290,7 +290,7 @@ def _run(text: str, open_ends: bool) -> Group | None:
     kinds = kinds_of(folded)
     parts: list[str] = []
     required: dict[str, None] = {}
-    for token in tokens(folded, kinds):
+    for token in tokens(kinds):
         piece = folded[token.start : token.end]
         if token.kind == "c":
             parts += piece

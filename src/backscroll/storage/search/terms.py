@@ -125,8 +125,8 @@ def kinds_of(folded: str) -> str:
     return folded.translate(_KINDS)
 
 
-def tokens(folded: str, kinds: str) -> Iterator[Token]:
-    """The runs of a folded text, in order."""
+def tokens(kinds: str) -> Iterator[Token]:
+    """The runs of a text, in order, from its characters' kinds (``kinds_of``)."""
     for match in _TOKEN.finditer(kinds):
         first = kinds[match.start()]
         kind = "w" if first in "wd" else "e" if first == "r" else first

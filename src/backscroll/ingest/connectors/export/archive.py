@@ -113,7 +113,7 @@ def _open_zip(path: Path, caps: Caps) -> ExportArchive:
             if len(archive.infolist()) > caps.entries:
                 raise _too_many(path.name, caps)
             for info in archive.infolist():
-                _check_entry(info, caps)
+                _check_entry(info)
             _check_overlap(path, archive)
     except _DAMAGE as error:
         raise Unreadable("export", path.name, f"this zip is damaged ({type(error).__name__})") from None
@@ -166,7 +166,7 @@ def _long_directory(file: BinaryIO, locator: bytes, path: Path) -> tuple[int, in
     raise Unreadable("export", path.name, "this zip is damaged (its list of entries is not where it should be)")
 
 
-def _check_entry(info: zipfile.ZipInfo, caps: Caps) -> None:
+def _check_entry(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename
     _check_name(name.rstrip("/"))
     mode = info.external_attr >> 16

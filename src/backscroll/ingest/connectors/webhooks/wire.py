@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import Event, MessageSeen, NumberMapped
-from backscroll.core.ids import LID, USER, canonical, kind_of
+from backscroll.core.ids import USER, canonical, kind_of
 from backscroll.core.model import Call, Details, Message, MessageKey, Notice
 
 T = TypeVar("T")
@@ -149,10 +149,6 @@ def number_first(*jids: str | None) -> str | None:
     """Of several spellings of one person the phone number, else the first."""
     told = [canonical(jid) for jid in jids if jid]
     return next((jid for jid in told if jid.endswith(f"@{USER}")), told[0] if told else None)
-
-
-def is_hidden(jid: str | None) -> bool:
-    return jid is not None and jid.endswith(f"@{LID}")
 
 
 # Messages that are made of other things
