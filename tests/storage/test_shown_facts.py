@@ -74,4 +74,16 @@ def test_a_message_of_a_merged_contact_keeps_its_row_when_it_is_told_again(
     )
     after = {m.message.key.id: m.no for m in store.list_messages(query).messages}
     assert after == before
-    assert not [change for change in store.changes_since(org.no, 0) if change.what == "gone"]
+    assert not [change for change in store.places_changed_since(org.no, 0, 1000) if change.what == "gone"]
+
+
+@pytest.mark.parametrize("ben_first", [True, False])
+def test_which_message_an_id_means_does_not_depend_on_which_came_first(
+    store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, ben_first: bool
+) -> None:
+    both = [make_message("M1", chat=GROUP, sender=sender) for sender in (BEN, OTHERS[0])]
+    for message in both if ben_first else reversed(both):
+        tell(message)
+    found = store.find_message(org.no, (phone.no,), "M1")
+    assert found is not None
+    assert found.message.key.sender == OTHERS[0]

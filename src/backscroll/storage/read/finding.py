@@ -105,10 +105,20 @@ class Finder:
         return Original(source=source, type=type, payload=plain, stored_at=stored_at)
 
     def row(self, wanted: Wanted) -> MessageRow | None:
-        """The row; if several match, the latest."""
+        """The row; if several match, the latest, and of these one that does not depend on which came first."""
         params = {"org": self._org, "id": clean_text(wanted.id)[0], "phones": self._phones}
-        rows = readable(self._org, map(row_of, self._tx.all("rows_by_bare_id", params)))
-        return next((row for row in rows if self._fits(row, wanted)), None)
+        found: list[MessageRow] = []
+        for row in readable(self._org, map(row_of, self._tx.all("rows_by_bare_id", params))):
+            if found and row.sent_at < found[0].sent_at:
+                break
+            if self._fits(row, wanted):
+                found.append(row)
+        return min(found, key=self._rank) if len(found) > 1 else found[0] if found else None
+
+    def _rank(self, row: MessageRow) -> tuple[int, str, str]:
+        """Phone, chat and sender; by JIDs, for numbers are given to contacts as they come."""
+        sender = self._names.contact_row(row.sender).jid if row.sender else ""
+        return row.phone, self._names.contact_row(row.chat).jid, sender
 
     def _fits(self, row: MessageRow, wanted: Wanted) -> bool:
         return (
