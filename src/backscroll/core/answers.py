@@ -211,21 +211,11 @@ class SearchPage(Struct, frozen=True, kw_only=True):
     around: Surroundings = Surroundings()
 
 
-class Change(Struct, frozen=True):
-    """One line of the change feed. ``what`` is message, update, gone, chat, contact, phone or token; ``no`` its number
-    or 0. In feeds of older programs ``message`` may also be an update."""
-
-    seq: int
-    what: str
-    no: int
-    aspects: str | None = None
-    """What of it changed (storage/records/aspects.py), where that is known."""
-
-
 class ChangedPlace(Struct, frozen=True):
     """Where a line of the change feed is: numbers of a phone and a chat, 0 where it concerns more than one.
 
-    ``no`` is the number of what changed.
+    ``what`` is message, update, gone, chat, contact, phone, token, silent or heard; ``no`` is its number, or 0. In
+    feeds of older programs ``message`` may also be an update.
     """
 
     seq: int

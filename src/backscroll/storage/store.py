@@ -17,7 +17,7 @@ from msgspec import structs
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
-from backscroll.core.answers import Change, ChangedPlace, LastStored, SearchPage
+from backscroll.core.answers import ChangedPlace, LastStored, SearchPage
 from backscroll.core.errors import BadField, NotFound, StorageError
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
@@ -72,7 +72,7 @@ from backscroll.storage.write.outbox import Outbox
 from backscroll.storage.write.quarantine import Quarantined
 from backscroll.storage.write.webhooks import Webhooks
 
-__all__ = ["Change", "LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
+__all__ = ["LastStored", "Quarantined", "Store", "make_engine", "now_us", "open_store"]
 
 T = TypeVar("T")
 
@@ -137,7 +137,6 @@ class Store:
     def close(self) -> None:
         """Wait for token uses that are being written, then close the database."""
         self._token_uses.shutdown()
-        self._index_upkeep.close()
         self._engine.close()
 
     # ------------------------------------------------------------------ writing
@@ -397,13 +396,8 @@ class Store:
         seq, *_ = self._engine.read_one("read_org_state", {"org": org}, org) or (0,)
         return int(seq)
 
-    def changes_since(self, org: int, seq: int, limit: int = 1000) -> list[Change]:
-        """The feed after ``seq``, without gaps and in commit order."""
-        rows = self._engine.read(lambda tx: tx.all("changes_since", {"org": org, "seq": seq, "limit": limit}), org)
-        return [Change(*row) for row in rows]
-
     def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
-        """Where the changes after ``seq`` are, in commit order."""
+        """Where the changes after ``seq`` are, without gaps and in commit order."""
         params = {"org": org, "seq": seq, "limit": limit}
         return [ChangedPlace(*row) for row in self._engine.read(lambda tx: tx.all("places_changed_since", params), org)]
 

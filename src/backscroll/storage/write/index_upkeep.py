@@ -1,16 +1,10 @@
-"""Who keeps the search index in few segments: whoever writes, in another thread, and each server process by turns."""
+"""Keeping the search index in few segments: each server process does so by turns."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event, Lock
 
-from msgspec import Struct
-
-from backscroll.core.errors import StorageError
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.accounts import leases
 from backscroll.storage.records.org_state import OrgRow
@@ -18,22 +12,8 @@ from backscroll.storage.search import maintenance
 from backscroll.storage.search.index_writer import heads_of
 from backscroll.storage.search.maintenance import LIMITS, Builder, Limits, Task
 
-log = logging.getLogger("backscroll.search")
-
 LEASE = "search"
 WAIT_SECONDS = 0.05
-SOON_WRITES, SOON_MESSAGES = 32, 4_096
-"""After so many transactions or messages the index is seen to."""
-LATE_MESSAGES, LARGE_BATCH = 65_536, 500
-"""After so many, whoever writes large batches waits until it was: an import may not run away from the index."""
-
-
-class _Debt(Struct):
-    """What was written since the index was last seen to. Nobody knows of an archive that was just opened."""
-
-    writes: int = SOON_WRITES - 1
-    messages: int = 0
-    work: Future[None] | None = None
 
 
 class IndexUpkeep:
@@ -43,36 +23,6 @@ class IndexUpkeep:
         self._engine = engine
         self._limits = limits
         self._clock = clock
-        self._debts: dict[int, _Debt] = {}
-        self._lock = Lock()
-        self._closing = Event()
-        self._builder = ThreadPoolExecutor(1, thread_name_prefix="backscroll-search")
-
-    def close(self) -> None:
-        """Stop after the transaction that is at work; what is begun is begun anew by another."""
-        self._closing.set()
-        self._builder.shutdown()
-
-    def wrote(self, org: int, messages: int) -> None:
-        """A transaction was committed; sees to the index in another thread when enough were."""
-        with self._lock:
-            debt = self._debts.setdefault(org, _Debt())
-            debt.writes += 1
-            debt.messages += messages
-            is_due = debt.writes >= SOON_WRITES or debt.messages >= SOON_MESSAGES
-            is_late = debt.messages >= LATE_MESSAGES and messages >= LARGE_BATCH
-            if is_due and (debt.work is None or debt.work.done()):
-                debt.writes = debt.messages = 0
-                debt.work = self._builder.submit(self._see_to, org)
-        if is_late and debt.work is not None:
-            debt.work.result()
-
-    def _see_to(self, org: int) -> None:
-        """The next transaction, or a server's next round, tries again."""
-        try:
-            self.run(org, self._closing.is_set)
-        except StorageError as error:
-            log.warning("the search index waits: %s", type(error).__name__)
 
     def run(self, org: int, stop: Callable[[], bool] = lambda: False, purge: bool = False) -> bool:
         """Do all that the index needs, until ``stop``; whether anything was. ``purge`` forgets what has left it."""
