@@ -147,7 +147,7 @@ def _rebuild_counters(tx: Txn, org: int, now: int, seq: int) -> None:
         if phone not in phones or chat not in known:
             continue
         params = {"org": org, "phone": phone, "chat": chat, "last_at": last_at, "has_media": int(has_media)}
-        tx.run("touch_chat", params | {"exported": 0, "imported": 0, "shown": 1, "seq": seq, "now": now})
+        tx.run("touch_chat", params | {"exported": 0, "imported": 0, "seq": seq, "stored_at": now, "now": now})
         tx.run("set_chat_last", params)
     for phone, chat in _chats_without(tx, org, states):
         tx.run("set_chat_last", {"org": org, "phone": phone, "chat": chat, "last_at": None, "has_media": 0})
