@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from backscroll.database.migrate import holds_archive, migrate, read_meta
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.database.tables import TABLES, Table
 from backscroll.storage.accounts import accounts
+from backscroll.storage.records.org_state import read_org_state
 
 Report = Callable[[int, int], None]
 """(rows done so far, of how many)"""
@@ -273,8 +275,8 @@ def _heads(engine: Engine) -> dict[int, int]:
     """Each organisation with its seq, which is another after every write."""
     found = {}
     for org in engine.read(accounts.list_orgs):
-        row = engine.read(lambda tx, no=org.no: tx.one("read_org_state", {"org": no}), org.no)  # type: ignore[misc]
-        found[org.no], *_ = row or (-1,)
+        row = engine.read(partial(read_org_state, org=org.no), org.no)
+        found[org.no] = -1 if row is None else row.seq
     return found
 
 

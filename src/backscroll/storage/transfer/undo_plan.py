@@ -8,7 +8,7 @@ from typing import Any
 
 from backscroll.core.imports import UndoPlan
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.org_state import OrgState
+from backscroll.storage.records.org_state import OrgState, read_org_state
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.rows import OBSERVED, MessageRow, row_of
 from backscroll.storage.records.tellers import decode_tellers, without
@@ -39,8 +39,9 @@ class _Plan:
         self._import = import_id
         self._owner = -import_id if begun else import_id
         self._base: dict[str, Any] = {"org": org, "import": import_id}
-        _, next_no, *_ = tx.one("read_org_state", {"org": org}) or (0, 0)
+        row = read_org_state(tx, org)
         # Nothing is written; what has a number below the next one was brought by somebody before.
+        next_no = 0 if row is None else row.next_no
         self._provenance = Provenance(tx, OrgState(org, 0, next_no, 0, imports=import_id))
         self._provenance.undoing = import_id
 

@@ -22,6 +22,7 @@ from backscroll.storage.records.counters import (
     column_of,
     start_of,
 )
+from backscroll.storage.records.org_state import read_org_state
 from backscroll.storage.records.rows import MEDIA, NOTICE, phone_rows
 from backscroll.storage.transfer.check.contacts import contacts_there
 from backscroll.storage.transfer.check.facts import problem_of_registers
@@ -151,7 +152,7 @@ def _compare(
 
 def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) -> Iterator[Finding]:
     """Chats that are being merged into others are not shown, so they may say what they like."""
-    seq, *_ = scan.tx.one("read_org_state", {"org": scan.org}) or (None,)
+    head = read_org_state(scan.tx, scan.org)
     phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
     missing = dict(states)
     for rows in pages_of_chats(scan.tx, scan.org):
@@ -166,7 +167,7 @@ def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) 
                 yield scan.finding("chat has media", where, repairable=True)
             if row.phone not in phones or row.chat not in known:
                 yield scan.finding("chat has a contact and a phone", where)
-            if row.exported not in (0, 1) or seq is None or not 0 <= row.seq <= seq + 1:
+            if row.exported not in (0, 1) or head is None or not 0 <= row.seq <= head.seq + 1:
                 yield scan.finding("chat can be decoded", where)
             if problem := problem_of_registers(row.facts):
                 yield scan.finding("chat can be decoded", f"{where}: {problem}")

@@ -15,6 +15,7 @@ from backscroll.core.errors import Error
 from backscroll.core.model import SOURCE_RANK
 from backscroll.storage.accounts.accounts import SCOPES
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.records.org_state import read_org_state
 from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.findings import MAX_FINDINGS, PAGE, Finding, Scan
 
@@ -35,17 +36,16 @@ def organisation(scan: Scan) -> Iterator[Finding]:
         is_id = False
     if not is_id or not isinstance(name, str) or not name.strip():
         yield scan.finding("organisation can be decoded", "its id is no UUID, or it has no name")
-    head = scan.tx.one("read_org_state", {"org": scan.org})
+    head = read_org_state(scan.tx, scan.org)
     if head is None:
         yield scan.finding(NUMBERS, "the counter row is missing")
         return
-    seq, next_no, names_seq, _, _, pruned = head
     for table, highest in scan.tx.all("highest_numbers", {"org": scan.org}):
-        if highest is not None and highest >= next_no:
-            yield scan.finding(NUMBERS, f"the next is {next_no}, but {table} has {highest}", repairable=True)
-    if names_seq > seq:
-        yield scan.finding("change feed without gaps", f"head {seq}, but names changed at {names_seq}")
-    yield from _changes(scan, seq, pruned, next_no)
+        if highest is not None and highest >= head.next_no:
+            yield scan.finding(NUMBERS, f"the next is {head.next_no}, but {table} has {highest}", repairable=True)
+    if head.named > head.seq:
+        yield scan.finding("change feed without gaps", f"head {head.seq}, but names changed at {head.named}")
+    yield from _changes(scan, head.seq, head.pruned, head.next_no)
 
 
 def _changes(scan: Scan, seq: int, pruned: int, next_no: int) -> Iterator[Finding]:
