@@ -38,6 +38,20 @@ def test_a_phone_is_linked_by_the_code_on_the_terminal(shell: Shell, monkeypatch
     assert shell.json("status")["orgs"][0]["messages"] == 3
 
 
+def test_a_device_may_be_called_silent(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(shell.database, shell.data)
+    org = store.list_orgs()[0].no
+    linking.begin(store, org, store.add_phone(org, OWN), None, None, 3600 * 1_000_000)
+    store.close()
+    (listed,) = shell.json("link", "list")
+    assert listed["silent_after"] == "3600s"
+    assert "--silent-after" in shell.refusal("link", "--phone", OWN, "--silent-after", "soon", code=2)
+    # What a person does while the code is shown is not of interest here.
+    monkeypatch.setattr(links, "_pair", lambda archive, begun, quiet: begun)
+    linked = shell.json("link", "--phone", OWN, "--silent-after", "6h")
+    assert (linked["id"], linked["silent_after"]) == (listed["id"], "21600s")
+
+
 def test_a_name_or_a_phone_is_asked_for(shell: Shell) -> None:
     refused = shell.refusal("link", code=2)
     assert "--phone-name" in refused

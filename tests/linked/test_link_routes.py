@@ -88,6 +88,31 @@ def test_a_link_is_begun_shown_and_forgotten(world: World, manager: Client) -> N
     assert world.store.sources.of(world.org.no) == []
 
 
+def test_a_device_may_be_called_silent(world: World, manager: Client) -> None:
+    made = asked(manager, "/api/links", "POST", {"phone_name": "Till", "silent_after": "6h"}).json()
+    assert made["silent_after_seconds"] == 6 * 3600
+    assert world.store.sources.find(made["id"]).silent_after == 6 * 3600 * 1_000_000
+    assert asked(manager, f"/api/links/{made['id']}").json()["silent_after_seconds"] == 6 * 3600
+    assert asked(manager, "/api/links", "POST", {"phone_name": "Desk"}).json()["silent_after_seconds"] is None
+
+
+def test_a_phone_that_waits_to_be_scanned_shows_its_code_to_managers(
+    world: World, manager: Client, phone: Phone
+) -> None:
+    def codes(client: Client) -> list[str | None]:
+        listed = asked(client, "/v1/phones/all").json()
+        return [asked(client, "/v1/phones", x_phone=NUMBER).json()["qr_code"], *(row["qr_code"] for row in listed)]
+
+    link = begun(world, phone)
+    assert codes(manager) == [None, None]
+    link = shows(world, link, state="pairing", qr="2@x", rows=ROWS, expires_at=in_a_minute())
+    assert codes(manager) == ["2@x", "2@x"]
+    assert codes(world.client()) == [None, None]
+    assert codes(world.client([phone], scopes=ADMIN)) == [None, None]
+    shows(world, link, state="connected", qr=None, rows=None)
+    assert codes(manager) == [None, None]
+
+
 def test_the_picture_has_the_very_modules(world: World, manager: Client) -> None:
     link = begun(world, state="pairing", qr="2@x", rows=ROWS)
     picture = Image.open(io.BytesIO(asked(manager, f"/api/links/{link.id}/qr.png").content)).convert("L")
@@ -105,6 +130,7 @@ def test_the_picture_has_the_very_modules(world: World, manager: Client) -> None
         ({"phone_name": " "}, 422, "phone_name"),
         ({"phone_name": "x" * 101}, 422, "phone_name"),
         ({"phone_name": "x", "pair_code_for": "01234"}, 422, "pair_code_for"),
+        ({"phone_name": "x", "silent_after": "soon"}, 422, "silent_after"),
         ({"phone_name": "x", "more": 1}, 422, "body"),
         ({"phone": "490000000"}, 404, None),
     ],

@@ -29,6 +29,7 @@ LINK: dict[str, Any] = {
         "expires_at": "2026-11-29T00:13:00Z",
     },
     "history_progress": None,
+    "silent_after_seconds": None,
     "last_event_at": None,
     "created_at": "2026-11-29T00:12:00Z",
 }
@@ -75,7 +76,9 @@ def test_a_phone_is_linked_by_the_code_that_is_shown(
     expect(dialog.get_by_role("img", name="QR code")).to_be_visible()
     assert dialog.locator(".code path").get_attribute("d") == "M1 1h1v1h-1zM2 1h1v1h-1zM1 2h1v1h-1z"
     assert violations(page) == []
-    assert device.told == [("POST", "", {"phone": None, "phone_name": "Sales", "pair_code_for": None})]
+    assert device.told == [
+        ("POST", "", {"phone": None, "phone_name": "Sales", "pair_code_for": None, "silent_after": None})
+    ]
     connected = {**LINK, "state": "connected", "phone": MARA, "message": None, "pairing": None, "history_progress": 40}
     device.links = [connected]
     expect(page.locator(".toast")).to_have_text("The phone is linked")

@@ -440,6 +440,7 @@ export interface DeviceLink {
     expires_at: string | null;
   } | null;
   history_progress: number | null;
+  silent_after_seconds: number | null;
   last_event_at: string | null;
   created_at: string;
 }

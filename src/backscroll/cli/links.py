@@ -50,6 +50,7 @@ _BLOCKS = {("0", "0"): " ", ("0", "1"): "▄", ("1", "0"): "▀", ("1", "1"): "�
 @click.option(
     "--pair-code", metavar="NUMBER", help="Show a code to type on the phone with this number instead of a QR code."
 )
+@click.option("--silent-after", metavar="SPAN", help="Warn when nothing has arrived for this long: 6h.")
 @org_option
 @json_option
 @shared_options
@@ -59,6 +60,7 @@ def link(
     phone_name: str | None,
     phone: str | None,
     pair_code: str | None,
+    silent_after: str | None,
     org: str | None,
     as_json: bool,
 ) -> None:
@@ -75,9 +77,11 @@ def link(
     if ctx.invoked_subcommand is not None:
         return
     from backscroll.dialects.native.links import number_of
+    from backscroll.ingest.source_setup import span
     from backscroll.jobs import linking
 
     linking.require_library()
+    silence = span("--silent-after", silent_after)
     if phone_name is None and phone is None:
         raise BadField("--phone-name", None, "give the new phone's name, or select an existing phone with --phone")
     code_for = number_of("--pair-code", pair_code)
@@ -87,9 +91,11 @@ def link(
         own = phone_of(archive.store, owner, phone) if phone else None
         known = [known for known in archive.store.sources.links.of(owner.no) if own and known.phone == own.no]
         if known:
+            if silence is not None:
+                archive.store.sources.links.warn_after(owner.no, known[0].id, silence)
             begun = linking.begin_again(archive.store, known[0], code_for)
         else:
-            begun = linking.begin(archive.store, owner.no, own, phone_name, code_for)
+            begun = linking.begin(archive.store, owner.no, own, phone_name, code_for, silence)
         linked = _pair(archive, begun, quiet=as_json)
         row = _row(archive, owner, linked)
     show(row, as_json, lambda: f"Linked {row['phone']}. {_GOES_ON}")
@@ -223,6 +229,7 @@ def _row(archive: Archive, owner: Org, link: Link) -> dict[str, Any]:
         "state": link.state,
         "message": said_of(link),
         "retry_at": timestamp(link.retry_at),
+        "silent_after": link.silent_after and f"{link.silent_after // 1_000_000}s",
         "last_event_at": timestamp(link.last_event_at),
         "created_at": timestamp(link.created_at),
     }

@@ -234,7 +234,7 @@ _BACKSCROLL = {
     "Links": "available:bool install:string? links:@Link[]",
     "Link": """
         id:string phone:string? phone_name:string? state:string message:string? since:time retry_at:time?
-        pairing:object? history_progress:int? last_event_at:time? created_at:time
+        pairing:object? history_progress:int? silent_after_seconds:int? last_event_at:time? created_at:time
     """,
     "Imports": "items:@Import[] next:string?",
     "Import": """

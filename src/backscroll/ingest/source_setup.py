@@ -20,6 +20,8 @@ ASKED = ("gowa", "periskope")
 """Kinds whose upstream can be asked for what it knows."""
 NEEDS_NO_PHONE = frozenset({"periskope", "events"})
 """Their payloads name the phone that they mean."""
+GIVES_SECRET = frozenset({"periskope", "cloud"})
+"""The other side chooses the secret that it signs with."""
 MIN_SECRET = 8
 _SECOND = 1_000_000
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}

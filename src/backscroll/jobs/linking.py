@@ -162,13 +162,23 @@ def require_library() -> None:
         raise Unsupported("linking a phone", INSTALL)
 
 
-def begin(store: Store, org: int, phone: Phone | None, phone_name: str | None, code_for: str | None) -> Link:
-    """Begin to link a phone; raises ``Conflict`` if it is already linked, ``Unsupported`` without the library."""
+def begin(
+    store: Store,
+    org: int,
+    phone: Phone | None,
+    phone_name: str | None,
+    code_for: str | None,
+    silent_after: int | None = None,
+) -> Link:
+    """Begin to link a phone; raises ``Conflict`` if it is already linked, ``Unsupported`` without the library.
+
+    ``silent_after``: microseconds after which it counts as silent.
+    """
     require_library()
     if phone is not None and any(link.phone == phone.no for link in store.sources.links.of(org)):
         raise Conflict(f"phone {phone.number} already has a linked device; start that one again, or unlink it first")
     id = make_source_id(org)
-    wanted = LiveSource(org=org, id=id, kind="linked", phone=phone.no if phone else None)
+    wanted = LiveSource(org=org, id=id, kind="linked", phone=phone.no if phone else None, silent_after=silent_after)
     # Nothing is signed with this secret, but every source has one.
     store.sources.add(wanted, SourceSecrets(secrets.token_urlsafe(32)))
     return store.sources.links.add(org, id, phone_name, code_for)

@@ -13,6 +13,22 @@ const NAMES_PHONE: readonly string[] = ["periskope", "events"];
 export const BRINGS_SECRET: readonly string[] = ["periskope", "cloud"];
 const SILENCES = ["", "1h", "6h", "1d", "1w"] as const;
 
+/** After how long without a sign a source counts as silent. */
+export function Silence({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  return (
+    <label class="labelled">
+      {words.addSource.silence}
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {SILENCES.map((one) => (
+          <option key={one} value={one}>
+            {words.addSource.silences[one]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 /** Adding a gateway: first what it is, then what to enter there, which is shown this once. */
 export function AddSource({ onClose, onAdded }: { onClose: () => void; onAdded: () => void }) {
   const [made, setMade] = useState<NewSource | null>(null);
@@ -110,16 +126,7 @@ function Form({ onMade }: { onMade: (source: NewSource) => void }) {
           </span>
         </label>
       )}
-      <label class="labelled">
-        {words.addSource.silence}
-        <select value={silence} onChange={(event) => setSilence(event.currentTarget.value)}>
-          {SILENCES.map((one) => (
-            <option key={one} value={one}>
-              {words.addSource.silences[one]}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Silence value={silence} onChange={setSilence} />
       {error ? <Failure error={error} /> : null}
       <p class="row-of-chips end">
         <button type="submit" class="btn main" disabled={isBusy}>

@@ -7,6 +7,7 @@ import { toast } from "../parts/toast.tsx";
 import { briefly, show } from "../time.ts";
 import type { DeviceLink, PhoneDetails } from "../types.ts";
 import { words } from "../words/link.ts";
+import { Silence } from "./add-source.tsx";
 
 const POLL_MS = 2000;
 const QUIET: readonly string[] = ["connected", "starting", "pairing", "connecting"];
@@ -43,6 +44,7 @@ function Form({ phones, onMade }: { phones: readonly PhoneDetails[]; onMade: (li
   const [name, setName] = useState("");
   const [number, setNumber] = useState("");
   const [byCode, setByCode] = useState(false);
+  const [silence, setSilence] = useState("");
   const [error, setError] = useState<unknown>(null);
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -52,6 +54,7 @@ function Form({ phones, onMade }: { phones: readonly PhoneDetails[]; onMade: (li
         phone: phone || null,
         phone_name: phone ? null : name,
         pair_code_for: byCode ? (phone || number).replace(/\D/g, "") : null,
+        silent_after: silence || null,
       });
       if (made) onMade(made);
     } catch (problem) {
@@ -99,6 +102,7 @@ function Form({ phones, onMade }: { phones: readonly PhoneDetails[]; onMade: (li
           </span>
         </label>
       )}
+      <Silence value={silence} onChange={setSilence} />
       {error ? <Failure error={error} /> : null}
       <p class="row-of-chips end">
         <button type="submit" class="btn main">

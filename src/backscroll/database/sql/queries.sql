@@ -1325,13 +1325,13 @@ VALUES (:org, :source, :phone_name, 'starting', :now, :code_for);
 
 -- name: list_links
 SELECT l.source, s.phone, l.phone_name, l.state, l.problem, l.since, l.retry_at, l.qr, l.qr_rows, l.code, l.code_for,
-    l.expires_at, l.progress, l.jid, l.asked, s.last_event_at, s.created_at
+    l.expires_at, l.progress, l.jid, l.asked, s.silent_after, s.last_event_at, s.created_at
 FROM links l JOIN sources s ON s.org = l.org AND s.source = l.source
 WHERE l.org = :org ORDER BY s.created_at, l.source;
 
 -- name: read_link
 SELECT l.source, s.phone, l.phone_name, l.state, l.problem, l.since, l.retry_at, l.qr, l.qr_rows, l.code, l.code_for,
-    l.expires_at, l.progress, l.jid, l.asked, s.last_event_at, s.created_at
+    l.expires_at, l.progress, l.jid, l.asked, s.silent_after, s.last_event_at, s.created_at
 FROM links l JOIN sources s ON s.org = l.org AND s.source = l.source
 WHERE l.org = :org AND l.source = :source;
 
@@ -1342,6 +1342,9 @@ WHERE org = :org AND source = :source;
 
 -- name: ask_of_link
 UPDATE links SET asked = :asked, code_for = :code_for WHERE org = :org AND source = :source RETURNING source;
+
+-- name: silence_of_source
+UPDATE sources SET silent_after = :silent_after WHERE org = :org AND source = :source;
 
 -- name: link_was_asked
 -- Only what was asked when it was read: what a person asks in the meantime stands.

@@ -15,7 +15,6 @@ from backscroll.dialects.gowa.parameters import CHATS_LIMIT, GROUP_ID, MESSAGES_
 from backscroll.dialects.parameters import WholeNumber
 from backscroll.formats.timestamps import parse_timestamp
 
-
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _INT64 = 2**63
 MAX_GROUPS = 10_000

@@ -69,6 +69,8 @@ class Told(Protocol):
     @property
     def progress(self) -> int | None: ...
     @property
+    def silent_after(self) -> int | None: ...
+    @property
     def last_event_at(self) -> int | None: ...
     @property
     def created_at(self) -> int: ...
@@ -80,12 +82,15 @@ class Wanted(Struct, frozen=True):
     phone: Phone | None
     phone_name: str | None
     code_for: str | None
+    silent_after: str | None = None
+    """A span such as ``6h``, as it was asked."""
 
 
 class _New(Struct, frozen=True, forbid_unknown_fields=True):
     phone_name: str | None = None
     phone: str | None = None
     pair_code_for: str | None = None
+    silent_after: str | None = None
 
 
 class _Again(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +109,7 @@ def parse_new(access: Access, body: bytes) -> Wanted:
         raise BadField("phone_name", name[:80], f"must have 1 to {MAX_NAME} characters")
     if name is None and phone is None:
         raise BadField("phone_name", None, "must name the new phone, or `phone` must select an existing one")
-    return Wanted(phone, name, number_of("pair_code_for", asked.pair_code_for))
+    return Wanted(phone, name, number_of("pair_code_for", asked.pair_code_for), asked.silent_after or None)
 
 
 def parse_again(body: bytes) -> str | None:
@@ -158,6 +163,7 @@ def _link(link: Told, phones: Mapping[int, Phone], may_pair: bool) -> dict[str, 
         "retry_at": time_text(link.retry_at),
         "pairing": _pairing(link) if may_pair else None,
         "history_progress": link.progress,
+        "silent_after_seconds": None if link.silent_after is None else link.silent_after // 1_000_000,
         "last_event_at": time_text(link.last_event_at),
         "created_at": postgres_text(link.created_at),
     }

@@ -302,20 +302,21 @@ def _further(contact: Contact, access: Access) -> dict[str, Any]:
     }
 
 
-def render_phones(phones: Iterable[Phone], access: Access) -> bytes:
-    """A bare array, without an envelope."""
-    return encode([phone_object(phone, access) for phone in phones])
+def render_phones(phones: Iterable[Phone], access: Access, codes: Mapping[int, str] | None = None) -> bytes:
+    """A bare array, without an envelope. ``codes``: by phone, what is to be scanned to link it."""
+    return encode([phone_object(phone, access, (codes or {}).get(phone.no)) for phone in phones])
 
 
-def render_phone(phone: Phone, access: Access) -> bytes:
-    return encode(phone_object(phone, access))
+def render_phone(phone: Phone, access: Access, qr_code: str | None = None) -> bytes:
+    """One phone, with what is to be scanned to link it."""
+    return encode(phone_object(phone, access, qr_code))
 
 
 _WA_STATES = {"CONNECTED": "CONNECTED", "CONNECTING": "OPENING", "DISCONNECTED": "DISCONNECTED"}
 """In the vocabulary of whatsapp-web.js, which Periskope uses."""
 
 
-def phone_object(phone: Phone, access: Access) -> dict[str, Any]:
+def phone_object(phone: Phone, access: Access, qr_code: str | None = None) -> dict[str, Any]:
     """A phone of the archive, connected to WhatsApp or not as reported by its live source."""
     created_at = postgres_text(phone.created_at)
     return {
@@ -325,7 +326,7 @@ def phone_object(phone: Phone, access: Access) -> dict[str, Any]:
         "updated_at": created_at,
         "wa_state": _WA_STATES.get(phone.state or ""),
         "phone_id": phone.phone_id,
-        "qr_code": None,
+        "qr_code": qr_code,
         "phone_image": None,
         "phone_name": phone.name,
         "first_connected_at": None,

@@ -36,6 +36,7 @@ from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Dialect, Handler, Route
 from backscroll.http.routes.gowa import DEVICE
 from backscroll.http.routes.periskope import PHONE, phone_header
+from backscroll.ingest.source_setup import span
 from backscroll.jobs import linking
 from backscroll.storage.files.qr_png import png_of
 from backscroll.storage.store import Store
@@ -84,8 +85,9 @@ async def create_link(request: Request) -> Reply:
     """Begin to link a phone."""
     access, store = _manager(request), request.app.store
     wanted = parse_new(access, request.body)
+    silence = span("silent_after", wanted.silent_after)
     link = await _write(
-        request, lambda: linking.begin(store, access.org.no, wanted.phone, wanted.phone_name, wanted.code_for)
+        request, lambda: linking.begin(store, access.org.no, wanted.phone, wanted.phone_name, wanted.code_for, silence)
     )
     return _shown(request, link, 201)
 
@@ -315,7 +317,7 @@ ROUTES: tuple[Route, ...] = (
         accepts=Answer(
             description="The name of the phone to add, or the existing phone; for a code to type, its number",
             schema=_BODY,
-            example={"phone_name": "Sales", "phone": None, "pair_code_for": None},
+            example={"phone_name": "Sales", "phone": None, "pair_code_for": None, "silent_after": "6h"},
         ),
         description=f"Poll the link until it has a code in `pairing`. {_LACKING}",
         errors=(*_ERRORS, 409, 422),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -61,6 +62,7 @@ from backscroll.http.links import links_of
 from backscroll.http.messages import Made, OfChats, Reply, Request, reply_of
 from backscroll.http.rendering import rendered
 from backscroll.http.router import Answer, Handler, Route
+from backscroll.http.routes.sources import may_manage
 from backscroll.http.workers import HEAVY_ROWS
 from backscroll.storage.read.rendered import Way
 
@@ -228,11 +230,25 @@ async def get_contact(request: Request) -> Reply:
 async def get_phone(request: Request) -> Reply:
     """The phone of ``x-phone`` with its current state."""
     phone = require_phone(request.granted, request.headers.get(PHONE))
-    return Reply(200, render_phone(request.shown(phone), request.granted), phone_header(request, (phone.no,)))
+    code = (await _codes(request)).get(phone.no)
+    return Reply(200, render_phone(request.shown(phone), request.granted, code), phone_header(request, (phone.no,)))
 
 
 async def list_phones(request: Request) -> Reply:
-    return Reply(200, render_phones(map(request.shown, request.granted.phones), request.granted))
+    """All phones with their present states."""
+    phones, codes = map(request.shown, request.granted.phones), await _codes(request)
+    return Reply(200, render_phones(phones, request.granted, codes))
+
+
+async def _codes(request: Request) -> dict[int, str]:
+    """By phone, the QR code that waits to be scanned. Who scans it lets the archive read: so only managers see it."""
+    access = request.granted
+    if not may_manage(access):
+        return {}
+    links = request.app.store.sources.links
+    found = await request.app.workers.run(partial(links.of, access.org.no), org=access.org.no)
+    waiting = (link for link in found if link.state == "pairing")
+    return {link.phone: link.qr for link in waiting if link.phone is not None and link.qr is not None}
 
 
 async def list_reactions(request: Request) -> Reply:

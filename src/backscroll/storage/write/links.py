@@ -39,6 +39,8 @@ class Link(Struct, frozen=True, kw_only=True):
     jid: str | None = None
     """The account that the device was paired with."""
     asked: Asked | None = None
+    silent_after: int | None = None
+    """It counts as silent when nothing was heard of it for so long."""
     last_event_at: int | None = None
     created_at: int = 0
 
@@ -91,6 +93,11 @@ class Links:
         if self._engine.write(lambda tx: tx.one("ask_of_link", params), org) is None:
             raise NotFound("link", source[:80])
 
+    def warn_after(self, org: int, source: str, silent_after: int | None) -> None:
+        """After how many microseconds without a sign the device counts as silent; None never."""
+        params = {"org": org, "source": source, "silent_after": silent_after}
+        self._engine.write(lambda tx: tx.run("silence_of_source", params), org)
+
     def was_asked(self, link: Link) -> None:
         """It is being done."""
         params = {"org": link.org, "source": link.id, "asked": link.asked}
@@ -104,7 +111,7 @@ class Links:
 
 def _link(org: int, row: Sequence[Any]) -> Link:
     id, phone, name, state, problem, since, retry_at, qr, rows, code, code_for, expires_at, *rest = row
-    progress, jid, asked, last_event_at, created_at = rest
+    progress, jid, asked, silent_after, last_event_at, created_at = rest
     return Link(
         org=org,
         id=id,
@@ -122,6 +129,7 @@ def _link(org: int, row: Sequence[Any]) -> Link:
         progress=progress,
         jid=jid,
         asked=asked,
+        silent_after=silent_after,
         last_event_at=last_event_at,
         created_at=created_at,
     )
