@@ -213,7 +213,7 @@ def test_gateways_are_pointed_at_a_fresh_server_by_what_is_printed(fresh: Fresh)
             assert (answer.status_code, answer.json()["quarantined"]) == (200, False)
         assert httpx.post(url, content=body, headers=sign(kind, "secret", body)).status_code == 401
     rows: list[dict[str, Any]] = fresh.client.get("/v1/chats/messages").json()["messages"]
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert {row["unique_id"]: row["body"] for row in rows}[ANSWER.id] == "good morning"
     page = fresh.client.get(f"/chat/{net(ANA)}/messages").json()["results"]
     assert page["pagination"]["total"] == 4
