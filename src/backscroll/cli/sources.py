@@ -25,14 +25,12 @@ from backscroll.cli.common import (
     timestamp,
 )
 from backscroll.core.errors import BadField
+from backscroll.core.gateways import GATEWAYS
 from backscroll.core.model import Org, Phone
 
 if TYPE_CHECKING:
     from backscroll.storage.store import Store
     from backscroll.storage.write.live_sources import LiveSource
-
-KINDS = ("gowa", "waha", "evolution", "periskope", "cloud", "events")
-ASKED = ("gowa", "periskope")
 
 
 @click.group(cls=Commands)
@@ -41,7 +39,7 @@ def source() -> None:
 
 
 @source.command("add")
-@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("kind", type=click.Choice(GATEWAYS), metavar="KIND")
 @org_option
 @click.option("--phone", metavar="NUMBER", help="Your own number that the gateway is linked to; created if it is new.")
 @click.option("--secret", metavar="TEXT", help="The gateway's signing secret; one is created by default.")

@@ -17,7 +17,7 @@ from backscroll.cli.common import (
     shared_options,
     show,
 )
-from backscroll.cli.sources import ASKED
+from backscroll.core.gateways import ASKED
 
 if TYPE_CHECKING:
     from backscroll.storage.store import Store

@@ -10,14 +10,12 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from backscroll.core.errors import BadField
+from backscroll.core.gateways import ASKED, GATEWAYS
 from backscroll.core.ids import bare_number
 from backscroll.core.model import Phone
 from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 
-KINDS = ("gowa", "waha", "evolution", "periskope", "cloud", "events")
-ASKED = ("gowa", "periskope")
-"""Kinds whose upstream can be asked for what it knows."""
 NEEDS_NO_PHONE = frozenset({"periskope", "events"})
 """Their payloads name the phone that they mean."""
 GIVES_SECRET = frozenset({"periskope", "cloud"})
@@ -132,8 +130,8 @@ def _refuse_a_linked(source: LiveSource) -> None:
 
 
 def _check(wish: SourceWish) -> None:
-    if wish.kind not in KINDS:
-        raise BadField("kind", wish.kind[:40], f"must be one of {', '.join(KINDS)}")
+    if wish.kind not in GATEWAYS:
+        raise BadField("kind", wish.kind[:40], f"must be one of {', '.join(GATEWAYS)}")
     if wish.phone is None and wish.kind not in NEEDS_NO_PHONE:
         raise BadField(
             "phone", None, f"name the number that the {wish.kind} gateway is linked to, such as 919876543210"

@@ -7,6 +7,7 @@ import time
 from msgspec import UNSET
 
 from backscroll.core.errors import NotFound
+from backscroll.core.gateways import GATEWAYS
 from backscroll.core.model import Access
 from backscroll.dialects.native.sources import (
     HOUR,
@@ -24,7 +25,7 @@ from backscroll.http.router import Answer, Route
 from backscroll.http.routes.orgs import OPERATOR
 from backscroll.http.routes.tokens import NO_STORE, manager
 from backscroll.ingest import source_setup
-from backscroll.ingest.source_setup import KINDS, SourceChange, SourceWish, add_source, address, how_to
+from backscroll.ingest.source_setup import SourceChange, SourceWish, add_source, address, how_to
 from backscroll.ingest.source_state import SourceState, source_states
 from backscroll.jobs.linking import remove_source as remove_source_of
 from backscroll.storage.store import Store
@@ -176,11 +177,11 @@ ROUTES: tuple[Route, ...] = (
         scope="admin",
         body="bytes",
         accepts=Answer(
-            description=f"Which kind ({', '.join(KINDS)}), and the own phone that the gateway is linked to",
+            description=f"Which kind ({', '.join(GATEWAYS)}), and the own phone that the gateway is linked to",
             schema={
                 "type": "object",
                 "required": ["kind"],
-                "properties": {"kind": {"type": "string", "enum": list(KINDS)}},
+                "properties": {"kind": {"type": "string", "enum": list(GATEWAYS)}},
             },
             example={"kind": "gowa", "phone": "4915550001001", "silent_after": "6h"},
         ),
