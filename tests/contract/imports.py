@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from backscroll.core.import_jobs import WORKED_ON
-from backscroll.ingest.importing.here import Hall, worked
 from backscroll.ingest.importing.spool import Spool
+from backscroll.ingest.importing.working import ImportContext, worked
 from contract.world import Client, World
 
 NAME = "WhatsApp Chat with Ana.txt"
@@ -71,10 +71,12 @@ class Importer:
 
     def work(self, stopping: Callable[[], bool] = lambda: False, **more: Any) -> None:
         """What a server does by itself, until there is nothing left to do now."""
-        hall = Hall(store=self.world.store, media=self.world.media, spool=self.spool, max_media_bytes=1 << 20)
+        context = ImportContext(
+            store=self.world.store, media=self.world.media, spool=self.spool, max_media_bytes=1 << 20
+        )
         for id, state, _ in self.world.store.import_jobs.open_jobs(self.world.org.no):
             if state in WORKED_ON:
-                worked(hall, self.world.org, id, stopping=stopping, **more)
+                worked(context, self.world.org, id, stopping=stopping, **more)
 
     def imported(self, *files: tuple[str, bytes], **more: Any) -> dict[str, Any]:
         """Import files that need no question; the job as it ended."""

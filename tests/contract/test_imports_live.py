@@ -12,8 +12,8 @@ import pytest
 
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.importing.desk import EXPIRES_US, Desk
-from backscroll.ingest.importing.here import Hall
 from backscroll.ingest.importing.worker import Worker
+from backscroll.ingest.importing.working import ImportContext
 from backscroll.jobs.importing import Rounds, importing
 from backscroll.storage.store import Store, open_store
 from contract.imports import NAME, PHONE, Importer, chat
@@ -32,9 +32,9 @@ def someone(world: World) -> Importer:
 
 def rounds_of(someone: Importer) -> tuple[Rounds, Desk]:
     world = someone.world
-    hall = Hall(store=world.store, media=world.media, spool=someone.spool, max_media_bytes=1 << 20)
+    context = ImportContext(store=world.store, media=world.media, spool=someone.spool, max_media_bytes=1 << 20)
     desk = Desk(world.store, someone.spool, 1 << 30)
-    return Rounds(hall, desk), desk
+    return Rounds(context, desk), desk
 
 
 def finished(rounds: Rounds) -> None:

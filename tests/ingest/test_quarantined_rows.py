@@ -157,8 +157,8 @@ def test_a_row_of_a_database_is_found_its_phone_by_its_slot(store: Store, org: O
 def test_an_import_of_a_database_says_how_its_rows_are_read_again(
     store: Store, org: Org, phone: Phone, tmp_path: Path
 ) -> None:
-    from backscroll.ingest.importing.here import Hall, import_here
     from backscroll.ingest.importing.spool import Spool
+    from backscroll.ingest.importing.working import ImportContext, import_here
 
     path = tmp_path / "chatstorage.db"
     db = sqlite3.connect(path)
@@ -169,10 +169,10 @@ def test_an_import_of_a_database_says_how_its_rows_are_read_again(
         db.execute("INSERT INTO messages VALUES (?, ?, ?, 'x', ?, NULL, NULL)", (id, CHAT, CHAT, at))
     db.commit()
     db.close()
-    hall = Hall(
+    context = ImportContext(
         store=store, media=MediaStore(tmp_path / "media", b"k" * 32), spool=Spool(tmp_path), max_media_bytes=1 << 20
     )
-    import_here(hall, org, path, {"account": phone.number})
+    import_here(context, org, path, {"account": phone.number})
     [kept] = store.list_quarantined(org.no)
     assert kept.via == f"row gowa-database {phone.number}"
     assert "no time" in store.find_quarantined(org.no, kept.no).payload.decode()

@@ -17,8 +17,8 @@ from msgspec import structs
 from backscroll.core.errors import Question
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import MessageQuery
-from backscroll.ingest.importing.here import Hall, finish_cut, import_here
 from backscroll.ingest.importing.spool import Spool
+from backscroll.ingest.importing.working import ImportContext, finish_cut, import_here
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.transfer.backup import Backup, Stages
@@ -44,14 +44,14 @@ class Desk:
         self._sql = sql
         self._write = store._engine.write
         media = MediaStore(folder / "media", b"k" * 32)
-        self.hall = Hall(store=store, media=media, spool=Spool(folder), max_media_bytes=1 << 20)
+        self.context = ImportContext(store=store, media=media, spool=Spool(folder), max_media_bytes=1 << 20)
         self.path = folder / "given" / NAME
         self.path.parent.mkdir()
         self.path.write_text(SIX, "utf-8")
 
     def take(self, zone: str, **more: Any) -> Any:
         answers = {"phone": self.phone.number, "me": "Rob", "timezone": zone, **more}
-        return import_here(self.hall, self.org, self.path, answers)
+        return import_here(self.context, self.org, self.path, answers)
 
     def killed_at(self, point: int, zone: str) -> bool:
         """Whether the import was killed before its write number ``point``."""
@@ -77,7 +77,7 @@ class Desk:
         """What the next process does, long after the other one died; the file is not where it was."""
         self._sql.change("UPDATE leases SET ends_at = 0")
         away = self.path.rename(self.path.with_suffix(".away"))
-        finish_cut(self.hall, self.org)
+        finish_cut(self.context, self.org)
         away.rename(self.path)
 
     def shift(self) -> int:
@@ -121,7 +121,7 @@ def test_killed_before_any_of_its_writes_one_of_the_two_stands_whole(desk: Desk,
     assert list(map(str, desk.store.check())) == []
     assert seen["old"] > 0
     assert seen["new"] > 5
-    assert not any(desk.hall.spool.jobs())
+    assert not any(desk.context.spool.jobs())
 
 
 def test_all_is_asked_before_the_other_is_touched(desk: Desk) -> None:
@@ -176,11 +176,11 @@ def test_a_backup_of_a_half_replaced_import_can_be_restored_and_ends_right(
     assert [path.name for path in folder.rglob("*.tar")] == [f"{id}.tar" for _, id in jobs]
     Restore(folder, other, 1).to_file(other / "backscroll.db", RestoreStages(silent, silent, silent))
     restored = open_store(None, other)
-    hall = structs.replace(desk.hall, store=restored, spool=Spool(other))
+    context = structs.replace(desk.context, store=restored, spool=Spool(other))
     sql = PlainSql(None, other)
     sql.change("UPDATE leases SET ends_at = 0")
     sql.close()
-    finish_cut(hall, desk.org)
+    finish_cut(context, desk.org)
     desk.store, mine = restored, desk.store
     assert desk.shift() == ZONES["Asia/Kolkata"]
     assert list(map(str, restored.check())) == []

@@ -247,10 +247,10 @@ def taken(
     found: tuple[Recognised, ...] | None = None,
 ) -> Worker:
     """Import a file or folder in this process, as a job that is also visible to ``import list`` and the server."""
-    from backscroll.ingest.importing.here import Hall, import_here
     from backscroll.ingest.importing.spool import Spool
+    from backscroll.ingest.importing.working import ImportContext, import_here
 
-    hall = Hall(
+    context = ImportContext(
         store=archive.store,
         media=archive.media,
         spool=Spool(archive.settings.data),
@@ -263,7 +263,7 @@ def taken(
         else:
             report(at.done, at.total)
 
-    return import_here(hall, org, path, answers, kind=kind, found=found, watch=watch)
+    return import_here(context, org, path, answers, kind=kind, found=found, watch=watch)
 
 
 @import_.command("gowa")

@@ -13,8 +13,8 @@ from backscroll.core.errors import NotFound, StorageError, story_of
 from backscroll.core.import_jobs import WORKED_ON, JobState
 from backscroll.core.model import Org
 from backscroll.ingest.importing.desk import EXPIRES_US, Desk
-from backscroll.ingest.importing.here import Hall, tidy, worked
 from backscroll.ingest.importing.worker import Worker
+from backscroll.ingest.importing.working import ImportContext, tidy, worked
 from backscroll.jobs.background import attempt, in_thread, join_all
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -38,8 +38,8 @@ async def importing(store: Store, media: MediaStore | None, desk: Desk, settings
     if media is None:
         yield
         return
-    hall = Hall(store=store, media=media, spool=desk.spool, max_media_bytes=settings.max_media_bytes)
-    rounds = Rounds(hall, desk)
+    context = ImportContext(store=store, media=media, spool=desk.spool, max_media_bytes=settings.max_media_bytes)
+    rounds = Rounds(context, desk)
     async with in_thread("backscroll-imports", rounds.run, rounds.stop, rounds.join):
         yield
 
@@ -47,8 +47,8 @@ async def importing(store: Store, media: MediaStore | None, desk: Desk, settings
 class Rounds:
     """Looks for jobs, and runs them in separate threads."""
 
-    def __init__(self, hall: Hall, desk: Desk) -> None:
-        self._hall = hall
+    def __init__(self, context: ImportContext, desk: Desk) -> None:
+        self._context = context
         self._desk = desk
         self._stopping = threading.Event()
         self._working: dict[int, threading.Thread] = {}
@@ -75,7 +75,7 @@ class Rounds:
 
     def look(self) -> None:
         """Check every organisation once."""
-        orgs = self._hall.store.list_orgs()
+        orgs = self._context.store.list_orgs()
         for org in orgs:
             if self._stopping.is_set():
                 return
@@ -83,11 +83,11 @@ class Rounds:
             time.sleep(PACE_SECONDS)
         if time.monotonic() - self._swept > SWEEP_SECONDS or not self._swept:
             self._swept = time.monotonic()
-            tidy(self._hall)
+            tidy(self._context)
 
     def _see_to(self, org: Org) -> None:
         now = time.time_ns() // 1000
-        for id, state, updated_at in self._hall.store.import_jobs.open_jobs(org.no):
+        for id, state, updated_at in self._context.store.import_jobs.open_jobs(org.no):
             if state in WORKED_ON and self._may_begin(org, id):
                 self._begin(org, id)
             elif state in ("uploading", "asking") and updated_at < now - EXPIRES_US:
@@ -124,7 +124,7 @@ class Rounds:
             self._desk.news.set()
 
     def _go_on(self, org: Org, id: str) -> None:
-        worker = worked(self._hall, org, id, stopping=self._stopping.is_set)
+        worker = worked(self._context, org, id, stopping=self._stopping.is_set)
         if worker is None:
             # Another process is working on it; look again when that may have ended.
             self._waits[id] = (time.monotonic() + LOOK_SECONDS, FIRST_WAIT / 2)
@@ -132,7 +132,7 @@ class Rounds:
             log.info("import %s of organisation %s is %s", id, org.id, worker.job.state)
 
     def _break_off(self, org: Org, id: str) -> None:
-        worked(self._hall, org, id, begin=Worker.break_off)
+        worked(self._context, org, id, begin=Worker.break_off)
 
     def _expire(self, org: Org, id: str, state: JobState) -> None:
         """Expire jobs that were abandoned."""

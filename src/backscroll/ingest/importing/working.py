@@ -1,4 +1,4 @@
-"""An import at the command line: a job like any other, done by this process, of files that lie where they are."""
+"""Working on import jobs: in a turn of the server, or at the command line with files that stay where they are."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TURN_SECONDS = leases.LEASE_US / 1_000_000 + 1
 TRY_SECONDS = 0.25
 
 
-class Hall(Struct, frozen=True, kw_only=True):
-    """An archive with what importing needs besides."""
+class ImportContext(Struct, frozen=True, kw_only=True):
+    """What importing needs of an archive, with the most bytes that a media file may have."""
 
     store: Store
     media: MediaStore
@@ -34,7 +34,7 @@ class Hall(Struct, frozen=True, kw_only=True):
 
 
 def import_here(
-    hall: Hall,
+    context: ImportContext,
     org: Org,
     path: Path,
     answers: Mapping[str, Any],
@@ -48,67 +48,67 @@ def import_here(
     First go on with what an earlier command began and could not end. An error of the only entry is raised: ``Question``
     where an option is missing, ``Unreadable``, and ``StorageError`` after which the command may be run again.
     """
-    finish_cut(hall, org)
+    finish_cut(context, org)
     given = {name: answer for name, answer in answers.items() if answer is not None}
     phone = given.pop("phone", None)
     new = NewJob(origin="cli", name=path.name, state="recognising", phone=phone, kind=kind, answers=given)
-    job, lease = hall.store.import_jobs.create_taken(org.no, new)
-    worker = _work(hall, org, job.id, lease, root=path, found=found, asks=False, watch=watch)
+    job, lease = context.store.import_jobs.create_taken(org.no, new)
+    worker = _work(context, org, job.id, lease, root=path, found=found, asks=False, watch=watch)
     if len(worker.job.found) <= 1 and worker.errors:
         raise next(iter(worker.errors.values()))
     return worker
 
 
-def finish_cut(hall: Hall, org: Org) -> list[Job]:
+def finish_cut(context: ImportContext, org: Org) -> list[Job]:
     """Go on with what earlier commands began, if its files are with the archive; note of the rest that it was cut.
 
     One that is in the middle of taking another's place may have a turn that has not ended yet, though its process has:
     that is waited for.
     """
     ended = []
-    for id, state, _ in hall.store.import_jobs.open_jobs(org.no):
-        job = hall.store.import_jobs.find(org.no, id)
+    for id, state, _ in context.store.import_jobs.open_jobs(org.no):
+        job = context.store.import_jobs.find(org.no, id)
         if state in WORKED_ON and job.origin == "cli":
             give_up = time.monotonic() + (TURN_SECONDS if job.spooled else 0)
-            while (worker := worked(hall, org, id)) is None and time.monotonic() < give_up:
+            while (worker := worked(context, org, id)) is None and time.monotonic() < give_up:
                 time.sleep(TRY_SECONDS)
             ended += [worker.job] if worker else []
-    tidy(hall, org.no)
+    tidy(context, org.no)
     return ended
 
 
-def tidy(hall: Hall, org: int | None = None) -> None:
+def tidy(context: ImportContext, org: int | None = None) -> None:
     """Remove files of jobs that are over or unknown, as after an organisation was deleted or a process was killed."""
-    for owner, id, age in hall.spool.jobs():
+    for owner, id, age in context.spool.jobs():
         if org in (None, owner):
             try:
-                is_needed = needs_files(hall.store.import_jobs.find(owner, id))
+                is_needed = needs_files(context.store.import_jobs.find(owner, id))
             except NotFound:
                 is_needed = age < ORPHAN_SECONDS
             if not is_needed:
-                hall.spool.remove(owner, id)
+                context.spool.remove(owner, id)
 
 
-def worked(hall: Hall, org: Org, id: str, **more: Any) -> Worker | None:
+def worked(context: ImportContext, org: Org, id: str, **more: Any) -> Worker | None:
     """Go on with a job as far as it goes now; None when another process is at it.
 
     ``more`` are fields of ``Place``; ``stopping``, which says when to stop; and ``begin``, what to do but ``run``.
     """
-    lease = hall.store.import_jobs.take_turn(org.no, id)
-    return None if lease is None else _work(hall, org, id, lease, **more)
+    lease = context.store.import_jobs.take_turn(org.no, id)
+    return None if lease is None else _work(context, org, id, lease, **more)
 
 
-def _work(hall: Hall, org: Org, id: str, lease: leases.Lease, **more: Any) -> Worker:
-    jobs = hall.store.import_jobs
+def _work(context: ImportContext, org: Org, id: str, lease: leases.Lease, **more: Any) -> Worker:
+    jobs = context.store.import_jobs
     stopping, begin = more.pop("stopping", lambda: False), more.pop("begin", Worker.run)
     try:
         with kept(lambda: jobs.keep_turn(lease), "backscroll-import-lease") as ours:
             place = Place(
-                store=hall.store,
-                media=hall.media,
-                spool=hall.spool,
+                store=context.store,
+                media=context.media,
+                spool=context.spool,
                 org=org,
-                max_media_bytes=hall.max_media_bytes,
+                max_media_bytes=context.max_media_bytes,
                 alive=lambda: ours() and not stopping(),
                 **more,
             )
