@@ -51,6 +51,6 @@ def test_a_view_in_the_place_of_a_table_is_not_read(tmp_path: Path) -> None:
 
 def test_what_is_no_database_is_named_with_its_program(tmp_path: Path) -> None:
     (tmp_path / "some.db").write_bytes(b"not at all" * 30)
-    problem = r"^Elsewhere database: some\.db: this is no SQLite database; name some\.db$"
+    problem = r"^Elsewhere database: some\.db: this is not an SQLite database; name some\.db$"
     with pytest.raises(Unreadable, match=problem), opened(tmp_path / "some.db", PRODUCT, "some.db"):
         pass

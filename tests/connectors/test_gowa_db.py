@@ -640,7 +640,7 @@ def test_a_file_that_is_no_gowa_database_is_refused_with_a_remedy(path: Path, wh
     with pytest.raises(Unreadable, match="the file is empty"):
         told(path)
     path.write_bytes(b"jid,name\n" * 100)
-    with pytest.raises(Unreadable, match="this is no SQLite database"):
+    with pytest.raises(Unreadable, match="this is not an SQLite database"):
         told(path)
     with pytest.raises(Unreadable, match=r"this is GOWA's whatsapp\.db"):
         told(whatsapp.done())
@@ -657,7 +657,7 @@ def test_swapped_files_are_told_apart(store: ChatStorage, whatsapp: WhatsAppDb) 
 
 def test_a_foreign_messages_table_is_refused(path: Path) -> None:
     GowaFile(path, ["CREATE TABLE messages (key_id TEXT, data TEXT)"]).done()
-    with pytest.raises(Unreadable, match="no database of GOWA"):
+    with pytest.raises(Unreadable, match="not a GOWA database"):
         told(path)
 
 
@@ -767,7 +767,7 @@ def test_a_view_is_no_table(store: ChatStorage, path: Path, table: str) -> None:
     db.commit()
     db.close()
     if table == "messages":
-        with pytest.raises(Unreadable, match="no database of GOWA"):
+        with pytest.raises(Unreadable, match="not a GOWA database"):
             told(path)
     else:
         assert [event.message.key.id for event in told(path)[0] if isinstance(event, MessageSeen)] == ["A0"]

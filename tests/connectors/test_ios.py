@@ -312,7 +312,7 @@ def test_rows_that_make_no_sense_cost_no_other(file: ChatStorage) -> None:
     assert [message.message.key.id for message in seen] == ["OK"]
     assert [str(row).partition(": ")[2] for row in skipped] == [
         "ZSTANZAID is missing",
-        "ZCHATSESSION names no chat",
+        "ZCHATSESSION refers to no chat",
         *["ZMESSAGEDATE is unknown"] * 5,
     ]
 

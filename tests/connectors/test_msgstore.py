@@ -523,7 +523,7 @@ def test_a_row_that_makes_no_sense_costs_no_other(newest: Msgstore) -> None:
     assert [seen.message.text for seen in of(MessageSeen, events)] == ["Hello", "Bye"]
     assert [str(row) for row in skipped] == [
         "message row 2: timestamp is unknown",
-        "message row 3: chat_row_id names no chat",
+        "message row 3: chat_row_id refers to no chat",
         "message row 4: key_id is empty",
         "call_log row 1: call_id is missing",
     ]
@@ -551,7 +551,7 @@ def test_what_belongs_to_one_message_is_bounded(newest: Msgstore, monkeypatch: p
     found, skipped = pieces(newest.done())
     messages = [e.message for p in found for e in p.batch.events if isinstance(e, MessageSeen)]
     assert [len(message.details.mentions) for message in messages] == [4, 4, 5]
-    assert [str(row) for row in skipped] == ["message_mentions row 14: row is one of too many of a message"]
+    assert [str(row) for row in skipped] == ["message_mentions row 14: row belongs to a message with too many of them"]
 
 
 def test_a_piece_is_made_smaller_where_its_rows_are_large(newest: Msgstore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def test_a_part_with_files_says_which_file_is_meant(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="this is a part of a backup, with files in it"):
         opened(path, Key(ROOT_KEY))
     path.write_bytes(encrypted(os.urandom(1000), "crypt15"))
-    with pytest.raises(Unreadable, match="what is in it is no database"):
+    with pytest.raises(Unreadable, match="its content is not a database"):
         opened(path, Key(ROOT_KEY))
 
 

@@ -270,7 +270,7 @@ def test_reading_goes_on_from_any_place(gows: Gows) -> None:
 
 
 def test_other_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match="this is no store of WAHA"):
+    with pytest.raises(Unreadable, match="this is not a WAHA store"):
         look(GoFile(tmp_path / "wacli.db", "wacli").done())
     assert looks_like({"gows_messages"}, set())
     assert looks_like({"messages", "chats", "contacts"}, {"jid", "id", "messageTimestamp", "data"})

@@ -160,7 +160,7 @@ def test_the_commands_find_what_lies_beside_and_name_what_is_wrong(run: Any, tmp
     store = bridge(tmp_path / "messages.db").done()
     assert "2 messages read" in run("import", "whatsapp-mcp", str(store)).stdout
     refused = run("import", "wacli", str(store), code=1)
-    assert "this is no database of wacli; name the file wacli.db" in refused.stderr
+    assert "this is not a database of wacli; name the file wacli.db" in refused.stderr
     (tmp_path / "whatsapp.db").unlink()
     assert "Answer with --phone NUMBER." in run("import", "whatsapp-mcp", str(store), code=2).stderr
     assert "2 messages read" in run("import", "whatsapp-mcp", str(store), "--phone", NUMBER).stdout

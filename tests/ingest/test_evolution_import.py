@@ -244,7 +244,7 @@ def test_rows_that_make_no_sense_are_in_quarantine(store: Store, org: Org, sourc
     taken = take(store, org, source)
     assert (taken.messages, taken.left_out) == (1, 2)
     assert [problem.partition(": ")[2].partition(")")[2] for problem in taken.problems] == [
-        ": key names no chat or no message",
+        ": key has no chat or no message id",
         ": row is too large",
     ]
     assert len(store.list_quarantined(org.no)) == 2

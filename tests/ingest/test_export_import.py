@@ -412,7 +412,7 @@ def test_a_wrong_time_zone_is_asked_for_instead_of_doubling_everything(desk: Des
         desk.live(f"3EB{i:02}", i * 60 + 7, f"this is sentence number {i}")
     with pytest.raises(Question) as caught:
         desk.android(*distinct(12, hour=14), chat=BEN)
-    assert "5 h earlier than UTC would make them" in str(caught.value)
+    assert "5 h earlier than UTC would give" in str(caught.value)
     assert caught.value.option == "--timezone Asia/Karachi"
     assert len(desk.said()) == 12
     assert desk.android(*distinct(13, hour=14), chat=BEN, timezone="Asia/Karachi").added == 1
@@ -594,7 +594,7 @@ def test_a_question_and_an_unreadable_file_are_one_sentence_each(shell: Shell, t
     bomb = zipped(tmp_path / "bomb.zip", "14/03/2026, 10:00 - Ben: hello\n" * 1_000_000, {})
     result = shell.run("import", "export", str(bomb), "--phone", "4915550001001")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.endswith(": this would unpack to far more than it was packed from\n")
+    assert result.stderr.endswith(": this would unpack to far more than its size\n")
 
 
 def test_the_sample_is_whole_and_holds_a_bit_of_everything(tmp_path: Path, database_url: str | None) -> None:

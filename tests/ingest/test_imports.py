@@ -322,7 +322,7 @@ def test_the_change_feed_tells_what_an_undo_took(desk: Desk, make_message: MakeM
 def test_an_import_that_is_over_may_tell_nothing_more(desk: Desk, make_message: MakeMessage) -> None:
     imported = desk.begin()
     desk.store.finish_import(desk.org.no, imported, None)
-    with pytest.raises(Conflict, match="begin a new import"):
+    with pytest.raises(Conflict, match="start a new import"):
         desk.tell(make_message("M1"), import_id=imported)
     with pytest.raises(NotFound, match="the last one is 1"):
         desk.undo(7)

@@ -230,22 +230,22 @@ def test_a_file_that_is_missing_from_a_backup_is_named(house: House) -> None:
 def test_a_folder_without_a_manifest_is_no_backup(house: House) -> None:
     house.back_up()
     (house.backup / "manifest.json").unlink()
-    with pytest.raises(StorageError, match="holds no finished backup"):
+    with pytest.raises(StorageError, match="contains no finished backup"):
         house.restore()
 
 
 def test_an_archive_that_is_there_is_never_overwritten(house: House, spare: str) -> None:
     house.back_up()
     house.restore()
-    with pytest.raises(BadField, match="is there already; restore into an empty directory"):
+    with pytest.raises(BadField, match="already exists; restore into an empty directory"):
         house.restore()
-    with pytest.raises(BadField, match="is there already"):
+    with pytest.raises(BadField, match="already exists"):
         house.restore(spare)
     shutil.rmtree(house.other)
     other = open_store(spare, house.other.parent / "else")
     other.create_org("Somebody else's")
     other.close()
-    with pytest.raises(BadField, match="database: holds an archive already"):
+    with pytest.raises(BadField, match="database: already holds an archive"):
         house.restore(spare)
     assert not house.other.exists()
 
@@ -253,7 +253,7 @@ def test_an_archive_that_is_there_is_never_overwritten(house: House, spare: str)
 def test_a_folder_of_something_else_or_of_another_archive_is_left_alone(house: House, tmp_path: Path) -> None:
     house.backup.mkdir()
     (house.backup / "letters.txt").write_text("mine")
-    with pytest.raises(BadField, match=r"holds other things \(letters.txt\)"):
+    with pytest.raises(BadField, match=r"contains other files \(letters.txt\)"):
         house.back_up()
     assert [p.name for p in house.backup.iterdir()] == ["letters.txt"]
     (house.backup / "letters.txt").unlink()

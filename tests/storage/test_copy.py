@@ -293,7 +293,7 @@ def test_writing_to_the_source_meanwhile_is_noticed(shelf: Shelf) -> None:
     store = open_store(shelf.source, shelf.data)
     store.add_phone(1, "4915112345678")
     store.close()
-    refuse(StorageError, "Somebody wrote to the source", lambda: begun.verify(lambda done, whole: None))
+    refuse(StorageError, "The source was written to", lambda: begun.verify(lambda done, whole: None))
     shelf.end(begun)
     refuse(StorageError, "unfinished copy", lambda: open_store(shelf.target, shelf.data))
 
@@ -334,7 +334,7 @@ def test_a_database_with_an_archive_of_its_own_is_left_alone(shelf: Shelf) -> No
     store.create_org("Somebody else's")
     store.close()
     before = rows_of(shelf.target)
-    refuse(Conflict, "archive of its own", shelf.begin)
+    refuse(Conflict, "already holds another archive", shelf.begin)
     assert rows_of(shelf.target) == before
 
 
@@ -354,7 +354,7 @@ def test_a_whole_copy_is_only_compared_and_one_that_lives_on_is_left_alone(shelf
     store = open_store(shelf.target, shelf.data)
     store.add_phone(1, "4915112345678")
     store.close()
-    refuse(Conflict, "written to since", shelf.begin)
+    refuse(Conflict, "changed since", shelf.begin)
 
 
 # ------------------------------------------------------------------ the command

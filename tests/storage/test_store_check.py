@@ -204,7 +204,7 @@ def fill(database: str | None, tmp_path: Path) -> None:
     org = store.create_org("Sample").no
     phone = store.add_phone(org, "918527184400").jid
     store.create_token(org, phones=(store.list_phones(org)[0].no,))
-    store.quarantine(org, "periskope", b"what nobody understands", "it is no JSON")
+    store.quarantine(org, "periskope", b"what nobody understands", "it is not JSON")
     add_webhook(store, org)
     kept = media_of(tmp_path).put(org, b"a picture", max_bytes=100, declared_mimetype=None, filename=None)
     poll = Details(poll=Poll(name="Lunch?", options=("yes", "no")))

@@ -112,7 +112,7 @@ class Fetcher:
         if url.scheme not in PORTS or not url.host:
             raise NotFetched("only http and https addresses are fetched")
         if url.userinfo:
-            raise NotFetched("the address holds a user name")
+            raise NotFetched("the address contains a user name")
         self._request.end = time.monotonic() + self._seconds if end is None else end
         self._request.trusted = origin_of(url) == self._trusted
         client = self._trusted_client if self._request.trusted else self._client

@@ -110,7 +110,7 @@ def _parsed(url: str) -> httpx.URL:
     if parsed.scheme not in PORTS or not parsed.host:
         raise Refused("only http and https addresses are asked")
     if parsed.userinfo:
-        raise Refused("the address holds a user name")
+        raise Refused("the address contains a user name")
     return parsed.copy_with(host=host_of(parsed.host))
 
 

@@ -95,7 +95,9 @@ def instances(database: ReadOnly, name: str | None) -> dict[str, Instance]:
     """Evolution's instances by their id; those that were never linked have no number, and no messages."""
     columns = database.columns("Instance")
     if not (database.columns("Message") >= _NEEDED and {"id", "name", "ownerJid"} <= columns):
-        problem = "this is no database of Evolution API v2; name its PostgreSQL database, and its schema with ?schema="
+        problem = (
+            "this is not a database of Evolution API v2; name its PostgreSQL database, and its schema with ?schema="
+        )
         raise Unreadable(f"{PROGRAM} database", database.place, problem)
     pages = database.walk("Instance", "id", ("id", "name", "ownerJid", "number"), size=PAGE)
     rows = [row for page in pages for row in page]

@@ -195,7 +195,7 @@ def _unsealed(place: Place, password: str | None, scratch: Path) -> Iterator[Ope
         _decrypted(place.folder / MANIFEST, keys.manifest, folder / MANIFEST)
         manifest = stack.enter_context(open_foreign(folder / MANIFEST, IPHONE, MANIFEST))
         if not {"fileID", "file"}.issubset(manifest.columns("Files")):
-            raise manifest.unreadable("this is no list of files; copy the backup again")
+            raise manifest.unreadable("this is not a list of files; copy the backup again")
         sealed = _Sealed(keys, manifest)
         for name in (CHATS, CONTACTS, NUMBERS, CALLS):
             for part in (name, name + _LOG):

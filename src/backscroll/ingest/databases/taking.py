@@ -170,7 +170,7 @@ def summary(taken: ImportOutcome) -> str:
     """For people, in a few lines."""
     lines = [f"{taken.messages:,} messages read; {taken.changed:,} rows changed. This is import {taken.import_id}."]
     if taken.resumed:
-        lines.append("An import of the same file that was cut went on from where it was.")
+        lines.append("An interrupted import of the same file was continued.")
     if taken.files or taken.files_missing:
         lines.append(f"{taken.files:,} files kept, {taken.files_missing:,} are not where the database says.")
     if taken.left_out:

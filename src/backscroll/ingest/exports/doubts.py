@@ -7,9 +7,9 @@ from backscroll.ingest.connectors.export.chat import ExportedChat
 
 MAX_SHOWN = 10
 _SENTENCES: dict[Why, str] = {
-    "preamble": "{lines} {come} before the first message and {are} in none; the file as it was is kept",
-    "other_format": "{lines} {begin} with a date of another form and {were} read as part of the message above; "
-    "if they are of another export, cut the file there and import the two",
+    "preamble": "{lines} {come} before the first message and {are} part of none; the original file is kept",
+    "other_format": "{lines} {begin} with a date in a different format and {were} read as part of the message above; "
+    "if they are from another export, split the file there and import both parts",
     "impossible_date": "{lines} {begin} with a date that does not exist and {were} read as part of the message above",
 }
 

@@ -75,7 +75,7 @@ class Files:
         for names, what in ((kept, "kept without a message"), ([n for n in left if n not in kept], "left alone")):
             if names:
                 shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-                self._warnings.append(f"{counted(len(names), 'file')} that no line names, {what}: {shown}")
+                self._warnings.append(f"{counted(len(names), 'file')} that no line mentions, {what}: {shown}")
 
     def vcards_of(self, line: ExportedLine) -> tuple[str, ...] | None:
         """The contact cards of a line; None when it has none or they cannot be read, which a warning then says."""

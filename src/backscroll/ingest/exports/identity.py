@@ -62,7 +62,7 @@ class Signs:
         by_file = self.by_file
         if self.by_lines and by_file and not is_same_title(self.by_lines, by_file.title):
             raise Question(
-                f"The file is named after {by_file.title}, but its lines are of {self.by_lines}. Which chat is it?",
+                f"The file is named after {by_file.title}, but its lines are from {self.by_lines}. Which chat is it?",
                 f'--chat "{self.by_lines}" or --chat "{by_file.title}"',
                 name="chat",
                 candidates=[
@@ -117,10 +117,10 @@ def _by_title(signs: Signs, title: str) -> Identity:
 def _group(signs: Signs) -> Identity:
     title = signs.title()
     if title is None:
-        question = "This is a group, and neither the file's name nor its lines tell which."
+        question = "This is a group, and neither the file's name nor its lines show which one."
         raise Question(question, GROUP_REMEDY, name="chat")
     if title in signs.authors:
-        question = f"The file is named after {title}, who is one of those writing in this group."
+        question = f"The file is named after {title}, who is one of the authors in this group."
         raise Question(question, GROUP_REMEDY, name="chat")
     return Identity(is_group=True, title=title)
 
@@ -145,14 +145,14 @@ def _chat_of_two(signs: Signs, finder: ChatFinder) -> Identity:
         return Identity(is_group=False, title=signs.others[0], other=signs.others[0])
     title = title or signs.title()
     if title is None:
-        raise Question("Nothing tells whose chat this is.", "--chat JID, NUMBER or NAME", name="chat")
+        raise Question("It is not clear whose chat this is.", "--chat JID, NUMBER or NAME", name="chat")
     return Identity(is_group=False, title=title)
 
 
 def _named_after(signs: Signs, other: str) -> Identity:
     if other in signs.mine and signs.others:
         raise Question(
-            f"The file is named after {other}, as phones name it on the other side. Whose chat is it?",
+            f"The file is named after {other}, as the other person's phone would name it. Whose chat is it?",
             f'--chat "{signs.others[0]}", or another --me',
             name="chat",
             candidates=[Candidate(name) for name in signs.others],

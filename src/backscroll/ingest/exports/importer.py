@@ -45,7 +45,7 @@ class ExportSummary(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         if self.is_repeated:
-            return f"Nothing new: import {self.import_id} took in this file with the same answers."
+            return f"Nothing new: import {self.import_id} has imported this file with the same answers."
         told = f"{self.lines} lines of {self.chat}: {self.added} new, {self.known} known, {self.files} files kept."
         told += f" This is import {self.import_id}"
         told += f"; it replaces import {', '.join(map(str, self.replaces))}." if self.replaces else "."
@@ -223,5 +223,5 @@ def _take_in(
     files.keep_unnamed(parsed.attachments, only_whatsapps=archive.is_folder)
     if people.is_group and options.me is None and people.phone.jid not in people.authors.values():
         people.warnings.append(
-            "nothing tells which author is the phone's owner; import again with --me NAME to mark your own messages"
+            "it is not known which author is the phone's owner; import again with --me NAME to mark your own messages"
         )

@@ -157,8 +157,7 @@ class People:
         """Two groups may have one title: ask where nobody who wrote in the one writes in the other."""
         if not self._shares_people(jid) and not self._shares_lines(jid):
             raise Question(
-                f"A group called {self.title} is in the archive, but nobody who writes there writes here. "
-                "Is it the same?",
+                f"A group called {self.title} is in the archive, but none of its members write here. Is it the same?",
                 f"--chat {jid} if it is, or --chat with another name, "
                 f'such as --chat "{self.title} (2)", to keep them apart',
                 name="chat",
@@ -209,7 +208,7 @@ class People:
             if earlier == self.chat:
                 continue
             if self.is_group and not (self._shares_people(earlier) or self._shares_lines(earlier)):
-                warning = f"{earlier} has the same title but other people, and was left as it is"
+                warning = f"{earlier} has the same title but different members, and was left unchanged"
                 if warning not in self.warnings:
                     self.warnings.append(warning)
                 continue
@@ -231,7 +230,7 @@ class People:
     def _wrote_nothing(self, me: str) -> None:
         names = self._parsed.authors
         if not self.is_group and len(names) > 1:
-            raise BadField("me", me, f"is none of the authors: {', '.join(names)}")
+            raise BadField("me", me, f"is not among the authors: {', '.join(names)}")
         self.warnings.append(f"{me} wrote nothing in this chat; its authors are {', '.join(names[:20])}")
 
     def _other_side(self) -> str | None:

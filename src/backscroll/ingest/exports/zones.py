@@ -34,9 +34,9 @@ def zone_question(given: str | None, shift: int, line: ExportedLine) -> Question
     example = fitting[0] if fitting else None
     apart = f"{abs(shift) // 60} h {abs(shift) % 60} min" if shift % 60 else f"{abs(shift) // 60} h"
     return Question(
-        f"These messages stand in the archive already, {apart} {'earlier' if shift < 0 else 'later'} than "
-        f"{given or 'UTC'} would make them. Was the phone's clock at {clock}?",
-        f"--timezone {example}" if example else f"--timezone, a zone that is at {clock}",
+        f"These messages are already in the archive, {apart} {'earlier' if shift < 0 else 'later'} than "
+        f"{given or 'UTC'} would give. Was the phone's clock at {clock}?",
+        f"--timezone {example}" if example else f"--timezone, with a time zone at {clock}",
         name="timezone",
         candidates=[Candidate(zone, evidence=f"was at {clock} then") for zone in fitting],
         evidence=[line.raw[:200]],

@@ -1,1 +1,1 @@
-"""Finding messages by what they say."""
+"""Full-text search of messages."""

@@ -1,7 +1,7 @@
-"""Answering a query from the index: set operations on postings, and texts where postings cannot tell.
+"""Answering a query from the index: set operations on postings, and reading texts where postings are not enough.
 
-A group (what one item of the query looks for) is a set of messages in each segment, or, where that cannot be had
-cheaply, a superset whose messages are read. Of a word too many others hold, nothing is known but by reading.
+A group (what one item of the query matches) is a set of messages in each segment, or, if that is too expensive, a
+superset whose messages are read. For a fragment that occurs in too many words, all messages have to be read.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from backscroll.storage.search.terms import sender_mark, version
 _CHUNK = 256
 _ASKED = 500
 EXACT, STEMS, ALL = 0, 1, 2
-"""Tiers of relevance: by the words as they were typed, by their stems, by all that they match."""
+"""Tiers of relevance: matches of the typed words, of their stems, and all other matches."""
 
 Offsets = Sequence[int]
 """Rising."""
 Key = tuple[int, str, int, int, int]
-"""What messages are ordered by: time, WhatsApp id, phone, chat, sender."""
+"""The sort key of messages: time, WhatsApp id, phone, chat, sender."""
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "image": ("!kimage",),
@@ -55,7 +55,7 @@ _FLAGS = {"media": (MEDIA, MEDIA), "mine": (FROM_ME, FROM_ME), "received": (FROM
 
 
 class Scope(Struct, frozen=True):
-    """Which messages may be found: of these phones, in these chats (None is all), with these flags."""
+    """Which messages are searched: of these phones, in these chats (None is all), with these flags."""
 
     phones: frozenset[int]
     chats: frozenset[int] | None = None
@@ -64,23 +64,23 @@ class Scope(Struct, frozen=True):
 
 
 class Bounds(Struct, frozen=True):
-    """How much one search may do."""
+    """Limits for one search."""
 
     words: int = 300
-    """Words of the vocabulary that an item may stand for; of more, messages are read."""
+    """Maximum words of the vocabulary that an item may match; beyond that, messages are read."""
     all_words: int = 1_000
     """The same for all items of a query together."""
     read: int = 5_000
-    """Messages that one request reads; then the page may be short, and ``next`` goes on."""
+    """Maximum messages that one request reads; then the page may be short, and ``next`` continues."""
     counted: int = 50_000
-    """Hits that facets count."""
+    """Maximum hits that facets count."""
 
 
 BOUNDS = Bounds()
 
 
 class Position(Struct, frozen=True, array_like=True):
-    """Where a page ended: the tier and key of its last message, and how many were found up to there."""
+    """Where a page ended: the tier and key of its last message, and the number of hits up to there."""
 
     tier: int
     key: Key
@@ -98,7 +98,7 @@ class Facets(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """A page of hits in their order."""
+    """A page of hits in order."""
 
     rows: list[MessageRow]
     total: int
@@ -108,7 +108,7 @@ class Found(Struct, frozen=True):
 
 
 class _Asked(Struct):
-    """A group with all that is looked up for it.
+    """A group with everything that was looked up for it.
 
     ``words``, by segment, are those that its probes find, None where they are too many; ``edges`` are the same for each
     open end of a run.

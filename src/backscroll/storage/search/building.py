@@ -1,6 +1,8 @@
-"""Making one segment of several, or one anew: read and worked out without holding up anybody, then written in parts.
+"""Merging several segments into one, or rebuilding one: read and computed without blocking others, then written in
+parts.
 
-Sources do not change while it is built; what leaves them meanwhile becomes tombstones of the new segment at the end.
+Sources do not change while it is built; messages removed from them meanwhile become tombstones of the new segment at
+the end.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ LEVEL_NAMES = {1: "young", 2: "full"}
 
 
 class Source(Struct):
-    """A segment as it was read: its documents, and its postings by part."""
+    """A segment as read: its documents, and its postings by part."""
 
     head: SegmentHead
     docs: Docs
@@ -160,7 +162,7 @@ def starts_of_level(built: Built) -> bytes:
 
 
 def rebuild(tx: Txn, org: int, source: Source, beat: Callable[[], object] = lambda: None) -> Built:
-    """The same messages as they stand in the archive, with terms by today's rules; ``beat`` is called now and then."""
+    """The same messages in their current state, with terms by the current rules; ``beat`` is called now and then."""
     dead = source.head.dead
     nos = [no for offset, no in enumerate(source.docs.nos) if offset not in dead]
     keys = sorted((row.sent_at, row.no) for some in _chunks(nos) for row in _rows(tx, org, some))

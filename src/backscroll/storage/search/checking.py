@@ -1,4 +1,4 @@
-"""Whether the index holds what the messages say: every segment is made anew and compared."""
+"""Checking the index against the messages: every segment is rebuilt and compared."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from backscroll.storage.search.segments import FIRST_DOCS, PLACES
 
 _PAGE = 10_000
 _ODD = (LookupError, ValueError, TypeError, msgspec.MsgspecError)
-"""What reading a damaged segment leads to."""
+"""Errors when reading a damaged segment."""
 
 
 def faults(tx: Txn, org: int) -> Iterator[str]:
-    """What does not hold, in words; nothing in a sound index, also while it is still being made."""
+    """Problems of the index, in words; empty for an intact index, even while it is still being built."""
     state = read_org_state(tx, org)
     if state is None or state.indexed_from is None:
         return
@@ -43,7 +43,7 @@ def _segment_faults(tx: Txn, org: int, head: SegmentHead, alive: array[int]) -> 
         head.low,
         head.high,
     ):
-        yield f"segment {head.segment} does not hold the messages that it says"
+        yield f"segment {head.segment} does not contain the messages that it lists"
     elif head.version == terms.version():
         yield from _differences(head.segment, merge([source], head.level), rebuild(tx, org, source))
 
@@ -58,7 +58,7 @@ def _differences(segment: int, kept: Built, anew: Built) -> Iterator[str]:
     wrong = sorted(part for part in stored.keys() | made.keys() if stored.get(part) != made.get(part))
     if wrong:
         what = {PLACES: "places"}.get(wrong[-1], "documents" if wrong[-1] <= FIRST_DOCS else f"part {wrong[-1]}")
-        yield f"segment {segment} says something else than its messages: {what}"
+        yield f"segment {segment} does not match its messages: {what}"
 
 
 def _coverage_faults(tx: Txn, org: int, indexed_from: int, alive: array[int]) -> Iterator[str]:

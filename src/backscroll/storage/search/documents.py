@@ -1,4 +1,4 @@
-"""What the index sees of a message: its texts by field, the facts about it, and where it belongs."""
+"""The indexed content of a message: its texts by field, facts about it, and its place."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _TITLES = frozenset(
         "location",
     ]
 )
-"""Keys of a source's own objects under which people's words stand."""
+"""Keys in a source's own objects that contain text by people."""
 _DEEPEST = 6
 _VCARD_LINE = re.compile(r"(?:[\w-]+\.)?(FN|N|NICKNAME|ORG|TITLE|TEL|EMAIL|ADR|URL|NOTE)((?:;[^:]*)?):(.*)", re.I)
 _FOLDED_LINE = re.compile(r"\r?\n[ \t]")
 
 
 class Place(NamedTuple):
-    """Where a message belongs and what listings tell it apart by; few messages have one of their own."""
+    """Where a message belongs, and its attributes for filtering; many messages share one."""
 
     phone: int
     chat: int
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A message as the index takes it in."""
+    """A message in the form in which it is indexed."""
 
     sent_at: int
     no: int
@@ -91,7 +91,7 @@ def _place(phone: int, chat: int, flags: int, languages: str) -> Place:
 
 
 def is_indexed_alike(row: MessageRow, values: Mapping[str, Any]) -> bool:
-    """Whether the index would see no difference between a row and what it becomes."""
+    """Whether a change of a row makes no difference to the index."""
     same = ("text", "details", "kind", "chat", "sender", "sent_at")
     return (
         all(getattr(row, name) == values[name] for name in same)

@@ -1,4 +1,4 @@
-"""Where in a message the words of a query stand: parts of its texts, never markup."""
+"""Where in a message the words of a query occur: parts of its texts, never markup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENDER = "sender_name"
 
 
 def highlights(query: Query, document: Document, sender_name: str | None) -> tuple[Highlight, ...]:
-    """The fields in which something of the query stands, each in parts of which some are hits."""
+    """The fields with matches of the query, each split into parts of which some are hits."""
     readings = [_Reading(field.text) for field in document.fields]
     languages = _Languages(readings)
     spans = [[span for group in query.include for span in r.spans(group, languages)] for r in readings]
@@ -65,7 +65,7 @@ def _marked(field: str, text: str, spans: Iterable[Span]) -> Highlight | None:
     end = 0
     for first, last in joined:
         start = starts[first]
-        # Folding may make several characters of one: a hit takes in all of it.
+        # Folding may turn one character into several: a hit includes all of them.
         after = next((s for s in starts[last:] if s > starts[last - 1]), len(text))
         start = max(start, end)
         if after <= start:

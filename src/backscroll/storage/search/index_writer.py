@@ -1,4 +1,4 @@
-"""What one writing transaction does to the index: its new messages become a segment, what it takes away a tombstone."""
+"""Index changes of one writing transaction: new messages become a segment, removed ones tombstones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PART_STATEMENTS = {1: "search_young_parts", 2: "search_full_parts"}
 
 
 class SegmentHead(Struct):
-    """A segment's row: what can be known of it without its parts. Times in microseconds UTC."""
+    """A segment's row: what is known without reading its parts. Times are in microseconds UTC."""
 
     segment: int
     level: int
@@ -47,7 +47,7 @@ class SegmentHead(Struct):
 
     @property
     def alive(self) -> int:
-        """How many of its messages have not left it."""
+        """The number of messages without a tombstone."""
         return self.docs - len(self.dead)
 
 
@@ -76,7 +76,9 @@ def bury(tx: Txn, org: int, head: SegmentHead, offsets: Iterable[int]) -> None:
 
 
 class IndexWriter:
-    """Gathers what a transaction adds and removes; ``flush`` writes it. The organisation's head is locked meanwhile."""
+    """Collects what a transaction adds and removes; ``flush`` writes it. The organisation's head row is locked
+    meanwhile.
+    """
 
     def __init__(self, tx: Txn, state: OrgState) -> None:
         self._tx = tx
@@ -91,12 +93,12 @@ class IndexWriter:
             self._added[entry.no] = entry
 
     def remove(self, no: int, sent_at: int) -> None:
-        """A message that went or changed; ``sent_at`` as the index knows it."""
+        """A message that was removed or changed; ``sent_at`` as in the index."""
         if self._added.pop(no, None) is None and self._covers(no):
             self._removed[no] = sent_at
 
     def _covers(self, no: int) -> bool:
-        """Whether the index has the message; an older one it will take in later as it then is."""
+        """Whether the index already has the message; an older one will be added later in its state at that time."""
         indexed_from = self._state.indexed_from
         return no >= (self._first_no if indexed_from is None else indexed_from)
 
@@ -106,7 +108,7 @@ class IndexWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write what was collected."""
         if self._state.indexed_from is None and (self._added or self._removed):
             self._state.indexed_from = self._first_no
         if self._removed:
@@ -140,7 +142,7 @@ class _Finder:
         self._org = org
 
     def find(self, head: SegmentHead, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
-        """Those of ``wanted`` (time, number) that live in this segment."""
+        """Those of ``wanted`` (time, number) that are in this segment."""
         if head.level == FRESH:
             body = only_value(self._tx.one("search_fresh_documents", {"org": self._org, "segment": head.segment}))
             places: dict[tuple[int, int], tuple[int, ...]] = dict.fromkeys(wanted, (0,))

@@ -1,6 +1,6 @@
-"""Which languages a message may be in, as far as stemming needs it: by script, and by words that only some use.
+"""Guessing the languages of a message for stemming: by script, and by words that only some languages use.
 
-A guess that is wrong costs a few stems too many or too few; whole words and parts of words are found without any.
+A wrong guess costs a few stems too many or too few; whole words and parts of words are found without stems.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ ALGORITHMS: Mapping[str, str] = {
 
 LATIN = "abcdefghijklmnopqr"
 UNSURE = "abcdef"
-"""Tried together where nothing tells the language, on words of at least ``UNSURE_LETTERS``."""
+"""Used together if the language is unclear, on words of at least ``UNSURE_LETTERS`` letters."""
 STEM_LETTERS, UNSURE_LETTERS = 3, 5
 _TOO_MANY = 5
-"""So many languages level are no guess."""
+"""If this many languages are level, there is no guess."""
 
 _SCRIPTS = (
     ("\u0370", "\u03ff", "G"),

@@ -1,7 +1,7 @@
-"""Which messages may hold a literal substring: GOWA's ``search``. The texts decide; this only narrows.
+"""Which messages may contain a literal substring: GOWA's ``search``. This only narrows; the texts decide.
 
-Whole words of the literal are terms of every such message; what stands at its ends may be the end of a longer word, or
-its beginning.
+Whole words of the literal are terms of every such message; at its ends there may be the end or the beginning of a
+longer word.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Keeping the index in few segments. Small ones are brought together in one short transaction; larger ones are built
-beside them by whoever holds the lease, and take the place of their sources at the end.
+"""Keeping the number of segments small. Small ones are merged in one short transaction; larger ones are built beside
+their sources by the holder of the lease, and replace them at the end.
 
     fresh    as transactions wrote them; 64 tiny ones, or 16 others, become one
     young    from 4,096 messages on
@@ -36,18 +36,18 @@ from backscroll.storage.search.segments import FRESH, FULL, MAX_FRESH, MAX_FULL,
 
 BUILDING, LEFT_OVER = 0, 2
 PARTS_AT_ONCE = 256
-"""Rows that one transaction writes or deletes: a few milliseconds."""
+"""Rows written or deleted in one transaction: a few milliseconds."""
 MESSAGES_AT_ONCE = 500
-"""Messages of an older archive that one transaction takes in."""
+"""Messages of an older archive indexed in one transaction."""
 
 T = TypeVar("T")
 BEAT_SECONDS = 1.0
 Guard = Callable[[Txn], None]
-"""Raises when another process has the lease now."""
+"""Raises if another process has the lease now."""
 
 
 class Limits(Struct, frozen=True):
-    """When segments are brought together."""
+    """When segments are merged."""
 
     tiny: int = 64
     """Messages; a fresh segment with fewer is tiny."""
@@ -58,7 +58,7 @@ class Limits(Struct, frozen=True):
     full: int = 57_344
     """Messages of fresh segments that make a young one, of young ones that make a full one."""
     dead_share: int = 16
-    """A segment of which one message in so many has left is written anew without them."""
+    """A segment is rewritten when one message in this many has been removed."""
     half_empty: int = MAX_FULL * 3 // 4
     """Messages; two full segments that have no more between them become one."""
 
@@ -67,7 +67,7 @@ LIMITS = Limits()
 
 
 class Task(Struct, frozen=True):
-    """What is to be done next. ``compact`` is short; the others are built beside what they replace."""
+    """The next task. ``compact`` is short; the others are built beside what they replace."""
 
     kind: Literal["compact", "merge", "rebuild"]
     sources: tuple[SegmentHead, ...]
@@ -75,14 +75,14 @@ class Task(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far the index is: messages it has still to take in, and segments to be made anew."""
+    """Progress of the index: messages still to be added, and segments to be rebuilt."""
 
     messages: int
     segments: int
 
     @property
     def is_complete(self) -> bool:
-        """Whether a search finds everything, by today's rules."""
+        """Whether a search finds everything, by the current rules."""
         return not self.messages and not self.segments
 
 
@@ -143,7 +143,7 @@ def _up_to(heads: Sequence[SegmentHead], most: int) -> tuple[SegmentHead, ...]:
 
 
 def take_in(tx: Txn, org: int) -> bool:
-    """Index some messages that were there before the index, latest first; False when none are left."""
+    """Index some messages that are older than the index, latest first; returns False if none are left."""
     state = lock_org_state(tx, org)
     before = state.next_no if state.indexed_from is None else state.indexed_from
     if before == 0:
@@ -159,7 +159,7 @@ def take_in(tx: Txn, org: int) -> bool:
 
 
 def compact(tx: Txn, org: int, limits: Limits = LIMITS, purge: bool = False) -> bool:
-    """Bring small segments together; False when there is nothing of the kind to do."""
+    """Merge small segments; returns False if there is nothing to do."""
     state = lock_org_state(tx, org)
     task = next((t for t in _tasks(heads_of(tx, org), limits, purge) if t.kind == "compact"), None)
     if task is None:
@@ -174,7 +174,7 @@ def compact(tx: Txn, org: int, limits: Limits = LIMITS, purge: bool = False) -> 
 
 
 def start_anew(tx: Txn, org: int) -> None:
-    """Forget the whole index; ``take_in`` makes it again. Until then a search says that it is not complete."""
+    """Delete the whole index; ``take_in`` rebuilds it. Until then searches report that it is incomplete."""
     state = lock_org_state(tx, org)
     tx.run("leave_search", {"org": org})
     state.indexed_from = state.next_no
@@ -182,7 +182,7 @@ def start_anew(tx: Txn, org: int) -> None:
 
 
 def outdate(tx: Txn, org: int) -> None:
-    """Have every segment made anew while it goes on being searched."""
+    """Mark every segment for rebuilding, while it is still searched."""
     lock_org_state(tx, org)
     tx.run("outdate_search", {"org": org})
 
@@ -209,7 +209,7 @@ class Builder:
         self._seen = time.monotonic()
 
     def clean(self) -> None:
-        """Delete what a builder that was cut left behind, and the sources of what is built."""
+        """Delete what an interrupted builder left behind, and the sources of finished segments."""
         for segment, level in self._engine.read(self._of_no_use, self._org):
             self._delete(segment, level)
 
@@ -219,7 +219,7 @@ class Builder:
         return [(segment, level) for segment, level, *_ in rows]
 
     def run(self, purge: bool = False) -> bool:
-        """Build, write, replace; False when there is nothing of the kind to do."""
+        """Build, write, replace; returns False if there is nothing to do."""
         task, sources, built = self._engine.read(lambda tx: self._read(tx, purge), self._org)
         if task is None:
             return False
@@ -275,7 +275,7 @@ class Builder:
         tx.many(f"add_search_{LEVEL_NAMES[level]}", rows)
 
     def _replace(self, tx: Txn, sources: Sequence[Source], built: Built, number: int) -> None:
-        """The new segment is searched from now on, and no longer its sources."""
+        """From now on the new segment is searched instead of its sources."""
         lock_org_state(tx, self._org)
         now = {head.segment: head for head in heads_of(tx, self._org)}
         if any(source.head.segment not in now for source in sources):

@@ -1,4 +1,4 @@
-"""Whether a message is what a query looks for, decided on the message itself: where the index alone cannot tell."""
+"""Whether a message matches a query, decided from the message itself where the index is not enough."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Reading:
         return any(probe.fits(word) for probe in group.probes for word in self.words)
 
     def has_run(self, group: Run) -> bool:
-        """Whether the tokens stand side by side in one of its fields."""
+        """Whether the tokens are adjacent in one of its fields."""
         terms = self.all_terms.terms
         if any(term in terms for term in group.joined):
             return True

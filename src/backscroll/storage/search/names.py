@@ -1,4 +1,4 @@
-"""Who is meant by a name: contacts by the words of their names, as the archive knows them now."""
+"""Finding contacts by the words of their current names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backscroll.storage.records.registers import Registers, join, value_of
 MAX_INDEXES = 64
 """Kept at a time, for all organisations and readers."""
 MAX_SENDERS = 50
-"""A word that begins the names of more contacts is not looked for among senders."""
+"""A word that begins the names of more contacts than this is not matched with senders."""
 
 
 class NameIndex:

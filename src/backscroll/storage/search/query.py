@@ -1,7 +1,7 @@
-"""What people type, understood: words, phrases, prefixes, exclusions and filters. Nothing typed is an error.
+"""Parsing queries: words, phrases, prefixes, exclusions and filters. No query is an error.
 
-Items stand side by side and all must match. What cannot be understood as a filter is text; what has no letter, digit or
-picture in it cannot be looked for and is named in ``Query.ignored``.
+A query is a list of items that must all match. An item that is not a valid filter is text; an item without a letter,
+digit or emoji cannot be searched for and is listed in ``Query.ignored``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from backscroll.storage.search.terms import MAX_WORD, MIN_DIGITS, kinds_of, stem
 
 MAX_ITEMS = 32
 MAX_TEXT = 2_000
-"""Characters of a query that are read."""
+"""Maximum characters of a query that are read."""
 SPACED_DIGITS = 9
-"""Groups of digits with spaces between are one number from so many digits on; ``2024 2025`` is two."""
+"""Groups of digits separated by spaces are one number from this many digits on; ``2024 2025`` is two."""
 MAX_REQUIRED = 64
 """Terms that are looked up for a run; the message itself decides."""
 INSIDE_LETTERS = 3
-"""From so many characters on a word is looked for inside others; two are enough where letters are syllables."""
+"""Minimum length of a word that is also searched for inside others; two are enough in scripts whose letters are
+syllables.
+"""
 
 
 class Probe(Struct, frozen=True):
@@ -62,7 +64,9 @@ class Word(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """Tokens side by side, whatever signs are between. Open ends may be the end and the beginning of longer words."""
+    """Adjacent tokens, whatever punctuation is between them. Open ends may be the end and the beginning of longer
+    words.
+    """
 
     parts: tuple[str, ...]
     required: tuple[str, ...]
@@ -85,7 +89,7 @@ Group = Word | Run
 
 
 class Filters(Struct, frozen=True):
-    """What narrows besides words. Values of ``senders`` and ``chats`` are as typed; any one of them will do."""
+    """Filters. Values of ``senders`` and ``chats`` are as typed; any one of them has to match."""
 
     senders: tuple[str, ...] = ()
     chats: tuple[str, ...] = ()
@@ -102,7 +106,7 @@ class Filters(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """A search as it is understood."""
+    """A parsed query."""
 
     include: tuple[Group, ...] = ()
     exclude: tuple[Group, ...] = ()
@@ -147,7 +151,7 @@ class _Item(Struct):
 
 
 def parse(text: str, zone: tzinfo = UTC) -> Query:
-    """Understand what was typed; dates are days of ``zone``."""
+    """Parse a query; dates are days in ``zone``."""
     items = _with_numbers(list(_items(text[:MAX_TEXT])))
     ignored = [item.source for item in items[MAX_ITEMS:]]
     items = items[:MAX_ITEMS]

@@ -1,7 +1,7 @@
-"""How a segment of the index is written down. A segment never changes, but for the tombstones of what has left it.
+"""The storage format of index segments. A segment never changes, except for tombstones of removed messages.
 
-Its messages stand in the order of (sent_at, no); a posting is a message's offset in that order. Terms are spread over
-parts by their CRC-32: a part is looked into with one ``bytes.find``. All numbers are little-endian.
+Its messages are ordered by (sent_at, no); a posting is a message's offset in that order. Terms are distributed over
+parts by their CRC-32: a part is searched with one ``bytes.find``. All numbers are little-endian.
 """
 
 from __future__ import annotations

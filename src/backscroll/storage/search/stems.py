@@ -1,4 +1,4 @@
-"""Word stems by Snowball. A word of a text and a word of a query meet when they share one in a language of the text."""
+"""Word stems by Snowball. A word of a text matches a word of a query if they share a stem in a language of the text."""
 
 from __future__ import annotations
 

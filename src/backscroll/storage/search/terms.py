@@ -1,4 +1,4 @@
-"""Terms: what a message can be found by. A set that is a pure function of the message.
+"""Terms by which a message can be found: a set that is a pure function of the message.
 
 Words are terms as they are (folded); a stem is ``~``, its language, the stem; what is known about the message begins
 with ``!``. docs/decisions/0007-search.md has the whole table.
@@ -26,7 +26,7 @@ MIN_DIGITS, MAX_DIGITS = 7, 19
 LINK = re.compile(r"\bhttps?://\S|\bwww\.\S", re.I)
 
 _RULES = 1
-"""Raised when a message would have other terms than before."""
+"""Increased when the terms of messages change."""
 
 
 def version() -> int:

@@ -1,1 +1,1 @@
-"""Whole archives: out, in again, copied, checked."""
+"""Whole archives: dump, restore, copy, backup, check."""

@@ -1,4 +1,6 @@
-"""Backing up an archive that is in use, from either engine, to a folder that is verified before it counts."""
+"""Backing up an archive that is in use, from either engine, to a folder that is verified before it counts as a
+backup.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ _OURS = re.compile(
 
 
 class Stages(Struct, frozen=True):
-    """Who is told how far each part of the work is."""
+    """Progress callbacks for the parts of the work."""
 
     database: Report
     media: Report
@@ -61,8 +63,8 @@ class Backup:
 
     ``media`` are its files where they are not in the data directory.
 
-    ``BadField`` when the folder holds anything else than a backup of this archive, ``Conflict`` while another backup
-    writes to it. Whatever cuts or refuses a run, the backup that was in the folder stays whole.
+    Raises ``BadField`` if the folder holds anything but a backup of this archive, ``Conflict`` while another backup
+    writes to it. If a run is interrupted or refused, the earlier backup in the folder stays intact.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Backup:
         """Paths of ``_sums`` that this run wrote and has not read back yet."""
 
     def take(self, stages: Stages) -> Manifest:
-        """Write the backup, read it back, and let it count."""
+        """Write the backup, read it back, and make it valid."""
         key = load_key(self._data / KEY_FILE)
         _prepare(self._folder, read_meta(self._engine, "archive") or "")
         with _alone(self._folder):
@@ -124,7 +126,9 @@ class Backup:
         return facts
 
     def _save_uploads(self, jobs: set[Job]) -> set[Job]:
-        """Files of imports that take the place of others, before the database: they go when such an import ends."""
+        """Save files of imports that are replacing others, before the database: they are deleted when such an import
+        ends.
+        """
         saved = set()
         for job in sorted(jobs):
             sha256 = pack(self._data, job, self._folder)
@@ -140,9 +144,7 @@ class Backup:
             del self._sums[place_of(job)]
             self._written.remove(place_of(job))
         if self._save_uploads(wanted - saved) != wanted - saved:
-            raise StorageError(
-                "An import took the place of another just while this ran, so the earlier backup is kept; run it again"
-            )
+            raise StorageError("An import replaced another while this ran, so the earlier backup is kept; run it again")
 
     def _save_key(self) -> None:
         self._copy(self._data / KEY_FILE, f"secret-{self._id}.key")
@@ -184,7 +186,7 @@ class Backup:
                 else:
                     damaged += self._copy(source.local(org, file), place) != file
             except FileNotFoundError:
-                # Deleted from the archive while this ran; the next backup does not name it any more.
+                # Deleted from the archive while this ran; the next backup will not include it.
                 gone += 1
             report(at, len(files))
         missing = sum(len(wanted - set(source.files(org))) for org, wanted in named.items())
@@ -290,8 +292,8 @@ def _facts_of(path: Path) -> _Facts:
         (problem,), *_ = saved.read(lambda tx: tx.all("quick_check", {}))
         if problem != "ok":
             raise StorageError(
-                f"The archive's database is damaged ({problem}), so the earlier backup is kept and no other is "
-                "made; look closer with: backscroll check"
+                f"The archive's database is damaged ({problem}), so the earlier backup is kept and no new one is made; "
+                "examine it with: backscroll check"
             )
         orgs = [org.no for org in saved.read(accounts.list_orgs)]
         return _Facts(
@@ -335,7 +337,7 @@ def _prepare(folder: Path, archive: str) -> None:
         raise BadField(
             "DIR",
             str(folder),
-            f"{folder} holds other things ({foreign[0]}); name an empty folder, or that of an earlier backup",
+            f"{folder} contains other files ({foreign[0]}); name an empty folder, or that of an earlier backup",
         )
     with writing(f"The folder {folder}"):
         make_folder(folder)

@@ -1,4 +1,4 @@
-"""What a backup is made of: a folder with one database file, the key, the media, and a manifest that is written last.
+"""The files of a backup: a folder with one database file, the key, the media, and a manifest that is written last.
 
 <backup>/manifest.json                     what the backup holds; a folder without one is no backup
 <backup>/SHA256SUMS-<id>                   every file with its SHA-256, as ``sha256sum --check`` reads it
@@ -78,7 +78,7 @@ class Sum(Struct, frozen=True):
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest; None when there is none. ``Unreadable`` when it was altered or is of a newer kind."""
+    """The manifest; None if there is none. Raises ``Unreadable`` if it was altered or has a newer format."""
     try:
         text = (folder / MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +90,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     except msgspec.DecodeError as error:
         raise Unreadable("backup", str(folder / MANIFEST), f"is damaged ({error}); {remedy}") from None
     if manifest.format > FORMAT:
-        raise Unreadable("backup", str(folder / MANIFEST), "is of a newer Backscroll; restore it with that one")
+        raise Unreadable(
+            "backup", str(folder / MANIFEST), "was made by a newer Backscroll; restore it with that version"
+        )
     if hashlib.sha256(bytes(sealed.backup)).hexdigest() != sealed.sha256:
         raise Unreadable("backup", str(folder / MANIFEST), f"was altered; {remedy}")
     return manifest
@@ -116,12 +118,12 @@ def read_sums(folder: Path, manifest: Manifest) -> Iterator[Sum]:
         for line in lines:
             match = _SUM.fullmatch(line.rstrip("\n"))
             if match is None or not _PLACE.fullmatch(match[2]):
-                raise Unreadable("backup", str(path), "holds a line that is no checksum; use another backup")
+                raise Unreadable("backup", str(path), "has a line that is not a checksum; use another backup")
             yield Sum(match[1], match[2])
 
 
 def verify(folder: Path, manifest: Manifest, report: Report) -> None:
-    """Read every file of a backup. ``Unreadable`` names the first that is missing or not what was written."""
+    """Read every file of a backup. Raises ``Unreadable`` for the first one that is missing or altered."""
     done = 0
     for file in read_sums(folder, manifest):
         path = folder / file.path
@@ -131,7 +133,7 @@ def verify(folder: Path, manifest: Manifest, report: Report) -> None:
         except FileNotFoundError:
             raise Unreadable("backup", str(path), "is missing; use another backup") from None
         if found != file.sha256:
-            raise Unreadable("backup", str(path), "is not what was written there; use another backup")
+            raise Unreadable("backup", str(path), "was altered; use another backup")
         report(done, manifest.bytes)
 
 
@@ -142,7 +144,9 @@ def digest_of(path: Path) -> str:
 
 
 class whole_file:  # noqa: N801 -- a context manager
-    """A file that is there only once it is whole and on the disk, its owner's alone. Write to the path it gives."""
+    """A file that appears only when it is complete and on disk, readable only by its owner. Write to the path that this
+    yields.
+    """
 
     def __init__(self, final: Path) -> None:
         self._final = final
@@ -188,7 +192,7 @@ def checked(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     if manifest is None:
         raise StorageError(
-            f"{folder} holds no finished backup: it has no {MANIFEST}. Name the folder that backscroll backup wrote; "
-            "if that was cut, run it again or use an earlier backup"
+            f"{folder} contains no finished backup: it has no {MANIFEST}. Name the folder that backscroll backup "
+            "wrote; if that was interrupted, run it again or use an earlier backup"
         )
     return manifest

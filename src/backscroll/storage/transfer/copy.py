@@ -1,8 +1,8 @@
-"""Moving a whole archive to another database, row by row: every number, token and place in the change feed stays.
+"""Copying a whole archive to another database, row by row: every number, token and position in the change feed is kept.
 
-Each page of rows and the note of how far the copy is are one transaction of the target, so a copy that was cut goes on
-where it was. Until the end the target says ``copying``, and everybody else keeps out of it (migrate.py). Nobody writes
-to the source meanwhile; that is looked at, not taken on trust.
+Each page of rows is written together with the copy's position in one transaction of the target, so an interrupted copy
+continues where it was. Until the end the target is marked ``copying``, and other programs do not use it (migrate.py).
+Nobody may write to the source meanwhile; this is checked.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Copied(Struct, frozen=True):
     rows: dict[str, int]
     digest: str
     found: Literal["empty", "unfinished", "whole"]
-    """What the target was before."""
+    """The state of the target before the copy."""
 
 
 class Copy:
@@ -87,8 +87,7 @@ class Copy:
         if state is None:
             if _heads(self._target):
                 raise Conflict(
-                    "The database to copy to holds an archive of its own already; name an empty one. "
-                    "Nothing was changed"
+                    "The database to copy to already holds another archive; name an empty one. Nothing was changed"
                 )
             self.found = "empty"
             return None
@@ -96,12 +95,12 @@ class Copy:
             raise Conflict("The database to copy to holds a copy of another archive; name an empty one")
         if state.heads != self._heads:
             raise StorageError(
-                "The source has changed since the copy began; stop whatever writes to it, and begin again with an "
-                "empty database"
+                "The source has changed since the copy began; stop all programs that write to it, and start again "
+                "with an empty database"
             )
         if done and _heads(self._target) != self._heads:
             raise Conflict(
-                "The database to copy to was a copy of this archive and has been written to since; name another"
+                "The database to copy to is a copy of this archive that has been changed since; name another one"
             )
         self.found = "unfinished" if begun else "whole"
         return state.place
@@ -109,7 +108,7 @@ class Copy:
     # ------------------------------------------------------------------ copying
 
     def run(self, report: Report) -> None:
-        """Bring over what is not there yet. May be cut anywhere and run again."""
+        """Copy what is missing. May be interrupted anywhere and run again."""
         if self.found == "whole":
             return
         if self.found == "empty":
@@ -164,8 +163,8 @@ class Copy:
         """Compare every row with the source's; ``StorageError`` names the first that differs. Then the copy is open."""
         if _heads(self._source) != self._heads:
             raise StorageError(
-                "Somebody wrote to the source while it was copied; stop whatever writes to it, empty the target and "
-                "begin again"
+                "The source was written to while it was copied; stop all programs that write to it, empty the target "
+                "and start again"
             )
         digest = hashlib.sha256()
         done = 0

@@ -1,7 +1,7 @@
-"""Everything that sources told to one organisation, as the events that tell it again, and the way back in.
+"""Everything that sources reported to one organisation, as events that can be replayed, and restoring from them.
 
-A dump is in an order that depends on what was told alone, not on when or how: the same archive gives the same lines.
-All observations and annotations of one WhatsApp id in one chat stand together.
+The order of a dump depends only on what was reported, not on when or how: the same archive gives the same lines. All
+observations and annotations of one WhatsApp id in one chat are together.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ class PositionKept(Struct, frozen=True, tag="position"):
 
 
 class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands beside an event in a dump."""
+    """Data beside an event in a dump."""
 
     source: Source | None = None
-    """Who told it; of messages, chats, contacts and raw payloads."""
+    """The source, for messages, chats, contacts and raw payloads."""
     stored_at: int | None = None
     """On the first observation of each message: when it came in, when it changed last, and in which payload."""
     changed_at: int | None = None
@@ -101,7 +101,7 @@ _NOTHING = About()
 
 
 class Line(Struct, frozen=True):
-    """An event with where it came from: one line of a file."""
+    """An event and its origin: one line of a file."""
 
     event: Dumped
     about: About = _NOTHING
@@ -131,7 +131,7 @@ class Dump(Struct):
     chat: str | None
     lines: Iterator[Line]
     left_out: list[str]
-    """Rows that could not be read any more, as they are met."""
+    """Rows that can no longer be read, as they are found."""
 
 
 def take_dump(
@@ -167,7 +167,7 @@ def take_dump(
 def open_dump(
     tx: Txn, org: int, chat: str | None, raws: bool, now: int, phones: tuple[int, ...] | None = None
 ) -> Dump | None:
-    """The dump that this snapshot gives; None while rows of merged contacts are still being moved.
+    """The dump of this snapshot; None while rows of merged contacts are still being moved.
 
     ``phones`` leaves out other phones' messages; contacts are left out only where a chat is named.
     """
@@ -334,7 +334,7 @@ class _Dumper:
             yield from self._page(phone, chat, self._readable([row_of(row) for row in values]))
 
     def _page(self, phone: int, chat: int, rows: list[MessageRow]) -> Iterator[Line]:
-        """Lines of these rows' ids. An id that several senders chose comes once, with its first row.
+        """Lines for these rows' ids. An id chosen by several senders appears once, with its first row.
 
         The first line of each id carries ``stored_at``. Lines of exported chats come under their own ids: which
         message they are is found again on the way in.

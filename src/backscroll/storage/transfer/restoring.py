@@ -1,7 +1,7 @@
-"""Putting a backup back: into an empty place, all of it or nothing that serves.
+"""Restoring a backup into an empty place, completely or not at all.
 
-A mark in the data directory comes first and goes last. While it is there, no command opens the archive, and the same
-restore may be run again: it goes on with what is missing.
+A mark in the data directory is written first and removed last. While it is there, no command opens the archive, and the
+same restore can be run again: it continues with what is missing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Restore:
         verify(self._folder, self.manifest, stages.verifying)
         sha256 = self._sum_of_database()
         if database.exists() and digest_of(database) != sha256:
-            raise Conflict(f"{database} was changed since the restore began; empty the directory and begin again")
+            raise Conflict(f"{database} was changed since the restore began; empty the directory and start again")
         self._begin()
         self._place_files(stages.files)
         if not database.exists():
@@ -81,7 +81,7 @@ class Restore:
         if not self.resumed:
             self._refuse_used(None)
             if is_in_use(target):
-                raise BadField("database", None, "holds an archive already; name an empty database")
+                raise BadField("database", None, "already holds an archive; name an empty database")
         verify(self._folder, self.manifest, stages.verifying)
         self._begin()
         self._place_files(stages.files)
@@ -102,7 +102,7 @@ class Restore:
         media = self._data / MEDIA
         for path in (*(path for path in taken if path.exists()), *(media.rglob("*") if media.is_dir() else ())):
             if path.is_file():
-                raise BadField("data", str(self._data), f"{path} is there already; restore into an empty directory")
+                raise BadField("data", str(self._data), f"{path} already exists; restore into an empty directory")
 
     def _begin(self) -> None:
         with writing(f"The data directory {self._data}"):

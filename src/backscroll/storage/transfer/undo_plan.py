@@ -1,4 +1,4 @@
-"""What taking an import back would do, counted without doing it."""
+"""What undoing an import would do, counted without doing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a batch: one transaction, the same outcome in any order and however often it is told."""
+"""Writing a batch: one transaction, with the same result in any order and however often it is repeated."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def apply_batch(tx: Txn, org: int, batch: events.Batch, now: int, make_phone_id:
 
 
 class Session:
-    """One transaction for some batches of an organisation, each written as if it had one of its own."""
+    """One transaction for several batches of an organisation, each written as if it had its own."""
 
     def __init__(self, tx: Txn, org: int, make_phone_id: Callable[[], str]) -> None:
         self._tx = tx
@@ -78,7 +78,7 @@ class Session:
         self._writer: Writer | None = None
 
     def expect(self, batches: Sequence[events.Batch]) -> None:
-        """Look up together whom these batches will ask for."""
+        """Look up together the contacts that these batches need."""
         if len(batches) > 1:
             incoming = [event for batch in batches for event in batch.events]
             resolver = self._ready("linked", 0).resolver
@@ -133,7 +133,7 @@ class Session:
             self._writer.message_writer.flush_early()
 
     def finish(self) -> None:
-        """Write what was held back, and put the row of the organisation back."""
+        """Write what was held back, and the row of the organisation."""
         self._begin_anew()
         save_org_state(self._tx, self._state)
 
@@ -159,7 +159,7 @@ class Writer:
         self._exported: dict[ChatKey, bool] = {}
 
     def turn_to(self, source: Source, now: int) -> None:
-        """What comes next was told by ``source`` at ``now``."""
+        """What follows was reported by ``source`` at ``now``."""
         self.source = source
         self.now = self.resolver.now = self.phones.now = self.message_writer.now = now
         self.message_writer.raw = None
@@ -169,7 +169,7 @@ class Writer:
     # ------------------------------------------------------------------ a batch
 
     def write(self, batch: events.Batch, make_phone_id: Callable[[], str]) -> None:
-        """Write a batch but for what is held back until ``flush``."""
+        """Write a batch, except what is held back until ``flush``."""
         self.introduce(batch.events, make_phone_id)
         if batch.raw:
             self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw)
@@ -183,7 +183,7 @@ class Writer:
         self.message_writer.finish()
 
     def introduce(self, incoming: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
-        """Phones first, then who is who, then everybody who is met: what is heard after that has names."""
+        """Phones first, then mappings, then contacts, so that names are known for the following events."""
         for event in incoming:
             if isinstance(event, events.PhoneSeen):
                 self.see_phone(event, make_phone_id())
@@ -208,13 +208,13 @@ class Writer:
         self.provenance.expect((-self.phones.told_by(phone), canonical(jid)) for phone, jid in told.named)
 
     def keep_raw(self, source: Source, type: str, payload: bytes) -> int:
-        """Keep a payload as received, once, and return its number."""
+        """Store a payload as received, once, and return its number."""
         raw = keep_raw(self.tx, self.state, source, type, payload, self.now)
         self.provenance.tell_again(raw)
         return raw
 
     def see_phone(self, event: events.PhoneSeen, phone_id: str) -> int:
-        """Make or complete an own phone and return its number."""
+        """Create or complete an own phone and return its number."""
         return self.phones.see(event, phone_id)
 
     def finish(self) -> None:
@@ -234,7 +234,7 @@ class Writer:
     # ------------------------------------------------------------------ settling: what is told meets what is known
 
     def settle(self, observed: dict[Key, Observed]) -> None:
-        """Bring what was told together with what is known, and write the outcome."""
+        """Combine what was reported with what is known, and write the result."""
         by_chat: dict[ChatKey, dict[str, Observed]] = defaultdict(dict)
         for (phone, chat, id), what in observed.items():
             by_chat[(phone, chat)][id] = what

@@ -1,4 +1,4 @@
-"""Batches of an import, many to a transaction, without holding up those that write single messages meanwhile."""
+"""Batches of an import, many per transaction, without blocking writers of single messages."""
 
 from __future__ import annotations
 

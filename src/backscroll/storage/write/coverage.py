@@ -1,4 +1,4 @@
-"""Noting what sources vouch for, in the transaction of what they tell.
+"""Recording the coverage of sources, in the same transaction as their messages.
 
 Spans of one source that touch become one row, so that their number follows how often a source was interrupted and how
 many files were imported, never the messages.

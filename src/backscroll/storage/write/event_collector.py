@@ -1,4 +1,4 @@
-"""What the events of a batch say, put in the archive's own words: numbers instead of JIDs, gathered by message."""
+"""Converts the events of a batch into the archive's own form: numbers instead of JIDs, grouped by message."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Observed(Struct):
 
 
 class EventCollector:
-    """Listens to one batch. ``told`` is what it says of messages; the rest is written as it is heard."""
+    """Processes one batch. ``told`` is what it reports about messages; the rest is written immediately."""
 
     def __init__(
         self, resolver: ContactResolver, phones: OwnPhones, message_writer: MessageWriter, source: Source

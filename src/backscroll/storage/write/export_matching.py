@@ -1,4 +1,4 @@
-"""Lines of exported chats have no ids. Here a line and the message that it is become one, whichever came first.
+"""Lines of exported chats have no ids. Here a line is matched with the message that it is, whichever came first.
 
 Within a minute of a chat, lines and messages are matched anew whenever one of them changes, in their own order
 and not in that of arrival. A matched line's observation moves under the message's id, but keeps the id that was made

@@ -1,4 +1,4 @@
-"""The queue of files that live sources named and the archive does not hold yet.
+"""The queue of files that live sources announced and the archive does not have yet.
 
 A row is written in the transaction of its message, so it is there whenever the message is. Only the address is kept;
 what else is known of the file stands in the message.
@@ -20,7 +20,7 @@ from backscroll.storage.write.phones import OwnPhones
 
 LEASE = "media"
 _ENCRYPTED = (".whatsapp.net", ".whatsapp.com")
-"""What WhatsApp's own servers hold is encrypted; only a linked device asks them."""
+"""Files on WhatsApp's own servers are encrypted; only a linked device fetches them."""
 
 
 class QueuedFile(Struct, frozen=True, kw_only=True):
@@ -140,7 +140,7 @@ class FetchQueue:
         self._engine.write(lambda tx: tx.run("add_fetch", params), org)
 
     def postpone(self, org: int, file: QueuedFile, tries: int, wait_us: int | None, problem: str | None) -> None:
-        """Try it again after a while; ``wait_us`` None gives it up."""
+        """Retry it later; ``wait_us`` None gives it up."""
         next_at = None if wait_us is None else self._clock() + wait_us
         params = _key(org, file) | {"tries": tries, "next_at": next_at, "problem": problem}
         self._engine.write(lambda tx: tx.run("postpone_fetch", params), org)

@@ -1,7 +1,7 @@
 """Group commit: batches that come while others are being committed are written together, in one transaction.
 
-The first who comes leads: it writes its own batch and all that wait behind it, then calls the first of those that
-came too late to lead. A lone writer never waits for a batch to fill.
+The first thread to arrive is the leader: it writes its own batch and all that are waiting behind it, then wakes the
+first of those that arrived too late to be included. A lone writer never waits for a batch to fill.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from backscroll.storage.write.validation import cleaned_batch
 
 MAX_EVENTS = 250
 MAX_BYTES = 4_000_000
-"""Events and raw payloads of one transaction, so that no one waits long. What is larger goes alone."""
+"""Maximum events and raw payloads per transaction, so that nobody waits long. Larger batches are written alone."""
 
 _DOUBT = "It is not known whether this was written; send the same request again"
 
 
 class GroupCommit:
-    """Writes batches of any thread, each on disk when ``apply`` returns and untouched by what others get wrong."""
+    """Writes batches of any thread, each on disk when ``apply`` returns and not affected by errors in others."""
 
     def __init__(self, engine: Engine, make_phone_id: Callable[[], str]) -> None:
         self._engine = engine
@@ -42,7 +42,7 @@ class GroupCommit:
 
 
 class _Turn:
-    """A batch that waits, and what became of it."""
+    """A waiting batch, and its result."""
 
     def __init__(self, batch: events.Batch, now: int) -> None:
         self.batch = batch
@@ -63,7 +63,7 @@ class _Turn:
         self._error = error
 
     def doubt(self, cause: StorageBusy | None = None) -> None:
-        """Nobody can say whether it was written."""
+        """It is unknown whether it was written."""
         self._error = StorageBusy(str(cause or _DOUBT))
         self._error.__cause__ = cause
 

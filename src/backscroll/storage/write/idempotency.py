@@ -7,7 +7,7 @@ from backscroll.core.errors import Conflict
 from backscroll.database.protocol import Txn
 
 ANSWERS_US = 48 * 3_600_000_000
-"""So long an answer is repeated to who asks again with the same Idempotency-Key."""
+"""How long an answer is repeated for requests with the same Idempotency-Key."""
 
 
 def keep_answer(tx: Txn, org: int, answer: events.Answer, now: int) -> None:

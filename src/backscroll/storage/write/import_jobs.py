@@ -1,4 +1,4 @@
-"""Imports as jobs: the table of them, the files that belong to each, and who works on one."""
+"""Import jobs: their table, their files, and the process that works on each."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TooManyJobs(Conflict):
     """So many jobs are not over that another one has to wait."""
 
     def __init__(self) -> None:
-        super().__init__(f"{MAX_OPEN} imports are not over yet; finish or cancel one of them first")
+        super().__init__(f"{MAX_OPEN} imports are unfinished; finish or cancel one of them first")
 
 
 class Changed(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The table of imports: beginning one, ending it, and finding it again."""
+"""The table of imports: starting one, finishing it, and finding it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def must_be_running(tx: Txn, org: int, import_id: int) -> None:
     """``Conflict`` when an import is over, and so may not tell anything more."""
     found = find_import(tx, org, import_id)
     if found.state != "running":
-        raise Conflict(f"Import {import_id} is {found.state} already; begin a new import")
+        raise Conflict(f"Import {import_id} is already {found.state}; start a new import")
 
 
 def progress_of(tx: Txn, org: int, import_id: int) -> dict[str, Any]:

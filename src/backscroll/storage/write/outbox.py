@@ -1,8 +1,8 @@
-"""What waits to be sent to webhooks, what became of it, and whose turn it is to send it.
+"""Events waiting for webhooks, their deliveries, and which process sends them.
 
-An event stands in the outbox since the transaction that it tells of. Whoever holds the lease queues it for each
-endpoint that wants it (``queue``), sends what is due, and writes what became of it (``settle``). Events of a chat form
-a lane: the next is sent when the one before was taken or given up, so that a receiver hears of each chat in order.
+An event is written to the outbox in the transaction of its change. The holder of the lease queues it for each endpoint
+that wants it (``queue``), sends what is due, and records the results (``settle``). Events of a chat form a lane: the
+next is sent after the previous one was accepted or given up, so that a receiver gets the events of each chat in order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which events of webhooks a change of the archive is, told where it is written. Nothing is asked of the database."""
+"""Which webhook events a change causes, decided where it is written, without reading from the database."""
 
 from __future__ import annotations
 

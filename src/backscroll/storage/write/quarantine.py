@@ -1,4 +1,4 @@
-"""Input that could not be understood, kept sealed until a person or a later version takes it."""
+"""Input that could not be understood, stored encrypted until a person or a later version processes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources of which nothing was heard for too long, told once for each silence: in the change feed and to webhooks."""
+"""Sources that have been silent for too long, reported once for each silence in the change feed and to webhooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.org_state import lock_org_state, save_org_state
 
 GRACE_US = 300_000_000
-"""So long a server listens before it says that a source is silent: gateways try again what they could not send."""
+"""How long a server has to run before it reports a source as silent, because gateways retry what they could not send.
+"""
 SILENT, HEARD = "silent", "heard"
 """Lines of the change feed; their number is the source's ``no``."""
 

@@ -1,4 +1,4 @@
-"""Two contacts that only an undone import had made one are two again.
+"""Separating two contacts that only an undone import had joined.
 
 Each JID that was tied to the contact by that import alone becomes a contact of its own, with what was told under it.
 Rows do not say under which JID their message was told; but whoever told something, import or live source, noted the

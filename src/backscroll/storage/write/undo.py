@@ -1,8 +1,8 @@
-"""Taking an import back: what only it told goes, what others told too stays as they tell it.
+"""Undoing an import: what only it reported is removed, what others also reported stays as they reported it.
 
-Each step is one transaction of bounded size that notes how far it came, so an undo that was cut goes on, and one that
-is over does nothing. What the import told of messages goes first; when nothing of it is left, chats, contacts, files
-and payloads that nobody else names.
+Each step is one transaction of bounded size that records its progress, so an interrupted undo continues, and a finished
+one does nothing. Messages are removed first; when none are left, chats, contacts, files and payloads that nobody else
+refers to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events made fit to be stored: text that every engine can keep, numbers that fit a column, ids of a sane length."""
+"""Making events storable: text that every engine accepts, numbers that fit a column, ids of a reasonable length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def cleaned(event: events.Event) -> events.Event:
-    """The event as it can be stored, nearly always itself; ``BadField`` when nothing can be made of it."""
+    """The event in storable form, nearly always itself; raises ``BadField`` if that is impossible."""
     if isinstance(event, events.MessageSeen):
         event = _with_clean_text(event)
     try:

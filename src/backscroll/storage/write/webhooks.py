@@ -1,4 +1,4 @@
-"""Receivers of events: which there are, what each wants, and the sealed secrets that sign what is sent to them."""
+"""Webhook endpoints: what each subscribes to, and the encrypted secrets for signing requests."""
 
 from __future__ import annotations
 

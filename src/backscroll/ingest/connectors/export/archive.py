@@ -121,7 +121,7 @@ def _open_zip(path: Path, caps: Caps) -> ExportArchive:
         sum(info.file_size for info in infos if info.file_size <= caps.file and not _claims_too_much(info, caps))
         > caps.total
     ):
-        raise Unreadable("export", path.name, "the files in this zip are larger than allowed in all")
+        raise Unreadable("export", path.name, "the files in this zip are larger in total than allowed")
     names = {_name_of(info): info for info in infos}
     _refuse_clashes([_name_of(info) for info in infos])
     openers = {name: _zip_opener(path, info, caps) for name, info in names.items()}
@@ -171,11 +171,11 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
     _check_name(name.rstrip("/"))
     mode = info.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise Unreadable("export", _shown(name), "links and special files in a zip are refused")
+        raise Unreadable("export", _shown(name), "links and special files in a zip are not allowed")
     if info.flag_bits & (0x1 | 0x40 | 0x2000):
         raise Unreadable("export", _shown(name), "this zip is encrypted; unpack it and import the folder")
     if info.compress_type not in _METHODS:
-        raise Unreadable("export", _shown(name), "this way of packing is not one that phones use")
+        raise Unreadable("export", _shown(name), "phones do not use this kind of compression")
 
 
 def _check_name(name: str) -> None:
@@ -189,7 +189,7 @@ def _check_name(name: str) -> None:
         or any(ord(c) < 32 or ord(c) == 127 for c in name)
     )
     if bad:
-        raise Unreadable("export", _shown(name), "this name of a file is not safe")
+        raise Unreadable("export", _shown(name), "this file name is not safe")
 
 
 def _check_overlap(path: Path, archive: zipfile.ZipFile) -> None:
@@ -228,7 +228,7 @@ def _zip_opener(path: Path, info: zipfile.ZipInfo, caps: Caps) -> Opener:
         if info.file_size > caps.file:
             raise _too_large(info.filename)
         if _claims_too_much(info, caps):
-            problem = "this would unpack to far more than it was packed from"
+            problem = "this would unpack to far more than its size"
             raise Unreadable("export", _shown(info.filename), problem)
         limit = min(caps.file, info.file_size)
         try:

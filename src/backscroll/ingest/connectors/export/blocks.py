@@ -58,7 +58,9 @@ class Heads:
     def add(self, number: int, start: int, head: Head, layout: int) -> None:
         """Put one behind the others; ``layout`` is its place among ``layouts``."""
         if len(self) >= MAX_MESSAGES:
-            problem = f"this holds more than {MAX_MESSAGES:,} messages; cut it in several files and import each of them"
+            problem = (
+                f"this holds more than {MAX_MESSAGES:,} messages; split it into several files and import each of them"
+            )
             raise Unreadable("export", f"line {number}", problem)
         self.numbers.append(number)
         self.starts.append(start)
@@ -154,7 +156,7 @@ def read_blocks(text: bytes, day_first: bool | None) -> Blocks:
     heads = chosen.where(lambda at: _exists(chosen, at, order))
     preamble = source.before(heads.starts[0]) if heads.numbers[0] > 1 else ""
     if preamble and len(heads) < 3:
-        raise Unreadable("export", "line 1", "this does not begin like an exported chat")
+        raise Unreadable("export", "line 1", "this does not start like an exported chat")
     before = heads.numbers[0] - 1
     others, more_others = _listed(_runs(_left(found.heads, chosen, before), "other_format"))
     impossible, more_impossible = _listed(_runs(_left(chosen, heads, before), "impossible_date"))
@@ -198,7 +200,7 @@ class _Found:
         heads = self.heads
         chosen = heads.where(lambda at: heads.layout_no(at) in fitting and heads.is_on_the_clock(at))
         if not chosen:
-            raise Unreadable("export", "line 1", "no line begins with a date and a time as WhatsApp writes them")
+            raise Unreadable("export", "line 1", "no line begins with a date and a time in WhatsApp's format")
         self._refuse_unknown_words(chosen)
         return chosen
 
@@ -213,7 +215,7 @@ class _Found:
             count = sum(self._counts[self._layouts[other]] for other in strange)
             refused = layout.half is not None and count * 10 > len(chosen)
         if refused:
-            problem = f"the word {strange[0].unknown!r} beside the time is not known here; please report it"
+            problem = f"the word {strange[0].unknown!r} beside the time is unknown; please report it"
             raise Unreadable("export", "line 1", problem)
 
     def is_unpadded(self, chosen: Heads) -> bool:

@@ -82,7 +82,9 @@ class ExportedLines(Sequence[ExportedLine]):
         order = self.by_time(_MINUTE_US)
         for first, later in zip(order, order[MAX_PER_MINUTE:], strict=False):
             if self.times[first] // _MINUTE_US == self.times[later] // _MINUTE_US:
-                problem = f"more than {MAX_PER_MINUTE:,} messages are of this minute; remove what no phone exported"
+                problem = (
+                    f"more than {MAX_PER_MINUTE:,} messages are in this minute; remove lines that no phone exported"
+                )
                 raise Unreadable("export", f"line {self._script.blocks.heads.numbers[first]}", problem)
 
     def __len__(self) -> int:

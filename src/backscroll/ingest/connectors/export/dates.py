@@ -66,7 +66,7 @@ def choose_order(days: list[Date], layout: Layout, day_first: bool | None, unpad
     wrong = {order: len(days) - len(ordinals) for order, ordinals in readings.items()}
     fewest = min(wrong.values())
     if fewest * 2 > len(days):
-        raise Unreadable("export", _show(days[0], layout), "this is no date of a calendar that is known here")
+        raise Unreadable("export", _show(days[0], layout), "this date belongs to no known calendar")
     if day_first is not None:
         sensible = [order for order in readings if wrong[order] in (fewest, 0) or wrong[order] * 20 <= len(days)]
         return _as_told(sensible, "dmy" if day_first else "mdy")
@@ -96,7 +96,7 @@ def _as_told(sensible: list[DateOrder], told: DateOrder) -> DateOrder:
         return "ymd"
     other = "--month-first" if told == "dmy" else "--day-first"
     candidate = Candidate("month_first" if told == "dmy" else "day_first")
-    question = "Read that way, some dates of this export do not exist."
+    question = "With this reading, some dates of this export do not exist."
     raise Question(question, other, name="date_order", candidates=[candidate], free=False)
 
 

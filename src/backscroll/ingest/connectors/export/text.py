@@ -63,5 +63,5 @@ def _decoded(line: bytes, at: int) -> str:
 
 
 def _unreadable(byte: int) -> Unreadable:
-    problem = "this is no text in UTF-8; save the export unchanged, as WhatsApp sent it"
+    problem = "this is not UTF-8 text; save the export unchanged, as WhatsApp sent it"
     return Unreadable("export", f"byte {byte}", problem)

@@ -86,14 +86,14 @@ class Row:
         return value
 
     def text(self, column: str) -> str | None:
-        """Clean text; None where there is none. Damaged text is told as far as it can be read."""
+        """Clean text; None where there is none. Damaged text is kept as far as it can be read."""
         value = self.values.get(column)
         if value is None or value == "":
             return None
         if isinstance(value, str):
             cleaned, changed = ids.clean_text(value)
         else:
-            self.report(column, f"{what_it_is(value)}; told as far as it can be read", kept=True)
+            self.report(column, f"{what_it_is(value)}; kept as far as it can be read", kept=True)
             raw = value if isinstance(value, bytes) else str(value).encode()
             cleaned, changed = ids.clean_text(raw.decode(errors="replace"))[0], True
         if changed:
@@ -112,7 +112,7 @@ class Row:
                 return instant_of_unix(value)
         except ValueError:
             pass
-        self.report(column, "is no time", kept=True)
+        self.report(column, "is not a time", kept=True)
         return None
 
     def number(self, column: str) -> int | None:
@@ -134,7 +134,7 @@ class Row:
             return None
         if isinstance(value, bytes) and not isinstance(value, BrokenText):
             return value
-        self.report(column, "is no bytes", kept=True)
+        self.report(column, "is not bytes", kept=True)
         return None
 
     def object(self, column: str) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ class Row:
         try:
             return msgspec.json.decode(text, type=dict[str, Any])
         except msgspec.DecodeError:
-            self.report(column, "is no JSON object", kept=True)
+            self.report(column, "is not a JSON object", kept=True)
             return None
 
     @property

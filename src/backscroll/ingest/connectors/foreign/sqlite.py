@@ -59,7 +59,7 @@ class TooLarge(Unreadable):
     """A row that holds more bytes than any row of the program's."""
 
     def __init__(self, product: Product, name: str) -> None:
-        problem = f"a row holds more than {_MAX_ROW >> 20} MiB; no file of {product.program}'s does"
+        problem = f"a row holds more than {_MAX_ROW >> 20} MiB; no file of {product.program} has such rows"
         super().__init__(product.database, name, problem)
 
 
@@ -92,7 +92,7 @@ class ForeignFile:
         except sqlite3.DatabaseError as error:
             if "interrupted" in str(error):
                 problem = f"reading it took longer than {_MAX_SECONDS} seconds without a row"
-                raise self.unreadable(f"{problem}; it is no file of {self.product.program}'s") from error
+                raise self.unreadable(f"{problem}; it is not a file of {self.product.program}'s") from error
             raise self.unreadable(f"{error}; copy the file again") from error
 
     def unreadable(self, problem: str) -> Unreadable:
@@ -271,7 +271,7 @@ def _check_header(path: Path, product: Product, usual: str) -> bool:
     if not header:
         refuse("the file is empty")
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        refuse("this is no SQLite database")
+        refuse("this is not an SQLite database")
     page_size = int.from_bytes(header[16:18], "big")
     whole = int.from_bytes(header[28:32], "big") * (65536 if page_size == 1 else page_size)
     trusted = header[24:28] == header[92:96]

@@ -61,7 +61,7 @@ class Tables:
             if self.bytes > MAX_BYTES:
                 if not self.is_whole:
                     raise TooMuch
-                row.report("row", "is one of too many that belong to one message", kept=False)
+                row.report("row", "belongs to a message with too many of them", kept=False)
                 return
             yield row
 
@@ -91,7 +91,9 @@ class Tables:
         if len(pairs) > MAX_CHILDREN:
             if not self.is_whole:
                 raise TooMuch
-            Row(table, pairs[-1][1], {}, self.on_skip).report("row", "is one of too many of a message", kept=False)
+            Row(table, pairs[-1][1], {}, self.on_skip).report(
+                "row", "belongs to a message with too many of them", kept=False
+            )
             pairs = pairs[:MAX_CHILDREN]
         rows = self.by_number(table, (no for _, no in pairs))
         found: dict[int, list[Row]] = {}

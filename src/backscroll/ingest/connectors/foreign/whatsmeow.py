@@ -95,5 +95,5 @@ def own_number(answer: str | None, found: set[str], file: str) -> str:
     if len(found) == 1:
         return next(iter(found))
     names = ", ".join(sorted(map(ids.user_part, found)))
-    told = f"several accounts are linked there ({names})" if found else "nothing there tells it"
-    raise Question(f"Whose messages does {file} hold? {told[0].upper()}{told[1:]}.", "--phone NUMBER", name="phone")
+    told = f"several accounts are linked there ({names})" if found else "it is not stored there"
+    raise Question(f"Whose messages are in {file}? {told[0].upper()}{told[1:]}.", "--phone NUMBER", name="phone")

@@ -107,7 +107,7 @@ class Accounts:
     def _question(self, undecided: list[str]) -> str:
         file = self._store.path.name
         if undecided == [""]:
-            return f"{file} does not say whose messages it holds: which WhatsApp number is it?"
+            return f"{file} does not say whose messages it contains: which WhatsApp number is it?"
         names = ", ".join(name or "(none)" for name in undecided)
         if len(undecided) == 1:
             return f"{file} does not say which WhatsApp number the device {names} was: which is it?"

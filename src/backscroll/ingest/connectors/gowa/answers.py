@@ -124,5 +124,5 @@ def _reaction(row: Row, message: Message) -> ReactionSet:
     by = key.phone if row.flag("is_from_me") else person_of(row.key("sender_jid"), key.chat)
     at = row.time("timestamp")
     if by is None or at is None:
-        raise Unusable("reactions", "names no person or no time")
+        raise Unusable("reactions", "has no person or no time")
     return ReactionSet(target=Target(key.phone, key.chat, key.id, key.sender), by=by, emoji=row.key("emoji"), at=at)

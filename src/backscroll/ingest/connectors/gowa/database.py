@@ -194,7 +194,7 @@ class _Reading:
         """The own phone whose row this is."""
         partition = row.key("device_id").strip() if row.values.get("device_id") else ""
         if partition not in self.accounts.by_partition:
-            raise Unusable("device_id", "names no account")
+            raise Unusable("device_id", "refers to no account")
         return self.accounts.by_partition[partition]
 
     # chats
@@ -256,7 +256,7 @@ class _Reading:
         phone = self._account(row)
         by = phone if row.flag("is_from_me") else self.accounts.jid_of(row.key("reactor_jid"))
         if by is None:
-            raise Unusable("reactor_jid", "names no person")
+            raise Unusable("reactor_jid", "refers to no person")
         target = Target(phone, ids.canonical(row.key("chat_jid")), row.key("message_id"))
         return ReactionSet(target=target, by=by, emoji=row.text("emoji") or "", at=row.time("reaction_timestamp"))
 

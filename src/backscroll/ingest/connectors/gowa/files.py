@@ -30,5 +30,5 @@ def _refuse(file: ForeignFile, usual: str) -> NoReturn:
     elif usual == "whatsapp.db" and {"messages", "chats"} <= tables:
         problem = "this is GOWA's chatstorage.db"
     else:
-        problem = "no database of GOWA"
+        problem = "not a GOWA database"
     raise file.unreadable(f"{problem}; name the file {usual}")

@@ -62,7 +62,7 @@ def _walk(blob: bytes) -> Iterator[tuple[int, Value]]:
         if kind == 2:
             size, at = _varint(blob, at)
         if size is None or at + size > len(blob):
-            raise ValueError("this is no message")
+            raise ValueError("this is not a message")
         yield field, blob[at : at + size]
         at += size
 

@@ -99,10 +99,10 @@ def is_without_id(record: Record) -> bool:
 def chat_of(record: Record) -> str:
     """The JID of the chat; ``Unusable`` where it is not told."""
     if record.session is None:
-        raise Unusable("ZCHATSESSION", "names no chat")
+        raise Unusable("ZCHATSESSION", "refers to no chat")
     chat = jid_of(record.session.values.get("ZCONTACTJID"))
     if chat is None:
-        raise Unusable("ZCHATSESSION", "names a chat without a JID")
+        raise Unusable("ZCHATSESSION", "refers to a chat without a JID")
     return chat
 
 
@@ -350,7 +350,7 @@ def call_of(row: Row, phone: str, aggregate: Row | None, participants: list[Row]
     people = [jid for part in participants if (jid := person_of(part.values.get("ZJIDSTRING"))) and jid != phone]
     chat = jid_of(row.values.get("ZGROUPJIDSTRING")) or (people[0] if len(people) == 1 else None)
     if chat is None:
-        raise Unusable("Z1CALLEVENTS", "names no chat")
+        raise Unusable("Z1CALLEVENTS", "refers to no chat")
     told = aggregate.values if aggregate is not None else {}
     incoming, missed = told.get("ZINCOMING"), told.get("ZMISSED")
     duration, outcome = row.values.get("ZDURATION"), row.values.get("ZOUTCOME")

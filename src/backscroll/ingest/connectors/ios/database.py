@@ -82,7 +82,7 @@ def _opened(files: Files, phone: str | None, on_skip: OnSkip) -> Iterator[_Readi
     with ExitStack() as stack:
         store = stack.enter_context(opened(files.chats, IPHONE, "ChatStorage.sqlite"))
         if not (_MESSAGES.issubset(store.columns("ZWAMESSAGE")) and _CHATS.issubset(store.columns("ZWACHATSESSION"))):
-            raise store.unreadable("this is no database of WhatsApp for iPhone; name the file ChatStorage.sqlite")
+            raise store.unreadable("this is not a database of WhatsApp for iPhone; name the file ChatStorage.sqlite")
         contacts = stack.enter_context(opened(files.contacts, IPHONE, "ContactsV2.sqlite"))
         numbers = stack.enter_context(opened(files.numbers, IPHONE, "LID.sqlite"))
         calls = stack.enter_context(opened(files.calls, IPHONE, "CallHistory.sqlite"))

@@ -93,7 +93,7 @@ def is_kept(told: Told) -> bool:
 
 def _reaction(told: Told, key: Key, node: Node, at: int, id: str | None) -> ReactionSet:
     if key.sender is None:
-        raise Unreadable(SOURCE, "Info.MessageSource.Sender", "names nobody who reacted")
+        raise Unreadable(SOURCE, "Info.MessageSource.Sender", "does not say who reacted")
     target = target_of(told, key, node.node("key"), "reactionMessage.key")
     when = node.number("senderTimestampMS")
     happened = wire.instant(when, SOURCE, "senderTimestampMS") if when else at
@@ -130,7 +130,7 @@ def _edit(told: Told, key: Key, node: Node, at: int) -> list[Event]:
 
 def _vote(told: Told, key: Key, node: Node, at: int) -> PollVoted:
     if key.sender is None:
-        raise Unreadable(SOURCE, "Info.MessageSource.Sender", "names nobody who voted")
+        raise Unreadable(SOURCE, "Info.MessageSource.Sender", "does not say who voted")
     target = target_of(told, key, node.node("pollCreationMessageKey"), "pollUpdateMessage.pollCreationMessageKey")
     when = node.number("senderTimestampMS")
     happened = wire.instant(when, SOURCE, "senderTimestampMS") if when else at
@@ -143,7 +143,7 @@ def hex_of(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).hex()
     except (binascii.Error, ValueError):
-        raise Unreadable(SOURCE, "selectedOptions", "is no Base64") from None
+        raise Unreadable(SOURCE, "selectedOptions", "is not Base64") from None
 
 
 def _opened(told: Told, key: Key, node: Node, at: int, is_comment: bool) -> list[Event]:
@@ -190,7 +190,7 @@ def receipt(told: Told) -> list[Event]:
     ids = told.data.texts("MessageIDs")
     kind = told.data.text("Type") or "DELIVERED"
     if not ids:
-        raise Unreadable(SOURCE, "MessageIDs", "names no message")
+        raise Unreadable(SOURCE, "MessageIDs", "has no message id")
     source = told.data.node("MessageSource")
     key = key_of_source(told, source, ids[0])
     at = wire.instant(told.data.number("Timestamp") or 0, SOURCE, "Timestamp")

@@ -269,7 +269,7 @@ def _call(told: Told, row: Node) -> list[Event]:
     id, started = row.text("callID"), row.number("startTime")
     creator, group = row.text("callCreatorJID"), row.text("groupJID")
     if id is None or not started:
-        raise Unreadable(SOURCE, "callID", "names no call")
+        raise Unreadable(SOURCE, "callID", "has no call id")
     outgoing = not row.flag("isIncoming")
     others = [node.text("userJID") for node in row.nodes("participants")]
     other = next((told.person(jid) for jid in others if jid and not told.is_own(jid)), None)

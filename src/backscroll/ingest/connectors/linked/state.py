@@ -66,7 +66,7 @@ def group(told: Told, node: Node) -> list[Event]:
     """A group with all its members. Its time of creation comes too coarse to be kept."""
     jid = node.text("JID")
     if jid is None:
-        raise Unreadable(SOURCE, "JID", "names no group")
+        raise Unreadable(SOURCE, "JID", "has no group")
     mapped: list[Event] = []
     members = []
     for row in node.nodes("Participants"):
@@ -99,7 +99,7 @@ def changed(told: Told) -> list[Event]:
     data = told.data
     jid = data.text("JID")
     if jid is None:
-        raise Unreadable(SOURCE, "JID", "names no group")
+        raise Unreadable(SOURCE, "JID", "has no group")
     at = wire.instant(data.number("Timestamp") or told.at // 1_000_000, SOURCE, "Timestamp")
     chat, by = canonical(jid), told.person(data.text("Sender"))
     name, topic, ephemeral = data.node("Name"), data.node("Topic"), data.node("Ephemeral")
@@ -136,7 +136,7 @@ def channel(told: Told) -> list[Event]:
     node = told.data.node("NewsletterMetadata")
     jid = node.text("ID")
     if jid is None:
-        raise Unreadable(SOURCE, "NewsletterMetadata.ID", "names no channel")
+        raise Unreadable(SOURCE, "NewsletterMetadata.ID", "has no channel")
     meta = node.node("ThreadMeta")
     name, description = meta.node("Name").text("Text"), meta.node("Description").text("Text")
     return [ChatSeen(phone=told.phone, chat=canonical(jid), at=told.at, name=name, description=description)]
@@ -146,7 +146,7 @@ def left_channel(told: Told) -> list[Event]:
     """The account no longer follows a channel; ``Unreadable`` when none is named."""
     jid = told.data.text("ID")
     if jid is None:
-        raise Unreadable(SOURCE, "ID", "names no channel")
+        raise Unreadable(SOURCE, "ID", "has no channel")
     return [ChatSeen(phone=told.phone, chat=canonical(jid), at=told.at, is_exited=True)]
 
 
@@ -156,7 +156,7 @@ def call(told: Told) -> list[Event]:
     id, at = meta.text("callID"), meta.number("timestamp")
     caller = told.person(meta.text("callCreator"), meta.text("callCreatorAlt")) or told.person(meta.text("from"))
     if id is None or caller is None or not at:
-        raise Unreadable(SOURCE, "basicCallMeta", "names no call or nobody who calls")
+        raise Unreadable(SOURCE, "basicCallMeta", "has no call id or no caller")
     mapped = wire.same_person(meta.text("callCreator"), meta.text("callCreatorAlt"))
     other = told.person(meta.text("from"))
     chat = (other if told.is_own(caller) else caller) or caller

@@ -78,7 +78,7 @@ def key_of_source(told: Told, source: Node, id: str | None) -> Key:
     """Of a live event, whose source names chat and sender in both spellings."""
     chat, sender = source.text("Chat"), source.text("Sender")
     if chat is None or not id:
-        raise Unreadable(SOURCE, "Info", "names no chat or no message")
+        raise Unreadable(SOURCE, "Info", "has no chat or no message id")
     from_me = bool(source.flag("IsFromMe"))
     sender_alt, recipient_alt = source.text("SenderAlt"), source.text("RecipientAlt")
     mapped = [*wire.same_person(sender, sender_alt)]
@@ -98,7 +98,7 @@ def target_of(told: Told, key: Key, inner: Node, where: str) -> Target:
     """The message that another one changes. Its key is written as the one who changes it sees the chat."""
     id = inner.text("ID")
     if id is None:
-        raise Unreadable(SOURCE, where, "names no message")
+        raise Unreadable(SOURCE, where, "has no message id")
     participant = inner.text("participant")
     if inner.flag("fromMe"):
         sender: str | None = key.sender

@@ -63,7 +63,7 @@ def _person(row: Row, record: Record, phone: str, jids: Jids) -> str | None:
 def _reaction(add_on: AddOn, record: Record, target: Target, phone: str, jids: Jids) -> ReactionSet | None:
     by = _person(add_on.row, record, phone, jids)
     if by is None:
-        add_on.row.report("sender_jid_row_id", "names nobody who reacted", kept=False)
+        add_on.row.report("sender_jid_row_id", "does not say who reacted", kept=False)
         return None
     emoji, id = add_on.detail.text("reaction") or "", add_on.row.text("key_id")
     at = moment(add_on.detail, "sender_timestamp") or moment(add_on.row, "timestamp")
@@ -76,7 +76,7 @@ def _votes(record: Record, target: Target, phone: str, jids: Jids) -> Iterator[E
         by = _person(add_on.row, record, phone, jids)
         at = moment(add_on.detail, "sender_timestamp") or moment(add_on.row, "timestamp")
         if by is None or at is None:
-            add_on.row.report("sender_jid_row_id", "names nobody who voted, or no time", kept=False)
+            add_on.row.report("sender_jid_row_id", "does not say who voted, or when", kept=False)
             continue
         numbers = [row.values.get("message_poll_option_id") for row in add_on.chosen]
         chosen = tuple(options[no] for no in numbers if isinstance(no, int) and options.get(no))
@@ -91,7 +91,7 @@ def _receipts(record: Record, target: Target, jids: Jids) -> Iterator[Event]:
     for part in record.parts("receipt_user"):
         person = jids.person(part.values.get("receipt_user_jid_row_id"))
         if person is None and not in_two:
-            part.report("receipt_user_jid_row_id", "names no person", kept=False)
+            part.report("receipt_user_jid_row_id", "refers to no person", kept=False)
             continue
         for column, ack in _RECEIPTS:
             at = moment(part, column)

@@ -171,7 +171,7 @@ def is_placeholder(record: Record) -> bool:
 def message_of(record: Record, phone: str, jids: Jids) -> Message:
     """The message. ``Unusable`` where what it needs is missing."""
     if not record.chat:
-        raise Unusable("chat_row_id", "names no chat")
+        raise Unusable("chat_row_id", "refers to no chat")
     row = record.row
     kind = kind_of(record)
     sent_at = moment(row, "timestamp", "received_timestamp", "receipt_server_timestamp")
@@ -497,7 +497,7 @@ def call_of(row: Row, phone: str, jids: Jids) -> Message:
     other = jids.person(row.values.get("jid_row_id"))
     chat = jids.get(row.values.get("group_jid_row_id")) or jids.get(row.values.get("jid_row_id"))
     if chat is None:
-        raise Unusable("jid_row_id", "names no chat")
+        raise Unusable("jid_row_id", "refers to no chat")
     outgoing, number = row.values.get("from_me") == 1, row.values.get("call_result")
     result = _CALLS.get(number) if isinstance(number, int) else None
     duration = row.number("duration")

@@ -71,9 +71,9 @@ def _check(store: ForeignFile, contacts: ForeignFile, wa_db: Path | None) -> Non
     if not (_MESSAGE.issubset(store.columns("message")) or _MESSAGES.issubset(store.columns("messages"))):
         if "wa_contacts" in store.tables():
             raise store.unreadable("this is the phone's wa.db, which holds no messages; name the file msgstore.db")
-        raise store.unreadable("this is no database of WhatsApp for Android; name the phone's msgstore.db")
+        raise store.unreadable("this is not a database of WhatsApp for Android; name the phone's msgstore.db")
     if wa_db is not None and "jid" not in contacts.columns("wa_contacts"):
-        raise contacts.unreadable("this is no list of WhatsApp's contacts; name the phone's wa.db")
+        raise contacts.unreadable("this is not WhatsApp's list of contacts; name the phone's wa.db")
 
 
 class _Reading:

@@ -93,7 +93,7 @@ def _key_of_file(raw: bytes) -> Key:
     text = bytes(byte for byte in raw if byte not in b" \t\r\n").decode("ascii", "replace")
     if len(text) == 2 * _ROOT_KEY and _is_hex(text):
         return Key(bytes.fromhex(text))
-    raise _bad_key("is a file, but no key file of WhatsApp's (files/key or encrypted_backup.key)")
+    raise _bad_key("is a file, but not one of WhatsApp's key files (files/key or encrypted_backup.key)")
 
 
 def _is_hex(text: str) -> bool:
@@ -188,7 +188,7 @@ def decrypt(
     with path.open("rb") as file:
         header = header_of(file.read(512))
         if header is None or size < _SHORTEST:
-            raise Unreadable(SOURCE, path.name, "this is no backup of WhatsApp on Android, or only its beginning")
+            raise Unreadable(SOURCE, path.name, "this is not a backup of WhatsApp on Android, or only its beginning")
         secret = _secret(key, header)
         file.seek(0)
         return _Decryption(path, file, size, header, secret).run(write, may_hold, progress)
@@ -199,7 +199,7 @@ def check_key(path: Path, key: Key) -> Header:
     with path.open("rb") as file:
         header = header_of(file.read(512))
         if header is None:
-            raise Unreadable(SOURCE, path.name, "this is no backup of WhatsApp on Android, or only its beginning")
+            raise Unreadable(SOURCE, path.name, "this is not a backup of WhatsApp on Android, or only its beginning")
         size = path.stat().st_size
         file.seek(0)
         _Decryption(path, file, size, header, _secret(key, header)).check()
@@ -322,5 +322,5 @@ def _database_size(head: bytes, damaged: Callable[[str], Unreadable]) -> int:
     page_size = int.from_bytes(head[16:18], "big")
     size = int.from_bytes(head[28:32], "big") * (65536 if page_size == 1 else page_size)
     if len(head) < 100 or not head.startswith(_SQLITE) or not size:
-        raise damaged("what is in it is no database")
+        raise damaged("its content is not a database")
     return size

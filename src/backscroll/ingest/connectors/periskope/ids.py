@@ -31,8 +31,8 @@ def parts_of(serialized: str | None, bare: str | None, unpacked: WireId | str | 
     chat = chat or wire_id.remote or told.chat
     id = bare or wire_id.id or told.id
     if not chat:
-        raise Unreadable(SOURCE, "chat_id", "the row names no chat")
+        raise Unreadable(SOURCE, "chat_id", "the row has no chat")
     if not id:
-        raise Unreadable(SOURCE, "unique_id", "the row names no message")
+        raise Unreadable(SOURCE, "unique_id", "the row has no message id")
     from_me = first_known(told.from_me, wire_id.from_me, wire_id.camel_from_me)
     return Parts(jid_of(chat), id, from_me, told.sender)

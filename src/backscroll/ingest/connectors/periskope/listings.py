@@ -68,7 +68,7 @@ def tell_chat(wire: WireChat, extras: dict[str, Any] | None) -> Observed:
     """A chat as each phone that has it sees it."""
     phones = dict.fromkeys(jid_of(phone) for phone in (wire.org_phone, *(wire.chat_org_phones or ())) if phone)
     if not phones:
-        raise Unreadable(SOURCE, "org_phone", "the chat names no phone that sees it")
+        raise Unreadable(SOURCE, "org_phone", "the chat does not say which phone has it")
     updated_at = None if wire.updated_at is None else time_of(wire.updated_at, "updated_at")
     created_at = None if wire.created_at is None else time_of(wire.created_at, "created_at")
     events: list[Event] = [PhoneSeen(jid=phone) for phone in phones]
@@ -152,7 +152,7 @@ def tell_reaction(wire: WireReaction) -> Observed:
     told = decode_message_id(wire.message_id, wire.chat_id)
     chat, phone = wire.chat_id or told.chat, jid_of(wire.org_phone)
     if not chat:
-        raise Unreadable(SOURCE, "chat_id", "the reaction names no chat")
+        raise Unreadable(SOURCE, "chat_id", "the reaction has no chat")
     sender = told.sender or (phone if told.from_me else None)
     at = None if wire.timestamp is None else time_of(wire.timestamp, "timestamp")
     reaction = ReactionSet(

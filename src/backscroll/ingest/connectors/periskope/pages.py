@@ -135,7 +135,7 @@ def _whole(raw: Raw | None) -> int | None:
 
 
 def _lenient_answer(body: bytes, key: str) -> list[Raw] | dict[str, Raw]:
-    """The answer once more by a reader that lets lone surrogates pass; what it refuses too is no JSON."""
+    """The answer once more by a reader that lets lone surrogates pass; what it refuses too is not JSON."""
     try:
         answer = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -153,7 +153,7 @@ def _escaped(value: Any) -> Raw:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _storable(raw: bytes) -> tuple[bytes, bool]:

@@ -75,7 +75,7 @@ def _check(store: ForeignFile) -> None:
     if not _MESSAGES.issubset(store.columns("messages")):
         if "whatsmeow_device" in store.tables():
             raise store.unreadable("this is wacli's session.db, which holds no messages; name the file wacli.db")
-        raise store.unreadable("this is no database of wacli; name the file wacli.db")
+        raise store.unreadable("this is not a database of wacli; name the file wacli.db")
 
 
 class _Reading:

@@ -187,7 +187,7 @@ def reaction_of(entry: Entry) -> ReactionSet | None:
     chat = _chat(entry)
     by = _author(entry, chat)
     if by is None:
-        raise Unusable("sender_jid", "names nobody who reacted")
+        raise Unusable("sender_jid", "does not say who reacted")
     return ReactionSet(
         target=Target(entry.phone, chat, reacted),
         by=by,
@@ -321,7 +321,7 @@ def _texts(part: Row, column: str) -> tuple[str, ...]:
     try:
         value: Any = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        part.report(column, "is no JSON", kept=True)
+        part.report(column, "is not JSON", kept=True)
         return ()
     items = value.get("selected") if isinstance(value, dict) else value
     return tuple(item for item in items if isinstance(item, str)) if isinstance(items, list) else ()
@@ -334,7 +334,7 @@ def _buttons(row: Row) -> Any:
     try:
         return {"buttons": msgspec.json.decode(text)}
     except msgspec.DecodeError:
-        row.report("buttons", "is no JSON", kept=True)
+        row.report("buttons", "is not JSON", kept=True)
         return None
 
 
@@ -350,7 +350,7 @@ def changes_of(entry: Entry, message: Message) -> Iterator[Event]:
     for vote in entry.parts.get("poll_votes", ()):
         voter, voted_at = _jid(vote, "voter_jid"), _time(vote, "ts")
         if voter is None or voted_at is None:
-            vote.report("voter_jid", "names nobody who voted, or no time", kept=False)
+            vote.report("voter_jid", "does not say who voted, or when", kept=False)
         else:
             yield PollVoted(target=target, by=voter, options=_texts(vote, "selected_options_json"), at=voted_at)
 

@@ -87,7 +87,7 @@ def _opened(path: Path, credentials: Path | None, phone: str | None, on_skip: On
             own = own_number(phone, _own_of(credentials), path.name)
             yield _Reading(tables, linked, own, "messages", noweb.message_of)
         else:
-            raise store.unreadable("this is no store of WAHA; name NOWEB's store.sqlite3 or GOWS's gows.db")
+            raise store.unreadable("this is not a WAHA store; name NOWEB's store.sqlite3 or GOWS's gows.db")
 
 
 def _own_of(credentials: Path | None) -> set[str]:
@@ -154,9 +154,9 @@ def _reading(row: Row, tell: Callable[[dict[str, Any]], T]) -> T:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise Unusable("data", "is no JSON") from None
+        raise Unusable("data", "is not JSON") from None
     if not isinstance(value, dict):
-        raise Unusable("data", "is no JSON object")
+        raise Unusable("data", "is not a JSON object")
     try:
         return tell(value)
     except Unreadable as error:

@@ -33,7 +33,7 @@ def _as_baileys(node: Node) -> dict[str, Any]:
     info = node.node("Info")
     chat, at = info.text("Chat"), info.text("Timestamp")
     if chat is None or at is None:
-        raise Unreadable(SOURCE, "Info", "names no chat or no time")
+        raise Unreadable(SOURCE, "Info", "has no chat or no time")
     from_me = info.flag("IsFromMe") or False
     key: dict[str, Any] = {"remoteJid": chat, "id": info.text("ID"), "fromMe": from_me}
     if ids.is_person(ids.canonical(chat)):

@@ -169,7 +169,7 @@ def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     message = wire.decode(SOURCE, raw, shapes.Message)
     sender = person(message.from_, message.from_user_id) or delivery.other()
     if sender is None:
-        raise Unreadable(SOURCE, "from", "names nobody who sent it")
+        raise Unreadable(SOURCE, "from", "does not say who sent it")
     if sender == delivery.phone:
         # The files of a history come so, those that were sent too.
         return _echo(delivery, raw)
@@ -183,7 +183,7 @@ def _echo(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     message = wire.decode(SOURCE, raw, shapes.Message)
     chat = _group(message.group_id) or person(message.to, message.to_user_id) or delivery.other()
     if chat is None:
-        raise Unreadable(SOURCE, "to", "names nobody who got it")
+        raise Unreadable(SOURCE, "to", "does not say who received it")
     mapped = wire.same_person(message.to_user_id, message.to)
     return [*mapped, *_said(delivery, message, chat, delivery.phone)]
 
@@ -197,7 +197,7 @@ def _history(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
             mine = context.from_me or sender == delivery.phone
             other = person(thread.id, None) or (person(message.to, message.to_user_id) if mine else sender)
             if other is None:
-                raise Unreadable(SOURCE, "threads.id", "names nobody the thread is with")
+                raise Unreadable(SOURCE, "threads.id", "does not say whom the thread is with")
             yield from _said(delivery, message, other, delivery.phone if mine else sender or other)
 
 
@@ -399,7 +399,7 @@ def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     recipient = person(status.recipient_id, status.recipient_user_id) or delivery.other()
     chat = _group(status.recipient_id) if in_group else recipient
     if chat is None:
-        raise Unreadable(SOURCE, "recipient_id", "names nobody who got the message")
+        raise Unreadable(SOURCE, "recipient_id", "does not say who received the message")
     who = person(status.recipient_participant_id, status.recipient_participant_user_id) if in_group else None
     target = Target(delivery.phone, chat, bare_id(status.id), delivery.phone)
     mapped = [] if in_group else wire.same_person(status.recipient_user_id, status.recipient_id)
@@ -412,7 +412,7 @@ def _synced(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     contact = synced.contact
     jid = person(contact.phone_number, contact.user_id) if contact else None
     if contact is None or jid is None:
-        raise Unreadable(SOURCE, "contact", "names nobody")
+        raise Unreadable(SOURCE, "contact", "does not say who it is")
     at = wire.instant_or_none(synced.metadata.timestamp if synced.metadata else None, SOURCE, "metadata.timestamp")
     removed = synced.action == "remove"
     name = None if removed else contact.full_name or contact.first_name or None
@@ -424,7 +424,7 @@ def _call(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     call = wire.decode(SOURCE, raw, shapes.Call)
     at = wire.instant_or_none(call.timestamp, SOURCE, "timestamp")
     if at is None or not call.from_:
-        raise Unreadable(SOURCE, "timestamp", "the call names no time or nobody who calls")
+        raise Unreadable(SOURCE, "timestamp", "the call has no time or no caller")
     caller = canonical(call.from_)
     other = canonical(call.to) if caller == delivery.phone and call.to else caller
     results = {"COMPLETED": "connected", "FAILED": "missed", "REJECTED": "rejected"}

@@ -113,7 +113,7 @@ def _key(delivery: _Delivery, key: Node) -> _Key:
     """Baileys gives a hidden id and, beside it, the phone number, under a name that changed from version to version."""
     remote = key.text("remoteJid")
     if remote is None or not (id := key.text("id")):
-        raise Unreadable(SOURCE, "key", "names no chat or no message")
+        raise Unreadable(SOURCE, "key", "has no chat or no message id")
     numbers = (key.text("remoteJidAlt"), key.text("senderPn"), key.text("senderLid"), key.text("previousRemoteJid"))
     chat = canonical(remote)
     other = [canonical(jid) for jid in numbers if jid] if is_person(chat) else []
@@ -209,7 +209,7 @@ def _action(delivery: _Delivery, key: _Key, content: Content, at: int) -> list[E
     if content.action == "reactionMessage":
         target = _target(delivery, key, node.node("key"))
         if actor is None:
-            raise Unreadable(SOURCE, "key.participant", "names nobody who reacted")
+            raise Unreadable(SOURCE, "key.participant", "does not say who reacted")
         return [ReactionSet(target=target, by=actor, emoji=node.text("text") or "", at=at, id=key.id)]
     if content.action == "protocolMessage":
         return _protocol(delivery, node, at, key.chat, actor)
@@ -287,7 +287,7 @@ def _updated(delivery: _Delivery, row: Node) -> list[Event]:
     """The state of a message. Of a received one ``READ`` means that we read it, which is no acknowledgement."""
     remote, id, status = row.text("remoteJid"), row.text("keyId") or row.text("id"), row.text("status")
     if remote is None or id is None:
-        raise Unreadable(SOURCE, "keyId", "names no chat or no message")
+        raise Unreadable(SOURCE, "keyId", "has no chat or no message id")
     chat, from_me = canonical(remote), bool(row.flag("fromMe"))
     if status == "DELETED":
         return [MessageRevoked(target=Target(delivery.phone, chat, id), at=delivery.at)]
@@ -345,7 +345,7 @@ def _contact(delivery: _Delivery, row: Node) -> list[Event]:
 def _group(delivery: _Delivery, row: Node) -> list[Event]:
     jid = row.text("id")
     if jid is None:
-        raise Unreadable(SOURCE, "id", "names no group")
+        raise Unreadable(SOURCE, "id", "has no group")
     members = [_member(node) for node in row.nodes("participants")]
     created = row.number("creation")
     seen = ChatSeen(
@@ -372,7 +372,7 @@ def _member(node: Node) -> tuple[Member, list[NumberMapped]]:
 def _participants(delivery: _Delivery, row: Node) -> list[Event]:
     jid, action = row.text("id"), row.text("action")
     if jid is None or action is None or delivery.at is None:
-        raise Unreadable(SOURCE, "id", "names no group or no change")
+        raise Unreadable(SOURCE, "id", "has no group or no change")
     told_of = row.nodes("participantsData")
     jids = [wire.number_first(node.text("phoneNumber"), node.text("jid")) for node in told_of]
     named = [jid for jid in jids if jid] or [canonical(text) for text in row.texts("participants")]
@@ -387,7 +387,7 @@ def _participants(delivery: _Delivery, row: Node) -> list[Event]:
 def _call(delivery: _Delivery, row: Node) -> list[Event]:
     caller, id = wire.number_first(row.text("callerPn"), row.text("from")), row.text("id")
     if caller is None or id is None:
-        raise Unreadable(SOURCE, "id", "names no call or nobody who calls")
+        raise Unreadable(SOURCE, "id", "has no call id or no caller")
     date = row.raw("date")
     at = wire.instant(date, SOURCE, "date") if isinstance(date, str | int) else delivery.at
     if at is None:

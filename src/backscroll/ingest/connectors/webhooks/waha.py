@@ -215,7 +215,7 @@ def _ref(id: str, chat: str | None) -> MessageRef:
     ref = decode_message_id(id)
     chat = ref.chat or (canonical(chat) if chat else None)
     if not chat or not ref.id:
-        raise Unreadable(SOURCE, "payload.id", "names no chat or no message")
+        raise Unreadable(SOURCE, "payload.id", "has no chat or no message id")
     return msgspec.structs.replace(ref, chat=chat)
 
 
@@ -359,7 +359,7 @@ def _reaction(delivery: _Delivery) -> list[Event]:
     ref = _ref(message.id, message.from_)
     who = _who(delivery, message, ref)
     if who.sender is None:
-        raise Unreadable(SOURCE, "payload.participant", "names nobody who reacted")
+        raise Unreadable(SOURCE, "payload.participant", "does not say who reacted")
     reaction = ReactionSet(
         target=_target(delivery, _ref(message.reaction.message_id, who.chat), who.chat),
         by=who.sender,
@@ -396,7 +396,7 @@ def _revoked(delivery: _Delivery) -> list[Event]:
     payload = delivery.payload(_Revoked)
     told_by = payload.after or payload.before
     if told_by is None:
-        raise Unreadable(SOURCE, "payload.after", "names no chat")
+        raise Unreadable(SOURCE, "payload.after", "has no chat")
     ref = _ref(told_by.id, told_by.from_)
     who = _who(delivery, told_by, ref)
     original = _ref(payload.before.id, who.chat) if payload.before else None
@@ -443,7 +443,7 @@ def _voted(delivery: _Delivery) -> list[Event]:
     ref, vote = _ref(payload.poll.id, payload.vote.from_), payload.vote
     voter = delivery.phone if vote.from_me else wire.jid_or_none(vote.participant or vote.from_)
     if voter is None or vote.selected_options is None:
-        raise Unreadable(SOURCE, "payload.vote", "names nobody who voted, or no options")
+        raise Unreadable(SOURCE, "payload.vote", "does not say who voted, or for what")
     cast_at = proto_json.whole_number(vote.timestamp)
     options = tuple(option for option in vote.selected_options if option)
     return [PollVoted(target=_target(delivery, ref), by=voter, options=options, at=delivery.at(cast_at))]

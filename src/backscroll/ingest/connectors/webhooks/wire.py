@@ -56,7 +56,7 @@ def decode_part(source: str, where: str, body: bytes, shape: type[T]) -> T:
 
 
 def decode_mended(source: str, body: bytes, shape: type[T]) -> T:
-    """Once more by a reader that lets lone surrogates pass; what it refuses too is no JSON."""
+    """Once more by a reader that lets lone surrogates pass; what it refuses too is not JSON."""
     try:
         value = mended(json.loads(body, parse_constant=_refuse_constant))
         return msgspec.json.decode(json.dumps(value), type=shape)
@@ -79,7 +79,7 @@ def mended(value: Any) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def unreadable(source: str, error: msgspec.ValidationError, prefix: str = "") -> Unreadable:

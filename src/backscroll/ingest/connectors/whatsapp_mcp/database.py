@@ -71,7 +71,7 @@ def _check(store: ForeignFile) -> None:
             raise store.unreadable(
                 "this is the bridge's whatsapp.db, which holds no messages; name the file messages.db"
             )
-        raise store.unreadable("this is no database of a whatsapp-mcp bridge; name the file messages.db")
+        raise store.unreadable("this is not a database of a whatsapp-mcp bridge; name the file messages.db")
     if {"created_at", "device_id"} & columns:
         raise store.unreadable("this is GOWA's chatstorage.db; import it with: backscroll import gowa")
 

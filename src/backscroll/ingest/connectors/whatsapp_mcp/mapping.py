@@ -66,7 +66,7 @@ def _sender(row: Row, chat: str, person: JidOf) -> str | None:
 def _reaction(row: Row, target: Target, by: str | None, at: int) -> ReactionSet:
     """The emoji stands as the text, and the message that it belongs to as the file's name."""
     if by is None:
-        raise Unusable("sender", "names nobody who reacted")
+        raise Unusable("sender", "does not say who reacted")
     return ReactionSet(target=target, by=by, emoji=row.text("content") or "", at=at, id=row.key("id"))
 
 

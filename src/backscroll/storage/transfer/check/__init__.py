@@ -1,1 +1,1 @@
-"""The archive compared with itself: what does not hold is named, and what can be rebuilt is rebuilt."""
+"""Consistency checks of an archive: problems are reported, and what can be rebuilt is rebuilt."""

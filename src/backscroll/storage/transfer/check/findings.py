@@ -1,4 +1,4 @@
-"""What a check finds, and what it looks at."""
+"""The findings of a check, and its context."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from backscroll.storage.files.media import MediaStore
 PAGE = 1000
 """Rows in memory at a time."""
 MAX_FINDINGS = 1000
-"""Of one subject in one organisation; the rest is only said to be there."""
+"""Maximum findings for one subject in one organisation; the rest is only mentioned."""
 
-_REBUILD = "`backscroll check --repair` puts it right"
+_REBUILD = "`backscroll check --repair` repairs it"
 _RESTORE = "restore a backup, or export to JSONL and import it into a new archive"
 
 
 class Finding(Struct, frozen=True):
-    """Something that does not hold. ``what`` names the invariant."""
+    """A violated invariant, named by ``what``."""
 
     org: int
     """0 is the whole database."""

@@ -99,7 +99,7 @@ def _problem_of_payload(digest: str, source: str, size: int, packed: object) -> 
     if source not in SOURCE_RANK:
         return f"its source {source!r:.40} is unknown"
     if not isinstance(packed, bytes | memoryview):
-        return "it is no bytes"
+        return "it is not bytes"
     found = hashlib.sha256()
     read = 0
     try:

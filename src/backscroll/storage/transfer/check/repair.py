@@ -1,4 +1,4 @@
-"""Making anew what follows from what is whole: indexes, counters, search rows, and columns kept for speed."""
+"""Rebuilding what can be derived from intact data: indexes, counters, search rows, and redundant columns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def repair_structure(engine: Engine) -> None:
 def repair_org(tx: Txn, org: int, now: int) -> None:
     """Make anew whatever can be in one organisation, in one transaction; the rest is left as it is."""
     state = lock_org_state(tx, org)
-    # Nothing happened that webhooks should hear of.
+    # A repair causes no webhook events.
     state.hooks = 0
     scan = Scan(tx=tx, org=org)
     highest = [number for _, number in tx.all("highest_numbers", {"org": org}) if number is not None]

@@ -1,4 +1,4 @@
-"""A check from end to end: every subject in a reading transaction of its own. For operators, not for requests."""
+"""A complete check: every subject in its own reading transaction. For operators, not for requests."""
 
 from __future__ import annotations
 
