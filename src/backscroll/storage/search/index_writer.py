@@ -27,7 +27,7 @@ from backscroll.storage.search.segments import (
 )
 
 READY = 1
-"""State of a segment that is searched; those being built and those left over are not."""
+"""State of a searched segment; those being built and those left over have other states."""
 EARLY = 1_024
 """Messages for which a large transaction writes a segment before its end, so that its end does not take long."""
 PART_STATEMENTS = {1: "search_young_parts", 2: "search_full_parts"}
