@@ -73,14 +73,14 @@ check: install-for-tests  ## Only the linters: ruff and mypy
 
 .PHONY: test
 test: check tools-for-tests web-for-tests  ## Linters, types and tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: test-full
 test-full: check tools-for-tests web-for-tests  ## The same with the slower suites
 	@bash tools/require.sh pgbouncer
-	@BACKSCROLL_TEST_FULL=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'full or not full' --timeout 1200 $(ARGS)
+	@BACKSCROLL_TEST_FULL=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'full or not full' --timeout 1200 $(ARGS)
 	@echo 'Once more on PostgreSQL, with every table partitioned by organisation …' >&2
-	@BACKSCROLL_TEST_SHADOW=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
+	@BACKSCROLL_TEST_SHADOW=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
 		-k 'postgres and not test_postgres and not test_copy and not test_versions' $(ARGS)
 
 .PHONY: tools-for-tests

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 import shadow
 from backscroll.core.events import Batch, Event, MessageSeen, Target
@@ -17,6 +18,7 @@ from backscroll.core.model import Details, Message, MessageKey, Org, Phone, Sour
 from backscroll.storage.files.opening import SQLITE_FILE
 from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store, open_store
+from distribution import Distribution
 from postgres_server import Databases, session_databases
 from thorough import examples
 
@@ -27,6 +29,11 @@ settings.register_profile(
 # The same examples in every run that must pass; other runs look for new ones.
 settings.register_profile("same", settings.get_profile("some"), derandomize=True, database=None, print_blob=True)
 settings.load_profile("same" if os.environ.get("CI") else "some")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution:
+    return Distribution(config, log)
 
 
 CHAT = "919537851844@s.whatsapp.net"

@@ -84,17 +84,20 @@ def test_a_mistyped_directory_is_an_error_and_stays_absent(tmp_path: Path, comma
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def empty_database(databases: Databases) -> str:
+    """The URL of a database without a table."""
+    return databases.url(databases.create())
+
+
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 def test_an_empty_database_on_postgres_is_not_made_an_archive_by_reading(
-    tmp_path: Path, databases: Databases, command: tuple[str, ...]
+    tmp_path: Path, empty_database: str, command: tuple[str, ...]
 ) -> None:
-    name = databases.create()
-    url = databases.url(name)
-    told = Shell(tmp_path / "data", url).refusal(*command, code=1, stdin="token")
+    told = Shell(tmp_path / "data", empty_database).refusal(*command, code=1, stdin="token")
     assert "archive not found: the database of that URL" in told
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
-    databases.drop(name)
     assert list(tmp_path.iterdir()) == []
 
 

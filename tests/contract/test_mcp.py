@@ -28,8 +28,6 @@ from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 from served import Served, serving
 
-pytestmark = pytest.mark.xdist_group("served")
-
 ONE, TWO = "4915550001001", "4915550001003"
 ANA = "4915550002001@s.whatsapp.net"
 ANA_C = "4915550002001@c.us"

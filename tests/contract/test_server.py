@@ -20,10 +20,6 @@ from served import free_port
 READY_SECONDS = 120
 
 
-# One server for all of these tests, also when tests run in several processes.
-pytestmark = pytest.mark.xdist_group("served")
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[httpx.Client]:
     """``backscroll serve`` over a bakery's archive, and a client with a token for its shop."""

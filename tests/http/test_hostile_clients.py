@@ -21,9 +21,6 @@ from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 from served import Served, allow_many_files, children, is_closed, serving
 
-# One after the other, also when tests run in several processes.
-pytestmark = pytest.mark.xdist_group("served")
-
 PHONE = "918527184400"
 FRIEND = "4915112345678@s.whatsapp.net"
 PAGE = "/v1/chats/messages?limit=2000"

@@ -22,8 +22,6 @@ from conftest import OwnDatabase
 from served import Served, serving
 from standin_gateway import Gateway, answering, dying, hang_up, large, redirecting, waiting
 
-pytestmark = pytest.mark.xdist_group("upstream")
-
 ME, OTHER, ANA = "628987654321", "628111111111", "919537851844"
 LOGIN, KEY = "desk:open sesame", "sk_of_the_upstream"
 SENT_AT = 1_773_306_000_000_000

@@ -11,7 +11,6 @@ import pytest
 from backscroll.linked.files import Files
 from backscroll.linked.local import FIRST_PAUSE_US, MAX_ATTEMPTS, Local, Wanted
 
-pytestmark = pytest.mark.xdist_group("linked")
 BYTES = b"a picture"
 SHA256 = hashlib.sha256(BYTES).hexdigest()
 

@@ -17,7 +17,6 @@ from backscroll.formats.link_lines import Done, Frame, LogOut, Status, Told, enc
 from backscroll.jobs.device import own_command
 from linked_events import OWN, net
 
-pytestmark = pytest.mark.xdist_group("linked")
 HERE = Path(__file__).parent.parent
 PAIRED = json.dumps({"jid": net(OWN), "lid": None})
 

@@ -14,8 +14,6 @@ from backscroll.linked.state import State
 from linked.test_linked_events import full_group
 from linked_events import ANA, BEN, GROUP, Phone, net
 
-pytestmark = pytest.mark.xdist_group("linked")
-
 
 class Library:
     """What the library would answer."""

@@ -15,7 +15,7 @@ from linked_archive import LinkedArchive
 from linked_events import OWN, net
 from linked_history import CHATS, EACH
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("linked")]
+pytestmark = pytest.mark.full
 HERE = Path(__file__).parent.parent
 PEAK = 160 << 20
 """Bytes that the process of a device may take with all of its library, which takes 65 MB of them."""

@@ -13,7 +13,6 @@ from backscroll.storage.store import open_store
 from linked_events import OWN
 from shell import Shell
 
-pytestmark = pytest.mark.xdist_group("linked")
 HERE = Path(__file__).parent.parent
 
 

@@ -19,7 +19,6 @@ from backscroll.jobs import linking
 from backscroll.storage.write.links import Link
 from contract.world import Client, World
 
-pytestmark = pytest.mark.xdist_group("linked")
 NUMBER = "4915550001001"
 ROWS = ("0110", "1001", "1001", "0110")
 ADMIN = frozenset({"read", "admin"})

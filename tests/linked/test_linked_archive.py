@@ -37,7 +37,6 @@ from linked_events import (
     text,
 )
 
-pytestmark = pytest.mark.xdist_group("linked")
 SECRET = b"m" * 32
 GROUP_JID = f"{GROUP}@g.us"
 

@@ -45,7 +45,6 @@ from linked_events import (
     text,
 )
 
-pytestmark = pytest.mark.xdist_group("linked")
 GROUP_JID = f"{GROUP}@g.us"
 
 

@@ -23,7 +23,6 @@ from linked_archive import LinkedArchive
 from linked_events import Phone, in_group, message
 from thorough import examples
 
-pytestmark = pytest.mark.xdist_group("linked")
 CODES = (13, 17, 18, 21, 22, 32, 33, 36, 40, 42, 44, 101)
 ODD: list[Any] = [
     None,

@@ -20,7 +20,6 @@ from contract.test_ingest_durability import Served
 from linked_events import OWN
 from served import serving
 
-pytestmark = pytest.mark.xdist_group("linked")
 HERE = Path(__file__).parent.parent
 SECONDS = 90
 

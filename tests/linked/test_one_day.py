@@ -53,8 +53,6 @@ from gateways import (
 from plain_model import canonical
 from plain_sql import PlainSql
 
-pytestmark = pytest.mark.xdist_group("linked")
-
 
 def _lists(lists: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return {**lists}

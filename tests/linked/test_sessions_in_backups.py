@@ -6,15 +6,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from msgspec import structs
 
 from backscroll.jobs import linking
 from backscroll.jobs.device import folder_of
 from backscroll.storage.store import open_store
 from shell import Shell
-
-pytestmark = pytest.mark.xdist_group("linked")
 
 
 def archive_with_a_device(data: Path, database: str | None) -> tuple[Shell, str]:

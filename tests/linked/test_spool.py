@@ -12,8 +12,6 @@ import pytest
 
 from backscroll.linked.spool import Spool
 
-pytestmark = pytest.mark.xdist_group("linked")
-
 
 @pytest.fixture
 def clock() -> Callable[[], int]:

@@ -23,7 +23,6 @@ from backscroll.storage.write.links import Link
 from linked_events import ANA, MICROS, OWN, message, net, text
 from linked_events import Phone as LinkedPhone
 
-pytestmark = pytest.mark.xdist_group("linked")
 OTHER = "4915550009999"
 SECONDS = 60
 

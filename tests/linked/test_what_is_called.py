@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
 from neonize.client import ChatSettingsStore, ContactStore, NewClient
 
 import backscroll.linked
 
-pytestmark = pytest.mark.xdist_group("linked")
 CALLED = {
     "PairPhone",
     "connect",

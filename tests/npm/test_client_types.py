@@ -13,8 +13,6 @@ from conftest import OwnDatabase
 from npm.official import an_archive, not_of_their_types, run_script
 from served import serving
 
-pytestmark = pytest.mark.xdist_group("npm")
-
 Results = dict[str, dict[str, Any]]
 
 SOCKET = {"connect", "on", "disconnect"}

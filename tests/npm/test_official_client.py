@@ -16,8 +16,6 @@ from conftest import OwnDatabase
 from npm.official import CHAT, GROUP, PHONE, an_archive, run_script
 from served import serving
 
-pytestmark = pytest.mark.xdist_group("npm")
-
 Results = dict[str, dict[str, Any]]
 
 

@@ -14,8 +14,6 @@ from npm.official import CHAT, PHONE, run_script
 from served import serving
 from standin_gateway import Gateway, answering
 
-pytestmark = pytest.mark.xdist_group("npm")
-
 QUEUED = {"queue_id": "b1b6ad0c-8f6c-4b9d-a7e3-7b0c35b7fd8c", "queue_position": 0, "unique_id": "3EB0NPM", "hint": "…"}
 REFUSAL = {"name": "Not Found", "code": "NOT_FOUND_ERROR", "message": "Chat not found", "status": 404}
 

@@ -31,8 +31,6 @@ from conftest import OwnDatabase
 from npm.official import node_command, not_of_their_types
 from served import Served, serving
 
-pytestmark = pytest.mark.xdist_group("npm")
-
 ONE, TWO = "918527184400", "6289685028129"
 ANA = "4915550002001@s.whatsapp.net"
 NOON = 1_764_072_000_000_000

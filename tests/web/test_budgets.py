@@ -17,8 +17,6 @@ from web import archive
 from web.archive import LONG, MARA, World
 from web.browsing import ROOT, Reader, serving, settle, top_of
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 KB = 1024
 MESSAGES = 200_000
 DISTANCE = 24_000

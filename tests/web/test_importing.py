@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, Page, Route, expect
 from web.archive import MARA, World
 from web.browsing import Reader, until, violations
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 CHAT = "".join(
     f"0{n}/0{n + 1}/2024, 10:0{n} - {who}: line {n}\n" for n, who in enumerate(["Ana", "Rob"] * 4, 1) if n < 9
 )

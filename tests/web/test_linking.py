@@ -11,8 +11,6 @@ from playwright.sync_api import Browser, Route, expect
 from web.archive import MARA, World
 from web.browsing import NARROW, WIDE, Reader, violations
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 LINK: dict[str, Any] = {
     "id": "src1xlinked00000000000",
     "phone": None,

@@ -17,8 +17,6 @@ from backscroll.ingest.source_setup import SourceWish, add_source
 from web.archive import KINDS, MARA, World
 from web.browsing import Reader, violations
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 def test_a_source_is_added_heard_of_and_removed_in_the_page(browser: Browser, own_world: tuple[World, str]) -> None:
     world, base = own_world

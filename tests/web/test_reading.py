@@ -18,9 +18,6 @@ from web import archive
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
 from web.browsing import Reader, key_of, serving, settle, shown, top_of, until, violations
 
-pytestmark = pytest.mark.xdist_group("browser")
-
-
 ANSWER_IN_VIEW = (
     "(all) => { const box = document.querySelector('.scroller').getBoundingClientRect();"
     " const seen = (a) => a.getBoundingClientRect().top > box.top + 50 &&"

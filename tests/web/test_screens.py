@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, PEOPLE, World
 from web.browsing import NARROW, WIDE, settle, shown, violations
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.full
 
 CHAT = f"/read/chat/{MARA}/{KINDS}"
 SCREENS: dict[str, tuple[str, tuple[str, ...]]] = {

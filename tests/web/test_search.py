@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from web.browsing import settle, violations
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_hits_are_marked_and_stand_with_their_chat_and_what_is_around_them(reader: Any) -> None:

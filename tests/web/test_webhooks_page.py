@@ -15,8 +15,6 @@ from web import archive
 from web.archive import KINDS, World, say
 from web.browsing import Reader, serving, settle, until, violations
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 class Receiver(HTTPServer):
     """Takes what is sent to it, or answers 500 while it is ``broken``."""
