@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from pathlib import Path
 
+from neonize._binder import gocode
 from neonize.client import ChatSettingsStore, ContactStore, NewClient
 
 import backscroll.linked
@@ -34,3 +36,13 @@ def test_the_library_is_only_asked_for_what_is_listed_here() -> None:
         named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         named |= {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert named & offered == CALLED
+
+
+def test_the_library_has_no_way_to_ask_for_older_history() -> None:
+    """whatsmeow has: SendPeerMessage with what BuildHistorySyncRequest makes. One that offers both is to be used for
+    `link history` and GOWA's `POST /chat/{chat_jid}/history` (decision 10)."""
+    exported = {name for name in ("SendPeerMessage", "BuildHistorySyncRequest") if hasattr(gocode, name)}
+    offered = {name for name in dir(NewClient) if "peer" in name.lower() or "history_sync" in name}
+    assert (exported, offered) == (set(), set())
+    # A message for the own account goes to its devices as one of the chat with oneself, and no extra makes it a peer's.
+    assert "extra" not in inspect.signature(NewClient.send_message).parameters
