@@ -70,7 +70,7 @@ class Follower:
 
     def read(self) -> None:
         after = self.seqs[-1] if self.seqs else 0
-        self.seqs += [change.seq for change in self._store.places_changed_since(self._org, after, 500)]
+        self.seqs += [change.seq for change in self._store.feed.places_changed_since(self._org, after, 500)]
 
 
 class Crowd:

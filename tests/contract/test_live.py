@@ -74,7 +74,7 @@ def test_a_place_from_before_what_is_kept_is_gone(world: World) -> None:
         answer = client.ask(f"/api/changes{query}")
         assert (answer.status_code, answer.json()["code"]) == (410, "RESET")
         assert f"up to seq {begin}" in answer.text
-        assert f"follow from seq {head}" in answer.text
+        assert f"follow from its seq, {head}" in answer.text
     assert [line["seq"] for line in walk(client, begin)][-1] == head
 
 

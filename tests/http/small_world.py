@@ -69,6 +69,10 @@ class SmallArchive:
     def sources(self) -> SmallArchive:
         return self
 
+    @property
+    def feed(self) -> SmallArchive:
+        return self
+
     def of(self, _: int) -> list[LiveSource]:
         """No source, so no upstream."""
         return []

@@ -312,7 +312,7 @@ def test_the_change_feed_tells_what_an_undo_took(desk: Desk, make_message: MakeM
     desk.tell(make_message("M1"), import_id=imported)
     seq = desk.store.version(desk.org.no)
     desk.undo(imported)
-    assert {change.what for change in desk.store.places_changed_since(desk.org.no, seq, 1000)} == {
+    assert {change.what for change in desk.store.feed.places_changed_since(desk.org.no, seq, 1000)} == {
         "gone",
         "chat",
         "contact",

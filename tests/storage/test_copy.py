@@ -216,7 +216,7 @@ def test_every_row_comes_over_as_it_was_and_both_archives_answer_the_same(shelf:
 def answers_of(store: Store, known: Known) -> list[Any]:
     answers: list[Any] = [store.list_orgs()]
     for org, phones in known.orgs.items():
-        answers += [store.version(org), store.places_changed_since(org, 0, 9999), store.position(org, "stream")]
+        answers += [store.version(org), store.feed.places_changed_since(org, 0, 9999), store.position(org, "stream")]
         answers += [store.list_tokens(org), store.list_phones(org), store.quarantined(org)]
         for search in (None, "straße 17", "日本語", "second words"):
             query = MessageQuery(org=org, phones=phones, chat=ANNA if search else None, search=search, limit=1000)

@@ -52,7 +52,7 @@ def tell(store: Store, org: Org, make_message: MakeMessage, *ids: str) -> int:
 
 
 def kept(store: Store, org: Org) -> list[int]:
-    return [change.seq for change in store.places_changed_since(org.no, 0, 1000)]
+    return [change.seq for change in store.feed.places_changed_since(org.no, 0, 1000)]
 
 
 def test_the_feed_is_kept_for_some_days_without_a_gap(
@@ -130,7 +130,7 @@ def test_what_is_known_of_a_pruned_feed_counts_as_changed(
         return read()
 
     async def work() -> None:
-        known = LastChanges(store.places_changed_since, run)
+        known = LastChanges(store.feed.places_changed_since, run)
         known.begin(org.no, tell(store, org, make_message, "A"))
         later = tell(store, org, make_message, "B")
         store.feed.run(org.no, 1)

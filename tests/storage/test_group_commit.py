@@ -58,7 +58,7 @@ def stored(store: Store, org: Org, phone: Phone) -> dict[str, int]:
 
 def assert_sound(store: Store, org: Org) -> None:
     assert list(store.check()) == []
-    feed = store.places_changed_since(org.no, 0, 1_000_000)
+    feed = store.feed.places_changed_since(org.no, 0, 1_000_000)
     assert [change.seq for change in feed] == list(range(1, store.version(org.no) + 1))
 
 
@@ -168,7 +168,7 @@ def test_sixteen_threads_hear_each_what_their_own_batch_did(store: Store, org: O
     numbers = stored(store, org, phone)
     assert len(numbers) == 1 + 16 * 24
     for batch, applied in heard:
-        feed = store.places_changed_since(org.no, applied.seq - applied.changed, applied.changed)
+        feed = store.feed.places_changed_since(org.no, applied.seq - applied.changed, applied.changed)
         observed = [event.message.key.id for event in batch.events if isinstance(event, MessageSeen)]
         assert {(change.what, change.no) for change in feed} == {("message", numbers[id]) for id in observed}
     assert_sound(store, org)
@@ -468,7 +468,9 @@ def test_every_acknowledged_message_of_sixteen_threads_is_there_after_kill_9(tmp
         acknowledged |= {id: int(seq) for id, seq in observed}
     numbers = stored(store, org, phone)
     feed = {
-        change.no: change.seq for change in store.places_changed_since(org.no, 0, 1_000_000) if change.what == "message"
+        change.no: change.seq
+        for change in store.feed.places_changed_since(org.no, 0, 1_000_000)
+        if change.what == "message"
     }
     assert len(acknowledged) >= 4 * 50
     assert {id: feed[numbers[id]] for id in acknowledged} == acknowledged

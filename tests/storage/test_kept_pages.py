@@ -180,7 +180,7 @@ def test_a_reaction_whose_message_never_came_is_a_change_of_its_chat(store: Stor
     before = store.version(org.no)
     target = Target(phone.jid, ANNA, "never came")
     store.apply(org.no, Batch(source="gowa", events=[ReactionSet(target=target, by=ANNA, emoji="👍", at=1)]))
-    lines = store.places_changed_since(org.no, before, 100)
+    lines = store.feed.places_changed_since(org.no, before, 100)
     assert [line.what for line in lines if line.chat and line.phone == phone.no] == ["chat"]
 
 
@@ -192,12 +192,12 @@ def test_a_chat_that_messages_leave_has_changed(store: Store, org: Org, phone: P
             key=MessageKey(phone.jid, jid, jid[:5], jid), sent_at=1_700_000_000_000_000, from_me=False, text="hello"
         )
         store.apply(org.no, Batch(source="gowa", events=[MessageSeen(told)]))
-        lines = store.places_changed_since(org.no, before, 100)
+        lines = store.feed.places_changed_since(org.no, before, 100)
         chats[jid] = next(line.chat for line in lines if line.what == "message")
     before = store.version(org.no)
     store.apply(org.no, Batch(source="gowa", events=[NumberMapped(lid=ANNA_LID, jid=ANNA)]))
     store.finish_merges(org.no)
-    lines = store.places_changed_since(org.no, before, 100)
+    lines = store.feed.places_changed_since(org.no, before, 100)
     moved = [line for line in lines if line.what == "update" and line.chat == chats[ANNA]]
     assert moved
     assert any(line.what == "chat" and line.chat == chats[ANNA_LID] and line.seq > moved[0].seq for line in lines)

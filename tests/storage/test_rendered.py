@@ -74,16 +74,15 @@ class RenderingDesk(Desk):
             for limit, offset in ((2, 0), (50, 0), (2, 1))
             for shows in ("messages", "messages_and_calls")
         ]
-        asked = chance.sample(queries, 12)
+        asked = [(query, chance.choice((None, query.phones))) for query in chance.sample(queries, 8)]
         handles = [(store, RenderedMessages(MB)) for store in (self.store, self._reader)]
 
         def compare() -> None:
-            for query in asked:
-                for viewer in (None, query.phones):
-                    self._second._contact_cache = ContactCache()
-                    anew = self._second.seen_by(viewer).list_messages(query).rendered(RENDER)
-                    for store, kept in handles:
-                        assert kept_page(store.seen_by(viewer), kept, query) == anew, query
+            for query, viewer in asked:
+                self._second._contact_cache = ContactCache()
+                anew = self._second.seen_by(viewer).list_messages(query).rendered(RENDER)
+                for store, kept in handles:
+                    assert kept_page(store.seen_by(viewer), kept, query) == anew, query
 
         return compare
 

@@ -74,7 +74,7 @@ def test_a_message_of_a_merged_contact_keeps_its_row_when_it_is_told_again(
     )
     after = {m.message.key.id: m.no for m in store.list_messages(query).messages}
     assert after == before
-    assert not [change for change in store.places_changed_since(org.no, 0, 1000) if change.what == "gone"]
+    assert not [change for change in store.feed.places_changed_since(org.no, 0, 1000) if change.what == "gone"]
 
 
 @pytest.mark.parametrize("ben_first", [True, False])

@@ -97,7 +97,7 @@ def test_two_processes_and_a_follower_miss_nothing(
     deadline = time.monotonic() + 60
     while any(w.poll() is None for w in writers) or at < store.version(org.no):
         assert time.monotonic() < deadline
-        changes = store.places_changed_since(org.no, at, 37)
+        changes = store.feed.places_changed_since(org.no, at, 37)
         seen += [(c.seq, c.what, c.no) for c in changes]
         at = changes[-1].seq if changes else at
     for w in writers:
@@ -120,7 +120,9 @@ def test_threads_that_write_at_once_share_one_feed(store: Store, org: Org, phone
     for thread in threads:
         thread.join()
     assert len(stored_ids(store, org, phone)) == 4 * 10 * 3
-    assert [c.seq for c in store.places_changed_since(org.no, 0, 1000)] == list(range(1, store.version(org.no) + 1))
+    assert [c.seq for c in store.feed.places_changed_since(org.no, 0, 1000)] == list(
+        range(1, store.version(org.no) + 1)
+    )
 
 
 # ---------------------------------------------------------------------- SQLite's own promises

@@ -165,7 +165,7 @@ class Server:
         self._traces = TraceIds()
         self._sockets = Sockets(app, connections, sender)
         self._versions = Versions(app.store, app.workers.start)
-        self._last_changes = LastChanges(app.store.places_changed_since, partial(app.workers.run, prompt=True))
+        self._last_changes = LastChanges(app.store.feed.places_changed_since, partial(app.workers.run, prompt=True))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

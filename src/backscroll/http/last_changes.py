@@ -18,7 +18,7 @@ MAX_CHATS = 20_000
 """Number of chats per organisation whose last change is remembered, about 100 bytes each."""
 
 Read = Callable[[int, int, int], Sequence[ChangedPlace]]
-"""``Store.places_changed_since``."""
+"""``FeedUpkeep.places_changed_since``."""
 Run = Callable[[Callable[[], Sequence[ChangedPlace]]], Awaitable[Sequence[ChangedPlace]]]
 
 

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from backscroll.concurrency import greenlets
 from backscroll.core import events
-from backscroll.core.answers import ChangedPlace, LastStored, SearchPage
+from backscroll.core.answers import LastStored, SearchPage
 from backscroll.core.errors import BadField, NotFound, StorageError
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.imports import Import, ImportState, NewImport, Undone, UndoPlan
@@ -395,11 +395,6 @@ class Store:
         """The organisation's head seq: another number after every write."""
         seq, *_ = self._engine.read_one("read_org_state", {"org": org}, org) or (0,)
         return int(seq)
-
-    def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
-        """Where the changes after ``seq`` are, without gaps and in commit order."""
-        params = {"org": org, "seq": seq, "limit": limit}
-        return [ChangedPlace(*row) for row in self._engine.read(lambda tx: tx.all("places_changed_since", params), org)]
 
     def position(self, org: int, stream: str) -> str | None:
         """Where the next pull from a source continues, in the source's own format; None before its first batch."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from backscroll.core.answers import ChangedPlace
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.counters import DAY_US
 from backscroll.storage.records.org_state import OrgRow, lock_org_state
@@ -47,6 +48,11 @@ class FeedUpkeep:
             return FeedBounds(0, 0)
         state = OrgRow(*row)
         return FeedBounds(state.pruned, state.seq)
+
+    def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
+        """Where the changes after ``seq`` are, in commit order."""
+        params = {"org": org, "seq": seq, "limit": limit}
+        return [ChangedPlace(*row) for row in self._engine.read(lambda tx: tx.all("places_changed_since", params), org)]
 
     def run(self, org: int, days: int, stop: Callable[[], bool] = lambda: False) -> int:
         """Once a day, drop the lines that are older than so many days, all of them kept for 0; how many went.
