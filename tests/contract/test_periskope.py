@@ -109,6 +109,14 @@ def test_a_token_opens_until_it_expires_or_is_revoked(world: World) -> None:
 # which phone
 
 
+@pytest.mark.parametrize("path", [f"{MESSAGES}?limit=100", f"/chat/{ANA}/messages?limit=100"])
+def test_links_begin_with_the_address_of_each_request(bakery: Bakery, path: str) -> None:
+    """Also in messages that were rendered for another address before."""
+    for host in ("one.test", "two.test", "one.test"):
+        text = bakery.both.ask(path, headers={"host": host, "x-device-id": bakery.shop.number}).text
+        assert set(re.findall(r"http://([a-z.]+)/media/", text)) == {host}
+
+
 @pytest.mark.parametrize(
     "named", [SHOP, f"+{SHOP}", "+91 85271-84400", f"{SHOP}@c.us", f" {SHOP} ", f"{SHOP}@s.whatsapp.net"]
 )
