@@ -241,6 +241,63 @@ def shuffled(history: list[Observed], chance: random.Random) -> Batches:
     return batches
 
 
+def in_group(id: str, sender: str | None, source: Source, chat: str = GROUP) -> Observed:
+    """The same words of somebody in the group; an export knows their minute only."""
+    key = MessageKey(ONE, chat, id, sender)
+    details = Details(precision="minute") if source == "export" else Details()
+    return source, MessageSeen(
+        Message(key=key, sent_at=NINE, from_me=False, kind="text", text="hello", details=details)
+    )
+
+
+@pytest.mark.parametrize("meant", [None, ANNA, ANNA_LID, BEN])
+@pytest.mark.parametrize("author", [ANNA, ANNA_BY_NAME])
+def test_what_is_told_of_a_line_means_whom_it_meant_when_the_line_leaves_its_message(
+    shelf: _Shelf, meant: str | None, author: str
+) -> None:
+    target = Target(ONE, GROUP, "exp_1", meant)
+    line, message, other = (
+        in_group("exp_1", author, "export"),
+        in_group("3EB01", ANNA, "linked"),
+        in_group("3EB01", BEN, "linked"),
+    )
+    told: list[Observed] = [
+        ("linked", MediaHeld(target=target, media=Media(file="aa", omitted=False))),
+        ("linked", MessageRevoked(target=target, at=NINE)),
+        ("linked", NumberMapped(lid=ANNA_LID, jid=ANNA)),
+    ]
+    # Under an id that two senders use no line stands.
+    apart = shelf.archive([(source, [event]) for source, event in [line, *told, message, other]])
+    assert shelf.archive([(source, [event]) for source, event in [line, message, *told, other]]) == apart
+    assert shelf.archive([(source, [event]) for source, event in [other, message, line, *told]]) == apart
+
+
+@pytest.mark.parametrize("meant", [None, ANNA, ANNA_BY_NAME, BEN])
+def test_a_file_of_a_line_shows_at_its_message_when_it_is_meant_for_the_lines_author(
+    shelf: _Shelf, meant: str | None
+) -> None:
+    line, message = in_group("exp_1", ANNA_BY_NAME, "export"), in_group("3EB01", ANNA, "linked")
+    held: Observed = ("linked", MediaHeld(target=Target(ONE, GROUP, "exp_1", meant), media=Media(file="aa")))
+    both = shelf.archive([(source, [event]) for source, event in [line, message, held]])
+    assert shelf.archive([(source, [event]) for source, event in [held, line, message]]) == both
+    (shown,) = both["rows"]["messages"]
+    assert (shown["id"], '"file":"aa"' in (shown["details"] or "")) == ("3EB01", meant in (None, ANNA_BY_NAME))
+
+
+def test_a_file_of_a_line_goes_with_it_when_its_chat_turns_out_to_be_another(shelf: _Shelf) -> None:
+    """Exports of both chats told the line, each under a JID of its own for the author's name."""
+    again = "anna.9876543210@export"
+    told: list[Observed] = [
+        *(("export", ContactSeen(jid=jid, phone=ONE, name="Anna")) for jid in (ANNA_BY_NAME, again)),
+        in_group("exp_1", ANNA_BY_NAME, "export"),
+        in_group("exp_2", again, "export", GROUP_BY_NAME),
+        ("export", MediaHeld(target=Target(ONE, GROUP_BY_NAME, "exp_2", again), media=Media(file="aa"))),
+        ("export", NumberMapped(lid=GROUP_BY_NAME, jid=GROUP)),
+    ]
+    (shown,) = shelf.archive([(source, [event]) for source, event in told])["rows"]["messages"]
+    assert (shown["id"], '"file":"aa"' in (shown["details"] or "")) == ("exp_1", True)
+
+
 EXAMPLES = {"sqlite": 20, "postgres": 6}
 """Fewer where each transaction takes longer; both engines try more in the full suite."""
 

@@ -199,7 +199,7 @@ class Assembler:
     ) -> ArchivedMessage:
         sender, chat = self._resolve(row.sender), self._names.contact_row(row.chat)
         own = self._phones[row.phone].contact
-        annotations = [a for a in found if a.target in (0, sender)]
+        annotations = [a for a in found if a.is_meant_for((sender,))]
         receipts = self._receipts([a for a in annotations if a.kind == "receipt"])
         changes: dict[str, Any] = {
             "receipts": receipts,

@@ -67,10 +67,10 @@ def aspects_of(
 
     Words separated by spaces; None of a new message without reactions, of which nothing needs to be said.
     """
-    sender = values["sender"]
+    senders = (values["sender"],)
     # Annotations that waited for the message arrive with it.
-    old = [] if row is None else [a for a in before if a.target in (0, sender)]
-    new = [a for a in after if a.target in (0, sender)]
+    old = [] if row is None else [a for a in before if a.is_meant_for(senders)]
+    new = [a for a in after if a.is_meant_for(senders)]
     reactions = [str(change) for change in _reactions(old, new)]
     if row is None:
         return " ".join(reactions) or None

@@ -27,6 +27,7 @@ from backscroll.core.model import (
     Quote,
     Source,
 )
+from backscroll.storage.records.rows import EXPORT_PREFIX
 from backscroll.storage.records.tellers import LIVE, NOBODY, Tellers, together
 
 ACK_ORDER = {0: 0, 1: 1, 2: 2, -1: 3, 3: 4, 4: 5, 5: 6}
@@ -34,6 +35,9 @@ ACK_ORDER = {0: 0, 1: 1, 2: 2, -1: 3, 3: 4, 4: 5, 5: 6}
 
 ALTERING = frozenset({"edit", "media"})
 """Annotations that change the row itself, so that the original observation must be stored beside it."""
+
+MOVED = ("media", "revoke")
+"""Kinds of annotations that go with a line of an export to the message that it is (write/export_matching.py)."""
 
 _VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
 _DETAIL_FIELDS = Details.__struct_fields__
@@ -84,6 +88,26 @@ class Annotation(Struct, frozen=True):
     @property
     def recency(self) -> tuple[bool, int, bool, str]:
         return (self.at is not None, self.at or 0, self.value is not None, self.value or "")
+
+    @property
+    def line(self) -> str | None:
+        """The id of the line of an export with which it came to this message."""
+        if self.kind not in MOVED or not self.ref.startswith(EXPORT_PREFIX):
+            return None
+        line, slash, _ = self.ref.partition("/")
+        return line if slash else None
+
+    @property
+    def at_line(self) -> Annotation:
+        """As it is told of the line with which it came; itself when it came with none."""
+        return self if self.line is None else structs.replace(self, ref=self.ref.partition("/")[2])
+
+    def is_meant_for(self, senders: Collection[int]) -> bool:
+        """Whether the one message with the id is meant, of which these are told to be the sender.
+
+        Who wrote a line may be known by another name than who sent the message that it is.
+        """
+        return self.target == 0 or self.target in senders or self.line is not None
 
 
 AnnotationKey = tuple[str, int, int, str]
@@ -247,13 +271,16 @@ def resolve(
     message; when there are several, they stay apart.
     """
     groups = _by_sender(observations, by_name)
-    only = len(groups) == 1
-    return [
-        _resolve_one(
-            sender, observed, [a for a in annotations if a.target == sender or (a.target == 0 and only)], own, is_group
-        )
-        for sender, observed in groups
-    ]
+    resolved = []
+    for sender, observed in groups:
+        # Who is known by name may have joined; what is meant for the name is meant for the one known sender.
+        meant = {sender, *(t.sender for t in observed)}
+        if len(groups) == 1:
+            mine = [a for a in annotations if a.is_meant_for(meant)]
+        else:
+            mine = [a for a in annotations if a.target in meant]
+        resolved.append(_resolve_one(sender, observed, mine, own, is_group))
+    return resolved
 
 
 def _by_sender(observations: Sequence[Observation], by_name: Collection[int]) -> list[tuple[int, list[Observation]]]:

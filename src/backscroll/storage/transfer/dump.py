@@ -43,7 +43,7 @@ from backscroll.storage.transfer.contact_lines import DumpedContact, told_of
 from backscroll.storage.transfer.coverage_lines import coverage_of
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
-from backscroll.storage.write.export_matching import MATCHED, MOVED
+from backscroll.storage.write.export_matching import MATCHED
 from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.message_writer import MessageWriter, Values
 from backscroll.storage.write.validation import cleaned
@@ -423,10 +423,7 @@ class _Dumper:
         own, jid = self._phones[phone][0].jid, self._jid(chat) or ""
         for annotation in annotations:
             if annotation.kind != MATCHED:
-                line, slash, _ = annotation.ref.partition("/")
-                target = events.Target(
-                    own, jid, line if slash and annotation.kind in MOVED else id, self._jid(annotation.target)
-                )
+                target = events.Target(own, jid, annotation.line or id, self._jid(annotation.target))
                 yield Line(_event_of(annotation, target, self._jid(annotation.actor), chat))
 
     def _waiting(self, phone: int, chat: int) -> Iterator[Line]:

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Kind, Message
 from backscroll.storage.records.resolve import (
+    MOVED,
     Annotation,
     AnnotationKey,
     Annotations,
@@ -40,8 +41,6 @@ _WORDLESS: dict[Kind, str] = {
     "contacts": "contact",
 }
 """Kinds that sources put into words of their own, or none."""
-MOVED = ("media", "revoke")
-"""Kinds of annotations that go with a line to the message that it is."""
 MATCHED = "line"
 """Kind of the annotation that stands under a matched line's id and tells by its time where the line went."""
 
@@ -153,24 +152,25 @@ def _apart(known: Mapping[str, Held], items: Mapping[str, Observed]) -> dict[str
 
 
 def _put_apart(outcomes: dict[str, Outcome], id: str, annotation: Annotation) -> None:
-    line, _, ref = annotation.ref.partition("/")
-    if annotation.kind in MOVED and line.startswith(EXPORT_PREFIX) and line in outcomes:
-        put_latest(outcomes[line].annotations, structs.replace(annotation, ref=ref))
+    if annotation.line in outcomes:
+        put_latest(outcomes[annotation.line].annotations, annotation.at_line)
     elif annotation.kind != MATCHED:
         put_latest(outcomes[id].annotations, annotation)
 
 
 def _move(line: _Saying, outcome: Outcome) -> None:
-    """Put a line's observation, its files and who deleted it under the message that it is."""
+    """Put a line's observation, its files and who deleted it under the message that it is.
+
+    What is meant for another sender of the line's id stays there. Each keeps its target, so that it can go back.
+    """
     outcome.observations = prune([*outcome.observations, *line.outcome.observations])
-    moved = [a for a in line.outcome.annotations.values() if a.kind in MOVED]
-    for annotation in moved:
-        put_latest(outcome.annotations, structs.replace(annotation, target=0, ref=f"{line.id}/{annotation.ref}"))
+    told, senders = line.outcome.annotations, {t.sender for t in line.outcome.observations}
+    moved = {key: a for key, a in told.items() if a.kind in MOVED and a.is_meant_for(senders)}
+    for annotation in moved.values():
+        put_latest(outcome.annotations, structs.replace(annotation, ref=f"{line.id}/{annotation.ref}"))
     mark = Annotation(MATCHED, 0, 0, "", line.resolved.message.sent_at, None)
     line.outcome.observations = []
-    line.outcome.annotations = {a.key: a for a in line.outcome.annotations.values() if a.kind not in MOVED} | {
-        mark.key: mark
-    }
+    line.outcome.annotations = {key: a for key, a in told.items() if key not in moved} | {mark.key: mark}
 
 
 def _says_the_same(line: Resolved, message: Resolved, names: Collection[int]) -> bool:

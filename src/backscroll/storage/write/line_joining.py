@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from backscroll.core.model import MessageKey
-from backscroll.storage.records.resolve import Observation, observation
+from backscroll.storage.records.resolve import Annotation, Observation, observation
 from backscroll.storage.records.rows import EXPORT_PREFIX, MessageRow
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import Observed
@@ -82,7 +82,13 @@ def _taken_out(writer: Writer, phone: int, loser: int, line: _Line, partner: _Li
     writer.write_outcome(phone, loser, line.id, held, [], {})
     sender = partner.observations[0].sender
     told = [_renamed(t, sender, partner.id) for t in held.observations]
-    return Observed(told, [a for a in held.annotations.values() if a.kind != MATCHED])
+    author = {t.sender: sender for t in held.observations if t.sender}
+    return Observed(told, [_of(author, a) for a in held.annotations.values() if a.kind != MATCHED])
+
+
+def _of(author: Mapping[int, int], a: Annotation) -> Annotation:
+    """What the author did, and what was meant for the author, in the partner's words."""
+    return structs.replace(a, actor=author.get(a.actor, a.actor), target=author.get(a.target, a.target))
 
 
 def _renamed(t: Observation, sender: int, id: str) -> Observation:

@@ -23,7 +23,7 @@ from backscroll.storage.records.rows import EXPORT_PREFIX, row_of
 from backscroll.storage.records.tellers import NOBODY
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.event_collector import Observed
-from backscroll.storage.write.export_matching import MATCHED, MOVED
+from backscroll.storage.write.export_matching import MATCHED
 from backscroll.storage.write.known import Known
 
 STAGES = ("chat", "waiting", "sent", "doings", "facts")
@@ -139,11 +139,8 @@ class Splitter:
                 observed[(phone, self._split.part, place)].observations.append(self._of_part(t))
             for a in going.annotations.values():
                 if a.kind != MATCHED:
-                    line, slash, ref = a.ref.partition("/")
-                    at_line = bool(slash) and a.kind in MOVED and line.startswith(EXPORT_PREFIX)
-                    place, ref = (line, ref) if at_line else (id, a.ref)
-                    moved = structs.replace(self._done_by_part(a), ref=ref)
-                    observed[(phone, self._split.part, place)].annotations.append(moved)
+                    moved = self._done_by_part(a).at_line
+                    observed[(phone, self._split.part, a.line or id)].annotations.append(moved)
         self._writer.forget(phone, self._split.contact, wanted, self._split.tellers)
         self._writer.settle(observed)
 
