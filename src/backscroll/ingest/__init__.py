@@ -1,1 +1,1 @@
-"""Taking messages in: sources, and the pipeline that writes what they say."""
+"""Ingesting messages: sources, and the pipeline that writes their events."""

@@ -1,9 +1,9 @@
-"""Lining an exported chat up with the lines that earlier exports of it told.
+"""Aligning an exported chat with the lines of earlier exports of it.
 
-Exports have no ids. A line is one with a line of the same minute that says the same, n-th with n-th;
-what is left over may have changed its words (edited, deleted), its author's name or its file. So a second,
-longer or overlapping export adds only what is new, and a first minute that the export cut adds nothing.
-Which messages of other sources the lines are is found out by the store (storage/write/export_matching.py).
+Exports have no ids. A line is matched with a line of the same minute and content, n-th with n-th; for the rest, the
+text (edited, deleted), the author's name or the file may have changed. So a second, longer or overlapping export adds
+only what is new, and a first minute that the export cut off adds nothing. Matching lines with messages of other sources
+is done by the store (storage/write/export_matching.py).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words
 QUARTER = 15
 SECOND_US = 1_000_000
 MAX_SHIFT = 15 * 60
-"""Minutes: no two time zones are further apart, hardly."""
+"""In minutes: hardly any two time zones are further apart."""
 OBSERVATION = 8
-"""Letters of words that are hardly said twice by chance."""
+"""Texts with this many letters are hardly written twice by chance."""
 VOTES = 5
 
 
 class Utterance(Struct, frozen=True, kw_only=True):
-    """What alignment looks at, of a line of an export or of one that is stored. ``place`` is the caller's own."""
+    """The data of a line, of an export or stored, that alignment uses. ``place`` is chosen by the caller."""
 
     place: int
     sent_at: int
@@ -41,14 +41,14 @@ class Utterance(Struct, frozen=True, kw_only=True):
     is_exact: bool = False
     """Seconds are known."""
     by_name: bool = False
-    """The author is known by name only, and names change in the phone's address book."""
+    """The author is known only by name, and names change in the phone's address book."""
     still_writes: bool = False
     """Of a stored one: its author writes in the export too, so that nobody there is them under a new name."""
     is_changed: bool = False
-    """Edited or deleted: its words need not be those of the other side."""
+    """Edited or deleted: its text may differ from the other side."""
     is_omitted: bool = False
     at_edge: bool = False
-    """In the first or last minute of an export, which may have been cut."""
+    """In the first or last minute of an export, which may be incomplete."""
 
     @property
     def minute(self) -> int:
@@ -90,7 +90,7 @@ def utterance(
     is_omitted: bool = False,
     at_edge: bool = False,
 ) -> Utterance:
-    """A line as alignment looks at it; see ``Utterance`` for what the flags mean."""
+    """A line in the form used for alignment; see ``Utterance`` for the flags."""
     wordless = _SORTS.get(kind) in _WORDLESS or (filename is not None and text == filename)
     return Utterance(
         place=place,
@@ -110,7 +110,7 @@ def utterance(
 
 
 def align(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> dict[int, int]:
-    """Places of stored lines by the places of the lines that are one with them, each used once."""
+    """Places of stored lines by the places of the lines matched with them, each used once."""
     matches: dict[int, int] = {}
     there = _by_minute(stored)
     for minute, some in _by_minute(lines).items():
@@ -133,7 +133,7 @@ Fits = Callable[[Utterance, Utterance], bool]
 
 
 class _Rule(Struct, frozen=True):
-    """Which lines of a minute may be one. The work grows with the lines, not with their pairs."""
+    """Which lines of a minute may match. The work grows with the lines, not with their pairs."""
 
     key: Key
     """Only those with the same key are compared."""

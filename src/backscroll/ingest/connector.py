@@ -1,4 +1,4 @@
-"""Connectors by the kind of source: what a person calls it, and whose word it counts as."""
+"""Connectors by kind of source: the name for users, and the rank of the source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backscroll.ingest.connectors.webhooks import cloud, events, evolution, gowa
 
 
 class Pushed(Struct, frozen=True):
-    """A connector that is told things. ``test_body`` is a payload that says nothing, to try the way with."""
+    """A connector for pushed payloads. ``test_body`` is an empty payload for testing the connection."""
 
     kind: str
     observe: Callable[[bytes, Setup], Observed]
@@ -37,7 +37,7 @@ PUSHED: dict[str, Pushed] = {
 
 
 def pushed(kind: str) -> Pushed:
-    """The connector of a kind; ``BadField`` for another word."""
+    """The connector of a kind; raises ``BadField`` for an unknown one."""
     try:
         return PUSHED[kind]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Fetching from an address that somebody else chose.
+"""Fetching from addresses supplied by sources.
 
 A name is resolved once for a connection, every address behind it must be public, and the connection goes to the
 address that was checked. So no name, redirect or odd spelling leads into the network that Backscroll runs in. Time
@@ -33,7 +33,7 @@ _WHOLE_NUMBER = re.compile("[0-9]{1,15}")
 
 
 class NotFetched(Refused):
-    """It could not be had; the reason is for a person and names no secret."""
+    """It could not be fetched; the reason is for people and contains no secret."""
 
 
 class Fetched(Struct):

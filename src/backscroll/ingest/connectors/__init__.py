@@ -1,1 +1,1 @@
-"""One module a source. A connector cannot write, it can only say."""
+"""One module per source. A connector cannot write, it only reports events."""

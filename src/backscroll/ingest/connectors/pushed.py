@@ -1,4 +1,4 @@
-"""The shape of a connector that is told things: ``observe(body, setup)`` says what one payload means."""
+"""The interface of a connector for pushed payloads: ``observe(body, setup)`` returns the events of one payload."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ConnectionState = Literal["CONNECTED", "CONNECTING", "DISCONNECTED"]
 
 
 class Setup(Struct, frozen=True, kw_only=True):
-    """What is known of the source that a payload came through."""
+    """What is known about the source of a payload."""
 
     phone: str | None = None
     """JID of the own phone that is meant where a payload names none."""
@@ -45,7 +45,7 @@ class FileGiven(Struct, frozen=True):
 
 
 class Observed(Struct, frozen=True, kw_only=True):
-    """What a payload says.
+    """The content of a payload.
 
     ``problems`` name what could not be understood, for quarantine; the rest of the payload is in ``events`` all the
     same. ``raw`` is the payload without credentials, None when nothing in it is worth keeping (somebody is typing).
@@ -61,5 +61,5 @@ class Observed(Struct, frozen=True, kw_only=True):
 
 
 def nothing() -> Observed:
-    """Of a payload that an archive has no use for, such as a sign of typing or the picture of a QR code."""
+    """The result for a payload that an archive does not need, such as a typing indicator or the image of a QR code."""
     return Observed()

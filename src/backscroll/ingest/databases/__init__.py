@@ -1,1 +1,1 @@
-"""Taking in the databases of other programs: piece by piece, with their files, and on from where it was cut."""
+"""Importing the databases of other programs: piece by piece, with their files, and resumable after an interruption."""

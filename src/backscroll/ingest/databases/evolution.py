@@ -1,4 +1,4 @@
-"""Evolution API's own PostgreSQL, walked by key and without writing to it."""
+"""Evolution API's own PostgreSQL, read in key order without writing to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives that other programs keep in SQLite files: what is read together, and where their media lie."""
+"""Archives of other programs in SQLite files: which files are read together, and where their media are."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def beside_of(kind: FileKind, path: Path) -> Path | None:
 
 
 def source_of(kind: FileKind, path: Path, beside: Path | None, phone: str, folder: Path | None) -> NewImport:
-    """By what the import is known again."""
+    """The key by which the import is recognised again."""
     answers: dict[str, Any] = {
         "phone": phone.partition("@")[0],
         "beside": beside.name if beside else None,

@@ -219,7 +219,7 @@ def _decrypted(path: Path, key: bytes, target: Path) -> None:
 
 
 def source_of(place: Place, phone: str, folder: Path | None) -> NewImport:
-    """By what the import is known again."""
+    """The key by which the import is recognised again."""
     answers: dict[str, Any] = {"phone": phone.partition("@")[0], "media": str(folder) if folder else None}
     source = imports.source_of(KIND, place.chats, answers)
     return source if place.domain is None else structs.replace(source, file=f"{place.folder.name}/{CHATS}")

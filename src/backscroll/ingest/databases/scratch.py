@@ -1,4 +1,4 @@
-"""Room for decrypted copies, in the archive's data directory: nobody else may read them, and they do not stay."""
+"""Temporary decrypted copies in the archive's data directory, readable only by its owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the pieces of a reader to the archive: applied in order, with the files that belong to them."""
+"""Writing the pieces of a reader to the archive, in order, with the files that belong to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from backscroll.storage.records.org_state import Applied
 from backscroll.storage.store import Store
 
 MAX_NAMED = 200
-"""Problems that a report names; of the others it tells how many there are."""
+"""Maximum problems listed in a report; further ones are only counted."""
 MAX_QUARANTINED = 10_000
 """Rows of one import that are kept in quarantine: a file that is damaged through and through has more."""
 
@@ -54,7 +54,7 @@ class ImportOutcome(Struct, kw_only=True):
 
 @contextmanager
 def importing(store: Store, org: int, source: NewImport) -> Iterator[tuple[Import, Store, ImportOutcome]]:
-    """Begin the import, or go on with the same one that was cut; note at the end what became of it."""
+    """Begin the import, or continue an interrupted one; record the result at the end."""
     cut = _cut(store, org, source)
     entry = cut or store.begin_import(org, source)
     taken = ImportOutcome(import_id=entry.id, resumed=cut is not None)
@@ -90,7 +90,7 @@ def take(
     files: LocalFiles | None = None,
     progress: Progress = lambda done, whole: None,
 ) -> ImportOutcome:
-    """Apply every piece that is not applied yet. ``store`` tells as the import.
+    """Apply every piece that is not applied yet. ``store`` records this import as the source.
 
     After each piece the archive knows where to go on, in the same transaction. What could not be read is in
     ``taken.problems``, and the rows themselves are in quarantine.

@@ -1,1 +1,1 @@
-"""Taking in exported chats."""
+"""Importing exported chats."""

@@ -1,4 +1,4 @@
-"""What the report says of lines that may have been meant otherwise than they were read."""
+"""Report sentences about lines that may have been read incorrectly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that came along with an export."""
+"""The files included in an export."""
 
 from __future__ import annotations
 

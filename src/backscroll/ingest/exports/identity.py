@@ -1,7 +1,7 @@
-"""Which chat an export is of.
+"""Identifying the chat of an export.
 
-An export holds no ids. What tells are names: of its files and folders, of those who write, and on an iPhone the name
-under which notices stand. Where these contradict each other, or say nothing, a person is asked.
+An export contains no ids. The evidence is names: those of its files and folders, of its authors, and on an iPhone the
+name in front of notices. If these contradict each other, or are not enough, the user is asked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Taking in an exported chat: whose lines they are, which of them are new, and the files that came along."""
+"""Importing an exported chat: its authors, which of its lines are new, and its files."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def plan_export(
     options: Options,
     read: tuple[ExportArchive, ExportedChat] | None = None,
 ) -> PlannedExport:
-    """Make out all that an import will need, without writing anything.
+    """Work out everything that an import needs, without writing anything.
 
-    Raises ``Question`` where only a person can decide, ``Unreadable`` for what is no export.
+    Raises ``Question`` if only the user can decide, ``Unreadable`` for anything but an export.
     """
     archive, parsed = read or read_export(path, options)
     answers = {
@@ -139,7 +139,7 @@ def take_export(
     progress: Progress = lambda done, whole: None,
     count: Count = lambda new, known: None,
 ) -> ExportSummary:
-    """Take a planned export in. ``store`` tells as the import ``entry``; nothing is asked any more.
+    """Import a planned export. ``store`` records the import ``entry`` as the source; nothing is asked any more.
 
     ``taken_back`` messages were those of imports that this one replaces, and so count as known.
     """
@@ -167,7 +167,7 @@ def import_export(
 ) -> ExportSummary:
     """Import an export; the same, a longer or an overlapping one as often as one likes.
 
-    Raises ``Question`` where only a person can decide, ``Unreadable`` for what is no export. Cut while it replaces
+    Raises ``Question`` if only the user can decide, ``Unreadable`` for anything but an export. Cut while it replaces
     another import, neither is whole until it is run again: a job (ingest/importing) goes on by itself.
     """
     options = Options(chat=chat, timezone=timezone, day_first=day_first, me=me)

@@ -1,4 +1,4 @@
-"""The lines of an export on their way into the archive: which are new, and what each is as a message."""
+"""Importing the lines of an export: which are new, and the message for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names in exported chats, and the JIDs that stand for contacts known by name only."""
+"""Names in exported chats, and the JIDs for contacts known only by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the authors of an export are, in the chat that it is of."""
+"""Identifying the authors of an export within its chat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time zone of the exporting phone, which an export does not tell."""
+"""The time zone of the exporting phone, which an export does not contain."""
 
 from __future__ import annotations
 

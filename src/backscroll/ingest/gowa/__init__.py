@@ -1,1 +1,1 @@
-"""Asking a running GOWA for what it has."""
+"""Pulling history from a running GOWA."""

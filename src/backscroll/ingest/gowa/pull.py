@@ -1,4 +1,4 @@
-"""Pulling a phone's messages out of a running GOWA, chat by chat, from the newest back.
+"""Pulling a phone's messages from a running GOWA, chat by chat, newest first.
 
 Each page moves the end of the time window to the oldest second seen, so that nothing slips through when messages
 arrive meanwhile. An offset grows only where more messages share a second than a page holds.

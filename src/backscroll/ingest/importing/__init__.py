@@ -1,1 +1,1 @@
-"""Importing what a person gives: recognised by its content, asked about, and taken in as jobs."""
+"""Importing files as jobs: recognising them by content, asking questions, and running the import."""

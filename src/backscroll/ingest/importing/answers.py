@@ -1,4 +1,4 @@
-"""What people answer: checked, and put together for each thing that is imported."""
+"""The user's answers: checked, and combined for each import."""
 
 from __future__ import annotations
 

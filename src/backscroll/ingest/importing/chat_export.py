@@ -1,4 +1,4 @@
-"""Chats exported from WhatsApp, as a kind of import: recognised, asked about, taken in."""
+"""Chats exported from WhatsApp, as a kind of import."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _may_hold_chat(path: Path) -> bool:
 
 
 def plan(task: Task) -> Plan:
-    """Read all of it, and ask all that can be asked."""
+    """Read all of it, and ask all questions."""
     path, options = task.found.path, options_of(task.answers)
     questions = {asked.name: asked for asked in (_phone_question(task), _zone_question(task)) if asked is not None}
     try:
@@ -255,7 +255,7 @@ def _with_line(asked: Asked, path: Path) -> Asked:
 
 
 def run(work: Work) -> Outcome:
-    """Take it in. Told again after a restart, it changes nothing that is there already."""
+    """Import it. Repeated after a restart, it does not change what is already there."""
     task = work.task
     planned: PlannedExport = work.ready or _planned_before(work)
     phone = _made(task, planned.phone)

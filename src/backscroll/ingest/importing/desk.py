@@ -1,4 +1,4 @@
-"""Jobs as programs and people handle them: made, filled with files, answered, cancelled, taken back, forgotten."""
+"""Operations on jobs: create, add files, answer, cancel, undo, delete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from backscroll.storage.write.import_jobs import ImportJobs
 MAX_FILES = 1000
 _SLASH = re.compile("/")
 EXPIRES_US = 7 * 24 * 3600 * 1_000_000
-"""A job that waits for somebody this long is given up."""
+"""A job that waits for the user for this long expires."""
 WITHOUT_JOB = "import-"
 """Begins the id of an import that is part of no job, before its number."""
 
@@ -243,7 +243,8 @@ class Desk:
     # ------------------------------------------------------------------ ending
 
     def cancel(self, org: Org, id: str) -> Seen:
-        """Give a job up. One that is at work stops soon and takes back what it told; once again is the same as once.
+        """Cancel a job. A running one stops soon and removes what it has imported; repeating this has no further
+        effect.
 
         ``Conflict`` when it is over, or has begun to take the place of another import.
         """
@@ -275,7 +276,7 @@ class Desk:
             self.spool.remove(org.no, id)
 
     def plan_undo(self, org: Org, id: str) -> list[UndoPlan]:
-        """What taking back each import of the job would do; those that were taken back are left out."""
+        """What undoing each import of the job would do; undone ones are left out."""
         return [
             self._store.plan_undo(org.no, entry.id) for entry in self.see(org, id).imports if entry.state != "undone"
         ]

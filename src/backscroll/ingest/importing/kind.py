@@ -1,4 +1,4 @@
-"""The shape of a kind of import. A new one is an ``ImportKind`` in registry.py; docs/importing.md tells how."""
+"""The interface of a kind of import. A new one is an ``ImportKind`` in registry.py; see docs/importing.md."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, kw_only=True):
-    """What an import would do, made out before anything is written.
+    """What an import would do, worked out before anything is written.
 
     Where ``questions`` is not empty nothing is run. ``decided`` is JSON that is kept with the import and given to
     ``run``, also after a restart, when the archive may be in the middle of it. ``ready`` spares ``run`` to read the
@@ -85,7 +85,7 @@ class Plan(Struct, kw_only=True):
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What a kind is to take in. ``task.store`` tells as the import.
+    """What a kind has to import. ``task.store`` records the import as the source.
 
     ``task.store.apply`` may be called as often as one likes; each batch counts as told by this import. Everything is
     told again after a restart (``resumed``), which changes nothing; a kind that wants to go on where it was keeps its

@@ -1,4 +1,4 @@
-"""The kinds of import that there are. One more is one entry here."""
+"""The kinds of import. A new one needs one entry here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS: tuple[ImportKind, ...] = (
 
 
 class NothingRecognised(Unreadable):
-    """There is nothing in what was given that any kind knows."""
+    """No kind recognises anything in the input."""
 
 
 def kind_of(name: str) -> ImportKind:

@@ -1,4 +1,4 @@
-"""Files on their way into the archive: kept below the data directory until their job is over.
+"""Uploaded files: kept below the data directory until their job is finished.
 
 <data>/imports/<org>/<job>/<name>     as given, folders included; 0600 in folders of 0700
 

@@ -1,4 +1,4 @@
-"""Rows of Evolution API's tables (v2, PostgreSQL) as events, by the mapper of its webhooks."""
+"""Rows of Evolution API's tables (v2, PostgreSQL) as events, using the mapper for its webhooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JSON_COLUMNS = ("key", "message", "contextInfo", "pollUpdates", "labels")
 _EDITED, _DELETED = "EDITED", "DELETED"
 
 Row = Mapping[str, str | None]
-"""A row of a table: every column as text, as PostgreSQL spells it."""
+"""A row of a table: every column as PostgreSQL's text."""
 
 
 class Told(Struct):
@@ -39,7 +39,7 @@ class Told(Struct):
 
 
 def decoded(row: Row) -> dict[str, Any]:
-    """The row with its JSON read. ``Unreadable`` names the column that is none."""
+    """The row with its JSON decoded. ``Unreadable`` names an invalid column."""
     found: dict[str, Any] = dict(row)
     for name in JSON_COLUMNS:
         text = row.get(name)

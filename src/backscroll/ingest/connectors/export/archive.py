@@ -1,4 +1,4 @@
-"""The container of an export: a text file, a zip or a folder. None of them is trusted."""
+"""The container of an export: a text file, a zip or a folder, none of which is trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Opener = Callable[[], BinaryIO]
 
 
 class Caps(Struct, frozen=True, kw_only=True):
-    """How much a container may hold before it is refused."""
+    """Limits above which a container is refused."""
 
     entries: int = 50_000
     text: int = 512 * 2**20
@@ -35,13 +35,13 @@ class Caps(Struct, frozen=True, kw_only=True):
     total: int = 128 * 2**30
     """Bytes of all attachments together."""
     ratio: int = 200
-    """Times that a file may be larger than what it was packed into, beyond its first 8 MiB."""
+    """Maximum compression ratio of a file, beyond its first 8 MiB."""
 
 
 class ExportArchive(Struct, frozen=True, kw_only=True):
     text: bytes
     signs: tuple[Sign, ...] = ()
-    """What the names of files and folders tell of the chat, the one closest to its text first."""
+    """Signs about the chat from names of files and folders, the one closest to its text first."""
     attachments: dict[str, Opener] = {}
     """By name. Reading raises Unreadable where the file is damaged or larger than allowed."""
 
@@ -61,7 +61,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct
 
 
 def open_export(path: Path, caps: Caps | None = None) -> ExportArchive:
-    """Find the chat and the files in what WhatsApp's "Export chat" sent. Raises Unreadable for all else."""
+    """Find the chat and the files in an export of WhatsApp's "Export chat". Raises Unreadable for anything else."""
     caps = caps or Caps()
     try:
         if path.is_dir():
@@ -94,7 +94,7 @@ def _open_folder(folder: Path, caps: Caps) -> ExportArchive:
 
 def _file_opener(path: Path, caps: Caps) -> Opener:
     def open_file() -> BinaryIO:
-        """``Unreadable`` when it cannot be opened; a link that took its place since is not followed."""
+        """Raises ``Unreadable`` if it cannot be opened; a link that has replaced it since is not followed."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
             raw = os.fdopen(os.open(path, flags), "rb")
@@ -193,7 +193,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_overlap(path: Path, archive: zipfile.ZipFile) -> None:
-    """No two entries may share bytes: that is how a small zip unpacks to a huge one."""
+    """No two entries may share bytes, because that is how a small zip can unpack to a huge size."""
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     with path.open("rb") as file:
         for info, following in zip(infos, [*infos[1:], None], strict=True):
@@ -223,8 +223,8 @@ def _claims_too_much(info: zipfile.ZipInfo, caps: Caps) -> bool:
 
 def _zip_opener(path: Path, info: zipfile.ZipInfo, caps: Caps) -> Opener:
     def open_entry() -> BinaryIO:
-        """``Unreadable`` when the entry is damaged, or claims to be larger than it may be."""
-        # One file that claims too much costs itself, and not the chat.
+        """Raises ``Unreadable`` if the entry is damaged, or claims to be larger than allowed."""
+        # A file that is too large is left out without affecting the chat.
         if info.file_size > caps.file:
             raise _too_large(info.filename)
         if _claims_too_much(info, caps):
@@ -253,7 +253,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
-        """``Unreadable`` when the entry is damaged, or holds more than it may."""
+        """Raises ``Unreadable`` if the entry is damaged, or larger than allowed."""
         try:
             data = self._raw.read(min(len(buffer), 2**20))
         except (*_DAMAGE, OSError) as error:

@@ -1,7 +1,7 @@
-"""Files in the body of a line: which one is meant, and what kind of message that makes.
+"""Files in the body of a line: which file it is, and the resulting kind of message.
 
-A name among the files that came along is an attachment whatever words stand around it, so that no language has to be
-known for it. Without the files, names that WhatsApp gives and its own words for "attached" tell.
+The name of an included file is an attachment whatever the text around it, so this works in any language. Without the
+files, WhatsApp's file name patterns and its words for "attached" are used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who wrote a line: where the name ends and what was said begins."""
+"""The author of a line: where the name ends and the text begins."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The text of an export cut into messages: a head, and every line up to the next one.
 
-Of each message only numbers are held, packed, so that a chat of a million lines takes some 30 MB beside its text.
+For each message only packed numbers are kept, so a chat of a million lines takes about 30 MB besides its text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backscroll.ingest.connectors.export.text import ChatText, encoding_of
 
 _UNPADDED = re.compile(r"\D*\d\D+0\d\D")
 MAX_MESSAGES = 10_000_000
-"""A phone exports some 40,000. What claims more than this is refused before it takes gigabytes."""
+"""A phone exports about 40,000. A file with more than this is refused before it takes gigabytes."""
 MAX_DOUBTS = 1000
 """Places of one kind that are listed; the others are counted."""
 _CLOCK_BITS = 17
@@ -145,9 +145,9 @@ def looks_like_export(start: bytes) -> bool:
 
 
 def read_blocks(text: bytes, day_first: bool | None) -> Blocks:
-    """Cut an export into messages. Every line that is not empty is part of one, or of the preamble.
+    """Split an export into messages. Every non-empty line is part of one, or of the preamble.
 
-    Raises Unreadable for what is no export, Question when only a person can tell days from months.
+    Raises Unreadable for anything but an export, Question if only the user can tell days from months.
     """
     source = ChatText(text)
     found = _Found(source)

@@ -1,4 +1,4 @@
-"""What stands behind the author: text, a file, a poll, or WhatsApp's own words for something else."""
+"""The part after the author: text, a file, a poll, or WhatsApp's own words for something else."""
 
 from __future__ import annotations
 
@@ -310,7 +310,9 @@ def _left_out(phrase: str, caption: str) -> Content:
 
 
 def _poll(plain: str) -> Content | None:
-    """A poll is told by its build in any language: ``WORD:``, the question, then ``WORD: choice (3 votes)``."""
+    """A poll is recognised by its structure in any language: ``WORD:``, the question, then ``WORD: choice (3
+    votes)``.
+    """
     head, _, _ = plain[:60].partition("\n")
     if head[-1:] not in (":", "：") or len(head) > 40 or plain.count("\n") > _MAX_POLL:
         return None

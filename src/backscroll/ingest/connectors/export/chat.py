@@ -1,4 +1,4 @@
-"""An exported chat as lines with a time, an author and what they say."""
+"""An exported chat as lines with a time, an author and content."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """Of its first line in the file, from 1."""
     sent_at: int
     local: str
-    """The clock on the wall of the exporting phone: ``2026-02-01T14:05``, with seconds if the file has them."""
+    """Local time of the exporting phone: ``2026-02-01T14:05``, with seconds if the file has them."""
     author: str | None = None
     """As the exporting phone names them; None for notices and calls that name nobody."""
     is_push_name: bool | None = None
     """True when the author is no saved contact (``~ Mara``) and chose the name themselves."""
     kind: Kind = "text"
-    """``unknown`` with ``media_omitted`` is media of a kind that the export does not tell."""
+    """``unknown`` with ``media_omitted`` is media of a kind that the export does not show."""
     text: str | None = None
     attachment: str | None = None
     """Key in ``ExportArchive.attachments``."""
@@ -165,8 +165,8 @@ def parse(
 ) -> ExportedChat:
     """Read an export. ``timezone`` is the exporting phone's; ``names`` are the files that came along, if known.
 
-    Every line of the text that is not empty is in the ``raw`` of one of the lines, or in ``preamble``. Raises
-    Unreadable for what is no export, Question when only a person can tell days from months.
+    Every non-empty line of the text is in the ``raw`` of one of the lines, or in ``preamble``. Raises Unreadable for
+    anything but an export, Question if only the user can tell days from months.
     """
     blocks = read_blocks(text, day_first)
     layout = blocks.heads.layout(0)
@@ -221,7 +221,7 @@ def _context(script: Script, names: Collection[str] | None, ios: bool) -> Contex
 
 
 class _Facts:
-    """What all lines together tell of the chat and of those who write."""
+    """What all lines together show about the chat and its authors."""
 
     def __init__(self, lines: ExportedLines) -> None:
         self.authors: dict[str, None] = {}

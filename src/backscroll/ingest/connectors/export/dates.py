@@ -58,8 +58,8 @@ def _iranian(year: int, month: int, day: int) -> int | None:
 def choose_order(days: list[Date], layout: Layout, day_first: bool | None, unpadded: bool = False) -> DateOrder:
     """How all dates of a file are to be read; ``days`` in the file's order, each day once in a row.
 
-    What the person says wins. Else the reading with fewest impossible dates, then the one with fewest steps back in
-    time. Raises Question where that does not tell: a chat on the fifth of each month reads well both ways.
+    The user's answer wins. Otherwise the reading with the fewest impossible dates, then the one with the fewest steps
+    back in time. Raises Question if that is not enough: a chat on the fifth of each month can be read both ways.
     ``unpadded`` is whether the first number is written without the zero that the second has (5.01.2026).
     """
     readings = {order: _read(days, order, layout.era) for order in _possible(days, layout)}

@@ -1,4 +1,4 @@
-"""Who says what in each message of an export, before it is told what that is."""
+"""The author and text of each message of an export, before its kind is determined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of an export, a few lines at a time: a chat of a million lines is never taken apart as a whole."""
+"""The text of an export, a few lines at a time: a chat of a million lines is never split as a whole."""
 
 from __future__ import annotations
 

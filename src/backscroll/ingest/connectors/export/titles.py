@@ -1,4 +1,4 @@
-"""What the names of files and folders tell of a chat.
+"""What the names of files and folders say about a chat.
 
 Android writes ``WhatsApp Chat with Ana.txt``, an iPhone ``WhatsApp Chat - Ana.zip`` with ``_chat.txt`` in it, each in
 the phone's language. Browsers, phones and file managers add marks of their own to the names of copies.
@@ -46,9 +46,9 @@ _COPY = (
 _SURE = re.compile(
     rf"(?:\s*\(\d{{1,3}}\)|\.(?:txt|zip)|_+|\s+[-–]\s+(?:{_COPY})(?:\s*\(?\d{{1,3}}\)?)?)\s*$", re.IGNORECASE
 )
-"""What is hardly ever the end of a chat's own name."""
+"""Endings that are hardly ever part of a chat's own name."""
 _PERHAPS = re.compile(rf"(?:\s\d{{1,3}}|-\d{{1,3}}|\s(?:{_COPY})(?:\s\d{{1,3}})?)\s*$", re.IGNORECASE)
-"""What may as well be the end of a chat's own name: ``Plot 14``."""
+"""Endings that may also be part of a chat's own name: ``Plot 14``."""
 _COPY_OF = re.compile(
     r"^(?:copy of|copie de|copia de|copia di|cópia de|còpia de|kopie von|kopie van|kopia|kopi av|kopi af"
     r"|копия|копія)\s+",

@@ -1,4 +1,4 @@
-"""Comparing what WhatsApp writes: the same words whatever marks, spaces and letter case stand in them."""
+"""Comparing WhatsApp's own wording, ignoring marks, spaces and letter case."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""SQLite files of other programs: opened without a trace, read row by row, past what is damaged."""
+"""SQLite files of other programs: opened without leaving traces, read row by row, skipping damaged rows."""

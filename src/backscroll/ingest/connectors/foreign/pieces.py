@@ -1,4 +1,4 @@
-"""What a reader of a foreign database hands out, piece by piece."""
+"""The pieces that a reader of a foreign database yields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RAW_TYPE = "application/x-ndjson"
 
 
 class LocalFile(Struct, frozen=True):
-    """The file of a message, where the other program keeps it. ``media`` is what that program tells of it."""
+    """The file of a message at its place in the other program. ``media`` is what that program knows about it."""
 
     target: Target
     path: str
@@ -24,7 +24,7 @@ class LocalFile(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True, kw_only=True):
-    """A batch, and where to go on after it: ``place`` is told to the reader when an import that was cut goes on."""
+    """A batch, and the position after it: ``place`` is passed to the reader to continue an interrupted import."""
 
     batch: Batch
     place: str
@@ -34,7 +34,7 @@ class Piece(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True):
-    """What a look at the files tells: the own number whose history they hold, and how many rows will be read."""
+    """The result of examining the files: the own number whose history they contain, and the number of rows to read."""
 
     phone: str
     rows: int

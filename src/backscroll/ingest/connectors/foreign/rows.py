@@ -1,4 +1,4 @@
-"""Rows of a foreign table, and what is said of those that cannot be read."""
+"""Rows of a foreign table, and reports about unreadable ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class Skipped(Struct, frozen=True, kw_only=True):
-    """A row that could not be told, or one value of it. The row itself is in the raw payload of its batch."""
+    """An unreadable row, or one unreadable value of it. The row itself is in the raw payload of its batch."""
 
     table: str
     row: int
@@ -29,7 +29,7 @@ class Skipped(Struct, frozen=True, kw_only=True):
     column: str
     problem: str
     kept: bool
-    """True when the rest of the row was told."""
+    """True if the rest of the row was used."""
     payload: bytes = b""
     """The row as a line of JSON; empty where it is too large to be read."""
 
@@ -49,7 +49,7 @@ class Unusable(Exception):
 
 
 class Row:
-    """One row of a foreign table; what cannot be read in it is reported when it is asked for."""
+    """One row of a foreign table; an unreadable value is reported when it is accessed."""
 
     def __init__(self, table: str, no: int, values: dict[str, Any], on_skip: OnSkip) -> None:
         self.table = table
@@ -60,7 +60,7 @@ class Row:
         self._reported: set[str] = set()
 
     def report(self, column: str, problem: str, *, kept: bool) -> None:
-        """Name a value that cannot be read, once, or the row with ``kept`` False."""
+        """Report an unreadable value, once, or the row with ``kept`` False."""
         if kept and column in self._reported:
             return
         self._reported.add(column)

@@ -1,7 +1,7 @@
 """SQLite files of other programs, opened so that nothing is written to them or left beside them.
 
-What a file says of itself is not believed: only real tables are read, nothing in it may run code, and no row or
-statement may take more than a share of memory or time.
+The file is not trusted: only real tables are read, nothing in it can run code, and the memory and time of each row and
+statement are limited.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A reader's way through a database: one stage after the other, each in rows of bounded size."""
+"""How a reader goes through a database: one stage after the other, each in parts of limited size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a foreign database with what belongs to them, within a bound of memory."""
+"""Rows of a foreign database with the rows that belong to them, within a memory limit."""
 
 from __future__ import annotations
 

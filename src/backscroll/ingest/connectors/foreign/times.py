@@ -1,4 +1,4 @@
-"""Times as the SQLite drivers of Go spell them."""
+"""Times in the formats of Go's SQLite drivers."""
 
 from __future__ import annotations
 

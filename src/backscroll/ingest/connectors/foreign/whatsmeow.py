@@ -1,4 +1,4 @@
-"""What whatsmeow keeps of an account: its own number, hidden ids, contacts, settings of chats.
+"""What whatsmeow stores for an account: its own number, LIDs, contacts, chat settings.
 
 wacli, the whatsapp-mcp bridges, GOWA and WAHA's engine GOWS have these tables, in a file of their own or beside their
 messages. They also hold the account's private keys: no other column than those named here is ever read.

@@ -1,4 +1,4 @@
-"""Whose messages a file holds."""
+"""The accounts whose messages a file contains."""
 
 from __future__ import annotations
 

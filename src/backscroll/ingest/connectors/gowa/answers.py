@@ -1,4 +1,4 @@
-"""What a running GOWA answers about its chats and messages, v8 and later. See gowa.md."""
+"""Answers of a running GOWA (v8 and later) about its chats and messages. See gowa.md."""
 
 from __future__ import annotations
 

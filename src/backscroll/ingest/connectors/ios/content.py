@@ -1,4 +1,4 @@
-"""What a message of ChatStorage.sqlite is, from its row and those that belong to it."""
+"""The content of a message of ChatStorage.sqlite, from its row and those that belong to it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Encrypted backups of iPhones: the keys in Manifest.plist, opened with the password that Finder asked for.
 
 The password gives a key (PBKDF2, ten million rounds) that opens those of the protection classes; each of these opens
-the keys of files (RFC 3394, so that a wrong password is noticed). Files are AES-256 in CBC mode, without a
-tag: what was changed in them is not noticed here, but where SQLite or a hash looks at it.
+the keys of files (RFC 3394, so that a wrong password is noticed). Files are AES-256 in CBC mode, without a tag: changes
+in them are not noticed here, but only by SQLite or a hash.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What the process of a linked device tells: WhatsApp's own protobuf as JSON. See linked.md."""
+"""Events from the process of a linked device: WhatsApp's own protobuf as JSON. See linked.md."""

@@ -1,4 +1,4 @@
-"""Messages as they come, what changes them, receipts, and messages that could not be decrypted."""
+"""Live messages, their changes, receipts, and messages that could not be decrypted."""
 
 from __future__ import annotations
 

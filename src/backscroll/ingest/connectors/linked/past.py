@@ -1,4 +1,4 @@
-"""A history that WhatsApp sends at once: chats with their messages, names, and which hidden id is which number."""
+"""A history that WhatsApp sends at once: chats with their messages, names, and mappings from LIDs to numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The envelope of what is told, and whose message one is: shared by live events and histories."""
+"""The envelope of events, and the identity of messages: shared by live events and histories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to a message of msgstore.db after it was sent: edits, deletions, reactions, votes, receipts."""
+"""Changes of a message of msgstore.db after it was sent: edits, deletions, reactions, votes, receipts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RECEIPTS = (("receipt_timestamp", 3), ("read_timestamp", 4), ("played_timestamp
 
 
 def changes_of(record: Record, message: Message, phone: str, jids: Jids) -> Iterator[Event]:
-    """Everything that was done to the message; a row that tells nothing usable is reported and left out."""
+    """All changes of the message; an unusable row is reported and left out."""
     target = target_of(record, phone)
     yield from _edits(record, message, target)
     yield from _revokes(record, target, jids)

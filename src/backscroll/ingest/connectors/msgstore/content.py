@@ -1,4 +1,4 @@
-"""What a message of msgstore.db is, from the rows that belong to it."""
+"""The content of a message of msgstore.db, from the rows that belong to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a server that speaks Periskope's API tells: its answers as events, without asking anything itself.
+"""The answers of a server with Periskope's API as events, without making requests itself.
 
-Each function takes the body of one answer and gives a ``PulledPage``. A row that cannot be read is reported
-beside the good ones; only a body that is no such answer at all raises ``Unreadable``.
+Each function takes the body of one answer and returns a ``PulledPage``. An unreadable row is reported beside the good
+ones; only a body that is not such an answer at all raises ``Unreadable``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An answer taken apart into rows, each read by itself."""
+"""Splitting an answer into rows, each of which is read separately."""
 
 from __future__ import annotations
 

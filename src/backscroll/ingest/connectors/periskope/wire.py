@@ -1,4 +1,4 @@
-"""The shapes that a server of Periskope's API sends."""
+"""The types that a server with Periskope's API sends."""
 
 from __future__ import annotations
 

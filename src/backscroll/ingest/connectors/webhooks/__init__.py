@@ -1,1 +1,1 @@
-"""What gateways push: one module for each sender, pure functions of a payload."""
+"""Payloads pushed by gateways: one module for each sender, with pure functions of a payload."""

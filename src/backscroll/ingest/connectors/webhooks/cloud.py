@@ -1,4 +1,4 @@
-"""What Meta's WhatsApp Cloud API pushes: several entries, changes and messages in one payload. See cloud.md."""
+"""Payloads of Meta's WhatsApp Cloud API: several entries, changes and messages in one payload. See cloud.md."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ _ACCOUNT_FIELDS = frozenset(
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
-    """What one payload says; ``Unreadable`` when it is none of Meta's. A change that is unreadable hides no other."""
+    """The events of one payload; raises ``Unreadable`` if it is not one of Meta's. An unreadable change does not affect
+    others.
+    """
     envelope = wire.decode(SOURCE, body, shapes.Envelope)
     events: list[Event] = []
     problems: list[Unreadable] = []

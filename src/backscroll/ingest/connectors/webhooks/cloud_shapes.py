@@ -1,4 +1,4 @@
-"""The shapes of what Meta's Cloud API pushes."""
+"""The types of the payloads of Meta's Cloud API."""
 
 from __future__ import annotations
 

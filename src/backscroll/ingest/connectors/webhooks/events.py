@@ -1,6 +1,6 @@
 """The archive's own format, for programs that no other connector knows: ``{"events": [ … ]}``. See events.md.
 
-Fields that are not known are refused: a misspelt one would be lost in silence.
+Unknown fields are refused, because a misspelt one would be lost silently.
 """
 
 from __future__ import annotations

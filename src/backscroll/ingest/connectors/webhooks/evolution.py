@@ -1,4 +1,4 @@
-"""What Evolution API pushes: Baileys' events in an envelope that carries the instance's API key. See evolution.md."""
+"""Payloads of Evolution API: Baileys' events in an envelope that contains the instance's API key. See evolution.md."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Envelope(Struct):
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
-    """What one payload says; ``Unreadable`` when it is none of Evolution's."""
+    """The events of one payload; raises ``Unreadable`` if it is not one of Evolution's."""
     envelope = wire.decode(SOURCE, body, _Envelope)
     event = envelope.event.lower().replace("_", ".").replace("-", ".")
     if event in _PASSING:

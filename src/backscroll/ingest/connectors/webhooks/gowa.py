@@ -1,4 +1,4 @@
-"""What GOWA v8 and later pushes: messages and their changes, receipts, groups, channels, calls. See gowa.md."""
+"""Payloads of GOWA v8 and later: messages and their changes, receipts, groups, channels, calls. See gowa.md."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class _Call(Struct):
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
-    """What one payload says; ``Unreadable`` when it is none of GOWA's."""
+    """The events of one payload; raises ``Unreadable`` if it is not one of GOWA's."""
     envelope = wire.decode(SOURCE, body, _Envelope)
     if envelope.event in _PASSING:
         return nothing()

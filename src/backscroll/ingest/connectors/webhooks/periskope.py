@@ -1,4 +1,4 @@
-"""What Periskope pushes, in both spellings: ``{"event", "data"}``, and the object itself with ``event_type`` in it.
+"""Payloads of Periskope, in both formats: ``{"event", "data"}``, and the object itself with ``event_type`` in it.
 
 The objects are those of its API, so what they say is read by the connector of its answers. See periskope.md.
 """
@@ -36,7 +36,7 @@ class _Phone(Struct):
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
-    """What one payload says; ``Unreadable`` when it is none of Periskope's."""
+    """The events of one payload; raises ``Unreadable`` if it is not one of Periskope's."""
     fields = wire.decode(SOURCE, body, dict[str, Raw])
     event, data = _taken_apart(fields)
     if event in _PHONES:

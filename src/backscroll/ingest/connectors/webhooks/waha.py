@@ -1,4 +1,4 @@
-"""What WAHA pushes, whichever engine it runs on (WEBJS, NOWEB, GOWS). See waha.md."""
+"""Payloads of WAHA with any of its engines (WEBJS, NOWEB, GOWS). See waha.md."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class _Status(Struct):
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
-    """What one payload says; ``Unreadable`` when it is none of WAHA's."""
+    """The events of one payload; raises ``Unreadable`` if it is not one of WAHA's."""
     envelope = wire.decode(SOURCE, body, _Envelope)
     if envelope.event in _PASSING:
         return nothing()

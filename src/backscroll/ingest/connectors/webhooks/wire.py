@@ -1,4 +1,4 @@
-"""What the payloads of all senders have in common: strict JSON, times, JIDs, and messages made of group changes."""
+"""Shared code for the payloads of all senders: strict JSON, times, JIDs, and messages made from group changes."""
 
 from __future__ import annotations
 
