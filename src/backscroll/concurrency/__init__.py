@@ -1,1 +1,1 @@
-"""Waiting without threads, and trying again."""
+"""Waiting without threads, and retries."""

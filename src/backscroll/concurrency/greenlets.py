@@ -1,4 +1,4 @@
-"""Plain functions on an event loop, by greenlets: where they would block, the loop goes on with something else.
+"""Plain functions on an event loop, with greenlets: where they would block, the loop continues with other work.
 
 What ``start`` runs may call ``wait``, ``sleep`` and ``ready`` at any depth. Called elsewhere, the first two block.
 """
@@ -27,12 +27,12 @@ class _Green(greenlet):
         self._hub = getcurrent()
 
     def give_way(self) -> Any:
-        """Back to the loop, until it calls ``switch``; what ``switch`` was given."""
+        """Yield to the loop until it calls ``switch``; returns what ``switch`` was given."""
         return self._hub.switch()
 
 
 def start(work: Callable[[], T]) -> asyncio.Future[T]:
-    """What ``work`` will return. It begins at once, and goes on to its end even when the one who asked has gone.
+    """A future for the result of ``work``, which starts immediately and is completed even if its caller is cancelled.
 
     For coroutines and callbacks of a loop, which run in the loop's own greenlet.
     """
@@ -54,7 +54,7 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
 
 
 def _as_told(error: BaseException) -> BaseException:
-    """A future takes no StopIteration, just as a coroutine lets none out: whoever waits would wait for ever."""
+    """A future does not accept StopIteration, just as a coroutine does not raise it: a waiter would wait for ever."""
     if not isinstance(error, StopIteration):
         return error
     told = RuntimeError("StopIteration")
@@ -68,7 +68,7 @@ def here() -> bool:
 
 
 def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
-    """Wait until a file descriptor can be read or written, as ``wanted``; which of both, 0 when it takes longer.
+    """Wait until a file descriptor can be read or written, as ``wanted``; returns which, or 0 on timeout.
 
     Only within ``start``.
     """
@@ -78,7 +78,7 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
     loop = green.loop
 
     def go_on(event: int) -> None:
-        """Whichever comes first, the descriptor or the time, forgets the other and wakes the waiting one."""
+        """Whichever comes first, the descriptor or the timeout, cancels the other and wakes the waiting greenlet."""
         if wanted & READ:
             loop.remove_reader(fd)
         if wanted & WRITE:
@@ -107,7 +107,7 @@ def sleep(seconds: float) -> None:
 
 
 def wait(future: futures.Future[T], seconds: float | None = None) -> T:
-    """As ``future.result(seconds)``: its result or its error, ``TimeoutError`` when it takes longer."""
+    """Like ``future.result(seconds)``: returns its result or raises its error, or ``TimeoutError``."""
     green = getcurrent()
     if not isinstance(green, _Green):
         return future.result(seconds)

@@ -1,4 +1,4 @@
-"""Stop work in another thread: its client has gone, its time is over, or the server is stopping."""
+"""Stopping work in another thread, because its client has disconnected, its time is over, or the server is stopping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _local = threading.local()
 
 
 class Interruption:
-    """One piece of work in a thread. Databases look at it between statements, and are called to end a long one."""
+    """One task in a thread. Database code checks it between statements, and is called to end a long one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,16 +23,16 @@ class Interruption:
         self.is_set = False
 
     def stop(self) -> None:
-        """End what runs now, and whatever comes after it. May wait for a database; may be called twice."""
+        """End the current work, and whatever follows. May wait for a database; may be called twice."""
         with self._lock:
             self.is_set = True
             for end in self._ends:
-                # The work may have come to its end by itself.
+                # The work may already have ended by itself.
                 with suppress(Exception):
                     end()
 
     def run(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns, in this thread and under this interruption."""
+        """The result of ``work``, run in this thread under this interruption."""
         _local.current = self
         try:
             return work()
@@ -41,7 +41,7 @@ class Interruption:
 
     @contextmanager
     def ended_by(self, end: Callable[[], None]) -> Iterator[None]:
-        """Meanwhile ``stop`` calls ``end``. A call under way is over when this is left."""
+        """Context in which ``stop`` calls ``end``. A call in progress has finished when the context is left."""
         with self._lock:
             self._ends.append(end)
         try:
@@ -58,14 +58,16 @@ def is_interrupted() -> bool:
 
 
 def check() -> None:
-    """Raise StorageBusy when the work of this thread is to stop."""
+    """Raise StorageBusy if the work of this thread has to stop."""
     if is_interrupted():
         raise StorageBusy("The database took too long; ask for less, or try again")
 
 
 @contextmanager
 def ended_by(end: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile ``end`` is called when the work of this thread is to stop; nothing where it cannot be stopped."""
+    """Context in which ``end`` is called if the work of this thread has to stop; does nothing if it cannot be
+    stopped.
+    """
     current: Interruption | None = getattr(_local, "current", None)
     if current is None:
         yield

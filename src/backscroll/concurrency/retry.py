@@ -1,4 +1,4 @@
-"""Trying again while the database is away."""
+"""Retrying while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 TRIES = 12
 MAX_WAIT = 5.0
-"""Besides the store's own patience: a database may be away for a minute or two."""
+"""In addition to the store's own waiting time: a database may be unavailable for a minute or two."""
 
 
 def retry(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """What ``work`` returns. It is repeated while the store is busy, and must do no harm when it was done already."""
+    """The result of ``work``. It is repeated while the store is busy, and must be safe to repeat."""
     for tried in range(TRIES - 1):
         try:
             return work()

@@ -1,12 +1,12 @@
 """Numbered files, each run once, in order.
 
-Servers one version apart run on one database: a file that leaves everything in place that the version before it reads
-and writes says so in a line ``-- compatible from: N``, N being the oldest schema whose program may go on. Data of which
-nothing of the kind is known is from the future and refused. Such a file only adds: tables, indexes, and columns that
-may be absent or have a default (``breaks_older``). What is left over goes a version later, in a file without the line.
+Servers of adjacent versions can run on one database: a migration that keeps everything that the previous version reads
+and writes has a line ``-- compatible from: N``, where N is the oldest schema whose program may continue. Newer data
+without such information is refused. Such a file only adds tables, indexes, and columns that may be absent or have a
+default (``breaks_older``). Leftovers are removed one version later, in a file without the line.
 
-A file that begins with ``-- concurrently`` holds nothing but index builds. PostgreSQL runs each of them by itself, so
-that writers go on; cut and run again, it ends the same.
+A file that begins with ``-- concurrently`` contains only index builds. PostgreSQL runs each of them separately, so that
+writers can continue; after an interruption it can be run again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _BUILD = re.compile(
     r"CREATE (UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS \w+ ON \w+ .+|DROP INDEX CONCURRENTLY IF EXISTS \w+", re.S
 )
 _LOCKS = {"postgres": "LOCK TABLE migrations IN SHARE ROW EXCLUSIVE MODE;\n"}
-"""SQLite has one writer anyway. Who waits here has no snapshot yet; an index build would wait for that in turn."""
+"""SQLite has one writer anyway. A process that waits here has no snapshot yet, because an index build would wait for
+that.
+"""
 _BREAKING = (
     (re.compile(r"\bDROP\b", re.I), "drops something"),
     (re.compile(r"\bRENAME\b", re.I), "renames something"),
@@ -73,7 +75,7 @@ class Migration(Struct, frozen=True, order=True):
 
 
 def migrations(engine: str) -> list[Migration]:
-    """Those that ``engine`` runs, oldest first."""
+    """The migrations for ``engine``, oldest first."""
     found = []
     for file in (files("backscroll.database") / "sql" / "migrations").iterdir():
         match = _FILE.fullmatch(file.name)
@@ -87,8 +89,8 @@ def migrate(
 ) -> list[Migration]:
     """Bring the database up to date and return what was run.
 
-    ``NewerData`` when it is so far ahead that this program cannot use it. ``copying`` is for whoever completes an
-    unfinished copy (copy.py); others must keep out of it.
+    Raises ``NewerData`` if it is too new for this program. ``copying`` is for completing an unfinished copy (copy.py);
+    other programs must not use such a database.
     """
     known = migrations(engine.name) if known is None else known
     _make_directory(engine)
@@ -101,7 +103,7 @@ def migrate(
 
 def _make_directory(engine: Engine) -> None:
     def work(tx: Txn) -> None:
-        # A user that may not make tables can still open an archive that another has made.
+        # A user without the right to create tables can still open an existing archive.
         if tx.one("count_directory", {}) != (2,):
             tx.run("create_migrations", {})
             tx.run("create_meta", {})
@@ -109,7 +111,7 @@ def _make_directory(engine: Engine) -> None:
     try:
         engine.write(work)
     except Conflict:
-        # PostgreSQL lets two IF NOT EXISTS collide; the other one has made the tables.
+        # In PostgreSQL two IF NOT EXISTS may collide; the other process has created the tables.
         engine.write(work)
 
 
@@ -126,7 +128,7 @@ def _refuse_future(engine: Engine, done: set[int], known: Sequence[Migration]) -
 
 
 def _run(engine: Engine, migration: Migration, known: Sequence[Migration], now: int) -> bool:
-    """Whether it was this program that ran it, and not another that started at the same time."""
+    """Returns whether this process ran it, and not another that started at the same time."""
     oldest = max(m.compatible_from for m in known if m.version <= migration.version)
     record = _LOCKS.get(engine.name, "") + _record(migration, oldest, now)
     try:
@@ -142,7 +144,9 @@ def _run(engine: Engine, migration: Migration, known: Sequence[Migration], now: 
 
 
 def _record(migration: Migration, oldest: int, now: int) -> str:
-    """Comes before the migration itself: whoever writes it first has the migration to itself until it is done."""
+    """Runs before the migration itself: the process that writes this first has the migration to itself until it is
+    done.
+    """
     return (
         f"INSERT INTO migrations (version, name, applied_at) VALUES ({migration.version}, '{migration.name}', {now});\n"  # noqa: S608 - our own file
         f"INSERT INTO meta (key, value) VALUES ('compatible_from', '{oldest}') "
@@ -151,13 +155,13 @@ def _record(migration: Migration, oldest: int, now: int) -> str:
 
 
 def _settle(engine: Engine, copying: bool) -> None:
-    """The database has an id of its own, and nobody works on a copy that is half there."""
+    """Give the database its own id, and refuse an unfinished copy."""
     if read_meta(engine, "archive") is None:
         engine.write(lambda tx: tx.run("keep_meta", {"key": "archive", "value": str(uuid.uuid4())}))
     if not copying and read_meta(engine, "copying") is not None:
         raise StorageError(
-            "This database holds an unfinished copy of another archive; run backscroll copy again, it goes on where it "
-            "was cut, or use another database"
+            "This database contains an unfinished copy of another archive; run backscroll copy again to continue it, "
+            "or use another database"
         )
 
 
@@ -168,7 +172,7 @@ def holds_archive(engine: Engine) -> bool:
 
 
 def read_meta(engine: Engine, key: str) -> str | None:
-    """What holds for the database as a whole under this key; None when nothing does."""
+    """The value of this key for the database as a whole; None if there is none."""
     (value,) = engine.read(lambda tx: tx.one("read_meta", {"key": key})) or (None,)
     return None if value is None else str(value)
 
@@ -179,7 +183,7 @@ def applied(engine: Engine) -> set[int]:
 
 
 def breaks_older(migration: Migration) -> Iterator[str]:
-    """Why the program of the version before could not go on after it, though it says so; nothing when it could."""
+    """Why the previous version could not continue after it, although it claims so; empty if it could."""
     if migration.compatible_from < migration.version:
         text = _COMMENT.sub("", migration.text)
         yield from (reason for pattern, reason in _BREAKING if pattern.search(text))

@@ -1,4 +1,4 @@
-"""What the store needs of a database: transactions, and statements by name.
+"""What the store needs from a database: transactions, and named statements.
 
 Statements live in ``sql/queries.sql`` and its neighbours under ``-- name: …`` heads and use ``:name`` parameters.
 ``(:name*)`` takes a sequence and becomes as many parameters as it has. Where an engine needs other
@@ -64,15 +64,15 @@ class Engine(Protocol):
         ...
 
     def is_wanted(self) -> bool:
-        """Whether somebody else waits to write, as far as can be told: long work ends its transaction soon then."""
+        """Whether another writer is waiting, as far as can be known: long work then ends its transaction soon."""
         ...
 
     def let_others_write(self) -> None:
-        """To be called between two transactions of long work, so that those that wait come in between."""
+        """Called between two transactions of long work, so that waiting writers can come in between."""
         ...
 
     def bulk(self) -> AbstractContextManager[None]:
-        """While much is written by large transactions, as in an import."""
+        """Context for writing much in large transactions, as in an import."""
         ...
 
     def read_one(self, name: str, params: Mapping[str, int], org: int) -> Row | None:
@@ -102,7 +102,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of all connections; the engine is of no use afterwards."""
+        """Close all connections; the engine cannot be used afterwards."""
         ...
 
 

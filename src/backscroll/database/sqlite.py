@@ -1,4 +1,4 @@
-"""SQLite by apsw: WAL, every commit synced, one writer at a time, a reading connection for each thread."""
+"""SQLite through apsw: WAL, every commit synced, one writer at a time, one reading connection per thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from backscroll.database.sqlite_turns import Turns
 T = TypeVar("T")
 
 MINIMUM = 3_045_000
-"""Contentless FTS5 tables that can delete came with 3.43; 3.45 mended them."""
+"""Contentless FTS5 tables with deletion came with 3.43; 3.45 fixed them."""
 
 BUSY_MS = 30_000
 """Of readers, which wait only while a file is being recovered."""
@@ -91,7 +91,7 @@ class SqliteTxn:
 
 
 class SqliteEngine:
-    """The archive in one file. ``path`` is made when absent; its folder must exist."""
+    """The archive in one file. ``path`` is created if missing; its folder must exist."""
 
     name = "sqlite"
 
@@ -222,8 +222,9 @@ class SqliteEngine:
 
 
 def holds_archive(path: Path) -> bool:
-    """Whether the file is an archive's database, found out without changing it. True also when it cannot be told:
-    whoever opens it then learns why."""
+    """Whether the file is an archive's database, determined without changing it. Also True if it cannot be determined:
+    opening it then gives the reason.
+    """
     if not path.is_file() or not path.stat().st_size:
         return False
     try:
@@ -250,7 +251,7 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise StorageError(f"{path} cannot be made ({error.strerror}); name another place") from error
+        raise StorageError(f"{path} cannot be created ({error.strerror}); name another place") from error
 
 
 class _translated:  # noqa: N801 -- a context manager, and a class because every small read pays for it
@@ -282,7 +283,7 @@ class _translated:  # noqa: N801 -- a context manager, and a class because every
                 ) from error
             case apsw.IOError():
                 raise StorageError(
-                    f"The disk refused to read or write the database ({error}); look at the disk and the system's log"
+                    f"The disk refused to read or write the database ({error}); check the disk and the system's log"
                 ) from error
             case apsw.Error():
                 raise StorageError(f"The database refused a statement: {error}") from error

@@ -1,9 +1,9 @@
-"""Who waits to write to an SQLite file: threads of this process, and other processes.
+"""Waiting to write to an SQLite file: threads of this process, and other processes.
 
-SQLite lets one connection write and tells it nothing of those that wait; these look again after pauses that grow to a
-tenth of a second, so that long work in many transactions, which leaves the lock free for moments only, may keep them
-out for seconds. Here whoever waits looks often, and holds a shared lock on the folder of the file meanwhile. That lock
-keeps nobody out: long work sees by it that somebody waits, ends its transaction, and begins none until it is gone.
+SQLite lets one connection write and does not tell it about waiting ones; these retry after pauses that grow to a tenth
+of a second, so long work in many transactions, which frees the lock only for moments, may keep them out for seconds.
+Here a waiting writer retries often, and holds a shared lock on the folder of the file meanwhile. That lock blocks
+nobody: long work sees from it that somebody is waiting, ends its transaction, and starts none until the lock is gone.
 """
 
 from __future__ import annotations

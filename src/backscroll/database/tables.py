@@ -1,4 +1,4 @@
-"""Which tables belong to an organisation, said once: row level security, copying, Citus and deleting go by it.
+"""The tables that belong to an organisation, defined once for row level security, copying, Citus and deleting.
 
 A tenant table has ``org`` first in its primary key and in every other unique key. Reference tables are few, small and
 the same for all. What a full-text search needs is made anew from the messages and is no table to be copied.

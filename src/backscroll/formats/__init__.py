@@ -1,1 +1,1 @@
-"""Spellings that more than one room reads or writes."""
+"""Text formats that more than one room reads or writes."""

@@ -1,4 +1,4 @@
-"""JSON as the servers that are imitated print it: JavaScript on top of PostgreSQL's jsonb, and Go."""
+"""JSON as printed by the servers that are imitated: JavaScript on top of PostgreSQL's jsonb, and Go."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["encode", "escaped", "go_json", "jsonb", "jsonb_text", "number", "quo
 
 encode = msgspec.json.Encoder().encode
 _DEEPEST = 200
-"""Levels that a nested value may have; deeper ones become null, or one hostile row would break a page."""
+"""Maximum nesting of a value; deeper levels become null, because otherwise one hostile row would break a page."""
 
 
 def jsonb(value: Any, depth: int = 0) -> Any:
-    """``value`` with its keys in the order that a jsonb column read by JavaScript gives them.
+    """``value`` with its keys in the order of a jsonb column read by JavaScript.
 
     Array indices first, then shorter keys before longer ones, then bytewise. Numbers lose a ``.0``.
     """
@@ -38,7 +38,7 @@ def _key_order(pair: tuple[str, Any]) -> tuple[bool, int, bytes]:
 
 
 def number(value: float) -> int | float | None:
-    """A number as JavaScript prints it: whole ones without ``.0``, null for what is none."""
+    """A number as JavaScript prints it: whole numbers without ``.0``, null for anything else."""
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**64 else number(_as_float(value))
     if not math.isfinite(value):

@@ -1,7 +1,7 @@
-"""What the process of a linked device and the server that supervises it say to each other: JSON, one object a line.
+"""The messages between the process of a linked device and the server that supervises it: JSON, one object per line.
 
 The child writes ``Status``, ``Frame`` and ``Fetched``; the server answers each ``Frame`` and ``Fetched`` with ``Done``
-once it is committed, and gives orders. The end of the child's input means that its server is gone.
+once it is committed, and sends commands. The end of the child's input means that its server is gone.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ LinkState = Literal[
     "refused",
     "unavailable",
 ]
-"""``waiting`` is tried again by itself; those after it only when a person asks."""
+"""``waiting`` is retried automatically; the states after it only when a person asks."""
 
 ENDED: frozenset[LinkState] = frozenset(
     {"expired", "logged_out", "banned", "outdated", "replaced", "wrong_phone", "refused", "unavailable"}
 )
-"""States that are never left without a person."""
+"""States that only a person can end."""
 
 
 class Status(Struct, frozen=True, kw_only=True, tag="status", omit_defaults=True):
-    """How the device stands. Fields that are None have not changed."""
+    """The state of the device. Fields that are None have not changed."""
 
     state: LinkState | None = None
     problem: str | None = None
-    """What went wrong, in the library's words, without numbers or texts of anybody."""
+    """The problem, in the library's words, without phone numbers or message texts."""
     qr: str | None = None
     rows: tuple[str, ...] | None = None
     """The modules of the QR code with its quiet zone, ``1`` is dark."""
@@ -55,7 +55,7 @@ class Status(Struct, frozen=True, kw_only=True, tag="status", omit_defaults=True
 
 
 class Frame(Struct, frozen=True, kw_only=True, tag="frame", omit_defaults=True):
-    """A part of what the library told: ``body`` is what ``ingest.connectors.linked`` reads."""
+    """A part of an event from the library: ``body`` is what ``ingest.connectors.linked`` reads."""
 
     no: int
     body: msgspec.Raw
@@ -78,7 +78,7 @@ Told = Status | Frame | Fetched
 
 
 class Done(Struct, frozen=True, tag="done"):
-    """What was told under this number is committed and may be forgotten."""
+    """The event with this number is committed and may be deleted."""
 
     no: int
 
@@ -90,7 +90,7 @@ class PairCode(Struct, frozen=True, tag="pair_code"):
 
 
 class LogOut(Struct, frozen=True, tag="log_out"):
-    """Take the device off the account's list, then end."""
+    """Remove the device from the account's list, then exit."""
 
 
 Order = Done | PairCode | LogOut
@@ -100,5 +100,5 @@ ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 
 
 def encoded(line: Told | Order) -> bytes:
-    """One line, its end included."""
+    """One line, including its newline."""
     return msgspec.json.encode(line) + b"\n"

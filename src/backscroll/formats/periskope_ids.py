@@ -1,4 +1,4 @@
-"""Periskope's spelling of ids: ``@c.us`` for people, and message ids that name chat and sender."""
+"""Periskope's id formats: ``@c.us`` for people, and message ids that contain chat and sender."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PHONE_ID = re.compile(r"phone-[a-z0-9]{1,64}")
 
 
 class MessageRef(Struct, frozen=True):
-    """What a message id given by a client says; only ``id`` is certain. JIDs are canonical."""
+    """The parts of a message id given by a client; only ``id`` is certain. JIDs are canonical."""
 
     id: str
     chat: str | None = None
@@ -58,7 +58,7 @@ def encode_message_id(from_me: bool, chat: str, message_id: str, sender: str | N
 
 
 def has_participants(chat: str) -> bool:
-    """Whether several people write in ``chat``, so that its message ids name one of them."""
+    """Whether several people write in ``chat``, so that its message ids contain one of them."""
     return kind_of(chat) in ("group", "broadcast", "status", "export")
 
 

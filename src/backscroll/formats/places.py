@@ -1,4 +1,4 @@
-"""Places on the map, from the coordinates that a source tells in whatever type."""
+"""Locations, from coordinates that a source gives in any type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backscroll.core.model import Location
 
 
 def place_at(latitude: object, longitude: object, **more: Any) -> Location | None:
-    """The place with these degrees, numbers or text; None where no such place is on Earth.
+    """The location with these degrees, given as numbers or text; None if they are not on Earth.
 
     ``more`` are the other fields of ``Location``.
     """
@@ -21,5 +21,5 @@ def _degrees(value: object, most: int) -> float | None:
         degrees = float(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):
         return None
-    # Not the other way round: what is no number is neither above nor below.
+    # Not inverted, because NaN is neither above nor below.
     return degrees if degrees is not None and abs(degrees) <= most else None

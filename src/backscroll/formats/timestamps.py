@@ -1,4 +1,4 @@
-"""Moments as text: what people write in a query, and what PostgreSQL and Go print."""
+"""Times as text: as written in queries, and as printed by PostgreSQL and Go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def parse_timestamp(text: str, *, end: bool = False, roll_over: bool = False) -> int | None:
-    """The microsecond that ``text`` names, None when it names none.
+    """The time given by ``text`` in microseconds, None if it is invalid.
 
     A date alone is the start of that UTC day, or its last microsecond when ``end``; no zone means UTC; a
     space may stand where a ``+`` was. With ``roll_over`` the 31st of a short month is the first of the

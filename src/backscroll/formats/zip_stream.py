@@ -1,5 +1,6 @@
-"""Writing a ZIP archive as a stream: nothing is gone back to, and the directory that stands at its end lies in a
-temporary file meanwhile, so that memory does not grow with the number of entries."""
+"""Writing a ZIP archive as a stream, without seeking. The directory for its end is kept in a temporary file, so that
+memory does not grow with the number of entries.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 STORED_LEVEL = 0
-"""For what is compressed already: pictures, videos, voice messages."""
+"""For content that is already compressed: pictures, videos, voice messages."""
 TEXT_LEVEL = 6
 _IN_MEMORY = 1 << 20
 _COPY = 256 * 1024
@@ -31,7 +32,7 @@ _LOCATOR = struct.Struct("<4sLQL")
 _END = struct.Struct("<4sHHHHLLH")
 
 DosTime = tuple[int, int, int, int, int, int]
-"""Year, month, day, hour, minute, second, as a clock on the wall shows them."""
+"""Year, month, day, hour, minute, second in local time."""
 
 
 class ZipStream:

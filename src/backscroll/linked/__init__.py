@@ -1,5 +1,5 @@
 """The process of one linked device: WhatsApp's events into a spool on disk, and from there to the server.
 
-It runs by itself (``python -m backscroll.linked.child``), because the library that speaks WhatsApp's protocol may end
-the process that it runs in, and because its licence is another one. Nothing else imports this room or that library.
+It runs by itself (``python -m backscroll.linked.child``), because the library for WhatsApp's protocol may crash its
+process, and because it has a different licence. Nothing else imports this room or that library.
 """

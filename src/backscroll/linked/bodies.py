@@ -1,4 +1,4 @@
-"""From a frame of the spool to what the server is told: one body, or many for a history."""
+"""Converting a frame of the spool into what is sent to the server: one body, or many for a history."""
 
 from __future__ import annotations
 

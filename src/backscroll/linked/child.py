@@ -1,8 +1,8 @@
 """The process itself: ``python -m backscroll.linked.child FOLDER``, started and supervised by the server
 (``jobs.linked``).
 
-What the library tells goes into the spool; one thread takes it from there to the server and waits until it is
-committed. When the library gives up, the process says why and ends; it never tries again by itself.
+The library's events go into the spool; one thread sends them from there to the server and waits until they are
+committed. When the library gives up, the process reports the reason and exits; it never retries by itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from backscroll.linked.local import Local, Wanted
 from backscroll.linked.spool import Spool
 
 DRAIN_SECONDS = 30.0
-"""So long the server has to take what is in the spool when the process ends; what is left waits for the next one."""
+"""How long the server has to take what is in the spool when the process ends; the rest waits for the next process."""
 FIRST_CODE_SECONDS, CODE_SECONDS, PAIR_CODE_SECONDS = 60, 20, 160
 """How long WhatsApp takes a QR code, those after it, and a code that is typed."""
 STATE_SECONDS = 900.0

@@ -1,6 +1,6 @@
-"""The library's client, bound to a spool: what it tells is on the disk before the library goes on.
+"""The library's client, bound to a spool: its events are on disk before the library continues.
 
-Only what is listed here is ever called of the library. It can send messages, read receipts and presence; an archive
+Only the functions listed here are ever called. The library can send messages, read receipts and presence; an archive
 must not.
 """
 
@@ -41,7 +41,7 @@ KEPT = frozenset(
         neonize.UndecryptableMessage,
     )
 )
-"""What the archive wants to know. Signs of typing and of presence are not asked for."""
+"""Events that the archive needs. Typing and presence are not requested."""
 NOTICED = frozenset(
     EVENT_TO_INT[kind]
     for kind in (

@@ -1,4 +1,4 @@
-"""A history that WhatsApp sends at once, taken apart without holding it as a whole.
+"""Splitting a history that WhatsApp sends at once, without loading it as a whole.
 
 It is one protobuf of up to hundreds of megabytes. Its outer two levels are walked by hand over the file's bytes, so
 that no more than one message at a time is an object, and what comes out are pieces of a bounded number of messages.
@@ -121,7 +121,7 @@ def _parsed(kind: Any, data: Any) -> Any:
     try:
         message.ParseFromString(bytes(data))
     except Exception as error:
-        raise ValueError("this is no history of WhatsApp's") from error
+        raise ValueError("this is not a WhatsApp history") from error
     return message
 
 
@@ -158,9 +158,9 @@ def _walk(data: memoryview) -> Iterator[tuple[int, int, int, int]]:
         elif kind == 5:
             start, place = place, place + 4
         else:
-            raise ValueError("this is no history of WhatsApp's")
+            raise ValueError("this is not a WhatsApp history")
         if place > size:
-            raise ValueError("this history is cut")
+            raise ValueError("this history is truncated")
         yield tag >> 3, kind, start, place
 
 
@@ -173,4 +173,4 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
         if not byte & 0x80:
             return value, place
         shift += 7
-    raise ValueError("this history is cut")
+    raise ValueError("this history is truncated")

@@ -1,4 +1,4 @@
-"""What the process of a linked device must remember by itself, in a small SQLite file of the session's folder.
+"""What the process of a linked device has to remember itself, in a small SQLite file in the session's folder.
 
 The secrets of messages, with which polls' votes and other additions to them are encrypted; additions that came before
 the message that they belong to; calls that are not over; and files that are still to be fetched.

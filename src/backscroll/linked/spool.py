@@ -1,8 +1,8 @@
-"""What the library told, on the disk before anything else happens, until the server has committed it.
+"""Events from the library, on disk before anything else happens, until the server has committed them.
 
 Each frame is a file of its own, named by its number: the time of arrival, the library's number of the kind of event, a
-checksum, and the event's bytes. It is synced before ``append`` returns, and removed by ``remove``. A file that is cut,
-because the power went while it was written, was never promised to anybody and is dropped.
+checksum, and the event's bytes. It is synced before ``append`` returns, and removed by ``remove``. A file that was
+truncated by a power cut while it was written was never acknowledged and is dropped.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the library knows but never tells: names, groups with their members, and how chats are set. It is asked.
+"""State that the library knows but does not report: names, groups with their members, and chat settings. It is polled.
 
-What was told is told again only when it is another, also after a restart: an address book has thousands of entries.
+Unchanged state is not reported again, even after a restart: an address book has thousands of entries.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Requests that this server makes to addresses which somebody else chose."""
+"""Requests to addresses supplied by users or sources."""

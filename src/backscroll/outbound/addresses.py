@@ -1,6 +1,6 @@
-"""Which addresses may be connected to when somebody else chose the name: those on the open internet.
+"""Which addresses may be contacted if a user or source supplied them: those on the public internet.
 
-An operator may allow others (``Allowed``): a receiver in the own network, or a port besides 80 and 443.
+An operator may allow others (``Allowed``): a receiver in the local network, or a port other than 80 and 443.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backscroll.core.errors import BadField, Error
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], list[str]]
-"""All addresses of a host name; OSError when it has none."""
+"""All addresses of a host name; raises OSError if it has none."""
 
 PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -31,9 +31,10 @@ _NOT_GLOBAL = tuple(
         ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20", "192.31.196.0/24"),
     )
 )
-"""Special registries that older Pythons take for the open internet, or that lead to a relay."""
+"""Special address blocks that older Pythons treat as public, or that lead to a relay."""
 _METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
-"""Where clouds hand out credentials to whoever asks from the machine. A name never leads there."""
+"""Metadata addresses from which clouds hand out credentials to any program on the machine. A name may never lead there.
+"""
 _NUMBERS = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?", re.I)
 """What the system's resolver reads as an IPv4 address, in any of its old spellings."""
 _DOTTED = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
@@ -43,7 +44,7 @@ _NAME = re.compile(
 
 
 class Refused(Error):
-    """An address that must not be asked; the reason is for a person and names no secret."""
+    """An address that must not be contacted; the reason is for people and contains no secret."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -53,7 +54,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address lies on the open internet, also when an IPv6 address only wraps an IPv4 one."""
+    """Whether an IP address is public, also for an IPv6 address that only wraps an IPv4 one."""
     ip = _parsed(address)
     return ip is not None and _is_public(ip)
 
@@ -101,7 +102,7 @@ class _Entry(Struct, frozen=True):
 
 
 class Allowed(Struct, frozen=True):
-    """What an operator allows besides ports 80 and 443 of the open internet."""
+    """What an operator allows besides ports 80 and 443 of the public internet."""
 
     entries: tuple[_Entry, ...] = ()
 
@@ -111,7 +112,7 @@ class Allowed(Struct, frozen=True):
         return cls(tuple(_entry(word) for word in re.split(r"[\s,]+", text.strip()) if word))
 
     def is_open(self, host: str, port: int, ip: Address) -> bool:
-        """Whether the operator allows this address, or everybody may be asked there."""
+        """Whether the operator allows this address, or it is allowed for everybody."""
         inner = _inner(ip) if isinstance(ip, ipaddress.IPv6Address) else None
         found = any(entry.covers(host, port, inner or ip) for entry in self.entries)
         return found or (port in PORTS.values() and _is_public(ip))
@@ -119,7 +120,7 @@ class Allowed(Struct, frozen=True):
 
 @lru_cache(maxsize=8)
 def allowed_by(setting: str) -> Allowed:
-    """What the setting ``webhook_allow`` says; ``BadField`` for words that mean nothing."""
+    """The parsed setting ``webhook_allow``; raises ``BadField`` if it is invalid."""
     try:
         return Allowed.parse(setting)
     except ValueError as error:
@@ -149,7 +150,7 @@ def _entry(word: str) -> _Entry:
 
 
 def check_url(url: str, field: str = "url", allowed: Allowed | None = None) -> str:
-    """The address as it is to be kept; ``BadField`` for one that can never be asked.
+    """The address in the form to be stored; raises ``BadField`` for one that can never be contacted.
 
     Names are not looked up: what they lead to is checked whenever a connection is made.
     """
@@ -163,13 +164,13 @@ def check_url(url: str, field: str = "url", allowed: Allowed | None = None) -> s
     if parts.scheme not in PORTS or not host or not port:
         raise BadField(field, url[:80], "must begin with https:// or http:// and name a host")
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise BadField(field, None, "must hold neither a user name nor a fragment")
+        raise BadField(field, None, "must contain neither a user name nor a fragment")
     ip = _parsed(host)
     allowed = allowed or Allowed()
     if ip is not None and not allowed.is_open(host, port, ip):
-        raise BadField(field, url[:80], f"{host} port {port} is not on the open internet; {_REMEDY}")
+        raise BadField(field, url[:80], f"{host} port {port} is not on the public internet; {_REMEDY}")
     if port not in PORTS.values() and not any(entry.port in (None, port) for entry in allowed.entries):
-        raise BadField(field, url[:80], f"only ports 80 and 443 are asked; {_REMEDY}")
+        raise BadField(field, url[:80], f"only ports 80 and 443 are contacted; {_REMEDY}")
     return url
 
 
@@ -181,18 +182,18 @@ def host_of(host: str) -> str:
     bare = host.strip("[]").lower()
     if ":" in bare:
         if _parsed(bare) is None or "%" in bare:
-            raise Refused("the host is no IPv6 address")
+            raise Refused("the host is not an IPv6 address")
         return bare
     try:
         bare = bare.encode("idna").decode("ascii").lower() if not bare.isascii() else bare
     except UnicodeError:
-        raise Refused("the host is no name") from None
+        raise Refused("the host is not a valid name") from None
     if _NUMBERS.fullmatch(bare):
         if not _DOTTED.fullmatch(bare) or _parsed(bare) is None:
-            raise Refused("the host is an odd spelling of an address")
+            raise Refused("the host is an unusual spelling of an address")
         return bare
     if not _NAME.fullmatch(bare):
-        raise Refused("the host is no name")
+        raise Refused("the host is not a valid name")
     return bare
 
 

@@ -1,4 +1,4 @@
-"""Connections to addresses that somebody else chose.
+"""Connections to addresses supplied by users or sources.
 
 A name is resolved once for a connection, every address behind it is checked, and the connection goes to the address
 that was checked. Time is limited for the whole answer, its headers included, and not only for one read.
@@ -29,7 +29,7 @@ class Deadline(threading.local):
         """``timeout``, or what is left of the time for the whole answer."""
         left = self.end - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("the time for the whole answer is over")
+            raise httpcore.ReadTimeout("the time limit for the whole answer is over")
         return left if timeout is None else min(timeout, left)
 
 

@@ -1,8 +1,8 @@
-"""Passing a request on to the gateway that an operator named, and its answer back as it comes.
+"""Forwarding a request to the gateway named by an operator, and streaming its answer back.
 
 The connection goes to the host and port of the configured address and to nowhere else; redirects are not followed.
-Each request has a connection of its own: on one that was kept, a gateway may just be hanging up, and a message must
-neither be lost nor sent twice to find that out.
+Each request has its own connection: a gateway may just be closing a reused one, and a message must neither be lost nor
+sent twice to find that out.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ Body = Callable[[Callable[[], None]], AsyncIterator[bytes]]
 
 
 class GatewayFailed(Exception):
-    """The gateway gave no answer. ``late``: it did not answer in time. What it did with the request is not known,
-    unless ``connected`` is False."""
+    """The gateway did not answer. ``late``: it did not answer in time. What it did with the request is unknown, unless
+    ``connected`` is False.
+    """
 
     def __init__(self, problem: str, *, late: bool = False, connected: bool = True) -> None:
         super().__init__(problem)
@@ -42,7 +43,7 @@ class GatewayFailed(Exception):
 
 
 class AnswerCut(Exception):
-    """The gateway hung up, or fell silent, before its answer was whole."""
+    """The gateway closed the connection, or stopped sending, before its answer was complete."""
 
 
 class GatewayAnswer(Struct):
@@ -81,7 +82,9 @@ def check_path(path: str) -> None:
     for segment in path.split("/")[1:]:
         plain = unquote_to_bytes(segment.encode("latin-1"))
         if plain in (b".", b"..") or re.search(rb"[/\\\x00-\x20\x7f?#%]", plain):
-            raise BadField("path", None, "must hold neither dots alone, nor slashes or blanks inside a part of it")
+            raise BadField(
+                "path", None, "must not contain a part that is only dots, or slashes or spaces inside a part"
+            )
 
 
 async def ask(

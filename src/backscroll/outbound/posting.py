@@ -1,4 +1,4 @@
-"""Posting to receivers that users name: no redirects, bounded time, and little of the answer is read."""
+"""Posting to receivers named by users: no redirects, limited time, and only a little of the answer is read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_RETRY_AFTER = 3600
 
 
 class Posted(Struct, frozen=True):
-    """What became of a request. ``status`` None: there was no answer. ``error`` None: it was taken (2xx)."""
+    """The result of a request. ``status`` None: there was no answer. ``error`` None: it was accepted (2xx)."""
 
     status: int | None
     error: str | None
@@ -108,7 +108,7 @@ class Poster:
 def _parsed(url: str) -> httpx.URL:
     parsed = httpx.URL(url)
     if parsed.scheme not in PORTS or not parsed.host:
-        raise Refused("only http and https addresses are asked")
+        raise Refused("only http and https addresses are contacted")
     if parsed.userinfo:
         raise Refused("the address contains a user name")
     return parsed.copy_with(host=host_of(parsed.host))

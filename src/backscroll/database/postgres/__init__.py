@@ -1,1 +1,1 @@
-"""PostgreSQL by psycopg: engine, connections, pool, parameters, and Citus."""
+"""PostgreSQL through psycopg: engine, connections, pool, parameters, and Citus."""

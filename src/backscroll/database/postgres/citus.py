@@ -1,4 +1,4 @@
-"""Spreading an archive over a Citus cluster: reference tables everywhere, tenant tables by organisation."""
+"""Distributing an archive over a Citus cluster: reference tables everywhere, tenant tables by organisation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Connection = psycopg.Connection[Row]
 
 COLUMN = "org"
 ANCHOR = TENANT[0]
-"""The others are placed beside this one: an organisation's rows lie together on one worker."""
+"""The other tables are colocated with this one: an organisation's rows are together on one worker."""
 _PLACED = """
 SELECT c.relname, t.citus_table_type, t.distribution_column, t.colocation_id
 FROM citus_tables t JOIN pg_class c ON c.oid = t.table_name
@@ -40,7 +40,7 @@ class Step(Struct, frozen=True):
         """For people, before it is done."""
         return {
             "everywhere": f"{self.table}: keep a copy on every node",
-            "by organisation": f"{self.table}: spread by {COLUMN}"
+            "by organisation": f"{self.table}: distribute by {COLUMN}"
             + ("" if self.table == ANCHOR else f", beside {ANCHOR}"),
         }[self.what]
 
@@ -55,24 +55,24 @@ class Placed(Struct, frozen=True):
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """A connection of its own to the coordinator, past any pool."""
+    """A separate connection to the coordinator, without the pool."""
     try:
         with psycopg.connect(conninfo_of(url), autocommit=True) as connection:
             yield connection
     except psycopg.OperationalError as error:
         raise StorageBusy(
-            "The coordinator cannot be reached, or went away; what was done stays, run the command again"
+            "The coordinator cannot be reached, or the connection was lost; what was done stays, run the command again"
         ) from error
     except pg.InsufficientPrivilege as error:
         raise StorageError(
-            "This user may not place tables; use the owner of the archive's tables, or a superuser"
+            "This user may not distribute tables; use the owner of the archive's tables, or a superuser"
         ) from error
     except psycopg.Error as error:
         raise StorageError(f"Citus refused: {error.diag.message_primary or type(error).__name__}") from error
 
 
 def plan(connection: Connection) -> list[Step]:
-    """What is left to do, in an order that works; nothing when all is placed.
+    """The remaining steps, in an order that works; empty if all tables are placed.
 
     ``StorageError`` where there is no Citus or this is not its coordinator, ``Conflict`` when a table is placed
     otherwise.
@@ -113,17 +113,18 @@ def _check_placed(placed: dict[str, Placed]) -> None:
         wanted = "reference" if table in REFERENCE else "distributed"
         if how.kind != wanted:
             raise Conflict(
-                f"Table {table} is a {how.kind} table already and should be {wanted}; undistribute_table it first"
+                f"Table {table} is already a {how.kind} table and should be {wanted}; call undistribute_table on it "
+                "first"
             )
         if wanted == "distributed" and (how.column != COLUMN or how.group != group):
             raise Conflict(
-                f"Table {table} is spread by {how.column} already, not by {COLUMN} beside {ANCHOR}; "
+                f"Table {table} is already distributed by {how.column}, not by {COLUMN} colocated with {ANCHOR}; "
                 "undistribute_table it first"
             )
 
 
 def carry_out(connection: Connection, steps: Sequence[Step], report: Callable[[int, int], None]) -> None:
-    """Place each table in a transaction of its own. What was done before an error or a cut stays."""
+    """Place each table in its own transaction. What was done before an error or an interruption stays."""
     for n, step in enumerate(steps, 1):
         with connection.transaction():
             # Citus refuses some mixtures of parallel and other work in one transaction; this is its remedy.
@@ -152,7 +153,7 @@ def _spread(connection: Connection, table: str) -> None:
     )
     after = _count(connection, name)
     if before != after:
-        raise StorageError(f"Table {table} had {before} rows and has {after} on the workers; nothing of it was changed")
+        raise StorageError(f"Table {table} had {before} rows but has {after} on the workers; it was not changed")
     connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name))
 
 

@@ -1,4 +1,4 @@
-"""psycopg's connection, for threads and for event loops, whose reading transactions end without a wait."""
+"""psycopg's connection, for threads and for event loops; reading transactions end without waiting."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Connection(psycopg.Connection[Row]):
     is_citus = False
     """Whether the server has Citus."""
     longest: float | None = None
-    """Seconds that the server may be silent."""
+    """Seconds for which the server may be silent."""
     was_interrupted = False
-    """Whether somebody asked the server to cancel; it may do so late, to the next statement."""
+    """Whether cancellation was requested; the server may apply it late, to the next statement."""
     _ending = False
-    """COMMIT was sent, and its answer not taken yet."""
+    """COMMIT was sent, and its answer has not been read yet."""
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Raises OperationalError, and gives the connection up, when the server takes longer than it may."""
+        """Raises OperationalError, and abandons the connection, if the server takes too long."""
         timeout = self.longest if timeout is None else timeout
         try:
             return self._let_go(gen, timeout) if greenlets.here() else super().wait(gen, interval, timeout)
@@ -84,12 +84,14 @@ class Connection(psycopg.Connection[Row]):
         return found[-1].fetchall() if found else []
 
     def interrupt(self) -> None:
-        """From another thread: have the server end what it is at. The connection is not used again after that."""
+        """Called from another thread: make the server cancel the current statement. The connection is not used again
+        after that.
+        """
         self.was_interrupted = True
         self.cancel_safe(timeout=INTERRUPT_SECONDS)
 
     def end_reading(self) -> None:
-        """End a transaction that wrote nothing. Nobody depends on the answer: ``settle`` takes it."""
+        """End a transaction that wrote nothing. Nothing depends on the answer, which ``settle`` reads later."""
         self.pgconn.send_query(b"COMMIT")
         self._ending = True
 

@@ -1,4 +1,4 @@
-"""PostgreSQL by psycopg: one transaction a call, commits synced, and row level security as a second wall."""
+"""PostgreSQL through psycopg: one transaction per call, synced commits, and row level security as a second barrier."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MINIMUM = 150_000
 CONNECTIONS = 12
 """Of one process, at most."""
 APP_ROLE = "backscroll_app"
-"""Taken on in every transaction by users who would bypass row level security."""
+"""Role used in every transaction of users who would bypass row level security."""
 RETRY_SECONDS = 8.0
 STATEMENT_SECONDS = 60
 NEVER = float("-inf")
@@ -50,10 +50,10 @@ DEFAULTS: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""What libpq is told unless the URL says otherwise: the primary among several hosts, and dead ones noticed soon."""
+"""Parameters for libpq unless the URL sets them: use the primary among several hosts, and notice dead ones soon."""
 
 SESSION = "SET jit = off; SET random_page_cost = 1.1"
-"""Short statements that find their rows by an index, on disks and caches of this century."""
+"""Suitable for short statements that use an index, on modern disks and caches."""
 READING, WRITING = "ISOLATION LEVEL REPEATABLE READ READ ONLY", "READ WRITE"
 PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
 """Planning a statement takes longer than running it. Citus must see the values, to know the shard."""
@@ -63,7 +63,7 @@ _ROWS_AT_ONCE = (64, 8, 1)
 _FOR_GOOD = re.compile(
     "authentication failed|does not exist|no pg_hba.conf entry|no password supplied|not permitted to log in"
 )
-"""A server that answers and says no, which waiting does not change."""
+"""The server refuses the connection, so waiting does not help."""
 
 _GOING = (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, psycopg.OperationalError)
 _LOST = (
@@ -77,8 +77,9 @@ _LOST = (
 
 
 class PostgresTxn:
-    """The beginning goes over with the first statement; writes are gathered, and sent together before the next read
-    and before the end."""
+    """BEGIN is sent with the first statement; writes are collected, and sent together before the next read and at the
+    end.
+    """
 
     def __init__(self, connection: Connection, statements: Mapping[str, str], begin: Sequence[str]) -> None:
         self._connection = connection
@@ -110,7 +111,7 @@ class PostgresTxn:
         return [cursor.fetchall() for cursor in cursors]
 
     def run(self, name: str, params: Mapping[str, Any]) -> None:
-        """Hold a write back until the next read or the end, so that many go over together."""
+        """Hold a write back until the next read or the end, so that many are sent together."""
         statement = prepared(self._statements[name], params)
         self._later.append((statement.text, statement.values(params), None))
 
@@ -169,8 +170,8 @@ class PostgresTxn:
 class PostgresEngine:
     """The archive in a PostgreSQL database. ``url`` is a libpq URL; several hosts may be named.
 
-    A call goes through restarts and failovers of up to ``patience`` seconds; ``StorageBusy`` after that, and when a
-    commit's outcome is unknown: whoever wrote sends the same again.
+    A call survives restarts and failovers of up to ``patience`` seconds; after that, and if the outcome of a commit is
+    unknown, it raises ``StorageBusy``, and the writer has to send the same again.
     """
 
     name = "postgres"
@@ -207,8 +208,8 @@ class PostgresEngine:
         if state != "not needed" and self._retry(lambda: self._alone(_is_spread)):
             # Citus would go to its workers as that role, which may not log in anywhere.
             raise StorageError(
-                "On Citus the archive's user must be bound by row level security: name one that is no superuser and "
-                "has no BYPASSRLS (docs/citus.md)"
+                "On Citus the archive's user must be subject to row level security: use one that is not a superuser "
+                "and has no BYPASSRLS (docs/citus.md)"
             )
         if state == "to be made":
             self.script((files("backscroll.database") / "sql" / "app_role.postgres.sql").read_text("utf-8"))
@@ -310,15 +311,15 @@ class PostgresEngine:
                 raise StorageBusy("The database went away during the commit; send the same request again") from refusal
             raise refusal
         if result.command_status != b"COMMIT":
-            raise StorageError("The database undid the transaction instead of committing it")
+            raise StorageError("The database rolled back the transaction instead of committing it")
         if "WARNING" in warnings:
             # That is how a server says that it no longer waits for its synchronous standby.
             raise StorageBusy("The commit has not reached the standby server; send the same request again")
 
     def _retry(self, attempt: Callable[[], T]) -> T:
-        """Again and again while the database restarts or fails over, or another transaction won.
+        """Repeat while the database restarts or fails over, or another transaction won a conflict.
 
-        When the database has been away for so long that others gave up, the next ones are told at once.
+        If the database has been unavailable for so long that others gave up, further calls fail immediately.
         """
         began = time.monotonic()
         wait = 0.02
@@ -490,7 +491,7 @@ def _translated() -> Iterator[None]:
     except (pg.DiskFull, pg.InsufficientResources) as error:
         raise StorageFull("No space is left for the database; free some, then send the same request again") from error
     except (pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject) as error:
-        raise Conflict("This clashes with what is stored already") from error
+        raise Conflict("This conflicts with stored data") from error
     except pg.QueryCanceled as error:
         raise StorageBusy("The database took too long; ask for less, or try again") from error
     except psycopg.OperationalError as error:
