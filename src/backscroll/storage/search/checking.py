@@ -101,7 +101,7 @@ def _coverage_faults(tx: Txn, org: int, indexed_from: int, alive: Counted) -> It
         if count != 1 and readable(org, map(row_of, tx.all("rows_by_no", {"org": org, "nos": (no,)}))):
             yield f"message {no} is {'not' if not count else f'{count} times'} in the search index"
     for no in alive.left():
-        yield f"message {no} is in the search index and not in the archive"
+        yield f"message {no} is in the search index but not in the archive"
 
 
 def _numbers(tx: Txn, org: int, first: int) -> Iterator[int]:
