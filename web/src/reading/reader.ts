@@ -13,6 +13,7 @@ import type { Setting } from "./rows.tsx";
 import { type Ask, type Page, ScrollWindow, type Side } from "./window.ts";
 
 const PAGE = 50;
+const AROUND = 70; // after a jump: the view and what is next to it on both sides
 const KEEP_MS = 500;
 const REFRESH_MS = 3000;
 const NUMBER_MS = 400;
@@ -112,7 +113,7 @@ export class Reader {
     const isWide = "around" in ask || "at" in ask;
     const page = await get<MessagesPage>(`${chatPath(this.phone, this.jid)}/messages`, {
       ...ask,
-      limit: isWide ? PAGE * 2 : PAGE,
+      limit: isWide ? AROUND : PAGE,
     });
     return {
       items: page.items.map((message) => this.items.of(message)),

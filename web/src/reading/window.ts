@@ -31,6 +31,7 @@ const AHEAD = 2; // screens that are fetched in advance
 const KEEP = 3; // screens that are kept behind
 const MAX_ROWS = 200; // while they fill the screens above
 const MAX_HELD_ROWS = 600; // while one of them has the focus or a selection
+const BATCH = 20; // rows that are drawn in one task
 const FLING_MS = 120;
 // WebKit on phones ignores where a page scrolls to while a finger's fling goes on.
 const IGNORES_WRITES =
@@ -255,16 +256,9 @@ export class ScrollWindow<T extends Row> {
       );
       if (side === "older") await this.#rest();
       if (epoch !== this.#epoch) return;
-      this.#ends[side] = page[side];
-      const held = new Set(this.#items.map((item) => item.id));
-      const items = page.items.filter((item) => !held.has(item.id));
-      this.#note();
-      this.#follows = false;
-      this.#filled = list.offsetHeight;
-      this.#put(this.#trim(side === "older" ? [...items, ...this.#items] : [...this.#items, ...items], side));
-      this.#hold();
-      if (list.offsetHeight !== this.#filled) this.#filled = -1;
-      this.#tell();
+      const height = list.offsetHeight;
+      if (!(await this.#add(page, side, epoch))) return;
+      this.#filled = list.offsetHeight === height ? height : -1;
     } catch (error) {
       if (epoch === this.#epoch) {
         this.#failed[side] = true;
@@ -275,6 +269,29 @@ export class ScrollWindow<T extends Row> {
       if (epoch === this.#epoch) this.#busy[side] = false;
     }
     this.#fill();
+  }
+
+  /** The rows of a page, the nearest first, a few in a task so that frames are drawn in between; false if a jump came.
+   *
+   * At the newest end all at once: a message that arrives meanwhile would not know where it belongs.
+   */
+  async #add(page: Page<T>, side: Side, epoch: number): Promise<boolean> {
+    const isOlder = side === "older";
+    let rest = page.items;
+    do {
+      const count = isOlder || page.newer ? BATCH : rest.length;
+      const held = new Set(this.#items.map((item) => item.id));
+      const items = (isOlder ? rest.slice(-count) : rest.slice(0, count)).filter((item) => !held.has(item.id));
+      rest = isOlder ? rest.slice(0, -count) : rest.slice(count);
+      if (!rest.length) this.#ends[side] = page[side];
+      this.#note();
+      this.#follows = false;
+      this.#put(this.#trim(isOlder ? [...items, ...this.#items] : [...this.#items, ...items], side));
+      this.#hold();
+      this.#tell();
+      if (rest.length) await new Promise((resolve) => setTimeout(resolve));
+    } while (rest.length && epoch === this.#epoch);
+    return epoch === this.#epoch;
   }
 
   /** Where writes are ignored in a fling: wait for its end, unless the reader is about to reach the edge. */
