@@ -11,7 +11,8 @@ import { brotliCompress, constants, gzip } from "node:zlib";
 const here = dirname(fileURLToPath(import.meta.url));
 const target = process.env.BACKSCROLL_STATIC ?? join(here, "../src/backscroll/web/static");
 const made = `${target}.new`;
-const PRELOADED = /source-(serif-4|sans-3)-latin-wght-normal-/;
+// Without its italics a chat shows notices in another face: an optional font that comes late is left out.
+const PRELOADED = /source-(serif-4-latin-wght-(normal|italic)|sans-3-latin-wght-normal)-/;
 const SHIPPED = ["preact", "@preact/signals", "@preact/signals-core", "linkifyjs"];
 const FONTS = ["@fontsource-variable/source-serif-4", "@fontsource-variable/source-sans-3"];
 
