@@ -56,7 +56,7 @@ def interfaces() -> dict[str, dict[str, str]]:
     text = re.sub(r"/\*\*.*?\*/", "", (ROOT / "web/src/types.ts").read_text("utf-8"), flags=re.S)
     found: dict[str, dict[str, str]] = {}
     for name, base, body in re.findall(
-        r"export interface (\w+)(?:<\w+>)?(?: extends (\w+))? \{\n(.*?)\n\}", text, re.S
+        r"(?:export )?interface (\w+)(?:<\w+>)?(?: extends (\w+))? \{\n(.*?)\n\}", text, re.S
     ):
         # What stands inside braces is one field.
         flat = re.sub(r"\s+", " ", body)

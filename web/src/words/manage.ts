@@ -153,7 +153,8 @@ export const words = {
     account: "Signed in",
     organisation: "Organisation",
     orgId: (id: string) => `Id ${id}`,
-    orgHelp: "A token belongs to one organisation. To see another organisation of this archive, sign in with one of its tokens.",
+    orgHelp:
+      "A token belongs to one organisation. To see another organisation of this archive, sign in with one of its tokens.",
     signedInAs: (token: string) => `With the token ${token}`,
     scopes: (scopes: string[]): string =>
       `May ${common.and(
