@@ -87,7 +87,6 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
             for _ in apply_all(store, org.no, history(first, first + AT_ONCE)):
                 pass
             upkeep.run(org.no)
-        upkeep.close()
         store.close()
     return made
 
