@@ -14,6 +14,8 @@ TESTS = Path(__file__).parent
 FOLDERS = ("cli", "concurrency", "connectors", "contract", "database", "dialects", "ingest", "npm", "storage")
 PARAMETERS = {"database_url", "own_database", "other_database_url", "spare_database_url"}
 """The fixtures that give every test that asks for them one run on each engine."""
+TEMPLATES = {"empty_archive", "empty_file"}
+"""Fixtures that make what others copy: they open an archive on one engine, and prove nothing."""
 OPENERS = {"Store", "open_store", "make_engine", "SqliteEngine", "PostgresEngine", "open_archive", "CliRunner", "serve"}
 """What leads to an archive: classes and functions by name, and the command where it is a word of a command line."""
 
@@ -157,7 +159,7 @@ def with_fixtures(module: Module, test: ast.stmt) -> list[Found]:
     """The test and every fixture behind it."""
     met: list[Found] = [(module, test)]
     for here, node in met:
-        met += [found for found in map(here.fixture, asked_for(node) - PARAMETERS) if found and found not in met]
+        met += [found for found in map(here.fixture, asked_for(node) - PARAMETERS - TEMPLATES) if found and found not in met]
     return met
 
 
