@@ -22,6 +22,7 @@ from test_properties import (
     BEN_LID,
     GROUP,
     GROUP_BY_NAME,
+    NINE,
     ONE,
     ONE_LID,
     TWO,
@@ -29,9 +30,9 @@ from test_properties import (
     histories,
 )
 
-from backscroll.core.events import Batch, Event, NumberMapped
+from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped
 from backscroll.core.imports import NewImport
-from backscroll.core.model import Source
+from backscroll.core.model import Message, MessageKey, Source
 from backscroll.storage.records.rows import OBSERVED
 from backscroll.storage.transfer.check.run import findings_of_org
 from conftest import OwnDatabase
@@ -143,6 +144,19 @@ def try_histories(shelf: _Shelf, examples: int) -> None:
         assert shelf.archive(steps) == shelf.archive([step for step in steps if step.teller not in undone])
 
     each()
+
+
+def said(chat: str, id: str = "3EB01", teller: int = 0) -> Told:
+    key = MessageKey(ONE, chat, id, None)
+    return Told(
+        teller, "linked", [MessageSeen(Message(key=key, sent_at=NINE, from_me=False, kind="text", text="hello"))]
+    )
+
+
+def test_a_chat_that_an_undone_mapping_parted_goes_with_the_last_import_that_told_of_it(shelf: _Shelf) -> None:
+    both: list[Step] = [said(GROUP), Told(1, "linked", [NumberMapped(lid=GROUP_BY_NAME, jid=GROUP)])]
+    steps = [*both, said(GROUP_BY_NAME, "3EB02", 2), Undo(1), Undo(2)]
+    assert shelf.archive(steps) == shelf.archive([said(GROUP)])
 
 
 def test_undone_imports_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> None:

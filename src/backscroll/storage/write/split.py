@@ -195,6 +195,7 @@ class Splitter:
         where = self._where(phone) | {"now": self._writer.now}
         stored = read_chat(self._tx, where)
         if stored is None or not (stored.imported or NOBODY in self._split.tellers):
+            self._mark_part(where)
             return False
         if stored.imported:
             self._tell_part(phone, *self._told(phone, self._split.jids), is_imported=True)
@@ -214,6 +215,13 @@ class Splitter:
 
     def _told(self, phone: int, jids: Collection[str]) -> tuple[Registers, bool]:
         return self._writer.provenance.derived_of_chat(phone, jids)
+
+    def _mark_part(self, where: dict[str, Any]) -> None:
+        """The part's chat has nothing but messages of imports, and goes with the last of these."""
+        part = where | {"chat": self._split.part}
+        made = read_chat(self._tx, part)
+        if NOBODY not in self._split.tellers and made is not None and made.facts is None:
+            self._tx.run("mark_chat_imported", part)
 
     def _tell_part(self, phone: int, facts: Registers, is_told: bool, is_imported: bool) -> None:
         if not is_told and read_chat(self._tx, self._where(phone) | {"chat": self._split.part}) is None:
