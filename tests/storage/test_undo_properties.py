@@ -146,11 +146,31 @@ def try_histories(shelf: _Shelf, examples: int) -> None:
     each()
 
 
+def mapped(teller: int, lid: str) -> Told:
+    return Told(teller, "linked", [NumberMapped(lid=lid, jid=ANNA)])
+
+
 def said(chat: str, id: str = "3EB01", teller: int = 0) -> Told:
     key = MessageKey(ONE, chat, id, None)
     return Told(
         teller, "linked", [MessageSeen(Message(key=key, sent_at=NINE, from_me=False, kind="text", text="hello"))]
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [
+        ([mapped(0, ANNA_TOO), said(ANNA_LID)], []),
+        ([mapped(0, ANNA_TOO)], [said(ANNA_LID)]),
+        ([mapped(0, ANNA_TOO), said(ANNA)], []),
+        ([mapped(0, ANNA_TOO)], [said(ANNA)]),
+    ],
+)
+def test_a_number_that_live_sources_only_mapped_keeps_nothing_of_another_when_that_goes(
+    shelf: _Shelf, before: list[Step], between: list[Step]
+) -> None:
+    steps = [*before, mapped(1, ANNA_LID), *between, Undo(1)]
+    assert shelf.archive(steps) == shelf.archive([*before, *between])
 
 
 def test_a_chat_that_an_undone_mapping_parted_goes_with_the_last_import_that_told_of_it(shelf: _Shelf) -> None:

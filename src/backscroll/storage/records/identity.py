@@ -24,6 +24,7 @@ from backscroll.storage.records.registers import (
     tell,
     value_of,
 )
+from backscroll.storage.records.tellers import NOBODY
 
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
@@ -335,9 +336,20 @@ class ContactResolver:
             return
         main, jids = self.contact_row(contact).jid, self.aliases_of(contact)
         if self.provenance.teller:
-            self._pin(self.contact_row(contact))
+            self._pin_tied(self.contact_row(contact), jids)
         if len(jids) > 1:
             self.provenance.pin_mappings(main, jids)
+
+    def _pin_tied(self, contact_row: ContactRow, jids: list[str]) -> None:
+        """``_pin``, but a contact that live sources only mapped was used under none of its JIDs."""
+        params = {"org": self._state.org, "contact": contact_row.contact}
+        is_told = len(jids) == 1 or any(self._told_of(contact_row).by_phone.values())
+        if contact_row.imported or is_told or self._tx.one("contact_is_referred_to", params) is not None:
+            self._pin(contact_row)
+        else:
+            self.provenance.tie(NOBODY, jids)
+            contact_row.imported = 1
+            self._unsaved.add(contact_row.contact)
 
     def _knows(self, *jids: str) -> bool:
         """Whether all of these lead to one contact."""

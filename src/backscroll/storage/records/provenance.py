@@ -180,7 +180,11 @@ class Provenance:
 
     def name_by_mapping(self, *jids: str) -> None:
         """The present teller ties these JIDs together. That is no use of them: it told nothing under either."""
-        base = {"org": self._org, "import": self.teller, "phone": 0}
+        self.tie(self.teller, jids)
+
+    def tie(self, teller: int, jids: Iterable[str]) -> None:
+        """A teller mapped these JIDs; unless it told something under one, it used none of them."""
+        base = {"org": self._org, "import": teller, "phone": 0}
         self._tx.many("tie_in_import", (base | {"jid": jid} for jid in jids))
 
     def expect(self, names: Iterable[tuple[Place, str]]) -> None:
