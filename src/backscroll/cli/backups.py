@@ -62,7 +62,9 @@ def backup(ctx: click.Context, folder: Path, sessions: bool, as_json: bool) -> N
 
 
 def _write_what_waits(engine: Engine, settings: Settings) -> None:
-    """Have messages in the database that were sent while it was away: whoever sent them was told that they are kept."""
+    """Store messages that were sent while the database was unavailable, because their senders were told that they are
+    kept.
+    """
     from backscroll.core.errors import StorageError
     from backscroll.database.migrate import applied, migrations
     from backscroll.ingest.sent.keeping import FOLDER, how_many_wait, write_waiting

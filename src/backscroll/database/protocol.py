@@ -86,7 +86,8 @@ class Engine(Protocol):
     def build(self, record: str, statements: Sequence[str]) -> None:
         """Run a migration's index builds without holding up writers, where the engine can.
 
-        ``record`` is committed when all are done; who writes it is alone meanwhile, ``Conflict`` for whoever waited.
+        ``record`` is committed when all are done; its writer is alone meanwhile, and a process that waited gets
+        ``Conflict``.
         """
         ...
 

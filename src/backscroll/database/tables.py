@@ -121,7 +121,7 @@ SEARCH: tuple[str, ...] = ("search_segments", "search_tombstones", "search_fresh
 LEASES = "leases"
 """Belongs to the processes at work, and is not copied either."""
 SESSIONS = "sessions"
-"""Whoever signed in to the archive that was copied signs in to the copy again."""
+"""Sessions are not copied: browsers have to sign in to the copy again."""
 TENANT: tuple[str, ...] = (*(table.name for table in TABLES), *SEARCH, LEASES, SESSIONS)
 REFERENCE: tuple[str, ...] = ("orgs", "migrations", "meta")
 

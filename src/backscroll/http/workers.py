@@ -103,7 +103,7 @@ class Queue:
         waited longest.
         """
         for org, waiting in list(self._waiting.items()):
-            # Whoever waited may have gone.
+            # The waiting request may have been cancelled.
             while waiting and waiting[0].done():
                 waiting.popleft()
             if not waiting:

@@ -28,7 +28,9 @@ TIMES = ("timezone", "day_first")
 
 
 class Running(Struct):
-    """An import that goes on. What ``store`` is told counts as told by it; ``report`` is kept when it ends."""
+    """A running import. What is written through ``store`` is recorded as coming from it; ``report`` is stored when it
+    ends.
+    """
 
     entry: Import
     store: Store

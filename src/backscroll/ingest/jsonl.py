@@ -1,4 +1,4 @@
-"""An organisation as JSON lines, out and in again without a loss. The format is told in docs/jsonl.md."""
+"""An organisation as JSON lines: export and import without loss. The format is described in docs/jsonl.md."""
 
 from __future__ import annotations
 
@@ -434,7 +434,7 @@ class Reader:
 
 
 def _may_part(batch: list[Line], line: Line) -> bool:
-    """Whether the transaction may end before ``line``: what is told of one message is best heard together."""
+    """Whether the transaction may end before ``line``: lines about one message are best written together."""
     if line.key is None:
         return True
     return line.key != batch[-1].key and (line.about.stored_at is not None or len(batch) >= 2 * BATCH)

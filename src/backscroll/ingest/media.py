@@ -217,7 +217,7 @@ def address_of(url: str, source: LiveSource | None) -> str:
 
 
 def _is_near(host: str) -> bool:
-    """Whether a name means the machine, or the network, of whoever wrote it."""
+    """Whether a name refers to its author's own machine or network."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_private
     except ValueError:

@@ -53,7 +53,7 @@ class Bodies:
         self._max_file_bytes = max_file_bytes
 
     def of(self, entry: Entry, own: Own) -> Iterator[dict[str, Any]]:
-        """What is told of a frame, in order. Bytes that cannot be read come out whole, as ``Unreadable``."""
+        """The bodies of a frame, in order. Unreadable bytes are passed on whole, as ``Unreadable``."""
         try:
             if entry.code == HISTORY:
                 yield from (self._head(entry, own, "History") | body for body in self._history(entry, own))

@@ -80,7 +80,7 @@ class Pipe:
         done.wait()
 
     def done(self, no: int) -> None:
-        """The server has committed the line with this number: whoever sent it goes on."""
+        """The server has committed the line with this number: its sender continues."""
         event = self._waiting.pop(no, None)
         if event is not None:
             event.set()
@@ -412,7 +412,7 @@ def main() -> None:
     os.umask(0o077)
     folder: Path = arguments.folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The library takes the name of its database apart, so it is told one without a path.
+    # The library parses the name of its database, so it gets one without a path.
     os.chdir(folder)
     pipe = Pipe(_own_output())
     lock = _alone(folder)

@@ -226,7 +226,7 @@ class PostgresEngine:
         return True
 
     def let_others_write(self) -> None:
-        """Whoever waits for an organisation's row gets it when it is free, if nobody else comes at that moment."""
+        """A writer waiting for an organisation's row gets it when it is free, unless another arrives at that moment."""
         time.sleep(PAUSE_SECONDS)
 
     def bulk(self) -> AbstractContextManager[None]:
@@ -375,7 +375,7 @@ class PostgresEngine:
 
 
 def conninfo_of(url: str) -> str:
-    """What libpq is told: the URL, and ``DEFAULTS`` where it says nothing."""
+    """The parameters for libpq: the URL, and ``DEFAULTS`` for what it does not set."""
     try:
         given = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
     except psycopg.ProgrammingError as error:

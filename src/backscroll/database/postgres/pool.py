@@ -1,5 +1,6 @@
-"""Connections that wait for work. They are made by whoever needs one, so nothing stands between an answer of the
-database and the next request; when one breaks, those of its age are taken for broken too."""
+"""Idle connections. They are created by the thread that needs one, so nothing comes between an answer of the database
+and the next request; when one breaks, those of its age are taken for broken too.
+"""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def render_sources(standings: Sequence[Standing], whole: bool) -> bytes:
 
 
 def render_source(standing: Standing) -> bytes:
-    """One of them, for whoever manages the organisation."""
+    """One source, for managers of the organisation."""
     return encode(source_object(standing, True))
 
 

@@ -1,4 +1,4 @@
-"""Organisations over the native API, for whoever runs the archive: a token with the scope ``operator``.
+"""Organisations over the native API, for the archive's operator: a token with the scope ``operator``.
 
 No token reads what another organisation holds: of others there is only the name. Without the scope not even that, so
 that giving a name, which is refused when another has it, needs it too.

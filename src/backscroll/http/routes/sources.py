@@ -99,7 +99,9 @@ def _standing(store: Store, access: Access, id: str) -> SourceState:
 
 
 async def change_source(request: Request) -> Reply:
-    """Another upstream, another span of asking or of silence. Whom the server asks is for whoever runs it to say."""
+    """Change the upstream, the pull interval or the silence limit. Only the operator decides which servers are
+    contacted.
+    """
     access, store, id = manager(request, "sources"), request.app.store, request.path_params["id"]
     asked = parse_change(request.body)
     if (asked.upstream, asked.upstream_token) != (UNSET, UNSET) and OPERATOR not in access.scopes:

@@ -29,7 +29,7 @@ BATCH = 1000
 BATCH_CHARACTERS = 4 * 2**20
 DAY_US = 86_400_000_000
 SAMPLE = 2000
-"""Messages that the time zone is told by."""
+"""Minimum number of messages for recognising the time zone."""
 PROOFS = 3
 """Messages of one author that make two names one person."""
 
@@ -66,7 +66,7 @@ class LineImport:
         self.added = 0
 
     def run(self, progress: Progress) -> None:
-        """Write all lines; ``progress`` is told how many are done, and of how many."""
+        """Write all lines; ``progress`` receives how many are done, and of how many."""
         # People first: what an earlier import kept under a made-up JID must stand in the chat before lines are aligned.
         apply_with_retry(self._store, self._org, Batch(source="export", events=self._people.known()))
         self._people.learn()

@@ -234,7 +234,7 @@ class People:
         self.warnings.append(f"{me} wrote nothing in this chat; its authors are {', '.join(names[:20])}")
 
     def _other_side(self) -> str | None:
-        """In a chat of two, whoever is not the phone's owner is the other one."""
+        """In a private chat, the author who is not the phone's owner is the other side."""
         others = [name for name in self._parsed.authors if name not in self._mine]
         if len(others) > 1:
             known = [name for name in others if self._is_other(name)]

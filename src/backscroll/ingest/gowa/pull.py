@@ -66,7 +66,7 @@ def pull(
 ) -> PullSummary:
     """Take what GOWA has of ``phone`` (a JID): everything, or what was written after ``since``.
 
-    ``login`` is USER:PASSWORD. What is there already is told again without harm. Raises ``PullStopped``,
+    ``login`` is USER:PASSWORD. Receiving known messages again does no harm. Raises ``PullStopped``,
     ``Unauthorised`` or ``Unreadable``; what ``progress`` raises ends the run as well. ``origin`` is who vouches for
     what was walked; nobody does without it.
     """

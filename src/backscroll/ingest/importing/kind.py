@@ -87,9 +87,9 @@ class Plan(Struct, kw_only=True):
 class Work(Struct, frozen=True, kw_only=True):
     """What a kind has to import. ``task.store`` records the import as the source.
 
-    ``task.store.apply`` may be called as often as one likes; each batch counts as told by this import. Everything is
-    told again after a restart (``resumed``), which changes nothing; a kind that wants to go on where it was keeps its
-    place with ``Batch.position``.
+    ``task.store.apply`` may be called as often as one likes; each batch is recorded as coming from this import.
+    Everything is told again after a restart (``resumed``), which changes nothing; a kind that wants to go on where it
+    was keeps its place with ``Batch.position``.
     """
 
     task: Task

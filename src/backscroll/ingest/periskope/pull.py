@@ -91,8 +91,8 @@ def pull(
 ) -> PullSummary:
     """Take all that the server has, or all that is new since the last complete run.
 
-    A run that is cut goes on where it was. ``full`` walks everything again; ``media`` None leaves files where
-    they are. Raises ``PullStopped``, ``Unauthorised``, ``BadField`` or ``Unreadable``, each with a remedy.
+    An interrupted run continues where it was. ``full`` reads everything again; ``media`` None leaves files where they
+    are. Raises ``PullStopped``, ``Unauthorised``, ``BadField`` or ``Unreadable``, each with a remedy.
     """
     base = _base(url or DEFAULT_URL)
     source = NewImport(kind="periskope", file=base, answers={"phone": phone} if phone else {})

@@ -1,7 +1,7 @@
 """Writing what was sent before the answer goes on, and where it waits when the database cannot be written.
 
-The gateway has sent the message by then. Whoever sent it must hear that, or it would be sent again; so the answer goes
-on in any case, and what could not be written lies as a file in the data directory until it can.
+The gateway has sent the message by then. The client must learn that, or it would send it again; so the answer goes on
+in any case, and what could not be written lies as a file in the data directory until it can.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _target(sent: Sent) -> Target | None:
 
 
 def _id(answer: _Answer) -> str | None:
-    """WhatsApp's own id. A queue id is none: the message under it is told later."""
+    """WhatsApp's own id. A queue id is not one: the message under it is reported later."""
     if answer.unique_id:
         return answer.unique_id
     if answer.message_id and answer.message_id.startswith("true_"):

@@ -282,7 +282,7 @@ class MediaStore:
             else:
                 # The time of last use decides whether a file may be removed.
                 os.utime(final)
-            # Also for known bytes: whoever wrote them may not have come this far yet.
+            # Also for known content: the process that wrote it may not have come this far yet.
             sync_folder(final.parent)
 
     def _name_folder(self, folder: Path) -> None:

@@ -86,7 +86,7 @@ ALIASES: dict[str, str] = {
     "video/x-m4v": "video/mp4",
 }
 
-# One container, several names: the first bytes do not tell sound from pictures, so whoever sent it is believed.
+# One container, several names: the first bytes do not distinguish sound from pictures, so the sender's type is used.
 CONTAINERS: tuple[frozenset[str], ...] = (
     frozenset({"video/mp4", "audio/mp4", "video/3gpp", "video/quicktime", "audio/aac"}),
     frozenset({"audio/ogg", "video/ogg", "audio/opus"}),

@@ -26,8 +26,8 @@ def refuse_unfinished(data: Path) -> None:
     """Raise ``StorageError`` if the data directory holds an interrupted restore or one in progress."""
     if (data / RESTORE_MARK).exists():
         raise StorageError(
-            f"{data} holds a restore that is not finished; run the same backscroll restore again, it goes on where it "
-            "was cut, or empty the directory"
+            f"{data} contains a restore that is not finished; run the same backscroll restore again, it continues "
+            "where it was cut, or empty the directory"
         )
 
 

@@ -48,12 +48,12 @@ def is_seen_by(owner: int, phones: Collection[int]) -> bool:
 
 
 def is_named(registers: Registers) -> bool:
-    """Whether a name is among what is told."""
+    """Whether the facts include a name."""
     return any(value_of(registers, field) is not None for field in NAMES)
 
 
 class Told(Struct):
-    """What is told of one contact while a transaction writes."""
+    """The facts about one contact during a writing transaction."""
 
     by_phone: ByPhone
     settled: dict[int, str]
@@ -62,7 +62,7 @@ class Told(Struct):
     """What ``contact_facts`` holds."""
 
     def settle(self) -> bool:
-        """Make ``settled`` what is told now; whether any phone's values are others than before."""
+        """Set ``settled`` to the current facts; returns whether any phone's values have changed."""
         before, self.settled = self.settled, {}
         for phone, known in self.by_phone.items():
             self.settled[phone] = encode_registers(known) or "{}"
@@ -77,7 +77,7 @@ def _values(registers: Registers) -> dict[str, object]:
 
 
 class ToldOfContacts:
-    """What is told of the contacts that one writing transaction meets."""
+    """The facts about the contacts used in one writing transaction."""
 
     def __init__(self, tx: Txn, org: int) -> None:
         self._tx = tx

@@ -101,7 +101,7 @@ class Applied(Struct, frozen=True):
 
 
 class OrgRow(NamedTuple):
-    """An organisation's row as whoever only reads sees it: the columns of the statement read_org_state, in order."""
+    """An organisation's row for readers: the columns of the statement read_org_state, in order."""
 
     seq: int
     next_no: int

@@ -155,7 +155,7 @@ class Provenance:
         self._retold[no] = wanted
 
     def tell_again(self, no: int) -> None:
-        """What stands under this number is told by the present teller too."""
+        """Record that the current teller also reported what has this number."""
         if self.active:
             self.set_tellers(no, tuple({*self.tellers_of([no])[no], self.teller}))
 

@@ -128,7 +128,7 @@ def row_of(values: tuple[Any, ...]) -> MessageRow:
 
 
 def encode_details(details: Details) -> str | None:
-    """JSON, or None when nothing is told."""
+    """JSON, or None if there are no details."""
     text = _ENCODER.encode(details)
     return None if text == b"{}" else text.decode()
 

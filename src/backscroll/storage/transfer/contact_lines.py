@@ -1,4 +1,4 @@
-"""Contacts in a dump: what is told of each, and by the sources of which phones."""
+"""Contacts in a dump: the facts about each, by the phones whose sources reported them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DumpedContact(NamedTuple):
 
 
 ToldTexts = dict[str | None, str | None]
-"""Facts as text by the JID of the phone whose sources told them; None is told to everybody."""
+"""Facts as text by the JID of the phone whose sources reported them; None means for everybody."""
 
 
 def told_of(tx: Txn, org: int, page: Sequence[DumpedContact], phones: Mapping[int, str]) -> dict[int, ToldTexts]:

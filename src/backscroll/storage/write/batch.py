@@ -231,7 +231,7 @@ class Writer:
         self.message_writer.flush_index()
         self.coverage.flush()
 
-    # ------------------------------------------------------------------ settling: what is told meets what is known
+    # ------------------------------------------------------------------ settling: combining reported and known data
 
     def settle(self, observed: dict[Key, Observed]) -> None:
         """Combine what was reported with what is known, and write the result."""
@@ -331,7 +331,7 @@ class Writer:
         return self._known.under(phone, numbers or (chat,), wanted)
 
     def _write_held(self) -> None:
-        """Write messages, and what is told of them, so that they can be read."""
+        """Write messages and their observations, so that they can be read."""
         self.message_writer.flush_rows()
         self._told_rows.flush()
 
@@ -452,7 +452,7 @@ class Writer:
         return resolve(observations, annotations.values(), self.phones.contact_of(phone), is_group, by_name)
 
     def _by_name(self, chat: int, senders: Iterable[int]) -> set[int]:
-        """Whoever an export knows by name only, unless the chat is theirs: there they are one of two."""
+        """A sender known only by name from an export, unless it is their own private chat."""
         return self.resolver.known_by_name(senders) - {chat}
 
     def _write_rows(

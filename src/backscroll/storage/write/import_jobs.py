@@ -162,7 +162,7 @@ class ImportJobs:
         return self._engine.write(work, job.org)
 
     def begin_undo(self, job: Job, imports: Sequence[int]) -> None:
-        """From now on these imports of a job are being taken back; whoever works on it goes on with that."""
+        """Start undoing these imports of a job; the process that works on it continues with that."""
         before, job.state = job.state, "undoing"
 
         def work(tx: Txn) -> None:

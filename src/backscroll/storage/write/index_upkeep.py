@@ -32,7 +32,7 @@ class IndexUpkeep:
         return done
 
     def forget(self, org: int) -> None:
-        """Return when no segment holds words of messages that have left it; waits for whoever is building."""
+        """Return when no segment contains words of removed messages; waits for a process that is building."""
         while self._holds_dead(org):
             if not self.run(org, purge=True):
                 time.sleep(WAIT_SECONDS)

@@ -23,7 +23,7 @@ from backscroll.storage.write.known import Known
 
 
 class _Line(Struct):
-    """A line, the id that it stands under, and what is told of it."""
+    """A line, the id under which it is stored, and its observations."""
 
     id: str
     host: str
@@ -35,7 +35,7 @@ class _Line(Struct):
 
 
 def join_lines(writer: Writer, phone: int, loser: int, winner: int, rows: Iterable[MessageRow]) -> None:
-    """Put what is told of the loser's lines under the winner's lines that say the same.
+    """Move the observations of the loser's lines to the winner's lines with the same content.
 
     ``rows`` are rows of the loser's chat, of whole minutes.
     """
@@ -77,7 +77,7 @@ def _key(writer: Writer, line: _Line) -> tuple[Any, ...]:
 
 
 def _taken_out(writer: Writer, phone: int, loser: int, line: _Line, partner: _Line) -> Observed:
-    """The line is gone; what was told of it is told of its partner."""
+    """The line is removed; its observations are moved to its partner."""
     held = writer.known_under(phone, loser, [line.id])[line.id]
     writer.write_outcome(phone, loser, line.id, held, [], {})
     sender = partner.observations[0].sender

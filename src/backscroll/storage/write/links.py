@@ -88,7 +88,7 @@ class Links:
         self._engine.write(lambda tx: tx.run("write_link", params), link.org)
 
     def ask(self, org: int, source: str, asked: Asked, code_for: str | None = None) -> None:
-        """What whoever supervises the device shall do next; ``NotFound``."""
+        """Request what the device's supervisor has to do next; raises ``NotFound``."""
         params = {"org": org, "source": source, "asked": asked, "code_for": code_for}
         if self._engine.write(lambda tx: tx.one("ask_of_link", params), org) is None:
             raise NotFound("link", source[:80])

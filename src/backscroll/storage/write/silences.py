@@ -28,7 +28,7 @@ class _Row(NamedTuple):
 def tell_silences(engine: Engine, org: int, now: int, listening_since: int) -> int:
     """Tell which sources fell silent and which are heard again; returns how many. Microseconds.
 
-    Of several processes one tells it: what is to be told is looked up again by whoever has the organisation's row.
+    Only one of several processes reports it: the state is read again after locking the organisation's row.
     """
     if not engine.read(lambda tx: list(_due(tx, org, now, listening_since)), org):
         return 0

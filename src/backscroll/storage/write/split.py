@@ -1,7 +1,7 @@
 """Separating two contacts that only an undone import had joined.
 
 Each JID that was tied to the contact by that import alone becomes a contact of its own, with what was told under it.
-Rows do not say under which JID their message was told; but whoever told something, import or live source, noted the
+Rows do not record under which JID their message was reported; but every teller, import or live source, recorded the
 JIDs that it used. What comes from tellers that used only JIDs of the new contact moves there. A teller that used JIDs
 of both is taken to mean the one that keeps the number. Tying two JIDs together is no use of either.
 """
@@ -188,7 +188,7 @@ class Splitter:
             put_latest(annotations, self._done_by_part(a))
         self._writer.write_outcome(phone, chat, id, held, prune(observations), annotations)
 
-    # ------------------------------------------------------------------ what is told of both chats
+    # ------------------------------------------------------------------ facts about both chats
 
     def _move_facts(self, phone: int) -> bool:
         self._writer.message_writer.flush()

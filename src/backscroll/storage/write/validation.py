@@ -85,7 +85,7 @@ class ToldOf(Struct):
     places: set[tuple[str, str]] = set()
     """Phones and chats."""
     named: set[tuple[str | None, str]] = set()
-    """Those of whom a name or another fact is told, each with the phone whose source tells it."""
+    """Contacts for which a name or another fact is reported, each with the phone whose source reports it."""
 
 
 def told_of(incoming: Iterable[events.Event]) -> ToldOf:
@@ -137,7 +137,7 @@ def place_of(event: events.Event) -> tuple[str, str] | None:
 
 
 def phone_telling(event: events.Event) -> str | None:
-    """The own phone whose source tells of a contact; None when it is told for everybody."""
+    """The own phone whose source reports a contact; None if it is reported for everybody."""
     match event:
         case events.ContactSeen(phone=phone):
             return phone

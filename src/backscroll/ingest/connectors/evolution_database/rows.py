@@ -117,7 +117,7 @@ def _tidy(event: Event) -> Event:
 def update_of(row: Mapping[str, Any], phone: str, polled_at: int | None) -> list[Event]:
     """A row of ``MessageUpdate``, decoded: how far a message came, or the votes of a poll.
 
-    No time is told; votes are as old as their poll (``polled_at``, microseconds).
+    There is no time; votes get the time of their poll (``polled_at``, microseconds).
     """
     if row.get("status") == _EDITED:
         return []

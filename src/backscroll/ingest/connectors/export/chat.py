@@ -145,7 +145,7 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str | None = None
     """On iOS, the group or contact in whose name the notices stand; never somebody who writes in the chat."""
     authors: tuple[str, ...] = ()
-    """Whoever wrote something, in order of appearance."""
+    """The authors, in order of appearance."""
     own_names: tuple[str, ...] = ()
     """Authors that must be the phone's owner: they deleted a message themselves, or are called "You"."""
     is_group: bool | None = None

@@ -37,7 +37,7 @@ def number_mapping(row: Row) -> NumberMapped:
 
 
 def contact_of(row: Row, phone: str | None) -> ContactSeen | None:
-    """A contact of the account, as it knows them; None when nothing is told. ``phone`` None tells it to everybody."""
+    """A contact of the account; None if nothing is known. ``phone`` None makes it visible to everybody."""
     name = row.text("full_name") or row.text("first_name")
     push_name, business_name = row.text("push_name"), row.text("business_name")
     redacted = row.text("redacted_phone")

@@ -13,7 +13,7 @@ from backscroll.ingest.connectors.msgstore.records import Jids
 
 
 def contact_of(row: Row, phone: str) -> ContactSeen | None:
-    """A row of ``wa_contacts``; None for groups, and where nothing is told."""
+    """A row of ``wa_contacts``; None for groups, and if it contains nothing useful."""
     jid = ids.canonical(row.key("jid"))
     if not ids.is_person(jid):
         return None

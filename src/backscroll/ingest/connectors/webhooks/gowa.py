@@ -369,7 +369,7 @@ def _ack(delivery: _Delivery) -> list[Event]:
 
 
 def _deleted(delivery: _Delivery) -> list[Event]:
-    """Deleted on the own phone only: the message stays, and what GOWA still knew of it is told."""
+    """Deleted only on the own phone: the message stays, with what GOWA still knew about it."""
     payload = delivery.payload(_Deleted)
     if not (payload.chat_id and payload.original_timestamp and payload.original_sender):
         return []

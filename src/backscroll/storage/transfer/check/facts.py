@@ -1,4 +1,4 @@
-"""What is told of contacts, apart for each own phone: it adds up to what their rows hold."""
+"""The facts about contacts, stored separately for each own phone: together they match the contacts' rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The invariants of imports: whoever is said to have told something exists and was not taken back, and sums agree."""
+"""The invariants of imports: every recorded teller exists and was not undone, and sums agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the last check found, kept beside the archive for whoever asks how it is."""
+"""The result of the last check, stored beside the archive for the health page."""
 
 from __future__ import annotations
 
