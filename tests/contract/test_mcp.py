@@ -151,7 +151,7 @@ def test_every_tool_answers_over_each_transport(archive: Archive, transport: str
         coverage = await told(client, "get_coverage", phone=ONE, chat_id=ANA_C)
         assert coverage["items"][0]["first_message_at"] == "2026-03-01T12:00:00+00:00"
         assert [gap["reason"] for gap in coverage["items"][0]["gaps"]] == ["uncovered"]
-        assert "no proof" in coverage["warning"]
+        assert "does not prove" in coverage["warning"]
 
     archive.ask(work, transport, mode)
 
@@ -208,7 +208,7 @@ def test_a_token_for_one_phone_sees_nothing_of_another(archive: Archive, transpo
     async def work(client: Client) -> None:
         assert [phone["phone"] for phone in (await told(client, "list_phones"))["items"]] == [TWO]
         empty = await told(client, "search_messages", query="bread")
-        assert (empty["items"], "no proof" in empty["warning"]) == ([], True)
+        assert (empty["items"], "does not prove" in empty["warning"]) == ([], True)
         refused = await client.call_tool("read_messages", {"phone": ONE, "chat_id": ANA_C})
         assert refused.is_error
         assert (await client.list_resources()).resources == []
