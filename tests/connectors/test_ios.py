@@ -351,10 +351,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with sqlite3.connect(other) as db:
         db.execute("CREATE TABLE ZNOTES (Z_PK INTEGER PRIMARY KEY)")
     db.close()
-    with pytest.raises(Unreadable, match=r"no database of WhatsApp for iPhone; name the file ChatStorage\.sqlite"):
+    with pytest.raises(Unreadable, match=r"not a database of WhatsApp for iPhone; name the file ChatStorage\.sqlite"):
         look(Files(other), ME)
     other.write_bytes(b"nothing of the kind" * 20)
-    with pytest.raises(Unreadable, match="no SQLite database"):
+    with pytest.raises(Unreadable, match="not an SQLite database"):
         look(Files(other), ME)
     assert looks_like({"ZWAMESSAGE", "ZWACHATSESSION", "ZWAMEDIAITEM"})
     assert not looks_like({"message", "chat"})
@@ -369,5 +369,5 @@ def test_a_view_that_pretends_to_be_the_messages_is_no_table(tmp_path: Path) -> 
             "0 AS ZMESSAGETYPE, 'x' AS ZSTANZAID"
         )
     db.close()
-    with pytest.raises(Unreadable, match="no database of WhatsApp"):
+    with pytest.raises(Unreadable, match="not a database of WhatsApp"):
         look(Files(path), ME)

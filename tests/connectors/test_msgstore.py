@@ -569,9 +569,9 @@ def test_what_is_no_backup_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"wa\.db, which holds no messages; name the file msgstore\.db"):
         pieces(names)
     store = Msgstore(tmp_path / "msgstore.db").done()
-    with pytest.raises(Unreadable, match=r"no list of WhatsApp's contacts; name the phone's wa\.db"):
+    with pytest.raises(Unreadable, match=r"not WhatsApp's list of contacts; name the phone's wa\.db"):
         pieces(store, store)
-    with pytest.raises(Unreadable, match=r"no database of WhatsApp for Android"):
+    with pytest.raises(Unreadable, match=r"not a database of WhatsApp for Android"):
         pieces(AndroidFile(tmp_path / "other.db", {"message": "_id INTEGER PRIMARY KEY"}).done())
     assert looks_like({"jid", "chat", "message"})
     assert not looks_like({"chats", "messages"})

@@ -77,7 +77,7 @@ def test_what_is_no_key_is_named_as_that(given: str) -> None:
 def test_a_file_that_is_no_key_is_named_as_that(tmp_path: Path) -> None:
     for content in (b"", b"\xff" * 131, b"x" * 5000, root_key_file(tmp_path / "root").read_bytes()[:-1]):
         (tmp_path / "key").write_bytes(content)
-        with pytest.raises(BadField, match="no key file of WhatsApp's"):
+        with pytest.raises(BadField, match="not one of WhatsApp's key files"):
             read_key(str(tmp_path / "key"))
 
 
@@ -136,7 +136,7 @@ def test_other_files_are_no_backups(tmp_path: Path, database: bytes) -> None:
     for content in (b"", b"\0", b"PK\3\4" + bytes(600), b"\x10" * 600, bytes(600), b"text " * 200):
         assert not is_encrypted(content[:512])
         (tmp_path / "file").write_bytes(content)
-        with pytest.raises(Unreadable, match="no backup of WhatsApp on Android"):
+        with pytest.raises(Unreadable, match="not a backup of WhatsApp on Android"):
             opened(tmp_path / "file", Key(ROOT_KEY))
 
 

@@ -223,7 +223,7 @@ def test_reading_goes_on_from_any_place(newest: GoFile) -> None:
 def test_what_is_none_of_waclis_files_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"session\.db, which holds no messages; name the file wacli\.db"):
         look(session(tmp_path / "session.db", "4915550001001"))
-    with pytest.raises(Unreadable, match="no database of wacli"):
+    with pytest.raises(Unreadable, match="not a database of wacli"):
         look(GoFile(tmp_path / "messages.db", "bridge").done())
 
 

@@ -153,7 +153,7 @@ def test_other_programs_files_are_named(tmp_path: Path) -> None:
         look(session(tmp_path / "whatsapp.db", "4915550001001"))
     with pytest.raises(Unreadable, match=r"GOWA's chatstorage\.db; import it with: backscroll import gowa"):
         look(ChatStorage(tmp_path / "chatstorage.db", "9.2", device=ME).done())
-    with pytest.raises(Unreadable, match="no database of a whatsapp-mcp bridge"):
+    with pytest.raises(Unreadable, match="not a database of a whatsapp-mcp bridge"):
         look(GoFile(tmp_path / "wacli.db", "wacli").done())
 
 

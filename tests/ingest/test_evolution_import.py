@@ -207,7 +207,7 @@ def test_each_instance_is_a_phone_and_one_may_be_named(store: Store, org: Org, s
 
 def test_the_url_may_be_prismas_with_a_schema_of_its_own(store: Store, org: Org, source: Evolution) -> None:
     source.tables("evolution_api").message("A1", {"conversation": "Hello"})
-    with pytest.raises(Unreadable, match="no database of Evolution API v2"):
+    with pytest.raises(Unreadable, match="not a database of Evolution API v2"):
         take(store, org, source)
     joint = "&" if "?" in source.url else "?"
     source.url += f"{joint}schema=evolution_api&connection_limit=5"

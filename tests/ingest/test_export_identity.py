@@ -193,7 +193,7 @@ def test_joining_a_group_by_its_jid_takes_the_people_of_its_placeholder_along(de
 def test_joining_a_group_by_its_jid_leaves_another_group_of_its_title_alone(desk: Desk) -> None:
     first = desk.take(family("c"))
     taken = desk.take(family("d"), chat=GROUP)
-    assert any("same title but other people" in warning for warning in taken.warnings)
+    assert any("same title but different members" in warning for warning in taken.warnings)
     assert (len(desk.said(first.chat)), len(desk.said(GROUP))) == (3, 3)
 
 

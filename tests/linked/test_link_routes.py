@@ -218,7 +218,7 @@ def test_no_code_is_an_answer_with_the_reason(
     monkeypatch.setattr(routes, "CODE_SECONDS", 0.05)
     link = begun(world, phone, state="connected")
     connected = asked(manager, "/app/login", x_device_id="sales")
-    assert (connected.status_code, "connected already" in connected.text) == (409, True)
+    assert (connected.status_code, "already linked and connected" in connected.text) == (409, True)
     shows(world, link, state="starting")
     late = asked(manager, "/v1/phones/qr", x_phone=NUMBER)
     assert (late.status_code, late.json()["code"]) == (409, "CONFLICT_ERROR")

@@ -63,7 +63,7 @@ def test_what_is_sealed_can_be_unsealed_and_looks_different_each_time(secret: by
 
 def test_another_key_is_named_as_the_reason() -> None:
     sealed, other = Sealer(KEY).seal(b"hush"), Sealer(bytes(32))
-    with pytest.raises(StorageError, match=rf"sealed with key {Sealer(KEY).key_id}, but .* {other.key_id}"):
+    with pytest.raises(StorageError, match=rf"encrypted with key {Sealer(KEY).key_id}, but .* {other.key_id}"):
         other.unseal(sealed)
 
 

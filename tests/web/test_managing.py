@@ -55,7 +55,7 @@ def test_a_source_is_changed_and_given_a_new_secret_in_the_page(browser: Browser
     page = somebody.go("/read/sources")
     page.get_by_role("button", name="Change the source GOWA").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Call it silent after").select_option("6h")
+    dialog.get_by_label("Report it as silent after").select_option("6h")
     dialog.get_by_label("Where the gateway itself answers").fill("http://127.0.0.1:3000")
     dialog.get_by_label("What opens it").fill("ana:open sesame")
     dialog.get_by_label("Ask it for what was missed").select_option("1h")
@@ -64,7 +64,7 @@ def test_a_source_is_changed_and_given_a_new_secret_in_the_page(browser: Browser
     expect(page.locator(".srcs .upstream")).to_contain_text("http://127.0.0.1:3000")
     page.get_by_role("button", name="Change the source GOWA").click()
     expect(dialog.get_by_label("What opens it")).to_have_value("")
-    expect(dialog.get_by_label("Call it silent after")).to_have_value("6h")
+    expect(dialog.get_by_label("Report it as silent after")).to_have_value("6h")
     dialog.get_by_role("button", name="Make a new secret").click()
     shown = dialog.locator(".secret code").nth(1).inner_text()
     given = world.store.sources.open(added.source.id)[1]
