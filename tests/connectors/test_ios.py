@@ -296,7 +296,7 @@ def test_the_own_number_stands_in_messages_that_came_in(file: ChatStorage) -> No
 
 def test_an_own_number_that_nothing_tells_is_asked_for(file: ChatStorage) -> None:
     file.message(GROUP, "A1", AT, "Hello", sender=BOB)
-    with pytest.raises(Question, match="Whose messages does this backup hold") as asked:
+    with pytest.raises(Question, match="Whose messages are in this backup") as asked:
         look(Files(file.done()))
     assert asked.value.name == "phone"
 

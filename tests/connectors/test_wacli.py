@@ -199,7 +199,7 @@ def test_the_session_tells_the_own_number_and_hidden_ids_and_no_secret(newest: G
 
 def test_the_own_number_is_asked_for_where_nothing_tells_it(newest: GoFile, tmp_path: Path) -> None:
     path = newest.done()
-    with pytest.raises(Question, match=r"Whose messages does wacli\.db hold\? Nothing there tells it.*--phone NUMBER"):
+    with pytest.raises(Question, match=r"Whose messages are in wacli\.db\? It is not stored there.*--phone NUMBER"):
         look(path)
     several = session(tmp_path / "session.db", "4915550001001", "4915550001002")
     with pytest.raises(Question, match=r"several accounts are linked there \(4915550001001, 4915550001002\)|Several"):
