@@ -86,12 +86,12 @@ def test_a_byte_that_is_no_text_is_named_wherever_it_stands() -> None:
 def test_more_lines_of_one_minute_than_a_phone_exports_are_refused() -> None:
     line = b"14/03/2026, 10:00 - Ben: hello\n"
     assert len(parse(line * MAX_PER_MINUTE, timezone=UTC).lines) == MAX_PER_MINUTE
-    with pytest.raises(Unreadable, match="line 2: more than 20,000 messages are of this minute; remove"):
+    with pytest.raises(Unreadable, match="line 2: more than 20,000 messages are in this minute; remove"):
         parse(b"13/03/2026, 10:00 - Ben: hi\n" + line * (MAX_PER_MINUTE + 1), timezone=UTC)
 
 
 def test_more_messages_than_can_be_held_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "MAX_MESSAGES", 50)
     assert len(parse(chat(50), timezone=UTC).lines) == 50
-    with pytest.raises(Unreadable, match="line 51: this holds more than 50 messages; cut it in several files"):
+    with pytest.raises(Unreadable, match="line 51: this holds more than 50 messages; split it into several files"):
         parse(chat(51), timezone=UTC)

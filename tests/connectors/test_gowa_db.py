@@ -645,7 +645,7 @@ def test_a_file_that_is_no_gowa_database_is_refused_with_a_remedy(path: Path, wh
     with pytest.raises(Unreadable, match=r"this is GOWA's whatsapp\.db"):
         told(whatsapp.done())
     other = GowaFile(path.with_name("other.db"), ["CREATE TABLE messages_fts (x)"]).done()
-    with pytest.raises(Unreadable, match=r"no database of GOWA; name the file chatstorage\.db"):
+    with pytest.raises(Unreadable, match=r"not a GOWA database; name the file chatstorage\.db"):
         count(other)
 
 

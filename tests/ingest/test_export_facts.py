@@ -151,7 +151,7 @@ def test_lines_that_may_have_been_meant_otherwise_are_named(desk: Desk) -> None:
     )
     report = "\n".join(taken.warnings)
     assert "line 1 comes before the first message" in report
-    assert "lines 3-4 begin with a date of another form" in report
+    assert "lines 3-4 begin with a date in a different format" in report
     assert "line 5 begins with a date that does not exist" in report
     assert (desk.said()[0] or "").count("\n") == 3
 

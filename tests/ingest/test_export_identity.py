@@ -123,13 +123,13 @@ def test_a_group_that_nothing_names_is_asked_for_by_jid_or_title(desk: Desk, tmp
 
 
 def test_a_title_is_never_somebody_who_writes_in_the_chat(desk: Desk) -> None:
-    with pytest.raises(Question, match="named after Ana, who is one of those writing in this group"):
+    with pytest.raises(Question, match="named after Ana, who is one of the authors in this group"):
         desk.android(*GROUP_TALK, name=titled("Ana"), me="Rob")
 
 
 def test_a_file_and_its_lines_that_name_two_chats_are_asked_about(desk: Desk) -> None:
     lines = ("09:00:00] Garden: \u200eAna added you", "09:01:00] Ana: a", "09:02:00] Rob: b")
-    with pytest.raises(Question, match="named after Street party, but its lines are of Garden"):
+    with pytest.raises(Question, match="named after Street party, but its lines are from Garden"):
         desk.ios(*lines, name=titled("Street party"), me="Rob")
     assert desk.ios(*lines, name=titled("Garden_"), me="Rob").chat == made_up_jid(desk.phone.jid, "Garden", True)
     assert desk.ios(*lines, name=titled("Street party"), me="Rob", chat="Garden").added == 0
