@@ -118,7 +118,7 @@ def test_files_that_no_line_names_are_kept_and_counted(desk: Desk) -> None:
     files = {PICTURE: jpeg(), "notes.pdf": b"%PDF-1.4\n"}
     taken = desk.android(f"09:00 - Ben: {PICTURE} (file attached)", "09:01 - Mara: Oh", chat=BEN, files=files)
     assert taken.files == 2
-    assert "1 file that no line names, kept without a message: notes.pdf" in taken.warnings
+    assert "1 file that no line mentions, kept without a message: notes.pdf" in taken.warnings
     assert len(desk.said()) == 2
 
 
@@ -130,8 +130,8 @@ def test_a_folder_that_holds_other_things_too_keeps_them_to_itself(desk: Desk, t
     (folder / PICTURE).write_bytes(jpeg())
     taken = desk.take(folder, chat=BEN)
     assert taken.files == 1
-    assert f"1 file that no line names, kept without a message: {PICTURE}" in taken.warnings
-    assert "1 file that no line names, left alone: taxes.pdf" in taken.warnings
+    assert f"1 file that no line mentions, kept without a message: {PICTURE}" in taken.warnings
+    assert "1 file that no line mentions, left alone: taxes.pdf" in taken.warnings
 
 
 def test_lines_that_may_have_been_meant_otherwise_are_named(desk: Desk) -> None:

@@ -175,7 +175,7 @@ def test_backup_check_and_push_know_the_store(bucket: str, tmp_path: Path) -> No
     world.close()
     shell = Shell(tmp_path / "data")
     shown = with_media(shell, "media", "push").stdout
-    assert shown == f"Brought 1 file to {BUCKET}; 0 were already there.\n"
+    assert shown == f"Uploaded 1 file to {BUCKET}; 0 were already there.\n"
     (tmp_path / "data" / "media").rename(tmp_path / "away")
     assert with_media(shell, "check", "--media").stdout == "The archive is whole.\n"
     saved = with_media(shell, "backup", str(tmp_path / "backup")).stdout
