@@ -260,6 +260,8 @@ class Workers:
         await asyncio.to_thread(self._writers.shutdown)
         while self._waiting or self._begun:
             await asyncio.sleep(0.01)
+        # Whoever waited for the last of it hears of it.
+        await asyncio.sleep(0)
         self._prompt.shutdown(wait=False, cancel_futures=True)
 
 
