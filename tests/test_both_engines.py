@@ -159,7 +159,8 @@ def with_fixtures(module: Module, test: ast.stmt) -> list[Found]:
     """The test and every fixture behind it."""
     met: list[Found] = [(module, test)]
     for here, node in met:
-        met += [found for found in map(here.fixture, asked_for(node) - PARAMETERS - TEMPLATES) if found and found not in met]
+        names = asked_for(node) - PARAMETERS - TEMPLATES
+        met += [found for found in map(here.fixture, names) if found and found not in met]
     return met
 
 

@@ -139,9 +139,7 @@ def try_histories(shelf: _Shelf, examples: int) -> None:
     @trying(examples)
     @given(history=histories(), chance=st.randoms(use_true_random=False))
     def each(history: list[Observed], chance: random.Random) -> None:
-        steps = steps_of(history, chance)
-        undone = {step.teller for step in steps if isinstance(step, Undo)}
-        assert shelf.archive(steps) == shelf.archive([step for step in steps if step.teller not in undone])
+        leaves_no_trace(shelf, steps_of(history, chance))
 
     each()
 
@@ -179,8 +177,24 @@ def test_a_chat_that_an_undone_mapping_parted_goes_with_the_last_import_that_tol
     assert shelf.archive(steps) == shelf.archive([said(GROUP)])
 
 
+def leaves_no_trace(shelf: _Shelf, steps: list[Step]) -> None:
+    undone = {step.teller for step in steps if isinstance(step, Undo)}
+    assert shelf.archive(steps) == shelf.archive([step for step in steps if step.teller not in undone])
+
+
 def test_undone_imports_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> None:
     try_histories(shelf, EXAMPLES[shelf.store._engine.name])
+
+
+def tied(teller: int, lid: str, jid: str) -> Told:
+    return Told(teller, "linked", [NumberMapped(lid=lid, jid=jid)])
+
+
+@pytest.mark.parametrize("again", [0, 2])
+def test_a_tie_of_jids_that_others_had_joined_by_way_of_a_third_stays(shelf: _Shelf, again: int) -> None:
+    """By the time it is told, an import and a live source have made the two one, each with half of the way."""
+    ties = [tied(1, ANNA_LID, ANNA), tied(0, ANNA_TOO, ANNA), tied(again, ANNA_LID, ANNA_TOO)]
+    leaves_no_trace(shelf, [*ties, Undo(1)])
 
 
 @pytest.mark.full

@@ -324,10 +324,17 @@ class ContactResolver:
             self._pin_mappings(jid)
         self._map(lid, jid)
         if self.provenance.active and self._knows(lid, jid):
-            if self.provenance.teller or self.contact_row(self._find([jid])[jid]).imported:
-                self.provenance.name_by_mapping(lid, jid)
-            self.provenance.tell_mapping(lid, jid, is_new=not were_one)
+            self._note_mapping(lid, jid, is_new=not were_one)
         self.flush()
+
+    def _note_mapping(self, lid: str, jid: str, is_new: bool) -> None:
+        contact = self._find([jid])[jid]
+        if self.provenance.teller or self.contact_row(contact).imported:
+            self.provenance.name_by_mapping(lid, jid)
+        if is_new:
+            self.provenance.note_mapping(lid, jid)
+        else:
+            self.provenance.tell_mapping(lid, jid, self.aliases_of(contact))
 
     def _pin_mappings(self, jid: str) -> None:
         """Record the existing mappings of a contact's JIDs before an import is recorded for another one."""

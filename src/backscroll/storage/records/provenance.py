@@ -249,13 +249,18 @@ class Provenance:
 
     # ------------------------------------------------------------------ mappings and files
 
-    def tell_mapping(self, lid: str, jid: str, is_new: bool) -> None:
-        """Two JIDs are one contact. Of a pair that live sources joined before, no import is ever asked."""
-        if not self.active:
-            return
-        params = {"org": self._org, "lid": lid, "jid": jid}
-        if is_new or self._tx.one("mapping_tellers", params) is not None:
-            self._tx.run("add_import_mapping", params | {"import": self.teller})
+    def tell_mapping(self, lid: str, jid: str, jids: Collection[str]) -> None:
+        """The present teller ties these two of a contact's JIDs together.
+
+        If none of the contact's ties is recorded, live sources told them all, and they stay whatever is undone.
+        Otherwise each telling is: the JIDs may be one only by ties that others told, without this pair among them.
+        """
+        if self._tx.one("mappings_among", {"org": self._org, "jids": jids}) is not None:
+            self.note_mapping(lid, jid)
+
+    def note_mapping(self, lid: str, jid: str) -> None:
+        """Record that the present teller ties two JIDs together."""
+        self._tx.run("add_import_mapping", {"org": self._org, "import": self.teller, "lid": lid, "jid": jid})
 
     def pin_mappings(self, main: str, jids: Collection[str]) -> None:
         """Ties of a contact's JIDs that no import told are those of live sources, which stay."""
