@@ -42,7 +42,7 @@ def beside_big_pages(bench: Bench, archive: Served) -> Iterable[Line]:
 def beside_import(bench: Bench, place: Place, loaded: Loaded, engine: Engine) -> Iterable[Line]:
     """Small pages and single writes while ``backscroll import gowa`` fills the same archive."""
     asks = Questions(loaded).newest()
-    with backscroll(place.environ, False, engine.pids) as server, importing(place) as process:
+    with backscroll(place.environ, "nothing", engine.pids) as server, importing(place) as process:
         took: list[float] = []
         with living.arriving(place, WRITES, took):
             rate = bench.alone(server, asks, CONNECTIONS)

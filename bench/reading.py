@@ -64,7 +64,7 @@ WRITES = ((5, 0.8), (50, 0.6))
 
 def while_written(bench: Bench, place: Place, loaded: Loaded, engine: Engine) -> Iterable[Line]:
     """Kept pages of chats in which nothing happens, while messages arrive in others."""
-    with backscroll(place.environ, True, engine.pids) as server:
+    with backscroll(place.environ, "pages", engine.pids) as server:
         asks = Questions(loaded).newest()
         fill(server, asks)
 

@@ -16,6 +16,7 @@ from bench import fairness, reading, report, written
 from bench.measuring import Bench, Line, say
 from bench.places import CACHE, ENGINES, Engine, archive_of, passing
 from bench.served import Rival, beside_archive, beside_nginx, served
+from bench.servers import Kept
 from bench.targets import TARGETS
 
 SMALL, USUAL, LARGE = 10_000, 1_000_000, 10_000_000
@@ -31,7 +32,7 @@ class Options(Struct, frozen=True, kw_only=True):
     report: bool = False
 
 
-PARTS = ("read", "growth", "cached", "live", "fair", "search", "write")
+PARTS = ("read", "warm", "growth", "cached", "live", "fair", "search", "write")
 
 
 def measure(engine: Engine, options: Options) -> list[Line]:
@@ -61,19 +62,24 @@ def parts_of(engine: Engine, options: Options, stack: ExitStack) -> list[Part]:
     beside = rivals(engine, options, stack)
 
     def read() -> Iterable[Line]:
-        with served(large, page_cache=False) as archive, beside(False) as rival:
+        with served(large, "nothing") as archive, beside("nothing") as rival:
             yield from reading.first_pages(bench, rival, archive, "off", targets.newest, targets.across)
             yield from reading.further_pages(bench, archive)
             yield from reading.crowded(bench, archive, "off")
 
+    def warm() -> Iterable[Line]:
+        with served(large, "messages") as archive, beside("messages") as rival:
+            state = "off, messages kept"
+            yield from reading.first_pages(bench, rival, archive, state, targets.warm_newest, targets.warm_across)
+
     def growth() -> Iterable[Line]:
         for messages in sizes(options.messages):
             many = large if messages == options.messages else archive_of(engine, messages, options.fresh)
-            with served(small, page_cache=False) as few, served(many, page_cache=False) as archive:
+            with served(small, "nothing") as few, served(many, "nothing") as archive:
                 yield from reading.growth(bench, few, archive, 1.2 if messages <= USUAL else 1.5)
 
     def cached() -> Iterable[Line]:
-        with served(large, page_cache=True) as archive, beside(True) as rival:
+        with served(large, "pages") as archive, beside("pages") as rival:
             yield from reading.first_pages(bench, rival, archive, "on", targets.cached_newest, targets.cached_across)
             yield from reading.unchanged(bench, archive)
             yield from reading.crowded(bench, archive, "on")
@@ -83,17 +89,18 @@ def parts_of(engine: Engine, options: Options, stack: ExitStack) -> list[Part]:
             yield from reading.while_written(bench, place, small.loaded, engine)
 
     def fair() -> Iterable[Line]:
-        with served(large, page_cache=False) as archive:
+        with served(large, "nothing") as archive:
             yield from fairness.beside_big_pages(bench, archive)
         with passing(engine, small) as place:
             yield from fairness.beside_import(bench, place, small.loaded, engine)
 
     def search() -> Iterable[Line]:
-        with served(large, page_cache=False) as archive:
+        with served(large, "nothing") as archive:
             yield from reading.searched(bench, archive, targets.search)
 
     return [
         Part("read", "Reading with the page cache off", read),
+        Part("warm", "Reading with the page cache off and rendered messages kept", warm),
         Part("growth", "Comparing a small archive with larger ones", growth),
         Part("cached", "Reading with the page cache on", cached),
         Part("live", "Reading while messages arrive", live),
@@ -111,8 +118,8 @@ def sizes(messages: int) -> list[int]:
     return found
 
 
-def rivals(engine: Engine, options: Options, stack: ExitStack) -> Callable[[bool], AbstractContextManager[Rival]]:
-    """nginx beside SQLite, and SQLite beside the other engine. What comes back takes whether pages are cached."""
+def rivals(engine: Engine, options: Options, stack: ExitStack) -> Callable[[Kept], AbstractContextManager[Rival]]:
+    """nginx beside SQLite, and SQLite beside the other engine. What comes back takes what is kept in memory."""
     if engine.name == "sqlite":
         return beside_nginx
     other = stack.enter_context(ENGINES["sqlite"]())

@@ -13,7 +13,7 @@ from bench.load import Ask, Client
 from bench.measuring import Bench, Compared
 from bench.places import Archive
 from bench.questions import Questions
-from bench.servers import WORKERS, Nginx, Server, backscroll, nginx
+from bench.servers import WORKERS, Kept, Nginx, Server, backscroll, nginx
 
 
 class Served(Struct, frozen=True):
@@ -39,10 +39,10 @@ class Rival(Struct, frozen=True):
 
 
 @contextmanager
-def served(archive: Archive, page_cache: bool) -> Iterator[Served]:
-    with backscroll(archive.place.environ, page_cache, archive.engine.pids) as server:
+def served(archive: Archive, kept: Kept) -> Iterator[Served]:
+    with backscroll(archive.place.environ, kept, archive.engine.pids) as server:
         ready = Served(server, archive.loaded)
-        if page_cache:
+        if kept != "nothing":
             fill(server, [*ready.ask.newest(), *ready.ask.across()])
         yield ready
 
@@ -56,7 +56,7 @@ def fill(server: Server, asks: list[Ask]) -> None:
 
 
 @contextmanager
-def beside_nginx(page_cache: bool) -> Iterator[Rival]:
+def beside_nginx(kept: Kept) -> Iterator[Rival]:
     with nginx() as server:
         yield Rival("nginx", server, partial(_published, server))
 
@@ -70,8 +70,8 @@ def _published(beside: Nginx, archive: Served, which: Which) -> list[Ask]:
 
 
 @contextmanager
-def beside_archive(archive: Archive, page_cache: bool) -> Iterator[Rival]:
-    with served(archive, page_cache) as other:
+def beside_archive(archive: Archive, kept: Kept) -> Iterator[Rival]:
+    with served(archive, kept) as other:
         yield Rival(archive.engine.title.split()[0], other.server, lambda _, which: which(other.ask))
 
 

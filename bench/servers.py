@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from bench.data import memory_of
 
 WORKERS = 2
+Kept = Literal["nothing", "messages", "pages"]
+"""What the server keeps in memory: nothing, rendered messages, or rendered pages as well."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 NGINX = """
@@ -88,13 +91,15 @@ def _cpu_of(pid: int) -> float:
 
 
 @contextmanager
-def backscroll(environ: Mapping[str, str], page_cache: bool, database: Callable[[], list[int]]) -> Iterator[Server]:
+def backscroll(environ: Mapping[str, str], kept: Kept, database: Callable[[], list[int]]) -> Iterator[Server]:
     """The archive's own server. One token and one address make all requests: what limits these is off."""
     port = free_port()
     unlimited = {"BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_MAX_CONNECTIONS_PER_ADDRESS": "1024"}
     environ = {**environ, **unlimited, "BACKSCROLL_LOG_LEVEL": "warning"}
-    if not page_cache:
-        environ |= {"BACKSCROLL_PAGE_CACHE_BYTES": "0", "BACKSCROLL_MESSAGE_CACHE_BYTES": "0"}
+    if kept != "pages":
+        environ["BACKSCROLL_PAGE_CACHE_BYTES"] = "0"
+    if kept == "nothing":
+        environ["BACKSCROLL_MESSAGE_CACHE_BYTES"] = "0"
     command = [sys.executable, "-m", "backscroll", "serve", "--port", str(port), "--workers", str(WORKERS)]
     with _running(command, port, environ, Path(environ["BACKSCROLL_DATA"])) as process:
         yield Server(process, port, database)

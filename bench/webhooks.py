@@ -27,7 +27,7 @@ def push_singly(place: Place, seconds: float) -> float:
     """Payloads of GOWA a second that the server acknowledges when 16 connections send one after the other."""
     number = PHONES[0][0]
     path = _add_source(place, number)
-    with backscroll(place.environ, False, list) as server:
+    with backscroll(place.environ, "nothing", list) as server:
         context = multiprocessing.get_context("spawn")
         told: SimpleQueue[tuple[int, float]] = context.SimpleQueue()
         arguments = [(server.port, path, number, first, seconds, told) for first in range(PROCESSES)]
