@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from backscroll.core.errors import Unauthorised
 from backscroll.core.events import MessageEdited, MessageRevoked, NumberMapped, ReactionSet
@@ -220,6 +220,24 @@ def test_what_happens_meanwhile_appears_by_itself(browser: Browser, own_world: t
     world.apply(MessageRevoked(target=target(news), at=now + 2 * MINUTE))
     expect(page.locator(".row", has_text="A changed message").locator(".gone")).to_be_visible()
     expect(page.locator(".chat-list .chat[aria-current]")).to_contain_text("A changed message")
+    assert not somebody.faults
+    somebody.close()
+
+
+def test_a_message_is_seen_that_arrives_while_an_answer_without_it_is_under_way(
+    browser: Browser, own_world: tuple[World, str]
+) -> None:
+    world, base = own_world
+    somebody = Reader(browser, base, world.secret)
+    held: list[tuple[Route, APIResponse]] = []
+    somebody.context.route(re.compile(r"/messages\?"), lambda route: held.append((route, route.fetch())))
+    page = somebody.go(f"/read/chat/{MARA}/{KINDS}")
+    until(page, lambda: bool(held))
+    world.apply(say(KINDS, "N1", moment("2026-07-19T09:00:00"), "Karim", "Faster than the page"))
+    expect(page.locator(".chat-list .chat[aria-current]")).to_contain_text("Faster than the page")
+    for route, response in held:
+        route.fulfill(response=response)
+    expect(said(page, "Faster than the page")).to_be_visible()
     assert not somebody.faults
     somebody.close()
 

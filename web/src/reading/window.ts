@@ -45,6 +45,8 @@ export class ScrollWindow<T extends Row> {
   #busy = { older: false, newer: false };
   #failed = { older: false, newer: false }; // an edge that failed waits for the reader
   #epoch = 0;
+  #asked = 0; // requests under way
+  #arrived: T[] = []; // rows that came meanwhile: an answer may be older than they are
   #anchor: { row: HTMLElement; top: number } | null = null;
   #target: HTMLElement | null = null;
   #follows = false;
@@ -94,7 +96,7 @@ export class ScrollWindow<T extends Row> {
     place: { target?: (page: Page<T>) => string | null; at?: number; top?: number } = {},
   ): Promise<T | "none" | "late"> {
     const epoch = ++this.#epoch;
-    const page = await this.#parts.get(ask);
+    const page = await this.#get(ask);
     if (epoch !== this.#epoch) return "late";
     this.#busy = { older: false, newer: false };
     this.#failed = { older: false, newer: false };
@@ -109,6 +111,7 @@ export class ScrollWindow<T extends Row> {
     this.#note();
     this.#fill();
     this.#tell();
+    this.#catchUp();
     return page.items.find((item) => item.id === id) ?? "none";
   }
 
@@ -137,6 +140,27 @@ export class ScrollWindow<T extends Row> {
 
   /** Rows that came by themselves: put where they belong if they fall into the window. How many were put in. */
   insert(rows: readonly T[]): number {
+    if (this.#asked) this.#arrived.push(...rows);
+    return this.#insert(rows);
+  }
+
+  async #get(ask: Ask): Promise<Page<T>> {
+    this.#asked++;
+    try {
+      return await this.#parts.get(ask);
+    } finally {
+      this.#asked--;
+    }
+  }
+
+  /** Put in again what came while an answer was under way that does not have it yet. */
+  #catchUp(): void {
+    const rows = this.#arrived;
+    if (!this.#asked) this.#arrived = [];
+    this.#insert(rows);
+  }
+
+  #insert(rows: readonly T[]): number {
     const { compare } = this.#parts;
     const held = new Set(this.#items.map((item) => item.id));
     const [first, last] = [this.#items[0], this.#items.at(-1)];
@@ -152,6 +176,7 @@ export class ScrollWindow<T extends Row> {
   }
 
   drop(id: string): boolean {
+    this.#arrived = this.#arrived.filter((item) => item.id !== id);
     if (!this.#items.some((item) => item.id === id)) return false;
     this.#change(() => this.#put(this.#items.filter((item) => item.id !== id)));
     return true;
@@ -251,13 +276,14 @@ export class ScrollWindow<T extends Row> {
     this.#busy[side] = true;
     const epoch = this.#epoch;
     try {
-      const page = await this.#parts.get(
+      const page = await this.#get(
         side === "older" ? { before: this.#items[0]!.id } : { after: this.#items.at(-1)!.id },
       );
       if (side === "older") await this.#rest();
       if (epoch !== this.#epoch) return;
       const height = list.offsetHeight;
       if (!(await this.#add(page, side, epoch))) return;
+      this.#catchUp();
       this.#filled = list.offsetHeight === height ? height : -1;
     } catch (error) {
       if (epoch === this.#epoch) {
