@@ -466,10 +466,10 @@ def test_what_is_nothing_fails_and_says_what_was_looked_for(someone: Importer, b
 def test_a_zip_that_unpacks_to_far_too_much_costs_itself_and_nothing_else(someone: Importer) -> None:
     job = someone.imported(("WhatsApp Chat with Ana.zip", packed({NAME: chat(), "IMG-20260113-WA0001.jpg": ZEROS})))
     assert (job["state"], job["report"]["new"], job["report"]["files"]) == ("done", 6, 0)
-    assert any("far more than it was packed from" in note for note in job["report"]["notes"])
+    assert any("far more than its size" in note for note in job["report"]["notes"])
     job = someone.imported(("bomb.zip", packed({"_chat.txt": chat() + ZEROS})))
     assert (job["state"], job["error"]["code"]) == ("failed", "UNREADABLE")
-    assert "far more than it was packed from" in job["error"]["message"]
+    assert "far more than its size" in job["error"]["message"]
 
 
 # Cancelling, taking back, forgetting

@@ -54,7 +54,7 @@ def test_a_token_of_some_phones_may_do_nothing_here(world: World) -> None:
         bound.ask(f"/api/orgs/{world.org.id}", "PATCH", **asked),
     ):
         assert answer.status_code == 403
-        assert "bound to phones" in answer.json()["message"]
+        assert "limited to some phones" in answer.json()["message"]
 
 
 def test_an_operator_sees_names_alone_of_others(world: World, other: Org, operator: Client) -> None:

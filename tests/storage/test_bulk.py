@@ -132,6 +132,16 @@ def test_what_is_cut_goes_on_where_it_was(
     assert len(ids(importing, org, phone)) == 20
 
 
+def test_what_was_read_before_a_source_failed_is_kept(importing: Store, org: Org, phone: Phone) -> None:
+    def broken() -> Iterator[Batch]:
+        yield from batches(phone.number, 7)
+        raise OSError("the cable was pulled")
+
+    with pytest.raises(OSError, match="cable"):
+        list(apply_all(importing, org.no, broken()))
+    assert (importing.position(org.no, "import/1"), len(ids(importing, org, phone))) == ("6", 7)
+
+
 def test_a_batch_that_takes_long_is_written_in_parts(
     importing: Store, org: Org, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

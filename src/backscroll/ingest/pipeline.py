@@ -42,15 +42,22 @@ def apply_with_retry(store: Store, org: int, batch: Batch) -> Applied:
 def apply_all(store: Store, org: int, batches: Iterable[Batch]) -> Iterator[Applied]:
     """``apply_with_retry`` of each, many to a transaction: what was done of each, in order, when it is on disk.
 
-    Batches are taken from ``batches`` before those before them are written.
+    Batches are read before the previous ones are written. If reading fails, what was read until then is written before
+    the error is raised.
     """
     refused: deque[tuple[str, ...]] = deque()
     source = iter(batches)
+    failure: Exception | None = None
     with store.bulk_writer(org) as writer:
         while True:
-            while not writer.is_full and (batch := next(source, None)) is not None:
-                refused.append(_add(store, org, writer, batch))
+            try:
+                while failure is None and not writer.is_full and (batch := next(source, None)) is not None:
+                    refused.append(_add(store, org, writer, batch))
+            except Exception as error:
+                failure = error
             if writer.is_empty:
+                if failure is not None:
+                    raise failure
                 return
             for applied in _written(store, org, writer):
                 yield structs.replace(applied, refused=(*refused.popleft(), *applied.refused))
