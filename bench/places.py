@@ -264,11 +264,23 @@ def archive_of(engine: Engine, messages: int, fresh: bool) -> Archive:
         # In a process of its own, so that its memory is the load's.
         arguments = [str(place.folder), str(messages), *([place.url] if place.url else [])]
         subprocess.run([sys.executable, "-m", "bench.data", *arguments], check=True, stdout=sys.stderr)
+        _merge_index(place)
         engine.settle(place)
         if found := _missing(place, messages):
             note.unlink()
             raise SystemExit(f"The archive is not what was loaded: {found}")
     return Archive(engine, place, msgspec.json.decode(note.read_bytes(), type=Loaded))
+
+
+def _merge_index(place: Place) -> None:
+    """Merge the segments of the search index, which a server would otherwise do while it is measured."""
+    store = place.open()
+    try:
+        for org in store.list_orgs():
+            while store.tend_search(org.no, lambda: False):
+                pass
+    finally:
+        store.close()
 
 
 def _missing(place: Place, messages: int) -> str | None:
