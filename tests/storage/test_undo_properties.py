@@ -30,7 +30,7 @@ from test_properties import (
     histories,
 )
 
-from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped
+from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Message, MessageKey, Source
 from backscroll.storage.records.rows import OBSERVED
@@ -186,6 +186,10 @@ def test_undone_imports_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> 
     try_histories(shelf, EXAMPLES[shelf.store._engine.name])
 
 
+def hello(chat: str) -> Message:
+    return Message(key=MessageKey(ONE, chat, "3EB01"), sent_at=NINE, from_me=False, text="hello")
+
+
 def tied(teller: int, lid: str, jid: str) -> Told:
     return Told(teller, "linked", [NumberMapped(lid=lid, jid=jid)])
 
@@ -195,6 +199,22 @@ def test_a_tie_of_jids_that_others_had_joined_by_way_of_a_third_stays(shelf: _Sh
     """By the time it is told, an import and a live source have made the two one, each with half of the way."""
     ties = [tied(1, ANNA_LID, ANNA), tied(0, ANNA_TOO, ANNA), tied(again, ANNA_LID, ANNA_TOO)]
     leaves_no_trace(shelf, [*ties, Undo(1)])
+
+
+@pytest.mark.parametrize("before", [[], [Told(3, "gowa", [MessageSeen(hello(ANNA))])]])
+def test_jids_that_live_sources_only_tied_are_not_taken_for_used(shelf: _Shelf, before: list[Step]) -> None:
+    """What live sources tell under the JID that an import ties to them goes with that JID."""
+    target = Target(ONE, GROUP, "3EB01", ANNA_TOO)
+    reaction = Told(0, "cloud", [ReactionSet(target=target, by=ANNA_TOO, emoji="❤️")])
+    leaves_no_trace(shelf, [tied(0, ANNA_BY_NAME, ANNA), *before, tied(2, ANNA_TOO, ANNA), reaction, Undo(2)])
+
+
+def test_what_is_told_together_with_a_tie_is_noted_as_told_under_its_jid(shelf: _Shelf) -> None:
+    """Live sources use a JID in the batch that ties it; a part that has it takes what they told."""
+    tie = NumberMapped(lid=ANNA_LID, jid=ANNA_TOO)
+    together = Told(0, "cloud", [tie, MessageSeen(hello(ANNA_LID))])
+    before = Told(1, "gowa", [MessageSeen(hello(ANNA_TOO))])
+    leaves_no_trace(shelf, [before, together, tied(2, ANNA_TOO, ANNA), Undo(2)])
 
 
 @pytest.mark.full

@@ -1011,7 +1011,7 @@ WHERE org = :org AND import = :import AND phone > 0 AND (phone > :phone OR (phon
 ORDER BY phone, jid LIMIT :limit;
 
 -- name: named_alone
--- What an import names, and how many others name the same, or knew it before (imported 0).
+-- What an import names, and how many others name the same, or knew it before (imported 0 or less).
 SELECT f.phone, f.jid,
     (SELECT COUNT(*) FROM import_facts o WHERE o.org = :org AND o.jid = f.jid AND o.import <> f.import
         AND CASE WHEN f.phone > 0 THEN o.phone = f.phone ELSE o.phone <= 0 END)
@@ -1019,7 +1019,7 @@ SELECT f.phone, f.jid,
         THEN (SELECT COUNT(*) FROM aliases a JOIN chats c ON c.org = a.org AND c.chat = a.contact
             WHERE a.org = :org AND c.org = :org AND a.jid = f.jid AND c.phone = f.phone AND c.imported = 0)
         ELSE (SELECT COUNT(*) FROM aliases a JOIN contacts k ON k.org = a.org AND k.contact = a.contact
-            WHERE a.org = :org AND k.org = :org AND a.jid = f.jid AND k.imported = 0)
+            WHERE a.org = :org AND k.org = :org AND a.jid = f.jid AND k.imported <= 0)
             + (SELECT COUNT(*) FROM phones p WHERE p.org = :org AND p.jid = f.jid) END
 FROM import_facts f
 WHERE f.org = :org AND f.import = :import AND f.phone >= 0 AND (f.phone > :phone OR (f.phone = :phone AND f.jid > :jid))

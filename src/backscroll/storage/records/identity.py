@@ -24,11 +24,12 @@ from backscroll.storage.records.registers import (
     tell,
     value_of,
 )
-from backscroll.storage.records.tellers import NOBODY
 
 _REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
 _PERSONS = ("user", "lid", "export", "bsuid")
+_ONLY_TIED = -1
+_MAIN_CLAIMED = 2
 
 
 class ContactRow(Struct):
@@ -46,11 +47,17 @@ class ContactRow(Struct):
     stored_at: int
     changed_at: int
     imported: int = 0
-    """0 if no import reported anything about it, so that it stays whatever is undone. From 1 on, ``import_facts``
-    records who reported what; 2 also means that live sources used ``jid``, so that this need not be recorded again.
+    """0 or less if no import reported anything about it, so that it stays whatever is undone; -1 as long as live
+    sources have only mapped its JIDs to each other. From 1 on, ``import_facts`` records who reported what; 2 also
+    means that live sources used ``jid``, so that this need not be recorded again.
     """
     told_by: int = EVERYBODY
     """The phone whose sources told ``facts``, or ``EVERYBODY``, or ``SEVERAL`` (contact_facts.py)."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether ``import_facts`` records who reported what about it."""
+        return self.imported > 0
 
     @property
     def display_name(self) -> str | None:
@@ -102,37 +109,45 @@ class ContactResolver:
             params = {"org": self._state.org, "jids": chunk}
             for jid, contact, merged_into, main, imported in self._tx.all("find_aliases", params):
                 self._numbers[jid] = contact if merged_into is None else merged_into
-                if imported == 1 or (imported and jid != main):
+                if imported in (_ONLY_TIED, 1) or (imported and jid != main):
                     self._unclaimed.add(jid)
         unknown = wanted - self._numbers.keys()
         self._unknown |= unknown
         return sorted(unknown)
 
+    @property
+    def has_unclaimed(self) -> bool:
+        """Whether any JID looked up so far is one of which it is not known that live sources used it."""
+        return bool(self._unclaimed)
+
     def claim(self, jids: Iterable[str]) -> None:
         """Record that a live source uses these: contacts that only imports had used then stay when those are undone."""
-        if not self._unclaimed:
-            return
         for jid in sorted(self._unclaimed.intersection(jids)):
             self._claim(self.contact_row(self.number(jid)), jid)
             self._unclaimed.discard(jid)
 
     def _claim(self, contact_row: ContactRow, jid: str) -> None:
-        self.provenance.claim(jid)
-        if contact_row.imported == 1 and jid == contact_row.jid:
-            contact_row.imported = 2
-            self._unsaved.add(contact_row.contact)
+        if contact_row.is_recorded:
+            self.provenance.claim(jid)
+        if contact_row.imported == _ONLY_TIED:
+            contact_row.imported = 0
+        elif contact_row.imported == 1 and jid == contact_row.jid:
+            contact_row.imported = _MAIN_CLAIMED
+        else:
+            return
+        self._unsaved.add(contact_row.contact)
 
     def load_known(self, jids: Iterable[str]) -> None:
         """Load many contacts at once that will be needed; unknown ones are left out."""
         jids = [canonical(jid) for jid in jids]
         self.load(self.resolve(self._numbers[jid]) for jid in jids if jid in self._numbers)
 
-    def _add(self, jid: str) -> int:
+    def _add(self, jid: str, imported: int = 0) -> int:
         _check_jid(jid)
         contact = self._state.number()
         kind = ids.kind_of(jid)
         params = {"org": self._state.org, "contact": contact, "jid": jid, "now": self.now}
-        params["imported"] = int(bool(self.provenance.teller))
+        params["imported"] = 1 if self.provenance.teller else imported
         self._tx.run("add_contact", params | {"kind": kind, "lid": jid if kind == "lid" else None})
         self._tx.run("add_alias", params)
         self._state.change("contact", contact)
@@ -184,7 +199,7 @@ class ContactResolver:
     ) -> None:
         """Collect what a phone's source reports, until ``finish``. Each message repeats its sender's name."""
         contact_row = self.contact_row(contact)
-        if self.provenance.teller or contact_row.imported:
+        if self.provenance.teller or contact_row.is_recorded:
             self._pin(contact_row)
             self.provenance.tell(-phone, canonical(jid), facts, at, rank)
         by_phone = self._told_of(contact_row).by_phone
@@ -205,12 +220,17 @@ class ContactResolver:
 
     def _pin(self, contact_row: ContactRow) -> None:
         """From now on it is recorded who reported what about a contact."""
-        if not contact_row.imported:
+        if contact_row.is_recorded:
+            return
+        if contact_row.imported == _ONLY_TIED:
+            self.provenance.pin_tied(contact_row.jid)
+            contact_row.imported = 1
+        else:
             by_phone = self._told_of(contact_row).by_phone
             for phone in {EVERYBODY, *by_phone}:
                 self.provenance.pin(-phone, contact_row.jid, by_phone.get(phone, {}))
-            contact_row.imported = 2
-            self._unsaved.add(contact_row.contact)
+            contact_row.imported = _MAIN_CLAIMED
+        self._unsaved.add(contact_row.contact)
 
     def finish(self) -> None:
         """Apply what was collected about contacts; ``flush`` writes it.
@@ -254,7 +274,7 @@ class ContactResolver:
     def _leave(self, contact: int, rest: list[str]) -> None:
         contact_row = self.contact_row(contact)
         contact_row.lid = min((j for j in rest if ids.kind_of(j) == "lid"), default=None)
-        if contact_row.imported:
+        if contact_row.is_recorded:
             self._told_of(contact_row).by_phone, _ = self.provenance.derived_of_contact(rest)
         self._settle(contact_row, anyway=True)
 
@@ -326,10 +346,12 @@ class ContactResolver:
         if self.provenance.active and self._knows(lid, jid):
             self._note_mapping(lid, jid, is_new=not were_one)
         self.flush()
+        # Looked up again, each is found unclaimed unless a live source used it as well.
+        self._numbers.clear()
 
     def _note_mapping(self, lid: str, jid: str, is_new: bool) -> None:
         contact = self._find([jid])[jid]
-        if self.provenance.teller or self.contact_row(contact).imported:
+        if self.provenance.teller or self.contact_row(contact).is_recorded:
             self.provenance.name_by_mapping(lid, jid)
         if is_new:
             self.provenance.note_mapping(lid, jid)
@@ -343,20 +365,9 @@ class ContactResolver:
             return
         main, jids = self.contact_row(contact).jid, self.aliases_of(contact)
         if self.provenance.teller:
-            self._pin_tied(self.contact_row(contact), jids)
+            self._pin(self.contact_row(contact))
         if len(jids) > 1:
             self.provenance.pin_mappings(main, jids)
-
-    def _pin_tied(self, contact_row: ContactRow, jids: list[str]) -> None:
-        """``_pin``, but a contact that live sources only mapped was used under none of its JIDs."""
-        params = {"org": self._state.org, "contact": contact_row.contact}
-        is_told = len(jids) == 1 or any(self._told_of(contact_row).by_phone.values())
-        if contact_row.imported or is_told or self._tx.one("contact_is_referred_to", params) is not None:
-            self._pin(contact_row)
-        else:
-            self.provenance.tie(NOBODY, jids)
-            contact_row.imported = 1
-            self._unsaved.add(contact_row.contact)
 
     def _knows(self, *jids: str) -> bool:
         """Whether all of these lead to one contact."""
@@ -366,7 +377,7 @@ class ContactResolver:
     def _map(self, lid: str, jid: str) -> None:
         known = self._find([lid, jid])
         if lid not in known and jid not in known:
-            known[jid] = self._add(jid)
+            known[jid] = self._add(jid, _ONLY_TIED)
         if lid not in known or jid not in known:
             contact_row, new = self.contact_row(known.get(jid) or known[lid]), lid if jid in known else jid
             if _may_be_one(contact_row.jid, new):
@@ -398,9 +409,11 @@ class ContactResolver:
         params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self.now}
         for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
             self._tx.run(name, params)
-        if winner.imported or loser.imported:
+        if winner.is_recorded or loser.is_recorded:
             self._pin(winner)
             self._pin(loser)
+        else:
+            winner.imported = max(winner.imported, loser.imported)
         by_phone = self._told_of(winner).by_phone
         for phone, registers in self._told_of(loser).by_phone.items():
             join(by_phone.setdefault(phone, {}), registers)

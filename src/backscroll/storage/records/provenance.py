@@ -180,10 +180,9 @@ class Provenance:
 
     def name_by_mapping(self, *jids: str) -> None:
         """The present teller ties these JIDs together. That is no use of them: it told nothing under either."""
-        self.tie(self.teller, jids)
+        self._tie(self.teller, jids)
 
-    def tie(self, teller: int, jids: Iterable[str]) -> None:
-        """A teller mapped these JIDs; unless it told something under one, it used none of them."""
+    def _tie(self, teller: int, jids: Iterable[str]) -> None:
         base = {"org": self._org, "import": teller, "phone": 0}
         self._tx.many("tie_in_import", (base | {"jid": jid} for jid in jids))
 
@@ -218,6 +217,10 @@ class Provenance:
         """Keep what no import told apart, before an import tells something of the same contact or chat."""
         self._facts[(NOBODY, phone, jid)] = msgspec.json.decode(encode_registers(registers) or "{}", type=Registers)
         self._unsaved.add((NOBODY, phone, jid))
+
+    def pin_tied(self, jid: str) -> None:
+        """The same of a contact whose JIDs live sources tied together and did not use."""
+        self._tie(NOBODY, [jid])
 
     def _write_facts(self) -> None:
         base = {"org": self._org, "import": self.teller}

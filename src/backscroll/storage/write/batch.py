@@ -195,10 +195,8 @@ class Writer:
         self.resolver.learn(jid for event in incoming for jid in everybody_in(event))
         if self.provenance.teller:
             self._name_all(incoming)
-        elif self.provenance.active:
-            named = [canonical(jid) for jid in told_of(incoming).everybody]
-            self.resolver.look_up(named)
-            self.resolver.claim(named)
+        elif self.resolver.has_unclaimed:
+            self.resolver.claim(canonical(jid) for jid in told_of(incoming).everybody)
 
     def _name_all(self, incoming: Sequence[events.Event]) -> None:
         """Note whom an import names, so that it is known who else does when it is taken back."""

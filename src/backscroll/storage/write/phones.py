@@ -10,6 +10,7 @@ from backscroll.storage.records.contact_facts import EVERYBODY
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.rows import PhoneRow, phone_rows
+from backscroll.storage.records.tellers import NOBODY
 
 
 class OwnPhones:
@@ -94,6 +95,9 @@ class OwnPhones:
     def _add(self, event: events.PhoneSeen, jid: str, device: str | None, phone_id: str) -> int:
         number = self._state.number()
         params = {"org": self._state.org, "phone": number, "jid": jid, "contact": self._resolver.number(jid)}
+        if self._resolver.provenance.teller == NOBODY:
+            # What the phone sends does not name it.
+            self._resolver.claim([jid])
         params |= {"phone_id": self._free_phone_id(event.phone_id) or phone_id, "device_id": device}
         self._tx.run("add_phone", params | {"name": event.name, "created_at": event.created_at or self.now})
         return number

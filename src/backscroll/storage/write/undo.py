@@ -322,7 +322,7 @@ class _Undo:
         return bool(rows)
 
     def _take_contact(self, contact: int) -> None:
-        if not self._resolver.contact_row(contact).imported:
+        if not self._resolver.contact_row(contact).is_recorded:
             return
         by_phone, is_named = self._provenance.derived_of_contact(self._jids_of(contact))
         self._resolver.set_told(contact, by_phone)
