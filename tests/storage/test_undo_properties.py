@@ -30,7 +30,7 @@ from test_properties import (
     histories,
 )
 
-from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
+from backscroll.core.events import Batch, Event, MessageEdited, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Message, MessageKey, Source
 from backscroll.storage.records.rows import OBSERVED
@@ -190,6 +190,11 @@ def hello(chat: str) -> Message:
     return Message(key=MessageKey(ONE, chat, "3EB01"), sent_at=NINE, from_me=False, text="hello")
 
 
+def edited_line(teller: int, chat: str) -> Told:
+    target = Target(ONE, chat, "exp_1", ANNA_BY_NAME)
+    return Told(teller, "linked", [MessageEdited(target=target, text="", at=NINE, id="E1")])
+
+
 def tied(teller: int, lid: str, jid: str) -> Told:
     return Told(teller, "linked", [NumberMapped(lid=lid, jid=jid)])
 
@@ -215,6 +220,19 @@ def test_what_is_told_together_with_a_tie_is_noted_as_told_under_its_jid(shelf: 
     together = Told(0, "cloud", [tie, MessageSeen(hello(ANNA_LID))])
     before = Told(1, "gowa", [MessageSeen(hello(ANNA_TOO))])
     leaves_no_trace(shelf, [before, together, tied(2, ANNA_TOO, ANNA), Undo(2)])
+
+
+def test_a_chat_that_an_import_keeps_when_it_is_parted_goes_with_that_import(shelf: _Shelf) -> None:
+    """A live source told of the chat first, under the JID that another import had joined."""
+    told = [Told(0, "backup", [MessageSeen(hello(GROUP))]), Told(3, "linked", [MessageSeen(hello(GROUP_BY_NAME))])]
+    leaves_no_trace(shelf, [tied(2, GROUP_BY_NAME, GROUP), *told, Undo(2), Undo(3)])
+
+
+def test_a_chat_that_an_import_keeps_when_live_sources_part_from_it_goes_with_that_import(shelf: _Shelf) -> None:
+    """The other way round: what the live source told goes, and what an import told of a line yet to come stays."""
+    ties = [tied(1, GROUP_BY_NAME, GROUP)]
+    told = [edited_line(0, GROUP_BY_NAME), edited_line(3, GROUP)]
+    leaves_no_trace(shelf, [*ties, *told, Undo(1), Undo(3)])
 
 
 @pytest.mark.full

@@ -201,9 +201,9 @@ class Splitter:
             self._tell_part(phone, *self._told(phone, self._split.jids), is_imported=True)
             registers, is_told = self._told(phone, self._writer.resolver.aliases_of(self._split.contact))
         else:
-            # No import told anything of it, and all that live sources told goes.
+            # No import told a fact of it, and all that live sources told goes: what stays is imports' alone.
             self._tell_part(phone, decode_registers(stored.facts), is_told=True, is_imported=False)
-            registers, is_told = {}, False
+            registers, is_told, stored = {}, False, stored._replace(imported=1)
         if not is_told and self._tx.one("chat_is_told_of", where) is None:
             for name in ("delete_chat", "delete_import_tallies"):
                 self._tx.run(name, where)
