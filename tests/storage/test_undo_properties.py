@@ -186,8 +186,8 @@ def test_undone_imports_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> 
     try_histories(shelf, EXAMPLES[shelf.store._engine.name])
 
 
-def hello(chat: str) -> Message:
-    return Message(key=MessageKey(ONE, chat, "3EB01"), sent_at=NINE, from_me=False, text="hello")
+def hello(chat: str, id: str = "3EB01") -> Message:
+    return Message(key=MessageKey(ONE, chat, id), sent_at=NINE, from_me=False, text="hello")
 
 
 def edited_line(teller: int, chat: str) -> Told:
@@ -233,6 +233,17 @@ def test_a_chat_that_an_import_keeps_when_live_sources_part_from_it_goes_with_th
     ties = [tied(1, GROUP_BY_NAME, GROUP)]
     told = [edited_line(0, GROUP_BY_NAME), edited_line(3, GROUP)]
     leaves_no_trace(shelf, [*ties, *told, Undo(1), Undo(3)])
+
+
+def test_what_waits_for_a_line_is_moved_with_the_message_that_the_line_is(shelf: _Shelf) -> None:
+    """Whatever stands in the minute of a message that leaves a chat leaves with it."""
+    reaction = ReactionSet(target=Target(ONE, GROUP_BY_NAME, "exp_1"), by=ANNA, emoji="👍", at=NINE)
+    told = [
+        Told(3, "linked", [MessageSeen(hello(GROUP_BY_NAME)), reaction]),
+        Told(0, "export", [MessageSeen(hello(GROUP_BY_NAME, "exp_1"))]),
+        Told(1, "gowa", [MessageSeen(hello(GROUP, "3EB02"))]),
+    ]
+    leaves_no_trace(shelf, [*told, tied(2, GROUP_BY_NAME, GROUP), Undo(2)])
 
 
 @pytest.mark.full

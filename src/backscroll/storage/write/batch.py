@@ -302,7 +302,7 @@ class Writer:
         self._told_rows.flush()
 
     def forget(self, phone: int, chat: int, wanted: Sequence[str], tellers: Collection[int]) -> None:
-        """Write anew what others than these tell of some ids."""
+        """Write anew what others than these tell of some ids, and of all that is settled with them."""
         items = {id: Observed() for id in wanted}
         known = self.known(phone, chat, wanted)
         if self._meets_export((phone, chat), items):
@@ -320,6 +320,12 @@ class Writer:
     def known(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
         """What the archive holds about some ids, in words of today's contacts."""
         return self.known_under(phone, chat, wanted, self.resolver.numbers_of(chat))
+
+    def known_together(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
+        """The same, and about all that is settled with these ids: ``forget`` takes it from there too."""
+        items = {id: Observed() for id in wanted}
+        known = self.known(phone, chat, wanted)
+        return self._with_lines(phone, chat, items, known) if self._meets_export((phone, chat), items) else known
 
     def known_under(
         self, phone: int, chat: int, wanted: Sequence[str], numbers: tuple[int, ...] | None = None
@@ -371,10 +377,7 @@ class Writer:
         forgotten: Collection[int] = (),
     ) -> None:
         """Settle some ids and, with them, all that was said in the same minutes, but for what some told."""
-        around = self._around(phone, chat, minutes_of(known, items))
-        known = known | self.known(phone, chat, sorted(around - known.keys()))
-        lines = {t.message.key.id for k in known.values() for t in k.observations} - known.keys()
-        known |= self.known(phone, chat, sorted(lines))
+        known = self._with_lines(phone, chat, items, known)
         held = {id: k.without(forgotten) for id, k in known.items()} if forgotten else known
         outcomes = matched(
             held,
@@ -384,6 +387,14 @@ class Writer:
         )
         for id, outcome in outcomes.items():
             self.write_outcome(phone, chat, id, known[id], outcome.observations, outcome.annotations)
+
+    def _with_lines(
+        self, phone: int, chat: int, items: dict[str, Observed], known: dict[str, Known]
+    ) -> dict[str, Known]:
+        around = self._around(phone, chat, minutes_of(known, items))
+        known = known | self.known(phone, chat, sorted(around - known.keys()))
+        lines = {t.message.key.id for k in known.values() for t in k.observations} - known.keys()
+        return known | self.known(phone, chat, sorted(lines))
 
     def _around(self, phone: int, chat: int, minutes: Iterable[int]) -> set[str]:
         return self._said_in(phone, self.resolver.numbers_of(chat), minutes)

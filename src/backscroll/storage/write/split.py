@@ -129,7 +129,7 @@ class Splitter:
         """Take what the tellers said out of the chat, and tell it in the other."""
         if not wanted:
             return
-        known = self._writer.known(phone, self._split.contact, wanted)
+        known = self._writer.known_together(phone, self._split.contact, wanted)
         observed: dict[tuple[int, int, str], Observed] = defaultdict(Observed)
         for id, held in known.items():
             going = held.only(self._split.tellers)
