@@ -246,6 +246,13 @@ def test_what_waits_for_a_line_is_moved_with_the_message_that_the_line_is(shelf:
     leaves_no_trace(shelf, [*told, tied(2, GROUP_BY_NAME, GROUP), Undo(2)])
 
 
+def test_check_knows_a_message_that_was_parted_from_an_imports(shelf: _Shelf) -> None:
+    """The message of a live source keeps the number of the row that an import had brought."""
+    told = [Told(1, "gowa", [MessageSeen(hello(ANNA_LID))]), Told(0, "linked", [MessageSeen(hello(ANNA_BY_NAME))])]
+    ties = [tied(2, ANNA_LID, ANNA), tied(0, ANNA_BY_NAME, ANNA)]
+    leaves_no_trace(shelf, [*told, *ties, Undo(2)])
+
+
 @pytest.mark.full
 def test_undone_imports_of_many_histories_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> None:
     try_histories(shelf, 500)

@@ -447,11 +447,16 @@ class Writer:
         for id, known in self.known(phone, chat, wanted).items():
             observations = prune(known.observations)
             resolved = self._resolve(phone, chat, observations, known.annotations)
-            told_by_imports = any(kept.told != LIVE for kept in known.kept)
-            observed = told_by_imports or kept_beside(observations, known.annotations)
             pairs, _ = self._paired(chat, resolved, known.rows)
+            observed = kept_beside(observations, known.annotations) or self._needs_tellers(known, pairs)
             found[id] = [self.message_writer.row_for(phone, chat, id, m, row, observed) for m, row in pairs]
         return found
+
+    def _needs_tellers(self, known: Known, pairs: Sequence[Pair]) -> bool:
+        """Whether observations are kept beside a row to say who told it, as its number alone would not."""
+        if any(kept.told != LIVE for kept in known.kept):
+            return True
+        return bool(known.kept) and any(row and not self.provenance.may_tell(row.no, LIVE) for _, row in pairs)
 
     def _resolve(
         self, phone: int, chat: int, observations: Sequence[Observation], annotations: Annotations

@@ -13,7 +13,7 @@ from backscroll.core.model import SOURCE_RANK, Message
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Row
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem
-from backscroll.storage.records.org_state import OrgState
+from backscroll.storage.records.org_state import OrgState, read_org_state
 from backscroll.storage.records.resolve import ACK_ORDER, observation
 from backscroll.storage.records.rows import (
     ANNOTATED,
@@ -145,7 +145,8 @@ def _told_otherwise(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]
     for row in rows:
         if row.flags & (OBSERVED | ANNOTATED):
             marked[row.phone, row.chat][row.id].append(row)
-    writer = Writer(scan.tx, OrgState(scan.org, 0, 0, 0), 0, "linked")
+    head = read_org_state(scan.tx, scan.org)
+    writer = Writer(scan.tx, OrgState(scan.org, 0, head.next_no if head else 0, 0), 0, "linked")
     for (phone, chat), wanted in marked.items():
         try:
             expected = writer.expected(phone, chat, sorted(wanted))
