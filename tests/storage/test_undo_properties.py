@@ -30,7 +30,7 @@ from test_properties import (
     histories,
 )
 
-from backscroll.core.events import Batch, Event, MessageEdited, MessageSeen, NumberMapped, ReactionSet, Target
+from backscroll.core.events import Batch, ChatSeen, Event, MessageEdited, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Message, MessageKey, Source
 from backscroll.storage.records.rows import OBSERVED
@@ -251,6 +251,12 @@ def test_check_knows_a_message_that_was_parted_from_an_imports(shelf: _Shelf) ->
     told = [Told(1, "gowa", [MessageSeen(hello(ANNA_LID))]), Told(0, "linked", [MessageSeen(hello(ANNA_BY_NAME))])]
     ties = [tied(2, ANNA_LID, ANNA), tied(0, ANNA_BY_NAME, ANNA)]
     leaves_no_trace(shelf, [*told, *ties, Undo(2)])
+
+
+def test_a_chat_is_live_sources_under_the_jid_that_they_used(shelf: _Shelf) -> None:
+    """An import that joins two chats tells a fact of what is one by then."""
+    fact = Told(1, "gowa", [ChatSeen(phone=ONE, chat=GROUP_BY_NAME, at=NINE, name="Club")])
+    leaves_no_trace(shelf, [tied(1, GROUP_BY_NAME, GROUP), said(GROUP_BY_NAME), fact, Undo(1)])
 
 
 @pytest.mark.full

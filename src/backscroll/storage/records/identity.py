@@ -232,6 +232,14 @@ class ContactResolver:
             contact_row.imported = _MAIN_CLAIMED
         self._unsaved.add(contact_row.contact)
 
+    def jid_used_live(self, contact: int) -> str:
+        """The JID under which live sources told of a contact's chats: its main one, unless they used only others."""
+        contact_row = self.contact_row(contact)
+        if not contact_row.is_recorded:
+            return contact_row.jid
+        used = self.provenance.used_live(self.aliases_of(self.resolve(contact)))
+        return contact_row.jid if contact_row.jid in used or not used else min(used, key=_worth)
+
     def finish(self) -> None:
         """Apply what was collected about contacts; ``flush`` writes it.
 

@@ -222,6 +222,11 @@ class Provenance:
         """The same of a contact whose JIDs live sources tied together and did not use."""
         self._tie(NOBODY, [jid])
 
+    def used_live(self, jids: Collection[str]) -> set[str]:
+        """Those of these JIDs of which it is recorded that live sources used them."""
+        rows = self._tx.all("told_jids", {"org": self._org, "jids": jids})
+        return {jid for teller, jid, is_used in rows if teller == NOBODY and is_used}
+
     def _write_facts(self) -> None:
         base = {"org": self._org, "import": self.teller}
         self._tx.many("name_in_import", (base | {"phone": phone, "jid": jid} for phone, jid in self._unnamed))

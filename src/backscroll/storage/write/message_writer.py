@@ -224,7 +224,7 @@ class MessageWriter:
         if self._provenance.teller and not imported:
             imported = 1
             if stored is not None:
-                self._provenance.pin(phone, self._resolver.contact_row(chat).jid, registers)
+                self._provenance.pin(phone, self._resolver.jid_used_live(chat), registers)
         changed = change(registers) or stored is None
         if changed or imported != before.imported:
             # Who told something is nothing that is shown.
@@ -262,7 +262,7 @@ class MessageWriter:
             return
         for chat, stored in found.items():
             if stored.imported == 0:
-                self._provenance.pin(phone, self._resolver.contact_row(chat).jid, decode_registers(stored.facts))
+                self._provenance.pin(phone, self._resolver.jid_used_live(chat), decode_registers(stored.facts))
             if not stored.imported:
                 params = base | stored.summary() | {"chat": chat, "facts": stored.facts, "imported": 1}
                 params["now"] = stored.changed_at or self.now
