@@ -56,7 +56,7 @@ _UNSETTLING = (events.NumberMapped, events.PhoneSeen)
 
 
 Pair = tuple[Resolved, MessageRow | None]
-"""A message, and the row that it has."""
+"""A message and its row."""
 
 
 def apply_batch(tx: Txn, org: int, batch: events.Batch, now: int, make_phone_id: Callable[[], str]) -> Applied:
@@ -78,7 +78,7 @@ class Session:
         self._writer: Writer | None = None
 
     def expect(self, batches: Sequence[events.Batch]) -> None:
-        """Look up together the contacts that these batches need."""
+        """Look up the contacts that these batches need, all at once."""
         if len(batches) > 1:
             incoming = [event for batch in batches for event in batch.events]
             resolver = self._ready("linked", 0).resolver
@@ -86,7 +86,7 @@ class Session:
             resolver.load_known(jid for event in incoming for jid in named_in(event))
 
     def write(self, batch: events.Batch, now: int) -> Applied:
-        """Write a batch that is fit to be stored (``cleaned_batch``); on disk when the transaction is."""
+        """Write a batch that ``cleaned_batch`` made storable. It is on disk once the transaction is committed."""
         unsettling = any(isinstance(event, _UNSETTLING) for event in batch.events)
         if unsettling:
             self._begin_anew()
@@ -108,7 +108,7 @@ class Session:
         return Applied(self._state.end_batch(), self._state.seq)
 
     def _position_tellers(self, batch: events.Batch, stream: str) -> Tellers:
-        """Whose reading led to a place: without one of them, the stream has to be read anew."""
+        """Those that read a stream up to its position. If one of them is undone, the stream has to be read anew."""
         if batch.import_id is None:
             return LIVE
         row = self._tx.one("told_position", {"org": self._state.org, "stream": stream})
@@ -122,24 +122,24 @@ class Session:
         return self._writer
 
     def _begin_anew(self) -> None:
-        """Forget who is who: it changes."""
+        """Discard the cached contacts and phones, because they are about to change."""
         if self._writer is not None:
             self._writer.flush()
             self._writer = None
 
     def write_rows(self) -> None:
-        """Write messages that are held back, so that the end of a large transaction does not take long."""
+        """Write the buffered messages early, so that the end of a large transaction is short."""
         if self._writer is not None:
             self._writer.message_writer.flush_early()
 
     def finish(self) -> None:
-        """Write what was held back, and the row of the organisation."""
+        """Write everything that is buffered, and the organisation's row."""
         self._begin_anew()
         save_org_state(self._tx, self._state)
 
 
 class Writer:
-    """One writing transaction of one organisation. Until its end nobody else writes there."""
+    """One writing transaction of one organisation. No other process or thread writes to it before the end."""
 
     def __init__(
         self, tx: Txn, state: OrgState, now: int, source: Source, provenance: Provenance | None = None
@@ -159,17 +159,17 @@ class Writer:
         self._exported: dict[ChatKey, bool] = {}
 
     def turn_to(self, source: Source, now: int) -> None:
-        """What follows was reported by ``source`` at ``now``."""
+        """Treat what follows as reported by ``source`` at ``now``."""
         self.source = source
         self.now = self.resolver.now = self.phones.now = self.message_writer.now = now
         self.message_writer.raw = None
-        # Each batch that tells of an export notes it anew.
+        # Each batch that contains lines of an export notes this again.
         self._exported = {where: False for where, is_exported in self._exported.items() if not is_exported}
 
     # ------------------------------------------------------------------ a batch
 
     def write(self, batch: events.Batch, make_phone_id: Callable[[], str]) -> None:
-        """Write a batch, except what is held back until ``flush``."""
+        """Write a batch; part of it is buffered until ``flush``."""
         self.introduce(batch.events, make_phone_id)
         if batch.raw:
             self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw)
@@ -183,7 +183,7 @@ class Writer:
         self.message_writer.finish()
 
     def introduce(self, incoming: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
-        """Phones first, then mappings, then contacts, so that names are known for the following events."""
+        """Process phones, then mappings, then contacts, so that names are known for the following events."""
         for event in incoming:
             if isinstance(event, events.PhoneSeen):
                 self.see_phone(event, make_phone_id())
@@ -199,7 +199,7 @@ class Writer:
             self.resolver.claim(canonical(jid) for jid in told_of(incoming).everybody)
 
     def _name_all(self, incoming: Sequence[events.Event]) -> None:
-        """Note whom an import names, so that it is known who else does when it is taken back."""
+        """Note which contacts an import mentions, so that undoing it can see which ones others mention too."""
         told = told_of(incoming)
         self.provenance.name((0, canonical(jid)) for jid in told.everybody)
         self.provenance.name((self.phones.number_of(phone), canonical(chat)) for phone, chat in told.places)
@@ -216,14 +216,14 @@ class Writer:
         return self.phones.see(event, phone_id)
 
     def finish(self) -> None:
-        """The end of what was not written as a batch."""
+        """End what was written outside a batch."""
         self.resolver.finish()
         self.message_writer.finish()
         self.flush()
         self.provenance.end()
 
     def flush(self) -> None:
-        """Write what was held back, so that it can be read."""
+        """Write everything that is buffered, so that it can be read."""
         self.resolver.flush()
         self.message_writer.flush()
         self.message_writer.flush_index()
@@ -243,21 +243,21 @@ class Writer:
             if not self._meets_export(where, items):
                 alone[where] = {id: items[id] for id in ordered}
                 continue
-            # Lines are matched minute by minute: cut in two, a minute would be matched anew with each part of it.
+            # Lines are matched minute by minute. A minute that is split would be matched again with each of its parts.
             for chunk in by_minutes(ordered, items):
                 self._settle_exported(where, {id: items[id] for id in chunk})
         self._settle_alone(alone)
         self._told_rows.flush()
 
     def _look_up_chats(self, chats: Iterable[ChatKey]) -> None:
-        """Find out together which of these chats have lines of exports."""
+        """Find out which of these chats have lines of exports, all at once."""
         missing = {where: self.resolver.numbers_of(where[1]) for where in chats if where not in self._exported}
         exported = self.message_writer.look_up_chats((phone, no) for (phone, _), nos in missing.items() for no in nos)
         for (phone, chat), numbers in missing.items():
             self._exported[(phone, chat)] = any((phone, number) in exported for number in numbers)
 
     def _settle_alone(self, by_chat: Mapping[ChatKey, Mapping[str, Observed]]) -> None:
-        """Settle ids of many chats where no lines of an export are; plain new messages are inserted together."""
+        """Settle ids of many chats without lines of exports. Plain new messages are inserted together."""
         if any(self.message_writer.holds_back(items) for items in by_chat.values()):
             self.message_writer.flush_rows()
         met = self._known.met({where: list(items) for where, items in by_chat.items()})
@@ -276,7 +276,7 @@ class Writer:
         self.message_writer.insert(fresh)
 
     def _settle_each(self, told: Sequence[tuple[Key, Observed]], met: Collection[Key]) -> None:
-        """Settle ids by all rules. Of those that are not ``met`` the archive holds nothing."""
+        """Settle ids by all rules. The archive holds nothing about ids that are not in ``met``."""
         wanted: dict[ChatKey, list[str]] = defaultdict(list)
         for (phone, chat, id), _ in told:
             if (phone, chat, id) in met:
@@ -291,7 +291,7 @@ class Writer:
             self.write_outcome(*key, known, prune(known.observations + what.observations), annotations)
 
     def resettle(self, phone: int, chat: int, wanted: Sequence[str]) -> None:
-        """Write anew what is known of some ids, in words of today's contacts."""
+        """Rewrite what is known about some ids, using the current contact numbers."""
         items = {id: Observed() for id in wanted}
         known = self.known(phone, chat, wanted)
         if self._meets_export((phone, chat), items):
@@ -314,11 +314,11 @@ class Writer:
         self._told_rows.flush()
 
     def known_in(self, phone: int, chat: int, minutes: Collection[int]) -> dict[str, Known]:
-        """What the archive holds about all that was said in some minutes under exactly this number of a chat."""
+        """What the archive holds about all messages of some minutes that are stored under exactly this chat number."""
         return self.known_under(phone, chat, sorted(self._said_in(phone, (chat,), minutes)))
 
     def known(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
-        """What the archive holds about some ids, in words of today's contacts."""
+        """What the archive holds about some ids, using the current contact numbers."""
         return self.known_under(phone, chat, wanted, self.resolver.numbers_of(chat))
 
     def known_together(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, Known]:
@@ -330,19 +330,19 @@ class Writer:
     def known_under(
         self, phone: int, chat: int, wanted: Sequence[str], numbers: tuple[int, ...] | None = None
     ) -> dict[str, Known]:
-        """The same under some numbers of a chat only; its own, unless given."""
+        """Like ``known``, but only what is stored under the given numbers of the chat; by default its own number."""
         self._write_held()
         return self._known.under(phone, numbers or (chat,), wanted)
 
     def _write_held(self) -> None:
-        """Write messages and their observations, so that they can be read."""
+        """Write buffered messages and their observations, so that they can be read."""
         self.message_writer.flush_rows()
         self._told_rows.flush()
 
     # ------------------------------------------------------------------ lines of exported chats
 
     def _meets_export(self, where: ChatKey, items: Mapping[str, Observed]) -> bool:
-        """Whether lines of an export and messages with real ids may tell of the same here."""
+        """Whether lines of an export and messages with real ids may be about the same messages here."""
         if not self._exported.get(where):
             named = {t.message.key.id for what in items.values() for t in what.observations}
             observed = any(id.startswith(EXPORT_PREFIX) for id in named | items.keys())
@@ -361,7 +361,7 @@ class Writer:
             self._settle_with_lines(*where, items, known)
 
     def _are_lines_alone(self, where: ChatKey, known: Mapping[str, Known], items: Mapping[str, Observed]) -> bool:
-        """Whether only lines of exports are told here and stand around, so that none of them can be a message."""
+        """Whether only lines of exports are reported here and stored nearby, so that none of them can be matched."""
         return (
             all(id.startswith(EXPORT_PREFIX) for id in items)
             and not any(annotation.kind == MATCHED for k in known.values() for annotation in k.annotations.values())
@@ -421,28 +421,28 @@ class Writer:
         observations: list[Observation],
         annotations: dict[AnnotationKey, Annotation],
     ) -> None:
-        """Make the archive hold exactly this about an id."""
+        """Make this the only thing that the archive holds about an id."""
         resolved = self._resolve(phone, chat, observations, annotations)
         observed = kept_beside(observations, annotations)
         pairs, left = self._paired(chat, resolved, known.rows)
         if observations and not observed:
-            # Who told it must stand somewhere.
+            # The teller has to be recorded somewhere.
             _, row = pairs[0]
             observed = not self.provenance.may_tell(row.no if row else None, observations[0].told)
         self._told_rows.write(phone, chat, id, known, observations if observed else [], annotations)
-        # What goes, goes first: a row may take the key of one that is no longer.
+        # Deletions come first, because a new row may have the key of a deleted one.
         for row in left:
             self.message_writer.remove(row)
         self._write_rows(phone, chat, id, pairs, observed, known.annotations, annotations)
         if not pairs and _shown(annotations) != _shown(known.annotations):
-            # A reaction is listed although its message never came.
+            # A reaction is listed even if its message never arrived.
             self.state.change("chat", chat, phone=phone, chat=chat)
         for _, row in pairs:
             if row is not None:
                 self.provenance.set_tellers(row.no, () if observed else observations[0].told)
 
     def expected(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Values]]:
-        """The rows that what is known of some ids makes, as they would be written; ``no`` is 0 where there is none."""
+        """The rows that would be written from what is known about some ids; ``no`` is 0 for rows that do not exist."""
         found: dict[str, list[Values]] = {}
         for id, known in self.known(phone, chat, wanted).items():
             observations = prune(known.observations)
@@ -466,7 +466,7 @@ class Writer:
         return resolve(observations, annotations.values(), self.phones.contact_of(phone), is_group, by_name)
 
     def _by_name(self, chat: int, senders: Iterable[int]) -> set[int]:
-        """A sender known only by name from an export, unless it is their own private chat."""
+        """Senders that are known only by name from an export, except the contact of this private chat."""
         return self.resolver.known_by_name(senders) - {chat}
 
     def _write_rows(
@@ -493,7 +493,7 @@ class Writer:
     def _paired(
         self, chat: int, resolved: Sequence[Resolved], rows: Sequence[MessageRow]
     ) -> tuple[list[Pair], list[MessageRow]]:
-        """Each message with the row that it has: its own, else a merged contact's, else one of unknown sender."""
+        """Each message with its row: its own, else that of a merged contact, else one with unknown sender."""
         left = list(rows)
         found: dict[int, MessageRow] = {}
         for fits in (

@@ -17,14 +17,14 @@ from backscroll.storage.write.batch import Session
 from backscroll.storage.write.validation import cleaned_batch
 
 LARGEST = 10_000
-"""Events of one transaction: pages of the indexes are written once where smaller ones would write them again."""
+"""Maximum events per transaction. Large transactions write an index page once, small ones again and again."""
 ALONE_SECONDS = 0.8
 WANTED_SECONDS = 0.15
-"""After so long a transaction takes nothing further in, when nobody waits and when somebody does."""
+"""Seconds after which a transaction takes in no more: while no other writer is waiting, and while one is."""
 PART_SECONDS = 0.1
 LEAST = 50
-"""So long a part of a batch is to take, by the speed of those before, and how many events it has at least: between two
-parts it is seen whether somebody waits."""
+"""Intended seconds for a part of a batch, estimated from recent speed, and the minimum events of a part. Whether
+another writer is waiting is checked between parts."""
 
 
 class _Batch(Struct):
@@ -32,22 +32,22 @@ class _Batch(Struct):
 
     batch: events.Batch
     written: int = 0
-    """How many of its events are in earlier transactions."""
+    """How many of its events earlier transactions wrote."""
     changed: int = 0
-    """Rows that these changed."""
+    """Rows changed by those events."""
 
     @property
     def size(self) -> int:
-        """A batch counts as one event at least: it may only tell a position."""
+        """A batch counts as at least one event, because it may contain nothing but a position."""
         return max(1, len(self.batch.events))
 
     @property
     def is_divisible(self) -> bool:
-        """Whether it may be written in parts: what it tells of who is who must come before all else that it tells."""
+        """Whether it may be written in parts. Not with phones or mappings: they must come before all other events."""
         return not any(isinstance(event, events.PhoneSeen | events.NumberMapped) for event in self.batch.events)
 
     def part(self, start: int, size: int) -> events.Batch:
-        """Some of its events; what is told of the batch as a whole comes with the last of them."""
+        """Some of its events. Data about the batch as a whole comes with the last part."""
         part = structs.replace(self.batch, events=self.batch.events[start : start + size])
         is_last = start + size >= len(self.batch.events)
         return part if is_last else structs.replace(part, position=None, answer=None, coverage=(), heard=None)
@@ -74,10 +74,10 @@ class BulkWriter:
         self._pending: deque[_Batch] = deque()
         self._events = 0
         self._per_second = 10_000.0
-        """Events that were written in a second, lately."""
+        """Events written per second recently."""
 
     def add(self, batch: events.Batch) -> None:
-        """Take a batch in, to be written later; ``BadField`` when one of its events cannot be kept."""
+        """Add a batch to be written later; ``BadField`` if one of its events cannot be stored."""
         cleaned = cleaned_batch(batch)
         if cleaned.import_id is None:
             cleaned = structs.replace(cleaned, import_id=self._import_id)
@@ -86,7 +86,7 @@ class BulkWriter:
 
     @property
     def is_full(self) -> bool:
-        """Whether enough is there for a transaction."""
+        """Whether there are enough events for a transaction."""
         return self._events >= LARGEST
 
     @property
@@ -96,13 +96,13 @@ class BulkWriter:
 
     @property
     def first(self) -> events.Batch:
-        """The batch that is written next; parts of it may be written already."""
+        """The batch that is written next. Parts of it may have been written already."""
         return self._pending[0].batch
 
     def write(self) -> list[Applied]:
-        """Write what is next in one transaction; what was done of each batch that is whole now, none or more of them.
+        """Write the next events in one transaction; returns the results of the batches that it completed, if any.
 
-        After an error nothing of it is written, and all of it is still to be written.
+        After an error nothing of this transaction is written, and all of its events are still pending.
         """
         parts = self._engine.write(self._write_some, self._org)
         done: list[Applied] = []
@@ -121,11 +121,11 @@ class BulkWriter:
         return done
 
     def drop_first(self) -> None:
-        """Leave out the batch that is next."""
+        """Skip the next batch."""
         self._events -= self._pending.popleft().size
 
     def _write_some(self, tx: Txn) -> list[tuple[int, Applied]]:
-        """Parts of batches: how many events each has, and what it did."""
+        """Write parts of batches; returns the number of events and the result of each part."""
         began = time.monotonic()
         session = Session(tx, self._org, self._make_phone_id)
         written: list[tuple[int, Applied]] = []
@@ -164,6 +164,6 @@ class BulkWriter:
 
 @contextmanager
 def bulk_writer(engine: Engine, *about: Any) -> Iterator[BulkWriter]:
-    """A ``BulkWriter`` of these, while the engine is prepared for much."""
+    """A ``BulkWriter`` with these arguments. Meanwhile the engine is set up for bulk writing."""
     with engine.bulk():
         yield BulkWriter(engine, *about)

@@ -1,9 +1,9 @@
-"""The change feed is kept for some days: older lines go, a bounded number in each transaction.
+"""The change feed is kept for some days. Older lines are deleted, a bounded number per transaction.
 
-Lines have no time of their own. Once a day it is noted how far the feed has come, and what had come by the last day
-before those to keep may go. ``heads.pruned`` says where the feed begins, so that a follower from before then learns
-that it has missed something. From there to the head every line is kept: followers, and what processes have cached, rely
-on there being no gap.
+Lines have no timestamp. Instead, the position of the feed's end is noted once a day; lines up to the position noted on
+the last day that is too old may be deleted. ``heads.pruned`` is the position where the feed begins, so that a follower
+with an older position can be told that it has missed lines. All lines after it are kept, because followers and the
+caches of processes rely on there being no gap.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from backscroll.storage.records.counters import DAY_US
 from backscroll.storage.records.org_state import OrgRow, lock_org_state
 
 LINES = 2000
-"""Of the feed that go in one transaction; other writers go between."""
+"""Lines of the feed deleted per transaction. Other writers can write between transactions."""
 
 
 class FeedBounds(Struct, frozen=True):
-    """A follower may go on from ``pruned`` or any later place up to ``seq``."""
+    """A follower can continue from ``pruned`` or any later position up to ``seq``."""
 
     pruned: int
     seq: int
 
     def reach(self, place: int) -> bool:
-        """Whether every line after this place is there."""
+        """Whether every line after this position is still there."""
         return self.pruned <= place <= self.seq
 
 
@@ -39,10 +39,10 @@ class FeedUpkeep:
         self._engine = engine
         self._clock = clock
         self._seen: dict[int, int] = {}
-        """The day on which each organisation was last seen to."""
+        """The day on which each organisation was last processed."""
 
     def bounds(self, org: int) -> FeedBounds:
-        """From where to where the feed goes now."""
+        """The first and last position of the feed now."""
         row = self._engine.read_one("read_org_state", {"org": org}, org)
         if row is None:
             return FeedBounds(0, 0)
@@ -50,14 +50,14 @@ class FeedUpkeep:
         return FeedBounds(state.pruned, state.seq)
 
     def places_changed_since(self, org: int, seq: int, limit: int) -> list[ChangedPlace]:
-        """Where the changes after ``seq`` are, in commit order."""
+        """The places of the changes after ``seq``, in commit order."""
         params = {"org": org, "seq": seq, "limit": limit}
         return [ChangedPlace(*row) for row in self._engine.read(lambda tx: tx.all("places_changed_since", params), org)]
 
     def run(self, org: int, days: int, stop: Callable[[], bool] = lambda: False) -> int:
-        """Once a day, drop the lines that are older than so many days, all of them kept for 0; how many went.
+        """Once a day, drop the lines older than ``days`` (0 keeps all); returns how many were dropped.
 
-        Several processes may do so at the same time. ``stop`` is asked before each transaction.
+        Several processes may do this at the same time. ``stop`` is called before each transaction.
         """
         today = self._clock() // DAY_US
         if self._seen.get(org) == today:
@@ -77,7 +77,7 @@ class FeedUpkeep:
 
 
 def prune_step(tx: Txn, org: int, day: int) -> int:
-    """Drop some of the lines from before a day (since 1970, UTC); 0 when there are none left."""
+    """Drop some of the lines from before a day (days since 1970, UTC); returns how many, 0 if none were left."""
     lock_org_state(tx, org)
     pruned, before = tx.one("feed_before", {"org": org, "day": day}) or (0, None)
     if before is None:

@@ -38,16 +38,16 @@ class Known(Struct):
     """Those of ``observations`` that have rows of their own."""
     annotations: dict[AnnotationKey, Annotation] = {}
     chats: set[int] = set()
-    """Chats that its observations and annotations stand under: more than one while a merge goes on."""
+    """Numbers of the chats under which its observations and annotations are stored; several during a merge."""
     renamed: bool = False
-    """Observations or annotations stand under numbers of merged contacts; they are to be written anew."""
+    """Some observations or annotations are stored under numbers of merged contacts and must be rewritten."""
 
     def without(self, tellers: Collection[int]) -> Known:
-        """What would be held had these told nothing. ``rows`` and ``kept`` stay what the archive holds now."""
+        """The same without what these tellers reported. ``rows`` and ``kept`` remain as they are in the archive now."""
         return self._told_by(lambda teller: teller not in tellers)
 
     def only(self, tellers: Collection[int]) -> Known:
-        """What these alone told."""
+        """Only what these tellers reported."""
         return self._told_by(lambda teller: teller in tellers)
 
     def _told_by(self, counts: Callable[[int], bool]) -> Known:
@@ -62,7 +62,7 @@ Wanted = Mapping[ChatKey, Sequence[str]]
 
 
 class KnownReader:
-    """Looks ids up in one transaction; what was held back must be written before."""
+    """Looks up ids in one transaction. Buffered rows must be written first."""
 
     def __init__(self, tx: Txn, org: int, resolver: ContactResolver) -> None:
         self._tx = tx
@@ -70,7 +70,7 @@ class KnownReader:
         self._resolver = resolver
 
     def met(self, wanted: Wanted) -> set[Key]:
-        """Which of these the archive has heard of at all, as message or as what waits for one."""
+        """Which of these ids have a message in the archive, or observations or annotations waiting for one."""
         keys = {(*where, id) for where, ids in wanted.items() for id in ids}
         found: set[Key] = set()
         for part in chunks(sorted({id for _, _, id in keys})):
@@ -85,7 +85,7 @@ class KnownReader:
         return found
 
     def of(self, wanted: Wanted) -> dict[Key, Known]:
-        """What the archive holds about these, whatever numbers merged chats have still."""
+        """What the archive holds about these ids, including what is still stored under numbers of merged chats."""
         known: dict[Key, Known] = {(*where, id): Known() for where, ids in wanted.items() for id in ids}
         rows: list[tuple[Known, MessageRow]] = []
         for part in chunks(sorted({id for _, _, id in known})):
@@ -105,7 +105,7 @@ class KnownReader:
         return known
 
     def under(self, phone: int, chats: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Known]:
-        """What the archive holds about some ids of a phone under exactly these numbers of chats."""
+        """What the archive holds about some ids of a phone under exactly these chat numbers."""
         known: dict[str, Known] = {id: Known() for id in wanted}
         base: dict[str, Any] = {"org": self._org, "phone": phone, "phones": (phone,), "chats": chats}
         names = ("rows_by_id", "known_observations", "known_annotations")
@@ -120,7 +120,7 @@ class KnownReader:
         return known
 
     def _by_chat(self, wanted: Wanted) -> Iterable[tuple[ChatKey, dict[str, Any]]]:
-        """Where, and parameters of a statement; no more ids than one takes."""
+        """Each chat with the parameters of a statement, which contain at most as many ids as one statement takes."""
         for (phone, chat), ids in wanted.items():
             chats = self._resolver.numbers_of(chat)
             for part in chunks(ids):

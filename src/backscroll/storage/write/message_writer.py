@@ -1,4 +1,4 @@
-"""Rows of messages and all that is kept in step with them: counters, chats, the search index, the change feed."""
+"""Rows of messages and everything derived from them: counters, chats, the search index, the change feed."""
 
 from __future__ import annotations
 
@@ -44,10 +44,9 @@ Values = dict[str, Any]
 
 
 class MessageWriter:
-    """One writing transaction's books. Nothing of them is whole before ``flush``.
+    """The message rows of one writing transaction and everything derived from them; incomplete before ``flush``.
 
-    What is written is held back while nobody needs to read it, so that batches which share a transaction
-    share statements too.
+    Rows are buffered until they have to be read, so that batches in the same transaction also share statements.
     """
 
     def __init__(self, tx: Txn, state: OrgState, resolver: ContactResolver, now: int) -> None:
@@ -59,19 +58,19 @@ class MessageWriter:
         self.now = now
         self._counters = CounterChanges()
         self._touched: dict[ChatKey, tuple[int | None, int, int]] = {}
-        """Time of the newest message that came, whether files did, whether lines of an export."""
+        """Time of the newest new message, whether any has a file, and whether any is a line of an export."""
         self._left: set[ChatKey] = set()
-        """Chats that rows went away from, whose pages are others now."""
+        """Chats from which rows were removed, so that their pages have changed."""
         self._shrunk: set[ChatKey] = set()
         self._has_row: dict[ChatKey, bool] = {}
-        """Of chats that were looked at: whether they have a row, or are to have one."""
+        """For each chat looked up so far: whether it has a row or is about to get one."""
         self._rows: list[Values] = []
         self._held: set[str] = set()
         """Ids of ``_rows``."""
         self._index = IndexWriter(tx, state)
         self._chats: dict[ChatKey, Values] = {}
         self.raw: int | None = None
-        """The payload that the batch came in."""
+        """The payload in which the batch arrived."""
 
     # ------------------------------------------------------------------ rows
 
@@ -85,7 +84,7 @@ class MessageWriter:
     def row_for(
         self, phone: int, chat: int, id: str, resolved: Resolved, row: MessageRow | None = None, observed: bool = False
     ) -> Values:
-        """A row's columns; ``row`` is the one it replaces, ``observed`` whether observations are kept beside it."""
+        """A row's columns. ``row`` is the row to replace; ``observed`` is whether observations are stored beside it."""
         message = resolved.message
         same_text = row is not None and row.text == message.text
         return {
@@ -113,13 +112,13 @@ class MessageWriter:
         }
 
     def _raw_of(self, row: MessageRow) -> int | None:
-        """The payload that a row names, unless it goes with the import that is being taken back."""
+        """The payload that a row refers to, unless it is removed with the import that is being undone."""
         if row.raw is not None and self._provenance.undoing is not None:
             return row.raw if self._provenance.tellers_of([row.raw])[row.raw] else None
         return row.raw
 
     def insert(self, rows: list[Values]) -> None:
-        """New rows; each gets its number here. What the feed is to say of one stands under ``aspects``."""
+        """Insert new rows and number them. ``aspects`` of a row is what the change feed reports about it."""
         for values in rows:
             values["no"] = no = self._state.number()
             aspects = values.pop("aspects", None)
@@ -131,13 +130,13 @@ class MessageWriter:
         self._rows += rows
 
     def holds_back(self, ids: Iterable[str]) -> bool:
-        """Whether rows with some of these ids are not to be read yet."""
+        """Whether rows with any of these ids are buffered, and so cannot be read yet."""
         return not self._held.isdisjoint(ids)
 
     def replace(self, row: MessageRow, values: Values, anyway: bool = False, aspects: str | None = None) -> None:
-        """Write a row that differs; ``anyway`` when what was added to the message changed.
+        """Write a row if it differs, or if ``anyway`` is set because the annotations of the message changed.
 
-        ``aspects``: what the feed says of the change.
+        ``aspects``: what the change feed reports about the change.
         """
         same = all(values[f] == getattr(row, f) for f in MessageRow.__struct_fields__ if f != "changed_at")
         if same and not anyway:
@@ -155,14 +154,14 @@ class MessageWriter:
             self._add_to_index(values)
 
     def relocate(self, row: MessageRow, chat: int, sender: int, from_me: bool) -> None:
-        """Put a row under another chat or sender as it is."""
+        """Move a row to another chat or sender without other changes."""
         values = structs.asdict(row) | {"chat": chat, "sender": sender, "org": self._org}
         values["flags"] = row.flags | (FROM_ME if from_me else 0)
         values["client_ref"] = decode_details(row.details).client_ref
         self.replace(row, values | {"changed_at": self.now})
 
     def remove(self, row: MessageRow) -> None:
-        """Take a row out, with all that counted it."""
+        """Remove a row, and subtract it from the counters."""
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
         self._provenance.drop(row.no)
         self._state.change("gone", row.no, phone=row.phone, chat=row.chat)
@@ -185,23 +184,23 @@ class MessageWriter:
 
     def _uncount(self, row: MessageRow) -> None:
         self._counters.add(row.phone, row.chat, row.sent_at, row.flags, -1)
-        # A row under a merged chat counts for the one that it is shown in, too.
+        # A row of a merged chat also counts for the chat in which it is shown.
         self._shrunk |= {(row.phone, row.chat), (row.phone, self._resolver.resolve(row.chat))}
 
     def _add_to_index(self, values: Values) -> None:
         self._index.add(entry_of(values, decode_details(values["details"])))
 
     def flush_index(self) -> None:
-        """Write what the search index is to know, at the end of the transaction: each time makes a segment."""
+        """Update the search index, at the end of the transaction only, because each call creates a segment."""
         self._index.flush()
 
     def flush_early(self) -> None:
-        """Write rows, and a segment of the index when there are enough for one."""
+        """Write the buffered rows, and a segment of the index if there are enough rows for one."""
         self.flush_rows()
         self._index.flush_early()
 
     def flush_rows(self) -> None:
-        """Write the messages that were held back."""
+        """Write the buffered messages."""
         if self._rows:
             self._tx.many("add_message", self._rows)
         self._rows = []
@@ -210,11 +209,11 @@ class MessageWriter:
     # ------------------------------------------------------------------ chats
 
     def note_export(self, phone: int, chat: int) -> None:
-        """Lines of an export were told of this chat."""
+        """Note that lines of an export were reported for this chat."""
         self._touch((phone, chat), None, 0, 1)
 
     def tell_chat(self, phone: int, chat: int, change: Callable[[Registers], bool]) -> bool:
-        """Change what is known of a chat, making it when it is new; says whether it is kept who told what of it."""
+        """Change the facts about a chat, creating it if needed. Returns whether the chat records who reported what."""
         self._flush_chats()
         params: Values = {"org": self._org, "phone": phone, "chat": chat}
         stored = read_chat(self._tx, params)
@@ -227,7 +226,7 @@ class MessageWriter:
                 self._provenance.pin(phone, self._resolver.jid_used_live(chat), registers)
         changed = change(registers) or stored is None
         if changed or imported != before.imported:
-            # Who told something is nothing that is shown.
+            # Who reported a fact is not shown to anyone.
             params |= before.summary() | {"imported": imported, "now": self.now if changed else before.changed_at}
             self._tx.run("save_chat", params | {"facts": encode_registers(registers), "seq": self._state.seq + 1})
         if changed:
@@ -238,7 +237,7 @@ class MessageWriter:
         return bool(imported)
 
     def join_chats(self, loser: int, winner: int) -> None:
-        """Show the chats of a merged contact under the winner at once, before any row is moved."""
+        """Show the chats of a merged contact under the winner immediately, before any row is moved."""
         self._flush_chats()
         for (phone,) in self._tx.all("phones_with_chat", {"org": self._org, "chat": loser}):
             stored = read_chat(self._tx, {"org": self._org, "phone": phone, "chat": loser})
@@ -249,7 +248,7 @@ class MessageWriter:
                 self._touch((phone, winner), stored.last_at, stored.has_media, stored.exported)
 
     def _pin_both(self, phone: int, loser: int, winner: int) -> None:
-        """When it is kept who told what of one of two chats, keep it of the other too."""
+        """If one of two chats records who reported what, make the other record it too."""
         found: dict[int, StoredChat] = {}
         base: Values = {"org": self._org, "phone": phone}
         for chat in (loser, winner):
@@ -269,7 +268,7 @@ class MessageWriter:
                 self._tx.run("save_chat", params | {"seq": self._state.seq + 1})
 
     def look_up_chats(self, chats: Iterable[ChatKey]) -> set[ChatKey]:
-        """Which of these have lines of exports, as of the end of the last batch."""
+        """Which of these chats had lines of exports at the end of the last batch."""
         by_phone: dict[int, list[int]] = defaultdict(list)
         for phone, chat in chats:
             by_phone[phone].append(chat)
@@ -289,7 +288,7 @@ class MessageWriter:
         return bool(self.look_up_chats([(phone, chat)]))
 
     def _note_new_chats(self) -> None:
-        """Say in the feed, before what else the batch brought, which of the touched chats have no row yet."""
+        """Report in the change feed the touched chats that have no row yet, before the batch's other changes."""
         made = []
         self.look_up_chats(self._touched.keys() - self._has_row.keys())
         for phone, chat in sorted(self._touched):
@@ -302,7 +301,7 @@ class MessageWriter:
     # ------------------------------------------------------------------ the end of a batch, and of the transaction
 
     def finish(self) -> None:
-        """A batch is over; ``flush`` writes what was gathered."""
+        """End a batch; ``flush`` writes what was collected."""
         self._note_new_chats()
         for phone, chat in sorted(self._left):
             self._state.change("chat", chat, phone=phone, chat=chat)
@@ -312,7 +311,7 @@ class MessageWriter:
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
             params["imported"] = int(bool(self._provenance.teller))
-            # That lines of an export are there is nothing that is shown.
+            # Whether a chat has lines of an export is not shown to anyone.
             params["shown"] = int((phone, chat) in changed)
             self._note_chat(params | {"has_media": has_media, "exported": exported})
         if self._shrunk or any(exported for _, _, exported in self._touched.values()):
@@ -326,13 +325,13 @@ class MessageWriter:
         self._shrunk.clear()
 
     def flush(self) -> None:
-        """Write what was held back, so that it can be read."""
+        """Write everything that is buffered, so that it can be read."""
         self.flush_rows()
         self._counters.write(self._tx, self._org)
         self._flush_chats()
 
     def _note_chat(self, params: Values) -> None:
-        """Batches of one transaction that touched the same chat touch its row once."""
+        """If several batches of a transaction touch the same chat, its row is written only once."""
         before = self._chats.get((params["phone"], params["chat"]))
         if before is not None:
             times = [at for at in (before["last_at"], params["last_at"]) if at is not None]

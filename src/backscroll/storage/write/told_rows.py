@@ -1,4 +1,4 @@
-"""Rows of tellings and addons: what was told of a message beside its row, written many to a statement."""
+"""Observations and annotations of messages, stored beside the messages' rows; many rows per statement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class ToldRows:
-    """Holds back what one transaction writes of observations and annotations until ``flush``."""
+    """Buffers the observations and annotations that one transaction writes until ``flush``."""
 
     def __init__(self, tx: Txn, org: int) -> None:
         self._tx = tx
@@ -34,7 +34,7 @@ class ToldRows:
         observations: list[Observation],
         annotations: dict[AnnotationKey, Annotation],
     ) -> None:
-        """Have exactly this beside the rows of an id, of which the archive held ``known``."""
+        """Replace the observations and annotations of an id, which so far were those in ``known``, by these."""
         base = {"org": self._org, "phone": phone, "chat": chat, "id": id}
         moved = known.renamed or bool(known.chats - {chat})
         anew = moved or bool(known.annotations.keys() - annotations.keys())
@@ -54,12 +54,12 @@ class ToldRows:
                 self._annotations[(phone, chat, id, *key)] = base | told
 
     def _delete(self, name: str, params: dict[str, Any]) -> None:
-        # What is held back was told before, and is among what goes if it has the key.
+        # Buffered rows are older than this deletion, so they must be written first for it to delete them too.
         self.flush()
         self._tx.run(name, params)
 
     def flush(self) -> None:
-        """Write what was held back, so that it can be read."""
+        """Write the buffered rows, so that they can be read."""
         if self._observations:
             self._tx.many("add_observation", self._observations.values())
             self._observations = {}
