@@ -1,7 +1,7 @@
 """Recording the coverage of sources, in the same transaction as their messages.
 
-Spans of one source that touch become one row, so that their number follows how often a source was interrupted and how
-many files were imported, never the messages.
+Adjoining spans of one source become one row, so that the number of rows depends on interruptions and imported files,
+not on messages.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from backscroll.storage.records.identity import canonical
 from backscroll.storage.write.phones import OwnPhones
 
 MAX_MISSING = 100
-"""Runs of missing numbers that are remembered of a source; the oldest are forgotten, and stay gaps."""
+"""Maximum runs of missing numbers stored per source. The oldest are dropped, and remain gaps."""
 
 
 class Place(Struct, frozen=True, order=True):
-    """Whose spans are meant: one source's, of a chat (``jid``) or of all chats of a phone ("")."""
+    """What a span covers: the messages of one source, in one chat (``jid``) or in all chats of a phone ("")."""
 
     phone: int
     jid: str
@@ -58,7 +58,7 @@ class Spans:
         return where | {"import": place.import_id, "origin": place.origin}
 
     def cover(self, place: Place, since: int, until: int, ended: Ended | None = None) -> None:
-        """Note a span; those of the same source that it touches become part of it."""
+        """Record a span, merged with the spans of the same source that it touches."""
         base = self._params(place)
         touched = [_Row(*row) for row in self._tx.all("spans_within", base | {"since": since, "until": until})]
         before = self._before(place, since)
@@ -76,7 +76,7 @@ class Spans:
         self._tx.run("save_span", base | {"since": first, "until": until, "ended": ended})
 
     def widen(self, ends: Mapping[Place, Ends]) -> None:
-        """Note how far the one span of each of these sources reaches: nothing in between was left out."""
+        """Extend the only span of each of these sources to these ends, because nothing in between was left out."""
         rows = self._rows_of(ends)
         saved = []
         for place, (since, until) in ends.items():
@@ -94,7 +94,7 @@ class Spans:
         self._tx.many("save_span", saved)
 
     def _rows_of(self, places: Iterable[Place]) -> dict[Place, list[_Row]]:
-        """What there is of some sources, oldest first."""
+        """The spans of some sources, oldest first."""
         alike: dict[tuple[int, int, str], list[str]] = defaultdict(list)
         for place in places:
             alike[(place.phone, place.import_id, place.origin)].append(place.jid)
@@ -107,7 +107,7 @@ class Spans:
         return found
 
     def cut(self, place: Place, since: int, until: int) -> None:
-        """Take a time out of what a source vouches for."""
+        """Remove a period from what a source covers."""
         base = self._params(place)
         touched = [_Row(*row) for row in self._tx.all("spans_within", base | {"since": since, "until": until})]
         before = self._before(place, since)
@@ -131,7 +131,7 @@ class Spans:
     # ------------------------------------------------------------------ live sources
 
     def hear(self, place: Place, at: int, limit: int) -> None:
-        """The source told something: what lies between is covered, unless it was away or silent for too long."""
+        """Extend the last span to ``at``, when something arrived, unless the source was away or silent for too long."""
         last = self.last(place)
         if last is None:
             self.cover(place, at, at)
@@ -145,7 +145,7 @@ class Spans:
             self.cover(place, at, at)
 
     def end(self, place: Place, at: int, limit: int, ended: Ended) -> None:
-        """From ``at`` on the source covers nothing; until then it did, if it was heard of not too long before."""
+        """The source covers nothing from ``at`` on. It is covered up to ``at`` if it was last heard recently enough."""
         last = self.last(place)
         if last is None or last.ended is not None:
             return
@@ -158,14 +158,14 @@ class Spans:
         self._tx.run("save_span", self._params(place) | {"since": row.since, "until": until, "ended": ended})
 
     def places_of(self, origin: str) -> list[Place]:
-        """Where a live source told something."""
+        """The places about which a live source reported something."""
         rows = self._tx.all("places_of_origin", {"org": self._org, "origin": origin})
         return [Place(phone, jid, 0, origin) for phone, jid in rows]
 
     # ------------------------------------------------------------------ imports
 
     def forget_import(self, import_id: int, limit: int) -> int:
-        """Take up to ``limit`` spans of an import away; returns how many."""
+        """Delete up to ``limit`` spans of an import; returns how many."""
         rows = self._tx.all("spans_of_import", {"org": self._org, "import": import_id, "limit": limit})
         for phone, jid, origin, since in rows:
             self._tx.run("delete_span", self._params(Place(phone, jid, import_id, origin)) | {"since": since})
@@ -173,7 +173,7 @@ class Spans:
 
 
 class Run(NamedTuple):
-    """Numbers that did not come, ``first`` to ``last``, and between which times they would have. Microseconds UTC."""
+    """Missing numbers, ``first`` to ``last``, and the times between which they should have come (microseconds UTC)."""
 
     first: int
     last: int
@@ -182,14 +182,14 @@ class Run(NamedTuple):
 
 
 class Numbers(Struct):
-    """Which numbers of a source's requests came."""
+    """Which of the numbered requests of a source arrived."""
 
     last: int
     missing: list[Run] = []
 
 
 class Listening:
-    """Live sources of one organisation, as a writing transaction meets them."""
+    """Coverage by the live sources of one organisation, within a writing transaction."""
 
     def __init__(self, tx: Txn, org: int) -> None:
         self._tx = tx
@@ -197,7 +197,7 @@ class Listening:
         self._spans = Spans(tx, org)
 
     def hear(self, id: str, phones: Iterable[int], at: int, sequence: int | None = None) -> None:
-        """A source told something of these phones; ``sequence`` is the number of its request, where it counts them."""
+        """A source reported something about these phones. ``sequence`` is its request's number, if it counts them."""
         row = self._tx.one("attended_source", {"org": self._org, "source": id})
         if row is None:
             return
@@ -213,7 +213,7 @@ class Listening:
         self._tx.run("hear_source", {"org": self._org, "source": source, "now": at})
 
     def end(self, source: str, at: int, ended: Ended, phone: int | None = None) -> None:
-        """The source covers nothing from now on: one phone, or all that it told of."""
+        """From now on the source covers nothing of one phone, or of all phones that it reported about."""
         row = self._tx.one("attended_source", {"org": self._org, "source": source})
         if row is not None:
             _, kind, silent_after, _, _ = row
@@ -223,7 +223,7 @@ class Listening:
                     self._spans.end(place, at, limit, ended)
 
     def attend(self, now: int) -> None:
-        """Note that a server is running, so that the time in which none was is known later."""
+        """Record that a server is running, so that periods without one can be recognised later."""
         for source, kind, silent_after, attended_at, _ in self._tx.all("attended_sources", {"org": self._org}):
             self._notice_absence(source, kind, silent_after, attended_at, now)
         self._tx.run("attend_sources", {"org": self._org, "now": now})
@@ -235,7 +235,7 @@ class Listening:
             self._spans.end(place, attended_at, limit or SILENT_US, "server_down")
 
     def _counted(self, known: str | None, number: int, at: int, places: list[Place], limit: int) -> str:
-        """Follow the numbers of a source's requests: one that is left out is a gap until it comes."""
+        """Track the numbers of a source's requests. A missing number is a gap until its request arrives."""
         numbers = Numbers(last=number) if known is None else msgspec.json.decode(known, type=Numbers)
         if number > numbers.last + 1:
             before = max((last.until for place in places if (last := self._spans.last(place))), default=at)
@@ -260,7 +260,7 @@ class Listening:
 
 
 def take_back_walk(tx: Txn, org: int, entry: Import) -> None:
-    """An import that walked a stretch of all chats of some phones covers nothing of it any more."""
+    """Remove the coverage of an import that read a period of all chats of some phones."""
     since, until = (entry.report or {}).get("walked") or (0, 0)
     if until > since:
         spans = Spans(tx, org)
@@ -269,7 +269,7 @@ def take_back_walk(tx: Txn, org: int, entry: Import) -> None:
 
 
 def ends_of_chats(told: Iterable[events.Event]) -> dict[tuple[str, str], Ends]:
-    """The first and the last time of the messages of each chat, by the JIDs of phone and chat."""
+    """The first and last time of the messages of each chat, keyed by the JIDs of phone and chat."""
     ends: dict[tuple[str, str], Ends] = {}
     for event in told:
         if isinstance(event, events.MessageSeen):
@@ -283,38 +283,38 @@ def _together(one: Ends, other: Ends) -> Ends:
 
 
 class CoverageWriter:
-    """What batches say of coverage, by the JIDs that their sources use: who turns out to be one contact later is found
-    by all of them."""
+    """Records the coverage that batches report, under the JIDs that their sources use. If two JIDs later turn out to be
+    one contact, the coverage is found under both."""
 
     def __init__(self, tx: Txn, org: int, phones: OwnPhones) -> None:
         self._phones = phones
         self._spans = Spans(tx, org)
         self._listening = Listening(tx, org)
         self._ends: dict[Place, Ends] = {}
-        """How far the messages reach that imports told in this transaction."""
+        """First and last times of the messages that imports reported in this transaction."""
 
     def note_batch(self, batch: events.Batch, import_id: int, now: int) -> None:
-        """What a batch says of coverage, and what its messages say when an import told them."""
+        """Record the coverage that a batch states, and, if it comes from an import, the coverage of its messages."""
         if import_id and batch.vouches:
-            # It leaves nothing out between any two messages of a chat.
+            # An import leaves nothing out between two messages of a chat.
             for (phone, chat), ends in ends_of_chats(batch.events).items():
                 place = Place(self._number(phone), canonical(chat), import_id, "")
                 self._ends[place] = _together(self._ends.get(place, ends), ends)
         for span in batch.coverage:
-            # What names a source of its own stays when the import that read it is taken back.
+            # Coverage that names its own source remains when the import that read it is undone.
             self.note(0 if span.origin else import_id, span)
         if (heard := batch.heard) is not None:
             self._listening.hear(heard.source, map(self._number, heard.phones), now, heard.sequence)
 
     def note(self, import_id: int, told: Coverage) -> None:
-        """A source vouches for a time; ``import_id`` 0 where that does not end with an import."""
+        """Record that a source covers a period. ``import_id`` is 0 if undoing an import does not end this."""
         self.flush()
         jid = "" if told.chat is None else canonical(told.chat)
         place = Place(self._number(told.phone), jid, import_id, told.origin)
         self._spans.cover(place, told.since, told.until, told.ended)
 
     def flush(self) -> None:
-        """Write what was held back."""
+        """Write what is buffered."""
         if self._ends:
             self._spans.widen(self._ends)
             self._ends = {}

@@ -1,4 +1,4 @@
-"""Coverage of imports that were made before it was noted, found once from the messages that they brought."""
+"""Coverage of imports made before coverage was recorded, derived once from the messages that they brought."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from backscroll.storage.write.coverage import Place, Spans
 from backscroll.storage.write.imports import find_import
 
 SILENT_KINDS = ("jsonl", "periskope")
-"""JSON lines say themselves what they cover; of Periskope's many imports each brought what was new only."""
+"""JSON lines state their own coverage, and each of Periskope's many imports brought only what was new."""
 
 
 class CoverageUpkeep:
-    """Notes what older imports cover; ``Store.coverage``."""
+    """Records what older imports cover; ``Store.coverage``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._done: set[int] = set()
 
     def run(self, org: int) -> int | None:
-        """See to one older import of the organisation; its number, None when there is none left."""
+        """Process one older import of the organisation; returns its number, or None if none is left."""
         if org in self._done:
             return None
         params = {"org": org, "kinds": SILENT_KINDS}
         import_id: int | None = only_value(self._engine.read(lambda tx: tx.one("import_without_spans", params), org))
         if import_id is None:
-            # Imports that are made from now on note it themselves.
+            # Imports made from now on record it themselves.
             self._done.add(org)
             return None
         ends = self._engine.read(lambda tx: tx.all("ends_of_import", {"org": org, "import": import_id}), org)

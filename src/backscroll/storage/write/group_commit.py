@@ -1,4 +1,4 @@
-"""Group commit: batches that come while others are being committed are written together, in one transaction.
+"""Group commit: batches that arrive while others are being committed are written together in one transaction.
 
 The first thread to arrive is the leader: it writes its own batch and all that are waiting behind it, then wakes the
 first of those that arrived too late to be included. A lone writer never waits for a batch to fill.
@@ -20,13 +20,13 @@ from backscroll.storage.write.validation import cleaned_batch
 
 MAX_EVENTS = 250
 MAX_BYTES = 4_000_000
-"""Maximum events and raw payloads per transaction, so that nobody waits long. Larger batches are written alone."""
+"""Maximum events and raw payloads per transaction, to keep waits short. Larger batches are written alone."""
 
 _DOUBT = "It is not known whether this was written; send the same request again"
 
 
 class GroupCommit:
-    """Writes batches of any thread, each on disk when ``apply`` returns and not affected by errors in others."""
+    """Writes batches of any thread. Each is on disk when ``apply`` returns, and is not affected by errors in others."""
 
     def __init__(self, engine: Engine, make_phone_id: Callable[[], str]) -> None:
         self._engine = engine
@@ -34,7 +34,7 @@ class GroupCommit:
         self._queues: dict[int, _Queue] = {}
 
     def apply(self, org: int, batch: events.Batch, now: int) -> Applied:
-        """Write a batch, perhaps together with those of others; returns after the commit, or raises what went wrong."""
+        """Write a batch, possibly together with others. Returns after the commit, or raises the batch's error."""
         turn = _Turn(cleaned_batch(batch), now)
         queue = self._queues.get(org) or self._queues.setdefault(org, _Queue(self._engine, org, self._make_phone_id))
         queue.pass_through(turn)
@@ -48,7 +48,7 @@ class _Turn:
         self.batch = batch
         self.now = now
         self.called = Event()
-        """It is over, or it is to lead."""
+        """Set when the turn is over, or when its thread becomes the leader."""
         self._applied: Applied | None = None
         self._error: Exception | None = None
 
@@ -63,19 +63,19 @@ class _Turn:
         self._error = error
 
     def doubt(self, cause: StorageBusy | None = None) -> None:
-        """It is unknown whether it was written."""
+        """Record that it is unknown whether the batch was written."""
         self._error = StorageBusy(str(cause or _DOUBT))
         self._error.__cause__ = cause
 
     def result(self) -> Applied:
-        """What the batch changed. ``StorageBusy`` when it is not known whether it was committed."""
+        """What the batch changed. ``StorageBusy`` if it is unknown whether it was committed."""
         if self._applied is None:
             raise self._error or StorageBusy(_DOUBT)
         return self._applied
 
 
 class _Group:
-    """Turns that are written together, in the order in which they came."""
+    """Turns that are written together, in the order of arrival."""
 
     def __init__(self) -> None:
         self.turns: list[_Turn] = []
@@ -88,7 +88,7 @@ class _Group:
         return not self.turns or (self._events + wanted <= MAX_EVENTS and self._bytes + raw <= MAX_BYTES)
 
     def add(self, turn: _Turn) -> None:
-        """Take a batch in."""
+        """Add a batch."""
         wanted, raw = _size(turn)
         self._events += wanted
         self._bytes += raw
@@ -96,7 +96,7 @@ class _Group:
 
 
 def _size(turn: _Turn) -> tuple[int, int]:
-    """A batch counts as one event at least: it may only tell a position."""
+    """Events and payloads of a batch. It counts as at least one event, because it may contain only a position."""
     return max(1, len(turn.batch.events)), len(turn.batch.raw or b"")
 
 
@@ -135,12 +135,12 @@ class _Queue:
         try:
             self._leave(turn, group)
         except BaseException:
-            # Ctrl-C may come here as well, and others wait.
+            # Ctrl-C may also arrive here, and others are waiting.
             self._leave(turn, group)
             raise
 
     def _leave(self, turn: _Turn, group: _Group) -> None:
-        """Who leads tells the others how it went, and calls the next to lead. Does no harm twice."""
+        """As the leader, give the others their results and wake the next leader. Calling it twice does no harm."""
         with self._lock:
             for other in group.turns:
                 if not other.is_over:
@@ -158,7 +158,7 @@ class _Queue:
                 other.called.set()
 
     def _take(self, group: _Group) -> bool:
-        """Take in who waits while there is room. Nobody is passed over."""
+        """Add waiting turns in order while there is room; none is skipped."""
         before = len(group.turns)
         with self._lock:
             while self._waiting and group.has_room(self._waiting[0]):
@@ -181,7 +181,7 @@ class _Queue:
                 turn.succeed(one)
 
     def _write_group(self, tx: Txn, group: _Group) -> list[Applied]:
-        """Those that come meanwhile are taken along. May run again, with the same turns and more."""
+        """Write the group and the turns that arrive meanwhile. May run again with the same turns and more."""
         session = Session(tx, self._org, self._make_phone_id)
         applied: list[Applied] = []
         while len(applied) < len(group.turns) or self._take(group):
@@ -192,7 +192,7 @@ class _Queue:
         return applied
 
     def _write_apart(self, turns: list[_Turn], error: Exception) -> None:
-        """Nothing of the group was written: each by itself, so that an error reaches only whose it is."""
+        """Write each batch alone after the group failed as a whole, so that an error affects only its own batch."""
         if len(turns) == 1:
             turns[0].fail(error)
             return

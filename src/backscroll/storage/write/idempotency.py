@@ -1,4 +1,4 @@
-"""Answers that are kept for requests with an Idempotency-Key, so that a repeated one is answered alike."""
+"""Stored answers to requests with an Idempotency-Key, so that a repeated request gets the same answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from backscroll.core.errors import Conflict
 from backscroll.database.protocol import Txn
 
 ANSWERS_US = 48 * 3_600_000_000
-"""How long an answer is repeated for requests with the same Idempotency-Key."""
+"""How long requests with the same Idempotency-Key get the stored answer."""
 
 
 def keep_answer(tx: Txn, org: int, answer: events.Answer, now: int) -> None:
-    """Keep what a request is answered; ``Conflict`` when its key stands for another request already."""
+    """Store the answer to a request; ``Conflict`` if its key already belongs to another request."""
     base = {"org": org, "source": answer.source, "key": answer.key}
     known = tx.one("find_answer", base | {"since": now - ANSWERS_US})
     if known is not None:

@@ -1,4 +1,4 @@
-"""Keeping the search index in few segments: each server process does so by turns."""
+"""Keeping the search index in few segments. The server processes take turns at this."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAIT_SECONDS = 0.05
 
 
 class IndexUpkeep:
-    """Brings segments together. Any thread may call it; one process at a time builds for an organisation."""
+    """Merges segments. Any thread may call it; only one process at a time builds for an organisation."""
 
     def __init__(self, engine: Engine, clock: Callable[[], int], limits: Limits = LIMITS) -> None:
         self._engine = engine
@@ -25,14 +25,14 @@ class IndexUpkeep:
         self._clock = clock
 
     def run(self, org: int, stop: Callable[[], bool] = lambda: False, purge: bool = False) -> bool:
-        """Do all that the index needs, until ``stop``; whether anything was. ``purge`` forgets what has left it."""
+        """Do all pending work until ``stop``; returns whether there was any. ``purge`` also drops removed messages."""
         done = False
         while not stop() and self._step(org, purge):
             done = True
         return done
 
     def forget(self, org: int) -> None:
-        """Return when no segment contains words of removed messages; waits for a process that is building."""
+        """Return once no segment contains words of removed messages. Waits for a process that is building."""
         while self._holds_dead(org):
             if not self.run(org, purge=True):
                 time.sleep(WAIT_SECONDS)

@@ -1,8 +1,8 @@
-"""Two chats that turn out to be one: lines that exports of both told alike are one line.
+"""Two chats that turn out to be one: equal lines in the exports of both become one line.
 
-The importer gives a line its id by the chat that it knew; so the same line has two ids when the chat was known under
-two names. Lines are paired in their order, the first with the first that says the same, so that what was said twice
-stays said twice.
+The id of a line depends on the chat that the importer knew, so the same line has two ids if the chat was known under
+two names. Lines are paired in order, each with the first unpaired line of the same content, so that two equal
+messages remain two.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def join_lines(writer: Writer, phone: int, loser: int, winner: int, rows: Iterab
     observed: dict[tuple[int, int, str], Observed] = {}
     for line in sorted(moving, key=lambda line: line.order):
         alike = waiting[_key(writer, line)]
-        # A line that stands under a message goes with that.
+        # A line that was matched with a message moves with the message.
         if alike and line.host == line.id:
             partner = alike.pop(0)
             observed[(phone, winner, partner.id)] = _taken_out(writer, phone, loser, line, partner)
@@ -66,7 +66,7 @@ def _lines(known: Mapping[str, Known]) -> list[_Line]:
 
 
 def _key(writer: Writer, line: _Line) -> tuple[Any, ...]:
-    """What two lines must have in common. Authors whom only a name tells are one when the names are."""
+    """What two lines must have in common. Authors known only by name are the same if their names are."""
     told = line.observations[0]
     message = told.message
     author: int | str | None = told.sender
@@ -77,7 +77,7 @@ def _key(writer: Writer, line: _Line) -> tuple[Any, ...]:
 
 
 def _taken_out(writer: Writer, phone: int, loser: int, line: _Line, partner: _Line) -> Observed:
-    """The line is removed; its observations are moved to its partner."""
+    """Remove a line and move its observations to its partner."""
     held = writer.known_under(phone, loser, [line.id])[line.id]
     writer.write_outcome(phone, loser, line.id, held, [], {})
     sender = partner.observations[0].sender
@@ -87,7 +87,7 @@ def _taken_out(writer: Writer, phone: int, loser: int, line: _Line, partner: _Li
 
 
 def _of(author: Mapping[int, int], a: Annotation) -> Annotation:
-    """What the author did, and what was meant for the author, in the partner's words."""
+    """An annotation by the author or for the author, rewritten for the partner."""
     return structs.replace(a, actor=author.get(a.actor, a.actor), target=author.get(a.target, a.target))
 
 

@@ -1,7 +1,7 @@
-"""Moving the rows of a contact that turned out to be another: a LID and a number, a name and a number.
+"""Moving the rows of a contact that turned out to be another, such as a LID and a number, or a name and a number.
 
-The merge itself is done at once by ``ContactResolver``: from then on every JID leads to the winner, and every read
-takes in both. What is moved here, a bounded number of rows in each transaction, is where the rows stand.
+``ContactResolver`` does the merge itself immediately: from then on every JID resolves to the winner, and every read
+includes both. This module moves the stored rows to the winner, a bounded number in each transaction.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from backscroll.storage.write.line_joining import join_lines
 
 MERGING = "merging"
 MERGE_ROWS = 400
-"""Rows that one transaction of a merge moves; other writers go between."""
+"""Rows moved per transaction. Other writers can write between transactions."""
 _CHUNK = 200
 Place = tuple[int, int]
 """Phone and chat."""
 
 
 def finish_merges(engine: Engine, org: int, clock: Callable[[], int], stop: Callable[[], bool]) -> bool:
-    """Move the rows of an organisation's merged contacts, under a lease; whether anything was moved.
+    """Move the rows of an organisation's merged contacts, under a lease; returns whether anything was moved.
 
-    What another process is at is left to it. ``stop`` is asked after each transaction.
+    Does nothing while another process has the lease. ``stop`` is called after each transaction.
     """
     moved = False
-    # Asked once more after the lease was given back: who came in between found it taken.
+    # Check again after releasing the lease, because merges may have been added by a process that found it taken.
     while not stop() and engine.read_one("pending_merges", {"org": org}, org) is not None:
         lease = engine.write(lambda tx: leases.take(tx, org, MERGING, clock()), org)
         if lease is None:
@@ -84,11 +84,11 @@ class _Mover:
         self._limit = limit
 
     def move(self) -> bool:
-        """Move some rows; False when none stand under the loser any more."""
+        """Move some rows; False if none are stored under the loser any more."""
         return any(self._move_from_chat(phone) for phone in self._writer.phones.numbers()) or self._move_doings()
 
     def _move_from_chat(self, phone: int) -> bool:
-        """Rows of the loser's chat, then what waits there for messages, then the chat itself."""
+        """Move rows of the loser's chat, then annotations waiting there for messages, then the chat itself."""
         where: dict[str, Any] = {"org": self._writer.org, "phone": phone, "chat": self._loser, "limit": self._limit}
         rows = self._whole_minutes([row_of(r) for r in self._tx.all("rows_of_chat", where)], where)
         if rows:
@@ -105,7 +105,7 @@ class _Mover:
         return False
 
     def _whole_minutes(self, rows: list[MessageRow], where: dict[str, Any]) -> list[MessageRow]:
-        """Rows without the minute that the limit cut in two; all of that minute when there is no other."""
+        """The rows without the minute that the limit split; if there is no other minute, all rows of that minute."""
         if len(rows) < self._limit:
             return rows
         last = rows[-1].sent_at // MINUTE_US
@@ -118,7 +118,7 @@ class _Mover:
         return [row_of(r) for r in self._tx.all("rows_by_no", params)]
 
     def _move_doings(self) -> bool:
-        """What the loser sent, did and was told in chats that others share."""
+        """Move what the loser sent, did or was addressed by in chats with others."""
         base = {"org": self._writer.org, "limit": self._limit}
         rows = [row_of(r) for r in self._tx.all("rows_of_sender", base | {"sender": self._loser})]
         by_chat: dict[Place, list[MessageRow]] = defaultdict(list)
@@ -136,14 +136,14 @@ class _Mover:
         return bool(done)
 
     def _done(self, params: dict[str, Any]) -> list[Row]:
-        """Ids that the loser did something to, or told of under a name that joined another's message."""
+        """Ids of messages that the loser annotated, or where its observation was joined to another's message."""
         found = self._tx.all("annotations_of", params)
         if not found and self._writer.resolver.contact_row(self._loser).kind == "export":
             found = self._tx.all("observations_of", params)
         return found
 
     def _move(self, place: Place, rows: list[MessageRow]) -> None:
-        """Rows alone under their id are moved as they are; the others are brought together with what is there."""
+        """Move rows. Those that are alone under their id move unchanged; the others are combined with what is there."""
         together = self._told_more_than_once(place, rows)
         self._resettle(place, sorted(together))
         phone, chat = place
@@ -154,7 +154,7 @@ class _Mover:
                 self._writer.message_writer.relocate(row, chat, sender, sender == own)
 
     def _told_more_than_once(self, place: Place, rows: list[MessageRow]) -> set[str]:
-        """Ids of rows that were told more than once, or that have annotations, here or where they go."""
+        """Ids of rows that were reported more than once or have annotations, in this chat or in the target chat."""
         phone, chat = place
         chats = self._writer.resolver.numbers_of(chat)
         if any(self._writer.message_writer.is_exported(phone, c) for c in chats):

@@ -1,4 +1,4 @@
-"""The organisation's own phones, as one writing transaction meets them."""
+"""The organisation's own phones, within one writing transaction."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class OwnPhones:
         return sorted(self._contacts)
 
     def contact_of(self, phone: int) -> int:
-        """The contact that a phone is."""
+        """The contact of a phone."""
         return self._contacts[phone]
 
     def find(self, jid: str) -> tuple[int, int]:
-        """Number of an own phone and of its contact; its LID will do too. ``NotFound`` when there is none."""
+        """Numbers of an own phone and of its contact, by its JID or LID. ``NotFound`` if there is no such phone."""
         row = self._rows.get(jid) or self._rows.get(canonical(jid))
         if row is not None:
             return row.phone, self._contacts[row.phone]
@@ -50,12 +50,12 @@ class OwnPhones:
         return phone, contact
 
     def number_of(self, jid: str) -> int:
-        """The number of an own phone; its LID will do too. ``NotFound`` when there is none."""
+        """The number of an own phone, by its JID or LID. ``NotFound`` if there is no such phone."""
         phone, _ = self.find(jid)
         return phone
 
     def told_by(self, jid: str | None) -> int:
-        """The number of the own phone whose source tells of a contact; ``EVERYBODY`` where none is named."""
+        """The number of the own phone whose source reports a contact; ``EVERYBODY`` if none is named."""
         return EVERYBODY if jid is None else self.number_of(jid)
 
     def see(self, event: events.PhoneSeen, phone_id: str) -> int:
@@ -79,7 +79,7 @@ class OwnPhones:
         return number
 
     def correct(self, number: int, device_id: str | None, name: str | None) -> None:
-        """Replace what is known of a phone by what its owner says; None leaves it as it is."""
+        """Replace device id and name of a phone by what its owner entered; None leaves a value unchanged."""
         row = next(row for row in self._rows.values() if row.phone == number)
         if (device_id or row.device_id, name or row.name) != (row.device_id, row.name):
             params = {"org": self._state.org, "phone": number, "device_id": device_id, "name": name}
@@ -106,7 +106,7 @@ class OwnPhones:
         return device_id is not None and all(row.device_id != device_id for row in self._rows.values())
 
     def _free_phone_id(self, phone_id: str | None) -> str | None:
-        """A source's own id, where it can be kept: it is in the form that clients may send back in a header."""
+        """A source's own id if it can be used, that is if clients can send it back in a header."""
         if phone_id is None or not is_phone_id(phone_id):
             return None
         taken = any(row.phone_id == phone_id for row in self._rows.values())

@@ -24,7 +24,7 @@ class Quarantined(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """What is noted beside the bytes. ``waits``: they will be understood when a message is here that they name."""
+    """What is stored with the bytes. ``waits``: they can be processed once a message that they refer to has arrived."""
 
     source: str
     problem: str
@@ -33,7 +33,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 def keep(tx: Txn, org: int, entry: Entry, payload: bytes, sealed: bytes, now: int) -> int:
-    """Store sealed bytes, the same once, and return their number. ``payload`` is what they are unsealed."""
+    """Store sealed bytes and return their number; the same payload is stored once. ``payload`` is not sealed."""
     digest = hashlib.sha256(payload).hexdigest()
     state = lock_org_state(tx, org)
     known = only_value(tx.one("find_quarantined", {"org": org, "digest": digest}))

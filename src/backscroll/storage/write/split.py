@@ -1,9 +1,10 @@
 """Separating two contacts that only an undone import had joined.
 
-Each JID that was tied to the contact by that import alone becomes a contact of its own, with what was told under it.
-Rows do not record under which JID their message was reported; but every teller, import or live source, recorded the
-JIDs that it used. What comes from tellers that used only JIDs of the new contact moves there. A teller that used JIDs
-of both is taken to mean the one that keeps the number. Tying two JIDs together is no use of either.
+Each JID that only that import had tied to the contact becomes a contact of its own, with what was reported under it.
+Rows do not record the JID under which their message was reported, but the JIDs that each teller (an import or a live
+source) used are recorded. What comes from tellers that used only JIDs of the new contact moves to it. A teller that
+used JIDs of both is assumed to have meant the contact that keeps the number. Mapping one JID to another does not
+count as using either.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ _FIRST = -(2**63)
 
 
 class Split(Struct):
-    """A split under way: which contact, its part that goes, and how far the rows are."""
+    """A split in progress: the contact, the part to be separated from it, and which rows have been moved."""
 
     contact: int
     part: int
     jids: list[str]
     tellers: list[int]
-    """Whose words go with the part."""
+    """The tellers whose reports move with the part."""
     stage: str = STAGES[0]
     phone: int = 0
     after: list[Any] = []
 
 
 def begin_split(writer: Writer, tx: Txn, import_id: int, lid: str, jid: str) -> Split | None:
-    """Undo what tied two JIDs together. None when nothing that was told has to move."""
+    """Remove the tie between two JIDs. None if nothing that was reported has to be moved."""
     resolver = writer.resolver
     if resolver.look_up([lid, jid]) or resolver.number(lid) != resolver.number(jid):
         return None
@@ -78,7 +79,7 @@ def _part_with(writer: Writer, tx: Txn, import_id: int, contact: int, part: list
 
 
 class Splitter:
-    """Moves rows from a contact to the part that left it, some in each transaction."""
+    """Moves rows from a contact to the part separated from it, some in each transaction."""
 
     def __init__(self, tx: Txn, writer: Writer, split: Split, limit: int) -> None:
         self._tx = tx
@@ -87,7 +88,7 @@ class Splitter:
         self._limit = limit
 
     def step(self) -> bool:
-        """Move some rows; False when all are where they belong."""
+        """Move some rows; False if all have been moved."""
         if self._split.stage == "doings":
             return self._move_doings() or self._turn()
         phone = next((p for p in self._writer.phones.numbers() if p >= self._split.phone), None)
@@ -126,7 +127,7 @@ class Splitter:
         return bool(found)
 
     def _move(self, phone: int, wanted: list[str]) -> None:
-        """Take what the tellers said out of the chat, and tell it in the other."""
+        """Remove what the tellers reported from the chat, and report it in the other chat."""
         if not wanted:
             return
         known = self._writer.known_together(phone, self._split.contact, wanted)
@@ -151,7 +152,7 @@ class Splitter:
         actor, target = (self._split.part if c == self._split.contact else c for c in (a.actor, a.target))
         return structs.replace(a, actor=actor, target=target)
 
-    # ------------------------------------------------------------------ what it wrote and did elsewhere
+    # ------------------------------------------------------------------ what the contact wrote and did in other chats
 
     def _move_sent(self, phone: int) -> bool:
         (after,) = self._split.after or [0]
@@ -170,7 +171,7 @@ class Splitter:
         return bool(rows)
 
     def _rename(self, some: Iterable[tuple[int, int, str]]) -> None:
-        """Let what the tellers said the contact did be done by its part."""
+        """Attribute to the part what the tellers reported that the contact did."""
         by_chat: dict[tuple[int, int], set[str]] = defaultdict(set)
         for phone, chat, id in some:
             by_chat[(phone, self._writer.resolver.resolve(chat))].add(id)
@@ -217,7 +218,7 @@ class Splitter:
         return self._writer.provenance.derived_of_chat(phone, jids)
 
     def _mark_part(self, where: dict[str, Any]) -> None:
-        """The part's chat has nothing but messages of imports, and goes with the last of these."""
+        """Mark that the part's chat has only messages of imports, so that it is removed with the last of them."""
         part = where | {"chat": self._split.part}
         made = read_chat(self._tx, part)
         if NOBODY not in self._split.tellers and made is not None and made.facts is None:

@@ -1,8 +1,8 @@
-"""Undoing an import: what only it reported is removed, what others also reported stays as they reported it.
+"""Undoing an import: what only it reported is removed; what others also reported remains as they reported it.
 
 Each step is one transaction of bounded size that records its progress, so an interrupted undo continues, and a finished
-one does nothing. Messages are removed first; when none are left, chats, contacts, files and payloads that nobody else
-refers to.
+one does nothing. Messages are removed first, then the chats, contacts, files and payloads to which nothing else
+refers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PHASES = (
     "retold",
     "observations",
     "annotations",
-    # Before mappings: what the import alone told of a chat is found by the JIDs that it joined.
+    # Before mappings, because what only the import reported about a chat is found by the JIDs that it joined.
     "chats",
     "mappings",
     "phones",
@@ -46,16 +46,16 @@ PHASES = (
     "positions",
 )
 RemoveFile = Callable[[str], None]
-"""Takes the bytes of a media file away."""
+"""Deletes the bytes of a media file."""
 
 
 class Progress(Struct):
-    """How far an undo is: its phase, the place in it, and what it did."""
+    """The state of an undo: its phase, the position within the phase, and what was removed so far."""
 
     phase: str = PHASES[0]
     after: list[Any] = []
     found: int = 0
-    """Things that this pass over the chats found; passes go on until one finds nothing."""
+    """How many things this pass over the chats found. Passes are repeated until one finds nothing."""
     messages: int = 0
     changed: int = 0
     chats: int = 0
@@ -77,7 +77,7 @@ class Progress(Struct):
 
 
 def begin_undo(tx: Txn, org: int, import_id: int) -> None:
-    """From now on the import may not tell anything, and what has one of its numbers has to be told by others."""
+    """From now on the import may not report anything, and whatever it numbered remains only if others report it too."""
     lock_org_state(tx, org)
     found = find_import(tx, org, import_id)
     if found.state in ("undoing", "undone"):
@@ -87,7 +87,7 @@ def begin_undo(tx: Txn, org: int, import_id: int) -> None:
 
 
 def undo_step(tx: Txn, org: int, import_id: int, now: int, limit: int, remove_file: RemoveFile) -> Progress | None:
-    """Take up to ``limit`` things back; None when nothing is left to do."""
+    """Undo up to ``limit`` things; None if nothing is left to do."""
     state = lock_org_state(tx, org)
     found = find_import(tx, org, import_id)
     if found.state == "undone":
@@ -126,7 +126,7 @@ class _Undo:
         self._base: dict[str, Any] = {"org": writer.org, "import": import_id, "limit": limit}
 
     def step(self) -> None:
-        """A piece of the present phase, or the turn to the next one."""
+        """Do a part of the current phase, or go to the next phase."""
         phase = self._progress.phase
         if not getattr(self, f"_take_{phase}")():
             self._progress.after = []
@@ -134,7 +134,7 @@ class _Undo:
 
     def _next(self, phase: str) -> str:
         if phase == "annotations" and self._progress.found:
-            # Others write meanwhile, and a line may move to where this has been already.
+            # Others write meanwhile, so a line may move to a chat that this pass has already processed.
             self._progress.found = 0
             return "observations"
         at = PHASES.index(phase) + 1
@@ -143,7 +143,7 @@ class _Undo:
     # ------------------------------------------------------------------ coverage
 
     def _take_coverage(self) -> bool:
-        """What the import vouches for, so that nothing of it counts as covered while its messages go."""
+        """Remove the import's coverage first, so that no period counts as covered while its messages are removed."""
         report = find_import(self._tx, self._writer.org, self._import)
         take_back_walk(self._tx, self._writer.org, report)
         return bool(Spans(self._tx, self._writer.org).forget_import(self._import, self._limit))
@@ -151,7 +151,7 @@ class _Undo:
     # ------------------------------------------------------------------ messages
 
     def _take_messages(self) -> bool:
-        """What stands under the numbers that the import used."""
+        """Remove the import from the messages within the numbers that it used."""
         first, after = self._progress.after or [0, -1]
         ranges = self._tx.all("ranges_of_import", self._disowned() | {"low": first, "limit": _RANGES})
         rows: list[tuple[int, int, int, str]] = []
@@ -171,7 +171,7 @@ class _Undo:
         return {"org": self._writer.org, "import": -self._import}
 
     def _take_retold(self) -> bool:
-        """What others brought and the import told again."""
+        """Remove the import from messages that others brought and it reported again."""
         nos = [no for (no,) in self._tx.all("retold_by_import", self._base | {"after": -1})]
         rows = self._tx.all("rows_by_no", {"org": self._writer.org, "nos": nos}) if nos else []
         self._forget((row.phone, row.chat, row.id) for row in map(row_of, rows))
@@ -182,7 +182,7 @@ class _Undo:
         return bool(nos)
 
     def _take_observations(self) -> bool:
-        """What stands beside rows that more than one told, in every chat that the import named."""
+        """Remove the import's observations of rows with several tellers, in every chat that the import mentioned."""
         return self._scan("tellings_after", lambda told: self._import in decode_tellers(told))
 
     def _take_annotations(self) -> bool:
@@ -209,7 +209,7 @@ class _Undo:
         last = ""
         if len(rows) == self._limit:
             last, _ = rows[-1]
-            # The page may have cut the last id in two.
+            # The page may end between rows of the same id.
             wanted.add(last)
         self._forget((*place, id) for id in sorted(wanted))
         self._progress.after = [phone, jid, last]
@@ -220,7 +220,7 @@ class _Undo:
         return None if contact is None else (phone, contact)
 
     def _find(self, jid: str) -> int | None:
-        """The contact that a JID leads to; None when none does any more."""
+        """The contact of a JID; None if it no longer has one."""
         if self._resolver.look_up([jid]):
             return None
         return self._resolver.number(jid)
@@ -250,7 +250,7 @@ class _Undo:
     # ------------------------------------------------------------------ mappings, chats, phones, contacts
 
     def _take_mappings(self) -> bool:
-        """Which pairs of JIDs the import alone had joined."""
+        """Undo the pairs of JIDs that only this import had joined."""
         if self._progress.split is not None:
             if not Splitter(self._tx, self._writer, self._progress.split, self._limit).step():
                 self._progress.split = None
@@ -297,7 +297,7 @@ class _Undo:
         return self._resolver.aliases_of(contact)
 
     def _take_phones(self) -> bool:
-        """Phones that nobody else told of and that have no messages; all of an organisation's are few."""
+        """Remove phones without messages that no one else reported, in one step: an organisation has few phones."""
         for phone, jid, _ in self._tx.all("import_phones", {"org": self._writer.org}):
             params = {"org": self._writer.org, "phone": phone, "import": self._import}
             gone = not self._provenance.tellers_of([phone])[phone]
@@ -345,7 +345,7 @@ class _Undo:
         return bool(files)
 
     def _take_payloads(self) -> bool:
-        """Payloads as received that no one else sent. Messages that named them name none now."""
+        """Remove received payloads that came from no one else. Messages that referred to them now refer to none."""
         (first,) = self._progress.after or [0]
         ranges = self._tx.all("ranges_of_import", self._disowned() | {"low": first, "limit": _RANGES})
         for raw in self._payloads(ranges):
@@ -355,7 +355,7 @@ class _Undo:
         return bool(ranges)
 
     def _take_positions(self) -> bool:
-        """Streams that the import read are read from their beginning again."""
+        """Make streams that the import read be read from their beginning again."""
         for stream, told in self._tx.all("told_positions", {"org": self._writer.org}):
             if self._import in decode_tellers(told):
                 self._tx.run("delete_position", {"org": self._writer.org, "stream": stream})
