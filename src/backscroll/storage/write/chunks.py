@@ -1,4 +1,4 @@
-"""A batch in pieces: ids by time, as many at once as a statement takes."""
+"""Splitting a batch into chunks of ids by time, each no larger than one statement allows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _CLOSE = 60
 
 
 def said_at(what: Observed) -> int:
-    """The earliest time that a source told for a message, in microseconds; 0 when only annotations came."""
+    """The earliest time that a source reported for a message, in microseconds; 0 if there are only annotations."""
     return min((t.message.sent_at for t in what.observations), default=0)
 
 
 def runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
-    """First and last of minutes that lie so close that one look takes in all of them."""
+    """First and last minute of each group of minutes that are close enough to be read with one query."""
     first = last = None
     for minute in sorted(minutes):
         if first is None or last is None or minute - last > _CLOSE:
@@ -31,7 +31,7 @@ def runs(minutes: Collection[int]) -> Iterable[tuple[int, int]]:
 
 
 def by_minutes(ordered: Sequence[str], items: Mapping[str, Observed]) -> Iterable[Sequence[str]]:
-    """Ids in chunks that end where a minute does."""
+    """Ids in chunks that never split a minute."""
     chunk: list[str] = []
     for id in ordered:
         if len(chunk) >= CHUNK and said_at(items[id]) // MINUTE_US != said_at(items[chunk[-1]]) // MINUTE_US:

@@ -21,7 +21,7 @@ Key = tuple[int, int, str]
 """Phone, chat and WhatsApp id."""
 
 _SHARED = ("group", "broadcast", "status")
-"""Chats where others than the chat's own contact write."""
+"""Chats in which others than the chat's own contact write."""
 _NAMED = ("group", "newsletter", "broadcast")
 _CHAT_FACTS = tuple(f for f in events.ChatSeen.__struct_fields__ if f not in ("phone", "chat", "at"))
 _CONTACT_FACTS = tuple(f for f in events.ContactSeen.__struct_fields__ if f not in ("phone", "jid", "at"))
@@ -29,7 +29,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Observed(Struct):
-    """What the batch tells about one key."""
+    """What the batch reports about one key."""
 
     observations: list[Observation] = []
     annotations: list[Annotation] = []

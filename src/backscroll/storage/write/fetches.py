@@ -1,7 +1,7 @@
-"""The queue of files that live sources announced and the archive does not have yet.
+"""The queue of files that live sources announced but the archive does not have yet.
 
-A row is written in the transaction of its message, so it is there whenever the message is. Only the address is kept;
-what else is known of the file stands in the message.
+A row is written in the transaction of its message, so it exists whenever the message does. Only the address is stored
+here; everything else about the file is in the message.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from backscroll.storage.write.phones import OwnPhones
 
 LEASE = "media"
 _ENCRYPTED = (".whatsapp.net", ".whatsapp.com")
-"""Files on WhatsApp's own servers are encrypted; only a linked device fetches them."""
+"""Files on WhatsApp's own servers are encrypted; only a linked device can fetch them."""
 
 
 class QueuedFile(Struct, frozen=True, kw_only=True):
-    """A file that is to be fetched. ``phone`` is the number of the own phone; times in microseconds UTC."""
+    """A file to be fetched. ``phone`` is the number of the own phone; times are in microseconds UTC."""
 
     phone: int
     chat: str
@@ -34,7 +34,7 @@ class QueuedFile(Struct, frozen=True, kw_only=True):
     url: str
     tries: int = 0
     next_at: int | None = None
-    """None: it was given up."""
+    """None if it was given up."""
     problem: str | None = None
     created_at: int = 0
 
@@ -55,7 +55,7 @@ class _FetchRow(NamedTuple):
 
 
 def is_fetchable(url: str | None) -> bool:
-    """Whether a file could be had from this address: http or https, or relative to its gateway."""
+    """Whether a file could be fetched from this address: http or https, or relative to its gateway."""
     if not url:
         return False
     try:
@@ -89,7 +89,7 @@ def _key(org: int, file: QueuedFile) -> dict[str, Any]:
 
 
 def queued_of(values: Row) -> QueuedFile:
-    """From the columns of ``due_fetches``."""
+    """Made from the columns of ``due_fetches``."""
     row = _FetchRow(*values)
     return QueuedFile(
         phone=row.phone,
@@ -113,12 +113,12 @@ class FetchQueue:
         self._clock = clock
 
     def due(self, org: int, limit: int = 100) -> list[QueuedFile]:
-        """Those whose time has come, the longest waiting first."""
+        """Files that are due, the longest waiting first."""
         params = {"org": org, "now": self._clock(), "limit": limit}
         return [queued_of(row) for row in self._engine.read(lambda tx: tx.all("due_fetches", params), org)]
 
     def walk(self, org: int, page: int = 500) -> Iterable[QueuedFile]:
-        """All of them, given up ones too, a page at a time."""
+        """All files, including those given up, read a page at a time."""
         after: dict[str, Any] = {"phone": -1, "jid": "", "id": "", "sender": ""}
         while True:
             params = after | {"org": org, "limit": page}
@@ -130,12 +130,12 @@ class FetchQueue:
             after = _key(org, files[-1])
 
     def counts(self, org: int) -> tuple[int, int]:
-        """How many wait, and how many were given up."""
+        """How many files are waiting, and how many were given up."""
         every, waiting = self._engine.read(lambda tx: tx.one("count_fetches", {"org": org}), org) or (0, 0)
         return int(waiting), int(every) - int(waiting)
 
     def add(self, org: int, file: QueuedFile) -> None:
-        """Queue a file by hand; one that is queued with this address stays as it is."""
+        """Queue a file by hand. If it is already queued with this address, nothing changes."""
         params = _key(org, file) | {"source": file.source or "", "now": self._clock()}
         self._engine.write(lambda tx: tx.run("add_fetch", params), org)
 
@@ -146,17 +146,17 @@ class FetchQueue:
         self._engine.write(lambda tx: tx.run("postpone_fetch", params), org)
 
     def drop(self, org: int, file: QueuedFile) -> None:
-        """It is here, or its message is not."""
+        """Remove it from the queue, because the file has arrived or its message is gone."""
         self._engine.write(lambda tx: tx.run("drop_fetch", _key(org, file)), org)
 
     def take_turn(self, org: int) -> leases.Lease | None:
-        """The right to work the queue off, unless another process has it."""
+        """The lease for processing the queue; None if another process has it."""
         return self._engine.write(lambda tx: leases.take(tx, org, LEASE, self._clock()), org)
 
     def keep_turn(self, lease: leases.Lease) -> bool:
-        """Show that this process is still at it; False when another took over."""
+        """Renew the lease; False if another process has taken over."""
         return leases.is_kept(self._engine, lease, self._clock())
 
     def end_turn(self, lease: leases.Lease) -> None:
-        """Let another begin at once. If the database is away, the turn ends by itself."""
+        """Release the lease for other processes. If the database is away, the lease expires by itself."""
         leases.release(self._engine, lease)

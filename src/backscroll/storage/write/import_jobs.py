@@ -22,7 +22,7 @@ from backscroll.storage.write.undo import begin_undo
 
 PREFIX = "imp"
 MAX_OPEN = 20
-"""Jobs of an organisation that are not over."""
+"""Maximum unfinished jobs of an organisation."""
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _FOUND = msgspec.json.Decoder(list[Item])
 _QUESTIONS = msgspec.json.Decoder(list[Asked])
@@ -56,14 +56,14 @@ class _JobRow(NamedTuple):
 
 
 class TooManyJobs(Conflict):
-    """So many jobs are not over that another one has to wait."""
+    """There are too many unfinished jobs to add another one."""
 
     def __init__(self) -> None:
         super().__init__(f"{MAX_OPEN} imports are unfinished; finish or cancel one of them first")
 
 
 class Changed(Struct, frozen=True):
-    """What those who follow a job want to know first."""
+    """The state of a changed job, for those who follow it."""
 
     id: str
     state: JobState
@@ -82,9 +82,9 @@ class ImportJobs:
     # ------------------------------------------------------------------ making and finding
 
     def create(self, org: int, new: NewJob) -> tuple[Job, bool]:
-        """Make a job, or find the one that was made with the same ``request_key``; whether it is new.
+        """Create a job, or find the one created with the same ``request_key``; returns it and whether it is new.
 
-        ``TooManyJobs`` when the organisation has too many that are not over.
+        ``TooManyJobs`` if the organisation has too many unfinished ones.
         """
         id = f"{PREFIX}{secrets.token_hex(10)}"
 
@@ -102,7 +102,7 @@ class ImportJobs:
         return self._engine.write(work, org)
 
     def create_taken(self, org: int, new: NewJob) -> tuple[Job, leases.Lease]:
-        """Make a job whose turn the caller has from the beginning, so that no server looks at it before."""
+        """Create a job whose lease the caller has from the beginning, so that no server process starts on it."""
         id = f"{PREFIX}{secrets.token_hex(10)}"
 
         def work(tx: Txn) -> tuple[Job, leases.Lease]:
@@ -128,7 +128,7 @@ class ImportJobs:
         return self._engine.read(work, org)
 
     def open_jobs(self, org: int) -> list[tuple[str, JobState, int]]:
-        """Id, state and time of the last change of those that are not over; the longest unchanged first."""
+        """Id, state and time of the last change of unfinished jobs; the longest unchanged first."""
         rows = self._engine.read(lambda tx: tx.all("open_import_jobs", {"org": org}), org)
         return [(id, state, at) for id, state, at in rows]
 
@@ -149,7 +149,7 @@ class ImportJobs:
         return [import_of(row) for row in self._engine.read(lambda tx: tx.all("imports_without_job", params), org)]
 
     def adopt(self, job: Job, import_id: int) -> Job:
-        """Write down as a job what was none: an import that began before there were jobs."""
+        """Create a job for an import that began before there were jobs."""
         row = _row(job) | {"origin": job.origin, "name": job.name, "confirm": 0, "request_key": None}
 
         def work(tx: Txn) -> Job:
@@ -162,7 +162,7 @@ class ImportJobs:
         return self._engine.write(work, job.org)
 
     def begin_undo(self, job: Job, imports: Sequence[int]) -> None:
-        """Start undoing these imports of a job; the process that works on it continues with that."""
+        """Start undoing these imports of a job. The process that works on the job carries it out."""
         before, job.state = job.state, "undoing"
 
         def work(tx: Txn) -> None:
@@ -175,7 +175,7 @@ class ImportJobs:
         self._engine.write(work, job.org)
 
     def delete(self, org: int, id: str) -> None:
-        """Forget a job and its files; its imports stay as they are."""
+        """Delete a job and its list of files; its imports are not changed."""
 
         def work(tx: Txn) -> None:
             tx.run("delete_import_uploads", {"org": org, "job": id})
@@ -186,11 +186,11 @@ class ImportJobs:
     # ------------------------------------------------------------------ files
 
     def add_files(self, org: int, id: str, files: Sequence[JobFile]) -> None:
-        """More files for a job."""
+        """Add files to a job."""
         self._engine.write(lambda tx: tx.many("add_import_upload", (_file_row(org, id, file) for file in files)), org)
 
     def receive(self, org: int, id: str, file: int, received: int) -> None:
-        """So many bytes of a file are on the disk for good."""
+        """Record how many bytes of a file are durably on disk."""
         base = {"org": org, "job": id}
 
         def work(tx: Txn) -> None:
@@ -202,7 +202,7 @@ class ImportJobs:
     # ------------------------------------------------------------------ going on
 
     def save(self, job: Job, expected: JobState) -> bool:
-        """Write a job down, if its state is still ``expected``; whether it was. Times are set here."""
+        """Save a job if its state is still ``expected``; returns whether it was. Times are set here."""
 
         def work(tx: Txn) -> bool:
             now = self._clock()
@@ -215,7 +215,7 @@ class ImportJobs:
         return self._engine.write(work, job.org)
 
     def advance(self, job: Job, progress: JobProgress) -> bool:
-        """Note how far a job is; False when its state is another by now."""
+        """Save the progress of a job; False if its state has changed meanwhile."""
         params = {"org": job.org, "job": job.id, "state": job.state, "progress": _ENCODER.encode(progress).decode()}
         job.progress = progress
         return self._engine.write(
@@ -223,7 +223,7 @@ class ImportJobs:
         )
 
     def begin_item(self, job: Job, item: Item, new: NewImport) -> Import | None:
-        """Begin the import of an entry and note it in the job, both or none; None when the state is another by now."""
+        """Begin the import of an entry and record it in the job, atomically; None if the job's state has changed."""
         expected = job.state
 
         def work(tx: Txn) -> Import | None:
@@ -241,13 +241,13 @@ class ImportJobs:
             return None
 
     def keep_secrets(self, org: int, id: str, given: dict[str, str]) -> None:
-        """Keep answers that nobody is to see again, sealed, until the job is over."""
+        """Store secret answers, sealed, until the job is over."""
         text = self.secrets(org, id) | given
         sealed = self._seal().seal(_ENCODER.encode(text))
         self._engine.write(lambda tx: tx.run("seal_import_secrets", {"org": org, "job": id, "secrets": sealed}), org)
 
     def secrets(self, org: int, id: str) -> dict[str, str]:
-        """Those answers."""
+        """The secret answers."""
         sealed = only_value(self._engine.read(lambda tx: tx.one("read_import_secrets", {"org": org, "job": id}), org))
         if sealed is None:
             return {}
@@ -256,15 +256,15 @@ class ImportJobs:
     # ------------------------------------------------------------------ who works on one
 
     def take_turn(self, org: int, id: str) -> leases.Lease | None:
-        """The right to work on a job, unless another process has it."""
+        """The lease for working on a job; None if another process has it."""
         return self._engine.write(lambda tx: leases.take(tx, org, _lease(id), self._clock()), org)
 
     def keep_turn(self, lease: leases.Lease) -> bool:
-        """Show that this process is still at it; False when another took over."""
+        """Renew the lease; False if another process has taken over."""
         return leases.is_kept(self._engine, lease, self._clock())
 
     def end_turn(self, lease: leases.Lease) -> None:
-        """Let another begin at once. If the database is away, the turn ends by itself."""
+        """Release the lease for other processes. If the database is away, the lease expires by itself."""
         params = {"org": lease.org, "name": lease.name, "holder": lease.holder, "term": lease.term}
         with suppress(StorageError):
             self._engine.write(lambda tx: tx.run("drop_lease", params), lease.org)
@@ -275,7 +275,7 @@ def _lease(id: str) -> str:
 
 
 class _StateChanged(Exception):
-    """Nothing of the transaction is to be written."""
+    """Raised to roll the transaction back."""
 
 
 def _new_row(new: NewJob) -> dict[str, Any]:

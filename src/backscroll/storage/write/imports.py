@@ -35,7 +35,7 @@ class _ImportRow(NamedTuple):
 
 
 def begin_import(tx: Txn, org: int, new: NewImport, now: int) -> Import:
-    """Give an import its number. Nothing that it tells is written yet."""
+    """Create an import and give it its number. Nothing that it reports is written yet."""
     state = lock_org_state(tx, org)
     state.imports += 1
     texts = {name: _ENCODER.encode(getattr(new, name)).decode() for name in ("answers", "sketch", "replaces")}
@@ -47,7 +47,7 @@ def begin_import(tx: Txn, org: int, new: NewImport, now: int) -> Import:
 def finish_import(
     tx: Txn, org: int, import_id: int, state: ImportState, report: dict[str, Any] | None, now: int
 ) -> Import:
-    """Note how an import ended. One that is being taken back already stays so."""
+    """Record how an import ended. The state of one that is already being undone does not change."""
     if find_import(tx, org, import_id).state == "running":
         text = None if report is None else _ENCODER.encode(report).decode()
         params = {"org": org, "import": import_id, "state": state, "report": text, "now": now}
@@ -56,7 +56,7 @@ def finish_import(
 
 
 def find_import(tx: Txn, org: int, import_id: int) -> Import:
-    """``NotFound`` when the organisation never had it."""
+    """An import by its number; ``NotFound`` if the organisation never had it."""
     found = tx.one("read_import", {"org": org, "import": import_id})
     if found is None:
         known = list_imports(tx, org)
@@ -71,12 +71,12 @@ def list_imports(tx: Txn, org: int) -> list[Import]:
 
 
 def imports_of_file(tx: Txn, org: int, sha256: str) -> list[Import]:
-    """Those of the same bytes, whatever became of them; oldest first."""
+    """The imports of the same bytes, in any state; oldest first."""
     return [import_of(row) for row in tx.all("imports_of_file", {"org": org, "sha256": sha256})]
 
 
 def import_of(values: Row) -> Import:
-    """From the columns of ``list_imports``."""
+    """Made from the columns of ``list_imports``."""
     row = _ImportRow(*values)
     return Import(
         id=row.id,
@@ -96,20 +96,20 @@ def import_of(values: Row) -> Import:
 
 
 def must_be_running(tx: Txn, org: int, import_id: int) -> None:
-    """``Conflict`` when an import is over, and so may not tell anything more."""
+    """``Conflict`` if an import is over, and so may not report anything more."""
     found = find_import(tx, org, import_id)
     if found.state != "running":
         raise Conflict(f"Import {import_id} is already {found.state}; start a new import")
 
 
 def progress_of(tx: Txn, org: int, import_id: int) -> dict[str, Any]:
-    """How far the undo of an import is."""
+    """The saved progress of the undo of an import."""
     row = tx.one("read_import", {"org": org, "import": import_id})
     progress = None if row is None else _ImportRow(*row).progress
     return {} if progress is None else dict(msgspec.json.decode(progress))
 
 
 def save_progress(tx: Txn, org: int, import_id: int, state: ImportState, progress: dict[str, Any]) -> None:
-    """Note how far the undo of an import is."""
+    """Save the progress of the undo of an import."""
     params = {"org": org, "import": import_id, "state": state, "progress": _ENCODER.encode(progress).decode()}
     tx.run("advance_import", params)

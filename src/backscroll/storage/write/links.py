@@ -1,4 +1,4 @@
-"""Linked devices as the archive knows them: how each stands, and what a person wants of it."""
+"""Linked devices as stored in the archive: the state of each, and what a user requested of it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class Link(Struct, frozen=True, kw_only=True):
 
     org: int
     id: str
-    """Of its source."""
+    """Id of its source."""
     phone: int | None = None
-    """Not known before the device is paired, unless a certain phone was asked for."""
+    """Unknown until the device is paired, unless a certain phone was requested."""
     phone_name: str | None = None
-    """What the phone is called when pairing adds it."""
+    """Name for the phone if pairing adds it."""
     state: LinkState = "starting"
     problem: str | None = None
     since: int = 0
     retry_at: int | None = None
     qr: str | None = None
     rows: tuple[str, ...] | None = None
-    """The modules of the QR code, ``1`` is dark."""
+    """The modules of the QR code; ``1`` is dark."""
     code: str | None = None
     code_for: str | None = None
-    """The number for which a code to type is wanted."""
+    """The phone number for which a pairing code to type was requested."""
     expires_at: int | None = None
     progress: int | None = None
     jid: str | None = None
-    """The account that the device was paired with."""
+    """The account with which the device was paired."""
     asked: Asked | None = None
     silent_after: int | None = None
-    """It counts as silent when nothing was heard of it for so long."""
+    """The device counts as silent when nothing has been heard from it for this long."""
     last_event_at: int | None = None
     created_at: int = 0
 
@@ -53,7 +53,7 @@ class Links:
         self._clock = clock
 
     def add(self, org: int, source: str, phone_name: str | None, code_for: str | None) -> Link:
-        """Of a source that was added before."""
+        """Add the device of an existing source."""
         params = {"org": org, "source": source, "phone_name": phone_name, "code_for": code_for, "now": self._clock()}
         self._engine.write(lambda tx: tx.run("add_link", params), org)
         return self.find(org, source)
@@ -70,7 +70,7 @@ class Links:
         return _link(org, row)
 
     def write(self, link: Link) -> None:
-        """How it stands now; what a person asked for is left alone."""
+        """Save the current state of the device. What a user requested is not changed."""
         params = {
             "org": link.org,
             "source": link.id,
@@ -94,17 +94,17 @@ class Links:
             raise NotFound("link", source[:80])
 
     def warn_after(self, org: int, source: str, silent_after: int | None) -> None:
-        """After how many microseconds without a sign the device counts as silent; None never."""
+        """Set after how many microseconds without a sign of life the device counts as silent; None means never."""
         params = {"org": org, "source": source, "silent_after": silent_after}
         self._engine.write(lambda tx: tx.run("silence_of_source", params), org)
 
     def was_asked(self, link: Link) -> None:
-        """It is being done."""
+        """Record that the request is being carried out."""
         params = {"org": link.org, "source": link.id, "asked": link.asked}
         self._engine.write(lambda tx: tx.run("link_was_asked", params), link.org)
 
     def belongs_to(self, link: Link, phone: int) -> None:
-        """The device was paired with this own phone."""
+        """Record that the device was paired with this own phone."""
         params = {"org": link.org, "source": link.id, "phone": phone}
         self._engine.write(lambda tx: tx.run("phone_of_link", params), link.org)
 

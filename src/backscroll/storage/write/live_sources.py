@@ -1,4 +1,4 @@
-"""Sources that tell something by themselves: which there are, their sealed secrets, and what they are heard of."""
+"""Live sources, which report on their own: their settings, their sealed secrets, and when they were last heard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from backscroll.storage.write.silences import tell_silences
 
 PREFIX = "src"
 ATTEND_US = 60_000_000
-"""So often a running server notes that it looks after the sources."""
+"""How often a running server records that it is listening to the sources."""
 _ALPHABET = string.ascii_lowercase + string.digits
 
 _CONNECTIONS = {"CONNECTED": "phone.connected", "DISCONNECTED": "phone.disconnected"}
@@ -37,39 +37,39 @@ class Seal(Protocol):
 
 
 class LiveSource(Struct, frozen=True, kw_only=True):
-    """A gateway that pushes what happens. Spans and times are microseconds."""
+    """A gateway that pushes events. Spans and times are in microseconds."""
 
     org: int
     id: str
     kind: str
     phone: int | None = None
-    """Number of the own phone that payloads mean which name none."""
+    """Number of the own phone to which payloads belong that name no phone."""
     upstream: str | None = None
     every: int | None = None
     silent_after: int | None = None
     last_event_at: int | None = None
     created_at: int = 0
     previous_secret_until: int | None = None
-    """So long the secret from before the last rotation counts as well."""
+    """Until this time the secret from before the last rotation is accepted as well."""
 
 
 class SourceSecrets(Struct, frozen=True):
-    """What a source signs with, what it is verified by, and what opens its upstream."""
+    """The secret with which a source signs, the one that verifies it, and the token for its upstream."""
 
     secret: str
     verify_token: str | None = None
     upstream_token: str | None = None
     previous: str | None = None
-    """The secret from before the last rotation, for as long as it counts as well."""
+    """The secret from before the last rotation, while it is still accepted."""
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """What a payload may be signed with."""
+        """The secrets with which a payload may be signed."""
         return (self.secret,) if self.previous is None else (self.secret, self.previous)
 
 
 class KeptAnswer(Struct, frozen=True):
-    """What was answered to a request with an Idempotency-Key. ``digest`` is of its body."""
+    """The stored answer to a request with an Idempotency-Key. ``digest`` is that of the request's body."""
 
     digest: str
     status: int
@@ -77,12 +77,12 @@ class KeptAnswer(Struct, frozen=True):
 
 
 def org_of_source(id: str) -> int | None:
-    """The organisation's number that a source's id names; None when it is not one of ours."""
+    """The number of the organisation in a source's id; None if the id does not have this archive's form."""
     return org_in(id, PREFIX)
 
 
 def make_source_id(org: int) -> str:
-    """An id that names its organisation and cannot be guessed."""
+    """A random id that contains the organisation's number and cannot be guessed."""
     return f"{PREFIX}{org}x" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
 
 
@@ -96,7 +96,7 @@ class LiveSources:
         self.links = Links(engine, clock)
 
     def add(self, source: LiveSource, given: SourceSecrets) -> LiveSource:
-        """Make a source, its secrets sealed."""
+        """Add a source; its secrets are stored sealed."""
         params = self._sealed(given) | {
             "org": source.org,
             "source": source.id,
@@ -150,14 +150,14 @@ class LiveSources:
         return None if sealed is None else self._seal().unseal(bytes(sealed)).decode()
 
     def change(self, source: LiveSource, upstream_token: str | None) -> LiveSource:
-        """Keep another upstream, span of asking and span of silence, and what opens the upstream; ``NotFound``."""
+        """Save the upstream, its token, the interval for asking it, and the span of silence; ``NotFound``."""
         token = self._seal().seal(upstream_token.encode()) if upstream_token else None
         params = {"org": source.org, "source": source.id, "upstream": source.upstream, "upstream_token": token}
         self._update("change_source", source, params | {"every": source.every, "silent_after": source.silent_after})
         return self.find(source.id)
 
     def rotate(self, id: str, secret: str, grace_us: int) -> LiveSource:
-        """Have a source sign with another secret; for ``grace_us`` the old one counts as well. ``NotFound``."""
+        """Replace the secret with which a source signs. The old one is accepted for ``grace_us`` more. ``NotFound``."""
         source, before = self.open(id)
         params = {"org": source.org, "source": id, "secret": self._seal().seal(secret.encode())}
         params |= {"previous": self._seal().seal(before.secret.encode()) if grace_us else None}
@@ -169,7 +169,7 @@ class LiveSources:
             raise NotFound("source", source.id[:80])
 
     def remove(self, id: str) -> None:
-        """End a source; its messages stay. A phone without another source is no longer known to be connected."""
+        """Remove a source; its messages remain. A phone without another source is no longer known to be connected."""
         source = self.find(id)
 
         def work(tx: Txn) -> None:
@@ -188,7 +188,7 @@ class LiveSources:
         self._engine.write(work, source.org)
 
     def attend(self, org: int) -> bool:
-        """Note that a server is running and hears the organisation's sources; says whether it was time to."""
+        """Record that a server is running and hears the organisation's sources, if due; returns whether it was."""
         now = self._clock()
 
         def is_due(tx: Txn) -> bool:
@@ -206,11 +206,11 @@ class LiveSources:
         return due
 
     def tell_silences(self, org: int, listening_since: int) -> int:
-        """Tell of sources that fell silent or are heard again, once each; returns how many."""
+        """Report sources that fell silent or are heard again, once each; returns how many."""
         return tell_silences(self._engine, org, self._clock(), listening_since)
 
     def connect(self, org: int, phone: int, state: str, at: int | None = None, source: str | None = None) -> bool:
-        """Note whether a phone is connected, since ``at``; says whether that is news. ``source`` says so."""
+        """Record whether a phone is connected, since ``at``, as ``source`` reported; returns whether that is new."""
         since = self._clock() if at is None else at
         params = {"org": org, "phone": phone, "state": state, "at": since}
 
@@ -228,7 +228,7 @@ class LiveSources:
         return self._engine.write(work, org)
 
     def _cover(self, tx: Txn, source: str, org: int, phone: int, state: str, at: int) -> None:
-        """A source that is connected covers what comes; one that is not covers nothing."""
+        """A source that is connected covers what comes; one that is not connected covers nothing."""
         listening = Listening(tx, org)
         if state == "CONNECTED":
             listening.hear(source, [phone], at)
@@ -236,21 +236,21 @@ class LiveSources:
             listening.end(source, at, "disconnected", phone)
 
     def take_turn(self, source: LiveSource, work: str = "sync") -> leases.Lease | None:
-        """The right to do one process's work for a source, such as asking its upstream; None when another has it."""
+        """The lease for work that only one process does for a source, such as asking its upstream; None if taken."""
         return self._engine.write(
             lambda tx: leases.take(tx, source.org, f"{work} {source.id}", self._clock()), source.org
         )
 
     def keep_turn(self, lease: leases.Lease) -> bool:
-        """Show that this process is still at it; False when another took over."""
+        """Renew the lease; False if another process has taken over."""
         return leases.is_kept(self._engine, lease, self._clock())
 
     def end_turn(self, lease: leases.Lease) -> None:
-        """Let another begin at once. If the database is away, the turn ends by itself."""
+        """Release the lease for other processes. If the database is away, the lease expires by itself."""
         leases.release(self._engine, lease)
 
     def answer(self, source: LiveSource, key: str) -> KeptAnswer | None:
-        """What was answered to this key before, if it is not too long ago."""
+        """The earlier answer for this key, unless it has expired."""
         params = {"org": source.org, "source": source.id, "key": key, "since": self._clock() - ANSWERS_US}
         row = self._engine.read(lambda tx: tx.one("find_answer", params), source.org)
         if row is None:

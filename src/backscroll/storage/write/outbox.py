@@ -1,8 +1,8 @@
 """Events waiting for webhooks, their deliveries, and which process sends them.
 
 An event is written to the outbox in the transaction of its change. The holder of the lease queues it for each endpoint
-that wants it (``queue``), sends what is due, and records the results (``settle``). Events of a chat form a lane: the
-next is sent after the previous one was accepted or given up, so that a receiver gets the events of each chat in order.
+that wants it (``queue``), sends what is due, and records the results (``settle``). The events of a chat form a lane:
+each is sent only after the previous one was accepted or given up, so that a receiver gets a chat's events in order.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from backscroll.storage.records.webhook_rows import (
 
 LEASE = "webhooks"
 CHUNK = 500
-"""Events or deliveries of one transaction."""
+"""Maximum events or deliveries per transaction."""
 DAY_US = 86_400_000_000
 KEEP_US = 3 * DAY_US
-"""So long it is kept what was delivered."""
+"""How long delivered events are kept."""
 KEEP_PARKED_US = 30 * DAY_US
 
 
 class Lane(Struct, frozen=True, order=True):
-    """A chat as one phone sees it; zeros for events of none."""
+    """A chat as seen by one phone; zeros for events that belong to no chat."""
 
     phone: int
     chat: int
 
 
 class Queued(Struct, frozen=True):
-    """An event that is to be sent to an endpoint. ``first_at`` None: it was never tried."""
+    """An event that is to be sent to an endpoint. ``first_at`` is None if it was never tried."""
 
     event: OutboxEvent
     id: str
@@ -53,7 +53,7 @@ class Queued(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What became of an attempt."""
+    """The result of an attempt."""
 
     event: int
     state: int
@@ -65,7 +65,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class LaneRun(Struct, frozen=True, kw_only=True):
-    """What became of some events of a lane, in their order; ``next_at`` is when it goes on."""
+    """The results of some events of a lane, in order; ``next_at`` is when the lane continues."""
 
     webhook: str
     lane: Lane
@@ -74,7 +74,7 @@ class LaneRun(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True):
-    """How an endpoint does after some attempts. ``succeeded_at`` or ``failed_at`` None: there was none of the kind."""
+    """The state of an endpoint after some attempts. A time is None if no attempt succeeded or failed, respectively."""
 
     webhook: str
     failures: int
@@ -83,7 +83,7 @@ class Health(Struct, frozen=True):
     failed_at: int | None
     error: str | None
     is_back: bool = False
-    """It answers again after it was given a rest: what waits for it need not wait any longer."""
+    """It answers again after a pause, so that its waiting events can be sent immediately."""
 
 
 class Look(Struct, frozen=True):
@@ -101,22 +101,22 @@ class Outbox:
         self._engine = engine
         self._clock = clock
 
-    # ------------------------------------------------------------------ whose turn it is
+    # ------------------------------------------------------------------ the lease for sending
 
     def is_used(self, org: int) -> bool:
-        """Whether the organisation has endpoints that are switched on, or had while something waits."""
+        """Whether the organisation has active endpoints, or had some and events are still waiting."""
         return bool(only_value(self._engine.read_one("read_hooks", {"org": org}, org)))
 
     def take_turn(self, org: int) -> leases.Lease | None:
-        """The right to send for an organisation, unless another process has it."""
+        """The lease for sending an organisation's events; None if another process has it."""
         return self._engine.write(lambda tx: leases.take(tx, org, LEASE, self._clock()), org)
 
     def keep_turn(self, lease: leases.Lease) -> None:
-        """Show that this process is still at it; ``LeaseLost`` when another took over."""
+        """Renew the lease; ``LeaseLost`` if another process has taken over."""
         self._engine.write(lambda tx: leases.keep(tx, lease, self._clock()), lease.org)
 
     def end_turn(self, lease: leases.Lease) -> None:
-        """Let another begin at once. If the database is away, the turn ends by itself."""
+        """Release the lease for other processes. If the database is away, the lease expires by itself."""
         leases.release(self._engine, lease)
 
     # ------------------------------------------------------------------ queueing and sending
@@ -160,13 +160,13 @@ class Outbox:
         return [Lane(*row) for row in rows]
 
     def next_in_lane(self, org: int, webhook: str, lane: Lane, limit: int) -> list[Queued]:
-        """The first events that wait in a lane."""
+        """The first waiting events of a lane."""
         params = {"org": org, "webhook": webhook, "phone": lane.phone, "chat": lane.chat, "limit": limit}
         rows = self._engine.read(lambda tx: tx.all("next_in_lane", params), org)
         return [Queued(event_of(event), id, attempts, first_at) for id, attempts, first_at, *event in rows]
 
     def settle(self, lease: leases.Lease, runs: Sequence[LaneRun], healths: Sequence[Health]) -> None:
-        """Write what became of some attempts; ``LeaseLost`` when another process sends now."""
+        """Record the results of some attempts; ``LeaseLost`` if another process is sending now."""
 
         def work(tx: Txn) -> None:
             leases.keep(tx, lease, self._clock())
@@ -188,10 +188,10 @@ class Outbox:
         else:
             tx.run("put_lane_off", lane | {"next_at": run.next_at})
 
-    # ------------------------------------------------------------------ what users ask for
+    # ------------------------------------------------------------------ requests of users
 
     def counts(self, org: int, webhook: str) -> Counts:
-        """How many deliveries wait and are parked, up to ``MAX_COUNT`` each."""
+        """How many deliveries are waiting and how many are parked, each up to ``MAX_COUNT``."""
         base = {"org": org, "webhook": webhook, "limit": MAX_COUNT}
 
         def work(tx: Txn) -> Counts:
@@ -201,7 +201,7 @@ class Outbox:
         return self._engine.read(work, org)
 
     def find(self, org: int, webhook: str, id: str) -> Delivery:
-        """What became of an event; ``NotFound`` when it is no longer kept."""
+        """The delivery of an event; ``NotFound`` if it is no longer stored."""
         params = {"org": org, "webhook": webhook, "id": id}
         row = self._engine.read(lambda tx: tx.one("find_delivery", params), org)
         if row is None:
@@ -209,13 +209,13 @@ class Outbox:
         return delivery_of(row)
 
     def redeliver(self, org: int, webhook: str, id: str) -> Delivery:
-        """Queue an event again, whatever became of it, as if it were new; ``NotFound``."""
+        """Queue an event again as if it were new, whatever its state; ``NotFound``."""
         found = self.find(org, webhook, id)
         self._requeue(org, webhook, [found.event])
         return self.find(org, webhook, id)
 
     def redeliver_parked(self, org: int, webhook: str) -> tuple[int, bool]:
-        """Queue again what is parked: how many events, and whether there are more than fit in one go."""
+        """Queue parked events again; returns how many, and whether more remain than fit in one call."""
         queued = 0
         while queued < MAX_COUNT:
             params = {"org": org, "webhook": webhook, "state": PARKED, "limit": CHUNK}
@@ -230,7 +230,7 @@ class Outbox:
         base = {"org": org, "webhook": webhook, "now": self._clock()}
 
         def work(tx: Txn) -> None:
-            # The sender takes this row too: it must not end a lane in which an event is just being put.
+            # The sender locks this row too, because it must not end a lane while an event is being added to it.
             tx.one("hold_lease", {"org": org, "name": LEASE})
             for event in events:
                 tx.run("queue_again", base | {"event": event.no})
@@ -242,7 +242,7 @@ class Outbox:
     # ------------------------------------------------------------------ what is no longer needed
 
     def park_old(self, lease: leases.Lease, webhook: str, before: int, error: str) -> int:
-        """Park what has waited since ``before`` for a receiver that never answered; returns how many events."""
+        """Park events waiting since before ``before`` for a receiver that never answered; returns how many."""
         params = {"org": lease.org, "webhook": webhook, "before": before, "error": error, "limit": CHUNK}
 
         def work(tx: Txn) -> int:
@@ -257,7 +257,7 @@ class Outbox:
         return self._engine.write(work, lease.org)
 
     def sweep(self, lease: leases.Lease, webhooks: Sequence[Webhook], after: int) -> int:
-        """Forget some of what was kept long enough. Returns the place in the outbox to go on from, 0 at its end."""
+        """Delete some expired events. Returns the position in the outbox from which to continue, 0 at its end."""
         now = self._clock()
         kept = ((DELIVERED, KEEP_US), (DROPPED, KEEP_US), (PARKED, KEEP_PARKED_US))
 

@@ -26,7 +26,7 @@ class _Row(NamedTuple):
 
 
 def tell_silences(engine: Engine, org: int, now: int, listening_since: int) -> int:
-    """Tell which sources fell silent and which are heard again; returns how many. Microseconds.
+    """Report which sources fell silent and which are heard again; returns how many. Times are in microseconds.
 
     Only one of several processes reports it: the state is read again after locking the organisation's row.
     """
@@ -51,7 +51,7 @@ def tell_silences(engine: Engine, org: int, now: int, listening_since: int) -> i
 
 
 def _due(tx: Txn, org: int, now: int, listening_since: int) -> Iterator[tuple[_Row, int | None]]:
-    """Sources whose state changed, each with since when it is silent."""
+    """Sources whose state changed, each with the time since which it is silent, or None if it is heard again."""
     for row in (_Row(*values) for values in tx.all("watched_sources", {"org": org})):
         since = row.last_event_at or row.created_at
         is_silent = row.silent_after is not None and now - since > row.silent_after

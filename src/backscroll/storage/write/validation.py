@@ -12,7 +12,7 @@ from backscroll.core import events, ids, limits
 from backscroll.core.errors import BadField
 
 MAX_EVENT = 32 << 20
-"""Bytes of what one event tells, as JSON."""
+"""Maximum bytes of one event as JSON."""
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -33,7 +33,7 @@ def cleaned(event: events.Event) -> events.Event:
 
 
 def cleaned_batch(batch: events.Batch) -> events.Batch:
-    """The batch with every event as it can be stored."""
+    """The batch with every event in storable form."""
     return structs.replace(batch, events=[cleaned(event) for event in batch.events])
 
 
@@ -59,7 +59,7 @@ def _deep_cleaned(value: Any) -> Any:
 
 
 def jids_of(event: events.Event) -> Iterator[str]:
-    """JIDs that are met in nearly every event of its kind, to be looked up together."""
+    """JIDs that occur in nearly every event of this kind, to be looked up together."""
     match event:
         case events.MessageSeen(message):
             yield message.key.chat
@@ -78,7 +78,7 @@ def jids_of(event: events.Event) -> Iterator[str]:
 
 
 class ToldOf(Struct):
-    """Of whom and of what some events tell, each once, in the spellings of the source."""
+    """The contacts and chats that some events mention, each once, spelled as in the source."""
 
     everybody: set[str] = set()
     """JIDs of all contacts."""
@@ -89,7 +89,7 @@ class ToldOf(Struct):
 
 
 def told_of(incoming: Iterable[events.Event]) -> ToldOf:
-    """A batch of an import is mostly messages, which are looked into without a detour."""
+    """What some events mention. Messages, most of an import's batch, are handled by a faster path."""
     told = ToldOf()
     for event in incoming:
         if isinstance(event, events.MessageSeen):
@@ -124,7 +124,7 @@ def everybody_in(event: events.Event) -> Iterator[str]:
 
 
 def place_of(event: events.Event) -> tuple[str, str] | None:
-    """Phone and chat that the event tells of."""
+    """Phone and chat to which the event belongs."""
     match event:
         case events.MessageSeen(message):
             return (message.key.phone, message.key.chat)
@@ -147,7 +147,7 @@ def phone_telling(event: events.Event) -> str | None:
 
 
 def named_in(event: events.Event) -> Iterator[str]:
-    """JIDs of those whom the event tells something of."""
+    """JIDs of the contacts about whom the event reports something."""
     match event:
         case events.MessageSeen(message):
             if message.details.push_name and not message.from_me:

@@ -31,7 +31,7 @@ class Seal(Protocol):
 
 
 def org_of_webhook(id: str) -> int | None:
-    """The organisation's number that a webhook's id names; None when it is not one of ours."""
+    """The number of the organisation in a webhook's id; None if the id does not have this archive's form."""
     return org_in(id, PREFIX)
 
 
@@ -58,7 +58,7 @@ class Webhooks:
         return webhook
 
     def open(self, id: str) -> tuple[Webhook, Secrets]:
-        """An endpoint with the secrets that count now; ``NotFound``."""
+        """An endpoint with its currently valid secrets; ``NotFound``."""
         org = org_of_webhook(id)
         row = None
         if org is not None:
@@ -74,9 +74,9 @@ class Webhooks:
         return self._seal().unseal(bytes(sealed)).decode()
 
     def add(self, wanted: Webhook, secret: str | None = None) -> tuple[Webhook, str]:
-        """Make an endpoint, which gets events from now on, and return it with its secret.
+        """Create an endpoint, which gets events from now on, and return it with its secret.
 
-        ``wanted.id`` and its times are chosen here. ``Conflict`` when the organisation has too many.
+        The id and the times in ``wanted`` are set here. ``Conflict`` if the organisation has too many endpoints.
         """
         secret = secret or make_secret()
         id = f"{PREFIX}{wanted.org}x" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
@@ -96,9 +96,9 @@ class Webhooks:
         return self.find(id), secret
 
     def change(self, id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
-        """Replace what is known of an endpoint by what ``change`` makes of it.
+        """Replace an endpoint by the result of ``change``.
 
-        A new address is asked at once. One that is switched on again gets the events from now on.
+        A new address is tried immediately. An endpoint that is switched on again gets events from now on.
         """
         org = self.find(id).org
 
@@ -120,7 +120,7 @@ class Webhooks:
         return self.find(id)
 
     def rotate(self, id: str, grace_us: int) -> tuple[Webhook, str]:
-        """Give an endpoint a new secret. For ``grace_us`` requests are signed with the old one too."""
+        """Give an endpoint a new secret. For ``grace_us``, requests are also signed with the old one."""
         secret = make_secret()
         webhook, before = self.open(id)
         params: dict[str, Any] = {"org": webhook.org, "webhook": id, "secret": self._seal().seal(secret.encode())}
@@ -131,7 +131,7 @@ class Webhooks:
         return self.find(id), secret
 
     def remove(self, id: str) -> None:
-        """End an endpoint, and drop what waits for it, in bounded transactions. Cut, it may be asked for again."""
+        """Remove an endpoint and its queued events, in bounded transactions. Can be repeated after an interruption."""
         org = self.change(id, lambda webhook: structs.replace(webhook, enabled=False)).org
         params = {"org": org, "webhook": id, "limit": _CHUNK}
         while self._engine.write(lambda tx: len(tx.all("forget_deliveries", params)), org) == _CHUNK:
@@ -152,7 +152,7 @@ class Webhooks:
 
 
 def _forget_outbox(tx: Txn, org: int) -> bool:
-    """Forget some events when nobody is left whom they could be sent to; whether there may be more."""
+    """Delete some events if no endpoint is left to send them to; returns whether there may be more."""
     lock_org_state(tx, org)
     return not _all(tx, org) and len(tx.all("forget_outbox", {"org": org, "limit": _CHUNK})) == _CHUNK
 
