@@ -25,22 +25,22 @@ _SLASH = re.compile("/")
 EXPIRES_US = 7 * 24 * 3600 * 1_000_000
 """A job that waits for the user for this long expires."""
 WITHOUT_JOB = "import-"
-"""Begins the id of an import that is part of no job, before its number."""
+"""Prefix of the id of an import that is part of no job; its number follows."""
 
 
 class TooLarge(Error):
-    """More bytes than an import may have, or than a file was said to have."""
+    """More bytes than an import may have, or than was announced for a file."""
 
 
 class Seen(Struct, frozen=True):
-    """A job with the imports that it became."""
+    """A job with its imports."""
 
     job: Job
     imports: list[Import]
 
 
 class Upload:
-    """A file of a job, open for the bytes that come next. What was written counts after every so many bytes."""
+    """A file of a job, open for further bytes. What was written is recorded at regular intervals."""
 
     SYNC_BYTES = 8 << 20
 
@@ -53,28 +53,28 @@ class Upload:
 
     @property
     def state(self) -> str:
-        """The job's, when the file was opened."""
+        """The job's state when the file was opened."""
         return self._job.state
 
     @property
     def size(self) -> int:
-        """Bytes that the file will have."""
+        """The announced size of the file in bytes."""
         return self._file.size
 
     @property
     def at(self) -> int:
-        """Where the next byte goes."""
+        """The offset of the next byte."""
         return self._counted if self._appender is None else self._appender.at
 
     def write(self, data: bytes) -> None:
-        """The next bytes."""
+        """Append bytes."""
         assert self._appender is not None, "nothing is written to a job that waits for no file"
         self._appender.write(data)
         if self._appender.at - self._counted >= self.SYNC_BYTES:
             self._count()
 
     def finish(self, data: bytes) -> None:
-        """The last bytes of this request; all that was written counts when this returns."""
+        """Append the last bytes of this request. Everything written is recorded when this returns."""
         if data:
             self.write(data)
         if self._appender is not None and self._appender.at > self._counted:
@@ -92,7 +92,7 @@ class Upload:
 
 
 class Desk:
-    """The jobs of an archive. ``news`` is set when there is something to work on."""
+    """The import jobs of an archive. ``news`` is set when there is something to work on."""
 
     def __init__(self, store: Store, spool: Spool, max_bytes: int) -> None:
         self._store = store
@@ -107,10 +107,10 @@ class Desk:
     # ------------------------------------------------------------------ making
 
     def create(self, org: Org, new: NewJob) -> tuple[Seen, bool]:
-        """Make a job, or find the one with the same ``request_key``; whether it is new.
+        """Create a job, or find the one with the same ``request_key``; returns it and whether it is new.
 
-        ``BadField`` for names that no file may have and answers that cannot be used, ``TooLarge``, ``StorageFull``, and
-        ``TooManyJobs`` while too many others are not over.
+        ``BadField`` for invalid file names and answers, ``TooLarge``, ``StorageFull``, and ``TooManyJobs`` while there
+        are too many unfinished jobs.
         """
         if new.kind is not None:
             kind_of(new.kind)
@@ -125,7 +125,7 @@ class Desk:
         return self.see(org, job.id), is_new
 
     def add_files(self, org: Org, id: str, files: Sequence[JobFile]) -> Seen:
-        """More files for a job that waits for files or answers, such as the key of a backup."""
+        """Add files to a job that is waiting for files or answers, such as the key of a backup."""
         job = self._jobs.find(org.no, id)
         self._must(job, "uploading", "asking")
         more = self._checked_files(files, job.files)
@@ -155,7 +155,7 @@ class Desk:
         first = len(known) + 1
         return tuple(JobFile(no=no, name=safe_name(file.name), size=file.size) for no, file in enumerate(files, first))
 
-    # ------------------------------------------------------------------ files on their way
+    # ------------------------------------------------------------------ uploads
 
     def upload(self, org: Org, id: str, no: int) -> tuple[Job, JobFile]:
         """A file of a job; ``NotFound``."""
@@ -166,13 +166,13 @@ class Desk:
         raise NotFound("file of this import", str(no))
 
     def open_upload(self, org: Org, id: str, no: int) -> Upload:
-        """A file to be gone on with; to be closed. ``NotFound``, ``Busy``, and ``Conflict`` when its bytes are gone."""
+        """Continue the upload of a file; close it afterwards. ``NotFound``, ``Busy``, ``Conflict`` if bytes are gone."""
         job, file = self.upload(org, id, no)
         if job.state != "uploading":
             return Upload(self, job, file, None)
         appender = self.spool.append(org.no, id, file.name)
         try:
-            # Whoever had the file before may have written since.
+            # A request that had the file open until now may have written to it since.
             job, file = self.upload(org, id, no)
             if appender.size < file.received:
                 self.lose(job)
@@ -184,12 +184,12 @@ class Desk:
         return Upload(self, job, file, appender)
 
     def received(self, job: Job, no: int, at: int) -> None:
-        """So many bytes of a file are on the disk for good. With the last file the job goes on by itself."""
+        """Record that a file is durably on disk up to the offset ``at``. With the last file the job continues."""
         self._jobs.receive(job.org, job.id, no, at)
         self._settle(self._jobs.find(job.org, job.id))
 
     def _settle(self, job: Job) -> None:
-        """Go on when all files are there."""
+        """Continue the job if all files are there."""
         if job.state != "uploading" or any(file.received < file.size for file in job.files):
             return
         self.spool.make(job.org, job.id, [file.name for file in job.files if not file.size])
@@ -198,7 +198,7 @@ class Desk:
             self.news.set()
 
     def lose(self, job: Job) -> None:
-        """What was received is no longer there, as after a backup was restored."""
+        """Record that the received files no longer exist, such as after a backup was restored."""
         before, job.state = job.state, "failed"
         job.error = JobFailure(code="FILES_MISSING", message="The files of this import are gone; send them again")
         self._jobs.save(job, before)
@@ -206,7 +206,7 @@ class Desk:
     # ------------------------------------------------------------------ answering
 
     def answer(self, org: Org, id: str, given: Mapping[str, Any]) -> Seen:
-        """Take answers, and have the job recognised anew with them. ``BadField`` names one that cannot be used."""
+        """Save answers, and have the job's files recognised again with them. ``BadField`` names an unusable answer."""
         answers = checked(given)
         job = self._jobs.find(org.no, id)
         self._must(job, "asking")
@@ -226,13 +226,13 @@ class Desk:
         return self.see(org, id)
 
     def retry(self, org: Org, id: str) -> Seen:
-        """Try a failed job once more, whose files are here still: one that failed after it took another's place."""
+        """Retry a failed job whose files still exist, which is one that failed after it had replaced another import."""
         job = self._jobs.find(org.no, id)
         if job.state != "failed" or not needs_files(job) or not self.spool.folder(org.no, id).is_dir():
             raise Conflict("Only an import that failed after it took another's place has its files here; send it again")
         for item in job.found:
             if item.state == "failed":
-                # Another import, with a number of its own, for the first has ended.
+                # This becomes a new import with its own number, because the first one has ended.
                 item.state, item.error, item.import_id = "waiting", None, None
         job.state, job.error, job.finished_at = "recognising", None, None
         if not self._jobs.save(job, "failed"):
@@ -246,7 +246,7 @@ class Desk:
         """Cancel a job. A running one stops soon and removes what it has imported; repeating this has no further
         effect.
 
-        ``Conflict`` when it is over, or has begun to take the place of another import.
+        ``Conflict`` if it is over, or has begun to replace another import.
         """
         job = self._jobs.find(org.no, id)
         before = job.state
@@ -267,7 +267,7 @@ class Desk:
         return self.see(org, id)
 
     def expire(self, org: Org, id: str, state: JobState) -> None:
-        """Give up a job that has waited for too long in this state."""
+        """End a job that has been waiting in this state for too long."""
         job = self._jobs.find(org.no, id)
         told = any(item.import_id for item in job.found)
         job.state, job.questions = "cancelling" if told else "cancelled", []
@@ -282,7 +282,7 @@ class Desk:
         ]
 
     def undo(self, org: Org, id: str, only: Sequence[int] | None = None) -> Seen:
-        """Begin to take back the imports of a job, or some of them. ``Conflict`` while the job is at work."""
+        """Start undoing all or some imports of a job. ``Conflict`` while the job is running."""
         seen = self.see(org, id)
         if seen.job.state in ("undoing", "undone") and only is None:
             return seen
@@ -302,7 +302,7 @@ class Desk:
         return self.see(org, job.id)
 
     def delete(self, org: Org, id: str) -> None:
-        """Forget a job that is over and told nothing that still stands; ``Conflict`` for others."""
+        """Delete a job that is over and has no imported data left in the archive; ``Conflict`` for others."""
         seen = self.see(org, id)
         if seen.job.state not in OVER or any(entry.state in ("done", "undoing") for entry in seen.imports):
             raise Conflict("Only an import that is over and tells nothing can be forgotten; take it back first")
@@ -323,7 +323,7 @@ class Desk:
         return Seen(self._jobs.find(org.no, id), self._jobs.imports(org.no, id))
 
     def page(self, org: Org, limit: int, before: tuple[int, str] | None) -> tuple[list[Seen], tuple[int, str] | None]:
-        """Jobs and imports without one, newest first, and where to go on."""
+        """Jobs and imports without a job, newest first, and the position from which to continue."""
         jobs = [Seen(job, self._jobs.imports(org.no, job.id)) for job in self._jobs.page(org.no, limit + 1, before)]
         others = self._jobs.without_job(org.no, limit + 1, _before_import(before))
         both = jobs + [Seen(as_job(org.no, entry), [entry]) for entry in others]
@@ -337,7 +337,7 @@ class Desk:
 
 
 def _taken_out(answers: dict[str, Any]) -> dict[str, str]:
-    """Answers that are kept apart, taken out of the others; those of single entries hold for all."""
+    """Remove the secret answers from the others and return them. Those given for one entry apply to all entries."""
     found = {name: answers.pop(name) for name in SECRETS & answers.keys()}
     for own in answers.get("items", {}).values():
         found |= {name: own.pop(name) for name in SECRETS & own.keys()}
@@ -352,7 +352,7 @@ def _before_import(before: tuple[int, str] | None) -> tuple[int, int] | None:
     if before is None:
         return None
     number = before[1].removeprefix(WITHOUT_JOB)
-    # Of one moment, jobs (imp…) sort behind imports without one (import-…) where both are sorted by id.
+    # At equal times, jobs (imp…) sort behind imports without a job (import-…) because both are sorted by id.
     return before[0], int(number) if number.isdecimal() else 0
 
 

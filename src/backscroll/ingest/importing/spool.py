@@ -1,8 +1,8 @@
 """Uploaded files: kept below the data directory until their job is finished.
 
-<data>/imports/<org>/<job>/<name>     as given, folders included; 0600 in folders of 0700
+<data>/imports/<org>/<job>/<name>     as given, including folders; mode 0600 in folders of mode 0700
 
-They are no part of a backup, but for those of an import that is taking the place of another (``Spool.precious``).
+They are not part of a backup, except for those of an import that is replacing another (transfer/backup_uploads.py).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from backscroll.storage.files.durable_files import make_folder, sync_folder, wri
 
 FOLDER = "imports"
 MAX_PART = 255
-"""Bytes of one part of a name."""
+"""Maximum bytes of one part of a path."""
 MAX_NAME = 1024
 MAX_DEPTH = 16
 ORPHAN_SECONDS = 24 * 3600
 KEPT_FREE = 256 << 20
-"""Bytes of the disk that uploads leave to the archive."""
+"""Bytes of free disk space that uploads leave for the archive."""
 _CHUNK = 1 << 20
 _FICLONE = 0x40049409
 
 
 def safe_name(name: str) -> str:
-    """The name of a file, or its path in a folder that was given, as it may stand below ours.
+    """The name of a file, or its path within an uploaded folder, in a form that is safe below the spool's folder.
 
-    ``BadField`` for one that would lead elsewhere, or that no file can have.
+    ``BadField`` for a name that would lead elsewhere, or that is not valid for a file.
     """
     parts = name.replace("\\", "/").split("/")
     if (
@@ -64,18 +64,18 @@ class Spool:
         return self.root / str(org) / job
 
     def root_of(self, org: int, job: str) -> Path:
-        """What was given: the only file or folder, or the folder that several files were put in."""
+        """The uploaded input: the only file or folder, or the folder that contains several files."""
         folder = self.folder(org, job)
-        # Hidden files are what systems leave in folders, and what a kind of import needs while it runs.
+        # Hidden files are left by operating systems, or are temporary files of a kind of import.
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
         return entries[0] if len(entries) == 1 else folder
 
     def path(self, org: int, job: str, name: str) -> Path:
-        """Where a file of a job is; ``name`` as ``safe_name`` gave it."""
+        """The path of a file of a job; ``name`` is a result of ``safe_name``."""
         return self.folder(org, job) / safe_name(name)
 
     def make(self, org: int, job: str, names: Sequence[str]) -> None:
-        """Make empty files, on the disk for good."""
+        """Create empty files durably."""
         with writing("the upload"):
             for name in names:
                 path = self.path(org, job, name)
@@ -85,7 +85,7 @@ class Spool:
                 sync_folder(folder)
 
     def check_space(self, wanted: int) -> None:
-        """``StorageFull`` when the disk has no room for so many bytes more."""
+        """``StorageFull`` if the disk has no room for ``wanted`` more bytes."""
         folder = self.root
         while not folder.exists():
             folder = folder.parent
@@ -97,7 +97,7 @@ class Spool:
             )
 
     def append(self, org: int, job: str, name: str) -> Appender:
-        """A file to write to, made where it is not there yet. ``Busy`` while another request writes to it."""
+        """Open a file for appending, created if missing. ``Busy`` while another request writes to it."""
         path = self.path(org, job, name)
         with writing("the upload"):
             is_new = not path.exists()
@@ -113,7 +113,7 @@ class Spool:
         return Appender(descriptor)
 
     def adopt(self, org: int, job: str, given: Path) -> None:
-        """A copy of what lies elsewhere, on the disk for good, so that the job can go on whatever becomes of that."""
+        """Copy input from elsewhere durably, so that the job can continue even if the original is deleted."""
         folder = self.folder(org, job)
         target = folder / given.absolute().name
         with writing("the copy of what is imported"):
@@ -127,13 +127,13 @@ class Spool:
             sync_folder(folder)
 
     def remove(self, org: int, job: str) -> None:
-        """Take the files of a job away."""
+        """Delete the files of a job."""
         shutil.rmtree(self.folder(org, job), ignore_errors=True)
         with suppress(OSError):
             (self.root / str(org)).rmdir()
 
     def jobs(self) -> Iterator[tuple[int, str, float]]:
-        """Organisation, job and age in seconds of every folder that is there."""
+        """Organisation, job and age in seconds of every existing folder."""
         now = time.time()
         for org in sorted(self.root.iterdir()) if self.root.is_dir() else []:
             if org.name.isdigit() and org.is_dir():
@@ -143,16 +143,16 @@ class Spool:
 
 
 class Appender:
-    """A file that grows, written by nobody else until ``close``. What was written counts when ``sync`` has returned."""
+    """A file opened exclusively for appending until ``close``. Written bytes are durable once ``sync`` has returned."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.at = 0
-        """Where the next byte goes."""
+        """The offset of the next byte."""
 
     @property
     def size(self) -> int:
-        """Bytes of the file now."""
+        """The current size of the file in bytes."""
         return os.fstat(self._descriptor).st_size
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class Appender:
         os.close(self._descriptor)
 
     def write(self, data: bytes) -> None:
-        """Behind what was written before."""
+        """Append bytes."""
         with writing("the upload"):
             view = memoryview(data)
             while view:
@@ -168,7 +168,7 @@ class Appender:
                 view, self.at = view[written:], self.at + written
 
     def sync(self) -> int:
-        """Bring it to the disk; how many bytes are there."""
+        """Flush the file to the disk; returns its size in bytes."""
         with writing("the upload"):
             os.fsync(self._descriptor)
         return self.at

@@ -1,8 +1,8 @@
-"""Going on with a job: recognise what was given, ask, take in, and take back. The command and the server share it.
+"""Running an import job: recognise the files, ask questions, import, and undo. Used by the command and the server.
 
-Whatever cuts a job, the next one who takes its turn goes on: what is to be written is noted in the job before it is
-begun, an import that takes the place of another has its files with the archive before the other is touched, and all
-that is told again after a restart changes nothing.
+Whatever interrupts a job, the next process that takes its lease continues it. What is about to be written is first
+recorded in the job; the files of an import that replaces another are stored in the archive before the other is
+touched; and importing the same data again after a restart changes nothing.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ T = TypeVar("T")
 log = logging.getLogger("backscroll.imports")
 
 REPORT_SECONDS = 0.5
-"""So often at most progress is written down."""
+"""Minimum time between two updates of the saved progress."""
 PAUSE_SHARE = 0.1
 MAX_PAUSE = 0.02
-"""Seconds between two batches: other processes that write to the same file wait for such a moment."""
+"""Seconds between two batches, so that other processes waiting to write to the same file can do so."""
 MAX_ITEMS = 2000
 MAX_NOTES = 20
 CUT = "This import was cut: import it again, or take back what it told"
@@ -57,7 +57,7 @@ _START = Asked(name=START, text="Take this in?", type="confirm", free=False)
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """What a worker needs besides the job. ``root`` is what was given, where that is not in the spool."""
+    """What a worker needs besides the job. ``root`` is the given file or folder, if it is not in the spool."""
 
     store: Store
     media: MediaStore
@@ -66,35 +66,35 @@ class Place(Struct, frozen=True, kw_only=True):
     max_media_bytes: int
     root: Path | None = None
     found: tuple[Recognised, ...] | None = None
-    """What it is, where a person said so; else it is recognised."""
+    """The kind of import, if the user named it; otherwise it is recognised."""
     asks: bool = True
-    """Whether questions become part of the job; else they end it."""
+    """Whether questions become part of the job; otherwise they end it."""
     alive: Callable[[], bool] = lambda: True
-    """False when the work is to stop where it is."""
+    """Returns False when the work is to stop where it is."""
     watch: Callable[[JobProgress], None] = lambda progress: None
 
 
 class _Changed(Stopped):
-    """Somebody else changed the job's state, which was read anew."""
+    """Another process or request changed the job's state, which has been read again."""
 
 
 class Worker:
-    """Goes on with one job, whose turn the caller holds, until it asks, is over, or has to stop."""
+    """Continues one job, whose lease the caller holds, until it has a question, is over, or has to stop."""
 
     def __init__(self, place: Place, job: Job) -> None:
         self._place = place
         self._store = place.store
         self.job = job
         self._plan: tuple[int, Plan] | None = None
-        """The only entry's, so that its file is not read twice."""
+        """The plan of the only entry, so that its file is not read twice."""
         self.outcomes: dict[int, Outcome] = {}
-        """By number of the entry, of what this run did."""
+        """What this run did, by number of the entry."""
         self.errors: dict[int, Error] = {}
         self._told = 0.0
         self._worked = time.monotonic()
 
     def run(self) -> Job:
-        """Raises ``StorageError`` while the database or the disk cannot be used: the job stays as it is for later."""
+        """Raises ``StorageError`` while the database or the disk cannot be used; the job can be continued later."""
         steps: dict[JobState, Callable[[], None]] = {
             "recognising": self._recognise,
             "queued": self._begin,
@@ -152,7 +152,7 @@ class Worker:
         return Item(no=no, kind=found.kind, path=str(found.path.relative_to(base)), also=also)
 
     def _plan_all(self) -> None:
-        """Plan each entry, and ask what has to be asked before anything is written."""
+        """Plan each entry, and ask all necessary questions before anything is written."""
         asked: list[tuple[int, Asked]] = []
         new = [item for item in self.job.found if item.import_id is None and item.state != "done"]
         for at, item in enumerate(new):
@@ -175,7 +175,7 @@ class Worker:
             self._move("asking" if questions else "queued")
 
     def _planned(self, item: Item) -> Plan | None:
-        """The plan of an entry, noted in it; None when it cannot be imported, which is noted too."""
+        """The plan of an entry, None if it cannot be imported. Either result is recorded in the entry."""
         item.error, item.state = None, "waiting"
         try:
             plan = self._guarded(lambda: kind_of(item.kind).plan(self._task(item)))
@@ -202,7 +202,7 @@ class Worker:
         self.errors[item.no] = error
 
     def _guarded(self, work: Callable[[], T]) -> T:
-        """What takes all memory is an error of the file, and no end of the process."""
+        """Treat running out of memory as an error of the file, so that it does not end the process."""
         try:
             return work()
         except MemoryError as error:
@@ -225,7 +225,7 @@ class Worker:
     def _secrets(self) -> dict[str, str]:
         return self._store.import_jobs.secrets(self.job.org, self.job.id) if self.job.has_secrets else {}
 
-    # ------------------------------------------------------------------ taking in
+    # ------------------------------------------------------------------ importing
 
     def _begin(self) -> None:
         self._move("running")
@@ -244,7 +244,7 @@ class Worker:
             self._fail(_nothing_left(self.job, self.errors))
 
     def _take(self, item: Item) -> list[Asked]:
-        """Import one entry; questions that came up since it was planned are returned, and nothing is written."""
+        """Import one entry. If new questions came up since it was planned, returns them and writes nothing."""
         if item.import_id is None:
             plan = self._plan[1] if self._plan and self._plan[0] == item.no else self._planned(item)
             self._plan = None
@@ -268,7 +268,7 @@ class Worker:
         return []
 
     def _replaceable(self, plan: Plan) -> None:
-        """Before another import is taken back, all that takes its place is with the archive."""
+        """Copy the files to the archive's spool before another import, which they replace, is undone."""
         if plan.replaces and not self.job.spooled:
             given = self._root
             size = sum(file.stat().st_size for file in (given.rglob("*") if given.is_dir() else [given]))
@@ -306,7 +306,7 @@ class Worker:
         self._note(item, outcome)
 
     def _take_back(self, item: Item, entry: Import) -> int:
-        """Take back what this import replaces; how many messages are gone with that."""
+        """Undo the imports that this one replaces; returns how many messages that removed."""
         gone = 0
         for known in entry.replaces:
             show = partial(self._undone, item)
@@ -343,7 +343,7 @@ class Worker:
         return kind_of(item.kind)
 
     def _recounted(self, entry: Import, outcome: Outcome, gone: int) -> Outcome:
-        """After a restart what was told before it seems known; the archive knows what this import alone told."""
+        """After a restart, messages imported before seem known already; count what only this import reported instead."""
         all_of_it = (outcome.added or 0) + (outcome.known or 0)
         alone = self._store.plan_undo(self.job.org, entry.id).messages
         added = min(all_of_it, max(0, alone - gone))
@@ -357,7 +357,7 @@ class Worker:
         self.outcomes[item.no] = outcome
         self._save()
 
-    # ------------------------------------------------------------------ taking back
+    # ------------------------------------------------------------------ undoing
 
     def _cancel(self) -> None:
         for item in self.job.found:
@@ -368,7 +368,7 @@ class Worker:
         self._move("cancelled")
 
     def _undo(self) -> None:
-        """Those imports of the job whose undo was begun."""
+        """Undo those imports of the job whose undo has begun."""
         entries = self._store.import_jobs.imports(self.job.org, self.job.id)
         for entry in entries:
             if entry.state == "undoing":
@@ -386,7 +386,7 @@ class Worker:
         return JobProgress(phase=phase, item=item.no, items=len(self.job.found), **counts)
 
     def _advance(self, progress: JobProgress) -> None:
-        """Show how far the work is; ``Stopped`` when it is to end here."""
+        """Show the progress; raises ``Stopped`` if the work is to end here."""
         if not self._place.alive():
             raise Stopped
         now = time.monotonic()
@@ -413,7 +413,7 @@ class Worker:
             self._reload()
 
     def _reload(self) -> NoReturn:
-        """Somebody else changed the state, as when the job was cancelled: go on from there."""
+        """Continue from a state that another process or request set, such as when the job was cancelled."""
         try:
             self.job = self._store.import_jobs.find(self.job.org, self.job.id)
         except NotFound:
@@ -421,11 +421,11 @@ class Worker:
         raise _Changed
 
     def break_off(self) -> None:
-        """End the job after an error that is nobody's but the program's."""
+        """End the job after an error of the program itself."""
         self._end("INTERNAL_ERROR", INTERNAL)
 
     def _end_cut(self) -> None:
-        """End the job of a command that was cut, whose files are where only that knew."""
+        """End the job of an interrupted command, because only that command knew where its files are."""
         self._end("INTERRUPTED", CUT)
 
     def _end(self, code: str, problem: str) -> None:
@@ -443,13 +443,13 @@ class Worker:
         self._move("failed")
 
     def _clean_up(self, before: JobState) -> None:
-        """Files go when the job is over."""
+        """Delete the files when the job is over."""
         if before != "undoing" and not needs_files(self.job):
             self._place.spool.remove(self.job.org, self.job.id)
 
 
 def needs_files(job: Job) -> bool:
-    """Whether the files of a job are of use still: until it is over, and if it failed after it took another's place."""
+    """Whether a job's files are still needed: until it is over, and if it failed after replacing another import."""
     lost = any(item.state == "failed" and item.replaces and item.import_id for item in job.found)
     return job.state not in OVER or (lost and job.state == "failed")
 

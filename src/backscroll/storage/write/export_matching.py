@@ -1,8 +1,8 @@
-"""Lines of exported chats have no ids. Here a line is matched with the message that it is, whichever came first.
+"""Matching lines of exported chats, which have no ids, with the messages that they are, whichever came first.
 
-Within a minute of a chat, lines and messages are matched anew whenever one of them changes, in their own order
-and not in that of arrival. A matched line's observation moves under the message's id, but keeps the id that was made
-for it, so that it can be told apart and go back.
+Within a minute of a chat, lines and messages are matched again whenever one of them changes, in their own order and not
+in the order of arrival. The observation of a matched line moves under the message's id, but keeps the id that was made
+for it, so that it can be recognised and moved back.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _WORDLESS: dict[Kind, str] = {
     "contact": "contact",
     "contacts": "contact",
 }
-"""Kinds that sources put into words of their own, or none."""
+"""Kinds for which sources use their own wording, or none."""
 MATCHED = "line"
-"""Kind of the annotation that stands under a matched line's id and tells by its time where the line went."""
+"""Kind of the annotation stored under a matched line's id. Its time shows where the line was moved."""
 
 
 Resolve = Callable[[Sequence[Observation], Annotations], list[Resolved]]
 ByName = Callable[[Iterable[int]], Collection[int]]
-"""Those of some contacts of whom no more is known than a name."""
+"""Which of some contacts are known only by name."""
 
 
 class Held(Protocol):
@@ -60,14 +60,14 @@ class Held(Protocol):
 
 
 class Outcome(Struct):
-    """What is to be held about one id."""
+    """What the archive is to hold about one id."""
 
     observations: list[Observation] = []
     annotations: dict[AnnotationKey, Annotation] = {}
 
 
 class _Saying(Struct):
-    """What stands under one id, line or message, and how it would be shown alone."""
+    """What is stored under one id, of a line or a message, and how it would be shown alone."""
 
     id: str
     outcome: Outcome
@@ -79,7 +79,7 @@ class _Saying(Struct):
 
 
 def minutes_of(known: Mapping[str, Held], items: Mapping[str, Observed]) -> set[int]:
-    """Every minute that some id was or is said to be of."""
+    """Every minute to which a source assigned some of the ids, before or now."""
     times = [t.message.sent_at for id, what in items.items() for t in (*known[id].observations, *what.observations)]
     times += [a.at for id in items for a in known[id].annotations.values() if a.kind == MATCHED and a.at is not None]
     return {at // MINUTE_US for at in times}
@@ -88,13 +88,13 @@ def minutes_of(known: Mapping[str, Held], items: Mapping[str, Observed]) -> set[
 def matched(
     known: Mapping[str, Held], items: Mapping[str, Observed], resolve: Resolve, by_name: ByName
 ) -> dict[str, Outcome]:
-    """The outcome for every id in ``known``: lines matched to messages stand under these."""
+    """The outcome for every id in ``known``. Lines that are matched with messages move under the messages' ids."""
     outcomes = _apart(known, items)
     messages: list[_Saying] = []
     lines: list[_Saying] = []
     for id, outcome in outcomes.items():
         resolved = resolve(outcome.observations, outcome.annotations)
-        # Under an id that several senders use, nothing tells whose line it would be.
+        # If several senders use an id, it is unknown which of them wrote the line.
         if len(resolved) == 1:
             (lines if id.startswith(EXPORT_PREFIX) else messages).append(_Saying(id, outcome, resolved[0]))
     names = by_name(said.resolved.sender for said in (*lines, *messages))
@@ -108,7 +108,7 @@ def matched(
 def _paired_up(
     rule: _Rule, lines: Sequence[_Saying], messages: Sequence[_Saying], names: Collection[int]
 ) -> tuple[list[_Saying], list[_Saying]]:
-    """Move every line that is one of the messages to it, in their order; what is left of both comes back."""
+    """Move each line that matches a message to it, in order; returns the remaining lines and messages."""
     waiting: dict[Hashable, deque[tuple[int, _Saying]]] = defaultdict(deque)
     for rank, message in enumerate(messages):
         for key in rule.offers(message.resolved, names):
@@ -136,7 +136,7 @@ def _first(
 
 
 def _apart(known: Mapping[str, Held], items: Mapping[str, Observed]) -> dict[str, Outcome]:
-    """What is held and told about each id, with every line back under its own."""
+    """What is stored and reported about each id, with every line moved back under its own id."""
     outcomes = {id: Outcome() for id in known}
     observed: dict[str, list[Observation]] = defaultdict(list)
     for id, held in known.items():
@@ -159,9 +159,9 @@ def _put_apart(outcomes: dict[str, Outcome], id: str, annotation: Annotation) ->
 
 
 def _move(line: _Saying, outcome: Outcome) -> None:
-    """Put a line's observation, its files and who deleted it under the message that it is.
+    """Move a line's observation, its files and its deletion under the matching message.
 
-    What is meant for another sender of the line's id stays there. Each keeps its target, so that it can go back.
+    What belongs to another sender of the line's id remains there. Each keeps its target, so that it can be moved back.
     """
     outcome.observations = prune([*outcome.observations, *line.outcome.observations])
     told, senders = line.outcome.annotations, {t.sender for t in line.outcome.observations}
@@ -201,7 +201,7 @@ def _says_it_changed_by_name(line: Resolved, message: Resolved, names: Collectio
 
 
 def _leaves_it_out(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
-    """A contact card that was left out of the export looks like any file."""
+    """One is a file and the other a contact card: a card that was left out of the export looks like any file."""
     return (
         {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
         and _same_time(line.message, message.message)
@@ -210,7 +210,7 @@ def _leaves_it_out(line: Resolved, message: Resolved, names: Collection[int]) ->
 
 
 def _tells_the_event(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
-    """Calls and notices have other words in each language."""
+    """Whether both are the same call or notice, whose wording differs by language."""
     one, other = (said.message.details.notice for said in (line, message))
     return (
         bool(kind_flags(line.message.kind) & CLASS)
@@ -225,8 +225,8 @@ Keys = Callable[[Resolved, Collection[int]], Iterable[Hashable]]
 
 
 class _Rule(Struct, frozen=True):
-    """When a line is a message. Only those are compared of which the line asks what the message offers, and of these
-    only the next few: the work grows with the lines of a minute, not with their pairs."""
+    """When a line matches a message. A line is compared only with messages that share one of its keys, and only with
+    the next few of these, so that the work grows with the number of lines in a minute, not with that of pairs."""
 
     is_one: Callable[[Resolved, Resolved, Collection[int]], bool]
     asks: Keys
@@ -237,7 +237,7 @@ _MAX_COMPARED = 50
 
 
 def _times(resolved: Resolved, asks: bool) -> Iterable[Hashable]:
-    """Minutes, or seconds where both sides know them."""
+    """Minutes, or seconds if both sides know them."""
     at, is_exact = resolved.message.sent_at, resolved.message.details.precision != "minute"
     minute, second = at // MINUTE_US, ("second", at // 1_000_000)
     if asks:
@@ -246,7 +246,7 @@ def _times(resolved: Resolved, asks: bool) -> Iterable[Hashable]:
 
 
 def _by_words(asks: bool) -> Keys:
-    """Sort, sender, time and words are the same."""
+    """The same sort, sender, time and words."""
 
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         said = (_sort_of(resolved.message), resolved.sender)
@@ -256,7 +256,7 @@ def _by_words(asks: bool) -> Keys:
 
 
 def _by_words_and_name(asks: bool) -> Keys:
-    """One of two is known by name only: who asks looks for the other kind."""
+    """One of the two is known only by name, so each side looks for senders of the other kind."""
 
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         said = (_sort_of(resolved.message), (resolved.sender in names) != asks)
@@ -266,7 +266,7 @@ def _by_words_and_name(asks: bool) -> Keys:
 
 
 def _by_change(asks: bool, by_name: bool) -> Keys:
-    """What was changed may be anything; what was not can only be something that was."""
+    """A changed message can match anything; an unchanged one can match only a changed one."""
 
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         who: Hashable = (resolved.sender in names) != asks if by_name else resolved.sender
@@ -278,7 +278,7 @@ def _by_change(asks: bool, by_name: bool) -> Keys:
 
 
 def _by_sort(asks: bool) -> Keys:
-    """Sort, time and sender are the same; a file may be told as a contact's card, and the other way round."""
+    """The same sort, time and sender. A file may be reported as a contact card, and vice versa."""
 
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         sort = _sort_of(resolved.message)
@@ -289,7 +289,7 @@ def _by_sort(asks: bool) -> Keys:
 
 
 def _by_event(asks: bool) -> Keys:
-    """Calls and notices: kind, type and time are the same, and a source may not have told of whom."""
+    """Calls and notices of the same kind, type and time. A source may not have reported the sender."""
 
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
         message = resolved.message
@@ -308,11 +308,11 @@ _RULES = (
     _Rule(_leaves_it_out, _by_sort(True), _by_sort(False)),
     _Rule(_tells_the_event, _by_event(True), _by_event(False)),
 )
-"""Surest first; each goes over all that the ones before it left."""
+"""The most certain rules first; each is applied to everything that the rules before it left unmatched."""
 
 
 def _is_other_version(line: Resolved, message: Resolved) -> bool:
-    """Edited or deleted on one side: the words are others, or gone."""
+    """Edited or deleted on one side, so that the words differ or are missing."""
     if not (_is_changed(line) or _is_changed(message)):
         return False
     if kind_flags(line.message.kind) & CLASS or kind_flags(message.message.kind) & CLASS:
@@ -328,7 +328,7 @@ def _is_changed(resolved: Resolved) -> bool:
 
 
 def _sort_of(message: Message) -> str:
-    """Kinds that may meet: a file that an export left out does not say which it was."""
+    """A common name for kinds that can match. For a file that an export left out, the kind is unknown."""
     media = message.details.media
     flags = kind_flags(message.kind)
     if flags & CLASS:
@@ -344,19 +344,19 @@ def _same_time(line: Message, message: Message) -> bool:
 
 
 def _may_be_sender(one: int, other: int, names: Collection[int]) -> bool:
-    """One of them is known by name only, so that the name may be the other's."""
+    """Whether one of them is known only by name, so that it may be the other's name."""
     return 0 not in (one, other) and (one in names) != (other in names)
 
 
 def _words(resolved: Resolved) -> set[str]:
-    """What it says and ever said, as far as it is known."""
+    """The current and all earlier texts, as far as they are known."""
     if resolved.message.kind in _WORDLESS or resolved.message.kind == "call":
         return {""}
     return {words_of(text) for text in (*resolved.texts, *filter(None, [resolved.prev_text]))}
 
 
 def words_of(text: str | None) -> str:
-    """Words for comparing: sources write spaces, signs of direction and the names of mentioned people differently."""
+    """Text normalised for comparison: sources differ in spaces, direction marks and the names of mentioned people."""
     if not text:
         return ""
     text = _MENTION.sub("@", clean_text(text)[0])
@@ -364,7 +364,7 @@ def words_of(text: str | None) -> str:
 
 
 def are_alike(one: str, other: str) -> bool:
-    """Whether one of two texts may be an edited version of the other: they share half of their words, or letters."""
+    """Whether one text may be an edited version of the other, because they share half of their words or letters."""
     shared = set(one.split()) & set(other.split())
     if 2 * len(shared) >= min(len(one.split()), len(other.split())):
         return bool(one and other)

@@ -1,4 +1,4 @@
-"""Which webhook events a change causes, decided where it is written, without reading from the database."""
+"""Which webhook events a change causes, decided when it is written, without reading from the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow
 
 HISTORY_US = 7 * 86_400_000_000
-"""A message that was sent so long before it was stored is history, like what an import brings."""
+"""A message sent this long before it was stored counts as history, like messages from an import."""
 _TYPES = {
     CONTENT: "message.updated",
     IS_DELETED: "message.deleted",
@@ -22,11 +22,11 @@ _TYPES = {
 
 
 def tell_message(state: OrgState, at: int, row: MessageRow | None, values: dict[str, Any], aspects: str | None) -> None:
-    """A message that is new (``row`` None), or is replaced in some aspects."""
+    """Report a message that is new (``row`` is None) or was changed in some aspects."""
     if not state.hooks:
         return
     where: dict[str, Any] = {"phone": values["phone"], "chat": values["chat"], "message": values["no"]}
-    # A device that is linked, or a gateway that is asked for all it has, tells years as if they were new.
+    # A newly linked device, or a gateway that is asked for everything it has, reports years of messages as if new.
     where["history"] = row is None and at - values["sent_at"] > HISTORY_US
     if values["flags"] & NOTIFICATION:
         if row is None:
@@ -44,14 +44,14 @@ def tell_message(state: OrgState, at: int, row: MessageRow | None, values: dict[
 
 
 def _before(row: MessageRow, values: dict[str, Any], aspect: str) -> str | None:
-    """What can be said of how it was, without its words."""
+    """The previous state, as far as it can be given without message text."""
     if aspect == CONTENT and row.text != values["text"]:
         return "body"
     return str(row.ack) if aspect == ACK and row.ack is not None and row.ack != values["ack"] else None
 
 
 def tell_gone(state: OrgState, at: int, row: MessageRow) -> None:
-    """A row that is taken out. Its id goes along: nobody can look it up any more."""
+    """Report a removed row. The event contains its id, because it can no longer be looked up."""
     if state.wants("message.erased"):
         about = {"id": row.id, "sender": row.sender, "flags": row.flags}
         state.tell("message.erased", at, phone=row.phone, chat=row.chat, message=row.no, ref=encode(about).decode())
