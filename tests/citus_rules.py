@@ -1,4 +1,4 @@
-"""What Citus asks of a schema and of statements, so that it can be seen without a cluster."""
+"""Checks of a schema and of statements against the rules of Citus, without a cluster."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SEQUENCES = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()
 
 
 def schema_faults(connection: Connection) -> list[str]:
-    """What keeps this schema off a cluster, or is said otherwise in database/tables.py; nothing in a fit one."""
+    """Faults that keep this schema off a cluster, and differences from database/tables.py; empty if there are none."""
     columns: dict[str, dict[str, tuple[Any, ...]]] = {}
     for table, column, *about in connection.execute(_COLUMNS):
         columns.setdefault(table, {})[column] = tuple(about)
@@ -86,7 +86,7 @@ def _index_faults(connection: Connection, columns: Mapping[str, object]) -> Iter
     for table, index, primary, unique, method, first in connection.execute(_INDEXES).fetchall():
         if primary:
             keyed.add(table)
-        # A GIN index of words is each shard's own: it need not begin with the organisation, and may not be unique.
+        # Each shard has its own GIN index of words: it need not begin with the organisation, and cannot be unique.
         if table in TENANT and first != "org" and (unique or method != "gin"):
             yield f"{table}: index {index} does not begin with org"
     yield from (f"{table}: has no primary key" for table in columns.keys() - keyed)
@@ -135,7 +135,7 @@ _INSERT = re.compile(
 
 
 def statement_faults(statement: str) -> list[str]:
-    """What Citus would refuse though partitions allow it, and tenant tables that the organisation does not narrow."""
+    """What Citus would refuse though partitions allow it, and tenant tables not restricted to one organisation."""
     text = _NOISE.sub(" ", statement)
     return [*_word_faults(text), *_insert_faults(text), *_astray(text, frozenset())]
 
@@ -163,7 +163,7 @@ def _insert_faults(text: str) -> Iterator[str]:
 
 
 def _astray(text: str, known: frozenset[str]) -> Iterator[str]:
-    """Tenant tables that no chain of ``org = org`` ties to ``:org``; ``known`` are the names tied further out."""
+    """Tenant tables that no chain of ``org = org`` ties to ``:org``; ``known`` are names tied in an outer query."""
     bare, nested = _unnested(text)
     for part in _SET_OPERATION.split(bare):
         tied = set(known)
@@ -191,7 +191,7 @@ def _tied(part: str, refs: list[tuple[str, str]], known: frozenset[str]) -> set[
 
 
 def _unnested(text: str) -> tuple[str, list[tuple[int, str]]]:
-    """The text with its sub-selects cut out, each leaving a mark, and those."""
+    """The text with a mark in place of each sub-select, and the sub-selects."""
     nested: list[tuple[int, str]] = []
     while start := re.search(r"\(\s*SELECT\b", text, re.I):
         depth, at = 0, start.start()
@@ -212,7 +212,7 @@ _PARTITION = re.compile(r"(\w+)_p\d+")
 
 
 def numbered(statement: str) -> tuple[str, list[str]]:
-    """The statement as PREPARE takes it: ``:name`` as ``$1``, lists with two members; and the names in their order."""
+    """The statement for PREPARE (``:name`` becomes ``$1``, a list gets two members), and the names in their order."""
     lists = re.findall(r"\(:(\w+)\*\)", statement)
     text, _ = expand(statement, dict.fromkeys(lists, ("", "")))
     names: dict[str, int] = {}
@@ -221,7 +221,7 @@ def numbered(statement: str) -> tuple[str, list[str]]:
 
 
 def partitions_read(connection: Connection, statement: str) -> dict[str, set[str]]:
-    """The partitions of each tenant table that a statement's plans touch, whatever its switches are set to."""
+    """The partitions of each tenant table that a statement's plans touch, for every setting of its switches."""
     text, names = numbered(statement)
     connection.execute("SET plan_cache_mode = force_custom_plan")
     connection.execute(f"PREPARE probe AS {text}", prepare=False)
@@ -263,7 +263,7 @@ def _relations(plan: Any) -> Iterator[str]:
 
 
 def plan_faults(connection: Connection, statement: str) -> list[str]:
-    """Tenant tables of which a statement reads more or less than one partition. New rows go where their org says."""
+    """Tenant tables of which a statement reads more or fewer partitions than one. Inserted rows are routed by org."""
     text = _NOISE.sub(" ", statement)
     named = {table for table, _ in _REF.findall(text) if table in TENANT}
     named -= set(re.findall(r"\bINSERT\s+INTO\s+(\w+)", text, re.I))

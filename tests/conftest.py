@@ -1,4 +1,4 @@
-"""What most tests begin with: an empty archive, an organisation with two phones, and short ways to say things."""
+"""Fixtures and helpers of most tests: an empty archive, an organisation with two phones, messages and batches."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from distribution import Distribution
 from postgres_server import Databases, session_databases
 from thorough import examples
 
-# No deadlines: a machine that is busy is no fault of the program.
+# No deadlines: a busy machine must not fail a test.
 settings.register_profile(
     "some", max_examples=examples(40, 200), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-# The same examples in every run that must pass; other runs look for new ones.
+# Runs that must pass use the same examples each time; other runs look for new ones.
 settings.register_profile("same", settings.get_profile("some"), derandomize=True, database=None, print_blob=True)
 settings.load_profile("same" if os.environ.get("CI") else "some")
 
@@ -57,7 +57,7 @@ def databases() -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def empty_archive(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Name of a database that is only copied: to copy it, nobody may be connected."""
+    """Name of a database that is only copied: nobody may be connected to it while it is copied."""
     name = databases.create()
     open_store(shadow.as_wanted(databases.url(name)), tmp_path_factory.mktemp("empty")).close()
     return name
@@ -65,7 +65,7 @@ def empty_archive(databases: Databases, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def standing_archive(databases: Databases, empty_archive: str) -> str:
-    """Name of the database that one test after the other uses."""
+    """Name of the database that the tests use one after another."""
     return databases.create(template=empty_archive)
 
 
@@ -84,7 +84,7 @@ def postgres_url(databases: Databases, standing_archive: str) -> str:
 
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest) -> str | None:
-    """An empty archive on each engine in turn; None is SQLite in the archive's folder."""
+    """URL of an empty archive, on each engine in turn; None means SQLite in the archive's folder."""
     if request.param == "sqlite":
         return None
     url: str = request.getfixturevalue("postgres_url")
@@ -93,7 +93,7 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.fixture
 def other_database_url(request: pytest.FixtureRequest, database_url: str | None) -> str | None:
-    """A second empty archive on the same engine; None is SQLite in a folder that must be another."""
+    """A second empty archive on the same engine; None means SQLite, for which the test must use another folder."""
     if database_url is None:
         return None
     databases: Databases = request.getfixturevalue("databases")
@@ -104,7 +104,7 @@ def other_database_url(request: pytest.FixtureRequest, database_url: str | None)
 
 @pytest.fixture
 def spare_database_url(request: pytest.FixtureRequest, database_url: str | None) -> Iterator[str | None]:
-    """An empty archive whose very schema the test may spoil; None as for ``database_url``."""
+    """An empty archive whose schema the test may damage; None as for ``database_url``."""
     if database_url is None:
         yield None
         return
@@ -125,7 +125,7 @@ def own_database(request: pytest.FixtureRequest) -> OwnDatabase:
 
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive on SQLite that is only copied: quicker than to migrate one for each test."""
+    """An archive on SQLite that is only copied: this is quicker than migrating one for each test."""
     folder = tmp_path_factory.mktemp("empty")
     open_store(None, folder).close()
     return folder / SQLITE_FILE

@@ -1,4 +1,4 @@
-"""Runs one command of Backscroll again and again, each time killed at its next sync to disk, until it comes through."""
+"""Runs a command of Backscroll repeatedly and kills it at a later sync to disk each time, until it completes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ main(sys.argv[2:], prog_name="backscroll")
 
 
 def crashes(data: Path, *arguments: str, points: range) -> Iterator[int]:
-    """Yield after each run that was killed; the next is killed later. Ends when a run comes to its end."""
+    """Yield after each killed run; the next run is killed later. Ends when a run completes."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
     for point in points:
         command = [sys.executable, "-c", SCRIPT, str(point), *arguments, "--data", str(data)]

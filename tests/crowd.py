@@ -1,4 +1,4 @@
-"""Writers, a follower and others who work side by side while a database has its troubles."""
+"""Writers, a follower and others that work at the same time while a database has failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHONE = "918527184400"
 
 
 class Writer:
-    """Tells small batches until it is stopped; one that was not acknowledged is told again as it was."""
+    """Writes small batches until it is stopped; a batch that was not acknowledged is written again unchanged."""
 
     def __init__(self, store: Store, org: int, name: str, chance: random.Random) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class Follower:
 
 
 class Crowd:
-    """Works in threads of their own until stopped; a work that fails fails the test."""
+    """Runs each worker in its own thread until stopped; a worker that fails makes the test fail."""
 
     def __init__(self, works: list[Callable[[threading.Event], None]]) -> None:
         self._stop = threading.Event()

@@ -1,4 +1,4 @@
-"""The day of gateways.py as other programs keep it afterwards: their databases and answers, and WhatsApp's exports."""
+"""The day of gateways.py as other programs store it: their databases and API answers, and WhatsApp's exports."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ SHA256 = hashlib.sha256(PHOTO).digest()
 
 
 def shown_text(said: Said) -> str:
-    """What a program that keeps the newest text alone has."""
+    """The text in a program that keeps only the newest version of a message."""
     return EDIT.text if said == EDIT.said else said.text
 
 
 def standing() -> dict[tuple[str, str], Reacted]:
-    """The reactions that nobody took back, by message and person."""
+    """The reactions that were not removed, by message and person."""
     found: dict[tuple[str, str], Reacted] = {}
     for step in DAY:
         if isinstance(step, Reacted):
@@ -74,7 +74,7 @@ def _clock(at: int) -> str:
 
 
 def gowa_database(folder: Path) -> Path:
-    """GOWA deletes what was deleted, and keeps neither quotes nor polls."""
+    """GOWA's database: GOWA removes deleted messages, and stores neither quotes nor polls."""
     file = GowaStorage(folder / "chatstorage.db", device=net(ME))
     file.chat(net(ANA), NAMES[ANA], _clock(PICTURE.at)).chat(GROUP, GROUP_NAME, _clock(FROM_BEN.at))
     for said in SAID:
@@ -118,7 +118,7 @@ def gowa_answers() -> dict[str, list[dict[str, Any]]]:
 
 
 def periskope_answers() -> dict[str, list[dict[str, Any]]]:
-    """What Periskope's API answers: messages as they are now, and its other lists."""
+    """What Periskope's API answers: messages in their present state, and its other lists."""
     rows: dict[str, dict[str, Any]] = {}
     reactions, notices = [], []
     for step in DAY:
@@ -158,7 +158,7 @@ def periskope_answers() -> dict[str, list[dict[str, Any]]]:
 
 
 def android(folder: Path) -> Path:
-    """msgstore.db of 2026, where people are hidden ids with their numbers beside; the media folder lies next to it."""
+    """msgstore.db of 2026: people have hidden ids, and a table maps them to numbers; the media folder is next to it."""
     media = folder / "Media" / "WhatsApp Images" / PHOTO_NAME
     media.parent.mkdir(parents=True)
     media.write_bytes(PHOTO)
@@ -214,7 +214,7 @@ def _deleted() -> int:
 
 
 def iphone(folder: Path) -> Path:
-    """The app's own files: ChatStorage.sqlite with names and numbers beside."""
+    """The app's own files: ChatStorage.sqlite, and beside it the names and numbers."""
     file = IphoneStorage(folder / "ChatStorage.sqlite")
     file.chat(net(ANA), NAMES[ANA])
     file.chat(GROUP, GROUP_NAME, ZSESSIONTYPE=1)
@@ -256,7 +256,7 @@ def iphone(folder: Path) -> Path:
     return path
 
 
-# Programs that are built on whatsmeow
+# Programs built on whatsmeow
 
 
 def wacli(folder: Path) -> Path:
@@ -315,7 +315,7 @@ def _session(path: Path) -> None:
 
 
 def export(folder: Path, chat: str) -> Path:
-    """``Export chat`` of an Android phone, with its files: minutes, names, and no ids."""
+    """``Export chat`` of an Android phone, with its files: times to the minute, names, no ids."""
     lines = []
     for said in SAID:
         if said.chat != chat:

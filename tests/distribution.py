@@ -1,15 +1,15 @@
-"""Which tests one process runs when several share the work."""
+"""Decides which tests each process runs when several processes share the work."""
 
 from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = frozenset({"tests/web", "tests/linked", "tests/npm"})
-"""Folders whose tests share what takes long to make."""
+"""Folders whose tests share fixtures that take long to make."""
 
 
 class Distribution(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives each process whole files, and some folders whole: what their tests share is made once."""
+    """Gives each process whole files, and some whole folders, so that what their tests share is made only once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

@@ -1,4 +1,4 @@
-"""An archive with exports laid before it, by call and by command."""
+"""An archive that imports exports, by a call and by the command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def jpeg(colour: str = "red") -> bytes:
 
 
 class Desk:
-    """An archive with one phone, and exports laid before it."""
+    """An archive with one phone, and exports to import into it."""
 
     def __init__(self, store: Store, media: MediaStore, org: Org, phone: Phone, folder: Path) -> None:
         self.store, self.media, self.org, self.phone = store, media, org, phone
@@ -79,7 +79,7 @@ class Desk:
         return taken
 
     def android(self, *lines: str, name: str = "WhatsApp Chat with Ben.txt", **options: Any) -> ExportSummary:
-        """Lines such as ``09:00 - Ben: hello``, all of 14 March 2026 unless they tell another day."""
+        """Lines such as ``09:00 - Ben: hello``, all of 14 March 2026 unless they give another day."""
         days = (line if line[2:3] == "/" else f"14/03/2026, {line}" if line[2:3] == ":" else line for line in lines)
         files = options.pop("files", None)
         return self.take(self.write(*days, name=name, files=files), **options)
@@ -104,7 +104,7 @@ class Desk:
         source: Source = "linked",
         **details: Any,
     ) -> None:
-        """A message of a linked device, ``at`` seconds after nine; no sender is the phone's owner."""
+        """A message of a linked device, ``at`` seconds after nine; without a sender it is from the phone's owner."""
         key = MessageKey(self.phone.jid, chat, id, sender)
         said = Details(**details)
         sent_at = NINE + at * 1_000_000
@@ -114,7 +114,7 @@ class Desk:
     def shown(
         self, chat: str | None = None, shows: Shows = "messages", phone: Phone | None = None
     ) -> list[ArchivedMessage]:
-        """Oldest first."""
+        """What is shown, oldest first."""
         phones = (phone or self.phone).no
         query = MessageQuery(org=self.org.no, phones=(phones,), chat=chat, shows=shows, limit=100_000)
         page = self.store.list_messages(query)

@@ -1,4 +1,4 @@
-"""An organisation that gateways push into, and all that it shows."""
+"""An organisation that gateways push events to, and everything that it shows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Archive:
         self.ingestor.take(self.sources[kind], body)
 
     def settle(self) -> None:
-        """What upkeep does: read again what waited for a message."""
+        """Do what upkeep does: read again the events that waited for a message."""
         retry_waiting(self.store, self.org.no)
 
     def messages(self) -> dict[str, ArchivedMessage]:
@@ -50,7 +50,7 @@ class Archive:
         return self.store.list_messages(query).messages
 
     def view(self) -> dict[str, Any]:
-        """All that the archive shows, but for numbers and times of storing."""
+        """Everything that the archive shows, except row numbers and times of storing."""
         chats = self.store.list_chats(ChatQuery(org=self.org.no, phones=(self.phone.no,), limit=100)).chats
         return {
             "messages": [_shown(m) for _, m in sorted(self.messages().items())],

@@ -1,4 +1,4 @@
-"""One conversation as each gateway would push it: payloads made up after what the vendors document."""
+"""One conversation as each gateway would push it: invented payloads that follow the vendors' documentation."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Joined(Struct, frozen=True):
 
 
 class Polled(Struct, frozen=True):
-    """A poll in the group, asked by the own phone."""
+    """A poll in the group, sent by our own phone."""
 
     id: str
     at: int
@@ -145,7 +145,7 @@ def serialized(said: Said | Polled, author: str) -> str:
 
 
 def creation(poll: Polled) -> dict[str, Any]:
-    """The content of a poll in WhatsApp's own words."""
+    """The content of a poll in WhatsApp's own format."""
     options = [{"optionName": option} for option in poll.options]
     return {"pollCreationMessageV3": {"name": poll.question, "options": options, "selectableOptionsCount": 1}}
 
@@ -192,7 +192,7 @@ def gowa(step: Step) -> bytes | None:
 
 
 def waha(step: Step) -> bytes | None:
-    """WAHA 2026 with the engine GOWS, whose people are hidden ids with their numbers beside."""
+    """WAHA 2026 with the engine GOWS, which gives people as hidden ids and adds their numbers."""
 
     def known_as(said: Said | Polled) -> str:
         return serialized(said, LIDS.get(said.by, cus(said.by)))
@@ -292,7 +292,7 @@ def evolution(step: Step) -> bytes | None:
                 content = {"extendedTextMessage": {"text": step.text, "contextInfo": {"stanzaId": step.answers}}}
             return message(step, step.id, step.by, step.at, content)
         case Edited(said=said):
-            # Written from the author's side: his chat of two is named after us, and it is always from him.
+            # Written from the author's side: his direct chat has our id, and the event is always from him.
             inner: dict[str, Any] = {"remoteJid": net(ME), "fromMe": True, "id": said.id}
             new = {"key": inner, "type": "MESSAGE_EDIT", "editedMessage": {"conversation": step.text}}
             return sent("messages.edited", new | {"timestampMs": str(step.at * 1000)}, step.at)
@@ -386,7 +386,7 @@ def periskope(step: Step, flat: bool = False) -> bytes | None:
 
 
 def cloud(step: Step) -> bytes | None:
-    """Meta's API, of a number that is in the phone's app too. It knows no groups of the app."""
+    """Meta's API, for a number that is also used in the phone's app. The API does not have the app's groups."""
 
     def wamid(id: str, by: str) -> str:
         number = ANA.encode()
@@ -488,5 +488,5 @@ SENDERS = {
 
 
 def payloads(kind: str) -> list[bytes]:
-    """The whole day, as far as this gateway tells it."""
+    """The whole day, as far as this gateway reports it."""
     return [body for step in DAY if (body := SENDERS[kind](step)) is not None]

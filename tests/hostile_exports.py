@@ -1,4 +1,4 @@
-"""Exports such as no phone would write, for tests that nothing in them is lost."""
+"""Exports that no phone would write, for tests that nothing in them is lost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _HEADS = [
 
 @st.composite
 def lines_of_exports(draw: st.DrawFn) -> list[str]:
-    """Exports such as no phone would write: two kinds of head, any marks, names, files and words in any order."""
+    """Exports that no phone would write: two kinds of line head; any marks, names, files and words in any order."""
     heads = draw(st.lists(st.sampled_from(_HEADS), min_size=1, max_size=2))
     lines = [f"{heads[0].format(0)}Ana: begin"] * draw(st.integers(0, 3))
     for number in range(draw(st.integers(1, 12))):

@@ -1,4 +1,4 @@
-"""An organisation that a linked device feeds, and what it shows."""
+"""An organisation that receives from a linked device, and what it shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from linked_events import OWN
 
 
 class LinkedArchive:
-    """An organisation of its own with one linked device."""
+    """A separate organisation with one linked device."""
 
     names = itertools.count(1)
 
@@ -38,7 +38,7 @@ class LinkedArchive:
             self.ingestor.take(self.source, line)
 
     def settle(self) -> None:
-        """What upkeep does: read again what waited for a message."""
+        """Do what upkeep does: read again the events that waited for a message."""
         retry_waiting(self.store, self.org.no)
 
     def messages(self, limit: int = 1000) -> dict[str, ArchivedMessage]:
@@ -60,7 +60,7 @@ class LinkedArchive:
         return [entry.problem for entry in self.store.list_quarantined(self.org.no)]
 
     def view(self) -> list[Any]:
-        """All that is shown of messages, but for numbers and times of storing."""
+        """Everything that is shown of messages, except row numbers and times of storing."""
         rows = []
         for id, m in sorted(self.messages().items()):
             changes = (m.deleted, m.deleted_at, m.edited_at, m.edits, m.reactions, m.receipts, m.votes, m.ack)
@@ -69,12 +69,12 @@ class LinkedArchive:
 
 
 def secret_context(secret: bytes) -> Any:
-    """What a message carries so that others can add to it in secret."""
+    """The context of a message that allows others to send encrypted additions to it."""
     return e2e.MessageContextInfo(messageSecret=secret)
 
 
 def sealed(content: Any, use: str, *, id: str, secret: bytes, sender: str, adder: str) -> tuple[bytes, bytes]:
-    """Ciphertext and nonce of an addition, as WhatsApp's clients make it."""
+    """Ciphertext and nonce of an addition, as WhatsApp's clients produce them."""
     nonce = secrets.token_bytes(12)
     key = key_of(id, use, secret, sender, adder)
     return AESGCM(key).encrypt(nonce, content.SerializeToString(), bound_to(id, use, adder)), nonce

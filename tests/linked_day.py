@@ -1,4 +1,4 @@
-"""The day of gateways.py as a linked device hears it: the library's own events."""
+"""The day of gateways.py as a linked device receives it: the library's own events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS = {"delivered": "DELIVERED", "read": "READ"}
 
 
 def day(folder: Path) -> list[bytes]:
-    """What the process of the device tells the server, in order."""
+    """What the device's process sends to the server, in order."""
     phone = Phone(folder)
     phone.own = Own(net(ME), OWN_LID)
     try:
@@ -44,7 +44,7 @@ def _hidden(number: str) -> Any:
 
 
 def _where(chat: str, by: str) -> Any:
-    """The chat with Ana goes by her hidden id, and her number stands beside; in the group likewise."""
+    """Ana's chat has her hidden id, with her number beside it; the same holds for her in the group."""
     from_me = by == ME
     sender, alt = (jid(ME, device=3), jid()) if from_me else (_hidden(by), jid(by))
     if chat == GROUP_JID:

@@ -51,7 +51,7 @@ def source(chat: Any, sender: Any, *, from_me: bool = False, sender_alt: Any = N
 
 
 def direct(sender: str = ANA) -> Any:
-    """Where a message between the account and Ana comes from."""
+    """The source of a message between the account and Ana."""
     return source(jid(ANA), jid(sender, device=3), from_me=sender == OWN)
 
 
@@ -76,7 +76,7 @@ def info(id: str, where: Any = None, seconds: int = SECONDS) -> Any:
 
 
 def message(content: Any, id: str = "A1", where: Any = None, seconds: int = SECONDS, **flags: Any) -> Any:
-    """A message as it comes, with the flags that the library sets when it unwraps one."""
+    """A message as it arrives, with the flags that the library sets when it unwraps one."""
     names = ("IsEphemeral", "IsViewOnce", "IsViewOnceV2", "IsViewOnceV2Extension", "IsDocumentWithCaption")
     given = {name: flags.get(name, False) for name in (*names, "IsLottieSticker", "IsEdit")}
     return neonize.Message(
@@ -96,7 +96,7 @@ def receipt(kind: str, ids: list[str], where: Any, seconds: int = SECONDS) -> An
 
 
 class Phone:
-    """A device without a network: what is pushed into it, and what its process would tell the server."""
+    """A device without a network: events are pushed into it; it gives what its process would send to the server."""
 
     def __init__(self, folder: Path, clock: int = MICROS) -> None:
         self.noticed: list[Any] = []
@@ -121,14 +121,14 @@ class Phone:
         return self._now
 
     def push(self, event: Any) -> None:
-        """Let the library's own callback have the event, as its Go part gives it."""
+        """Pass the event to the library's own callback, as its Go part does."""
         payload = event.SerializeToString()
         buffer = ctypes.create_string_buffer(payload, len(payload))
         self._call(b"backscroll", ctypes.addressof(buffer), len(payload), EVENT_TO_INT[type(event)])
         assert not self.failed, self.failed
 
     def lines(self) -> Iterator[bytes]:
-        """What the process would tell, each a body; taken out of the spool as if it were committed."""
+        """The bodies that the process would send; they are removed from the spool as if they were committed."""
         while (entry := self.spool.next(timeout=0)) is not None:
             for body in self.bodies.of(entry, self.own):
                 yield json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""A history as a phone sends it at once: 200 chats of 250 messages; run by itself it spools one in a folder."""
+"""A history that a phone sends at once: 200 chats of 250 messages. Run as a script, it spools one in a folder."""
 
 from __future__ import annotations
 

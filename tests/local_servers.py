@@ -1,4 +1,4 @@
-"""Servers on loopback for the time of a ``with`` block: one for HTTP, and one that says whatever a test wants."""
+"""Servers on loopback for the duration of a ``with`` block: one for HTTP, and one that sends what a test wants."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LocalServer:
 
     @property
     def url(self) -> str:
-        """Where clients are sent."""
+        """The URL for clients."""
         return self.origin
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ SECOND = 1_000_000
 
 
 def messages(phone: Phone, chat: str, count: int, prefix: str, late: int = 0) -> list[Event]:
-    """Every tenth has a file, every twentieth a reaction; times of two chats lie between each other."""
+    """Every tenth message has a file, every twentieth a reaction; the times of two chats alternate."""
     events: list[Event] = []
     for i in range(count):
         id = f"{prefix}{i:06}"
@@ -41,7 +41,7 @@ def fill(store: Store, org: Org, phone: Phone, count: int) -> None:
 
 
 def only_map(store: Store, org: Org) -> None:
-    """Let the two be one, without moving any row."""
+    """Map the two to one chat, without moving any row."""
     batch = Batch(source="linked", events=[NumberMapped(lid=LID, jid=NUMBER)])
     store._engine.write(lambda tx: apply_batch(tx, org.no, batch, MORNING, lambda: "phone-x"), org.no)
 

@@ -1,4 +1,4 @@
-"""Two oracles: an archive's rows in words that do not depend on the order of arrival, and a plain list of messages
+"""Two oracles: an archive's rows in a form that does not depend on the order of arrival, and a plain list of messages
 that answers queries by filtering and sorting."""
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from plain_sql import PlainSql
 
 ARRIVAL = ("no", "raw", "stored_at", "changed_at", "seq", "org", "last_message")
 """What may differ: numbers, payloads, times of arrival, places in the change feed, and which of two messages with
-the same time and id stands first."""
+the same time and id comes first."""
 WORDS = ("ell", "second", "o", "jose")
 ALL_SHOWS = ("messages", "messages_and_calls", "notices")
 
 
 class Rows:
-    """The tables of one organisation, with JIDs in the place of numbers."""
+    """The tables of one organisation, with JIDs in place of row numbers."""
 
     def __init__(self, sql: PlainSql, org: int) -> None:
         self._sql = sql
@@ -45,7 +45,7 @@ class Rows:
         return self._sql.rows(sql, (self._org,))
 
     def table(self, name: str, where: str = "") -> list[dict[str, Any]]:
-        """Rows without what depends on arrival, in an order of their own."""
+        """Rows without what depends on the order of arrival, sorted."""
         found = self._sql.dicts(f"SELECT * FROM {name} WHERE org = ? {where}", (self._org,))
         return sorted((self._observed(row) for row in found), key=lambda row: json.dumps(row, sort_keys=True))
 
@@ -73,7 +73,7 @@ class Rows:
 
 
 def canonical(store: Store, sql: PlainSql, org: int) -> dict[str, Any]:
-    """All that an archive holds and shows, but for what depends on arrival."""
+    """Everything that an archive holds and shows, except what depends on the order of arrival."""
     phones = [phone.no for phone in store.list_phones(org)]
     seen = {str(at): _names_seen(store, org, no) for at, no in enumerate(phones)}
     return {"rows": Rows(sql, org).whole(), "shown": _shown(store, org), "seen": seen}
@@ -137,7 +137,7 @@ def _without_arrival(value: Any) -> Any:
 
 
 class Kept(Struct, frozen=True):
-    """A message as the plain model keeps it, with the numbers that settle ties."""
+    """A message as the plain model keeps it, with the numbers that break ties."""
 
     message: Message
     phone: int
@@ -145,7 +145,7 @@ class Kept(Struct, frozen=True):
 
 
 class PlainArchive:
-    """Answers ``MessageQuery`` the slow and obvious way. It knows nothing of merging: each message is told once."""
+    """Answers ``MessageQuery`` in the slow and obvious way, without merging: each message is given to it once."""
 
     def __init__(self) -> None:
         self._kept: list[Kept] = []
@@ -154,7 +154,7 @@ class PlainArchive:
         self._kept.append(Kept(message, phone, chat))
 
     def ask(self, query: MessageQuery) -> tuple[list[str], int]:
-        """Ids of the page, and the number of all that match."""
+        """Ids of the page, and the total number of matches."""
         found = [k for k in self._kept if self._matches(k, query)]
         found.sort(key=lambda k: (k.message.sent_at, k.message.key.id, k.phone, k.chat), reverse=True)
         page = found[query.offset : query.offset + query.limit]

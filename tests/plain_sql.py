@@ -1,4 +1,4 @@
-"""SQL of a test's own on an archive of either engine, past the store."""
+"""Lets a test run its own SQL on an archive of either engine, without the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psycopg
 class PlainSql:
     """A connection for one thread. ``database`` None is SQLite's file in ``folder``, as it is for ``open_store``.
 
-    Statements give their parameters as ``?``; each one is a transaction of its own.
+    Parameters in statements are written ``?``; each statement is a transaction of its own.
     """
 
     def __init__(self, database: str | None, folder: Path) -> None:
@@ -34,7 +34,7 @@ class PlainSql:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def change(self, sql: str) -> int:
-        """Run statements without parameters; how many rows the last of them changed."""
+        """Run statements without parameters; returns how many rows the last of them changed."""
         if isinstance(self._connection, apsw.Connection):
             self._connection.execute(sql).fetchall()
             return self._connection.changes()

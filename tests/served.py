@@ -22,7 +22,7 @@ PORTS = range(10_240, 32_768)
 
 
 class Served(Struct, frozen=True):
-    """A server that answers."""
+    """A running server that is ready to answer."""
 
     process: subprocess.Popen[str]
     port: int
@@ -32,7 +32,7 @@ class Served(Struct, frozen=True):
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self, source: str = "127.0.0.1", receive_buffer: int | None = None) -> socket.socket:
-        """A connection from one of this machine's own addresses."""
+        """Connect from one of this machine's own addresses."""
         connection = socket.socket()
         connection.settimeout(30)
         if receive_buffer is not None:
@@ -46,7 +46,7 @@ class Served(Struct, frozen=True):
         return connection
 
     def resident_bytes(self) -> int:
-        """Memory of the server's processes together."""
+        """Total memory of the server's processes."""
         family = [self.process.pid, *children(self.process.pid)]
         pages = (Path(f"/proc/{pid}/statm").read_text("ascii").split()[1] for pid in family)
         return sum(map(int, pages)) * resource.getpagesize()
@@ -58,7 +58,7 @@ def children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A port where nobody listens, and that no connection takes meanwhile: systems give them higher ones."""
+    """A port on which nothing listens; outgoing connections do not take it, since systems give them higher ports."""
     for _ in range(1000):
         port = secrets.choice(PORTS)
         with socket.socket() as probe:
@@ -72,17 +72,17 @@ def free_port() -> int:
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether something listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
 def serving(data: Path, database: str | None = None, **settings: object) -> Iterator[Served]:
-    """Serve the archive in ``data``; ended by SIGTERM. How a server stops is the subject of other tests."""
+    """Serve the archive in ``data`` and end it with SIGTERM. Other tests check how a server stops."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
-    # A machine that is busy with other tests takes its time.
+    # A machine that is busy with other tests can be slow to stop the server.
     given: dict[str, object] = {"data": data, "port": port, "shutdown_timeout": 30}
     given |= {**({"database": database} if database else {}), **settings}
     environment |= {f"BACKSCROLL_{name.upper()}": str(value) for name, value in given.items()}
@@ -115,7 +115,7 @@ def wait_until_ready(served: Served) -> None:
 
 
 def is_closed(connection: socket.socket, seconds: float) -> bool:
-    """Whether the server hangs up within so many seconds; what it sends before is read and thrown away."""
+    """Whether the server closes the connection within so many seconds; what it sends before is read and discarded."""
     give_up = time.monotonic() + seconds
     while (left := give_up - time.monotonic()) > 0:
         connection.settimeout(left)
@@ -130,7 +130,7 @@ def is_closed(connection: socket.socket, seconds: float) -> bool:
 
 
 def allow_many_files() -> None:
-    """This process's own part of many connections."""
+    """Raise this process's limit of open files, for many connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 8192:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))

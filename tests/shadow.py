@@ -1,7 +1,7 @@
-"""The archive's own schema on stock PostgreSQL, its tenant tables hash-partitioned by organisation.
+"""The archive's own schema on plain PostgreSQL, with its tenant tables hash-partitioned by organisation.
 
-PostgreSQL then refuses what Citus would: a unique key without org. And a plan shows which partitions a statement reads.
-``BACKSCROLL_TEST_SHADOW=1`` lets every test of the store run on it.
+PostgreSQL then refuses a unique key without org, as Citus does, and plans show which partitions a statement reads.
+With ``BACKSCROLL_TEST_SHADOW=1`` every test of the store runs on it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TABLE = re.compile(rf"CREATE TABLE ({'|'.join(TENANT)}) \((.*?)^\)( WITHOUT ROW
 
 
 def shadowed(migration: Migration) -> Migration:
-    """The migration with its tenant tables partitioned; index builds wait their turn, as they must on partitions."""
+    """The migration with its tenant tables partitioned. Indexes are not built concurrently: PostgreSQL refuses that."""
     text = migration.text.removeprefix("-- concurrently\n").replace(" CONCURRENTLY", "")
     return structs.replace(migration, text=_TABLE.sub(_partitioned, text))
 
@@ -37,7 +37,7 @@ def _partitioned(match: re.Match[str]) -> str:
 
 
 def make_shadow(url: str) -> None:
-    """Give an empty database the partitioned schema; opened as an archive, it is up to date."""
+    """Give an empty database the partitioned schema; when it is opened as an archive, it counts as up to date."""
     engine = PostgresEngine(url, size=2)
     try:
         migrate(engine, 0, known=[shadowed(migration) for migration in migrations("postgres")])

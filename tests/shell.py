@@ -29,7 +29,7 @@ class Shell:
         return json.loads(result.stdout)
 
     def refusal(self, *arguments: str, code: int, stdin: str | None = None) -> str:
-        """The one sentence on standard error of a command that ends with ``code``."""
+        """Run a command that must end with ``code``; returns the one sentence on its standard error."""
         result = self.run(*arguments, stdin=stdin)
         assert result.exit_code == code, result.output
         assert result.stdout == ""

@@ -1,4 +1,4 @@
-"""A gateway on loopback that keeps files: what it was asked, and answers as a test wants them."""
+"""A gateway on loopback that serves files: it records the requests, and answers as the test sets it up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Asked(Struct, frozen=True):
 
 
 class FileServer(Struct):
-    """``files`` by path; ``down`` are answers of 503 that come first."""
+    """Serves ``files`` by path, after ``down`` answers of 503."""
 
     url: str
     files: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""A gateway on loopback that a server stands in front of: it keeps what it was sent and answers as it is told."""
+"""A gateway on loopback, behind a server under test: it records the requests and answers as the test sets it up."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Asked:
 
 
 class Gateway(LocalServer):
-    """Answers each request with the next of ``acts``, else with ``usual``."""
+    """Answers each request with the next of ``acts``, or with ``usual`` if none is left."""
 
     def __init__(self, usual: Act) -> None:
         self.usual = usual
         self.acts: list[Act] = []
         self.asked: list[Asked] = []
         self.go_on = threading.Event()
-        """What ``waiting`` waits for."""
+        """The event that ``waiting`` waits for."""
         gateway = self
 
         class Own(Handler):
@@ -84,7 +84,7 @@ def answering(value: Any, status: int = 200, **headers: str) -> Act:
 
 
 def large(size: int) -> Act:
-    """So many bytes of a file."""
+    """A file of so many bytes."""
 
     def act(handler: Handler) -> None:
         _head(handler, 200, {"Content-Type": "image/png", "Content-Length": str(size)})
@@ -99,7 +99,7 @@ def redirecting(to: str) -> Act:
 
 
 def dying(said: bytes, promised: int | None) -> Act:
-    """The beginning of an answer, of ``promised`` bytes or in chunks, then the connection is closed."""
+    """Sends only the beginning of an answer of ``promised`` bytes, or of a chunked one, then closes the connection."""
 
     def act(handler: Handler) -> None:
         length = {"Transfer-Encoding": "chunked"} if promised is None else {"Content-Length": str(promised)}
@@ -111,13 +111,13 @@ def dying(said: bytes, promised: int | None) -> Act:
 
 
 def hang_up(handler: Handler) -> None:
-    """No answer, or none further."""
+    """Closes the connection without an answer, or without the rest of it."""
     handler.wfile.flush()
     handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 def waiting(then: Act) -> Act:
-    """Answers when ``go_on`` is set."""
+    """Answers once ``go_on`` is set."""
 
     def act(handler: Handler) -> None:
         handler.world.go_on.wait(30)

@@ -1,4 +1,4 @@
-"""A server on loopback that answers like GOWA about chats and messages (contracts/gowa.md), faults included."""
+"""A server on loopback that answers for chats and messages as GOWA does (contracts/gowa.md), faults included."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def go_time(seconds: float) -> str:
 
 
 def wire_message(id: str, chat: str, at: int, **fields: Any) -> Wire:
-    """With the empty values that GOWA writes."""
+    """A message on the wire, with the empty values that GOWA writes."""
     return {
         "id": id,
         "chat_jid": chat,
@@ -50,7 +50,7 @@ class StandIn(LocalServer):
         self.chats = chats
         self.names = names or {}
         self.faults: list[Fault | None] = []
-        """One for each request to come; None lets it pass."""
+        """One for each coming request; None means no fault."""
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.lock = threading.Lock()
         standin = self

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks Periskope's API as the contract describes it, faults included."""
+"""A server on loopback that serves Periskope's API as the contract describes it, faults included."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LISTS = {
 
 
 def wire_message(number: int, at: str, **fields: Any) -> Wire:
-    """A received message as it stands on the wire, with the keys that matter here."""
+    """A received message as it is on the wire, with the keys that matter here."""
     unique_id = f"3EB0{number:012X}"
     remote = fields.get("chat_id", "919537851844@c.us")
     serialized = f"false_{remote}_{unique_id}"
@@ -85,7 +85,7 @@ class StandIn(LocalServer):
         self.lists: dict[str, list[Wire]] = {"messages": messages, **lists}
         self.files: dict[str, tuple[bytes, str]] = {}
         self.faults: list[Fault | None] = []
-        """One for each request to come; None lets it pass."""
+        """One for each coming request; None means no fault."""
         self.before_request: Callable[[int], None] = lambda number: None
         self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
         self.count = count
@@ -113,7 +113,7 @@ class StandIn(LocalServer):
         return [params for asked, params, _ in self.requests if asked == path]
 
     def rows(self, name: str, params: dict[str, str]) -> tuple[list[Wire], int]:
-        """The rows of a page, newest first, and the number of all that match."""
+        """The rows of a page, newest first, and the total number of matches."""
         rows = self.lists[name]
         if name in ("messages", "reactions", "notifications"):
             rows = sorted(rows, key=lambda row: (_seconds(row), row.get("message_id", "")), reverse=True)

@@ -1,4 +1,4 @@
-"""Who may import whom. The table is docs/architecture.md's; every import counts, also in functions and for types."""
+"""Which room may import which, as in docs/architecture.md. Imports in functions and for types count too."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
     "web": {"http"},
     "cli": {"http", "web"},
 }
-"""The rooms right below each room. A room may import itself and every room that is reached by going down."""
+"""The rooms right below each room. A room may import itself and every room below it."""
 
 
 def reached(room: str) -> set[str]:
@@ -78,7 +78,7 @@ OUTSIDE: dict[str, set[str]] = {
 
 PURE = {"core", "formats", "dialects"}
 FAR_FROM_PURE = {"sqlite3", "http", "urllib.request", "socket", "asyncio", "subprocess"}
-"""Standard modules for databases and networks, which the pure rooms have no business with."""
+"""Standard modules for databases and networks, which the pure rooms may not import."""
 
 DYNAMIC = {"__import__", "import_module", "importlib.import_module"}
 
@@ -89,7 +89,7 @@ def module_name(file: Path, source: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """The room that a module or a name in it belongs to; a module outside every room belongs to none."""
+    """The room that a module or a name in it belongs to, or none for a module outside every room."""
     parts = module.split(".")[1:]
     if not parts:
         return "core"

@@ -1,4 +1,4 @@
-"""Every test that opens an archive runs on both engines, by ``database_url`` or ``own_database``; others are named."""
+"""Tests that open an archive must run on both engines, by ``database_url`` or ``own_database``, or be listed here."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 TESTS = Path(__file__).parent
 FOLDERS = ("cli", "concurrency", "connectors", "contract", "database", "dialects", "ingest", "npm", "storage")
 PARAMETERS = {"database_url", "own_database", "other_database_url", "spare_database_url"}
-"""The fixtures that give every test that asks for them one run on each engine."""
+"""The fixtures that run a test once on each engine."""
 TEMPLATES = {"empty_archive", "empty_file"}
-"""Fixtures that make what others copy: they open an archive on one engine, and prove nothing."""
+"""Fixtures that make templates for others to copy. They open an archive on one engine, but test nothing."""
 OPENERS = {"Store", "open_store", "make_engine", "SqliteEngine", "PostgresEngine", "open_archive", "CliRunner", "serve"}
-"""What leads to an archive: classes and functions by name, and the command where it is a word of a command line."""
+"""What opens an archive: names of classes and functions, and the command where it is a word of a command line."""
 
 BOTH_AT_ONCE = "compares or joins the two engines, or has a parameter of its own"
 POSTGRES = "a matter of PostgreSQL alone"
@@ -68,13 +68,13 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_store_durability.py::test_a_full_disk_is_said_loses_nothing_and_writing_goes_on_after": SQLITE,
     "storage/test_store_durability.py::test_how_fast_batches_and_single_messages_are_written": "only measures",
 }
-"""Modules, or single tests of modules, that may do without; and why."""
+"""Modules, or single tests, that need not run on both engines, and why."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Module:
-    """A file of tests or helpers: its fixtures, what else it defines, and what it takes from other files of ours."""
+    """A file of tests or helpers: its fixtures, its other definitions, and what it imports from other files here."""
 
     def __init__(self, path: Path, tests: Path) -> None:
         self._tests = tests
@@ -121,7 +121,7 @@ def is_fixture(node: ast.stmt) -> bool:
 
 
 def asked_for(node: ast.stmt) -> set[str]:
-    """The fixtures that a test or a fixture names."""
+    """The fixtures that a test or a fixture requests."""
     if not isinstance(node, Function) or not (is_fixture(node) or node.name.startswith("test_")):
         return set()
     later = (part for part in ast.walk(node) if isinstance(part, ast.Call) and "getfixturevalue" in ast.dump(part.func))
@@ -129,13 +129,13 @@ def asked_for(node: ast.stmt) -> set[str]:
 
 
 def word_of(node: ast.AST) -> str:
-    """The text that a constant is; nothing when it is none."""
+    """The text of a string constant; an empty string for any other node."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 @lru_cache(maxsize=10_000)
 def used(node: ast.stmt) -> frozenset[str]:
-    """Every name in a definition, words of command lines included; but not those of annotations."""
+    """Every name in a definition, words of command lines included, but without annotations."""
     found, waiting = set(), [cast(ast.AST, node)]
     while waiting:
         at = waiting.pop()
@@ -151,12 +151,12 @@ def used(node: ast.stmt) -> frozenset[str]:
 
 
 def opens_on_one_engine(module: Module, test: ast.stmt) -> bool:
-    """Whether a test, or a fixture that it leads to, opens an archive and is no run on each engine."""
+    """Whether a test, or a fixture that it uses, opens an archive without running on each engine."""
     return any(opens(*found) and not is_asked_of_each(*found) for found in with_fixtures(module, test))
 
 
 def with_fixtures(module: Module, test: ast.stmt) -> list[Found]:
-    """The test and every fixture behind it."""
+    """The test and every fixture that it uses, directly or through others."""
     met: list[Found] = [(module, test)]
     for here, node in met:
         names = asked_for(node) - PARAMETERS - TEMPLATES
@@ -169,7 +169,7 @@ def is_asked_of_each(module: Module, node: ast.stmt) -> bool:
 
 
 def opens(module: Module, node: ast.stmt) -> bool:
-    """Whether it opens an archive, by whatever helpers."""
+    """Whether it opens an archive, directly or through helpers."""
     met: list[Found] = [(module, node)]
     for here, at in met:
         met += [found for found in map(here.named, used(at)) if found and found not in met]
@@ -185,7 +185,7 @@ def each_test(module: Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def on_one_engine(tests: Path) -> list[str]:
-    """Tests that open an archive without being asked to do so on each engine, as ``file::test``."""
+    """Tests that open an archive but do not run on each engine, as ``file::test``."""
     found = []
     for folder in FOLDERS:
         for file in sorted((tests / folder).rglob("test_*.py")):

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: what it prints, for people and for programs, and how it ends."""
+"""The command line as users see it: its output, for people and for programs, and its exit codes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def shell(tmp_path: Path, database_url: str | None) -> Shell:
 
 @pytest.fixture
 def mere_shell(tmp_path: Path) -> Shell:
-    """For command lines that lead to no archive."""
+    """A shell for command lines that do not open an archive."""
     return Shell(tmp_path / "data")
 
 
@@ -330,7 +330,7 @@ def backscroll(*arguments: str, data: Path, database: str | None = None, **more:
 
 
 def until(process: subprocess.Popen[str], words: str, seconds: float = 60) -> str:
-    """What the process printed up to the line with ``words``."""
+    """What the process printed, up to and including the line with ``words``."""
     assert process.stdout is not None
     printed = ""
     give_up = time.monotonic() + seconds
@@ -343,7 +343,7 @@ def until(process: subprocess.Popen[str], words: str, seconds: float = 60) -> st
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Stop it as an init system does; its exit code and what it said on standard error."""
+    """Stop it as an init system does; returns its exit code and its standard error."""
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=30)
     return process.returncode, told
@@ -445,7 +445,7 @@ def test_a_sample_prints_a_link_that_signs_a_browser_in_a_single_time(tmp_path: 
 
 
 def fetched(curl: str) -> bytes:
-    """What the printed command fetches, read as a shell and curl read it."""
+    """What the printed command fetches, parsed as a shell and curl would parse it."""
     words = shlex.split(curl)
     url = next(word for word in words if word.startswith("http"))
     request = Request(url)

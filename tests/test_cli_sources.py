@@ -1,4 +1,4 @@
-"""``backscroll source`` and ``backscroll quarantine``, and gateways pointed at a fresh server by what they print."""
+"""``backscroll source`` and ``backscroll quarantine``, and gateways that are set up with what these print."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_what_an_import_put_aside_or_a_removed_source_told_is_not_read_again(she
 
 
 class Fresh:
-    """A new archive, its server, and a token, as somebody gets them who follows the first pages."""
+    """A new archive, its server, and a token, made as the first pages of the documentation describe."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
@@ -195,7 +195,7 @@ def fresh(shell: Shell) -> Iterator[Fresh]:
 
 
 def _word_after(text: str, name: str) -> str:
-    """What is printed for a flag or a variable: ``--webhook=…``."""
+    """The value that is printed for a flag or a variable: ``--webhook=…``."""
     return next(word.partition("=")[2] for word in shlex.split(text) if word.startswith(f"{name}="))
 
 

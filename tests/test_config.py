@@ -1,4 +1,4 @@
-"""Settings: file, then environment, then flags; bad values are told with their place and a remedy."""
+"""Settings: file, then environment, then flags; errors for bad values name the place and a remedy."""
 
 from __future__ import annotations
 

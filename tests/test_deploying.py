@@ -1,4 +1,4 @@
-"""Files for running Backscroll elsewhere, checked without an engine: what they name is there, nobody runs as root."""
+"""Files for deployment, checked without a container engine: what they name exists, and nothing runs as root."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Instruction(Struct, frozen=True):
 
 
 def instructions(text: str) -> list[Instruction]:
-    """A Dockerfile's instructions, continued lines joined."""
+    """A Dockerfile's instructions, with continued lines joined."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [Instruction(*line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
@@ -49,7 +49,7 @@ def stages(text: str) -> list[list[Instruction]]:
 
 
 def image_faults(text: str) -> list[str]:
-    """What an image should not be; nothing for ours."""
+    """Faults of an image; empty for ours."""
     faults = []
     *_, last = built = stages(text)
     users = [i.text for i in last if i.word == "USER"]
@@ -162,7 +162,7 @@ def test_backscroll_waits_for_a_healthy_database_and_keeps_its_data_in_volumes()
     assert database["image"].startswith("postgres:18")
     named = {mount.partition(":")[0] for service in (ours, database) for mount in service["volumes"]}
     assert named == set(COMPOSITION["volumes"])
-    # From 18 on the image keeps its data in a folder for each version below this one.
+    # From version 18 on, the image keeps the data of each version in its own folder below this one.
     assert database["volumes"] == ["database:/var/lib/postgresql"]
 
 
@@ -236,7 +236,7 @@ def test_the_unit_takes_away_what_the_server_does_not_need() -> None:
 
 @pytest.mark.parametrize("fault", ["", "Restart=sometimes\n", "ProtectSystem=perhaps\n", "NoSuchThing=yes\n"])
 def test_systemd_understands_the_unit(tmp_path: Path, fault: str) -> None:
-    """Where systemd is; the parser above reads the unit everywhere."""
+    """Checked with systemd where it is installed; elsewhere only the parser above reads the unit."""
     if shutil.which("systemd-analyze") is None:
         assert unit().sections() == ["Unit", "Service", "Install"]
         return

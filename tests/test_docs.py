@@ -1,4 +1,4 @@
-"""What must be described is described, and what the program can tell itself is not out of date."""
+"""What must be documented is documented, and the generated pages are up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation shows is what this program does: its answers, commands, settings, tables and targets."""
+"""The documentation agrees with the program: its answers, commands, settings, tables and link targets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in WRITTEN_BY_THE_PROGRAM),
 ]
 MORE = "…"
-"""Stands for what is left out, and for what is different each time."""
+"""A placeholder for what is left out and for what differs each time."""
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
@@ -78,7 +78,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
 
 
 def ask(sample: Sample, command: str) -> httpx.Response:
-    """Run a curl command against the app; flags that are not known here are an error in the documentation."""
+    """Run a curl command against the app; a flag that this function does not know fails the test."""
     words = iter(shlex.split(re.sub(r"\$(\w+)", lambda found: sample.variables[found[1]], command))[1:])
     method, url, headers = "GET", "", {}
     for word in words:
@@ -102,7 +102,7 @@ def ask(sample: Sample, command: str) -> httpx.Response:
 
 
 def difference(shown: Any, real: Any, where: str = "") -> str | None:
-    """The first place where the answer is not what is shown; None when there is none."""
+    """The first place where the answer differs from what is shown, or None."""
     if isinstance(shown, dict) and isinstance(real, dict):
         wanted = {name: value for name, value in shown.items() if name != MORE}
         if missing := wanted.keys() - real.keys():
@@ -174,7 +174,7 @@ def test_a_command_that_is_shown_is_understood(page: str, words: list[str]) -> N
     context = click.Context(main)
     while isinstance(command, click.Group):
         if isinstance(command, ImportCommands):
-            # What is no command of these is a file, whose name need not be there.
+            # A word that is not one of these commands is a file name; the file need not exist.
             words = command.with_command(context, list(words), exists=lambda path: True)
         _, words, _ = command.make_parser(context).parse_args(list(words))
         if not words and command.invoke_without_command:
@@ -229,7 +229,7 @@ def test_each_table_is_described() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """What can be linked to on a page, as GitHub makes it of the headings."""
+    """The anchors of a page, as GitHub makes them from the headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""The wheel as people install it, in an environment that has never seen the checkout."""
+"""The wheel as people install it, in an environment without the checkout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the checkout, and without the network."""
+    """The wheel, built without the network, and from a copy so that nothing is left in the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "source"
     copy.mkdir()
@@ -40,13 +40,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a fresh environment: the wheel installed by pip, and the pinned libraries of this one."""
+    """The command in a fresh environment: the wheel is installed by pip, the libraries are this environment's."""
     folder = tmp_path_factory.mktemp("clean") / "env"
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", wheel], check=True)
     site = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
-    # A path in a .pth file is only searched for packages: the checkout, which this one's own .pth names, is not there.
+    # Python does not read .pth files in a path that a .pth file adds, so that this environment's checkout is not found.
     Path(site.strip(), "libraries.pth").write_text(sysconfig.get_path("purelib"))
     return folder / "bin" / "backscroll"
 

@@ -1,4 +1,4 @@
-"""How much a test of a property tries: few examples where a change must pass soon, many in ``make test-full``."""
+"""How many examples a property test tries: few in the quick checks of a change, many in ``make test-full``."""
 
 from __future__ import annotations
 
