@@ -1,4 +1,4 @@
-"""Where tests of properties make their archives, and how they try histories."""
+"""Archives for property tests, and the settings with which these try histories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plain_sql import PlainSql
 
 
 class Shelf:
-    """One database with room for many archives, so that each example need not make one of its own."""
+    """One database for many archives, so that no example needs a database of its own."""
 
     def __init__(self, folder: Path, database: str | None) -> None:
         self.store: Store = open_store(database, folder)
@@ -25,7 +25,7 @@ class Shelf:
         self.store.close()
 
     def new(self, phones: Sequence[str]) -> int:
-        """An organisation with these own phones; its number."""
+        """Create an organisation with these phones; returns its number."""
         self._made += 1
         org = self.store.create_org(f"org {self._made}").no
         for jid in phones:
@@ -34,12 +34,12 @@ class Shelf:
 
 
 def trying(examples: int) -> Callable[[Any], Any]:
-    """So many histories, each of any length and time."""
+    """Settings for so many examples, without limits of size and time."""
     return settings(
         max_examples=examples,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        # Shrinking takes minutes here; the failing history is replayed by its key as well.
+        # Shrinking takes minutes here, and a failing history can be replayed from the printed blob.
         phases=[phase for phase in Phase if phase is not Phase.shrink],
         print_blob=True,
     )

@@ -1,4 +1,4 @@
-"""How far a message of ours came in a group: as far as with all the others in it."""
+"""The ack of our message in a group is the lowest of all the other members' acks."""
 
 from __future__ import annotations
 

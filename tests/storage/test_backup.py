@@ -1,4 +1,4 @@
-"""Backup and restore on both engines: online, whole or refused, and cut anywhere."""
+"""Backup and restore on both engines: online, complete or refused, and interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def silent(done: int, whole: int) -> None:
 
 
 class House(Struct, frozen=True):
-    """An archive in ``data``, and where its backup and a restored one go."""
+    """An archive in ``data``, and the places of its backup and of a restored archive."""
 
     data: Path
     url: str
@@ -54,7 +54,7 @@ class House(Struct, frozen=True):
             engine.close()
 
     def restore(self, url: str | None = None) -> str:
-        """Restore to an SQLite file, or to the database of ``url``; the URL of what was restored."""
+        """Restore to an SQLite file, or to the database of ``url``; returns the URL of the restored archive."""
         work = Restore(self.backup, self.other, MORNING)
         stages = RestoreStages(silent, silent, silent)
         if url is None:
@@ -104,7 +104,7 @@ def spare(databases: Databases) -> Iterator[str]:
 
 
 def same(house: House, url: str) -> None:
-    """The restored archive is the archive: rows, answers, media, key."""
+    """Assert that the restored archive equals the original: rows, answers, media, key."""
     assert rows_of(url) == rows_of(house.url)
     assert tree(house.other / "media") == tree(house.data / "media")
     assert (house.other / "secret.key").read_bytes() == (house.data / "secret.key").read_bytes()
@@ -290,7 +290,7 @@ def test_two_backups_do_not_write_to_one_folder(house: House) -> None:
 
 @pytest.fixture
 def plain(tmp_path: Path) -> House:
-    """A small archive on SQLite, whose commands are run as processes."""
+    """A small archive on SQLite for commands that run as processes."""
     data = tmp_path / "data"
     store = open_store(None, data)
     store.create_org("Bakery")

@@ -1,4 +1,4 @@
-"""A batch asks the database about all of its messages together, however many chats they are of."""
+"""A batch queries the database for all of its messages together, from however many chats they come."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHATS = 40
 
 
 class Counted:
-    """A transaction that counts the statements of each name; those of ``several`` count once for all."""
+    """A transaction that counts the statements by name; in ``several``, each name counts once."""
 
     def __init__(self, tx: Txn) -> None:
         self._tx = tx
@@ -51,7 +51,7 @@ class Counted:
 
 
 def history(phone: str) -> list[Event]:
-    """Three messages of each of many chats, some with what was added to them."""
+    """Three messages from each of many chats, some with additions."""
     events: list[Event] = []
     for no in range(CHATS):
         chat = f"1203630{no:011d}@g.us"

@@ -1,4 +1,4 @@
-"""Imports write many batches to a transaction, and let others write in between."""
+"""Imports write many batches in a transaction, and let other writers in between."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from conftest import CHAT, MORNING
 
 LID = "11111111111@lid"
 SOON = 60.0
-"""Seconds after which something hangs."""
+"""Seconds after which a wait fails the test."""
 
 
 def batches(phone: str, count: int, first: int = 0) -> Iterator[Batch]:
-    """One message each, with a reaction, and a place to go on from."""
+    """Batches of one message each, with a reaction and a position to resume from."""
     for no in range(first, first + count):
         key = MessageKey(phone, CHAT, f"3EB0{no:04d}")
         seen = MessageSeen(Message(key=key, sent_at=MORNING + no, from_me=False, text=f"number {no}"))
@@ -38,7 +38,7 @@ def ids(store: Store, org: Org, phone: Phone) -> set[str]:
 
 
 class Transactions:
-    """How many batches each writing transaction of a store had."""
+    """Records how many batches each writing transaction of a store had."""
 
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sizes: list[int] = []
@@ -153,7 +153,7 @@ def test_a_batch_that_takes_long_is_written_in_parts(
     whole = Batch(source="backup", events=events, raw=b"all of it", position=("import/1", "end"))
     applied = apply_all(importing, org.no, [whole, *batches(phone.number, 2, 6)])
     assert next(applied).changed >= 6
-    # 12 events by fours, and its place only with the last of them.
+    # 12 events in parts of four; the position is written only with the last part.
     assert made.sizes == [0, 0, 1]
     assert importing.position(org.no, "import/1") == "end"
     assert len(list(applied)) == 2

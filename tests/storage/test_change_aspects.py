@@ -1,4 +1,4 @@
-"""What a line of the change feed says of its change, and the events that Periskope's clients know for it."""
+"""What a line of the change feed says about its change, and the Periskope events that it becomes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(store: Store, org: Org, phone: Phone, after: int = 0) -> list[str]:
 
 
 def events(store: Store, org: Org, phone: Phone, after: int = 0) -> list[tuple[str, dict[str, Any]]]:
-    """The events after a place, with their objects."""
+    """The events after a place in the feed, with their objects."""
     access = Access(org=org, phones=(phone,), token_id="t", scopes=frozenset({"read"}))
     read = partial(changes_after, phones=[phone.no], after=after, limit=500, with_chats=True)
     rendered = render_events(store.ask(org.no, read), access, NoLinks())
@@ -111,7 +111,7 @@ def test_reactions_come_change_and_go(
         tell(ReactionSet(target=target("A"), by=CHAT, emoji=emoji, at=MORNING + n))
     found = events(store, org, phone, seq)
     assert [name for name, _ in found] == ["reaction.created", "reaction.updated", "reaction.updated"]
-    # As it stands now, in each of them.
+    # Each event shows the present state.
     assert [made["reaction"] for _, made in found] == ["", "", ""]
     assert {made["msg_id"]["_serialized"] for _, made in found} == {found[0][1]["message_id"]}
 

@@ -1,4 +1,4 @@
-"""A page of chats: as each chat by itself, for as many statements whether it is long or short."""
+"""A page of chats shows each as the single chat, and takes as many statements for a long page as for a short one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from merging import SECOND, step
 
 HOUR = 3600 * SECOND
 LATECOMER = "30000000001@lid"
-"""Quoted everywhere, known nowhere."""
+"""The author of quoted messages, in no list of contacts."""
 
 
 def person(i: int) -> str:
@@ -57,7 +57,7 @@ def said(phone: Phone, chat: str, id: str, at: int, **more: Any) -> MessageSeen:
 
 
 def answered(phone: Phone, chat: str, i: int, at: int) -> Iterator[Event]:
-    """A message of one's own that others have read and reacted to, and a call after it."""
+    """A message of ours that others have read and reacted to, and a call after it."""
     meant = Target(phone.jid, chat, f"A{i}")
     yield said(phone, chat, f"A{i}", at, from_me=True, ack=2)
     yield ReactionSet(target=meant, by=person(i), emoji="👍", at=at)
@@ -68,7 +68,7 @@ def answered(phone: Phone, chat: str, i: int, at: int) -> Iterator[Event]:
 
 
 def talk(phone: Phone, i: int) -> Iterator[Event]:
-    """One chat, or one of two contacts that will be one; each kind in turn."""
+    """One chat, or one of two contacts that will be merged; each kind in turn."""
     at = MORNING + i * HOUR
     match i % 5:
         case 0:
@@ -99,7 +99,7 @@ def fill(store: Store, org: Org, phone: Phone, count: int) -> None:
 
 
 def only_map(store: Store, org: Org, chats: Iterable[int]) -> None:
-    """Let LIDs and numbers be one, without moving any row."""
+    """Map LIDs to numbers, without moving any row."""
     batch = Batch(source="linked", events=[NumberMapped(lid=hidden(i), jid=person(i)) for i in chats])
     store._engine.write(lambda tx: apply_batch(tx, org.no, batch, MORNING, lambda: "phone-x"), org.no)
 
@@ -131,7 +131,7 @@ class Counting:
 
 
 def listed(store: Store, query: ChatQuery) -> tuple[ChatPage, list[str]]:
-    """The page for somebody who knows no contact yet, and the statements it took."""
+    """The page, read while no contact is cached, and the statements it took."""
 
     def work(tx: Txn) -> tuple[ChatPage, list[str]]:
         counting = Counting(tx)
@@ -142,7 +142,7 @@ def listed(store: Store, query: ChatQuery) -> tuple[ChatPage, list[str]]:
 
 
 def alike(store: Store, org: Org, page: ChatPage) -> None:
-    """Each chat of the page as it is told by itself, and as its own messages tell it."""
+    """Assert that each chat of the page equals the single chat, and agrees with the chat's own messages."""
     for chat in page.chats:
         phones = (chat.phone.no,)
         assert chat == store.find_chat(org.no, phones, chat.jid)

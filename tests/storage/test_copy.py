@@ -1,4 +1,4 @@
-"""A whole archive on another engine: nothing lost, nothing altered, cut anywhere and gone on with."""
+"""Copies of a whole archive to another engine: nothing lost or altered, also after an interruption anywhere."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ MORNING = 1_741_856_400_000_000
 ANNA = "919537851844@s.whatsapp.net"
 GROUP = "120363000000000001@g.us"
 MANY = 2300
-"""More messages than go over at a time."""
+"""More messages than are copied at a time."""
 
 
 class Known(Struct, frozen=True):
-    """What a test knows of the archive that it copies."""
+    """What a test needs to know of the archive that it copies."""
 
     orgs: dict[int, tuple[int, ...]]
     secret: str
 
 
 def make_rich(store: Store) -> Known:
-    """Two organisations with a row in every table but merges, which is empty between merges; one that is empty."""
+    """Two organisations with rows in every table except merges, which is empty between merges; and an empty one."""
     orgs: dict[int, tuple[int, ...]] = {}
     for name, many in (("Bakery", MANY), ("Garage", 40)):
         org = store.create_org(name).no
@@ -128,7 +128,7 @@ def _message(phone: str, n: int, text: str | None = None) -> MessageSeen:
 
 
 class Shelf(Struct, frozen=True):
-    """Where the archive and its copies are."""
+    """The places of the archive and its copies."""
 
     data: Path
     source: str
@@ -169,7 +169,7 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases) 
 
 
 def rows_of(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table that is to be the same, read without Backscroll."""
+    """Every row of every table that must be equal, read without Backscroll."""
     queries = {
         table.name: f"SELECT {', '.join(table.columns)} FROM {table.name} ORDER BY {', '.join(('org', *table.key))}"
         for table in TABLES
@@ -221,7 +221,7 @@ def answers_of(store: Store, known: Known) -> list[Any]:
         for search in (None, "straße 17", "日本語", "second words"):
             query = MessageQuery(org=org, phones=phones, chat=ANNA if search else None, search=search, limit=1000)
             answers.append(store.list_messages(query))
-    # Last, because the time of its use is noted.
+    # This is last because it stores the time of the token's use.
     return [*answers, store.authenticate(known.secret)]
 
 
@@ -268,7 +268,7 @@ def test_a_copy_that_was_killed_goes_on_where_it_was(shelf: Shelf, after: int) -
 
 
 def _cut(shelf: Shelf, after: int) -> None:
-    """Begin a copy in a process of its own and kill it once so many rows are over."""
+    """Begin a copy in its own process and kill it once so many rows are copied."""
     command = [sys.executable, "-c", CUT, shelf.source, shelf.target, str(shelf.data)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Pages and totals come from counters. A plain list of messages, filtered and sorted, must say the same."""
+"""Pages and totals come from counters, and must equal those of a plain list of messages, filtered and sorted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEXTS = ("hello", "Hello again", "élan vital", "ell", None, "100% sure")
 
 
 def times(chance: random.Random) -> int:
-    """Crowded seconds, hours, days and years, and both ends of time."""
+    """Times that crowd in seconds, hours, days and years, and both limits of time."""
     base = chance.choice((MORNING, MORNING, MORNING, 0, EARLIEST, LATEST - 2 * SECOND))
     step = chance.choice((0, SECOND, 3600 * SECOND, 86_400 * SECOND, 31 * 86_400 * SECOND, 400 * 86_400 * SECOND))
     return min(LATEST, max(EARLIEST, base + chance.randrange(3) * step + chance.choice((0, 0, 1))))
@@ -54,7 +54,7 @@ class Observed:
             self.plain.keep(message, phone, self._chat_number(message.key.chat))
 
     def _message(self, chance: random.Random, i: int) -> Message:
-        # Ids that repeat in other chats make ties that only the later terms of the order settle.
+        # Ids that repeat in other chats make ties that only the later terms of the sort order break.
         key = MessageKey(chance.choice(PHONES), chance.choice(CHATS), f"M{i // 6:03}-{i % 3}", ANNA)
         return Message(
             key=key if i % 2 else MessageKey(key.phone, key.chat, f"N{i:03}", ANNA),
@@ -107,7 +107,7 @@ def test_any_filters_give_the_ids_order_and_total_of_the_plain_model(observed: O
 
 
 def all_pages(store: Store, size: int, **filters: Any) -> list[str]:
-    """Ids of every message, page by page, as a client walks that counts on."""
+    """Ids of every message, page by page, as a client reads them that increases the offset."""
     found: list[str] = []
     while page := store.list_messages(MessageQuery(offset=len(found), limit=size, **filters)).messages:
         found += [m.message.key.id for m in page]
@@ -118,7 +118,7 @@ def all_pages(store: Store, size: int, **filters: Any) -> list[str]:
 def test_each_id_comes_once_whatever_the_size_of_a_page_while_others_arrive(
     store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, chat: str | None
 ) -> None:
-    """500 messages in five seconds; what arrives after the pinned end does not move them."""
+    """500 messages within five seconds; messages that arrive after the pinned end do not move them."""
     chance = random.Random(5)
     tell(*(make_message(f"M{i:03}", MORNING + chance.randrange(5) * SECOND, sender=CHAT) for i in range(500)))
     pinned: dict[str, Any] = {"org": org.no, "phones": (phone.no,), "chat": chat, "until": MORNING + 5 * SECOND - 1}

@@ -1,4 +1,4 @@
-"""What sources vouch for: spans noted with what is told, gaps between them, and nothing claimed that is not known."""
+"""Coverage: spans stored with what a source reports, gaps between them, and no claim of what is unknown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Keeper:
         return MessageSeen(Message(key=MessageKey(self.phone.jid, chat, id), sent_at=at, from_me=False, text=id))
 
     def take_file(self, *times: int, chat: str = CHAT, done: bool = True, kind: str = "export") -> int:
-        """An import of a file with messages of these times, one batch each."""
+        """Import a file with messages of these times, one batch each; returns the import's id."""
         entry = self.store.begin_import(self.org.no, NewImport(kind=kind, file="chat.zip"))
         for at in times:
             said = self.message(f"{entry.id}-{at}", at, chat)
@@ -332,7 +332,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) 
 def test_spans_of_one_source_are_the_union_of_what_it_said(
     shared: Store, steps: list[tuple[bool, tuple[int, int]]]
 ) -> None:
-    """``False`` cuts a time out."""
+    """A step with ``False`` removes its time from the spans."""
     org = shared.list_orgs()[0].no
     place = Place(1, CHAT, 1, "")
     covered: set[int] = set()
@@ -364,7 +364,7 @@ def test_spans_of_one_source_are_the_union_of_what_it_said(
     ends=st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda t: (min(t), max(t))),
 )
 def test_gaps_are_what_no_span_covers(spans: list[tuple[int, int]], ends: tuple[int, int]) -> None:
-    """In hours, so that none is too short to count."""
+    """Spans are whole hours, so that no gap is too short to count."""
     teller = Teller(how="import", kind="export", name=None, import_id=1)
     told = [Span(since=a * HOUR, until=b * HOUR, teller=teller, whole_phone=False) for a, b in spans]
     found = holes(told, ends[0] * HOUR, ends[1] * HOUR, 99 * HOUR)

@@ -1,4 +1,4 @@
-"""What the disk holds at any moment is an archive: with every acknowledged message, and synced before it was."""
+"""The disk holds a valid archive at any moment; messages are on it, and synced, before they are acknowledged."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def take_images(tmp_path: Path, images: int) -> None:
             time.sleep(0.01)
         for number in range(images):
             time.sleep(chance.uniform(0.0, 0.08))
-            # Until the image has been looked at the writer stands still, so that the archive stays small.
+            # The writer is stopped while the image is checked, so that the archive stays small.
             process.send_signal(signal.SIGSTOP)
             image, told = take_image(live, tmp_path / f"image{number}", acknowledged)
             check_image(image, told, f"seed {seed}, image {number}", thorough=number % 8 == 0)
@@ -94,10 +94,10 @@ def take_images(tmp_path: Path, images: int) -> None:
 
 
 def take_image(live: Path, image: Path, acknowledged: list[int]) -> tuple[Path, int]:
-    """The files as they are while the writer stands still, and the last number that it had told by then."""
-    time.sleep(0.02)  # What it told before it was stopped is in the pipe; the reader takes it out.
+    """Copy the files while the writer is stopped; returns the copy and the last number printed by then."""
+    time.sleep(0.02)  # What it printed before it was stopped is in the pipe; the reader needs time to read it.
     told = acknowledged[-1]
-    # The -shm file is no part of what survives a crash.
+    # The -shm file does not survive a crash.
     shutil.copytree(live, image, ignore=shutil.ignore_patterns("*-shm"))
     return image, told
 
@@ -119,7 +119,7 @@ def check_image(image: Path, told: int, where: str, thorough: bool) -> None:
 
 
 def test_a_batch_is_acknowledged_after_its_log_is_synced(tmp_path: Path) -> None:
-    """By the system calls themselves: killing a process proves nothing of what the disk was told."""
+    """Checked by the system calls: killing a process does not show what was synced to disk."""
     make_archive(tmp_path).close()
     lines = traced(tmp_path, "write,fsync,fdatasync")
     assert acknowledged_without(lines, r"f(?:data)?sync\(\d+<[^>]*backscroll\.db-wal>\)\s+= 0") == []
@@ -133,7 +133,7 @@ def test_a_batch_on_postgresql_is_acknowledged_after_the_server_said_that_it_is_
     assert store._engine.write(lambda tx: tx.one("asked", {})) == ("on",)
     store.close()
     lines = traced(tmp_path, "write,read,recvfrom,recvmsg", postgres_url)
-    # Rows were written; then a command ended whose name is COMMIT, and no transaction is open.
+    # The server answers that rows were inserted, then that COMMIT is complete and no transaction is open.
     committed = r'"C\\0\\0\\0\\vCOMMIT\\0[^"]*Z\\0\\0\\0\\5I"'
     assert acknowledged_without(lines, r"INSERT 0 [1-9]", committed) == []
 
@@ -149,7 +149,7 @@ def traced(folder: Path, calls: str, database: str | None = None) -> list[str]:
 
 
 def acknowledged_without(lines: list[str], *steps: str) -> list[int]:
-    """Numbers of the batches that were acknowledged though no such calls, in this order, came since the one before."""
+    """Numbers of the batches that were acknowledged without these calls, in this order, since the batch before."""
     done, acknowledged, found = 0, 0, []
     for line in lines:
         if told := re.search(r'write\(1<[^>]*>, "(\d+)', line):

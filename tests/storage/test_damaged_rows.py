@@ -1,4 +1,4 @@
-"""One row that cannot be read any more costs that row: lists, exports and everything beside it go on."""
+"""A row that cannot be read is left out; lists, exports and everything else still work."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def plant(store: Store, database: str | None, folder: Path, damage: str) -> None
 
 
 def everything_is_answered(store: Store, org: int, tmp_path: Path) -> tuple[list[str], int, str]:
-    """Ids of a page of the chat, its total, and the ids of an export; every other list is asked for too."""
+    """Ids of a page of the chat, its total, and the ids of an export; every other list is read too."""
     phones = tuple(phone.no for phone in store.list_phones(org))
     page = store.list_messages(MessageQuery(org=org, phones=phones, chat=CHAT, limit=10))
     everywhere = store.list_messages(MessageQuery(org=org, phones=phones, limit=10))

@@ -1,4 +1,4 @@
-"""Whatever is told, in whatever order: both engines hold and show the same."""
+"""Both engines store and show the same for any events in any order."""
 
 from __future__ import annotations
 

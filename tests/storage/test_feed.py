@@ -1,4 +1,4 @@
-"""Pruning of the change feed: what is old goes in small steps, what is kept has no gap, and caches notice."""
+"""Pruning of the change feed: old lines are deleted in small steps, the kept ones have no gap, and caches notice."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_feed_is_kept_for_some_days_without_a_gap(
         assert store.feed.run(org.no, 5) == 0
         tell(store, org, make_message, f"C{day}")
         calendar.pass_days(1)
-    # Nobody served the archive that day.
+    # No server ran on that day.
     calendar.pass_days(1)
     head = store.version(org.no)
     assert store.feed.run(org.no, 5) == before
@@ -102,7 +102,7 @@ def test_a_feed_can_be_kept_for_good(
         assert store.feed.run(org.no, 0) == 0
         calendar.pass_days(400)
     assert kept(store, org) == list(range(1, before + 1))
-    # Whoever changes their mind need not wait for days to be noted.
+    # A limit that is set later applies at once: the days were recorded all the time.
     assert store.feed.run(org.no, 30) == before
 
 
@@ -136,7 +136,7 @@ def test_what_is_known_of_a_pruned_feed_counts_as_changed(
         store.feed.run(org.no, 1)
         calendar.pass_days(2)
         assert store.feed.run(org.no, 1) == later
-        # The page of a phone that no line speaks of: what is gone may have.
+        # No line is about this phone, but a pruned line may have been.
         assert await known.of(org.no, Shown((phone.no + 1,)), later) == later
 
     asyncio.run(work())

@@ -1,4 +1,4 @@
-"""Batches that several threads write at once share a transaction, and each has the outcome that it would have alone."""
+"""Batches that several threads write at once share a transaction, and each has the same outcome as alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from thorough import examples
 
 T = TypeVar("T")
 SOON = 60.0
-"""Seconds after which something hangs."""
+"""Seconds after which a wait fails the test."""
 
 
 def said(phone: str, *ids: str, **fields: Any) -> Batch:
@@ -63,7 +63,7 @@ def assert_sound(store: Store, org: Org) -> None:
 
 
 class Gate:
-    """Stands before the engine: counts its transactions, and can be told to hold one up or to let it go wrong."""
+    """Wraps the engine: it counts transactions, and can delay one or make it fail."""
 
     def __init__(self, store: Store) -> None:
         self.name = store._engine.name
@@ -97,7 +97,7 @@ class Gate:
         return self._engine.write(fail, org)
 
     def go_wrong(self, error: BaseException, after_commit: bool = False) -> None:
-        """The next transaction fails when all is written, before its commit or after it."""
+        """Make the next transaction fail after all is written, before its commit or after it."""
         self._wrong, self._after_commit = error, after_commit
 
     @contextmanager
@@ -109,7 +109,7 @@ class Gate:
             self._go.set()
 
     def waiting(self, org: Org) -> int:
-        """How many wait, the one that leads among them."""
+        """How many callers wait, the leader included."""
         queue = self._store._group_commit._queues.get(org.no)
         if queue is None:
             return 0
@@ -130,7 +130,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def at_once(store: Store, org: Org, gate: Gate, pool: ThreadPoolExecutor) -> Callable[[Sequence[Batch]], list[Any]]:
-    """Give batches to the store, in their order but so that all wait together; what each call returned or raised."""
+    """Give batches to the store in order, so that all wait together; returns what each call returned or raised."""
 
     def apply(batches: Sequence[Batch]) -> list[Any]:
         futures: list[Future[Applied]] = []
@@ -211,7 +211,7 @@ def test_a_large_batch_goes_alone_and_nobody_is_passed_over(
     small = [said(phone.jid, f"S{n}") for n in range(14)]
     before = gate.transactions
     applied = at_once([*small[:2], large[0], *small[2:], large[1]])
-    # Two, the large one, ten, two more, the other large one.
+    # The transactions have two batches, the large one, ten, two more, the other large one.
     assert gate.transactions == before + 5
     assert [one.seq for one in applied] == sorted({one.seq for one in applied})
     assert len(stored(store, org, phone)) == 14 + 60
@@ -288,7 +288,7 @@ def test_a_leader_that_is_interrupted_leaves_nobody_waiting(
     monkeypatch.setattr(group_commit, "MAX_EVENTS", 4)
     gate.go_wrong(KeyboardInterrupt(), after_commit)
     heard = at_once([said(phone.jid, f"M{n}") for n in range(10)])
-    # Those that it had taken along do not know; those behind them are led by the next.
+    # Batches in the interrupted transaction have an unknown outcome; the next leader writes those behind them.
     assert [type(one) for one in heard] == [KeyboardInterrupt] + [StorageBusy] * 3 + [Applied] * 6
     assert len(stored(store, org, phone)) == (10 if after_commit else 6)
     assert type(store.apply(org.no, said(phone.jid, "after"))) is Applied
@@ -325,13 +325,13 @@ def test_an_organisation_that_is_not_there_is_said_to_each(store: Store, org: Or
 
 
 class Pair:
-    """One database, and two archives in it for each history."""
+    """One database for all histories, with two archives for each."""
 
     def __init__(self, folder: Path, database: str | None) -> None:
         self.store = open_store(database, folder)
         self._sql = PlainSql(database, folder)
         self._names = itertools.count()
-        # A segment holds what a transaction wrote; ``check`` looks into them.
+        # Search segments depend on how writes are grouped into transactions; ``check`` verifies them.
         self._tables = [table for table in TENANT if table not in SEARCH]
 
     def close(self) -> None:
@@ -353,7 +353,7 @@ class Pair:
         for table in self._tables:
             rows = self._sql.dicts(f"SELECT * FROM {table} WHERE org = ?", [org])
             if table == "tallies":
-                # A bucket that was emptied again, and one that never was filled.
+                # A bucket that was emptied again has a row, one that was never filled has none.
                 rows = [row for row in rows if any(row[column] for column in COLUMNS)]
             found[table] = sorted(str(row | {"org": 0, "next_segment": 0}) for row in rows)
         assert self.store.version(org) == len(found["changes"])
@@ -386,7 +386,7 @@ def in_groups(batches: list[Batch], chance: random.Random) -> Iterator[list[Batc
 def test_a_group_leaves_what_its_batches_would_leave_one_by_one(
     pair: Pair, history: list[Observed], chance: random.Random
 ) -> None:
-    """Row by row: numbers, times, the feed, the payloads, and what each caller hears."""
+    """Compared row by row: numbers, times, the feed, the payloads, and what each caller receives."""
     observed = shuffled(history, chance)
     batches = [
         Batch(source=source, events=events, raw=b"%d" % chance.randrange(3), position=("at", str(n)))
@@ -463,7 +463,7 @@ def test_every_acknowledged_message_of_sixteen_threads_is_there_after_kill_9(tmp
         heard += process.stdout.read().splitlines(keepends=True)
         process.stdout.close()
         process.wait()
-        # The last line may be cut.
+        # The last line may be incomplete.
         observed = [line.split() for line in heard if line.endswith("\n")]
         acknowledged |= {id: int(seq) for id, seq in observed}
     numbers = stored(store, org, phone)

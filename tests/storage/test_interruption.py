@@ -1,4 +1,4 @@
-"""A long question of another thread is ended, on both engines, and the archive is as good as before."""
+"""A long query of another thread is interrupted, on both engines, and the archive works as before."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_long_statement_is_ended(store: Store, org: Org, long_question: str) -
         interruption.stop()
         with pytest.raises(StorageBusy, match="took too long"):
             asked.result(30)
-        # The same thread, whose connection is whole or another.
+        # The same thread reads again, with its old connection or with a new one.
         for _ in range(3):
             assert thread.submit(store.list_orgs).result(30) == [org]
 

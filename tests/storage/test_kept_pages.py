@@ -1,4 +1,4 @@
-"""Pages that are kept: whatever happens, none differs from one that is made anew."""
+"""Cached pages: whatever happens, none differs from a page that is made anew."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ ROUTES = (
     "/user/my/contacts",
 )
 ASKED = 10
-"""Routes that are asked again after each step of a history."""
+"""How many routes are requested again after each step of a history."""
 
 
 class Desk:
-    """One database with room for many archives, asked through an app that keeps pages and through one that does not."""
+    """One database for many archives, read through an app that caches pages and through one that does not."""
 
     def __init__(self, folder: Path, database: str | None) -> None:
         self.database = database
@@ -59,7 +59,7 @@ class Desk:
         self.ready(folder)
 
     def ready(self, folder: Path) -> None:
-        """Make what is compared."""
+        """Make the two apps that are compared."""
         self._kept = build_app(self.store, None, load({}, {"rate_limit": 0}, directory=folder))
         nothing_kept = {"rate_limit": 0, "page_cache_bytes": 0, "message_cache_bytes": 0}
         self._anew = build_app(
@@ -87,7 +87,7 @@ class Desk:
     def comparing(
         self, loop: asyncio.Runner, org: int, phones: list[Phone], chance: random.Random
     ) -> Callable[[], None]:
-        """A function that compares some pages as they are now."""
+        """A function that compares some pages in their present state."""
         narrow = self.store.create_token(org, "narrow", (phones[0].no,)).secret
         wide = self.store.create_token(org, "wide").secret
         paths = chance.sample(ROUTES, ASKED)
@@ -150,7 +150,7 @@ async def ask(app: ASGIApp, path: str, headers: list[tuple[bytes, bytes]]) -> tu
 def desk(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Desk]:
     made = Desk(tmp_path_factory.mktemp("desk"), own_database())
     with pytest.MonkeyPatch.context() as patch:
-        # Pages are compared between the transactions of an undo, too.
+        # With one row a transaction, pages are compared during an undo too.
         patch.setattr(store_module, "UNDO_ROWS", 1)
         yield made
     made.close()

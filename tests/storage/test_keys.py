@@ -1,4 +1,4 @@
-"""The key file and what is sealed with it."""
+"""The key file and what is encrypted with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process at a time does a piece of work; when it dies another one goes on, and the dead one cannot come back."""
+"""One process at a time does a piece of work; if it dies, another continues, and the first cannot resume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """Goes on when it is told to, on the database's side too."""
+    """A clock that only the test sets, for the database's time too."""
 
     def __init__(self) -> None:
         self.now = 10**15
@@ -81,7 +81,7 @@ def test_a_holder_that_renews_keeps_it_and_a_silent_one_loses_it(store: Store, o
     assert second is not None
     with pytest.raises(LeaseLost):
         keep(store, first)
-    # What a late holder gives back is no longer its own.
+    # The first holder has lost the lease, so that giving it back changes nothing.
     give_back(store, first)
     assert take(store, org) is None
     keep(store, second)
@@ -150,7 +150,7 @@ def test_what_another_process_moves_is_left_to_it(store: Store, org: Org, phone:
 
 
 class Interrupted:
-    """An engine that lets ``event`` happen before the write that comes after ``writes`` others."""
+    """An engine that calls ``event`` once, after ``writes`` writes and before the next one."""
 
     def __init__(self, engine: Engine, writes: int, event: Callable[[], None]) -> None:
         self._engine = engine
@@ -169,7 +169,7 @@ class Interrupted:
 
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many small steps."""
+    """Makes a merge take many small steps."""
     monkeypatch.setattr(merge_module, "MERGE_ROWS", 20)
 
 
@@ -267,7 +267,7 @@ def test_a_dump_waits_for_what_another_process_moves(tmp_path: Path, database_ur
 
     def sleep(seconds: float) -> None:
         if seconds == PAUSE_SECONDS:
-            # Between the steps of the move that is done at last.
+            # A pause between two steps of the merge, which goes on once the lease is given back.
             return
         waited.append(seconds)
         if len(waited) == 3:

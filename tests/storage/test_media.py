@@ -1,4 +1,4 @@
-"""The media store: whole files or none, one per content, and nothing a hostile file can make it do."""
+"""The media store: whole files or none, one for each content, and no harm from hostile files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """A few hundred bytes that claim to be a picture of ``side`` by ``side`` pixels."""
+    """A few hundred bytes that declare a picture of ``side`` by ``side`` pixels."""
     header = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
     chunks = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(9999))), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

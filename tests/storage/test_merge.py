@@ -1,4 +1,4 @@
-"""A LID turns out to be a number: one chat at once, rows moved in small steps, nothing lost, and a cut goes on."""
+"""A LID is mapped to a number: one chat at once, rows moved in small steps, nothing lost, also when interrupted."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def watched(tmp_path: Path, count: int) -> tuple[Watched, Store, Org, Phone]:
 def test_each_step_of_a_move_changes_a_bounded_number_of_rows(tmp_path: Path) -> None:
     engine, store, org, phone = watched(tmp_path, 3000)
     store.apply(org.no, Batch(source="linked", events=[NumberMapped(lid=LID, jid=NUMBER)]))
-    # Of a row: itself, a line in the feed, the search index, and its share of counters and annotations.
+    # For each message: its row, a line in the feed, the search index, and its share of counters and annotations.
     assert max(engine.rows) <= 12 * MERGE_ROWS
     assert len(engine.rows) > 6
     seen_as_one(store, org, phone, 3000)

@@ -1,4 +1,4 @@
-"""Names that only the sources of some phones told are seen by the readers of these phones alone."""
+"""A name that only some phones' sources gave is shown only to readers of these phones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECRET, OPEN, BOTH = "Boss from hell", "Bharat", "Bharat K."
 
 
 class Readers:
-    """The same questions for the reader of one phone, of the other, and of the whole organisation."""
+    """Asks the same as a reader of one phone, of the other phone, and of the whole organisation."""
 
     def __init__(self, store: Store, org: Org, phone: Phone, other: Phone) -> None:
         self.store = store
@@ -44,12 +44,12 @@ class Readers:
         self.store.apply(self.org, Batch(source="gowa", events=events, import_id=import_id))
 
     def names(self, jid: str = CHAT) -> tuple[str | None, str | None, str | None]:
-        """What each calls a contact: this phone's reader, the other's, and whoever reads all."""
+        """The contact's name for a reader of this phone, of the other phone, and of the whole organisation."""
         first, second, whole = (self.name_for(viewer, jid) for viewer in ([self.phone.no], [self.other.no], None))
         return first, second, whole
 
     def name_for(self, viewer: Iterable[int] | None, jid: str) -> str | None:
-        """As every list shows it; they must agree."""
+        """The name that every list shows; the lists must agree."""
         archive = self.store.seen_by(viewer)
         found = archive.find_contact(self.org, self._all, jid)
         assert found is not None
@@ -195,7 +195,7 @@ def test_an_export_carries_names_by_phone(readers: Readers, tmp_path: Path, othe
 
 
 def asked(store: Store, query: MessageQuery, viewer: frozenset[int] | None) -> list[str]:
-    """The statements of a page of messages for somebody who knows no contact yet."""
+    """The statements that a page of messages takes while no contact is cached."""
 
     def work(tx: Txn) -> list[str]:
         counting: Any = Counting(tx)

@@ -1,4 +1,4 @@
-"""Media files in an object store: what is put is there for good, whoever asks, and copies here come and go."""
+"""Media files in an object store: stored files stay there for every process; local copies are only a cache."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty bucket, and the variables that lead to it."""
+    """An empty bucket, and the environment variables for it."""
     given = {"ENDPOINT_URL": server, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "REGION": "us-east-1"}
     for name, value in given.items():
         monkeypatch.setenv(f"AWS_{name}", value)
@@ -162,7 +162,7 @@ def note_picture(world: World, phone: str, stored: StoredFile) -> None:
 
 
 def with_media(shell: Shell, *arguments: str, media: str = BUCKET) -> Result:
-    """A command of an archive whose files are in the object store."""
+    """Run a command on an archive whose files are in the object store."""
     given = place(shell.data, None) | {"BACKSCROLL_MEDIA": media}
     return CliRunner().invoke(main, arguments, env=given)
 

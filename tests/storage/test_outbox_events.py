@@ -1,4 +1,4 @@
-"""Which events a change of the archive is, and what is sent of each, in both formats."""
+"""Which events a change of the archive makes, and what is sent for each, in both formats."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def message(phone: Phone, id: str, chat: str = CHAT, **about: Any) -> MessageSee
 
 
 class Told:
-    """Applies batches, and says which events each made."""
+    """Applies batches and returns the events that each made."""
 
     def __init__(self, store: Store, org: Org, shape: Format = "native", **fields: Any) -> None:
         self.store, self.org = store, org
@@ -56,7 +56,7 @@ class Told:
         self.after = self.webhook.position
 
     def events(self) -> list[tuple[str, OutboxEvent]]:
-        """Those since the last time, with their ids."""
+        """The events since the last call, with their ids."""
         rows = self.store.ask(
             self.org.no,
             lambda reading: reading.tx.all("events_after", {"org": reading.org, "after": self.after, "limit": 500}),
@@ -70,7 +70,7 @@ class Told:
         return [event.type for _, event in self.events()]
 
     def bodies(self, *events: Event) -> list[dict[str, Any]]:
-        """What is sent of a batch's events."""
+        """Apply a batch; returns what is sent for its events."""
         self.store.apply(self.org.no, Batch(source="webhook", events=events))
         access = Access(org=self.org, phones=self.store.list_phones(self.org.no))
         queued = self.events()
@@ -179,7 +179,7 @@ def test_the_native_envelope_names_phone_chat_and_message(store: Store, org: Org
 
 
 class Watched:
-    """Remembers the statements of every transaction."""
+    """Records the statements of every transaction."""
 
     def __init__(self, tx: Txn, names: list[str]) -> None:
         self._tx, self._names = tx, names
@@ -196,7 +196,7 @@ class Watched:
 
 @pytest.fixture
 def statements(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of all that is run on the store's engine."""
+    """Names of all statements that run on the store's engine."""
     names: list[str] = []
     write = store._engine.write
 

@@ -1,4 +1,4 @@
-"""What was delivered is forgotten after a while, and nothing that is still needed."""
+"""Delivered events are deleted after a while, but nothing that is still needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def say(store: Store, org: int, id: str) -> None:
 
 
 def settle(store: Store, lease: Lease, webhook: str, at: int, *states: int) -> None:
-    """Say of the first events that wait what became of them."""
+    """Record these outcomes for the first waiting events."""
     (lane,) = store.outbox.due_lanes(lease.org, webhook, 10)
     queued = store.outbox.next_in_lane(lease.org, webhook, lane, len(states))
     outcomes = [
@@ -75,7 +75,7 @@ def test_what_was_delivered_is_kept_for_days_and_what_was_parked_for_weeks(
     assert (kept(store, org, first), outbox(store, org)) == (["delivered", "parked", "waiting"], 3)
     clock.now += 4 * DAY_US
     sweep()
-    # The first event is over for both; the others are parked or wait.
+    # The first event is delivered to both; the others are parked or waiting.
     assert (kept(store, org, first), kept(store, org, second)) == (["parked", "waiting"], ["waiting", "waiting"])
     assert outbox(store, org) == 2
     settle(store, lease, first, clock.now, DELIVERED)

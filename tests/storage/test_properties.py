@@ -127,7 +127,7 @@ def histories(draw: st.DrawFn) -> list[Observed]:
     phones = draw(st.sampled_from([one_of(ONE), one_of(ONE), one_of(ONE, TWO)]))
     chats = draw(st.sampled_from(CORNERS).map(lambda chats: one_of(*chats)))
     ids = draw(st.sampled_from(ID_SETS).map(st.sampled_from))
-    # Messages that say much the same are what lines of exports are mistaken for.
+    # Lines of exports can be matched to the wrong message when texts are alike.
     alike = Where(phones, chats, ids, st.sampled_from(["hello", "hello", "second words"]), st.just("text"), FEW_DETAILS)
     where = draw(st.sampled_from([alike, Where(phones, chats, ids, TEXTS, KINDS, DETAILS)]))
     said = messages(where)
@@ -152,7 +152,7 @@ def messages(draw: st.DrawFn, where: Where) -> Observed:
 
 
 def _line(draw: st.DrawFn, message: Message) -> MessageSeen:
-    """A line of an exported chat: some know seconds, most do not, and authors may be names."""
+    """A line of an exported chat: its time may be only to the minute, and its author may be a name."""
     minutes = draw(st.booleans())
     key = structs.replace(message.key, sender=draw(st.none() | one_of(ANNA, ANNA_LID, ANNA_BY_NAME, BEN)))
     details = structs.replace(message.details, precision="minute" if minutes else "second")
@@ -242,7 +242,7 @@ def shuffled(history: list[Observed], chance: random.Random) -> Batches:
 
 
 def in_group(id: str, sender: str | None, source: Source, chat: str = GROUP) -> Observed:
-    """The same words of somebody in the group; an export knows their minute only."""
+    """The same text from ``sender`` in the group; in an export its time is only to the minute."""
     key = MessageKey(ONE, chat, id, sender)
     details = Details(precision="minute") if source == "export" else Details()
     return source, MessageSeen(
@@ -266,7 +266,7 @@ def test_what_is_told_of_a_line_means_whom_it_meant_when_the_line_leaves_its_mes
         ("linked", MessageRevoked(target=target, at=NINE)),
         ("linked", NumberMapped(lid=ANNA_LID, jid=ANNA)),
     ]
-    # Under an id that two senders use no line stands.
+    # A line is not matched to a message whose id two senders use.
     apart = shelf.archive([(source, [event]) for source, event in [line, *told, message, other]])
     assert shelf.archive([(source, [event]) for source, event in [line, message, *told, other]]) == apart
     assert shelf.archive([(source, [event]) for source, event in [other, message, line, *told]]) == apart
@@ -285,7 +285,7 @@ def test_a_file_of_a_line_shows_at_its_message_when_it_is_meant_for_the_lines_au
 
 
 def test_a_file_of_a_line_goes_with_it_when_its_chat_turns_out_to_be_another(shelf: _Shelf) -> None:
-    """Exports of both chats told the line, each under a JID of its own for the author's name."""
+    """Exports of both chats had the line, each with its own JID for the author's name."""
     again = "anna.9876543210@export"
     told: list[Observed] = [
         *(("export", ContactSeen(jid=jid, phone=ONE, name="Anna")) for jid in (ANNA_BY_NAME, again)),
@@ -299,7 +299,7 @@ def test_a_file_of_a_line_goes_with_it_when_its_chat_turns_out_to_be_another(she
 
 
 EXAMPLES = {"sqlite": 20, "postgres": 6}
-"""Fewer where each transaction takes longer; both engines try more in the full suite."""
+"""Examples for each engine: fewer where transactions take longer; the full suite tries more on both."""
 
 
 def try_histories(shelf: _Shelf, examples: int) -> None:

@@ -1,4 +1,4 @@
-"""Messages that are kept rendered: no page of them differs from one that is rendered anew, whoever wrote meanwhile."""
+"""Cached rendered messages: no page of them differs from one rendered anew, whichever process wrote meanwhile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MB = 1_000_000
 MINUTE = 60_000_000
 NOON = 1_741_867_200_000_000
 RENDER = msgspec.json.encode
-"""Shows everything that a dialect could."""
+"""Renders every field that a dialect could show."""
 
 
 def kept_page(store: Store, kept: RenderedMessages, query: MessageQuery) -> RenderedPage:
@@ -54,7 +54,7 @@ def kept_page(store: Store, kept: RenderedMessages, query: MessageQuery) -> Rend
 
 
 class RenderingDesk(Desk):
-    """Compares pages of a handle that writes, and of one that only sees what others write."""
+    """Compares pages of a handle that writes, and of one that only reads what others write."""
 
     def ready(self, folder: Path) -> None:
         self._reader = open_store(self.database, folder)
@@ -109,7 +109,7 @@ def test_no_page_of_many_histories_differs_from_one_rendered_anew(desk: Desk) ->
 
 
 class Room:
-    """A group and a chat of two, read by a process that keeps messages and has the archive open for itself."""
+    """A group and a direct chat, read through a second handle on the archive that caches messages."""
 
     def __init__(self, store: Store, reader: Store, org: Org, phone: Phone) -> None:
         self.store, self.reader, self.org, self.phone = store, reader, org.no, phone
@@ -135,7 +135,7 @@ class Room:
         return MessageQuery(org=self.org, phones=(self.phone.no,), chat=chat, **fields)
 
     def read(self, query: MessageQuery) -> list[str]:
-        """Compare a page with one that is rendered anew; the statements that it took."""
+        """Compare a page with one that is rendered anew; returns the statements that it took."""
         anew = self.store.list_messages(query).rendered(RENDER)
         way, asked = Way(self.kept, "whole", RENDER), list[str]()
 
@@ -330,7 +330,7 @@ def test_what_an_import_told_is_gone_when_it_is_taken_back(room: Room, monkeypat
 
 @pytest.fixture
 def slow(room: Room, database_url: str | None, tmp_path: Path) -> Iterator[Store]:
-    """A handle whose pages take so long that others write and read meanwhile."""
+    """A second handle, whose pages take so long that others write and read meanwhile."""
     opened = open_store(database_url, tmp_path)
     yield opened
     opened.close()
@@ -342,7 +342,7 @@ def test_a_page_keeps_nothing_that_has_changed_since_its_snapshot(room: Room, sl
 
     def work(reading: Reading) -> RenderedPage:
         room.tell(MessageEdited(target=room.target(1, GROUP, ANNA), at=NOON + MINUTE, text="better words", by=ANNA))
-        # What is kept is now as it is after the edit, but without the message.
+        # The cache now has the state after the edit, but without the message.
         room.read(room.query(ANNA))
         return read_rendered(reading, query, Way(room.kept, "whole", RENDER))
 

@@ -1,4 +1,4 @@
-"""The rules of merging, one by one: what several sources tell of one message, and what is added to it."""
+"""Each rule of merging: reports of one message by several sources, and additions to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def observed(source: Source = "webhook", sender: int = ANNA, text: str | None = 
 def shown(
     *observations: Observation, annotations: tuple[Annotation, ...] = (), is_group: bool = False
 ) -> list[Resolved]:
-    """What stands in the end, the same for every order."""
+    """The final state, which must be the same for every order."""
     outcomes = [resolve(prune(order), annotations, OWN, is_group, {BY_NAME}) for order in permutations(observations)]
     assert all(outcome == outcomes[0] for outcome in outcomes)
     return outcomes[0]

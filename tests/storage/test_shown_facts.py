@@ -1,4 +1,4 @@
-"""Small rules of what is shown that a page full of right answers does not prove."""
+"""Small rules of what is shown that other tests, which compare whole pages, do not check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source that falls silent is told of once, in the change feed and to webhooks, and so is its return."""
+"""A source that falls silent is reported once, in the change feed and to webhooks, and so is its return."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add(store: Store, org: int, phone: Phone | None, silent_after: int | None = 
 
 
 def told(store: Store, org: int, phones: tuple[int, ...]) -> list[tuple[str, str | None]]:
-    """Lines about sources that readers of some phones see."""
+    """The feed's lines about sources that readers of these phones see."""
     changes = store.ask(org, lambda reading: changes_after(reading, phones, 0, 1000))
     return [(line.what, line.source) for line in changes.lines if line.what in ("silent", "heard")]
 

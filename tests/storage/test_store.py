@@ -1,4 +1,4 @@
-"""What the store promises of single events: late ones wait, hostile ones are refused or made harmless."""
+"""How the store treats single events: early ones wait, hostile ones are refused or made harmless."""
 
 from __future__ import annotations
 
@@ -415,6 +415,6 @@ def test_a_batch_of_ten_thousand_events_is_one_transaction(
         make_message(f"M{i}", MORNING + i, chat=CHAT if i % 2 else GROUP, sender=BEN) for i in range(10_000)
     ]
     applied = store.apply(org.no, Batch(source="backup", events=events))
-    assert applied.changed == 10_000 + 3 + 2  # and three contacts, two chats
+    assert applied.changed == 10_000 + 3 + 2  # the additional ones are three contacts and two chats
     query = MessageQuery(org=org.no, phones=(phone.no,), limit=1)
     assert store.list_messages(query).total == 10_000

@@ -1,4 +1,4 @@
-"""``check`` finds each kind of damage, and nothing in a sound archive; ``repair`` makes anew what can be."""
+"""``check`` finds each kind of damage, and nothing in a sound archive; ``repair`` rebuilds what can be rebuilt."""
 
 from __future__ import annotations
 
@@ -231,13 +231,13 @@ def fill(database: str | None, tmp_path: Path) -> None:
 
 
 def add_webhook(store: Store, org: int) -> None:
-    """An endpoint that nobody sends to."""
+    """Add an endpoint to which nothing is sent."""
     wanted = Webhook(org=org, id="", name=None, url="https://example.com/", format="native", types=("*",))
     store.webhooks.add(wanted)
 
 
 def queue(store: Store, org: int) -> None:
-    """As the sender would, for every endpoint."""
+    """Queue the events for every endpoint, as the sender does."""
     lease = store.outbox.take_turn(org)
     assert lease is not None
     assert store.outbox.queue(lease)
@@ -270,7 +270,7 @@ def test_a_planted_damage_is_found_and_a_repair_makes_anew_what_follows_from_the
     try:
         store.repair()
     except (NotFound, StorageError):
-        # Without a table or the organisation's own row there is nothing to build on.
+        # A repair needs every table and the organisation's own row.
         assert "DROP TABLE" in damage or "DELETE FROM heads" in damage
         store.close()
         return

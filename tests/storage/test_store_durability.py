@@ -1,4 +1,4 @@
-"""What was acknowledged is there: after SIGKILL, beside another process, and when the disk is full."""
+"""Acknowledged messages are stored: after SIGKILL, with another process writing, and when the disk is full."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_every_acknowledged_batch_is_there_once_after_kill_9(
 def test_two_processes_and_a_follower_miss_nothing(
     store: Store, org: Org, phone: Phone, tmp_path: Path, database_url: str | None
 ) -> None:
-    """The feed has no gap and no place is given twice, whoever writes."""
+    """The feed has no gap and no number twice, whichever process writes."""
     start = store.version(org.no)
     seen: list[tuple[int, str, int]] = []
     writers = [writer(database_url, tmp_path, prefix, 40) for prefix in ("a", "b")]
@@ -144,7 +144,7 @@ def test_every_commit_is_synced_to_a_write_ahead_log(lite: tuple[Store, SqliteEn
 
 
 def mounted(folder: Path, megabytes: int) -> bool:
-    """A small disk at ``folder``, where this user may mount one."""
+    """Mount a small disk at ``folder``; returns whether this user may do so."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     return subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
@@ -152,7 +152,7 @@ def mounted(folder: Path, megabytes: int) -> bool:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[tuple[Path, bool]]:
-    """A folder on a disk of 8 MiB, and whether it is one."""
+    """A folder, and whether it is on a disk of 8 MiB."""
     folder = tmp_path / "small"
     is_mounted = mounted(folder, 8)
     yield folder, is_mounted
@@ -168,7 +168,7 @@ def test_a_full_disk_is_said_loses_nothing_and_writing_goes_on_after(small_disk:
     org = store.create_org("Sample")
     phone = store.add_phone(org.no, NUMBER)
     if not is_mounted:
-        # Who may not mount a small disk still gets SQLite's own word for a full one.
+        # If no small disk can be mounted, a page limit makes SQLite report a full disk.
         engine._writer.execute("PRAGMA max_page_count = 400").fetchall()
     acknowledged = fill_up(store, org, phone)
     assert set(stored_ids(store, org, phone)) == acknowledged
@@ -184,7 +184,7 @@ def test_a_full_disk_is_said_loses_nothing_and_writing_goes_on_after(small_disk:
 
 
 def fill_up(store: Store, org: Org, phone: Phone) -> set[str]:
-    """Write until it is full; the ids of what was acknowledged."""
+    """Write until the disk is full; returns the ids of the acknowledged messages."""
     chance = random.Random(3)
     acknowledged: set[str] = set()
     for n in range(10_000):

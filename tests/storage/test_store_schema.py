@@ -1,4 +1,4 @@
-"""Rules of the SQLite schema and of every statement, and the indexes that the reads of a page go by."""
+"""Rules of the SQLite schema and of every statement, and the indexes that the reads of a page use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backscroll.storage.store import open_store
 from conftest import CHAT, MORNING
 
 GLOBAL = {"orgs", "migrations", "meta", "sqlite_schema", "sqlite_master"}
-"""Tables of the whole archive: few rows, never joined to messages."""
+"""Tables that belong to no organisation: they have few rows and are never joined to messages."""
 SEARCH = re.compile(r"\bsearch\b")
 STATEMENTS = load_statements("sqlite")
 ALL_ORGS = {"add_org", "list_orgs", "database_size"}
@@ -24,7 +24,7 @@ ALL_ORGS = {"add_org", "list_orgs", "database_size"}
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
-    """An archive of two phones, two chats and enough rows for a planner that counts."""
+    """An archive of two phones, two chats and enough rows for the planner's statistics."""
     folder = tmp_path_factory.mktemp("schema")
     store = open_store(None, folder)
     org = store.create_org("Sample").no
@@ -98,7 +98,7 @@ def test_a_planted_fault_in_the_schema_is_found(database: apsw.Connection, fault
 
 
 def tenant_tables(statement: str) -> list[tuple[str, str]]:
-    """Tables that a statement reads or writes, each with the name it goes by there."""
+    """Tables that a statement reads or writes, each with its alias there."""
     named = re.findall(
         r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)(?:\s+(?!WHERE|ON|SET|ORDER|GROUP|LEFT|JOIN)(\w+))?", statement
     )
@@ -106,7 +106,7 @@ def tenant_tables(statement: str) -> list[tuple[str, str]]:
 
 
 def statement_faults(statement: str) -> list[str]:
-    """Tenant tables that a statement touches without saying which organisation's."""
+    """Tenant tables that a statement uses without restricting the organisation."""
     words = " ".join(statement.split())
     if words.startswith(("CREATE", "INSERT INTO orgs")):
         return []
@@ -205,7 +205,7 @@ def test_a_statement_goes_by_its_index(
     ],
 )
 def test_a_page_is_never_sorted_as_a_whole(database: apsw.Connection, name: str) -> None:
-    """The index yields the order of time; at most ties are sorted."""
+    """The index gives the order of time; only ties may be sorted."""
     steps = plan(database, name)
     assert "USE TEMP B-TREE FOR ORDER BY" not in steps
 

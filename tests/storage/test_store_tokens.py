@@ -1,4 +1,4 @@
-"""Credentials: their form, what they open, and every way in which they stop doing so."""
+"""Credentials: their form, what they give access to, and every way in which they lose it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_basic_form_wants_the_tokens_own_id(store: Store, org: Org) -> None:
 
 
 def forged(secret: str, org: int) -> list[str]:
-    """Secrets that look right: another organisation, another id, other random bytes, with checksums that fit."""
+    """Secrets of a valid form: another organisation, another id, other random bytes, with matching checksums."""
     id, _, rest = secret.partition("_")
     random_part = rest.rpartition("_")[0]
     bodies = [
@@ -199,7 +199,7 @@ def test_last_use_is_noted_once_a_minute_and_nobody_waits_for_it(tmp_path: Path,
 
 
 def last_use(store: Store, org: int, expected: int) -> int | None:
-    """When the token was used last; gives the note some time to be written."""
+    """When the token was last used; waits a while for that time to be stored."""
     give_up = time.monotonic() + 60
     while (noted := store.list_tokens(org)[0].last_used_at) != expected and time.monotonic() < give_up:
         time.sleep(0.01)

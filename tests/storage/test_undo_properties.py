@@ -1,4 +1,4 @@
-"""Any sequence of imports and undos leaves the archive that never saw what was undone."""
+"""Any sequence of imports and undos leaves the archive as if the undone imports had never been made."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from conftest import OwnDatabase
 from plain_model import canonical
 
 IMPORTS = 3
-"""Besides what is told live, as 0."""
+"""Number of imports; what a live source reports has the number 0."""
 EXAMPLES = {"sqlite": 20, "postgres": 6}
 
 
 class Told(Struct, frozen=True):
-    """One batch of a teller: an import's number from 1, or 0 for a live source."""
+    """One batch; its teller is the number of an import, from 1, or 0 for a live source."""
 
     teller: int
     source: Source
@@ -76,7 +76,7 @@ class _Shelf(Shelf):
 
 
 def without_tellers(archive: dict[str, Any]) -> dict[str, Any]:
-    """Who told what is kept in other words when there is less of it; what was told must be the same."""
+    """Leave out which source reported what, since fewer sources are stored differently; the content must be equal."""
     rows = archive["rows"]
     del rows["tellings"]
     rows["addons"] = [row for row in rows["addons"] if row["kind"] != "line"]
@@ -101,9 +101,9 @@ PEOPLE = ((ANNA, ANNA_LID, ANNA_TOO, ANNA_BY_NAME), (BEN, BEN_LID), (GROUP, GROU
 
 
 def worded(event: Event, teller: int, names: dict[tuple[int, int], str]) -> Event:
-    """The event as this teller tells it, who has one JID for everybody: rows do not keep under which JID each was told.
+    """The event with the one JID that this teller uses for each person: rows do not keep which JID was used.
 
-    The own phone goes by its number.
+    Our own phone always has its number.
     """
     text = msgspec.json.encode(event).decode()
     for nth, jids in enumerate(PEOPLE):
@@ -118,7 +118,7 @@ def _spelled(jid: str) -> re.Pattern[str]:
 
 
 def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
-    """The history as told by several, some of it by more than one, with undos anywhere after an import's last word."""
+    """The history split among tellers, some events given twice, with undos anywhere after an import's last batch."""
     again = [observed for observed in history if chance.random() < 0.5]
     names = {(t, nth): chance.choice(jids) for t in range(IMPORTS + 1) for nth, jids in enumerate(PEOPLE)}
     told: list[Step] = []
@@ -201,7 +201,7 @@ def tied(teller: int, lid: str, jid: str) -> Told:
 
 @pytest.mark.parametrize("again", [0, 2])
 def test_a_tie_of_jids_that_others_had_joined_by_way_of_a_third_stays(shelf: _Shelf, again: int) -> None:
-    """By the time it is told, an import and a live source have made the two one, each with half of the way."""
+    """When it arrives, an import and a live source have already merged the two, each with one of two mappings."""
     ties = [tied(1, ANNA_LID, ANNA), tied(0, ANNA_TOO, ANNA), tied(again, ANNA_LID, ANNA_TOO)]
     leaves_no_trace(shelf, [*ties, Undo(1)])
 

@@ -1,4 +1,4 @@
-"""Searching without an index: every message is read, by the rules as docs/search.md tells them."""
+"""A search without an index: it reads every message and applies the rules of docs/search.md."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def found(messages: Iterable[ArchivedMessage], text: str, names: dict[str, list[
 
 
 def matches(shown: ArchivedMessage, query: Query, names: dict[str, list[str]]) -> bool:
-    """Whether one message is what the query looks for."""
+    """Whether one message matches the query."""
     message = shown.message
     sender = message.key.sender or ""
     document = document_of(message.text, message.details, message.kind, 0, shown.edited_at is not None)
@@ -52,12 +52,12 @@ def matches(shown: ArchivedMessage, query: Query, names: dict[str, list[str]]) -
 
 
 def begins(names: Iterable[str], beginning: str) -> bool:
-    """Whether a word of one of these names begins so."""
+    """Whether a word of one of these names begins with this text."""
     return any(word.startswith(beginning) for name in names for word in fold(name).split())
 
 
 def passes(shown: ArchivedMessage, filters: Filters, names: dict[str, list[str]], reading: Reading) -> bool:
-    """Whether the filters let a message through."""
+    """Whether a message passes the filters."""
     message = shown.message
     sender, chat, at = message.key.sender or "", message.key.chat, message.sent_at
     if filters.senders and not any(is_meant(sender, v, names, message.from_me) for v in filters.senders):

@@ -1,4 +1,4 @@
-"""What must be found by what, in many languages. Each text is found by its queries; ``NOT`` by none of the second."""
+"""Texts and queries in many languages. Queries find their text; those in ``NOT_FOUND_BY`` must not find it."""
 
 from __future__ import annotations
 
@@ -102,4 +102,4 @@ HOSTILE = [
     "+ 1 2 3",
     " ".join(f"w{n}" for n in range(50)),
 ]
-"""Nothing that is typed is an error."""
+"""Queries that must not be an error, whatever is typed."""

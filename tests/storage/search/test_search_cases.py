@@ -1,4 +1,4 @@
-"""The cases of docs/search.md on both engines, whatever way the messages came in, beside a search that reads all."""
+"""The cases of docs/search.md on both engines, for each way of storing, compared with a search without an index."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def chat_by_chat(events: Sequence[Event]) -> list[list[Event]]:
 
 
 class Archive:
-    """The texts of the cases, a message each."""
+    """An archive with one message for each text of the cases."""
 
     def __init__(
         self, folder: Path, database: str | None, order: Callable[[Sequence[Event]], list[list[Event]]]
@@ -55,7 +55,7 @@ class Archive:
         self.messages = self.store.list_messages(query).messages
 
     def search(self, text: str) -> list[str]:
-        """Texts that are found, newest first."""
+        """The texts that a search finds, newest first."""
         page = self.store.search(SearchQuery(org=self.org, phones=(self.phone.no,), text=text, limit=500, context=0))
         texts = [hit.message.message.text or "" for hit in page.hits]
         assert page.complete

@@ -1,4 +1,4 @@
-"""Both engines find the same in the same order, and it is what reading every message finds."""
+"""Both engines find the same messages in the same order as a search that reads every message."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILTERS = (
     *("is:mine", "on:2025-03-13", "before:2025-03-14", "after:2025-03-13", "-from:ana", "-has:image", "has:link"),
 )
 LIMITS = Limits(tiny=8, max_tiny=4, max_small=4, young=64, full=256, half_empty=128)
-"""So that the archive stands in segments of every level."""
+"""Small enough that the index has segments of every level."""
 
 
 def events_of(chance: random.Random, count: int) -> Iterator[Event]:
@@ -81,7 +81,7 @@ class Archive:
                 IndexUpkeep(self.store._engine, now_us, LIMITS).run(self.org)
 
     def ask(self, text: str, sort: str, limit: int) -> tuple[list[tuple[str, str]], int, bool]:
-        """Ids and phones of the first page, the total, whether it is exact."""
+        """Ids and phones of the first page, the total, and whether the total is exact."""
         query = SearchQuery(org=self.org, phones=self.phones, text=text, sort=sort, limit=limit, context=0)  # type: ignore[arg-type]
         page = self.store.search(query)
         hits = [(hit.message.message.key.id, hit.message.phone.jid) for hit in page.hits]
@@ -98,7 +98,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> 
 
 
 def query_of(chance: random.Random) -> str:
-    """Something that somebody may type."""
+    """A query that a user could type."""
     items: list[str] = []
     for _ in range(chance.choice((1, 1, 2, 3))):
         word = chance.choice(chance.choice(TEXTS).split())
@@ -129,7 +129,7 @@ def try_queries(archives: list[Archive], count: int) -> None:
     messages = sqlite.store.list_messages(query).messages
     names = {jid: [name] for jid, name in PEOPLE.items()}
     for _ in range(count):
-        # As every query that comes over HTTP: lone surrogates are replaced at the door.
+        # Lone surrogates are replaced, as HTTP routes do with every query.
         text = clean_text(query_of(chance))[0]
         sort, limit = chance.choice(("newest", "relevance")), chance.choice((5, 50, 1000))
         ours, theirs = sqlite.ask(text, sort, limit), postgres.ask(text, sort, limit)

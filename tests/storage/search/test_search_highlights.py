@@ -1,4 +1,4 @@
-"""Highlights cut texts where hits are, and lose nothing of them."""
+"""Highlights split texts at the hits, and lose no character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is written, edited, deleted, merged, cut or made anew, a search finds what reading finds."""
+"""After any writes, edits, deletions, merges, interruptions and rebuilds, a search finds what a full read finds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from conftest import OwnDatabase
 T = TypeVar("T")
 
 SMALL = Limits(tiny=2, max_tiny=3, max_small=3, young=4, full=10, dead_share=4, half_empty=6)
-"""So that a dozen messages pass through every level."""
+"""Small enough that a dozen messages pass through every level."""
 WORDS = (
     "hello", "hel", "ell", "second words", "jose", "José’s", "cafe", "caf*", "*ll*", "words -hello",
     '"second words"', "wor*", "galloping", "gallop", "invoice 42", "INV-42", "4-0042", "北京", "京", "北京开", "👍",
@@ -56,7 +56,7 @@ TEXTS = st.sampled_from(
 
 @st.composite
 def told(draw: st.DrawFn) -> Observed:
-    """Messages with more to say than those of test_properties, and what is done to them."""
+    """Messages with longer texts than those of test_properties, and changes to them."""
     phone, chat = draw(st.sampled_from([ONE, ONE, ONE, TWO])), draw(st.sampled_from([ANNA, ANNA_LID, GROUP]))
     id = draw(st.sampled_from([f"3EB{n:02}" for n in range(7)]))
     target = Target(phone, chat, id, None)
@@ -98,7 +98,7 @@ class Cut(Exception):
 
 
 class MeddledEngine:
-    """The engine as somebody sees it who is interrupted before the ``left``-th transaction that writes."""
+    """An engine that calls ``interrupt`` before the ``left``-th writing transaction and each later one."""
 
     def __init__(self, engine: Engine, left: int, interrupt: Callable[[], None]) -> None:
         self._engine = engine
@@ -128,7 +128,7 @@ class _Shelf(Shelf):
         self.store.apply(org, Batch(source=source, events=[event]))
 
     def disturb(self, org: int, chance: random.Random, coming: list[Observed]) -> None:
-        """Something that must not change what is found; ``coming`` may happen in the middle of it."""
+        """Do something that must not change what is found; ``coming`` may be called in the middle of it."""
         engine = self.store._engine
         match chance.randrange(7):
             case 0:
@@ -156,7 +156,7 @@ class _Shelf(Shelf):
         try:
             IndexUpkeep(engine, now_us, SMALL).run(org)
         except Cut:
-            # Its lease ends by and by; nobody waits for that here.
+            # Its lease would expire in time; the test does not wait for that.
             self.sql.change(f"UPDATE leases SET ends_at = 0 WHERE org = {org}")
 
     def messages(self, org: int) -> list[ArchivedMessage]:
@@ -181,7 +181,7 @@ class _Shelf(Shelf):
                 return hits
 
     def compare(self, org: int, texts: Sequence[str]) -> None:
-        """Every search with the same search by reading."""
+        """Compare every search with the same search without an index."""
         if not self.store.search_progress(org).is_complete:
             IndexUpkeep(self.store._engine, now_us, SMALL).run(org)
         messages, names = self.messages(org), self.names(org)

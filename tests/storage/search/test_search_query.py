@@ -1,4 +1,4 @@
-"""How what is typed is understood."""
+"""How a typed query is parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index over time: archives from before it, new rules, forgetting, several processes at work."""
+"""The index over time: archives older than the index, new rules, deletion, several processes at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALL = Limits(tiny=4, max_tiny=4, max_small=4, young=32, full=128, half_empty=6
 
 
 class Archive:
-    """One organisation with one phone, and SQL of the test's own beside it."""
+    """One organisation with one phone, and a connection for the test's own SQL."""
 
     def __init__(self, store: Store, sql: PlainSql) -> None:
         self.store = store
@@ -53,7 +53,7 @@ class Archive:
         self.store.apply(self.org, Batch(source="webhook", events=[event]))
 
     def search(self, text: str) -> tuple[int, bool]:
-        """How many are found, and whether the index is complete."""
+        """How many messages are found, and whether the index is complete."""
         page = self.store.search(SearchQuery(org=self.org, phones=(self.phone.no,), text=text, limit=2000))
         assert page.total == len(page.hits)
         return page.total, page.complete
