@@ -1,1 +1,1 @@
-"""Both APIs through HTTP against a real archive: each row of the contracts as a test."""
+"""Both APIs over HTTP with a real archive: a test for each row of the contracts."""

@@ -1,4 +1,4 @@
-"""A bakery's archive: two phones, people, a group, and one message of every kind that the contracts speak of."""
+"""A bakery's archive: two phones, people, a group, and one message of every kind in the contracts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STRANGER = user("33600000000")
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 THUMBNAIL = base64.b64encode(JPEG).decode()
 CAKE = f"{SHOP}:false_{ANA}_M03"
-"""The key of a picture that has everything: its file, a thumbnail, the payload it came in."""
+"""The key of a picture with a stored file, a thumbnail and the payload in which it arrived."""
 
 DAY = "2024-01-15T"
 
 
 class Bakery(World):
-    """``shop`` has the chats, ``oven`` one message of its own, ``both`` reads all of it."""
+    """The phone ``shop`` has the chats, ``oven`` one message; the client ``both`` reads everything."""
 
     def __init__(self, folder: Path, database: str | None = None) -> None:
         super().__init__(folder, database=database)

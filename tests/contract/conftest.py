@@ -1,4 +1,4 @@
-"""Archives for the tests: an empty one each, and two that many tests only read."""
+"""Archives for the tests: an empty one for each test, and shared ones that tests only read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def world(tmp_path: Path, database_url: str | None) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def bakery(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Bakery]:
-    """An archive with a bit of everything, only to be read."""
+    """An archive with data of every kind; tests may only read it."""
     made = Bakery(tmp_path_factory.mktemp("bakery"), own_database())
     yield made
     made.close()

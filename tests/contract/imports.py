@@ -1,4 +1,4 @@
-"""Import jobs over the native API, driven a step at a time: a client that sends files, and the work a server does."""
+"""Import jobs over the native API, step by step: a client that sends files, and the work that a server does."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PART = {"content-type": "application/offset+octet-stream", "tus-resumable": "1.0
 
 
 def chat(lines: int = 6, first: datetime = datetime(2026, 1, 13, 9)) -> bytes:
-    """An exported chat of Ana and Rob, a line a minute."""
+    """An exported chat of Ana and Rob, with one line a minute."""
     moments = (first + timedelta(minutes=n) for n in range(lines))
     told = (f"{at:%d/%m/%Y, %H:%M} - {'Rob' if n % 2 else 'Ana'}: thing {n}\n" for n, at in enumerate(moments))
     return "".join(told).encode()
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
-    """A zip."""
+    """A ZIP archive of these files."""
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -37,7 +37,7 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 
 
 class Importer:
-    """Somebody who imports over HTTP."""
+    """A client that imports over HTTP."""
 
     def __init__(self, world: World, client: Client | None = None) -> None:
         self.world = world
@@ -53,7 +53,7 @@ class Importer:
         return self.client.ask(f"/api/imports/{id}/files/{no}", "PATCH", sent, content=body)
 
     def send(self, *files: tuple[str, bytes], **more: Any) -> str:
-        """Create a job and send all of its files; its id."""
+        """Create a job and send all of its files; returns its id."""
         made = self.create(*((name, len(body)) for name, body in files), **more)
         assert made.status_code == 201, made.text
         id: str = made.json()["id"]
@@ -70,7 +70,7 @@ class Importer:
         return self.client.ask(f"/api/imports/{id}/{what}", "POST", json={} if body is None else body)
 
     def work(self, stopping: Callable[[], bool] = lambda: False, **more: Any) -> None:
-        """What a server does by itself, until there is nothing left to do now."""
+        """Do what a server does by itself, until nothing is left to do."""
         context = ImportContext(
             store=self.world.store, media=self.world.media, spool=self.spool, max_media_bytes=1 << 20
         )
@@ -79,7 +79,7 @@ class Importer:
                 worked(context, self.world.org, id, stopping=stopping, **more)
 
     def imported(self, *files: tuple[str, bytes], **more: Any) -> dict[str, Any]:
-        """Import files that need no question; the job as it ended."""
+        """Import files that need no question; returns the finished job."""
         id = self.send(*files, **{"phone": PHONE, "options": {"timezone": "UTC", "me": "Rob"}, **more})
         self.work()
         return self.read(id)

@@ -1,4 +1,4 @@
-"""Coverage over HTTP and in the terminal: scopes, pages, and sentences that a person understands."""
+"""Coverage over HTTP and in the terminal: scopes, pages, and readable sentences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 86_400 * SECOND
 
 
 class Desk:
-    """A phone with a chat that two files cover in part, and one that nobody covers."""
+    """A phone with a chat that two files cover in part, and a chat without coverage."""
 
     def __init__(self, world: World) -> None:
         self.world = world

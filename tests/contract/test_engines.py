@@ -1,4 +1,4 @@
-"""One archive on both engines: the same bytes through both dialects, the same export, the same soundness."""
+"""One archive on both engines: the same bytes from both dialects, the same export, the same result of ``check``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GIVEN = {
     "key": [CAKE, f"{SHOP}:true_{ANA}_M02", f"{OVEN}:false_{ANA}_OVEN1", "none"],
 }
 UNLIKE = ("/api/session", "/api/events", "/api/exports/zip")
-"""A session names its token, which each archive makes for itself; a stream has no end to wait for; the texts in a ZIP
+"""A session shows its token, which differs in each archive; a stream has no end; the texts in a ZIP
 archive are dated by the clock."""
 QUERIES = {
     "periskope": [
@@ -59,7 +59,7 @@ QUERIES = {
 
 
 class Copy:
-    """A bakery's archive, taken in at one fixed moment."""
+    """A copy of a bakery's archive, imported at one fixed time."""
 
     def __init__(self, folder: Path, database: str | None, exported: bytes, key: Path) -> None:
         folder.mkdir()

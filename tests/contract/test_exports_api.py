@@ -1,4 +1,4 @@
-"""Downloads over the native API: whose messages, in which form, and what happens to one that is cut."""
+"""Downloads over the native API: which messages, in which form, and what happens if one is interrupted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
 @pytest.fixture
 def filled(world: World) -> World:
-    """Two phones that have a chat with Ana each; the first also a group with a picture."""
+    """Two phones that each have a chat with Ana; the first also has a group with a picture."""
     desk, shop = Teller(world.phone(DESK, name="Desk")), Teller(world.phone(SHOP))
     file = world.media.put(world.org.no, JPEG, max_bytes=9999, declared_mimetype="image/jpeg", filename="a.jpg")
     held = Media(mimetype="image/jpeg", size=len(JPEG), filename="../sea: side.jpg", file=file.sha256)
@@ -55,7 +55,7 @@ def filled(world: World) -> World:
 
 
 def client(world: World, phone: str | None = None, **flags: Any) -> Client:
-    """Of an app whose data directory is there, with a token of one phone or of all."""
+    """A client of an app with the archive's data directory; its token covers one phone or all."""
     phones = None if phone is None else [world.store.find_phone(world.org.no, phone)]
     return world.client(phones, app=world.make_app(data=str(world.folder), **flags))
 

@@ -1,4 +1,4 @@
-"""The seed's own ten messages: pulled from a stand-in server, kept in the model, served as the very same bytes."""
+"""The ten example messages: pulled from a stand-in server, stored in the archive, and served as identical bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GOWA's reading routes, as contracts say and decisions settle them."""
+"""GOWA's reading routes, as the contracts and decisions define them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the archive stands, over the native API: who may ask, what is told, and what is called a problem."""
+"""The archive's health over the native API: who may read it, what it contains, and what counts as a problem."""
 
 from __future__ import annotations
 

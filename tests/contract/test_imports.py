@@ -1,4 +1,4 @@
-"""Imports over HTTP: who may, files in pieces, what is asked and answered, and how a job ends."""
+"""Imports over HTTP: permissions, files in pieces, questions and answers, and how a job ends."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_more_bytes_than_were_said_are_refused_and_not_kept(someone: Importer) -
         content=endless(),
     )
     assert sent.status_code == 413
-    # What came before it was too much stays, as after any cut.
+    # The bytes before the limit are kept, as after any interruption.
     assert someone.read(id)["files"][0]["received"] == 8
     assert someone.patch(id, b"yy", 8).status_code == 204
     assert someone.spool.path(someone.world.org.no, id, NAME).read_bytes() == b"y" * 10
@@ -246,7 +246,7 @@ def test_a_client_that_hangs_up_in_the_middle_goes_on_from_there(someone: Import
 
 
 def hang_up(someone: Importer, path: str, part: bytes) -> None:
-    """Send a part of a body that was announced to be longer, and leave."""
+    """Send only a part of a body, then disconnect."""
     events: list[Message] = [
         {"type": "http.request", "body": part, "more_body": True},
         {"type": "http.disconnect"},
@@ -413,7 +413,7 @@ def test_an_import_that_failed_after_it_took_anothers_place_can_be_tried_again(
 
 
 def test_an_older_import_of_other_lines_is_named_with_its_own_answer(world: World, someone: Importer) -> None:
-    """Half of the lines would be told at another time than before, and the other half would be lost."""
+    """Otherwise half of the lines would get another time than before, and the other half would be lost."""
     someone.imported((NAME, chat(40)), options={"timezone": "Asia/Kolkata", "me": "Rob"})
     id = someone.send((NAME, chat(20)), phone=PHONE, options=OPTIONS)
     someone.work()

@@ -1,4 +1,4 @@
-"""Import jobs in a server that runs: looked for, gone on with after a restart, and told to those who follow."""
+"""Import jobs in a running server: found, resumed after a restart, and reported to followers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rounds_of(someone: Importer) -> tuple[Rounds, Desk]:
 
 
 def finished(rounds: Rounds) -> None:
-    """One look, and the end of what it began."""
+    """Look once for jobs, and wait until the work that this began has ended."""
     rounds.look()
     for thread in list(rounds._working.values()):
         thread.join(30)
@@ -160,7 +160,7 @@ def test_who_follows_hears_of_a_job_from_its_first_byte_to_its_end(world: World,
 
 
 def server_side(someone: Importer) -> None:
-    """The same from another thread, past HTTP."""
+    """Create the same job without HTTP, for use in another thread."""
     from backscroll.core.import_jobs import JobFile, NewJob
 
     world = someone.world
@@ -222,7 +222,7 @@ def test_a_server_that_is_killed_again_and_again_ends_each_import_right(
     try:
         _import_under_fire(served, secret, chat(12_000), "UTC")
         assert count(store, org.no) == 12_000
-        # The same with another time zone takes the first one's place.
+        # The same export with another time zone replaces the first import.
         _import_under_fire(served, secret, chat(12_000), "Asia/Kolkata")
     finally:
         served.kill()
@@ -234,7 +234,7 @@ def test_a_server_that_is_killed_again_and_again_ends_each_import_right(
 
 
 def _import_under_fire(served: Served, secret: str, body: bytes, zone: str) -> None:
-    """Send a file and see its import done, killing the server in the middle of each part."""
+    """Send a file and import it, and kill the server in the middle of each part."""
     base = f"http://127.0.0.1:{served.port}/api/imports"
     with httpx.Client(headers={"authorization": f"Bearer {secret}"}, timeout=30) as client:
         options = {"timezone": zone, "me": "Rob"}
@@ -249,7 +249,7 @@ def _import_under_fire(served: Served, secret: str, body: bytes, zone: str) -> N
         assert sent.status_code == 204
         kills = 0
         while (job := client.get(f"{base}/{id}").json()).get("state") != "done":
-            # A token may ask only so often a second.
+            # Requests of a token are limited per second.
             time.sleep(0.1)
             if "state" not in job:
                 continue

@@ -1,4 +1,4 @@
-"""Where gateways push: signatures, replays, halves, keys of requests, quarantine, and what both APIs show of it."""
+"""The routes for gateways: signatures, replays, partial payloads, request keys, quarantine, and what both APIs show."""
 
 from __future__ import annotations
 

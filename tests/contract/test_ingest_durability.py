@@ -1,4 +1,4 @@
-"""What a gateway was acknowledged is there once, however often the server is killed under its hands."""
+"""Each acknowledged message is stored exactly once, however often the server is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def message(id: str, n: int) -> bytes:
 
 
 class Gateway(threading.Thread):
-    """Pushes one message after the other, each until it is acknowledged; every fifth twice."""
+    """Pushes one message after another, each until it is acknowledged, and every fifth twice."""
 
     def __init__(self, url: str, name: str, stop: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -88,10 +88,10 @@ class Served:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        # Its workers are of its group and gone too; the port is free as soon as they are reaped.
+        # Its workers are in its process group and were killed too; the port is free once they are reaped.
         give_up = time.monotonic() + 30
         while is_open(self.port):
-            assert time.monotonic() < give_up, "somebody still listens"
+            assert time.monotonic() < give_up, "something still listens on the port"
             time.sleep(0.01)
 
 
@@ -124,7 +124,7 @@ def _kill_under_load(served: Served, tmp_path: Path, database_url: str | None, k
         before = sum(len(gateway.acknowledged) for gateway in gateways)
         give_up = time.monotonic() + 120
         while sum(len(gateway.acknowledged) for gateway in gateways) < before + 40:
-            assert time.monotonic() < give_up, "nothing is acknowledged any more"
+            assert time.monotonic() < give_up, "no further message is acknowledged"
             time.sleep(0.005)
         time.sleep(chance.random() * 0.05)
         served.kill()
@@ -139,8 +139,8 @@ def _kill_under_load(served: Served, tmp_path: Path, database_url: str | None, k
         stored = [m.message.key.id for m in page.messages]
         acknowledged = {id for gateway in gateways for id in gateway.acknowledged}
         assert len(acknowledged) >= 40 * kills
-        assert acknowledged - set(stored) == set(), f"lost, seed {seed}"
-        assert len(stored) == len(set(stored)) == page.total, f"doubled, seed {seed}"
+        assert acknowledged - set(stored) == set(), f"messages lost, seed {seed}"
+        assert len(stored) == len(set(stored)) == page.total, f"messages doubled, seed {seed}"
         assert {status for gateway in gateways for status in gateway.statuses} <= {200, 503}
         assert list(store.check()) == []
         assert store.list_quarantined(org.no) == []

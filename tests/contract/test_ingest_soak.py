@@ -1,4 +1,4 @@
-"""Webhooks in a steady stream: the server's memory stays flat, and who reads meanwhile does not wait."""
+"""A steady stream of webhooks: the server's memory does not grow, and readers do not wait meanwhile."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from contract.test_ingest_durability import SECRET, Served, message, new_source
 CONNECTIONS = 16
 MB = 2**20
 MOST_GROWTH = 48 * MB
-"""Between the first fifth and the end, page caches of the database that fill included."""
+"""Bytes between the first fifth and the end, including the database's page caches as they fill."""
 
 
 class Sender(threading.Thread):
-    """Sends at its pace; late ones are sent at once, so that a stall is made up for."""
+    """Sends at a fixed rate; late requests are sent at once, to catch up after a stall."""
 
     def __init__(self, served: Served, path: str, name: str, rate: float, seconds: float) -> None:
         super().__init__(daemon=True)
@@ -46,7 +46,7 @@ class Sender(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Asks for the newest messages ten times a second."""
+    """Requests the newest messages ten times a second."""
 
     def __init__(self, served: Served, token: str) -> None:
         super().__init__(daemon=True)
@@ -69,7 +69,7 @@ class Reader(threading.Thread):
 
 
 def _resident(pid: int) -> int:
-    """Bytes of the process and its children that are its own, shared memory left out."""
+    """Resident bytes of the process and its children, without shared memory."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     return (int(resident) - int(shared)) * 4096 + sum(_resident(int(child)) for child in children)
@@ -82,7 +82,7 @@ def _samples(pid: int, senders: list[Sender]) -> Iterator[int]:
 
 
 def _soak(tmp_path: Path, database_url: str | None, rate: int, seconds: float) -> tuple[list[int], list[float]]:
-    """Memory over time, and what reads took."""
+    """Memory over time, and the durations of reads."""
     store = open_store(database_url, tmp_path)
     org, phone, source = new_source(store)
     token = store.create_token(org.no).secret

@@ -1,4 +1,4 @@
-"""Two organisations in one archive: neither sees a word of the other, nor whether the other has something."""
+"""Two organisations in one archive: neither sees any data of the other, nor whether the other has something."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from contract.bakery import DAY, JPEG
 from contract.world import Client, Teller, World, known_as, micros, user
 
 SHARED = user("6289685028129")
-"""A person whom both organisations write with, under the same message id."""
+"""A person who writes with both organisations, with the same message id in both."""
 STREAMS = ["/api/events"]
-"""They have no end to wait for; test_live.py asks them for what is foreign."""
+"""Streams, which have no end; test_live.py checks that they show nothing foreign."""
 READS = [
     route
     for route in ROUTES
@@ -36,7 +36,7 @@ SECRET = "a secret of some length"
 
 
 class Side:
-    """One organisation with its phone, chats, people, files, and a canary in every text."""
+    """One organisation with its phone, chats, people and files; every text contains its canary."""
 
     def __init__(self, world: World, org: Org, number: str) -> None:
         self.world = world
@@ -89,13 +89,13 @@ class Side:
         return f"3EB0{self.number}{text}"
 
     def key(self, text: str, phone: str | None = None) -> str:
-        """The native key of a message of the friend, under a phone of another too."""
+        """The native key of a message from the friend, optionally with another phone in it."""
         return f"{phone or self.number}:false_{self.friend}_{self.id(text)}"
 
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[tuple[Side, Side, Side]]:
-    """Ours, theirs, and the names that nobody has."""
+    """Our organisation, the other one, and one whose names do not exist in this archive."""
     world = World(tmp_path_factory.mktemp("two"), database=own_database())
     ours = Side(world, world.org, "918527184400")
     theirs = Side(world, world.store.create_org("Others"), "628111111111")
@@ -107,7 +107,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -
 
 
 def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, str]]]:
-    """Requests for a route that name what only ``of`` has: in the path, in parameters, in headers."""
+    """Requests for a route with names that only ``of`` has: in the path, in parameters, in headers."""
     given = {
         "chat_id": [of.friend, of.group, of.friend.replace("s.whatsapp.net", "c.us")],
         "chat_jid": [of.friend, of.group],
@@ -116,7 +116,7 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
         "device_id": [f"slot-{of.number}", of.phone.jid],
         "id": [of.friend, of.job],
         "file": ["1"],
-        # The asker's own phone with what the other one's holds.
+        # The last one combines the asker's own phone with things of the other side.
         "phone": [of.number, of.phone.jid, asker.number],
         "jid": [of.friend, of.group],
         "link": [of.link],
@@ -125,7 +125,7 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
     paths = [route.path]
     for name, values in given.items():
         paths = [path.replace(f"{{{name}}}", value) for path in paths for value in values]
-    assert not [path for path in paths if "{" in path], "a parameter of the path is missing above"
+    assert not [path for path in paths if "{" in path], "a parameter of the path is missing in the dictionary above"
     asked = {
         "phone": of.number if route.dialect == "backscroll" else of.friend,
         "device_id": f"slot-{of.number}",
@@ -149,7 +149,7 @@ def addresses(route: Route, of: Side, asker: Side) -> list[tuple[str, dict[str, 
 
 
 def shape(response: httpx.Response, of: Side) -> tuple[int, str]:
-    """Status and body, with the names that were asked for taken out."""
+    """Status and body, with placeholders for the names in the request."""
     body = response.text
     for name in ("canary", "number", "link", "job"):
         body = body.replace(getattr(of, name), name.upper())

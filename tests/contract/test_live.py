@@ -1,4 +1,4 @@
-"""Following the archive: the change feed by request, and streams of events, cut at random."""
+"""Following the archive: the change feed by request, and streams of events, interrupted at random."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def events(self) -> AsyncIterator[dict[str, str]]:
-        """Fields of each event as they come; ends with the stream."""
+        """The fields of each event as it arrives, until the stream ends."""
         while True:
             message = await asyncio.wait_for(self._sent.get(), 60)
             self._text += message.get("body", b"").decode()
@@ -120,7 +120,7 @@ class Stream:
                 return
 
     async def leave(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._left.set()
         await asyncio.wait_for(self._task, 60)
 

@@ -1,4 +1,4 @@
-"""Two server processes over one archive, one of them killed in the middle of work that one process does."""
+"""Two server processes on one archive; the one that does a piece of upkeep is killed in the middle of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MESSAGES = 4000
 
 @contextmanager
 def serving(folder: Path, database: str | None) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that is ready; it and its workers are a process group of their own."""
+    """A running server that is ready; it and its workers have their own process group."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
     command = [sys.executable, "-m", "backscroll", "serve", "--port", str(port), "--data", str(folder)]
@@ -49,7 +49,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def held(store: Store, org: Org) -> Held | None:
-    """The lease that somebody has now."""
+    """The lease that is held now, or None."""
     return next((lease for lease in store.held_leases(org.no) if lease.ends_at), None)
 
 

@@ -1,4 +1,4 @@
-"""The archive read by the official client of the Model Context Protocol, over stdio and over HTTP, on both engines."""
+"""The official client of the Model Context Protocol reads the archive, over stdio and HTTP, on both engines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Work = Callable[[Client], Awaitable[None]]
 
 
 class Archive(Struct):
-    """An archive that a server with two processes serves."""
+    """An archive with a server of two processes."""
 
     folder: Path
     database: str | None
@@ -51,7 +51,7 @@ class Archive(Struct):
     secret: str
 
     def ask(self, work: Work, transport: str = "http", mode: Any = "auto", secret: str | None = None) -> None:
-        """Have a client of the SDK do something over one of the transports."""
+        """Run ``work`` with a client of the SDK over one of the transports."""
 
         async def bounded() -> None:
             async with asyncio.timeout(60):
@@ -68,7 +68,7 @@ class Archive(Struct):
         asyncio.run(bounded())
 
     def stdio(self, secret: str) -> StdioServerParameters:
-        """The command as a program would start it."""
+        """The parameters with which a program starts the command."""
         environment = {"BACKSCROLL_TOKEN": secret, "BACKSCROLL_DATA": str(self.folder), "PATH": os.environ["PATH"]}
         if self.database is not None:
             environment["BACKSCROLL_DATABASE"] = self.database
@@ -109,7 +109,7 @@ def archive(own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory)
 
 
 async def told(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
-    """What a tool answers: once for programs, once as text, and the same."""
+    """The answer of a tool, which must be the same in its structured form and as text."""
     result = await client.call_tool(name, arguments)
     assert not result.is_error, result.content
     answer: dict[str, Any] = result.structured_content
@@ -179,7 +179,7 @@ def test_a_walk_by_cursor_meets_each_message_once(archive: Archive) -> None:
 
 
 def test_answers_are_kept_within_their_size(archive: Archive) -> None:
-    """A page that would be too large has fewer rows, and a cursor to go on from."""
+    """A page that would be too large has fewer rows, and a cursor to continue."""
 
     async def work(client: Client) -> None:
         answer = await told(client, "read_messages", phone=ONE, chat_id=ANA_C, limit=100)
@@ -256,7 +256,7 @@ def test_a_credential_is_needed_as_everywhere(archive: Archive) -> None:
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     writer = archive.store.create_token(archive.org.no, "w", scopes=frozenset({"write"})).secret
     assert post(archive, authorization=f"Bearer {writer}").status_code == 403
-    # A client that would listen is told that nothing comes by itself.
+    # A client cannot listen for messages: the server sends none by itself.
     known = {"authorization": f"Bearer {archive.secret}"}
     assert httpx.get(f"{archive.served.url}/mcp", headers=known).status_code == 405
 
@@ -265,7 +265,7 @@ def test_a_credential_is_needed_as_everywhere(archive: Archive) -> None:
     ("origin", "host", "status"),
     [
         ("https://evil.example", "archive.example", 403),
-        # A name that was made to mean this machine.
+        # A foreign name that resolves to this machine (DNS rebinding).
         ("http://evil.example:8080", "evil.example:8080", 403),
         ("null", "archive.example", 403),
         ("http://localhost:6274", "127.0.0.1:8080", 200),

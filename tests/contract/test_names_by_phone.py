@@ -1,4 +1,4 @@
-"""Whoever may read one phone never sees, by any API, what only another phone calls somebody."""
+"""A reader of one phone never sees, by any API, a contact's name that only another phone has."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NATIVE = (
 
 
 class Shop:
-    """Two own phones that both write with Ana, and call her otherwise."""
+    """Two phones that both write with Ana and have different names for her."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -69,7 +69,7 @@ def shop(world: World) -> Shop:
 
 @pytest.mark.parametrize("paths", [PERISKOPE, NATIVE], ids=["periskope", "native"])
 def test_a_token_of_one_phone_sees_what_that_phone_calls_people(shop: Shop, paths: tuple[str, ...]) -> None:
-    # Asked for in turn, so that no answer is remembered for the other.
+    # The readers take turns, so that an answer cached for one would be seen by the next.
     whole = shop.answers(shop.world.client(), shop.mine, paths, {})
     for phone, name, other in ((shop.mine, MINE, THEIRS), (shop.theirs, THEIRS, MINE)):
         shown = shop.answers(shop.world.client([phone]), phone, paths, {})

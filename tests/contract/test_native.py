@@ -32,7 +32,7 @@ NOON = micros("2026-03-01T12:00:00+00:00")
 
 
 class Shelf:
-    """A phone with a group in which there is a bit of everything."""
+    """A phone with a group that has messages of many kinds."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -347,7 +347,7 @@ def test_the_spine_counts_in_the_readers_zone(shelf: Shelf, zone: str) -> None:
     draws = random.Random(zone)
     start, clock = micros("2018-10-01T00:00:00+00:00"), ZoneInfo(zone)
     times = [start + draws.randrange(120 * 24 * 3600) * SECOND for _ in range(300)]
-    # Right at midnight, and where clocks of São Paulo skipped it.
+    # Exactly at midnight, and on a day when clocks in São Paulo skipped midnight.
     times += [micros(f"2018-11-04T0{hour}:00:00+00:00") - before for hour in range(6) for before in (0, 1)]
     say = shelf.teller.message
     shelf.world.tell(*(say(GROUP, f"Z{n}", at, "x", BEN) for n, at in enumerate(times)))

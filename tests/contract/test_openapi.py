@@ -1,4 +1,4 @@
-"""The OpenAPI document held against the server: requests made from it, answers compared with it."""
+"""The OpenAPI document agrees with the server: requests are generated from it, answers compared with it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OPERATIONS: dict[str, Any] = {
     found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)
 }
 WRITES = [label for label, operation in OPERATIONS.items() if "501" in operation.definition.raw["responses"]]
-# A stream has no end to wait for; test_live.py reads it.
+# Streams are left out because they have no end; test_live.py reads them.
 STREAMS = ["GET /api/events"]
 PUSHES = [label for label in OPERATIONS if " /ingest/" in label]
 IMPORTS = [label for label in OPERATIONS if " /api/imports" in label]
@@ -66,7 +66,7 @@ KNOWN = {
     "secret": "none",
     "event": "none",
 }
-"""Path parameters under which the archive holds something."""
+"""Path parameters for which the archive has data."""
 
 
 BODIES: dict[str, Any] = {
@@ -85,7 +85,7 @@ BODIES: dict[str, Any] = {
 
 
 def id_to_change(bakery: Bakery, label: str) -> str:
-    """Of something that the test may change or take away."""
+    """The id of something that the test may change or delete."""
     if "/api/orgs" in label:
         return (
             next((org.id for org in bakery.store.list_orgs() if org.name == "Other"), None)
@@ -97,7 +97,7 @@ def id_to_change(bakery: Bakery, label: str) -> str:
 
 
 def webhook_of(bakery: Bakery, label: str) -> str:
-    """A webhook to show, change and remove. Its receiver is nowhere, so that nothing is sent."""
+    """The id of a webhook to show, change and remove. Its receiver does not exist, so that nothing is sent."""
     client = bakery.client(scopes=frozenset({"read", "admin"}))
     if "/v1/" in label:
         body = {"hookUrl": "http://nobody.invalid/", "integrationName": "message.created"}
@@ -115,7 +115,7 @@ def send(client: Client, case: Any) -> None:
         for name, value in prepared.headers.items()
         if name.lower() not in ("authorization", "content-length", "accept-encoding")
     }
-    # Header values of tests may hold any letter; HTTP has bytes.
+    # Generated header values may have any character; HTTP transmits bytes.
     clean = {name: str(value).encode("utf-8", "replace").decode("latin-1") for name, value in headers.items()}
     response = client.ask(prepared.path_url, prepared.method, clean, content=prepared.body or b"")
     server_error = [] if case.operation.label in WRITES else [not_a_server_error]
@@ -123,7 +123,7 @@ def send(client: Client, case: Any) -> None:
 
 
 def cases(label: str) -> st.SearchStrategy[Any]:
-    """Requests as the document allows them, as it does not, and ones for what the archive holds."""
+    """Requests that the document allows, ones that it does not allow, and ones for data that the archive has."""
     operation = OPERATIONS[label]
     names = [parameter.name for parameter in operation.path_parameters]
     known: dict[str, Any] = {"path_parameters": {name: KNOWN[name] for name in names}} if names else {}
@@ -217,7 +217,7 @@ def test_all_routes_answer_as_documented_for_long(bakery: Bakery, label: str) ->
 
 
 def pairing_link(bakery: Bakery) -> str:
-    """A device that shows a code to scan."""
+    """The id of a device that shows a code to scan."""
     id, org = make_source_id(bakery.org.no), bakery.org.no
     bakery.store.sources.add(LiveSource(org=org, id=id, kind="linked"), SourceSecrets("a secret of some length"))
     link = bakery.store.sources.links.add(org, id, "Sales", None)

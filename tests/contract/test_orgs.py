@@ -1,4 +1,4 @@
-"""Organisations over the native API: who sees, makes and names them, and that none reads what another holds."""
+"""Organisations over the native API: who sees, creates and renames them; none reads another's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""500 messages inside five seconds, walked page by page while others arrive: each is met exactly once."""
+"""500 messages within five seconds, read page by page while others arrive: each is returned exactly once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from contract.world import SECOND, Client, Teller, World, micros, user
 CHAT = user("6289685028129")
 START = micros("2025-01-24T05:11:00+00:00")
 END = "2025-01-24T05:11:04Z"
-"""All 500 are from this second or before; all that arrive later are from after it."""
+"""All 500 messages are from this second or before; all that arrive during the test are from after it."""
 
 Page = Callable[[int, int], list[str]]
 SIZES = (1, 2, 3, 7, 10, 33, 49, 50, 51, 64, 99, 100)
-"""Around the default and the largest page, and some that do not divide 500; the full suite walks with all sizes."""
+"""Sizes near the default and the maximum, and some that do not divide 500; the full suite tries all sizes."""
 
 
 class Busy(World):
@@ -37,7 +37,7 @@ class Busy(World):
         return self.told.message(CHAT, id, at, "hello", from_me=self.random.random() < 0.5)
 
     def arrive(self, count: int) -> None:
-        """Newcomers from after the pinned end."""
+        """Messages from after the pinned end arrive."""
         self.arrived += count
         timestamps = (START + 5 * SECOND + n * SECOND // 10 for n in range(self.arrived - count, self.arrived))
         self.tell(*(self._message(f"LATE{timestamp}", timestamp) for timestamp in timestamps))

@@ -1,4 +1,4 @@
-"""Periskope's reading routes, as contracts say and decisions settle them."""
+"""Periskope's reading routes, as the contracts and decisions define them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LISTS = {
     "/v1/contacts": "contacts",
     "/v1/reactions": "reactions",
 }
-"""Those that take offset and limit, with the name of their rows."""
+"""The routes that take offset and limit, with the name of their rows."""
 TIMED = [path for path in LISTS if "contacts" not in path]
 ALL = [
     *("G03", "G02", "G01", "B02", "B01", "M16", "M15", "M14", "M13", "M12", "M11", "M10", "M09", "M08", "M07", "M05"),
@@ -111,7 +111,7 @@ def test_a_token_opens_until_it_expires_or_is_revoked(world: World) -> None:
 
 @pytest.mark.parametrize("path", [f"{MESSAGES}?limit=100", f"/chat/{ANA}/messages?limit=100"])
 def test_links_begin_with_the_address_of_each_request(bakery: Bakery, path: str) -> None:
-    """Also in messages that were rendered for another address before."""
+    """This holds for messages that were rendered for another address before, too."""
     for host in ("one.test", "two.test", "one.test"):
         text = bakery.both.ask(path, headers={"host": host, "x-device-id": bakery.shop.number}).text
         assert set(re.findall(r"http://([a-z.]+)/media/", text)) == {host}
@@ -545,7 +545,7 @@ def test_reactions_are_listed_latest_first_and_can_be_narrowed(bakery: Bakery) -
     assert (echoed["start_time"], echoed["end_time"]) == ("2024-01-15", "")
 
 
-# what an archive has none of
+# lists that are always empty
 
 
 @pytest.mark.parametrize(("path", "body"), EMPTY.items())

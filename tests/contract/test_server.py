@@ -1,4 +1,4 @@
-"""A few requests over a real socket: what the server in front of the app could change."""
+"""A few requests over a real socket, for what the HTTP server in front of the app could change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> 
 
 
 def over_the_wire(server: httpx.Client, target: str, method: str = "GET") -> bytes:
-    """The whole answer to a request whose target goes out as it is written."""
+    """The whole answer to a request whose target is sent as it is written."""
     host = server.base_url.host
     request = (
         f"{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"

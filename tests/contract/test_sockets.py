@@ -1,4 +1,4 @@
-"""Socket.IO, packet by packet: handshakes, namespaces, going on after a cut, and clients that make no sense."""
+"""Socket.IO, packet by packet: handshakes, namespaces, resuming after a lost connection, and invalid clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PORTS = itertools.count(5000)
 
 
 class Socket:
-    """One connection, spoken to in process."""
+    """One connection to the app, in process."""
 
     def __init__(self, app: ASGIApp, secret: str | None, query: str = WEBSOCKET, **headers: str) -> None:
         self._sent: asyncio.Queue[Message] = asyncio.Queue()
@@ -45,11 +45,11 @@ class Socket:
         self._task = asyncio.ensure_future(app(scope, self._coming.get, self._sent.put))
 
     async def next(self) -> Message:
-        """What the server does next."""
+        """The next message from the server."""
         return await asyncio.wait_for(self._sent.get(), 60)
 
     async def packet(self) -> str:
-        """The next packet; "" when the server hangs up."""
+        """The next packet, or "" if the server closes the connection."""
         message = await self.next()
         return str(message["text"]) if message["type"] == "websocket.send" else ""
 
@@ -57,7 +57,7 @@ class Socket:
         self._coming.put_nowait({"type": "websocket.receive", "text": packet})
 
     async def begin(self, connect: str = "40") -> dict[str, Any]:
-        """Connect, and return what the server says to that."""
+        """Connect, and return the server's answer."""
         assert (await self.next())["type"] == "websocket.accept"
         assert json.loads((await self.packet())[1:])["pingInterval"] == 25000
         self.say(connect)
@@ -67,7 +67,7 @@ class Socket:
         return told
 
     async def event(self, name: str) -> list[Any]:
-        """The next event of a name: its name, object and place."""
+        """The next event with this name, as its name, object and place in the feed."""
         while True:
             packet = await self.packet()
             assert packet.startswith("42"), packet
@@ -76,7 +76,7 @@ class Socket:
                 return told
 
     async def leave(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._coming.put_nowait({"type": "websocket.disconnect", "code": 1005})
         await asyncio.wait_for(self._task, 60)
 
@@ -116,7 +116,7 @@ def test_a_token_without_the_right_to_read_is_refused(world: World) -> None:
 
 
 def test_a_browsers_session_opens_no_socket(world: World) -> None:
-    """Any site's page could open one, and the browser would send the cookie along."""
+    """A page of any site could open a socket, and the browser would send the cookie with it."""
     session = world.store.sessions.sign_in(world.store.create_token(world.org.no, "t").secret)
 
     async def work(_: str) -> None:

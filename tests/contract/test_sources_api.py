@@ -1,4 +1,4 @@
-"""Live sources over the native API: who sees and manages them, what is refused, how they stand."""
+"""Live sources over the native API: who sees and manages them, what is refused, what state they show."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_whom_the_server_asks_is_for_an_operator_to_say(world: World, admin: Cli
 
 
 def pushed(world: World, source: dict[str, Any], secret: str) -> int:
-    """What a payload that is signed with ``secret`` is answered by the source's address, in a server of its own."""
+    """Push a payload signed with ``secret`` to the source's address, in a new app; returns the status."""
     body = gateways.gowa(HELLO)
     assert body is not None
     path = source["url"].removeprefix("http://archive.test")

@@ -1,4 +1,4 @@
-"""Webhooks over the native API and over Periskope's: who may manage them, what is refused, what comes back."""
+"""Webhooks over the native API and over Periskope's: who may manage them, what is refused, what is answered."""
 
 from __future__ import annotations
 

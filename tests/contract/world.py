@@ -1,4 +1,4 @@
-"""An archive on disk, an app over it, and clients that speak to the app in process."""
+"""An archive on disk, an app for it, and clients that call the app in process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def user(number: str) -> str:
 
 
 class Teller:
-    """What one own phone could tell, in few words."""
+    """Short ways to build the events of one of our phones."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone = phone.jid
@@ -49,7 +49,7 @@ class Teller:
     def message(
         self, chat: str, id: str, at: str | int, text: str | None = None, sender: str | None = None, **more: Any
     ) -> MessageSeen:
-        """Details may be given by their names beside the fields of a message."""
+        """A message; fields of ``Details`` may be given by name like those of ``Message``."""
         fields = {name: more.pop(name) for name in ("kind", "ack") if name in more}
         from_me = more.pop("from_me", False)
         author = sender or (self.phone if from_me else chat)
@@ -70,7 +70,7 @@ _ADDRESSES = itertools.count(1)
 
 
 class Client:
-    """Sends requests to an app in process, with a credential unless told otherwise."""
+    """Sends requests to an app in process, by default with a credential."""
 
     def __init__(self, app: ASGIApp, runner: asyncio.Runner, headers: dict[str, str]) -> None:
         self.app = app
@@ -89,13 +89,13 @@ class Client:
         return self._headers["authorization"].removeprefix("Bearer ")
 
     def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        """``path`` goes out as it is written, escapes included."""
+        """Send a request; ``path`` is sent as it is written, escapes included."""
         self._path = path
         return self._runner.run(self._http.request(method, "/", headers={**self._headers, **(headers or {})}, **more))
 
     async def _with_raw_path(self, scope: Scope, receive: Receive, send: Send) -> None:
         target, _, query = self._path.partition("?")
-        # An address of its own for each request: failed logins are counted by address.
+        # Each request comes from another address, because failed logins are counted by address.
         address = str(ipaddress.ip_address("10.0.0.0") + next(_ADDRESSES))
         given = {
             "path": unquote(target),
@@ -134,14 +134,14 @@ class Client:
         return b"".join(sent)
 
     def json(self, path: str, headers: dict[str, str] | None = None) -> Any:
-        """The body of an answer that must be 200."""
+        """The JSON body of an answer that must have status 200."""
         response = self.ask(path, headers=headers)
         assert response.status_code == 200, response.text
         return response.json()
 
 
 class World:
-    """The archive of a folder, made when it is not there, with one organisation; close it."""
+    """The archive in a folder, created if it is missing, with one organisation. The user must close it."""
 
     def __init__(self, folder: Path, org_id: str | None = None, database: str | None = None, **flags: object) -> None:
         self.folder = folder
@@ -171,7 +171,7 @@ class World:
         self.store.apply((org or self.org).no, Batch(source=source, events=list(events), raw=raw))
 
     def prune_feed(self) -> int:
-        """Drop all of the change feed, as if it had grown old; where it begins now."""
+        """Drop the whole change feed, as if it were old; returns the place where it now begins."""
         now = time.time_ns() // 1000
         for at in (now, now + 3 * DAY_US):
             FeedUpkeep(self.store._engine, lambda at=at: at).run(self.org.no, 1)  # type: ignore[misc]
@@ -186,7 +186,7 @@ class World:
         expires_at: int | None = None,
         scopes: frozenset[str] = frozenset({"read"}),
     ) -> Client:
-        """A client whose token reaches these phones, all of the organisation when None."""
+        """A client whose token covers these phones, or the whole organisation if None."""
         numbers = None if phones is None else tuple(phone.no for phone in phones)
         token = self.store.create_token((org or self.org).no, "test", numbers, scopes, expires_at)
         return Client(app or self.app, self.runner, {"authorization": f"Bearer {token.secret}"})
