@@ -11,12 +11,12 @@ import { brotliCompress, constants, gzip } from "node:zlib";
 const here = dirname(fileURLToPath(import.meta.url));
 const target = process.env.BACKSCROLL_STATIC ?? join(here, "../src/backscroll/web/static");
 const made = `${target}.new`;
-// Without its italics a chat shows notices in another face: an optional font that comes late is left out.
+// Optional fonts that load late are not used: without its italics a chat would show notices in another typeface.
 const PRELOADED = /source-(serif-4-latin-wght-(normal|italic)|sans-3-latin-wght-normal)-/;
 const SHIPPED = ["preact", "@preact/signals", "@preact/signals-core", "linkifyjs"];
 const FONTS = ["@fontsource-variable/source-serif-4", "@fontsource-variable/source-sans-3"];
 
-// A font that comes late would move the words that somebody is reading.
+// A font that loads late would move the text while somebody reads it.
 const steadyFonts = {
   name: "steady-fonts",
   setup({ onLoad }) {

@@ -1,9 +1,9 @@
 import { signal } from "@preact/signals";
 import type { Session } from "./types.ts";
 
-/** Who is signed in: undefined until the server has said, null when nobody is. */
+/** Who is signed in: undefined until the server has answered, null when nobody is. */
 export const session = signal<Session | null | undefined>(undefined);
-/** True once a session that was open has ended: the page then says so instead of greeting. */
+/** True once an open session has ended: the sign-in page then says so instead of greeting. */
 export const ended = signal(false);
 
 export class ApiError extends Error {
@@ -17,7 +17,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The server could not be reached at all, or broke off. */
+/** The server could not be reached, or the connection broke off. */
 export class Unreachable extends Error {}
 
 type Value = string | number | boolean | null | undefined;
@@ -101,7 +101,7 @@ export function mayDo(scope: string): boolean {
 /** Whether the token may import: an import reaches contacts and chats of the whole organisation. */
 export const mayImport = (): boolean => mayDo("write") && session.value?.token.phones === null;
 
-/** Whether the token may manage the whole organisation: one that is bound to phones may not. */
+/** Whether the token may manage the whole organisation: a token limited to some phones may not. */
 export const manages = (): boolean => mayDo("admin") && session.value?.token.phones === null;
 
 export const chatPath = (phone: string, jid: string) =>

@@ -17,7 +17,7 @@ import { navigate, type Route, route, to } from "./router.ts";
 import { SignIn } from "./signin.tsx";
 import { words } from "./words.ts";
 
-/** Screens that are not needed to read are fetched when somebody opens them. */
+/** Screens that are not needed for reading are loaded when they are first opened. */
 type Screen = { route: Route };
 const screens = {
   search: later<Screen>(() => import("./lists/search.tsx").then((module) => module.SearchScreen)),
@@ -28,7 +28,7 @@ const screens = {
   manage: later<Screen>(() => import("./manage/manage.tsx").then((module) => module.ManageScreen)),
 };
 
-/** A screen that throws says so; the others go on. */
+/** Shows an error in place of a screen that throws; the other screens keep working. */
 class Guard extends Component<{ of: string; children: ComponentChildren }, { error: unknown }> {
   override state = { error: null as unknown };
   static override getDerivedStateFromError(error: unknown) {
@@ -93,7 +93,7 @@ export function App() {
   useEffect(() => {
     if (!who) return;
     startEvents(who.seq);
-    // The token is over, or reaches other phones: the session is asked for anew, and with it the stream begins again.
+    // The token was revoked, or gives access to other phones: asking for the session again restarts the stream too.
     const stopListening = onChange((told) => {
       if (told.type === "bye") void openSession().catch(() => {});
     });

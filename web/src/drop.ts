@@ -1,4 +1,4 @@
-/** Files that somebody drops anywhere on the page. They are looked at by the screen of imports, which is fetched then. */
+/** Files dropped anywhere on the page. The screen of imports, which is loaded then, handles them. */
 import { signal } from "@preact/signals";
 import { navigate, route, to } from "./router.ts";
 
@@ -18,7 +18,7 @@ function onDrag(event: DragEvent): void {
 }
 
 function onLeave(event: DragEvent): void {
-  // Only when the pointer leaves the window: between two elements there is one that it goes to.
+  // Only when the pointer leaves the window: between two elements, relatedTarget is the next one.
   if (event.relatedTarget === null) isOver.value = false;
 }
 
@@ -26,7 +26,7 @@ function onDrop(event: DragEvent): void {
   isOver.value = false;
   if (!holdsFiles(event) || !event.dataTransfer) return;
   event.preventDefault();
-  // What is in a folder can be asked for later; that it is one, only now.
+  // The contents of a folder can be read later, but its entry only during this event.
   const entries = [...event.dataTransfer.items]
     .map((item) => item.webkitGetAsEntry())
     .filter((entry) => entry !== null);
@@ -35,7 +35,7 @@ function onDrop(event: DragEvent): void {
   if (route.value.name !== "imports") navigate(to.imports());
 }
 
-/** Take what is dropped until the function that comes back is called. */
+/** Accept dropped files until the returned function is called. */
 export function watchDrops(): () => void {
   addEventListener("dragenter", onDrag);
   addEventListener("dragover", onDrag);

@@ -1,4 +1,4 @@
-/** Live changes. One tab holds the stream, the others hear it from that tab: browsers allow six streams a site. */
+/** Live changes. One tab holds the stream and passes it to the others: browsers allow six connections per site. */
 import { signal } from "@preact/signals";
 import type { Change } from "./types.ts";
 
@@ -29,7 +29,7 @@ function tell(told: Told): void {
 const RETRY_MS = 3000;
 const LOST_AFTER_MS = 8000;
 
-/** Hold the stream until it is to be given up; resolves when the session has ended. */
+/** Hold the stream until told to release it; resolves when the session has ended. */
 function hold(after: number): Promise<void> {
   return new Promise((resolve) => {
     let seq = after,
@@ -65,7 +65,7 @@ function hold(after: number): Promise<void> {
         lost ||= window.setTimeout(() => {
           connected.value = false;
         }, LOST_AFTER_MS);
-        // The browser tries again by itself unless the answer was no stream at all.
+        // The browser reconnects by itself unless the answer was not a stream at all.
         if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
       };
       stopHolding = () => {

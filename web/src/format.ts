@@ -1,7 +1,7 @@
-/** WhatsApp's marks and links as a tree. No HTML is made of a message, ever: the page draws this tree. */
+/** WhatsApp's formatting and links as a tree, which the page draws. A message is never turned into HTML. */
 import { signal } from "@preact/signals";
 
-/** Finds links once its module is there; until then they are words. A link takes no more room than its words. */
+/** Finds links once its module is loaded; until then they are plain text. A link is as wide as its text. */
 export const linker = signal<typeof import("./links.ts").tokenize | null>(null);
 export const loadLinker = async (): Promise<void> => {
   linker.value = (await import("./links.ts")).tokenize;
@@ -39,7 +39,7 @@ const EMOJI_ONLY =
 /** One to three emoji and nothing else: shown large. */
 export const isBig = (text: string): boolean => text.length <= 60 && !/^[\d#*\s]+$/.test(text) && EMOJI_ONLY.test(text);
 
-/** The href if a link may be followed: http, https and mailto only. */
+/** The href of a link that may be followed: http, https and mailto only. */
 export function safeHref(href: string): string | null {
   try {
     const url = new URL(href);
@@ -51,7 +51,7 @@ export function safeHref(href: string): string | null {
 
 export function parse(text: string, mentions: readonly Mention[] = []): Block[] {
   const blocks: Block[] = [];
-  // Odd pieces stood between ``` and ```.
+  // Pieces with an odd index were between ``` and ```.
   const pieces = text.split("```");
   const whole = pieces.length % 2 === 0 ? [...pieces.slice(0, -2), `${pieces.at(-2)}\`\`\`${pieces.at(-1)}`] : pieces;
   whole.forEach((piece, index) => {
@@ -100,7 +100,7 @@ function inline(text: string, mentions: readonly Mention[]): Inline[] {
   return marked(units(text, mentions));
 }
 
-/** Letters, with what must not be cut by a mark already whole: code, links, mentions, numbers. */
+/** Characters, and as one unit each what a mark must not split: code, links, mentions, numbers. */
 function units(text: string, mentions: readonly Mention[]): Unit[] {
   const found: Unit[] = [];
   text.split(/(`[^`\n]+`)/).forEach((piece, index) => {
@@ -115,7 +115,7 @@ function linked(text: string): Unit[] {
   if (!tokenize || !/[.:@]/.test(text)) return [text];
   return tokenize(text).flatMap((token): Unit[] => {
     if (!token.isLink) return [token.v];
-    // Marks that close behind a link are no part of it.
+    // Closing marks right after a link are not part of it.
     const marks = /[*_~]*$/.exec(token.v)![0];
     const shown = token.v.slice(0, token.v.length - marks.length),
       whole = token.toHref("https");
@@ -154,7 +154,7 @@ function numbered(text: string): Unit[] {
 const isSpace = (unit: Unit | undefined) => unit === undefined || (typeof unit === "string" && /\s/.test(unit));
 const isWord = (unit: Unit | undefined) => typeof unit === "string" && WORD.test(unit);
 
-/** For each place the next one where its mark may close on the same line, -1 if none: found once, from the end. */
+/** For each position the next one at which its mark may close on the same line, or -1. One pass, from the end. */
 function closers(all: Unit[], from: number, until: number): Int32Array {
   const next = new Int32Array(until - from);
   const seen: Record<string, number> = {};
@@ -200,7 +200,7 @@ function marked(all: Unit[], from = 0, until = all.length, depth = 0): Inline[] 
   return found;
 }
 
-/** The words alone, for lists and labels. */
+/** The text without formatting, for lists and labels. */
 export function plain(text: string): string {
   const flat = (items: Inline[]): string =>
     items
@@ -222,7 +222,7 @@ interface Piece {
 const MAX_DIFF_WORDS = 600;
 const WORD_ENDS = /(\s+|[^\s\p{L}\p{N}\p{M}]+)/u;
 
-/** What changed between two wordings, word by word; of very long ones only that they differ. */
+/** What changed between two versions, word by word; for very long ones, only that they differ. */
 export function difference(before: string, after: string): Piece[] {
   const [a, b] = [before, after].map((text) => text.split(WORD_ENDS).filter(Boolean)) as [string[], string[]];
   if (a.length > MAX_DIFF_WORDS || b.length > MAX_DIFF_WORDS) return [{ text: after, change: "same" }];

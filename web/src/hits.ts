@@ -17,5 +17,5 @@ export interface Hits {
 }
 export const hits = signal<Hits | null>(null);
 
-/** Names of chats that were shown, so that a filter such as in:…@g.us can be told by name. */
+/** Names of chats that were shown, so that a filter such as in:…@g.us can be shown with its name. */
 export const chatNames = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** Keys of the page: single letters where no field has the focus, and only if the reader wants them. */
+/** Keyboard shortcuts: single letters while no field has the focus, and only if the reader has turned them on. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
@@ -13,7 +13,7 @@ const keep = (name: string, value: string): void => {
   try {
     localStorage.setItem(name, value);
   } catch {
-    // A browser that keeps nothing: the choice lasts as long as the page.
+    // A browser without storage: the choice lasts until the page is closed.
   }
 };
 
@@ -35,7 +35,7 @@ export function applyTheme(): void {
   else document.documentElement.dataset["theme"] = theme.value;
 }
 
-/** Returns false where the key means nothing at the moment; it then keeps its usual meaning. */
+/** Returns false if the key has no meaning at the moment; the browser then handles it as usual. */
 type Handler = (event: KeyboardEvent) => void | boolean;
 type Keymap = Record<string, Handler>;
 const maps: Keymap[] = [];
@@ -64,7 +64,7 @@ export function startKeys(): void {
   document.addEventListener("keydown", onKey);
 }
 
-/** Keys that count while a component is shown; the last one shown goes first. */
+/** Shortcuts that work while a component is shown; the component shown last comes first. */
 export function useKeys(map: Keymap): void {
   useEffect(() => {
     maps.push(map);

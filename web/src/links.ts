@@ -1,2 +1,2 @@
-/** Where links stand in a text. A module of its own: it is large, and links change no line's length. */
+/** Where links are in a text. A separate module, because it is large and can load late: links move no text. */
 export { tokenize } from "linkifyjs";

@@ -29,6 +29,6 @@ export const without = (q: string, matches: (filter: string) => boolean): string
   return join({ ...typed, filters: typed.filters.filter((filter) => !matches(filter)) });
 };
 
-/** A value as it is written after a colon: in quotes where it has spaces. */
+/** A value as written after a colon: in quotes if it has spaces. */
 export const valued = (key: string, value: string): string =>
   `${key}:${/[\s"]/.test(value) ? `"${value.replaceAll('"', "")}"` : value}`;

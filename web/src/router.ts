@@ -16,7 +16,7 @@ export type Route =
 
 const MEDIA_KINDS: readonly string[] = ["picture", "voice", "document", "link"];
 
-/** The screen that an address means. */
+/** The screen for an address. */
 export function parse(address: string): Route {
   const url = new URL(address, "http://page.invalid");
   const parts = segments(url.pathname);
@@ -101,7 +101,7 @@ const here = () => (typeof location === "undefined" ? "/" : location.pathname + 
 export const address = signal(here());
 export const route = signal<Route>(parse(here()));
 
-/** Where the reader stands in a list, kept with the entry of the history: back means back. */
+/** The reader's position in a list, saved with the entry of the history so that going back restores it. */
 interface ReadingPlace {
   key: string;
   top: number;
@@ -111,7 +111,7 @@ export function keepPlace(place: ReadingPlace | null): void {
   history.replaceState({ ...(history.state as object | null), place }, "");
 }
 
-/** One more with each entry of the history that is shown, also where two have the same address. */
+/** Increases with each history entry that is shown, even if two have the same address. */
 export const visit = signal(0);
 
 function show(): void {
@@ -120,7 +120,7 @@ function show(): void {
   visit.value++;
 }
 
-/** Go to an address. `from` is a moment in the same chat that the entry before shows: "Back to 2 September". */
+/** Go to an address. `from` is the time that the previous entry shows in the same chat, for "Back to 2 September". */
 export function navigate(
   href: string,
   { replace = false, from = null }: { replace?: boolean; from?: number | null } = {},
@@ -138,7 +138,7 @@ export function rename(href: string): void {
   address.value = here();
 }
 
-/** Links of this page are followed without loading it anew; all others, and new tabs, are left to the browser. */
+/** Links within the page are followed without loading it again; the browser handles all others, and new tabs. */
 function onClick(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
     return;

@@ -12,7 +12,7 @@ const refused = (error: unknown, isLink: boolean): string => {
   return error.message;
 };
 
-/** A link of `make serve` carries a word that signs in once; it is taken out of the address before anything else. */
+/** A link of `make serve` contains a code that signs in once; it is removed from the address before anything else. */
 function takeOnce(): string | null {
   const once = new URLSearchParams(location.hash.slice(1)).get("once");
   if (once) history.replaceState(null, "", location.pathname + location.search);
@@ -28,7 +28,7 @@ export function SignIn() {
     setProblem("");
     try {
       await signIn(credential);
-      // An address that asked for a session is shown now; the address of this form leads to the chats.
+      // The address that needed a session is shown now; the address of this form leads to the chats.
       if (route.peek().name === "sign-in") navigate(to.chats, { replace: true });
     } catch (error) {
       setProblem(refused(error, "once" in credential));

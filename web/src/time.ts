@@ -1,7 +1,7 @@
-/** Dates and numbers in the viewer's zone and in the page's language. */
+/** Dates and numbers in the viewer's time zone and in the page's language. */
 const DAY_MS = 86_400_000;
 
-/** The page speaks English; which English decides how dates and times are written. */
+/** The page is in English; the variety of English decides how dates and times are written. */
 const english = (typeof navigator === "undefined" ? [] : navigator.languages).find((tag) => /^en\b/i.test(tag));
 export const LOCALE = english && english.toLowerCase() !== "en" ? english : "en-GB";
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -38,14 +38,14 @@ export function show(style: Style, time: string | number): string {
   return Number.isNaN(at) ? "" : formats[style].format(at);
 }
 
-/** The viewer's calendar day of a moment: 2026-07-18. */
+/** The calendar day of a moment in the viewer's time zone: 2026-07-18. */
 export const dayOf = (time: string | number): string => {
   const at = typeof time === "string" ? ms(time) : time;
   return Number.isNaN(at) ? "" : parts.format(at);
 };
 export const monthOf = (time: string | number): string => dayOf(time).slice(0, 7);
 
-/** Minutes that the viewer's clock was ahead of UTC at a moment. */
+/** Minutes by which the viewer's clock was ahead of UTC at a moment. */
 function ahead(at: number): number {
   const found: Record<string, number> = {};
   for (const { type, value } of offsets.formatToParts(at)) found[type] = Number(value);
@@ -53,7 +53,7 @@ function ahead(at: number): number {
   return (Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000) / 60_000;
 }
 
-/** When a calendar day of the viewer begins; null for what is no date. Where clocks skip midnight, the first moment after. */
+/** When a day begins for the viewer, or the first moment after midnight if clocks skip it; null for an invalid date. */
 export function startOfDay(day: string): number | null {
   const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(day);
   if (!match) return null;
@@ -67,7 +67,7 @@ export function startOfDay(day: string): number | null {
 
 export const startOfMonth = (month: string): number => startOfDay(`${month}-01`) ?? 0;
 
-/** The month so many months later, 2026-07 and 1 → 2026-08. */
+/** The month `count` months later: 2026-07 and 1 → 2026-08. */
 export function addMonths(month: string, count: number): string {
   const [year = 1970, of = 1] = month.split("-").map(Number);
   const date = new Date(Date.UTC(year, of - 1 + count, 1));

@@ -1,4 +1,4 @@
-/** What the native API says. Times are ISO 8601 in UTC; what is not known is null. */
+/** Objects of the native API. Times are ISO 8601 in UTC; unknown values are null. */
 
 export interface Page<T> {
   items: T[];
@@ -196,7 +196,7 @@ interface CardItem {
   quantity: number | null;
   price: string | null;
 }
-/** What an event, an order, a product or an invitation to a group tells. */
+/** The contents of an event, an order, a product or an invitation to a group. */
 export interface TopicCard {
   title: string | null;
   text: string | null;
@@ -286,7 +286,7 @@ export interface MessageDetails extends Message {
   has_original: boolean;
   fetch: Fetch | null;
 }
-/** How often a file was asked for where its source keeps it, and when it is asked for next. */
+/** How often fetching a file from its source was tried, and when it is tried next. */
 export interface Fetch {
   tries: number;
   next_at: string | null;
@@ -444,7 +444,7 @@ export interface DeviceLink {
   last_event_at: string | null;
   created_at: string;
 }
-/** What a person imported at once; its files, what was recognised in them, and what became of it. */
+/** An import: its files, what was recognised in them, and its result. */
 export interface ImportJob {
   id: string;
   origin: string;
@@ -566,7 +566,7 @@ export interface Change {
 export interface Hit {
   message: Message;
   highlights: { field: string; parts: [string, boolean][] }[];
-  /** What stands right before and after it in its chat, oldest first. */
+  /** The messages right before and after it in its chat, oldest first. */
   context: Message[];
 }
 export interface Facets {

@@ -1,6 +1,6 @@
 /**
  * Every text of the page is here and in `words/`: to translate the page, rewrite these files. Screens that are loaded
- * when they are opened have their own words (`words/lists.ts`, `words/manage.ts`).
+ * when they are opened have separate files (`words/lists.ts`, `words/manage.ts`).
  */
 import { and, bytes, number, plural } from "./time.ts";
 import type { ChatKind } from "./types.ts";

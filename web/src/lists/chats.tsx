@@ -23,7 +23,7 @@ export const nameOf = (chat: Pick<Chat, "name" | "chat_id">) => chat.name ?? wor
 
 function question(q: string) {
   const kind = filter.value === "people" ? "user" : filter.value === "groups" ? "group" : null;
-  // Looking for a name finds archived chats too; else they stand apart.
+  // A search by name includes archived chats; otherwise they are listed separately.
   const archived = filter.value === "archived" ? true : q ? null : false;
   return { kind, archived, phone: phone.value, q, limit: PAGE };
 }
@@ -34,7 +34,7 @@ interface Listed {
   total: number | null;
 }
 
-/** The chats that match, more with each page, kept up to date by events. */
+/** The matching chats, page by page, kept up to date by events. */
 function useChats(q: string) {
   const [listed, setListed] = useState<Listed | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -82,7 +82,7 @@ const SOON_MS = 250;
 const RELOAD_MS = 2000;
 type SetListed = (change: (known: Listed | null) => Listed | null) => void;
 
-/** Asks again for the chats that changed, and puts each where its newest message belongs. */
+/** Fetches changed chats again, and puts each in the position of its newest message. */
 function listen(q: string, setListed: SetListed, reload: () => void): () => void {
   const changed = new Map<string, [string, string]>();
   let timer = 0,
@@ -106,7 +106,7 @@ function listen(q: string, setListed: SetListed, reload: () => void): () => void
   };
   const stop = onChange((told) => {
     if (told.type === "bye" || told.type === "import") return;
-    // Names, and which chats are one, may be others now.
+    // Names may have changed, and chats may have been merged.
     if (told.type !== "change" || told.change.type === "contact.updated")
       reloading ||= window.setTimeout(() => {
         reloading = 0;
@@ -144,7 +144,7 @@ export function ChatList() {
   const { listed, error, more, again } = useChats(q);
   const input = useRef<HTMLInputElement>(null);
   const phones = session.value?.phones ?? [];
-  // Beside an open chat, that chat is what the page is about.
+  // Next to an open chat, the page's main heading is that of the chat.
   const Heading = route.value.name === "chats" ? "h1" : "h2";
   const open = route.value.name === "chat" ? `${route.value.phone}/${route.value.jid}` : null;
   return (
@@ -259,7 +259,7 @@ function PhoneChoice() {
 
 const WHOLE = /[^\p{L}\p{N}]/u;
 
-/** One line of the newest message; nothing of it is a link or a mark here. */
+/** One line of the newest message, without links and formatting. */
 export function lastLine({ last, kind }: Chat): string {
   if (!last) return "";
   const who = last.from_me ? words.you : kind === "group" ? last.sender_name : null;
@@ -272,7 +272,7 @@ export function lastLine({ last, kind }: Chat): string {
 
 function ChatLine({ chat, isOpen, isNamed }: { chat: Chat; isOpen: boolean; isNamed: boolean }) {
   const name = nameOf(chat);
-  // Chats of the first phone are the rule, those of the others are marked.
+  // Only chats of other phones than the first are marked with their phone.
   const phones = session.value?.phones ?? [];
   const own = isNamed && chat.phone !== phones[0]?.phone ? phones.find((one) => one.phone === chat.phone) : null;
   const line = lastLine(chat);

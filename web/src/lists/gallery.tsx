@@ -23,7 +23,7 @@ const KINDS: { kind: MediaKind; icon: IconName }[] = [
 const LINK = /\bhttps?:\/\/[^\s<>"]+/gi;
 const MAX_LINKS = 5;
 
-/** Messages with links are found by the search, which knows them. */
+/** Messages with links are found by the search, which has a filter for them. */
 async function fetchLinks(phone: string | null, jid: string | null, cursor: string | null, signal?: AbortSignal) {
   const q = jid ? `has:link in:${jid}` : "has:link";
   const found = await get<SearchAnswer>("/api/search", { q, phone, limit: 50, context: 0, cursor }, signal);
@@ -275,7 +275,7 @@ function Line({ item, kind, isNamed }: { item: MediaItem; kind: MediaKind; isNam
   );
 }
 
-/** The links of a message, and the words around them where there are any. */
+/** The links of a message, and the text around them if there is any. */
 function Links({ item }: { item: MediaItem }) {
   const around = (item.text ?? "").replace(LINK, " ").replace(/\s+/g, " ").trim();
   return (

@@ -24,7 +24,7 @@ interface Asked {
   phone: string | null;
 }
 
-/** The words of a hit that were found, for marking them in the chat. */
+/** The words found in a hit, to be highlighted in the chat. */
 const foundWords = (hit: Hit): string[] => [
   ...new Set(hit.highlights.flatMap(({ parts }) => parts.filter(([, isHit]) => isHit).map(([text]) => text))),
 ];
@@ -224,7 +224,7 @@ interface Group {
   hits: { hit: Hit; index: number }[];
 }
 
-/** Hits that follow one another in the same chat stand together; the order of the answer is kept. */
+/** Consecutive hits in the same chat are grouped; the order of the answer is kept. */
 function groupsOf(items: readonly Hit[]): Group[] {
   const groups: Group[] = [];
   items.forEach((hit, index) => {
@@ -353,7 +353,7 @@ function HitLine({ hit, index }: { hit: Hit; index: number }) {
   );
 }
 
-/** The message before and the one after, of what an answer shows beside a hit. */
+/** The messages before and after a hit, as far as the answer contains them. */
 function around(
   context: readonly Message[],
   { timestamp, unique_id }: Message,
@@ -367,7 +367,7 @@ const MAX_FACETS = 12;
 const MAX_MONTHS = 36;
 const isDated = (filter: string) => /^-?(before|after|on):/i.test(filter);
 
-/** Months, or years where there would be too many bars. */
+/** Months, or years if there would be too many bars. */
 function bars(months: Facets["months"]): { label: string; on: string; count: number }[] {
   if (months.length <= MAX_MONTHS)
     return months.map(({ month, count }) => ({ label: show("month", startOfMonth(month)), on: month, count }));

@@ -7,7 +7,7 @@ import { words } from "../words.ts";
 
 const SOON_MS = 500;
 
-/** An empty archive says how to fill it, and gives way when the first chat is there. */
+/** Shows how to fill an empty archive, until its first chat arrives. */
 export function Welcome() {
   useEffect(() => {
     let timer = 0;

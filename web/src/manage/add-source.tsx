@@ -7,13 +7,13 @@ import type { NewSource } from "../types.ts";
 import { words } from "../words/manage.ts";
 
 const KINDS = ["gowa", "waha", "evolution", "periskope", "cloud", "events"] as const;
-/** Their payloads name the phone that they mean. */
+/** Sources whose payloads name the phone that they belong to. */
 const NAMES_PHONE: readonly string[] = ["periskope", "events"];
-/** The other side chooses what it signs with. */
+/** Sources for which the other side chooses the signing secret. */
 export const BRINGS_SECRET: readonly string[] = ["periskope", "cloud"];
 const SILENCES = ["", "1h", "6h", "1d", "1w"] as const;
 
-/** After how long without a sign a source counts as silent. */
+/** How long a source may be quiet before it counts as silent. */
 export function Silence({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   return (
     <label class="labelled">
@@ -29,7 +29,7 @@ export function Silence({ value, onChange }: { value: string; onChange: (value: 
   );
 }
 
-/** Adding a gateway: first what it is, then what to enter there, which is shown this once. */
+/** Adding a gateway: first its kind, then what to enter there, which is shown only once. */
 export function AddSource({ onClose, onAdded }: { onClose: () => void; onAdded: () => void }) {
   const [made, setMade] = useState<NewSource | null>(null);
   return (
@@ -137,7 +137,7 @@ function Form({ onMade }: { onMade: (source: NewSource) => void }) {
   );
 }
 
-/** What to enter in the gateway, shown this once. */
+/** What to enter in the gateway; shown only once. */
 export function Made({ source, onClose }: { source: NewSource; onClose: () => void }) {
   return (
     <div class="stack">

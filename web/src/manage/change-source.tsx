@@ -29,7 +29,7 @@ interface Parts {
   onChanged: () => void;
 }
 
-/** What can be changed of a source without cutting it off: spans, its upstream, its secret. */
+/** What can be changed in a source without disconnecting it: intervals, its upstream, its secret. */
 export function ChangeSource({ source, name, onClose, onChanged }: Parts) {
   const [rotated, setRotated] = useState<NewSource | null>(null);
   return (
@@ -69,7 +69,7 @@ interface SelectParts {
   onChange: (value: string) => void;
 }
 
-/** A choice, with what holds now even where it is none of those on offer. */
+/** A choice that also shows the present value if it is none of the options. */
 function Select({ label, value, options, onChange }: SelectParts) {
   return (
     <label class="labelled">

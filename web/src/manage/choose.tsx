@@ -3,11 +3,11 @@ import { Icon } from "../parts/icon.tsx";
 import { words } from "../words/imports.ts";
 import type { Named } from "./upload.ts";
 
-/** Files with the path in the folder that they were chosen with. */
+/** Files, with their path in the folder that was chosen. */
 export const named = (files: Iterable<File>): Named[] =>
   [...files].filter((file) => file.size > 0).map((file) => ({ name: file.webkitRelativePath || file.name, file }));
 
-/** Choosing files, for whoever does not drop them. */
+/** Choosing files, as an alternative to dropping them. */
 export function Choose({
   onChosen,
   isBusy = false,

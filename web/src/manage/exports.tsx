@@ -4,7 +4,7 @@ import { Icon } from "../parts/icon.tsx";
 import { ZONE } from "../time.ts";
 import { words } from "../words/manage.ts";
 
-/** Everything that the token reaches, as files. One chat is downloaded from the panel about it. */
+/** Everything that the token gives access to, as files. A single chat is downloaded from the panel about it. */
 export function Exports() {
   const who = session.value;
   const phones = who?.phones ?? [];

@@ -15,7 +15,7 @@ import { filesIn, type Named, send, uploads } from "./upload.ts";
 
 const POLL_MS = 4000;
 
-/** Jobs, newest first: asked for anew when one of them changes, and now and then while one is at work. */
+/** Jobs, newest first: fetched again when one of them changes, and at intervals while one is running. */
 function useJobs() {
   const [items, setItems] = useState<ImportJob[] | null>(null);
   const [next, setNext] = useState<string | null>(null);

@@ -83,7 +83,7 @@ export function Job({ id }: { id: string }) {
   );
 }
 
-/** What this page sends of it, and what to do when it cannot go on by itself. */
+/** The progress of uploads from this page, and what to do when a job cannot continue by itself. */
 function Upload({ job, load }: { job: ImportJob; load: () => void }) {
   const sending = uploads.value.get(job.id);
   const [isOther, setOther] = useState(false);
@@ -95,7 +95,7 @@ function Upload({ job, load }: { job: ImportJob; load: () => void }) {
   useEffect(() => {
     const taken = dropped.value;
     if (!taken) return;
-    // Files that do not belong to this import begin another one.
+    // Files that do not belong to this import start another one.
     if (job.state !== "uploading" || sending) return navigate(to.imports());
     dropped.value = null;
     void filesIn(taken.entries).then(goOn);

@@ -178,7 +178,7 @@ function Pairing({
   );
 }
 
-/** The code's modules as one path; dark on white in every theme, or no camera reads it. */
+/** The code's modules as one path; dark on white in every theme, because cameras cannot read it otherwise. */
 function Qr({ rows }: { rows: readonly string[] }) {
   const path = rows
     .flatMap((row, y) => [...row].map((module, x) => (module === "1" ? `M${x} ${y}h1v1h-1z` : "")))

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import { Failure, Waiting } from "../parts/states.tsx";
 
-/** What an address of the API answers, and how to ask it again. */
+/** The answer of an API address, and a function to fetch it again. */
 export function useLoaded<T>(path: string) {
   const [data, setData] = useState<T | null>(null);
   const [error, setError] = useState<unknown>(null);

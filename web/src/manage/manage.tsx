@@ -11,7 +11,7 @@ import { Exports } from "./exports.tsx";
 import { HealthScreen } from "./health.tsx";
 import { Tokens } from "./tokens.tsx";
 
-/** What a token may not do is not offered to it. */
+/** Sections that the token may not use are not offered. */
 interface Section {
   id: string;
   icon: IconName;

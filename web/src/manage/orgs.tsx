@@ -16,7 +16,7 @@ interface Org {
 }
 type NewOrg = Org & { token: string; secret: string };
 
-/** All organisations by name, for whoever runs the archive. */
+/** All organisations by name, for operators of the archive. */
 export function Orgs() {
   const loaded = useLoaded<{ items: Org[] }>("/api/orgs");
   const [made, setMade] = useState<NewOrg | null>(null);
@@ -71,7 +71,7 @@ export function Orgs() {
           onDone={() => {
             setChosen(null);
             loaded.again();
-            // The page shows the name of the own one elsewhere too.
+            // The page shows the name of its own organisation elsewhere too.
             if (chosen.current) void openSession();
           }}
         />

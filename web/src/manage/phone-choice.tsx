@@ -1,6 +1,6 @@
 import { session } from "../api.ts";
 
-/** Which own phone something is for; "" is all of them, which are called `all`. */
+/** Which of one's own phones something is for; "" means all of them, and is labelled `all`. */
 export function PhoneChoice({
   value,
   all,

@@ -17,7 +17,7 @@ export const TONES: Record<string, string> = {
   undoing: "warn",
 };
 
-/** How far a job is: by what this page sends, else by what the server says. */
+/** A job's progress: from this page's upload if there is one, else from the server. */
 export function Bar({ job }: { job: ImportJob }) {
   const sending = uploads.value.get(job.id);
   const sent = job.files.reduce((sum, file) => sum + file.received, 0);

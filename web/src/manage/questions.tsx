@@ -10,7 +10,7 @@ type Given = Record<string, { chosen: string; typed: string }>;
 
 const keyOf = (question: ImportQuestion) => `${question.name}/${question.items.join(",")}`;
 
-/** What is chosen before anybody has: what the server suggests, or where this browser is. */
+/** The answer selected at first: the server's suggestion, or for a time zone the browser's. */
 function begin(question: ImportQuestion): { chosen: string; typed: string } {
   const { suggested, candidates } = question;
   const wanted = suggested ?? (question.name === "timezone" ? ZONE : "");
@@ -100,7 +100,7 @@ type Answers = Record<string, unknown>;
 const skips = (skipped: ReadonlySet<number>): Answers =>
   skipped.size ? { items: Object.fromEntries([...skipped].map((item) => [item, { skip: true }])) } : {};
 
-/** An answer for all entries stands by itself, one for some of them with each of these. */
+/** An answer for all entries is sent once, an answer for some of them once for each. */
 function answers(
   job: ImportJob,
   asked: readonly ImportQuestion[],

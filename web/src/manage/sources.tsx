@@ -27,7 +27,7 @@ interface Shown {
   install: string | null;
 }
 
-/** Phones and sources, asked for together and again when something has changed. */
+/** Phones and sources, fetched together, and again when something has changed. */
 function useSources() {
   const phones = useLoaded<{ items: PhoneDetails[] }>("/api/phones");
   const sources = useLoaded<{ items: Source[] }>("/api/sources");
@@ -74,7 +74,7 @@ export function SourcesScreen({ route }: { route: Route }) {
     <section class="sheet page" tabIndex={-1}>
       <Loaded of={loaded}>
         {({ phones: all, sources: every, coverage, links }) => {
-          // A linked device is told by its link, with more than a source says.
+          // A linked device is shown by its link, which has more details than its source.
           const sources = every.filter(({ type }) => type !== "linked");
           const phones = chosen ? all.filter((phone) => phone.phone === chosen || phone.phone_id === chosen) : all;
           const unnamed = chosen ? [] : links.filter((link) => link.phone === null);
@@ -174,7 +174,7 @@ const TONES: Record<string, string> = {
   archive: "idle",
 };
 
-/** What the gateway says of its connection; else how the sources stand; else that there are none. */
+/** The gateway's report of its connection; else the state of the sources; else that there are none. */
 function stateOf(phone: PhoneDetails, sources: Source[], links: DeviceLink[]): string {
   if (phone.state) return phone.state;
   if (links.length) return links.some(({ state }) => state === "waiting") ? "connecting" : "disconnected";
@@ -188,14 +188,14 @@ function stateOf(phone: PhoneDetails, sources: Source[], links: DeviceLink[]): s
 const latest = (times: (string | null)[]): string | null =>
   times.reduce((last, time) => (time && (!last || ms(time) > ms(last)) ? time : last), null);
 
-/** The last event where sources tell of them, else the newest message. */
+/** The last event if the sources report one, else the newest message. */
 function lastOf(phone: PhoneDetails, sources: Source[]): string {
   const event = latest(sources.map((source) => source.last_event_at));
   if (event) return words.sources.lastEvent(briefly(event));
   return phone.last_message_at ? words.sources.lastMessage(briefly(phone.last_message_at)) : words.sources.nothingYet;
 }
 
-/** After the phones that are here: the ways for another to appear. */
+/** Below the existing phones: how to add another. */
 function OneMore({ onLink }: { onLink: () => void }) {
   return (
     <div class="phone more">
@@ -286,7 +286,7 @@ function PhoneCard({ phone, sources, coverage, links, isAlone, onChanged }: Card
   );
 }
 
-/** Which times sources cover for all chats of a phone: one colour for one, a deeper one for more, hatched for none. */
+/** Times that sources cover for all chats of a phone: one colour for one source, darker for more, hatched for none. */
 function Strip({ coverage }: { coverage: PhoneCoverage }) {
   const { first_message_at: first, last_message_at: last, gaps, spans } = coverage;
   if (!first || !last || !coverage.covered_from) return null;
@@ -321,7 +321,7 @@ function Strip({ coverage }: { coverage: PhoneCoverage }) {
   );
 }
 
-/** Chats of a phone in which something may be missing, the latest first. */
+/** Chats of a phone in which messages may be missing, the latest first. */
 function ChatGaps({ phone }: { phone: string }) {
   const loaded = useLoaded<{ items: ChatCoverage[] }>(withQuery("/api/coverage", { phone, limit: 100 }));
   return (
@@ -358,7 +358,7 @@ function ChatGaps({ phone }: { phone: string }) {
   );
 }
 
-/** A source with its state; whoever manages the archive may change or remove it. */
+/** A source with its state; those who manage the archive may change or remove it. */
 function SourceLine({ source, onChanged }: { source: Source; onChanged: () => void }) {
   const [isAsking, setAsking] = useState(false);
   const [isChanging, setChanging] = useState(false);

@@ -5,11 +5,11 @@ import { words } from "../words/manage.ts";
 
 const COMMAND = /(backscroll [a-z]+(?: (?:--)?[a-z]+)*(?: (?:src\w+|\d+))?)/;
 
-/** A sentence in which commands look like what they are. */
+/** A sentence in which commands are set as code. */
 const withCommands = (text: string) =>
   text.split(COMMAND).map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part));
 
-/** What is wrong and what can be done; commands to type stand apart from the words. */
+/** What is wrong and what can be done; commands to type are shown apart from the text. */
 export function Trouble({ problem }: { problem: Problem }) {
   return (
     <div class="trouble">

@@ -1,4 +1,4 @@
-/** Sending files in parts that survive a cut: tus 1.0, as far as an import needs it. */
+/** Uploads in parts that survive a lost connection: tus 1.0, as far as an import needs it. */
 import { signal } from "@preact/signals";
 import { ApiError, ask, Unreachable } from "../api.ts";
 import type { ImportJob } from "../types.ts";
@@ -10,12 +10,12 @@ export interface Named {
 interface Sending {
   sent: number;
   total: number;
-  /** Why it waits: it goes on by itself. */
+  /** Why it waits; it continues by itself. */
   waits: boolean;
   error: unknown;
 }
 
-/** Uploads of this page by the id of their job. They go on while other screens are looked at. */
+/** Uploads of this page by the id of their job. They continue while other screens are shown. */
 export const uploads = signal<ReadonlyMap<string, Sending>>(new Map());
 
 const MIN_PART = 256 * 1024;
@@ -37,7 +37,7 @@ const warn = (event: BeforeUnloadEvent) => event.preventDefault();
 
 const pathOf = (id: string, no: number) => `/api/imports/${encodeURIComponent(id)}/files/${no}`;
 
-/** The files of a job that are still to be sent, by their number; null where one of them was not given. */
+/** The files of a job that are still to be sent, by their number; null if one of them was not supplied. */
 export function matched(job: ImportJob, files: readonly Named[]): Map<number, File> | null {
   const wanted = job.files.filter((file) => file.received < file.size);
   const found = new Map<number, File>();
@@ -52,7 +52,7 @@ export function matched(job: ImportJob, files: readonly Named[]): Map<number, Fi
 
 const baseOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
-/** Send what a job still wants. Ends when all is there, when the server refuses, or when the job is given up. */
+/** Send what a job still lacks. Ends when everything is sent, the server refuses, or the job is cancelled. */
 export async function send(job: ImportJob, files: ReadonlyMap<number, File>): Promise<void> {
   const total = job.files.reduce((sum, file) => sum + file.size, 0);
   let before = 0;
@@ -100,13 +100,13 @@ async function sendOne(
       await new Promise((resolve) => setTimeout(resolve, wait));
       wait = Math.min(MAX_WAIT_MS, wait * 2);
       part = MIN_PART;
-      // What arrived before the cut counts.
+      // What arrived before the connection was lost counts.
       offset = await placeOf(path).catch(() => offset);
     }
   }
 }
 
-/** A cut, a server that starts anew, or a place that another part has passed: worth asking again. */
+/** A lost connection, a restarting server, or an offset that another part has passed: worth another attempt. */
 const isPassing = (error: unknown): boolean =>
   error instanceof Unreachable ||
   (error instanceof ApiError && (error.status >= 502 || error.status === 429 || error.status === 500)) ||
@@ -140,7 +140,7 @@ export async function filesIn(entries: readonly FileSystemEntry[]): Promise<Name
 const fileOf = (entry: FileSystemEntry): Promise<File> =>
   new Promise((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
 
-/** A reader gives a hundred entries at a time. */
+/** A directory reader returns at most a hundred entries at a time. */
 async function inside(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const found: FileSystemEntry[] = [];

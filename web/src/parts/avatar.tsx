@@ -1,11 +1,11 @@
-/** Which of the eight colours of people somebody has: the same on every day and device. */
+/** Which of the eight colours somebody has: always the same one, on every device. */
 export function colour(id: string): number {
   let hash = 2166136261;
   for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 16777619);
   return ((hash >>> 0) % 8) + 1;
 }
 
-/** Up to two first letters, as a reader sees letters; a number has its last two digits. */
+/** Up to two initials of a name; the last two digits of a number. */
 function initials(name: string): string {
   if (/^\+[\d ]+$/.test(name)) return name.replace(/\D/g, "").slice(-2);
   const letters = name

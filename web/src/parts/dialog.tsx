@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { words } from "../words.ts";
 import { Icon } from "./icon.tsx";
 
-/** A modal dialog; the browser keeps the focus inside and gives it back. */
+/** A modal dialog; the browser keeps the focus inside and restores it afterwards. */
 export function Dialog({
   title,
   onClose,
@@ -16,7 +16,7 @@ export function Dialog({
   kind?: string;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  // At once, not after the next frame: keys typed right after the one that opens it belong to the dialog.
+  // At once, not in the next frame: keys typed right after the one that opens the dialog must reach it.
   useLayoutEffect(() => {
     const element = dialog.current;
     if (!element) return;
@@ -53,7 +53,7 @@ export function Dialog({
   );
 }
 
-/** Asks before something is done that cannot be taken back; `act` is the word on the button that does it. */
+/** Asks before something irreversible is done; `act` is the label of the button that does it. */
 export function Sure({
   title,
   act,

@@ -4,7 +4,7 @@ import type { Covered } from "../types.ts";
 import { words } from "../words/about.ts";
 import { Icon } from "./icon.tsx";
 
-/** Times that no source covers, why, and what may fill them. */
+/** Times that no source covers, the reason, and what may fill them. */
 export function Gaps({ covered }: { covered: Covered }) {
   if (!covered.gaps.length) return null;
   return (
@@ -30,7 +30,7 @@ export function Gaps({ covered }: { covered: Covered }) {
   );
 }
 
-/** What somebody else can do about it, with the command where there is one. */
+/** What the reader can do about a gap, with the command if there is one. */
 function Told({ remedy }: { remedy: Covered["gaps"][number]["remedy"] }) {
   return (
     <span class="note">

@@ -2,7 +2,7 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Failure, Waiting } from "./states.tsx";
 
-/** A part of the page that is fetched when it is first shown. */
+/** A part of the page that is loaded when it is first shown. */
 export function later<P extends object>(load: () => Promise<ComponentType<P>>): (props: P) => preact.JSX.Element {
   let known: ComponentType<P> | null = null;
   return function Later(props: P) {

@@ -1,4 +1,4 @@
-/** One player for the whole page, outside of the lists: what plays goes on while its row is far away. */
+/** One player for the whole page, outside the lists: playback continues when its row is removed from the window. */
 import { signal } from "@preact/signals";
 
 interface Playing {
@@ -57,7 +57,7 @@ export function toggle(key: string, url: string, length: number | null, from = 0
   });
 }
 
-/** Move to a second; starts playing a message that is not the present one. */
+/** Seek to a second; starts playing if it is another message than the current one. */
 export function seek(key: string, url: string, length: number | null, at: number): void {
   if (playing.value?.key !== key) {
     toggle(key, url, length, at);

@@ -2,7 +2,7 @@ import { words } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
 import { toast } from "./toast.tsx";
 
-/** A value to take elsewhere: shown whole, selected by a click, copied by a button. */
+/** A value to copy elsewhere: shown in full, selected by a click, copied by a button. */
 export function Secret({ label, value }: { label?: string; value: string }) {
   return (
     <div class="secret">
@@ -25,7 +25,7 @@ export function Secret({ label, value }: { label?: string; value: string }) {
   );
 }
 
-/** Shows a secret that was just made, for it is not shown again. */
+/** Shows a secret that was just created, because it is not shown again. */
 export function NewSecret({
   title,
   text,

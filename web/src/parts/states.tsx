@@ -4,7 +4,7 @@ import { ApiError, Unreachable } from "../api.ts";
 import { words } from "../words.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
-/** What the server says of these is what helps. */
+/** Errors for which the server's own message is the most helpful one. */
 const SAYS_ENOUGH = new Set(["TOO_MANY_IMPORTS", "STORAGE_FULL", "TOO_LARGE", "NOT_IMPLEMENTED", "UNSUPPORTED"]);
 
 /** An error in words that say what can be done. */
@@ -62,7 +62,7 @@ export function Blank({
 
 const PATIENCE_MS = 300;
 
-/** Grey lines, only where waiting is felt. */
+/** Grey placeholder lines, only when loading takes noticeably long. */
 export function Waiting({ text = words.loading }: { text?: string }) {
   const [isLong, setLong] = useState(false);
   useEffect(() => {

@@ -4,7 +4,7 @@ const said = signal<{ text: string; no: number } | null>(null);
 let timer = 0;
 let count = 0;
 
-/** Say something once, to eyes and screen readers; it goes by itself. */
+/** Show a message that disappears by itself, and announce it to screen readers. */
 export function toast(text: string): void {
   said.value = { text, no: ++count };
   clearTimeout(timer);

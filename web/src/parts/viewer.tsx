@@ -62,7 +62,7 @@ const PAGE = 30;
 const isShown = (view: Viewed | null): view is Viewed =>
   view !== null && ["image", "video", "video_note"].includes(view.kind);
 
-/** The pictures of a chat around one of them, newest first; more are fetched at either end as they are needed. */
+/** The pictures of a chat from one of them on, newest first; older ones are fetched as they are needed. */
 function useNeighbours(first: Viewed | null): { list: Viewed[]; more: () => void } {
   const [list, setList] = useState<Viewed[]>(first ? [first] : []);
   const [next, setNext] = useState<string | null>(null);
@@ -100,7 +100,7 @@ function useNeighbours(first: Viewed | null): { list: Viewed[]; more: () => void
   return { list, more };
 }
 
-/** Pictures and videos over everything else. `views` come from a gallery; without them those of the chat are asked for. */
+/** Pictures and videos above the page. `views` come from a gallery; without them, those of the chat are fetched. */
 export function Viewer({
   messageKey,
   views,

@@ -15,7 +15,7 @@ function bars(file: File): readonly number[] {
 
 const STEP_S = 5;
 
-/** A voice message that plays: 48 bars of its 64 loudness values, a slider for eyes and keys alike. */
+/** A voice message and its player: 48 bars made of its 64 loudness values, and a slider for mouse and keyboard. */
 export function Voice({ messageKey: key, kind, file }: { messageKey: string; kind: Kind; file: File }) {
   if (!file.url) return <p class="note">{words.message.missingText[file.state] ?? words.message.missing}</p>;
   const url = file.url;

@@ -22,7 +22,7 @@ const SOURCE_ICONS: Record<string, IconName> = {
   export: "doc",
 };
 
-/** A time beside another one of the same day is told without its date. */
+/** A time; on the same day as the time beside it, without its date. */
 const near = (time: string, day: string, exact = true) =>
   dayOf(time) === day ? show(exact ? "second" : "minute", time) : show("moment", time);
 
@@ -124,7 +124,7 @@ function Facts({ details }: { details: MessageDetails }) {
   );
 }
 
-/** Why a file is not here, and what is done about it. */
+/** Why a file is missing, and what is being done about it. */
 function Fetching({ fetch }: { fetch: Fetch }) {
   return (
     <section>
@@ -146,7 +146,7 @@ function Fetching({ fetch }: { fetch: Fetch }) {
 
 function Tellings({ details, day }: { details: MessageDetails; day: string }) {
   if (!details.tellings.length) return null;
-  // What a source told before an edit is a version, and stands below.
+  // A text that a source reported before an edit is a version, and is listed below.
   const isOther = (text: string | null) =>
     text !== null && text !== details.body && details.versions.every((version) => version.text !== text);
   return (

@@ -239,7 +239,7 @@ function Head({ reader, name, onDate }: { reader: Reader; name: string; onDate: 
   );
 }
 
-/** What stands before the first row: a failed edge, or the beginning of what is known. */
+/** What is shown above the first row: a failed request, or the beginning of what is known. */
 function Beginning({ reader }: { reader: Reader }) {
   if (reader.edges.value.older)
     return (
@@ -282,7 +282,7 @@ function Floats({ reader, hit }: { reader: Reader; hit: string | null }) {
   );
 }
 
-/** Keys of a chat. Rows take the focus one by one; the words move only as far as it takes to see them. */
+/** Keyboard shortcuts of a chat. Rows take the focus one by one; the view scrolls only as far as needed to show one. */
 function useReadingKeys(reader: Reader, scroller: { current: HTMLDivElement | null }, onDate: () => void): void {
   const focused = () =>
     document.activeElement?.closest?.(".scroller") === scroller.current

@@ -9,7 +9,7 @@ import { words } from "../words.ts";
 const WEEK_START =
   (new Intl.Locale(LOCALE) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } }).getWeekInfo?.().firstDay ?? 1;
 
-/** The weeks of a month as days, from the week's first day; days of other months are null. */
+/** The weeks of a month as lists of days, from the first day of the week; days of other months are null. */
 export function weeksOf(month: string, firstDay = WEEK_START): (string | null)[][] {
   const first = `${month}-01`;
   const lead = (new Date(`${first}T00:00:00Z`).getUTCDay() - firstDay + 14) % 7;
@@ -19,7 +19,7 @@ export function weeksOf(month: string, firstDay = WEEK_START): (string | null)[]
   return Array.from({ length: days.length / 7 }, (_, week) => days.slice(week * 7, week * 7 + 7));
 }
 
-/** A calendar that shows on which days something was said. */
+/** A calendar that shows which days have messages. */
 export function DatePicker({
   phone,
   jid,

@@ -5,7 +5,7 @@ import { navigate, to } from "../router.ts";
 import { number } from "../time.ts";
 import { words } from "../words.ts";
 
-/** The results of a search while they are walked through in their chats. */
+/** The results of a search, for moving from one to the next in their chats. */
 export function HitBar({ index }: { index: number }) {
   const known = hits.value;
   const go = (at: number) => {
@@ -52,7 +52,7 @@ interface Highlights {
   delete: (name: string) => void;
 }
 
-/** Mark the words that were searched for, without touching the tree that draws them. */
+/** Highlight the words that were searched for, without changing the DOM that the components draw. */
 export function useMarks(list: { current: HTMLElement | null }, wanted: string[] | null): void {
   const key = wanted?.join("\n") ?? "";
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Messages of the open chat: one frozen object in one signal by key, so that an event redraws its own row only. */
+/** Messages of the open chat: each a frozen object in its own signal, so that an event redraws only its row. */
 import { type Signal, signal } from "@preact/signals";
 import { dayOf, ms } from "../time.ts";
 import type { Message } from "../types.ts";
@@ -6,7 +6,7 @@ import type { Row } from "./window.ts";
 
 export interface Item extends Row {
   at: number;
-  /** The viewer's calendar day. */
+  /** The calendar day in the viewer's time zone. */
   day: string;
   uid: string;
   message: Signal<Message>;
@@ -42,7 +42,7 @@ export const compare = (a: Item, b: Item): number => a.at - b.at || (a.uid < b.u
 
 const RUN_MS = 5 * 60_000;
 
-/** Whether a message goes on what the one before began: same sender, within five minutes. */
+/** Whether a message continues the one before: same sender, within five minutes. */
 export function continues(message: Message, before: Message | undefined): boolean {
   if (!before || isEvent(message) || isEvent(before)) return false;
   return (

@@ -5,8 +5,8 @@ interface Dated {
 }
 
 /**
- * How many messages of the chat come before the first of `items`; null where that is not known for sure: the window
- * touches neither end, and no day of the month that was counted begins in it.
+ * How many messages of the chat come before the first of `items`; null if that is not certain: the window
+ * touches neither end of the chat, and no day of the counted month begins in it.
  */
 export function indexOfFirst(
   items: readonly Dated[],
@@ -25,7 +25,7 @@ export function indexOfFirst(
   return before >= begins ? before - begins : null;
 }
 
-/** Tell a screen reader which message of how many each row is; nothing where that is not known. */
+/** Give each row its position and the total number of messages for screen readers; neither if they are not known. */
 export function numberRows(list: HTMLElement, first: number | null, total: number): void {
   let at = first;
   for (const row of list.children) {

@@ -1,4 +1,4 @@
-/** What one open chat knows and does: its window, its place in time, its jumps. The components only show it. */
+/** State and actions of one open chat: its window, its place in time, its jumps. The components only display it. */
 import { type Signal, signal } from "@preact/signals";
 import { ApiError, chatPath, get } from "../api.ts";
 import { type Told, onChange } from "../events.ts";
@@ -13,7 +13,7 @@ import type { Setting } from "./rows.tsx";
 import { type Ask, type Page, ScrollWindow, type Side } from "./window.ts";
 
 const PAGE = 50;
-const AROUND = 70; // after a jump: the view and what is next to it on both sides
+const AROUND = 70; // after a jump: rows of the view and next to it on both sides
 const KEEP_MS = 500;
 const REFRESH_MS = 3000;
 const NUMBER_MS = 400;
@@ -32,7 +32,7 @@ export class Reader {
   readonly now = signal(Date.now());
   readonly picked = signal<string | null>(null);
   readonly here = signal<string | null>(null);
-  /** What stands open beside the words. */
+  /** The panel that is open beside the messages. */
   readonly panel = signal<"message" | "chat" | null>(null);
   readonly state = signal<"loading" | "shown" | "none" | "failed">("loading");
   readonly error = signal<unknown>(null);
@@ -123,7 +123,7 @@ export class Reader {
     };
   }
 
-  /** Show what an address means: the place kept with it, a message, a day, else the newest end. */
+  /** Show what an address refers to: the place saved with it, a message, a day, else the newest end. */
   async show({ at, on }: Where): Promise<void> {
     const place = placeOf();
     this.here.value = place ? null : at;
@@ -160,7 +160,7 @@ export class Reader {
       if (mark) this.#arrive(key);
       return;
     }
-    // A key of before a merge leads to a message that has another one now.
+    // A message's key from before a merge leads to the message, which has another key now.
     const target = (page: Page<Item>) => page.target ?? key;
     const shown = await this.#run({ around: key }, { target, ...(top === undefined ? {} : { top }) });
     if (mark && shown) {
@@ -226,7 +226,7 @@ export class Reader {
     if (this.month.value?.month !== month) void this.#loadMonth(month);
   }
 
-  // Jumps. Each is an entry of the history, so that back means back.
+  // Jumps. Each adds an entry to the history, so that the back button returns from it.
 
   jump(key: string): void {
     this.#leave(to.chat(this.phone, this.jid, { at: key }));
@@ -263,7 +263,7 @@ export class Reader {
     else this.goToMoment(startOfDay((await this.#dayBefore(day)) ?? day) ?? 0);
   }
 
-  /** The day to go back to: this one, unless its first message stands at the top already. */
+  /** The day to go back to: this one, unless its first message is at the top already. */
   async #dayBefore(day: string): Promise<string | null> {
     const top = this.#window?.place()?.row.dataset["id"];
     const items = this.#window?.items ?? [];
@@ -287,7 +287,7 @@ export class Reader {
   about(key: string): void {
     this.picked.value = key;
     this.panel.value = "message";
-    // The panel takes room from the words, and the message may have gone out of sight with it.
+    // The panel makes the list narrower, which may have moved the message out of view.
     const show = () => this.#window?.rowOf(key)?.scrollIntoView({ block: "nearest" });
     requestAnimationFrame(() => requestAnimationFrame(show));
   }
@@ -297,7 +297,7 @@ export class Reader {
     this.panel.value = null;
   }
 
-  // What else is asked of the server.
+  // Other requests to the server.
 
   async #loadDetails(): Promise<void> {
     try {
@@ -317,7 +317,7 @@ export class Reader {
         this.#setting = this.#makeSetting();
         this.#window?.redraw();
       }
-      // Messages of a chat that became part of another have other keys now; the old ones still lead to them.
+      // Messages of a chat that was merged into another have other keys now; the old ones still lead to them.
       if (isMerged && this.state.value === "shown") await this.#reload();
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
@@ -350,7 +350,7 @@ export class Reader {
     return known;
   }
 
-  /** How many messages a day has, as soon as all of it has been in the window; else its month tells. */
+  /** How many messages a day has, once all of it has been in the window; until then its month has the number. */
   #countDays(items: readonly Item[], ends: { older: boolean; newer: boolean }): void {
     for (let start = 0, end = 0; start < items.length; start = end) {
       const { day } = items[start]!;
@@ -360,7 +360,7 @@ export class Reader {
     }
   }
 
-  /** Not while rows come and go: nobody hears numbers before they are read. */
+  /** Not while rows are added and removed: screen readers read the numbers only afterwards. */
   #numberSoon(): void {
     clearTimeout(this.#numberTimer);
     this.#numberTimer = window.setTimeout(() => {
@@ -381,7 +381,7 @@ export class Reader {
     }
     if (told.type !== "change") return;
     const { change } = told;
-    // A contact may have got another name, or turned out to be the other half of this chat.
+    // A contact may have got another name, or may have been merged with the one of this chat.
     if (change.type === "contact.updated") this.#refresh();
     if (change.type === "message.erased") this.#refresh(true);
     if (change.phone !== this.phone || change.chat_id !== this.jid) return;
@@ -410,7 +410,7 @@ export class Reader {
     if (known && known.value !== null) known.value++;
   }
 
-  /** Soon, and once for many changes: ask anew what stands around the messages, after an erasure the messages too. */
+  /** Soon, and once for many changes: refresh what surrounds the messages, and after an erasure the messages too. */
   #refresh(isErased = false): void {
     this.#wasErased ||= isErased;
     clearTimeout(this.#refreshTimer);
@@ -423,7 +423,7 @@ export class Reader {
     }, REFRESH_MS);
   }
 
-  /** The same stretch anew, with what is looked at where it stands. */
+  /** Fetch the same stretch again, without moving what the reader looks at. */
   async #reload(): Promise<void> {
     const place = this.#window?.place();
     const key = place?.row.dataset["id"];

@@ -18,9 +18,9 @@ export interface Setting {
   jid: string;
   isGroup: boolean;
   gaps: readonly Gap[];
-  /** How many messages a day holds; null while that is not known. */
+  /** How many messages a day has; null while that is not known. */
   countOf: (day: string) => Signal<number | null>;
-  /** The message whose details stand beside the words. */
+  /** The message whose details are open in the panel. */
   picked: Signal<string | null>;
   /** The message that was jumped to. */
   here: Signal<string | null>;
@@ -53,7 +53,7 @@ interface RowParts {
   isFirst: boolean;
 }
 
-/** One message with what begins at it: a gap, a day. A message that cannot be drawn does not take the others with it. */
+/** One message with the gap or day that begins at it. If a message cannot be drawn, the others still are. */
 class Row extends Component<RowParts, { broken: boolean }> {
   override state = { broken: false };
   static override getDerivedStateFromError() {
@@ -335,7 +335,7 @@ const DELIVERED = 3,
   READ = 4,
   PLAYED = 5;
 
-/** How far an own message came, in the fewest words that are true. */
+/** The delivery status of one's own message, in as few words as possible. */
 export function reach(message: Message, isGroup: boolean): { icon: IconName; text: string; failed?: boolean } | null {
   if (!message.from_me) return null;
   const ack = Number(message.ack ?? 0),

@@ -8,7 +8,7 @@ const REST_MS = 120;
 const MIN_BAR = 0.08;
 const YEAR_GAP = 0.035;
 
-/** A chat's whole life, a bar a month: placed by time, as long as it has messages. */
+/** A chat's timeline with a bar for each month: placed by time, as long as it has messages. */
 interface Scale {
   from: number;
   until: number;
@@ -25,7 +25,7 @@ export const partOf = ({ from, until }: Scale, at: number): number =>
 export const momentOf = ({ from, until }: Scale, part: number): number =>
   from + Math.min(1, Math.max(0, part)) * (until - from);
 
-/** How many messages come before a moment: whole months, and the days of its month where they are known. */
+/** How many messages come before a moment: whole months, and the days of its month if they are known. */
 export function before({ months }: SpineData, at: number, days?: SpineMonth | null): number {
   const month = monthOf(at),
     day = dayOf(at);
@@ -35,7 +35,7 @@ export function before({ months }: SpineData, at: number, days?: SpineMonth | nu
   return count;
 }
 
-/** Where the years stand: as many as there is room for. */
+/** Where the years are labelled: as many as there is room for. */
 export function yearsOf(scale: Scale): { year: string; part: number }[] {
   const first = Number(dayOf(scale.from).slice(0, 4)),
     last = Number(dayOf(scale.until - 1).slice(0, 4));
@@ -50,7 +50,7 @@ export function yearsOf(scale: Scale): { year: string; part: number }[] {
 
 interface SpineParts {
   data: SpineData;
-  /** The moment that stands at the top of what is read. */
+  /** The time of the message at the top of the view. */
   now: Signal<number>;
   days?: Signal<SpineMonth | null>;
   hits?: readonly number[];
@@ -170,7 +170,7 @@ function Bars({ data, scale, most }: { data: SpineData; scale: Scale; most: numb
   );
 }
 
-/** Where a key leads: a day by the arrows, a month by the page keys, the ends by Home and End. */
+/** Where a key leads: arrows move by a day, page keys by a month, Home and End to the ends. */
 function stepped(key: string, at: number, scale: Scale): number | null {
   const day = dayOf(at),
     month = monthOf(at);

@@ -1,13 +1,13 @@
-/** A window of rows in normal flow. Pages come in at both ends, far rows go, and what the reader looks at stays where it is.
+/** A window of rows in normal flow: pages are added at both ends, far rows removed; the reader's place does not move.
  *
  * The scroller needs `overflow-anchor: none` and `position: relative`; each row is a child of `list` with `data-id`.
- * `draw` must be synchronous and keyed, so that a row that stays keeps its element.
+ * `draw` must be synchronous and keyed, so that a remaining row keeps its element.
  */
 export interface Page<T> {
   items: T[];
   older: boolean;
   newer: boolean;
-  /** The row that was asked for, where it has another id by now. */
+  /** The row that was asked for, if it has another id by now. */
   target?: string;
 }
 export interface Row {
@@ -21,19 +21,19 @@ export interface Parts<T extends Row> {
   list: HTMLElement;
   get: (ask: Ask) => Promise<Page<T>>;
   draw: (items: readonly T[], ends: { older: boolean; newer: boolean }) => void;
-  /** Where in time a row stands, for rows that come in by themselves. */
+  /** The position of a row in time, for rows that arrive by themselves. */
   compare: (a: T, b: T) => number;
   failed: (side: Side, error: unknown) => void;
   moved: (first: HTMLElement | null, follows: boolean) => void;
 }
 
-const AHEAD = 2; // screens that are fetched in advance
-const KEEP = 3; // screens that are kept behind
+const AHEAD = 2; // screens fetched in advance
+const KEEP = 3; // screens kept behind
 const MAX_ROWS = 200; // while they fill the screens above
 const MAX_HELD_ROWS = 600; // while one of them has the focus or a selection
-const BATCH = 20; // rows that are drawn in one task
+const BATCH = 20; // rows drawn in one task
 const FLING_MS = 120;
-// WebKit on phones ignores where a page scrolls to while a finger's fling goes on.
+// On phones, WebKit ignores scroll positions set by a page during a fling.
 const IGNORES_WRITES =
   typeof navigator !== "undefined" &&
   /^((?!chrome|android|crios|fxios).)*safari/i.test(navigator.userAgent) &&
@@ -43,14 +43,14 @@ export class ScrollWindow<T extends Row> {
   #items: T[] = [];
   #ends = { older: false, newer: false };
   #busy = { older: false, newer: false };
-  #failed = { older: false, newer: false }; // an edge that failed waits for the reader
+  #failed = { older: false, newer: false }; // after a failure at an end, the reader has to ask again
   #epoch = 0;
   #asked = 0; // requests under way
-  #arrived: T[] = []; // rows that came meanwhile: an answer may be older than they are
+  #arrived: T[] = []; // rows that arrived meanwhile: an answer may be older than they are
   #anchor: { row: HTMLElement; top: number } | null = null;
   #target: HTMLElement | null = null;
   #follows = false;
-  #filled = -1; // height at the last filling: one that adds nothing is not repeated, or a hidden list would load for ever
+  #filled = -1; // height at the last filling; the same height is not filled again, or a hidden list would load for ever
   #scrolledAt = 0;
   readonly #observer: ResizeObserver;
   readonly #parts: Parts<T>;
@@ -90,7 +90,7 @@ export class ScrollWindow<T extends Row> {
     this.#tell();
   };
 
-  /** The newest rows, or those that `ask` means, with the row `target` at the part `at` of the height or `top` px from it. */
+  /** The newest rows, or those for `ask`, with row `target` at the fraction `at` of the height or `top` px from it. */
   async show(
     ask: Ask,
     place: { target?: (page: Page<T>) => string | null; at?: number; top?: number } = {},
@@ -123,7 +123,7 @@ export class ScrollWindow<T extends Row> {
       scroller.scrollTop = this.#target.offsetTop - Math.max(0, scroller.clientHeight - this.#target.offsetHeight) * at;
   }
 
-  /** Go to a row that stands in the window already; false if it does not. */
+  /** Go to a row that is already in the window; false if it is not. */
   reveal(id: string, at = 0.3, top?: number): boolean {
     const row = this.rowOf(id);
     if (!row) return false;
@@ -138,7 +138,7 @@ export class ScrollWindow<T extends Row> {
     return true;
   }
 
-  /** Rows that came by themselves: put where they belong if they fall into the window. How many were put in. */
+  /** Add rows that arrived by themselves, if they belong in the window. Returns how many were added. */
   insert(rows: readonly T[]): number {
     if (this.#asked) this.#arrived.push(...rows);
     return this.#insert(rows);
@@ -153,7 +153,7 @@ export class ScrollWindow<T extends Row> {
     }
   }
 
-  /** Put in again what came while an answer was under way that does not have it yet. */
+  /** Add again the rows that arrived during a request and are not in its answer yet. */
   #catchUp(): void {
     const rows = this.#arrived;
     if (!this.#asked) this.#arrived = [];
@@ -182,7 +182,7 @@ export class ScrollWindow<T extends Row> {
     return true;
   }
 
-  /** Draw anew, because something about a row other than its own signal has changed. */
+  /** Draw again, because something about a row other than its own signal has changed. */
   redraw(): void {
     this.#change(() => this.#put(this.#items));
   }
@@ -194,7 +194,7 @@ export class ScrollWindow<T extends Row> {
     this.#tell();
   }
 
-  /** What stands around the list has changed its height. */
+  /** Something around the list has changed its height. */
   settle(): void {
     this.#hold();
     this.#fill();
@@ -224,7 +224,7 @@ export class ScrollWindow<T extends Row> {
     if (focused && !list.contains(document.activeElement)) scroller.focus({ preventScroll: true });
   }
 
-  /** Remember which row the reader looks at, and where it stands. */
+  /** Remember which row the reader looks at, and its position. */
   #note(): void {
     const { scrollTop, clientHeight, scrollHeight } = this.#parts.scroller;
     this.#follows = !this.#ends.newer && scrollHeight - scrollTop - clientHeight < 4;
@@ -250,7 +250,7 @@ export class ScrollWindow<T extends Row> {
     return rows[low] ?? null;
   }
 
-  /** Put the remembered row back where it stood; before paint, so nothing is seen to move. */
+  /** Move the remembered row back to its position before the next paint, so that no movement is visible. */
   #hold(): void {
     const { scroller } = this.#parts;
     if (this.#follows) {
@@ -297,9 +297,9 @@ export class ScrollWindow<T extends Row> {
     this.#fill();
   }
 
-  /** The rows of a page, the nearest first, a few in a task so that frames are drawn in between; false if a jump came.
+  /** Add the rows of a page, nearest first, a few per task so that frames are drawn in between; false after a jump.
    *
-   * At the newest end all at once: a message that arrives meanwhile would not know where it belongs.
+   * At the newest end all at once: otherwise a message that arrives meanwhile could not be placed.
    */
   async #add(page: Page<T>, side: Side, epoch: number): Promise<boolean> {
     const isOlder = side === "older";
@@ -320,7 +320,7 @@ export class ScrollWindow<T extends Row> {
     return epoch === this.#epoch;
   }
 
-  /** Where writes are ignored in a fling: wait for its end, unless the reader is about to reach the edge. */
+  /** If scroll positions are ignored in a fling: wait for its end, unless the reader is about to reach the edge. */
   async #rest(): Promise<void> {
     const { scroller } = this.#parts;
     while (
@@ -332,7 +332,7 @@ export class ScrollWindow<T extends Row> {
     }
   }
 
-  /** Without the rows that lie far behind, on the other side than the one that grew. */
+  /** Remove rows far from the view, at the end opposite to the one that grew. */
   #trim(items: T[], grew: Side): T[] {
     const { scrollTop, clientHeight } = this.#parts.scroller;
     const rows = this.#parts.list.children as HTMLCollectionOf<HTMLElement>;
@@ -350,7 +350,7 @@ export class ScrollWindow<T extends Row> {
   }
 }
 
-/** A row with the focus or a selection in it stays: the reader is doing something with it. */
+/** A row that has the focus or a selection is kept, because the reader is using it. */
 function isHeld(row: HTMLElement): boolean {
   const selection = getSelection();
   return (

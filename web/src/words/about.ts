@@ -1,4 +1,4 @@
-/** The words of the panel about a message or a chat. */
+/** Texts of the panel about a message or a chat. */
 import { number, plural, show } from "../time.ts";
 import type { Covered, Span } from "../types.ts";
 import { words as common } from "../words.ts";

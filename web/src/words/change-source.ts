@@ -1,4 +1,4 @@
-/** The words of changing a live source. */
+/** Texts for changing a live source. */
 import { show } from "../time.ts";
 import { words as more } from "./manage.ts";
 

@@ -1,4 +1,4 @@
-/** The words of imports. */
+/** Texts of imports. */
 import { bytes, number, plural, show } from "../time.ts";
 import type { ImportJob, UndoPlan } from "../types.ts";
 import { words as common } from "../words.ts";

@@ -1,4 +1,4 @@
-/** The words of linking a phone. */
+/** Texts for linking a phone. */
 import { words as common } from "../words.ts";
 
 export const words = {

@@ -1,4 +1,4 @@
-/** The words of media, contacts and search. */
+/** Texts of media, contacts and search. */
 import { number, plural, show } from "../time.ts";
 import type { File } from "../types.ts";
 import { words as common } from "../words.ts";

@@ -1,4 +1,4 @@
-/** The words of phones, sources and settings. */
+/** Texts of phones, sources and settings. */
 import { number, plural, show } from "../time.ts";
 import { words as common } from "../words.ts";
 

@@ -1,4 +1,4 @@
-/** The words of organisations. */
+/** Texts of organisations. */
 import { words as common } from "../words.ts";
 
 export const words = {

@@ -1,8 +1,8 @@
-/** What to call people and numbers. */
+/** How people and numbers are named. */
 export const name = (person: { name: string | null; jid: string } | null | undefined): string =>
   person ? (person.name ?? phoneNumber(person.jid)) : "Somebody";
 
-/** The name of an address without a name: the number if it is one. */
+/** The name shown for a JID without a name: its number if it has one. */
 export function phoneNumber(jid: string): string {
   const [user = jid, server = ""] = jid.split("@");
   if (/^(c\.us|s\.whatsapp\.net)$/.test(server) && /^\d+$/.test(user)) return `+${user}`;

@@ -1,4 +1,4 @@
-/** The words of a chat: its messages, positions in time, details. */
+/** Texts of a chat: its messages, positions in time, details. */
 import { and, clock, number, plural, show, span } from "../time.ts";
 import type { Call, Gap, Kind, Notice } from "../types.ts";
 import { name } from "./people.ts";
@@ -228,7 +228,7 @@ export const reading = {
     }
   },
 
-  /** A group event in words; the source's own sentence if the type is unknown. */
+  /** A group event as a sentence; the source's own text if the type is unknown. */
   notice: (notice: Notice | null, who: string | null, body: string | null): string => {
     const they = and((notice?.recipients ?? []).map(name));
     const actor = who ?? "Somebody";

@@ -1,4 +1,4 @@
-/** The words of webhooks. */
+/** Texts of webhooks. */
 import { number, plural, show } from "../time.ts";
 import type { Delivery, Trial, Webhook } from "../types.ts";
 import { words as common } from "../words.ts";

@@ -181,11 +181,11 @@ export function Topic({ message, card }: { message: Message; card: TopicCard }) 
 
 const MAX_TITLE = 120;
 
-/** Whether the card says already what the words of its message say. */
+/** Whether the card already shows the text of its message. */
 export const saysAll = ({ body, card }: Message): boolean =>
   card !== null && body !== null && (body === card.title || (card.title === null && body.length < MAX_TITLE));
 
-/** Kinds that are told rather than shown: view once, undecryptable, orders, invitations, events, unknown. */
+/** Kinds that are described rather than shown: view once, undecryptable, orders, invitations, events, unknown. */
 export function Told({ message }: { message: Message }) {
   const { kind } = message;
   if (message.view_once && !message.file?.url) {

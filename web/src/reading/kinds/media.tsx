@@ -9,7 +9,7 @@ import { words } from "../../words.ts";
 /** What the viewer shows; null while it is closed. */
 export const viewed = signal<{ key: string } | null>(null);
 
-/** A card for a file that is not here: never a broken picture. */
+/** A card for a file that is missing, instead of a broken picture. */
 export function Missing({ message, file }: { message: Message; file: File }) {
   return (
     <div class="sealed" data-state={file.state}>

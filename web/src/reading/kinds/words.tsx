@@ -96,7 +96,7 @@ function Part({ block }: { block: Block }) {
   }
 }
 
-/** The words of a message. Very long ones are cut until somebody wants the rest. */
+/** The text of a message. Very long ones are cut off until the reader asks for the rest. */
 export function Words({ text, mentions = [] }: { text: string; mentions?: readonly Mention[] }) {
   const [isWhole, setWhole] = useState(false);
   const shown = isWhole || text.length <= MAX_LETTERS ? text : `${[...text.slice(0, MAX_LETTERS)].join("")} …`;
