@@ -1,5 +1,5 @@
--- The role that users who may bypass row level security take on in every transaction. Run when it lacks its rights:
--- in a new archive, and in one restored to a server that does not know the role.
+-- The role that users who may bypass row level security switch to in every transaction. Run if its rights are missing:
+-- in a new archive, and in one restored to a server that does not have the role.
 DO $$
 BEGIN
     BEGIN

@@ -38,7 +38,7 @@ WHERE org = :org AND (phone, chat) > (:phone, :chat) ORDER BY phone, chat LIMIT 
 -- name: delete_counters
 DELETE FROM tallies WHERE org = :org;
 
--- ------------------------------------------------------------------ messages and what was told of them
+-- ------------------------------------------------------------------ messages and what was reported of them
 
 -- name: contact_facts_after
 SELECT f.contact, f.phone, f.facts, f.is_named, c.told_by, c.facts
@@ -46,12 +46,12 @@ FROM contact_facts f LEFT JOIN contacts c ON c.org = f.org AND c.org = :org AND 
 WHERE f.org = :org AND (f.contact, f.phone) > (:contact, :phone) ORDER BY f.contact, f.phone LIMIT :limit;
 
 -- name: contacts_told_by
--- How many rows stand for those of whom the sources of several phones told, and who it was of the others.
+-- Contacts with facts of one phone (told_by) or of several (-1), and how many rows of facts each of them has.
 SELECT c.contact, c.told_by, (SELECT COUNT(*) FROM contact_facts f WHERE f.org = :org AND f.contact = c.contact)
 FROM contacts c WHERE c.org = :org AND c.told_by <> 0 AND c.contact > :after ORDER BY c.contact LIMIT :limit;
 
 -- name: rows_of_contacts
--- Which of these chats and senders are there, and what they were merged into.
+-- Which of these chats and senders exist, and what they were merged into.
 SELECT contact, merged_into FROM contacts WHERE org = :org AND contact IN (:contacts*);
 
 -- name: files_named
@@ -61,7 +61,7 @@ SELECT file FROM files WHERE org = :org AND file IN (:files*);
 SELECT raw FROM raws WHERE org = :org AND raw IN (:raws*);
 
 -- name: refs_after
--- The reference that is looked up stands in the details too.
+-- The reference in the column is a copy of the one in the details.
 SELECT no, client_ref, details FROM messages
 WHERE org = :org AND no > :after AND (client_ref IS NOT NULL OR details LIKE '%"client_ref"%') ORDER BY no LIMIT :limit;
 
@@ -76,11 +76,11 @@ WHERE org = :org AND (phone, chat, id, kind, actor, target, ref) > (:phone, :cha
 ORDER BY phone, chat, id, kind, actor, target, ref LIMIT :limit;
 
 -- name: marks_of_messages
--- Flags of the messages that these ids stand for.
+-- Flags of the messages with these ids.
 SELECT phone, chat, id, sender, flags FROM messages WHERE org = :org AND id IN (:ids*);
 
 -- name: save_derived
--- What a row holds only because of what else it holds.
+-- Columns that are derived from other columns of the row.
 UPDATE messages SET flags = :flags, fts = :fts, client_ref = :client_ref WHERE org = :org AND no = :no;
 
 -- ------------------------------------------------------------------ contacts, phones, tokens
@@ -113,7 +113,7 @@ UNION ALL SELECT 'outbox', MAX(event) FROM outbox WHERE org = :org
 UNION ALL SELECT 'sources', MAX(no) FROM sources WHERE org = :org;
 
 -- name: odd_changes
--- Words of the feed are short and in small letters, and numbers were given before they are spoken of.
+-- Values of `what` are short and in lower case, and a change only refers to numbers that were given out.
 SELECT seq, what, no FROM changes
 WHERE org = :org
     AND (LENGTH(what) NOT BETWEEN 3 AND 20 OR what <> LOWER(what) OR no < 0 OR no >= :next_no)

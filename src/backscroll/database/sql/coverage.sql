@@ -1,4 +1,4 @@
--- Which source vouches for which time (storage/write/coverage.py, storage/read/coverage.py).
+-- Which source covers which time (storage/write/coverage.py, storage/read/coverage.py).
 
 -- name: span_before
 -- The last span of one source that begins before a time.
@@ -29,7 +29,7 @@ DELETE FROM spans
 WHERE org = :org AND phone = :phone AND jid = :jid AND import = :import AND origin = :origin AND since_at = :since;
 
 -- name: places_of_origin
--- Where a source told something.
+-- Phones and chats of which a source covers some time.
 SELECT DISTINCT phone, jid FROM spans WHERE org = :org AND import = 0 AND origin = :origin;
 
 -- name: spans_of_import
@@ -37,7 +37,7 @@ SELECT phone, jid, origin, since_at FROM spans WHERE org = :org AND import = :im
 ORDER BY origin, phone, jid, since_at LIMIT :limit;
 
 -- name: spans_of_chat
--- Of the whole phone under '', of a chat under each of its JIDs; the latest first. Imports count once they are done.
+-- Of the whole phone under '', of a chat under each of its JIDs; latest first. Only finished imports count.
 SELECT s.since_at, s.until_at, s.ended, s.origin, s.import, i.kind, i.file
 FROM spans s LEFT JOIN imports i ON i.org = :org AND i.import = s.import
 WHERE s.org = :org AND s.phone = :phone AND s.jid IN (:jids*) AND (s.import = 0 OR i.state = 'done')
@@ -49,7 +49,7 @@ WHERE org = :org AND (phone, jid, import, origin, since_at) > (:phone, :jid, :im
 ORDER BY phone, jid, import, origin, since_at LIMIT :limit;
 
 -- name: dump_spans
--- Those of one phone that stand, in an order that does not depend on numbers of this archive.
+-- Valid spans of one phone, in an order that does not depend on numbers of this archive.
 SELECT s.jid, s.origin, s.import, i.kind, i.file, s.since_at, s.until_at, s.ended
 FROM spans s LEFT JOIN imports i ON i.org = :org AND i.import = s.import
 WHERE s.org = :org AND s.phone = :phone AND s.jid = :jid AND (s.import = 0 OR i.state = 'done');
@@ -70,14 +70,14 @@ UPDATE sources SET attended_at = :now WHERE org = :org;
 UPDATE sources SET sequence = :sequence WHERE org = :org AND source = :source;
 
 -- name: import_without_spans
--- One that was made before spans were noted, and was not seen to yet.
+-- An import that was made before spans were recorded and has not been processed yet.
 SELECT i.import FROM imports i
 WHERE i.org = :org AND i.state = 'done' AND i.progress IS NULL AND NOT (i.kind IN (:kinds*))
     AND NOT EXISTS (SELECT 1 FROM spans s WHERE s.org = :org AND s.import = i.import)
 ORDER BY i.import LIMIT 1;
 
 -- name: ends_of_import
--- Between which times the messages lie that an import brought first, by phone and chat.
+-- First and last time of the messages that were new with an import, by phone and chat.
 SELECT m.phone, c.jid, MIN(m.sent_at), MAX(m.sent_at)
 FROM import_numbers n
     JOIN messages m ON m.org = :org AND m.no BETWEEN n.first_no AND n.last_no
@@ -86,11 +86,11 @@ WHERE n.org = :org AND n.import = :import
 GROUP BY m.phone, c.jid;
 
 -- name: mark_import_covered
--- An undo writes its own progress over this.
+-- An empty progress marks it as processed; an undo overwrites it with its own.
 UPDATE imports SET progress = '{}' WHERE org = :org AND import = :import AND progress IS NULL;
 
 -- name: few_in_chats
--- How many messages a gap of some chats holds, counted up to a bound.
+-- How many messages of some chats are within a gap, counted up to a limit.
 SELECT COUNT(*) FROM (
     SELECT 1 FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*)
         AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want LIMIT :limit

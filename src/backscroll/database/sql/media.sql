@@ -1,7 +1,7 @@
 -- Files that are still to be fetched from their source (storage/write/fetches.py).
 
 -- name: add_fetch
--- Another address is tried at once; the same one told again changes nothing.
+-- A new address is tried at once; the same address again changes nothing.
 INSERT INTO fetches (org, phone, jid, id, sender, source, url, tries, next_at, problem, created_at)
 VALUES (:org, :phone, :jid, :id, :sender, :source, :url, 0, :now, NULL, :now)
 ON CONFLICT (org, phone, jid, id, sender) DO UPDATE

@@ -1,4 +1,4 @@
--- Statements that PostgreSQL words in its own way.
+-- Statements that differ for PostgreSQL.
 
 -- name: count_directory
 SELECT COUNT(*) FROM pg_class WHERE oid IN (to_regclass('migrations'), to_regclass('meta'));
@@ -7,12 +7,12 @@ SELECT COUNT(*) FROM pg_class WHERE oid IN (to_regclass('migrations'), to_regcla
 SELECT CASE WHEN has_database_privilege(current_database(), 'CONNECT') THEN pg_database_size(current_database()) END;
 
 -- name: lease_time
--- The server's clock: those of the machines that compare may differ.
+-- The server's clock, because the clocks of the machines that compare times may differ.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
 -- name: list_in_chats
--- Of a bare (flags & …) = … the planner thinks that one row in 200 fits, and sorts all of them rather than follow the index
--- that has them in order; of a CASE it thinks that half of them fit.
+-- For a bare (flags & …) = … the planner expects one row in 200 to match, and sorts all of them instead of reading the
+-- index that has them in order; for a CASE it expects half of them to match.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
@@ -65,7 +65,7 @@ WHERE org = :org AND CASE WHEN phone IN (:phones*) THEN TRUE END AND sent_at BET
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: rows_by_id
--- Only org and id can be looked up: the planner takes every chat for a small one, and would read all of its index.
+-- Only org and id are looked up: the planner assumes that every chat is small, and would read all of its index.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages WHERE org = :org AND id IN (:ids*)
@@ -82,7 +82,7 @@ ANALYZE heads, phones, contacts, contact_facts, aliases, chats, messages, tellin
     search_segments, search_tombstones, search_fresh, search_young, search_full;
 
 -- name: integrity_check
--- An index that a build left behind half made is no index.
+-- An index whose creation was interrupted is not valid.
 SELECT 'index ' || c.relname || ' is not valid' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready);
 

@@ -40,7 +40,7 @@ UPDATE orgs SET name = :name WHERE org = :org;
 SELECT seq, next_no, named, indexed_from, next_segment, pruned FROM heads WHERE org = :org;
 
 -- name: lock_org_state
--- Taken first in every writing transaction, so that seq has no gap and numbers are given once.
+-- Taken first in every writing transaction, so that seq has no gap and each number is given out once.
 UPDATE heads SET seq = seq WHERE org = :org RETURNING seq, next_no, named, indexed_from, next_segment, imports, hooks;
 
 -- name: save_org_state
@@ -53,12 +53,12 @@ INSERT INTO phones (org, phone, jid, contact, phone_id, device_id, name, created
 VALUES (:org, :phone, :jid, :contact, :phone_id, :device_id, :name, :created_at);
 
 -- name: update_phone
--- What is told never replaces what is known.
+-- What sources report never replaces what is known.
 UPDATE phones SET device_id = coalesce(device_id, :device_id), name = coalesce(name, :name)
 WHERE org = :org AND phone = :phone;
 
 -- name: correct_phone
--- What an operator says replaces what is known.
+-- What an operator enters replaces what is known.
 UPDATE phones SET device_id = coalesce(:device_id, device_id), name = coalesce(:name, name)
 WHERE org = :org AND phone = :phone;
 
@@ -117,8 +117,8 @@ SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_in
 FROM contacts WHERE org = :org AND contact IN (:contacts*);
 
 -- name: read_contacts_seen
--- The same, with what some phones told of each contact of whom several told: a row for each of them, or one without.
--- The contacts are said twice, so that PostgreSQL looks up the facts instead of reading all of these phones.
+-- The same, with the facts by phone of contacts about whom several phones reported: a row for each phone, or one without.
+-- The condition on contacts is repeated so that PostgreSQL looks up the facts instead of reading all of these phones.
 SELECT c.contact, c.jid, c.lid, c.kind, c.name, c.push_name, c.business_name, c.facts, c.merged_into, c.stored_at,
     c.changed_at, c.imported, c.told_by, f.facts
 FROM contacts c LEFT JOIN contact_facts f
@@ -148,7 +148,7 @@ WHERE org = :org AND contact = :contact;
 UPDATE contacts SET merged_into = :into, facts = NULL, told_by = 0, changed_at = :now WHERE org = :org AND contact = :contact;
 
 -- name: redirect_merged
--- Keeps merged_into one step long: what was merged into the loser now goes to the winner.
+-- Keeps merged_into one step long: what was merged into the loser now points to the winner.
 UPDATE contacts SET merged_into = :into WHERE org = :org AND merged_into = :contact;
 
 -- name: find_by_name
@@ -158,8 +158,8 @@ ORDER BY contact;
 
 -- name: list_contacts
 -- Everybody, or those whom some phones know: by a chat, by a message, or as themselves. For a bare EXISTS the planners read
--- all messages of the phones, for each contact. The number is asked for because SQLite prefers any index that has all
--- columns; the sender is said twice because PostgreSQL takes a sender for frequent, and so hopes to meet one soon.
+-- all messages of the phones, for each contact. `no` is selected because SQLite prefers any index that has all columns;
+-- the sender is repeated because PostgreSQL assumes a sender to be frequent, and so expects to find one soon.
 SELECT contact, jid, lid, kind, name, push_name, business_name, facts, merged_into, stored_at, changed_at, imported, told_by
 FROM contacts
 WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unknown', 'export')
@@ -236,7 +236,7 @@ ON CONFLICT (org, phone, chat) DO UPDATE SET
     seq = excluded.seq, changed_at = excluded.changed_at;
 
 -- name: touch_chat_unseen
--- The same of a batch that changed nothing that is shown.
+-- The same for a batch that changed nothing visible.
 INSERT INTO chats (org, phone, chat, last_at, has_media, exported, facts, seq, stored_at, changed_at, imported)
 VALUES (:org, :phone, :chat, :last_at, :has_media, :exported, NULL, :seq, :stored_at, :now, :imported)
 ON CONFLICT (org, phone, chat) DO UPDATE SET
@@ -255,12 +255,12 @@ DELETE FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
 SELECT phone FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone;
 
 -- name: chat_of_phones
--- As the first of the phones that has it sees it.
+-- The chat as the first of the phones that have it sees it.
 SELECT phone, chat, last_at, facts, stored_at, changed_at
 FROM chats WHERE org = :org AND chat = :chat AND phone IN (:phones*) ORDER BY phone LIMIT 1;
 
 -- name: with_chat
--- Those of some parties with whom the phones have a chat.
+-- Which of some parties have a chat with one of the phones.
 SELECT DISTINCT chat FROM chats WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
 
 -- name: list_chats
@@ -288,8 +288,8 @@ WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into 
     AND (CAST(:since AS BIGINT) IS NULL OR c.last_at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR c.last_at <= :until);
 
 -- name: glance_at_chats
--- How many messages (not calls, not notices) some chats have, and the number of each one's newest. Month by month there are
--- few counters to add up. Of a CASE, PostgreSQL thinks that half of the rows fit, and follows the index that has them in order.
+-- How many messages (not calls, not notices) some chats have, and the number of each one's newest. Counters by month are
+-- few to add up. With a CASE, PostgreSQL expects half of the rows to match, and reads the index that has them in order.
 SELECT t.phone, t.chat, CAST(SUM(t.plain_in + t.plain_out + t.media_in + t.media_out) AS BIGINT),
     (SELECT m.no FROM messages m WHERE m.org = :org AND m.phone = t.phone AND m.chat = t.chat
         AND CASE WHEN (m.flags & :mask) = 0 THEN TRUE END
@@ -298,7 +298,7 @@ FROM tallies t WHERE t.org = :org AND t.phone IN (:phones*) AND t.chat IN (:chat
 GROUP BY t.phone, t.chat;
 
 -- name: annotations_of_messages
--- What is added to messages of several chats. CROSS keeps SQLite on this order of the tables.
+-- Additions to messages of several chats. CROSS makes SQLite keep this order of the tables.
 SELECT a.phone, a.chat, a.id, a.kind, a.actor, a.target, a.ref, a.at, a.value FROM messages m CROSS JOIN addons a
 WHERE m.org = :org AND m.no IN (:nos*) AND a.org = m.org AND a.phone = m.phone AND a.chat = m.chat AND a.id = m.id;
 
@@ -313,7 +313,7 @@ WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWE
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_media_in_chats
--- The bit stands written out, so that the partial index is seen to fit.
+-- The bit is written as a literal, so that the planner recognises that the partial index applies.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
@@ -329,7 +329,7 @@ WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND (flag
 ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_in_phones
--- The plus keeps the planner on the index by time over all phones.
+-- The plus makes the planner use the index by time over all phones.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
@@ -337,19 +337,19 @@ WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: phones_in_chat
--- Those of some phones that have a message of a chat. For a bare EXISTS PostgreSQL may read all of the chat.
+-- Which of some phones have a message of a chat. For a bare EXISTS PostgreSQL may read all of the chat.
 SELECT p.phone FROM phones p WHERE p.org = :org AND p.phone IN (:phones*)
     AND (SELECT m.sent_at FROM messages m WHERE m.org = :org AND m.phone = p.phone AND m.chat = :chat LIMIT 1) IS NOT NULL;
 
 -- name: keys_in_chats
--- The same pages, each message by its key alone: of a chat, the index holds all of it.
+-- The same pages with only the key of each message: for a chat, the index contains all of its columns.
 SELECT phone, chat, id, sender FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: keys_of_media_in_chats
--- The number is asked for so that SQLite does not prefer the index that has all columns, and all messages of the chat.
+-- The condition on `no` stops SQLite from choosing the index that has all columns and reading every message of the chat.
 SELECT phone, chat, id, sender FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & 8) = 8 AND (flags & :mask) = :want AND +no > 0
@@ -366,7 +366,7 @@ WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: thread_older
--- Of one chat: what comes before a place. Ties of one moment are few, so that the index by time bounds the work.
+-- Messages of one chat before a place. Few share the same time, so the index by time bounds the work.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
@@ -383,7 +383,7 @@ WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at
 ORDER BY sent_at, id, chat, sender LIMIT :limit;
 
 -- name: media_in_chats
--- Newest first, by the index of files of a chat; a page goes on after the time and number of a row.
+-- Newest first, by the index of files of a chat; a page continues after the time and number of a row.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
@@ -426,13 +426,13 @@ SELECT COUNT(*) FROM messages
 WHERE org = :org AND phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want;
 
 -- name: texts_in_chats
--- For searches too short for the index, and to decide on candidates.
+-- For searches that are too short for the index, and to verify candidates.
 SELECT no, sent_at, id, phone, chat, sender, text FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & :mask) = :want AND text IS NOT NULL;
 
 -- name: texts_by_no
--- The pluses keep the planner on the numbers: by the chat it would read all of it for each few of them.
+-- The pluses make the planner look up the numbers: by the chat it would read all of it for every few of them.
 SELECT no, sent_at, id, phone, chat, sender, text FROM messages
 WHERE org = :org AND no IN (:nos*) AND +phone IN (:phones*) AND +chat IN (:chats*) AND +sent_at BETWEEN :low AND :high
     AND (flags & :mask) = :want AND text IS NOT NULL;
@@ -453,7 +453,7 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
 FROM messages WHERE org = :org AND id IN (:ids*);
 
 -- name: rows_by_bare_id
--- The plus keeps the planner off the indexes by time, which hold every message of the phone.
+-- The plus keeps the planner from using the indexes by time, which contain every message of the phone.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages WHERE org = :org AND id = :id AND phone IN (:phones*)
@@ -474,14 +474,14 @@ SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat = :cha
 ORDER BY sent_at DESC LIMIT 1;
 
 -- name: ids_said
--- What was said in a chat within some time.
+-- Ids and times of the messages of a chat between two times.
 SELECT DISTINCT id, sent_at FROM messages
 WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high;
 
 -- ------------------------------------------------------------------ messages: writing
 
 -- name: places_by_id
--- Where messages with these ids are.
+-- Phones and chats of the messages with these ids.
 SELECT phone, chat, id FROM messages WHERE org = :org AND id IN (:ids*);
 
 -- name: add_message
@@ -567,7 +567,7 @@ WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :leve
 GROUP BY bucket ORDER BY bucket;
 
 -- name: count_buckets
--- Columns that count are times 1, the others times 0.
+-- Columns to be counted are multiplied by 1, the others by 0.
 SELECT bucket, CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :media_in + media_out * :media_out
     + calls_in * :calls_in + calls_out * :calls_out
     + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
@@ -593,11 +593,11 @@ SELECT seq, what, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER
 SELECT seq, what, phone, chat, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: note_feed_day
--- How far the feed had come when a day was first seen.
+-- The end of the feed when a day was first seen.
 INSERT INTO feed_days (org, day, seq) VALUES (:org, :day, :seq) ON CONFLICT (org, day) DO NOTHING;
 
 -- name: feed_before
--- How far the feed was pruned, and how far it had come by the last day before one.
+-- How far the feed was pruned, and its end as recorded on the last day before :day.
 SELECT h.pruned, (SELECT MAX(d.seq) FROM feed_days d WHERE d.org = :org AND d.day < :day) FROM heads h WHERE h.org = :org;
 
 -- name: prune_changes
@@ -633,7 +633,7 @@ SELECT no, source, problem, payload, stored_at, via FROM quarantine WHERE org = 
 SELECT no, source, problem, stored_at, via FROM quarantine WHERE org = :org ORDER BY no;
 
 -- name: latest_quarantined
--- Of the latest inputs only: what is counted here does not grow with the quarantine.
+-- Of the latest inputs only, so that the work does not grow with the quarantine.
 SELECT via, waits, COUNT(*), MAX(stored_at)
 FROM (SELECT via, waits, stored_at FROM quarantine WHERE org = :org ORDER BY no DESC LIMIT :limit) AS latest
 GROUP BY via, waits;
@@ -658,7 +658,7 @@ INSERT INTO positions (org, stream, place, told) VALUES (:org, :stream, :place, 
 ON CONFLICT (org, stream) DO UPDATE SET place = excluded.place, told = excluded.told;
 
 -- name: take_lease
--- Nothing comes back while another holds it.
+-- Returns nothing while another process holds it.
 INSERT INTO leases (org, name, holder, term, ends_at) VALUES (:org, :name, :holder, 1, :ends_at)
 ON CONFLICT (org, name) DO UPDATE SET holder = excluded.holder, term = leases.term + 1, ends_at = excluded.ends_at
 WHERE leases.ends_at <= :now OR leases.ends_at > :farthest
@@ -752,7 +752,7 @@ SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, de
 FROM messages WHERE org = :org AND no < :before ORDER BY no DESC LIMIT :limit;
 
 -- name: context_before
--- What stands right before a message in its chat, latest first.
+-- The messages right before one in its chat, latest first.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
@@ -787,7 +787,7 @@ SELECT COUNT(*) FROM messages WHERE org = :org AND no < :before;
 -- ------------------------------------------------------------------ merging two parties
 
 -- name: rows_of_chat
--- The next rows that still stand under a merged chat.
+-- The next rows that are still stored under a merged chat.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages WHERE org = :org AND phone = :phone AND chat = :chat ORDER BY sent_at LIMIT :limit;
@@ -811,7 +811,7 @@ SELECT phone, chat, id FROM addons WHERE org = :org AND actor = :contact
 UNION SELECT phone, chat, id FROM addons WHERE org = :org AND target = :contact AND target <> 0 LIMIT :limit;
 
 -- name: observations_of
--- Reads all tellings: only for parties known by name, whose tellings may stand under another's message.
+-- Reads all tellings: only for parties known by name, whose tellings may be stored under another party's message.
 SELECT DISTINCT phone, chat, id FROM tellings WHERE org = :org AND sender = :contact LIMIT :limit;
 
 -- name: messages_with_annotations
@@ -820,7 +820,7 @@ SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (
 -- name: phones_with_chat
 SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
 
--- ------------------------------------------------------------------ imports, and what each of them told
+-- ------------------------------------------------------------------ imports, and what each of them reported
 
 -- name: add_import
 INSERT INTO imports (org, import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job)
@@ -847,7 +847,7 @@ SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at
 FROM imports WHERE org = :org AND job = :job ORDER BY import;
 
 -- name: imports_without_job
--- Of files only: what is pulled again and again is no import that a person looks for.
+-- Of files only: repeated pulls are not imports that a person looks for.
 SELECT import, kind, file, sha256, size, answers, state, started_at, finished_at, report, replaces, sketch, progress, job
 FROM imports WHERE org = :org AND job IS NULL AND sha256 IS NOT NULL AND (started_at, import) < (:before, :import)
 ORDER BY started_at DESC, import DESC LIMIT :limit;
@@ -922,7 +922,7 @@ DELETE FROM import_uploads WHERE org = :org AND job = :job;
 DELETE FROM leases WHERE org = :org AND name = :name AND holder = :holder AND term = :term;
 
 -- name: brought_by_imports
--- Of some messages, those that the first of these imports to tell them brought.
+-- Which of some messages were first stored by one of these imports.
 SELECT m.no FROM messages m WHERE m.org = :org AND m.no IN (:nos*) AND (
     SELECT CASE WHEN n.last_no >= m.no THEN n.import END FROM import_numbers n
     WHERE n.org = :org AND n.first_no <= m.no ORDER BY n.first_no DESC LIMIT 1
@@ -946,7 +946,7 @@ UPDATE imports SET state = :state, progress = :progress WHERE org = :org AND imp
 INSERT INTO import_numbers (org, first_no, last_no, import) VALUES (:org, :first_no, :last_no, :import);
 
 -- name: range_at
--- The last numbers given to imports from :no downwards, and where the next ones begin.
+-- The last range of numbers given to an import that begins at or below :no, and where the next one begins.
 SELECT first_no, last_no, import,
     (SELECT MIN(n.first_no) FROM import_numbers n WHERE n.org = :org AND n.first_no > :no)
 FROM import_numbers WHERE org = :org AND first_no <= :no ORDER BY first_no DESC LIMIT 1;
@@ -977,7 +977,7 @@ DELETE FROM import_retold WHERE org = :org AND import = :import AND no = :no;
 SELECT no FROM import_retold WHERE org = :org AND import = :import AND no > :after ORDER BY no LIMIT :limit;
 
 -- name: tellings_after
--- In a chat, of what some import told.
+-- Tellings of any import in a chat.
 SELECT id, told FROM tellings
 WHERE org = :org AND phone = :phone AND chat = :chat AND id > :after AND told IS NOT NULL ORDER BY id LIMIT :limit;
 
@@ -993,7 +993,7 @@ INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import,
 ON CONFLICT (org, import, phone, jid) DO UPDATE SET facts = excluded.facts;
 
 -- name: name_in_import
--- Facts are NULL of a contact that an import used without telling a fact, and '' of one that it only tied to another JID.
+-- Facts are NULL for a contact that an import used without reporting facts, '' for one that it only tied to another JID.
 INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import, :phone, :jid, NULL)
 ON CONFLICT (org, import, phone, jid) DO UPDATE SET facts = NULL WHERE import_facts.facts = '';
 
@@ -1039,7 +1039,7 @@ SELECT facts FROM import_facts WHERE org = :org AND phone = :phone AND jid IN (:
 SELECT -phone, facts FROM import_facts WHERE org = :org AND phone <= 0 AND jid IN (:jids*);
 
 -- name: told_jids
--- Who knows which of some JIDs, and whether more was told than that it is somebody's whom another JID names too.
+-- Which imports know some JIDs, and whether they reported more than that a JID belongs to the same contact as another.
 SELECT import, jid, MAX(CASE WHEN facts = '' THEN 0 ELSE 1 END) FROM import_facts WHERE org = :org AND jid IN (:jids*)
 GROUP BY import, jid ORDER BY import, jid;
 
@@ -1118,7 +1118,7 @@ DELETE FROM raws WHERE org = :org AND raw = :raw;
 SELECT phone, jid, contact FROM phones WHERE org = :org ORDER BY phone;
 
 -- name: chat_is_told_of
--- Whether a chat has messages, or something that waits for a line of an export.
+-- Whether a chat has messages, or additions that wait for a line of an exported chat.
 SELECT 1 WHERE EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone = :phone AND m.chat = :chat)
     OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone AND a.chat = :chat
         AND substr(a.id, 1, 4) = 'exp_');
@@ -1156,7 +1156,7 @@ DELETE FROM contacts WHERE org = :org AND merged_into = :contact;
 DELETE FROM contacts WHERE org = :org AND contact = :contact;
 
 -- name: delete_import_tallies
--- Counters of a chat that is gone; all of them are 0.
+-- Counters of a deleted chat; all of them are 0.
 DELETE FROM tallies WHERE org = :org AND phone = :phone AND chat = :chat;
 
 -- name: read_org_imports
@@ -1204,7 +1204,7 @@ SELECT COUNT(*), MIN(seq), MAX(seq) FROM changes WHERE org = :org;
 -- name: stored_twice
 SELECT phone, chat, id, sender FROM messages WHERE org = :org GROUP BY id, phone, chat, sender HAVING COUNT(*) > 1;
 
--- ------------------------------------------------------------------ dumping everything that was told (storage/transfer/dump.py)
+-- ------------------------------------------------------------------ dumping all that was reported (storage/transfer/dump.py)
 
 -- name: dump_contacts
 -- Parties in the order of their main JIDs: the primary key of aliases has that order.
@@ -1254,15 +1254,15 @@ SELECT raw, digest FROM raws WHERE org = :org AND raw IN (:raws*);
 SELECT file, size, mimetype FROM files WHERE org = :org AND file > :after ORDER BY file LIMIT :limit;
 
 -- name: dump_raws
--- In the order of their bytes' SHA-256, which is the same in every archive.
+-- Ordered by the SHA-256 of the content: the same order in every archive.
 SELECT digest, source, type, payload FROM raws WHERE org = :org AND digest > :after ORDER BY digest LIMIT :limit;
 
 -- name: keep_position
--- An archive's own place in a stream is newer than a file's.
+-- An archive's own position in a stream is newer than that of a dump.
 INSERT INTO positions (org, stream, place, told) VALUES (:org, :stream, :place, :told) ON CONFLICT (org, stream) DO NOTHING;
 
 -- name: last_stored
--- Numbers rise, so the highest is the newest row.
+-- Numbers only increase, so the highest belongs to the newest row.
 SELECT stored_at, source FROM messages WHERE org = :org ORDER BY no DESC LIMIT 1;
 
 -- ------------------------------------------------------------------ live sources
@@ -1292,12 +1292,12 @@ WHERE org = :org AND source = :source RETURNING source;
 DELETE FROM sources WHERE org = :org AND source = :source RETURNING phone;
 
 -- name: hear_source
--- Seldom, so that each event costs no write of its own.
+-- Called at intervals, so that not every event causes a write.
 UPDATE sources SET last_event_at = :now
 WHERE org = :org AND source = :source AND (last_event_at IS NULL OR last_event_at < :now);
 
 -- name: connect_phone
--- The later word stands, whatever order they arrive in.
+-- The later report wins, in whatever order they arrive.
 UPDATE phones SET state = :state, state_at = :at
 WHERE org = :org AND phone = :phone AND (state_at IS NULL OR state_at <= :at) AND (state IS NULL OR state <> :state)
 RETURNING phone;
@@ -1347,7 +1347,7 @@ UPDATE links SET asked = :asked, code_for = :code_for WHERE org = :org AND sourc
 UPDATE sources SET silent_after = :silent_after WHERE org = :org AND source = :source;
 
 -- name: link_was_asked
--- Only what was asked when it was read: what a person asks in the meantime stands.
+-- Only the request that was read: one that a person makes in the meantime is kept.
 UPDATE links SET asked = NULL WHERE org = :org AND source = :source AND asked = :asked;
 
 -- name: phone_of_link
@@ -1380,7 +1380,7 @@ SELECT webhook, name, url, format, types, subscriptions, phones, imports, enable
 FROM webhooks WHERE org = :org AND webhook = :webhook;
 
 -- name: look_at_webhooks
--- Each endpoint, when its first lane is due, and the newest event.
+-- Each endpoint, the time at which its first lane is due, and the newest event.
 SELECT webhook, name, url, format, types, subscriptions, phones, imports, enabled, created_at, changed_at, previous_until,
     position, failures, failing_since, retry_at, last_success_at, last_failure_at, last_error,
     (SELECT MIN(l.next_at) FROM webhook_lanes l WHERE l.org = :org AND l.webhook = w.webhook),

@@ -1,4 +1,4 @@
--- Statements that SQLite words in its own way.
+-- Statements that differ for SQLite.
 
 -- name: count_directory
 SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('migrations', 'meta');
@@ -13,7 +13,7 @@ SELECT CAST(:now AS INTEGER);
 PRAGMA quick_check(1);
 
 -- name: refresh_statistics
--- Nothing: plans are chosen without statistics here, so that they never change by themselves.
+-- Nothing: on SQLite plans are chosen without statistics, so that they do not change by themselves.
 SELECT 1;
 
 -- name: integrity_check
