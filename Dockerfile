@@ -1,27 +1,27 @@
 # Backscroll in a container. docker build --tag backscroll . ; docs/deploying.md says how to run it.
 
-# The digest pins the image; the tag before it only says what it is. Both stages need the same one.
+# The digest pins the image; the tag before it is only for readers. Both stages need the same one.
 FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS page
 
 WORKDIR /build
 COPY tools/build_page.sh ./tools/
 COPY web ./web
-# Node.js from the wheel that web/node.lock pins, npm packages by web/package-lock.json.
+# Node.js comes from the wheel that web/node.lock pins, npm packages from web/package-lock.json.
 RUN mkdir --parents src/backscroll/web && PYTHON=python bash tools/build_page.sh
 
 FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS build
 
 WORKDIR /build
-# First what changes least. Everything from the network is here, checked by the hashes of the lock file.
+# What changes least comes first. All downloads are here, checked against the hashes of the lock file.
 COPY requirements.lock ./
 RUN python -m venv /opt/backscroll \
     && /opt/backscroll/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
-# docker build --build-arg MCP=yes adds what docs/mcp.md is about.
+# docker build --build-arg MCP=yes adds the MCP server (docs/mcp.md).
 ARG MCP=
 COPY requirements-mcp.lock ./
 RUN test -z "$MCP" || /opt/backscroll/bin/python -m pip install --no-cache-dir --no-deps --require-hashes \
         --requirement requirements-mcp.lock
-# A change of these, the README among them, repeats only the step below, which fetches nothing.
+# A change of these files, including the README, repeats only the step below, which downloads nothing.
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY examples ./examples
 COPY src ./src

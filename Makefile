@@ -4,7 +4,7 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
-# Images set it; the tests start hundreds of programs, each of which would compile all of its modules anew.
+# Images set it; the tests start hundreds of programs, each of which would otherwise compile all of its modules.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -20,7 +20,7 @@ PAGE := src/backscroll/web/static/index.html
 PAGE_SOURCES := web/index.html web/icon.svg web/build.mjs web/package-lock.json $(shell find web/src -type f)
 
 .PHONY: help
-help:  ## This list
+help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 .PHONY: install
@@ -46,7 +46,7 @@ $(TEST_STAMP): $(STAMP) requirements-dev.lock
 	@touch $@
 
 .PHONY: linked
-linked: install  ## Add the library for linked devices (it holds code under the GPL: docs/sources/linked.md)
+linked: install  ## Add the library for linked devices (it contains code under the GPL: docs/sources/linked.md)
 	@$(PIP) install --no-deps --no-compile --require-hashes --requirement requirements-linked.lock
 	@$(PIP) check
 
@@ -66,17 +66,17 @@ serve: install web  ## Start the archive on http://127.0.0.1:8080; an empty one 
 	@exec $(BIN)/backscroll serve --sample $(ARGS)
 
 .PHONY: check
-check: install-for-tests  ## Only the linters: ruff and mypy
+check: install-for-tests  ## Run only the linters and the type checker: ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 .PHONY: test
-test: check tools-for-tests web-for-tests  ## Linters, types and tests
+test: check tools-for-tests web-for-tests  ## Run linters, type checks and tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: test-full
-test-full: check tools-for-tests web-for-tests  ## The same with the slower suites
+test-full: check tools-for-tests web-for-tests  ## Also run the slower suites
 	@bash tools/require.sh pgbouncer
 	@BACKSCROLL_TEST_FULL=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'full or not full' --timeout 1200 $(ARGS)
 	@echo 'Once more on PostgreSQL, with every table partitioned by organisation …' >&2
@@ -102,7 +102,7 @@ page-shots: install-for-tests web  ## Take the pictures of the web page: docs/im
 	@$(BIN)/python tools/page_shots.py
 
 .PHONY: lock
-lock:  ## Bring the lock files up to pyproject.toml (needs uv)
+lock:  ## Update the lock files from pyproject.toml (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo 'make lock: needs uv (pip install uv), or name it with make lock UV=…' >&2; exit 1; }
 	@$(LOCK) --all-extras --output-file requirements-dev.lock $(ARGS)
 	@sed '/--hash/d; s/ \\$$//' requirements-dev.lock > .venv/constraints.txt

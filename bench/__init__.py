@@ -1,7 +1,7 @@
-"""How fast, how small: the archive measured beside nginx. Not part of the package; see README.md here."""
+"""Measures speed and size of the archive beside nginx. Not part of the package; see README.md here."""
 
 import sys
 from pathlib import Path
 
-# Its servers are those of the tests. A package may bring a module `tests` of its own, so they go by their own names.
+# The servers come from the tests. Their modules are imported by bare names: a package may have a module `tests`.
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

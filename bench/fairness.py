@@ -1,4 +1,4 @@
-"""The lines about small requests and single writes beside heavy work."""
+"""Small requests and single writes beside heavy work."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SLOWEST_WRITE_MS = 300
 
 
 def beside_big_pages(bench: Bench, archive: Served) -> Iterable[Line]:
-    """Small pages by themselves, then while four connections read pages of 2,000."""
+    """Small pages alone, then while four connections read pages of 2,000."""
     newest = archive.ask.newest()
     alone = bench.alone(archive.server, newest, CONNECTIONS)
     yield to_reader("newest 50, page cache off, nothing beside", alone)
     with driving(archive.server, archive.ask.across(), FEW_CONNECTIONS):
         rate = bench.alone(archive.server, newest, CONNECTIONS)
-    # The processor time is that of both kinds of pages, and therefore says nothing here.
+    # The processor time includes both kinds of pages, so it is not shown here.
     facts = {"per_second": rate.per_second, "p50_ms": rate.p50_ms, "p99_ms": rate.p99_ms}
     reached = f"{waits(rate)}   {rate.per_second:,.0f}/s"
     what = f"newest 50, page cache off, beside {FEW_CONNECTIONS} connections that read 2,000 rows"
@@ -63,7 +63,7 @@ def beside_import(bench: Bench, place: Place, loaded: Loaded, engine: Engine) ->
 
 @contextmanager
 def importing(place: Place) -> Iterator[subprocess.Popen[bytes]]:
-    """An import of messages that the archive does not have; it is stopped at the end of the block."""
+    """An import of messages that are new to the archive; it is stopped at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="backscroll-bench-") as name:
         given = Path(name) / "chatstorage.db"
         writing.write_gowa(given, first=10**9)

@@ -19,9 +19,9 @@ CHATS = [f"49151{n:08}@s.whatsapp.net" for n in range(20)]
 
 @contextmanager
 def arriving(place: Place, per_second: int, took: list[float] | None = None) -> Iterator[None]:
-    """So many single messages a second, in chats of their own, until the block ends.
+    """Write ``per_second`` single messages a second, in separate chats, until the block ends.
 
-    ``took`` gets the seconds from when each was due until it was on disk.
+    ``took`` receives, for each message, the seconds from when it was due until it was on disk.
     """
     store = place.open()
     org = store.list_orgs()[0].no
@@ -38,7 +38,7 @@ def arriving(place: Place, per_second: int, took: list[float] | None = None) -> 
                 took.append(time.monotonic() - due)
 
     for number in range(len(CHATS)):
-        # The chats are there before anything is measured.
+        # Create the chats before anything is measured.
         store.apply(org, Batch(source="linked", events=[_message(number)]))
     thread = threading.Thread(target=write)
     if per_second:

@@ -1,4 +1,4 @@
-"""Requests to choose from, sent by wrk as fast as they are answered."""
+"""Requests drawn at random from a list, sent by wrk as fast as they are answered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ask(Struct, frozen=True):
 
 
 class Rate(Struct, frozen=True):
-    """What a run of wrk came to."""
+    """The result of a run of wrk."""
 
     per_second: float
     cpu_us: float
@@ -53,7 +53,7 @@ end
 
 
 def drive(server: Server, asks: list[Ask], seconds: float, connections: int, seed: int = 1) -> Rate:
-    """Random ones of ``asks`` for so long; every answer must be a good one."""
+    """Send random requests of ``asks`` for that many seconds; every answer must be a good one."""
     before, before_database = server.cpu_seconds(), server.database_cpu_seconds()
     with driving(server, asks, connections, seconds, seed) as wrk:
         out, _ = wrk.communicate()
@@ -75,7 +75,7 @@ def drive(server: Server, asks: list[Ask], seconds: float, connections: int, see
 def driving(
     server: Server, asks: list[Ask], connections: int, seconds: float = 3600, seed: int = 1
 ) -> Iterator[subprocess.Popen[str]]:
-    """wrk at work, which is stopped at the end of the block should it not be done."""
+    """A running wrk, which is stopped at the end of the block if it has not ended by then."""
     with TemporaryDirectory() as folder:
         script = Path(folder) / "asks.lua"
         script.write_text(_LUA.format(asks=", ".join(map(_lua, asks)), seed=seed))
@@ -95,7 +95,7 @@ def _lua(ask: Ask) -> str:
 
 
 class Client:
-    """For single requests, in between."""
+    """Sends single requests."""
 
     def __init__(self, server: Server) -> None:
         self._connection = HTTPConnection("127.0.0.1", server.port, timeout=60)

@@ -1,4 +1,4 @@
-"""Rates measured in turns, and the lines that are made of them."""
+"""Rates measured alternately, and the lines of the table made from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MB = 1_000_000
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One line of the table. ``met`` None: there is nothing to reach, the number is for the reader."""
+    """One line of the table. ``met`` None: there is no target, the number is for information."""
 
     what: str
     reached: str
@@ -30,7 +30,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Compared(Struct, frozen=True):
-    """Two servers or two questions measured in turns."""
+    """Two servers or two questions measured alternately."""
 
     one: Rate
     other: Rate
@@ -60,14 +60,14 @@ Turn = Callable[[int], Rate]
 
 
 class Bench:
-    """Compares in turns: what disturbs the machine then disturbs both sides."""
+    """Measures alternately, so that whatever disturbs the machine affects both sides."""
 
     def __init__(self, rounds: int, seconds: float) -> None:
         self.rounds = rounds
         self.seconds = seconds
 
     def turns(self, one: Turn, other: Turn) -> Compared:
-        """The two measured in turns; rounds that differ much are measured again, and the median of all counts."""
+        """Measure the two alternately. Rounds that differ much are repeated; the result is the median of all."""
         ones: list[Rate] = []
         others: list[Rate] = []
         for _ in range(1 + REPEATS):
@@ -88,7 +88,7 @@ class Bench:
         return self.turns(turn(*one), turn(*other))
 
     def alone(self, server: Server, asks: list[Ask], connections: int = FEW_CONNECTIONS) -> Rate:
-        """One server by itself; as a rule what takes long, by few connections."""
+        """Measure one server alone; by default with few connections, for slow requests."""
         rates: list[Rate] = []
         for _ in range(1 + REPEATS):
             rates += [drive(server, asks, self.seconds, connections, len(rates) + n) for n in range(self.rounds)]
@@ -113,7 +113,7 @@ def told(rate: Rate) -> str:
 
 
 def waits(rate: Rate) -> str:
-    """The time from request to answer: half of the requests, and 99 of 100."""
+    """The time from request to answer: median and 99th percentile."""
     return f"p50 {rate.p50_ms:,.1f} ms, p99 {rate.p99_ms:,.1f} ms"
 
 

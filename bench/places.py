@@ -1,4 +1,4 @@
-"""Where the measured archives are: in files of SQLite, or in databases of a PostgreSQL server that the bench starts."""
+"""Where the measured archives are: in SQLite files, or in databases of a PostgreSQL server that the bench starts."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ SETTINGS = {
 
 
 class Place(Struct, frozen=True):
-    """One archive: the folder of its data, and the URL of its database where that is not a file in there."""
+    """One archive: the folder of its data, and the URL of its database unless that is a file in the folder."""
 
     folder: Path
     url: str | None = None
 
     @property
     def environ(self) -> dict[str, str]:
-        """For the program, with no setting of whoever runs the bench."""
+        """Environment variables for the program, without Backscroll settings of the user who runs the bench."""
         known = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
         database = {} if self.url is None else {"BACKSCROLL_DATABASE": self.url}
         return known | {"BACKSCROLL_DATA": str(self.folder)} | database
@@ -60,7 +60,7 @@ class Place(Struct, frozen=True):
 
 
 class Engine:
-    """What keeps archives. ``home`` is the folder of those that stay."""
+    """A database engine for archives. ``home`` is the folder of those that are kept between runs."""
 
     name: str
     title: str
@@ -72,25 +72,25 @@ class Engine:
         return Place(folder)
 
     def make(self, place: Place, source: Place | None = None) -> None:
-        """An empty archive, or a copy of ``source``, which nobody has open."""
+        """Create an empty archive, or a copy of ``source``, which must not be open."""
         if source is None:
             place.folder.mkdir(parents=True)
         else:
             shutil.copytree(source.folder, place.folder)
 
     def drop(self, place: Place) -> None:
-        """Also when there is none."""
+        """Delete an archive if it exists."""
         shutil.rmtree(place.folder, ignore_errors=True)
 
     def settle(self, place: Place) -> None:
-        """Let it become what it would be some minutes after the load."""
+        """Bring the archive into the state that it would reach some minutes after the load."""
 
     def disk(self, place: Place) -> int:
-        """Bytes of the archive, with all that belongs to it."""
+        """Size of the archive in bytes, with all its files."""
         return sum(file.stat().st_size for file in place.folder.rglob("*") if file.is_file())
 
     def pids(self) -> list[int]:
-        """The processes that work for the archives besides the program's own."""
+        """The processes that work for the archives, except the program's own."""
         return []
 
 
@@ -121,7 +121,7 @@ class Postgres(Engine):
         self._command("DROP DATABASE IF EXISTS {} WITH (FORCE)", place)
 
     def settle(self, place: Place) -> None:
-        """What autovacuum does by and by."""
+        """Do at once what autovacuum does over time."""
         with psycopg.connect(self._cluster.url(_database(place.folder)), autocommit=True) as connection:
             connection.execute("VACUUM (ANALYZE)")
         self._admin.execute("CHECKPOINT")
@@ -134,7 +134,7 @@ class Postgres(Engine):
         return family_of(int((self._cluster.data / "postmaster.pid").read_text().split()[0]))
 
     def close(self) -> None:
-        """With a checkpoint, so that stopping is quick."""
+        """Close after a checkpoint, so that the server stops quickly."""
         with suppress(psycopg.OperationalError):
             self._admin.execute("CHECKPOINT")
         self._admin.close()
@@ -155,7 +155,7 @@ def sqlite() -> Iterator[Sqlite]:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A server of the bench's own on a Unix socket, with what it kept the last time."""
+    """A PostgreSQL server for the bench on a Unix socket, with the archives kept from earlier runs."""
     with home_of("postgres") as home, server_folder() as folder:
         cluster = Cluster(folder, wheel_binaries(folder), SETTINGS)
         room = _room(home)
@@ -173,7 +173,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def _init(cluster: Cluster, room: Path) -> None:
-    """Whole or not at all, should it be interrupted."""
+    """Initialise in another folder and rename it, so that an interruption leaves nothing half done."""
     cluster.data = room / "new"
     shutil.rmtree(cluster.data, ignore_errors=True)
     cluster.init()
@@ -185,8 +185,8 @@ def _init(cluster: Cluster, room: Path) -> None:
 
 
 def _room(home: Path) -> Path:
-    """For the server's files: in ``home``, or behind a link from there when the server's user may not go in, as in the
-    home of root."""
+    """The folder of the server's files: in ``home``, or linked from there if the server's user cannot enter it, as in
+    root's home."""
     room, user = home / "cluster", server_user()
     if not room.exists():
         room.unlink(missing_ok=True)
@@ -212,7 +212,7 @@ ENGINES: dict[str, Callable[[], AbstractContextManager[Engine]]] = {"sqlite": sq
 
 
 class Archive(Struct, frozen=True):
-    """A loaded one."""
+    """A loaded archive."""
 
     engine: Engine
     place: Place
@@ -221,7 +221,7 @@ class Archive(Struct, frozen=True):
 
 @lru_cache(1)
 def schema_key() -> str:
-    """Another one when archives must be made anew: the tables or what is generated changed."""
+    """A hash of the tables and the generator: when it changes, archives have to be loaded again."""
     database = files("backscroll.database")
     sources = sorted((database / "sql" / "migrations").iterdir(), key=lambda file: file.name)
     digest = hashlib.sha256(Path(data.__file__).read_bytes())
@@ -232,7 +232,7 @@ def schema_key() -> str:
 
 @contextmanager
 def home_of(engine: str) -> Iterator[Path]:
-    """The folder of an engine's archives, held while it is used. Those of other schemas go, but for held ones."""
+    """The folder of an engine's archives, locked while in use. Deletes unlocked ones that have another schema."""
     home = CACHE / f"{engine}-{schema_key()}"
     home.mkdir(parents=True, exist_ok=True)
     with (home / HELD).open("w") as mark:
@@ -261,7 +261,7 @@ def archive_of(engine: Engine, messages: int, fresh: bool) -> Archive:
         engine.make(place)
         kept = f"kept in {engine.home.relative_to(ROOT)} for the next time"
         print(f"Loading {messages:,} messages into {engine.title}; {kept} …", file=sys.stderr, flush=True)
-        # In a process of its own, so that its memory is the load's.
+        # In a separate process, so that its memory is that of the load.
         arguments = [str(place.folder), str(messages), *([place.url] if place.url else [])]
         subprocess.run([sys.executable, "-m", "bench.data", *arguments], check=True, stdout=sys.stderr)
         _merge_index(place)
@@ -284,7 +284,7 @@ def _merge_index(place: Place) -> None:
 
 
 def _missing(place: Place, messages: int) -> str | None:
-    """What a question for the newest and the oldest message finds amiss: else a program that loses some looks fast."""
+    """What is wrong with the newest and the oldest message, or None: a program that loses messages would look fast."""
     store = place.open()
     try:
         org = store.list_orgs()[0].no
@@ -300,7 +300,7 @@ def _missing(place: Place, messages: int) -> str | None:
 
 @contextmanager
 def passing(engine: Engine, source: Archive | None = None) -> Iterator[Place]:
-    """A place for a while: empty, or with a copy of an archive."""
+    """A temporary place: empty, or with a copy of an archive."""
     with tempfile.TemporaryDirectory(prefix="backscroll-bench-") as folder:
         place = engine.at(Path(folder) / "passing")
         engine.drop(place)

@@ -19,7 +19,7 @@ class Point(Struct, frozen=True):
 
 
 def draw(title: str, series: dict[str, list[Point]]) -> str:
-    """``series`` by its name; the drawing has a white ground, so that it is readable on a dark page."""
+    """Draw ``series`` by name, on a white background so that the plot is readable on a dark page."""
     points = [point for some in series.values() for point in some]
     sizes = _powers(point.messages for point in points)
     costs = _powers(point.cpu_us for point in points)
@@ -53,7 +53,7 @@ def draw(title: str, series: dict[str, list[Point]]) -> str:
 
 
 def _powers(values: Iterable[float]) -> list[float]:
-    """The powers of ten from just below the least to just above the most."""
+    """The powers of ten from just below the smallest value to just above the largest."""
     logs = [math.log10(value) for value in values]
     low, high = math.floor(min(logs)), math.ceil(max(logs))
     return [10.0**power for power in range(low, max(high, low + 1) + 1)]

@@ -1,4 +1,4 @@
-"""What is asked of the servers: requests drawn at random, the same each time."""
+"""Requests to the servers: drawn at random, the same each time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Questions:
         self._basic = {"Authorization": f"Basic {secret}"}
 
     def gowa(self, jid: str, **params: object) -> Ask:
-        """Messages of one chat, from the device that has it."""
+        """Messages of one chat, requested from the device that has it."""
         query = urlencode({"limit": PAGE} | params)
         headers = self._basic | {"X-Device-Id": self._loaded.chats[jid][0]}
         return Ask(f"/chat/{quote(jid, safe='')}/messages?{query}", headers)
@@ -44,7 +44,7 @@ class Questions:
         )
 
     def newest(self) -> list[Ask]:
-        """The newest page of chats small and big."""
+        """The newest page of small and big chats."""
         return self._of(self.chats_with(messages=PAGE), lambda jid, _: self.gowa(jid))
 
     def newest_of(self, jids: list[str]) -> list[Ask]:
@@ -60,7 +60,7 @@ class Questions:
         return [self.periskope(offset=offset + BIG_PAGE * n) for n in range(8)]
 
     def ranges(self) -> list[Ask]:
-        """Some weeks of a chat that has more than a page in them."""
+        """Some weeks of a chat with more than a page of messages in them."""
 
         def ask(jid: str, rng: random.Random) -> Ask:
             span = min(SPAN // 2, SPAN * PAGE * 3 // self._loaded.chats[jid][1]) + _DAY
@@ -76,7 +76,7 @@ class Questions:
         return self._of(self.chats_with(own=PAGE), lambda jid, _: self.gowa(jid, is_from_me="true"))
 
     def searches(self) -> list[tuple[str, list[Ask], float]]:
-        """What is searched for, the requests, and the milliseconds of CPU that one may take."""
+        """Descriptions of searches, their requests, and the milliseconds of CPU that one may take."""
         by_use = vocabulary()
         in_big = f"in:{chats()[0].jid} "
         return [

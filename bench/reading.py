@@ -1,4 +1,4 @@
-"""The lines about reading and searching."""
+"""Measurements of reading and searching."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ WRITES = ((5, 0.8), (50, 0.6))
 
 
 def while_written(bench: Bench, place: Place, loaded: Loaded, engine: Engine) -> Iterable[Line]:
-    """Kept pages of chats in which nothing happens, while messages arrive in others."""
+    """Cached pages of chats in which nothing changes, while messages arrive in others."""
     with backscroll(place.environ, "pages", engine.pids) as server:
         asks = Questions(loaded).newest()
         fill(server, asks)
@@ -82,7 +82,7 @@ def while_written(bench: Bench, place: Place, loaded: Loaded, engine: Engine) ->
 
 
 def crowded(bench: Bench, archive: Served, state: str) -> Iterable[Line]:
-    """How long each of many connections waits, all of them asking as fast as they are answered."""
+    """How long requests wait on each of many connections that all send them as fast as they are answered."""
     for connections in CROWDS:
         rate = bench.alone(archive.server, archive.ask.newest(), connections)
         what = f"newest 50, page cache {state}, {connections} connections at once"
@@ -103,7 +103,7 @@ def memory(what: str, server: Server) -> Line:
 
 
 def growth(bench: Bench, small: Served, large: Served, most: float) -> Iterable[Line]:
-    """The same questions to both archives: chats that fill a page in the small one."""
+    """The same requests to both archives: chats that fill a page in the small one."""
     jids = small.ask.chats_with(messages=PAGE)
     size = large.loaded.messages
     names = f"{small.loaded.messages:,} → {size:,}"

@@ -48,7 +48,7 @@ def table(run: Run) -> str:
 
 
 def record(run: Run) -> None:
-    """Adds to the results that are kept, a line of JSON for each."""
+    """Appends to the kept results, one line of JSON for each."""
     at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     shared: dict[str, Any] = {"at": at, "engine": run.engine, "version": run.title, "messages": run.messages}
     with RESULTS.open("ab") as file:
@@ -57,7 +57,7 @@ def record(run: Run) -> None:
 
 
 def write_page(run: Run) -> None:
-    """Replaces this engine's and size's table in docs/performance.md, or adds it, and draws the plot anew."""
+    """Replaces the table for this engine and size in docs/performance.md, or adds it, and redraws the plot."""
     mark = f"{run.engine} {run.messages}"
     begin, end = f"<!-- begin {mark} -->", f"<!-- end {mark} -->"
     block = f"{begin}\n{_markdown(run)}\n{end}"
@@ -78,7 +78,7 @@ def _markdown(run: Run) -> str:
 
 
 def _points(engine: str) -> dict[str, list[Point]]:
-    """The latest figure for each question and size, of all runs that are kept."""
+    """The latest figure for each question and size, from all kept runs."""
     found: dict[str, dict[int, float]] = {}
     for told in map(msgspec.json.decode, RESULTS.read_bytes().splitlines()):
         facts = told["facts"]

@@ -1,4 +1,4 @@
-"""The whole measurement: archives made or found, servers started, a table printed."""
+"""The whole measurement: loads archives or finds kept ones, starts servers, prints a table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Part(Struct, frozen=True):
 
 
 def parts_of(engine: Engine, options: Options, stack: ExitStack) -> list[Part]:
-    """The archives are loaded here, also when no part is wanted."""
+    """The archives are loaded here, even if no part of the measurement is selected."""
     small, large = (archive_of(engine, messages, options.fresh) for messages in (SMALL, options.messages))
     bench, targets = Bench(options.rounds, options.seconds), TARGETS[engine.name]
     beside = rivals(engine, options, stack)
@@ -119,7 +119,7 @@ def sizes(messages: int) -> list[int]:
 
 
 def rivals(engine: Engine, options: Options, stack: ExitStack) -> Callable[[Kept], AbstractContextManager[Rival]]:
-    """nginx beside SQLite, and SQLite beside the other engine. What comes back takes what is kept in memory."""
+    """nginx for SQLite, and SQLite for the other engine. The returned function takes what is cached in memory."""
     if engine.name == "sqlite":
         return beside_nginx
     other = stack.enter_context(ENGINES["sqlite"]())
@@ -129,7 +129,7 @@ def rivals(engine: Engine, options: Options, stack: ExitStack) -> Callable[[Kept
 def main(options: Options) -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing; install it (Debian: apt-get install wrk) and run this again")
-    # So that servers are stopped with it.
+    # So that the servers are stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     CACHE.mkdir(exist_ok=True)
     with ENGINES[options.engine]() as engine:

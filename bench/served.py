@@ -1,4 +1,4 @@
-"""Archives behind their servers, and what is measured beside them: nginx, or SQLite."""
+"""Archives with their servers, and what they are compared with: nginx, or SQLite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.servers import WORKERS, Kept, Nginx, Server, backscroll, nginx
 
 
 class Served(Struct, frozen=True):
-    """An archive behind its server."""
+    """An archive and its server."""
 
     server: Server
     loaded: Loaded
@@ -31,7 +31,7 @@ Which = Callable[[Questions], list[Ask]]
 
 
 class Rival(Struct, frozen=True):
-    """What gives the same pages beside an archive. ``same`` tells how to ask it for them."""
+    """A server that returns the same pages as an archive. ``same`` gives the requests for them."""
 
     name: str
     server: Server
@@ -48,7 +48,7 @@ def served(archive: Archive, kept: Kept) -> Iterator[Served]:
 
 
 def fill(server: Server, asks: list[Ask]) -> None:
-    """On several connections, so that every worker has the pages in its cache."""
+    """Send the requests on several connections, so that every worker has the pages in its cache."""
     for _ in range(WORKERS * 4):
         client = Client(server)
         for ask in asks:
@@ -76,6 +76,6 @@ def beside_archive(archive: Archive, kept: Kept) -> Iterator[Rival]:
 
 
 def beside(bench: Bench, rival: Rival, archive: Served, which: Which, connections: int) -> Compared:
-    """The same pages from both."""
+    """Request the same pages from both."""
     same = rival.same(archive, which)
     return bench.pair((archive.server, which(archive.ask)), (rival.server, same), connections)

@@ -43,7 +43,7 @@ http {{
 
 
 class Server:
-    """A running server: its address, the processes behind it, and those of the database that it asks."""
+    """A running server: its port, its processes, and those of its database."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, database: Callable[[], list[int]] = list) -> None:
         self.process = process
@@ -62,12 +62,12 @@ class Server:
         return sum(map(_cpu_of, self._database()))
 
     def worker_memory(self) -> tuple[int, int]:
-        """Of the largest process: anonymous memory, and what it maps of files; in bytes."""
+        """Memory of the largest process in bytes: anonymous, and mapped from files."""
         return max(map(memory_of, self.pids))
 
 
 def family_of(pid: int) -> list[int]:
-    """A process and all that came from it."""
+    """A process and all its descendants."""
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -82,7 +82,7 @@ def family_of(pid: int) -> list[int]:
 
 
 def _cpu_of(pid: int) -> float:
-    """With what those of its children used that have ended."""
+    """CPU seconds of a process, including its children that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
@@ -92,7 +92,7 @@ def _cpu_of(pid: int) -> float:
 
 @contextmanager
 def backscroll(environ: Mapping[str, str], kept: Kept, database: Callable[[], list[int]]) -> Iterator[Server]:
-    """The archive's own server. One token and one address make all requests: what limits these is off."""
+    """The archive's own server, without rate limits: all requests come with one token and from one address."""
     port = free_port()
     unlimited = {"BACKSCROLL_RATE_LIMIT": "0", "BACKSCROLL_MAX_CONNECTIONS_PER_ADDRESS": "1024"}
     environ = {**environ, **unlimited, "BACKSCROLL_LOG_LEVEL": "warning"}
@@ -106,7 +106,7 @@ def backscroll(environ: Mapping[str, str], kept: Kept, database: Callable[[], li
 
 
 class Nginx(Server):
-    """nginx giving files as they are."""
+    """nginx serving static files."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
         super().__init__(process, port)

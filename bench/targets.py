@@ -1,4 +1,4 @@
-"""What is to be reached."""
+"""Targets of the measurement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Targets(Struct, frozen=True, kw_only=True):
-    """What differs between the engines: the least of a rival's requests, cached or not, and the least of writing."""
+    """Targets that differ by engine: least share of a rival's requests, cached or not, and least write rates."""
 
     newest: float
     across: float

@@ -1,4 +1,4 @@
-"""What taking webhooks costs: single signed payloads over HTTP, from many connections, each acknowledged durably."""
+"""What receiving webhooks costs: single signed payloads over HTTP, on many connections, each acknowledged durably."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHAT = "919537851844@s.whatsapp.net"
 
 
 def push_singly(place: Place, seconds: float) -> float:
-    """Payloads of GOWA a second that the server acknowledges when 16 connections send one after the other."""
+    """GOWA payloads a second that the server acknowledges when 16 connections send one after the other."""
     number = PHONES[0][0]
     path = _add_source(place, number)
     with backscroll(place.environ, "nothing", list) as server:

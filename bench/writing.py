@@ -52,7 +52,7 @@ class Imported(Struct, frozen=True):
 
 
 def import_gowa(place: Place) -> Imported:
-    """``backscroll import gowa`` of a database as GOWA v8 keeps it, from the start of the program to its end."""
+    """``backscroll import gowa`` of a database in the format of GOWA v8, from the start of the program to its end."""
     with TemporaryDirectory(prefix="backscroll-bench-") as name:
         given = Path(name) / "chatstorage.db"
         write_gowa(given)
@@ -78,7 +78,7 @@ def import_export(place: Place, lines: int = EXPORT_LINES) -> Imported:
 
 
 def _write_export(path: Path, lines: int) -> None:
-    """A conversation of two, seven lines a minute."""
+    """A conversation between two people, seven lines a minute."""
     began = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     with path.open("w", encoding="utf-8") as file:
         for line in range(lines):
@@ -96,7 +96,7 @@ def _run(arguments: list[str], place: Place) -> resource.struct_rusage:
 
 
 def write_gowa(path: Path, first: int = 0) -> None:
-    """GOWA's database with the generator's messages from ``first`` on; from 10**9 on they are in no archive."""
+    """GOWA's database with the generator's messages from ``first`` on; those from 10**9 on are in no archive."""
     with sqlite3.connect(path) as db:
         db.executescript(_GOWA)
         for number, device in PHONES:
@@ -129,10 +129,10 @@ def _gowa_row(message: Message) -> tuple[Any, ...]:
 
 
 def write_singly(place: Place, seconds: float) -> float:
-    """Messages a second that ``Store.apply`` acknowledges when 16 threads give it one at a time."""
+    """Messages a second that ``Store.apply`` acknowledges when 16 threads pass one at a time."""
     store = place.open()
     org = store.list_orgs()[0].no
-    # From another seed than the archive's, so that all are new.
+    # Generated with another seed than the archive's, so that all are new.
     events = itertools.chain.from_iterable(map(_fresh, itertools.count(1)))
     lock, end, written = threading.Lock(), time.monotonic() + seconds, [0] * WRITERS
 

@@ -1,4 +1,4 @@
-"""The lines about writing, and about the disk that it takes."""
+"""Measurements of writing, and of the disk space that it takes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def imported(what: str, done: writing.Imported, least: int | None, tenth: writin
 
 
 def by_tenths(loaded: Loaded) -> Line:
-    """Whether storing becomes slower as the archive grows; by processor time, which other load disturbs less."""
+    """Whether storing slows down as the archive grows; by processor time, which other load affects less."""
     each = [cpu / loaded.messages * 10 * 1e6 for _, cpu in loaded.tenths]
     rates = [loaded.messages / 10 / seconds for seconds, _ in loaded.tenths]
     growth = statistics.fmean(each[-2:]) / statistics.fmean(each[:2])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the web page: npm packages by the lock, then src/backscroll/web/static. usage: build_page.sh [--dev]
+# Builds the web page: npm packages from the lock file, then src/backscroll/web/static. usage: build_page.sh [--dev]
 # --dev also checks types and format, and runs the tests that need no browser.
-# Node 20 or newer is taken from PATH; where there is none, from the wheel that web/node.lock pins.
+# Node 20 or newer is taken from PATH; if there is none, from the wheel that web/node.lock pins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -19,7 +19,7 @@ else
       --target web/.node --requirement web/node.lock
     touch "$wheel"
   fi
-  # The wheel's own bin/npm is broken: it is a link that the wheel could not hold.
+  # The wheel's own bin/npm is broken: it should be a symlink, which a wheel cannot contain.
   node=$PWD/$wheel/bin/node npm=("$node" "$PWD/$wheel/lib/node_modules/npm/bin/npm-cli.js")
   export PATH="$PWD/$wheel/bin:$PATH"
 fi

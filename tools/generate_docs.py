@@ -1,4 +1,4 @@
-"""Write the pages that are generated from the program. ``--check`` changes nothing and exits 1 if one is stale."""
+"""Write the pages that are generated from the program. ``--check`` changes nothing, and exits 1 if one is outdated."""
 
 from __future__ import annotations
 

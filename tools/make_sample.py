@@ -1,4 +1,4 @@
-"""Writes examples/sample.jsonl: what a linked device would tell after the exported chats of the sample end.
+"""Writes examples/sample.jsonl: what a linked device reports from the time at which the sample's exported chats end.
 
 python tools/make_sample.py > examples/sample.jsonl
 """
@@ -50,7 +50,7 @@ IRA_LID = "99999000000005@lid"
 
 
 def at(text: str) -> int:
-    """``2026-09-07 10:00:12`` on a clock in Berlin, in microseconds."""
+    """``2026-09-07 10:00:12`` in Berlin's time zone, in microseconds."""
     when = datetime.datetime.fromisoformat(text).replace(tzinfo=BERLIN)
     return int(when.timestamp()) * 1_000_000
 
@@ -60,7 +60,7 @@ def id_of(number: int) -> str:
 
 
 def between(number: int, when: str, author: str, text: str | None, kind: Kind = "text", **details: Any) -> list[Event]:
-    """A message between the two phones of the sample, as each of them has it."""
+    """A message between the two phones of the sample, as each of them stores it."""
     return [
         MessageSeen(
             Message(

@@ -1,4 +1,4 @@
-"""Pictures of the web page for the documentation: docs/images, from the made-up archive of the page's tests."""
+"""Takes the pictures of the web page in docs/images, from the made-up archive of the page's tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOUSE = f"/read/chat/{archive.MARA}/{quote(archive.HOUSE, safe='')}"
 
 
 class Shot(Struct, frozen=True, kw_only=True):
-    """One picture. ``pick`` is the text of a message whose details are opened."""
+    """One picture. ``pick`` is the text of a message whose details are to be opened."""
 
     name: str
     address: str
@@ -62,7 +62,7 @@ def take(browser: Browser, base: str, secret: str, shot: Shot) -> bytes:
 
 
 def small(picture: bytes) -> bytes:
-    """The picture with as many colours as fit."""
+    """The picture as a PNG with as many colours as fit in ``MAX_BYTES``."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     for colours in (256, 128, 64, 32):
         out = io.BytesIO()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees to programs that some tests use: installed by apt as root, else named clearly.
+# Checks for programs that some tests use: as root, missing ones are installed by apt; otherwise they are listed.
 # usage: require.sh node|postgresql|pgbouncer|chromium|nginx|wrk …
 set -euo pipefail
 
@@ -37,7 +37,7 @@ echo "Installing ${wanted[*]} …" >&2
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# A server that a package would start on installation is not wanted: the tests start their own.
+# Packages must not start servers on installation, because the tests start their own.
 mkdir -p /etc/postgresql-common/createcluster.d
 echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/backscroll.conf
 if ! { apt-get update && apt-get install --yes --no-install-recommends "${wanted[@]}"; } >"$log" 2>&1; then
