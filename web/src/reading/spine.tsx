@@ -8,7 +8,7 @@ const REST_MS = 120;
 const MIN_BAR = 0.08;
 const YEAR_GAP = 0.035;
 
-/** A chat's timeline with a bar for each month: placed by time, as long as it has messages. */
+/** The span of a timeline, which has a bar for each month: from the month of the first message to that of the last. */
 interface Scale {
   from: number;
   until: number;
