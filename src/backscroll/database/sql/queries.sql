@@ -811,7 +811,7 @@ SELECT phone, chat, id FROM addons WHERE org = :org AND actor = :contact
 UNION SELECT phone, chat, id FROM addons WHERE org = :org AND target = :contact AND target <> 0 LIMIT :limit;
 
 -- name: observations_of
--- Reads all tellings: only for parties known by name, whose tellings may be stored under another party's message.
+-- Reads all observations: only for parties known by name, whose observations may be stored under another party's message.
 SELECT DISTINCT phone, chat, id FROM tellings WHERE org = :org AND sender = :contact LIMIT :limit;
 
 -- name: messages_with_annotations
@@ -977,7 +977,7 @@ DELETE FROM import_retold WHERE org = :org AND import = :import AND no = :no;
 SELECT no FROM import_retold WHERE org = :org AND import = :import AND no > :after ORDER BY no LIMIT :limit;
 
 -- name: tellings_after
--- Tellings of any import in a chat.
+-- Observations of any import in a chat.
 SELECT id, told FROM tellings
 WHERE org = :org AND phone = :phone AND chat = :chat AND id > :after AND told IS NOT NULL ORDER BY id LIMIT :limit;
 
