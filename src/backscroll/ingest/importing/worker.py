@@ -343,7 +343,7 @@ class Worker:
         return kind_of(item.kind)
 
     def _recounted(self, entry: Import, outcome: Outcome, gone: int) -> Outcome:
-        """After a restart, messages imported before seem known already; count what only this import reported instead."""
+        """After a restart, messages imported before seem known; count what only this import reported instead."""
         all_of_it = (outcome.added or 0) + (outcome.known or 0)
         alone = self._store.plan_undo(self.job.org, entry.id).messages
         added = min(all_of_it, max(0, alone - gone))
