@@ -14,7 +14,7 @@ from backscroll.ingest.exports.zones import zone_of
 from backscroll.ingest.importing.registry import KINDS
 
 MAX_ANSWER = 1000
-"""Characters."""
+"""Maximum characters of an answer."""
 START = "start"
 SKIP = "skip"
 ITEMS = "items"
@@ -23,7 +23,7 @@ OPTIONS: frozenset[str] = frozenset(name for kind in KINDS for name in kind.opti
 
 
 def checked(given: Mapping[str, Any], is_item: bool = False) -> dict[str, Any]:
-    """Answers that can be used; ``BadField`` names the one that cannot. None takes an answer back."""
+    """The answers, checked; ``BadField`` names an unusable one. None withdraws an answer."""
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name == ITEMS and not is_item:
@@ -70,7 +70,7 @@ def _checked_text(name: str, value: object) -> str:
 
 
 def joined(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Earlier answers with later ones in their place."""
+    """Earlier answers, replaced by later ones where there are any."""
     items = {no: dict(answers) for no, answers in known.get(ITEMS, {}).items()}
     for no, answers in given.get(ITEMS, {}).items():
         items[no] = _without_none(items.get(no, {}) | answers)
@@ -83,19 +83,19 @@ def _without_none(answers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answers_for(job: Job, item: Item, secrets: Mapping[str, str]) -> dict[str, Any]:
-    """The answers that hold for one entry of a job: its own, else those for all."""
+    """The answers for one entry of a job: its own, or else those for all entries."""
     own = job.answers.get(ITEMS, {}).get(str(item.no), {})
     common = {name: value for name, value in job.answers.items() if name not in (ITEMS, START)}
     return {**secrets, **({"phone": job.phone} if job.phone else {}), **common, **own}
 
 
 def is_skipped(job: Job, item: Item) -> bool:
-    """Whether somebody said to leave an entry out."""
+    """Whether the user chose to skip an entry."""
     return bool(job.answers.get(ITEMS, {}).get(str(item.no), {}).get(SKIP))
 
 
 def gathered(asked: Sequence[tuple[int, Asked]]) -> list[Asked]:
-    """The questions of all entries; one that is asked for several of them in the same words stands once."""
+    """The questions of all entries. A question that several entries have in common is included once."""
     found: dict[tuple[str, str], Asked] = {}
     for no, one in asked:
         known = found.get((one.name, one.text))

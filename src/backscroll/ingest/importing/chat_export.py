@@ -47,14 +47,14 @@ KIND = "export"
 ORDERS = {"day_first": True, "month_first": False}
 _HEAD = 8192
 _SHOWN = 200
-"""Characters of a sample."""
+"""Maximum characters of a sample."""
 _NAMED = 50
-"""Participants that a preview names."""
+"""Maximum participants named in a preview."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError)
 
 
 def find(path: Path) -> list[Recognised]:
-    """The exported chats at a path: a text, a zip that holds one, a folder with one, or with many of them."""
+    """The exported chats at a path: a text, a zip that contains one, or a folder with one or many of them."""
     try:
         if path.is_dir():
             return [_recognised(found) for found in exports_in(path) if found != path or _is_export(path)]
@@ -71,7 +71,7 @@ def _is_export(folder: Path) -> bool:
     try:
         open_export(folder)
     except Unreadable as error:
-        # That one can be mended, and so is told when it is read.
+        # The user can fix this, so it is reported when the file is read.
         return "links and special files" in error.problem
     return True
 
@@ -85,7 +85,7 @@ def _may_be_export(path: Path) -> bool:
 
 
 def _may_hold_chat(path: Path) -> bool:
-    """Whether a zip has a text that may be a chat. A damaged one is taken too, so that the damage is named."""
+    """Whether a zip has a text that may be a chat. A damaged zip counts too, so that its damage is reported."""
     try:
         with zipfile.ZipFile(path) as archive:
             texts = [info for info in archive.infolist() if info.filename.lower().endswith(".txt")]
@@ -102,7 +102,7 @@ def _may_hold_chat(path: Path) -> bool:
 
 
 def plan(task: Task) -> Plan:
-    """Read all of it, and ask all questions."""
+    """Read the whole export, and ask all questions."""
     path, options = task.found.path, options_of(task.answers)
     questions = {asked.name: asked for asked in (_phone_question(task), _zone_question(task)) if asked is not None}
     try:
@@ -111,7 +111,7 @@ def plan(task: Task) -> Plan:
         if not task.asks or question.name != "date_order":
             raise
         questions["date_order"] = _with_line(asked_of(question), path)
-        # Read one of the two ways, the people are the same.
+        # The participants are the same with either date order.
         read = read_export(path, structs.replace(options, day_first=True))
     planned: PlannedExport | None = None
     if "phone" not in questions:
@@ -129,7 +129,7 @@ def plan(task: Task) -> Plan:
 
 
 def options_of(answers: Mapping[str, Any]) -> Options:
-    """How the answers say that an export is to be read. ``BadField`` for a date order that is none."""
+    """How to read an export according to the answers. ``BadField`` for an unknown date order."""
     order = answers.get("date_order")
     if order is not None and order not in ORDERS:
         raise BadField("date_order", str(order)[:80], "must be day_first or month_first")
@@ -170,7 +170,7 @@ def _plan(
 
 
 def preview_of(archive: ExportArchive, parsed: ExportedChat, knows_times: bool) -> Preview:
-    """What a person sees of an export before it is taken in."""
+    """What a user sees of an export before it is imported."""
     lines, times = parsed.lines, parsed.lines.times
     shown = sorted({*range(min(3, len(lines))), *range(max(0, len(lines) - 2), len(lines))})
     return Preview(
@@ -196,7 +196,7 @@ def _sample(line: ExportedLine, knows_times: bool) -> Sample:
     )
 
 
-# What is asked
+# Questions
 
 
 def _phone_question(task: Task) -> Asked | None:
@@ -226,7 +226,7 @@ def _zone_question(task: Task) -> Asked | None:
 
 
 def _zones_used(task: Task) -> list[str]:
-    """Zones that this phone's exports were read with before, the latest first."""
+    """Time zones with which earlier exports of this phone were read, the latest first."""
     found = [
         entry.answers.get("timezone")
         for entry in reversed(task.store.list_imports(task.org.no))
@@ -236,7 +236,7 @@ def _zones_used(task: Task) -> list[str]:
 
 
 def _joined(known: Asked | None, found: Asked) -> Asked:
-    """The time zone that is asked for anyway, with what the archive's own times say about it."""
+    """The question for the time zone, with what the times in the archive suggest."""
     if known is None:
         return found
     candidates = {candidate.value: candidate for candidate in (*found.candidates, *known.candidates)}
@@ -244,7 +244,7 @@ def _joined(known: Asked | None, found: Asked) -> Asked:
 
 
 def _with_line(asked: Asked, path: Path) -> Asked:
-    """With the first line of the file, as one sees the date there."""
+    """The question with the first line of the file, which shows how dates are written."""
     archive = open_export(path)
     start = archive.text[:2000].decode("utf-8", "replace").splitlines()
     line = next((line.strip()[:_SHOWN] for line in start if line.strip()), None)
@@ -255,7 +255,7 @@ def _with_line(asked: Asked, path: Path) -> Asked:
 
 
 def run(work: Work) -> Outcome:
-    """Import it. Repeated after a restart, it does not change what is already there."""
+    """Import the export. Repeating this after a restart does not change what is already there."""
     task = work.task
     planned: PlannedExport = work.ready or _planned_before(work)
     phone = _made(task, planned.phone)
@@ -303,7 +303,7 @@ def _planned_before(work: Work) -> PlannedExport:
 
 
 def _made(task: Task, phone: Phone) -> Phone:
-    """The phone as it is now. This import makes it where it is not there yet, or went with the import it replaces."""
+    """The phone as it is now. It is created if it is new, or was removed with the import that this one replaces."""
     if phone_called(task.store, task.org, phone.number).no == UNKNOWN_PHONE:
         apply_with_retry(task.store, task.org.no, Batch(source="export", events=[PhoneSeen(jid=phone.jid)]))
     return task.store.find_phone(task.org.no, phone.number)

@@ -38,7 +38,7 @@ from backscroll.ingest.pipeline import apply_with_retry
 
 _SAMPLES = 3
 _SHOWN = 200
-"""Characters of a sample."""
+"""Maximum characters of a sample."""
 _HEAD = 512
 _KEY_NAMES = ("key", "encrypted_backup.key")
 _MAX_KEY = 4096
@@ -52,7 +52,7 @@ def _outcome(taken: ImportOutcome) -> Outcome:
 
 
 def _told(outcome: Outcome) -> str:
-    """What an import did, without the number that a person sees beside it."""
+    """What an import did, without the number of messages, which is shown beside it."""
     known = ImportOutcome(
         **{name: value for name, value in outcome.report.items() if name in ImportOutcome.__struct_fields__}
     )
@@ -60,7 +60,7 @@ def _told(outcome: Outcome) -> str:
 
 
 def _preview(pieces: Iterator[Piece], rows: int, phones: tuple[str, ...]) -> Preview:
-    """How many rows there are, and the first messages of them."""
+    """The number of rows, and the first messages."""
     samples: list[Sample] = []
     for piece in pieces:
         for event in piece.batch.events:
@@ -79,7 +79,7 @@ def _phones(task: Task) -> tuple[Candidate, ...]:
 
 
 def _folder(found: Recognised) -> Path | None:
-    """The folder of files that was recognised beside a database."""
+    """The media folder that was recognised beside a database."""
     return next((path for path in found.also if path.is_dir()), None)
 
 
@@ -113,7 +113,7 @@ def _find_files(kind: FileKind, looks_like: LooksLike, path: Path) -> Iterator[R
 
 
 def _plan_files(kind: FileKind, task: Task) -> Plan:
-    """See whether the files can be read, and whose they are."""
+    """Check that the files can be read, and determine whose they are."""
     path, beside = task.found.path, _also_file(task.found, lambda path: True)
     given = task.answers.get("phone")
     source = files.source_of(kind, path, beside, str(given or ""), None)
@@ -131,7 +131,7 @@ def _plan_files(kind: FileKind, task: Task) -> Plan:
 
 
 def _run_files(kind: FileKind, work: Work) -> Outcome:
-    """Read all of it; files that the program downloaded are looked for below the database's own folder."""
+    """Import everything. Files that the program downloaded are searched below the database's folder."""
     task, phone = work.task, work.decided.get("phone")
     path, beside = task.found.path, _also_file(task.found, lambda path: True)
     taken = take(
@@ -152,7 +152,7 @@ def _run_files(kind: FileKind, work: Work) -> Outcome:
 
 
 def _find_backups(path: Path) -> list[Recognised]:
-    """Backups of messages, plain and encrypted, with names and files where these lie beside them."""
+    """Backups of messages, plain and encrypted, with the names and files found beside them."""
     found = list(files_at(path))
     stores = [file for file in found if _is_store(file)]
     beside = found if path.is_dir() else [path.with_name(name) for name in ("wa.db", "wa.db.crypt15", *_KEY_NAMES)]
@@ -175,7 +175,7 @@ def _is_list_of_names(file: Path) -> bool:
 
 
 def _header(file: Path) -> Header | None:
-    """What an encrypted backup tells about itself; None for any other file."""
+    """The header of an encrypted backup; None for any other file."""
     try:
         with file.open("rb") as opened:
             head = opened.read(_HEAD)
@@ -189,7 +189,7 @@ def _is_sealed(file: Path) -> bool:
 
 
 def _plan_backup(task: Task) -> Plan:
-    """Whose it is, and whether the key opens it; an encrypted one is read as a whole only when it is taken in."""
+    """Determine whose it is and whether the key fits. An encrypted backup is read completely only when imported."""
     path = task.found.path
     questions = [asked for asked in (_number_question(task), _key_question(task)) if asked is not None]
     if questions:
@@ -228,7 +228,7 @@ def _number_question(task: Task) -> Asked | None:
 
 
 def _key_question(task: Task) -> Asked | None:
-    """The key; a wrong one is asked for again, with what is wrong about it."""
+    """The question for the key, asked again if the key is wrong, with the reason."""
     path = task.found.path
     if not _is_sealed(path):
         return None
@@ -253,9 +253,9 @@ def _key_question(task: Task) -> Asked | None:
 
 
 def _key(task: Task) -> Key | None:
-    """The key that was typed, else a key file that was given along; None for a database that is not encrypted.
+    """The key that was typed, or else from a given key file; None for a database that is not encrypted.
 
-    What was typed is never taken for the name of a file.
+    A typed key is never interpreted as a file name.
     """
     if not _is_sealed(task.found.path):
         return None
@@ -267,7 +267,7 @@ def _key(task: Task) -> Key | None:
 
 @contextmanager
 def _opened(work: Work) -> Iterator[tuple[Path, Path | None]]:
-    """The database and the list of names as files that can be read."""
+    """The database and the list of names as readable files."""
     task = work.task
     scratch, key = task.media.root.parent / SCRATCH, _key(task)
     names = _also_file(task.found, _is_list_of_names)
@@ -280,7 +280,7 @@ def _opened(work: Work) -> Iterator[tuple[Path, Path | None]]:
 
 
 def _run_backup(work: Work) -> Outcome:
-    """Decrypt it, and read all of it with the names and files that were given along."""
+    """Decrypt the backup, and import everything with the given names and files."""
     task = work.task
     phone = task.phone()
     if phone.no == UNKNOWN_PHONE:
@@ -306,7 +306,7 @@ def _run_backup(work: Work) -> Outcome:
 
 
 def _find_iphones(path: Path) -> list[Recognised]:
-    """Backups in a folder or one level below it, else WhatsApp's own files; a backup is claimed as a whole."""
+    """Backups in a folder or one level below it, or else WhatsApp's own files. A backup is claimed as a whole."""
     found = [Recognised(kind=iphone.KIND, path=folder) for folder in _folders_at(path) if _is_iphone(folder)]
     if found:
         return found
@@ -342,7 +342,7 @@ def _iphone(task: Task) -> AbstractContextManager[iphone.Opened]:
 
 
 def _plan_iphone(task: Task) -> Plan:
-    """See whether it can be read, and whose it is."""
+    """Check that it can be read, and determine whose it is."""
     place, given = _place(task), task.answers.get("phone")
     try:
         with _iphone(task) as backup:
@@ -367,7 +367,7 @@ def _plan_iphone(task: Task) -> Plan:
 
 
 def _run_iphone(work: Work) -> Outcome:
-    """Read all of it with the files of the backup."""
+    """Import everything with the files of the backup."""
     task, phone = work.task, work.decided.get("phone")
     with _iphone(task) as backup:
         taken = take(
@@ -385,7 +385,7 @@ def _run_iphone(work: Work) -> Outcome:
 
 
 DATABASES: tuple[ImportKind, ...] = (
-    # First: the backup of a phone may hold files of anything.
+    # First, because the backup of a phone may contain files of any other kind.
     ImportKind(
         name=iphone.KIND,
         label="backup of an iPhone",
@@ -417,4 +417,4 @@ DATABASES: tuple[ImportKind, ...] = (
     ),
     _kind_of_files("waha", "store of WAHA", "WAHA's store.sqlite3 or gows.db", waha.looks_like),
 )
-"""All of them; ``evolution`` is no file, and so has only a command."""
+"""All kinds of databases in files. ``evolution`` is not a file, so it has only a command."""

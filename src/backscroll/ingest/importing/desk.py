@@ -166,7 +166,7 @@ class Desk:
         raise NotFound("file of this import", str(no))
 
     def open_upload(self, org: Org, id: str, no: int) -> Upload:
-        """Continue the upload of a file; close it after. ``NotFound``, ``Busy``, ``Conflict`` if bytes are gone."""
+        """Continue the upload of a file; to be closed. ``NotFound``, ``Busy``, ``Conflict`` if its bytes are gone."""
         job, file = self.upload(org, id, no)
         if job.state != "uploading":
             return Upload(self, job, file, None)

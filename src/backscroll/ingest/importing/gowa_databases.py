@@ -29,12 +29,12 @@ _SHOWN = 200
 
 
 def find(path: Path) -> list[Recognised]:
-    """GOWA's chatstorage.db, whatever it is called, with the whatsapp.db that lies beside it."""
+    """GOWA's chatstorage.db, under any name, with the whatsapp.db beside it."""
     files = [(file, columns_of(file)) for file in files_at(path)]
     stores = [file for file, tables in files if _is_store(tables)]
     devices = [file for file, tables in files if "whatsmeow_device" in tables]
     if path.is_file():
-        # A file was named by itself: its neighbour is looked at, and nothing else.
+        # A single file was given, so only its neighbour is searched besides it.
         beside = path.with_name("whatsapp.db")
         devices = [beside] if beside != path and "whatsmeow_device" in columns_of(beside) else []
     return [
@@ -49,7 +49,7 @@ def _is_store(tables: Mapping[str, frozenset[str]]) -> bool:
 
 
 class Imported(Struct, frozen=True):
-    """What an import of databases found there, and how many rows of the archive it changed."""
+    """What an import found in the databases, and how many rows of the archive it changed."""
 
     phones: list[str]
     messages: int
@@ -61,7 +61,7 @@ class Imported(Struct, frozen=True):
 
 
 def plan(task: Task) -> Plan:
-    """See whether the files can be read, and whose they are."""
+    """Check that the files can be read, and determine whose they are."""
     chatstorage, whatsapp = _files(task)
     account = task.answers.get("account")
     answers = {"account": account, "whatsapp_db": whatsapp.name if whatsapp else None}
@@ -78,7 +78,7 @@ def plan(task: Task) -> Plan:
 
 
 def _preview(chatstorage: Path, whatsapp: Path | None, account: str | None) -> Preview:
-    """The phones, how many messages there are, and the first of them."""
+    """The phones, the number of messages, and the first messages."""
     phones: dict[str, None] = {}
     samples: list[Sample] = []
     for batch in database.read(chatstorage, whatsapp, account=account, on_skip=lambda row: None):
@@ -105,7 +105,7 @@ def _files(task: Task) -> tuple[Path, Path | None]:
 
 
 def run(work: Work) -> Outcome:
-    """Read all of it, batch by batch; what could not be read is named in the report and kept in quarantine."""
+    """Import everything, batch by batch. Unreadable rows are named in the report and kept in quarantine."""
     taken = _Taking(work).all()
     return Outcome(report=to_builtins(taken), notes=tuple(taken.problems))
 
@@ -118,7 +118,7 @@ class _Taking:
         self._skipped: list[Skipped] = []
 
     def all(self) -> Imported:
-        """Apply every batch; a row that cannot be read goes to quarantine and costs no other."""
+        """Apply every batch. A row that cannot be read goes to quarantine and does not affect others."""
         chatstorage, whatsapp = _files(self._work.task)
         account = self._work.task.answers.get("account")
         messages = changed = 0
@@ -126,7 +126,7 @@ class _Taking:
         refused: list[str] = []
         whole = database.count(chatstorage)
         read: deque[int] = deque()
-        """Messages of batches that are not written yet."""
+        """Number of messages in each batch that is not written yet."""
 
         def batches() -> Iterator[Batch]:
             for batch in database.read(chatstorage, whatsapp, account=account, on_skip=self._quarantine):

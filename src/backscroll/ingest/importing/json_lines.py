@@ -21,12 +21,12 @@ _SHOWN = 200
 
 
 def find(path: Path) -> list[Recognised]:
-    """Files that begin like an export of ours, plain or compressed."""
+    """Files that begin like Backscroll's own export, plain or compressed."""
     return [Recognised(kind=KIND, path=file) for file in files_at(path) if looks_like_lines(file)]
 
 
 class _Seen:
-    """What the lines tell, gathered while they are verified."""
+    """What the lines contain, collected while they are verified."""
 
     def __init__(self) -> None:
         self.phones: dict[str, None] = {}
@@ -53,7 +53,7 @@ class _Seen:
 
 
 def plan(task: Task) -> Plan:
-    """Verify the whole file: one that is cut or was changed is refused before anything is written."""
+    """Verify the whole file. A truncated or altered file is refused before anything is written."""
     path, seen = task.found.path, _Seen()
     with path.open("rb") as file:
         header, end = Reader(path.name, file).verify(seen.see)
@@ -75,7 +75,7 @@ def plan(task: Task) -> Plan:
 
 
 def run(work: Work) -> Outcome:
-    """Take in every line; what is here already stays as it is."""
+    """Import every line. What is already in the archive does not change."""
     task, path = work.task, work.task.found.path
     with path.open("rb") as file:
         reader = Reader(path.name, file)

@@ -29,22 +29,22 @@ class Recognised(Struct, frozen=True, kw_only=True):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """What a kind is to look at, and what it may ask: the archive as it is, and the answers so far."""
+    """The input for a kind: what was recognised, the archive, and the answers so far."""
 
     store: Store
     media: MediaStore
     org: Org
     found: Recognised
     answers: Mapping[str, Any]
-    """By name of the question or option. Those that a kind does not know are to be ignored."""
+    """By name of the question or option. A kind has to ignore names that it does not know."""
     asks: bool = False
-    """True where a person can be asked at leisure: then what would be assumed with a warning is asked too."""
+    """True if the user can be asked at any time. Then a kind also asks where it would otherwise assume and warn."""
     max_media_bytes: int
 
     def phone(self) -> Phone:
-        """The own phone that the answers name; ``Question`` when they name none, ``BadField`` when it is no number.
+        """The own phone named in the answers; ``Question`` if they name none, ``BadField`` if it is not a number.
 
-        A number that the organisation does not have yet gives a phone with the number ``UNKNOWN_PHONE``.
+        For a phone number that the organisation does not have yet, ``Phone.no`` is ``UNKNOWN_PHONE``.
         """
         given = self.answers.get("phone")
         if not given:
@@ -53,43 +53,43 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What an import did. ``report`` is kept with it, in the kind's own words."""
+    """What an import did. ``report`` is stored with the import; each kind has its own form."""
 
     report: dict[str, Any]
     added: int | None = None
-    """Messages that were new; None where the kind cannot tell."""
+    """Number of new messages; None if the kind does not know."""
     known: int | None = None
     files: int = 0
     notes: tuple[str, ...] = ()
 
 
 class Plan(Struct, kw_only=True):
-    """What an import would do, worked out before anything is written.
+    """What an import would do, determined before anything is written.
 
-    Where ``questions`` is not empty nothing is run. ``decided`` is JSON that is kept with the import and given to
-    ``run``, also after a restart, when the archive may be in the middle of it. ``ready`` spares ``run`` to read the
-    file once more; after a restart it is None.
+    Nothing is run unless ``questions`` is empty. ``decided`` is JSON that is stored with the import and passed to
+    ``run``, also after a restart, when part of the import may be in the archive. ``ready`` saves ``run`` from reading
+    the file again; it is None after a restart.
     """
 
     source: NewImport
     preview: Preview
     questions: Sequence[Asked] = ()
     replaces: tuple[int, ...] = ()
-    """Imports that are taken back first, because they told the same otherwise."""
+    """Imports that are undone first, because they imported the same data in another way."""
     repeats: int | None = None
-    """The finished import that told the very same: then nothing is run."""
+    """A finished import of exactly the same data, in which case nothing is run."""
     repeated: Outcome | None = None
-    """What is reported then."""
+    """The report in that case."""
     decided: dict[str, Any] = {}
     ready: Any = None
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What a kind has to import. ``task.store`` records the import as the source.
+    """What a kind has to import. ``task.store`` records this import as the source of everything written.
 
-    ``task.store.apply`` may be called as often as one likes; each batch is recorded as coming from this import.
-    Everything is told again after a restart (``resumed``), which changes nothing; a kind that wants to go on where it
-    was keeps its place with ``Batch.position``.
+    ``task.store.apply`` may be called any number of times. After a restart (``resumed``) everything is applied again,
+    which does not change what is there; a kind that wants to continue where it was saves its position in
+    ``Batch.position``.
     """
 
     task: Task
@@ -99,19 +99,19 @@ class Work(Struct, frozen=True, kw_only=True):
     resumed: bool = False
     replaces: tuple[int, ...] = ()
     taken_back: int = 0
-    """Messages of the imports that this one replaces, which are gone now."""
+    """Number of messages that were removed with the imports that this one replaces."""
     progress: Callable[[int, int | None], None] = lambda done, total: None
-    """To be called after each batch with what is done of how much; raises what ends the work (``Stopped``)."""
+    """Called after each batch with the amounts done and total; raises ``Stopped`` to end the work."""
     count: Callable[[int, int], None] = lambda new, known: None
-    """How many messages were new and known so far, where the kind can tell."""
+    """Called with the numbers of new and known messages so far, if the kind knows them."""
 
 
 class Stopped(Exception):
-    """The work is to end here: it was cancelled, the server stops, or another process has taken over."""
+    """The work has to end here: it was cancelled, the server is stopping, or another process has taken over."""
 
 
 def counted_messages(outcome: Outcome) -> str:
-    """How many messages were new and known, as far as the kind can tell, and what else there is to say."""
+    """The numbers of new and known messages, as far as the kind knows them, and further remarks."""
     counts = [
         f"{count} {what}" for count, what in ((outcome.added, "new"), (outcome.known, "known")) if count is not None
     ]
@@ -124,25 +124,25 @@ class ImportKind(Struct, frozen=True, kw_only=True):
 
     name: str
     label: str
-    """For people, without an article: ``chat exported from WhatsApp``."""
+    """Name for users, without an article: ``chat exported from WhatsApp``."""
     looked_for: str
-    """What it looks like, for the error that says that nothing was recognised."""
+    """What such input looks like, for the error message when nothing was recognised."""
     find: Callable[[Path], list[Recognised]]
-    """What of this kind there is at a path (a file or a folder), by content. It raises nothing for what it is not."""
+    """Finds input of this kind at a path (a file or a folder) by content. Does not raise errors for other input."""
     plan: Callable[[Task], Plan]
-    """Raises ``Question`` for what must be answered first, ``Unreadable`` and ``BadField`` for what cannot be taken."""
+    """Raises ``Question`` if something must be answered first, ``Unreadable`` and ``BadField`` for unusable input."""
     run: Callable[[Work], Outcome]
-    """Raises no ``Question``: whatever can be asked was asked by ``plan``."""
+    """Does not raise ``Question``, because ``plan`` has asked everything."""
     told: Callable[[Outcome], str] = counted_messages
-    """What an import of this kind did, for people."""
+    """What an import of this kind did, as text for users."""
     options: tuple[str, ...] = ()
-    """Names of the answers that it understands; others are refused where a person gives them for this kind."""
+    """Names of the answers that it understands. Others are refused if a user gives them for this kind."""
     secrets: tuple[str, ...] = ()
-    """Those of ``options`` that are kept sealed while the job lasts, and nowhere else."""
+    """Those of ``options`` that are secret: stored sealed until the job is over, and nowhere else."""
 
 
 def phone_called(store: Store, org: Org, given: str) -> Phone:
-    """The phone with this number, id or device id; one of ``UNKNOWN_PHONE`` for a number that is not there yet."""
+    """The phone with this number, id or device id; for a new number, a phone with ``no`` ``UNKNOWN_PHONE``."""
     try:
         return store.find_phone(org.no, given)
     except NotFound:
@@ -155,7 +155,7 @@ def phone_called(store: Store, org: Org, given: str) -> Phone:
 
 
 def asked_of(question: Question, type: QuestionType = "choice", suggested: str | None = None) -> Asked:
-    """A question that was raised, as data."""
+    """A raised question as data."""
     return Asked(
         name=question.name,
         text=question.question,

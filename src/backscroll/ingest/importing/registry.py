@@ -16,10 +16,10 @@ KINDS: tuple[ImportKind, ...] = (
     GOWA,
     *DATABASES,
     JSON_LINES,
-    # Last: an exported chat may have any file beside it.
+    # Last, because an exported chat may have any file beside it.
     CHAT_EXPORT,
 )
-"""In the order in which they are asked: what one of them claims, those behind it do not get to see."""
+"""In the order in which they are tried. Files claimed by one kind are not offered to those after it."""
 
 
 class NothingRecognised(Unreadable):
@@ -27,7 +27,7 @@ class NothingRecognised(Unreadable):
 
 
 def kind_of(name: str) -> ImportKind:
-    """The kind called so; ``BadField``."""
+    """The kind of this name; ``BadField`` if there is none."""
     for kind in KINDS:
         if kind.name == name:
             return kind
@@ -35,9 +35,9 @@ def kind_of(name: str) -> ImportKind:
 
 
 def recognise(path: Path, only: str | None = None, kinds: Sequence[ImportKind] = KINDS) -> list[Recognised]:
-    """Everything at a path that can be imported, by its content. ``only`` asks one kind alone.
+    """Everything at a path that can be imported, recognised by content. ``only`` restricts this to one kind.
 
-    ``NothingRecognised`` says what was looked for.
+    ``NothingRecognised`` lists what was looked for.
     """
     asked = [kind_of(only)] if only is not None else kinds
     found: list[Recognised] = []

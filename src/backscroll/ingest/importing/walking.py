@@ -1,4 +1,4 @@
-"""Looking through what a person gave, for those who recognise it by content."""
+"""Searching the given files and folders, for kinds of import that recognise their input by content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SQLITE = b"SQLite format 3\0"
 
 
 def files_at(path: Path) -> Iterator[Path]:
-    """The file itself, or the files of a folder and of those in it, by name; no links, nothing hidden."""
+    """The file itself, or all files below a folder, ordered by name; without links and hidden files."""
     if not path.is_dir():
         if path.is_file():
             yield path
@@ -46,9 +46,9 @@ def is_sqlite(path: Path) -> bool:
 
 
 def columns_of(path: Path) -> Mapping[str, frozenset[str]]:
-    """Column names by table of a database that somebody gave; empty when it cannot be read. Writes nothing to it.
+    """Column names by table of a given database; empty if it cannot be read. Never writes to it.
 
-    Only names are read: views, virtual tables and triggers of the file do nothing meanwhile.
+    Only names are read, so views, virtual tables and triggers of the file are not executed.
     """
     if not is_sqlite(path):
         return {}

@@ -1,4 +1,4 @@
-"""Working on import jobs: in a turn of the server, or at the command line with files that stay where they are."""
+"""Working on import jobs: in the server, or from the command line with files that remain where they are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRY_SECONDS = 0.25
 
 
 class ImportContext(Struct, frozen=True, kw_only=True):
-    """What importing needs of an archive, with the most bytes that a media file may have."""
+    """What importing needs of an archive, and the maximum size of a media file in bytes."""
 
     store: Store
     media: MediaStore
@@ -43,10 +43,10 @@ def import_here(
     found: tuple[Recognised, ...] | None = None,
     watch: Callable[[JobProgress], None] = lambda progress: None,
 ) -> Worker:
-    """Import a file or folder. The worker has the job as it ended, what each entry did, and what was wrong.
+    """Import a file or folder. The returned worker has the finished job, the result of each entry, and the errors.
 
-    First go on with what an earlier command began and could not end. An error of the only entry is raised: ``Question``
-    where an option is missing, ``Unreadable``, and ``StorageError`` after which the command may be run again.
+    Interrupted jobs of earlier commands are continued first. An error of the only entry is raised: ``Question`` if an
+    option is missing, ``Unreadable``, and ``StorageError``, after which the command can be run again.
     """
     finish_cut(context, org)
     given = {name: answer for name, answer in answers.items() if answer is not None}
@@ -60,10 +60,10 @@ def import_here(
 
 
 def finish_cut(context: ImportContext, org: Org) -> list[Job]:
-    """Go on with what earlier commands began, if its files are with the archive; note of the rest that it was cut.
+    """Continue interrupted jobs of earlier commands whose files are in the archive; mark the others as interrupted.
 
-    One that is in the middle of taking another's place may have a turn that has not ended yet, though its process has:
-    that is waited for.
+    A job that is replacing another import may still have a lease although its process has ended. This waits until the
+    lease has expired.
     """
     ended = []
     for id, state, _ in context.store.import_jobs.open_jobs(org.no):
@@ -78,7 +78,7 @@ def finish_cut(context: ImportContext, org: Org) -> list[Job]:
 
 
 def tidy(context: ImportContext, org: int | None = None) -> None:
-    """Remove files of jobs that are over or unknown, as after an organisation was deleted or a process was killed."""
+    """Delete files of finished or unknown jobs, such as after an organisation was deleted or a process was killed."""
     for owner, id, age in context.spool.jobs():
         if org in (None, owner):
             try:
@@ -90,9 +90,10 @@ def tidy(context: ImportContext, org: int | None = None) -> None:
 
 
 def worked(context: ImportContext, org: Org, id: str, **more: Any) -> Worker | None:
-    """Go on with a job as far as it goes now; None when another process is at it.
+    """Continue a job as far as possible now; None if another process is working on it.
 
-    ``more`` are fields of ``Place``; ``stopping``, which says when to stop; and ``begin``, what to do but ``run``.
+    ``more`` are fields of ``Place``, ``stopping``, which returns whether to stop, and ``begin``, a replacement of
+    ``run``.
     """
     lease = context.store.import_jobs.take_turn(org.no, id)
     return None if lease is None else _work(context, org, id, lease, **more)
