@@ -17,16 +17,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOOK_SECONDS = 0.002
-"""Between two tries to begin a transaction while another process writes."""
+"""Seconds between attempts to begin a transaction while another process writes."""
 BUSY_SECONDS = 30.0
-"""So long a writer waits for another process; then ``StorageBusy``."""
+"""Seconds for which a writer waits for another process before ``StorageBusy``."""
 COURTESY_SECONDS = 0.1
-"""So long long work stays away at most for those that wait, between two of its transactions."""
+"""Maximum seconds for which long work pauses between two of its transactions while others wait."""
 PAUSE_SECONDS = 0.001
 
 
 def _opened(folder: Path) -> int | None:
-    """A folder that may be entered but not read has no locks: then other processes are not seen to wait."""
+    """Open the folder for locking; None if it may not be read, so that waiting processes cannot be noticed."""
     try:
         return os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -34,7 +34,7 @@ def _opened(folder: Path) -> int | None:
 
 
 class Turns:
-    """The turns of one process's writing connection."""
+    """Access of this process's threads to its writing connection, and waiting for other processes."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
@@ -42,12 +42,12 @@ class Turns:
         self._waiting = 0
         self._since = 0.0
         self._marked = False
-        # Two descriptors: a lock that is held by one is seen by the other.
+        # Two descriptors, because a lock held by one can be seen only from the other.
         self._mark, self._look = _opened(folder), _opened(folder)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """This process's turn: no other thread of it writes."""
+        """Exclusive writing among the threads of this process."""
         with self._counting:
             self._waiting += 1
         try:
@@ -76,7 +76,7 @@ class Turns:
         return True
 
     def arrived(self) -> None:
-        """Nobody of this process waits for another one any more."""
+        """The thread that waited for another process has stopped waiting."""
         if self._marked and self._mark is not None:
             self._marked = False
             fcntl.flock(self._mark, fcntl.LOCK_UN)
@@ -88,14 +88,14 @@ class Turns:
         return self._look is not None and _is_held(self._look)
 
     def let_others_write(self) -> None:
-        """Stay away for a moment, and for longer while somebody waits."""
+        """Pause for a moment, and for longer while another writer waits."""
         until = time.monotonic() + COURTESY_SECONDS
         time.sleep(PAUSE_SECONDS)
         while self.is_wanted() and time.monotonic() < until:
             time.sleep(PAUSE_SECONDS)
 
     def close(self) -> None:
-        """Of no use any more."""
+        """Close the descriptors. The object cannot be used afterwards."""
         for descriptor in (self._mark, self._look):
             if descriptor is not None:
                 with suppress(OSError):

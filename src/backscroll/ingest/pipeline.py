@@ -1,4 +1,4 @@
-"""From a connector's batch to the store, past outages of the database and past single events that are no good."""
+"""Passing a connector's batches to the store, despite outages of the database and single invalid events."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from backscroll.storage.write.validation import cleaned
 
 _ENCODER = msgspec.json.Encoder()
 EVENT = "row event"
-"""Begins ``via`` of an event in quarantine; its batch's source follows (quarantined_rows.py)."""
+"""Prefix of ``via`` of an event in quarantine, followed by its batch's source (quarantined_rows.py)."""
 
 
 def apply_with_retry(store: Store, org: int, batch: Batch) -> Applied:
-    """``store.apply``, tried again while the store is busy. A batch whose commit is in doubt may be applied twice.
+    """``store.apply``, retried while the store is busy. A batch whose commit is uncertain may be applied twice.
 
-    An event that cannot be kept goes to quarantine by itself, named in ``refused``, and the others are applied.
+    An event that cannot be stored goes to quarantine and is named in ``refused``; the others are applied.
     """
     try:
         return retry(lambda: store.apply(org, batch))
@@ -40,10 +40,9 @@ def apply_with_retry(store: Store, org: int, batch: Batch) -> Applied:
 
 
 def apply_all(store: Store, org: int, batches: Iterable[Batch]) -> Iterator[Applied]:
-    """``apply_with_retry`` of each, many to a transaction: what was done of each, in order, when it is on disk.
+    """``apply_with_retry`` of each batch, many per transaction. Yields the results in order, once they are on disk.
 
-    Batches are read before the previous ones are written. If reading fails, what was read until then is written before
-    the error is raised.
+    Batches are read ahead of writing. If reading fails, what was read before is written before the error is raised.
     """
     refused: deque[tuple[str, ...]] = deque()
     source = iter(batches)
@@ -64,7 +63,7 @@ def apply_all(store: Store, org: int, batches: Iterable[Batch]) -> Iterator[Appl
 
 
 def _add(store: Store, org: int, writer: BulkWriter, batch: Batch) -> tuple[str, ...]:
-    """Hand a batch on without those events that cannot be kept; their names come back."""
+    """Add a batch without the events that cannot be stored; returns the names of those."""
     try:
         writer.add(batch)
     except BadField:
@@ -83,14 +82,14 @@ def _written(store: Store, org: int, writer: BulkWriter) -> list[Applied]:
     except StorageBusy:
         raise
     except Error:
-        # By itself, so that an error ends only the batch that it is of.
+        # Written alone, so that an error affects only the batch that caused it.
         applied = apply_with_retry(store, org, writer.first)
         writer.drop_first()
         return [applied]
 
 
 def _put_aside(store: Store, org: int, batch: Batch, refused: Sequence[tuple[Event, BadField]]) -> tuple[str, ...]:
-    """Put events in quarantine, each by itself; their names, with what is wrong."""
+    """Put events in quarantine, each separately; returns their names with the problems."""
     named = tuple(f"{name_of(event)}: {problem}" for event, problem in refused)
     via = f"{EVENT} {batch.source}"
     for (event, _), problem in zip(refused, named, strict=True):
@@ -120,7 +119,7 @@ def encoded(event: Event) -> bytes:
 
 
 def name_of(event: Event) -> str:
-    """What a person finds an event by."""
+    """A name by which a user can find an event."""
     match event:
         case events.MessageSeen(message):
             return f"message {message.key.id[:80]!r} in {message.key.chat[:80]!r}"

@@ -17,9 +17,9 @@ from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, make_source_id
 
 NEEDS_NO_PHONE = frozenset({"periskope", "events"})
-"""Their payloads name the phone that they mean."""
+"""Kinds whose payloads name their phone."""
 GIVES_SECRET = frozenset({"periskope", "cloud"})
-"""The other side chooses the secret that it signs with."""
+"""Kinds for which the other side chooses the secret with which it signs."""
 MIN_SECRET = 8
 _SECOND = 1_000_000
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -51,14 +51,14 @@ class SourceChange(Struct, frozen=True, kw_only=True):
 
 
 class Rotated(Struct, frozen=True):
-    """A source with the new secret, which is shown this once."""
+    """A source with its new secret, which is shown only once."""
 
     source: LiveSource
     given: SourceSecrets
 
 
 class Added(Struct, frozen=True):
-    """A source that was added, with the secrets that are shown this once."""
+    """A source that was added, with its secrets, which are shown only once."""
 
     source: LiveSource
     given: SourceSecrets
@@ -89,7 +89,7 @@ def add_source(store: Store, org: int, wish: SourceWish) -> Added:
 
 
 def change_source(store: Store, id: str, change: SourceChange) -> LiveSource:
-    """Keep what is asked for. ``BadField`` names the field that cannot be used; ``NotFound``."""
+    """Save the changes. ``BadField`` names an unusable field; ``NotFound``."""
     source, given = store.sources.open(id)
     _refuse_a_linked(source)
     upstream = source.upstream if change.upstream is UNSET else _url(change.upstream or None)
@@ -110,9 +110,9 @@ def change_source(store: Store, id: str, change: SourceChange) -> LiveSource:
 
 
 def rotate_secret(store: Store, id: str, secret: str | None, grace_us: int) -> Rotated:
-    """Have a source sign with another secret, made when None; for ``grace_us`` the old one counts as well.
+    """Replace the secret of a source, generated if None. The old one is accepted for ``grace_us`` more.
 
-    ``BadField`` where the other side chooses the secret and none is given, or one that is too weak; ``NotFound``.
+    ``BadField`` if the secret is too weak, or is missing although the other side chooses it; ``NotFound``.
     """
     source = store.sources.find(id)
     _refuse_a_linked(source)
@@ -166,7 +166,7 @@ def _made_secret(kind: str, id: str) -> str:
 
 
 def span(name: str, text: str | None) -> int | None:
-    """Microseconds of a span such as ``15m``; ``BadField`` for anything else."""
+    """A span such as ``15m`` in microseconds; ``BadField`` for anything else."""
     if text is None:
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", text)

@@ -55,12 +55,12 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "instanceId",
     ),
 }
-"""In the order in which they can be applied. Nothing else is read: other tables hold tokens and keys of accounts."""
+"""In the order in which they can be applied. Other tables are not read: they hold tokens and keys of accounts."""
 _NEEDED = {"id", "key", "message", "messageTimestamp", "instanceId"}
 
 
 class Instance(Struct, frozen=True):
-    """An account of Evolution's. ``phone`` is the JID of its number."""
+    """An account in Evolution. ``phone`` is the JID of its number."""
 
     id: str
     name: str
@@ -77,10 +77,10 @@ def import_evolution(
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
 ) -> ImportOutcome:
-    """Take in the messages of all instances, or of the one called ``instance``; their phones are made when new.
+    """Import the messages of all instances, or of the one named ``instance``. New phones are created.
 
     ``media`` None leaves the files where they are. Raises ``BadField`` for a URL of another kind, ``NotFound`` for an
-    instance that is not there, ``Unreadable`` where the database cannot be read.
+    unknown instance, ``Unreadable`` if the database cannot be read.
     """
     with reading(url, PROGRAM) as database:
         found = instances(database, instance)
@@ -92,7 +92,7 @@ def import_evolution(
 
 
 def instances(database: ReadOnly, name: str | None) -> dict[str, Instance]:
-    """Evolution's instances by their id; those that were never linked have no number, and no messages."""
+    """Evolution's instances by id, without those that were never linked and so have no number and no messages."""
     columns = database.columns("Instance")
     if not (database.columns("Message") >= _NEEDED and {"id", "name", "ownerJid"} <= columns):
         problem = (
@@ -143,7 +143,7 @@ class _Walk:
         }
 
     def pieces(self, after: str | None, on_skip: OnSkip) -> Iterator[Piece]:
-        """Every table that is not over, from the place ``after`` on: a table, and the key of its last row."""
+        """The pieces of all tables from the position ``after`` on, which is a table and the key of the last row."""
         if after is None:
             phones: list[Event] = [PhoneSeen(jid=one.phone) for one in self._instances.values()]
             yield Piece(batch=Batch(source="database", events=phones), place="")
@@ -196,7 +196,7 @@ class _Walk:
         return told.events
 
     def _held(self, store: MediaStore, id: str, media: Media) -> Media | None:
-        """The file that stands in the row, in the archive; None where it is too large or another one."""
+        """Store the file contained in the row; None if it is too large or is not the file that was sent."""
         text = self._database.file_of("Message", "id", id, self._max_bytes * 4 // 3 + 4)
         try:
             raw = base64.b64decode(text or "", validate=True)
@@ -213,7 +213,7 @@ class _Walk:
         return Media(file=kept.sha256, size=kept.size, mimetype=mimetype, width=kept.width, height=kept.height)
 
     def _learn_polls(self, rows: Rows) -> None:
-        """When the polls were sent that some updates are votes in."""
+        """Load when those polls were sent for which some updates are votes."""
         wanted = [row["messageId"] for row in rows if row.get("pollUpdates") and row.get("messageId")]
         query = 'SELECT "id", "messageTimestamp" FROM "Message" WHERE "id" = ANY(%(ids)s)'
         found = self._database.ask(query, {"ids": wanted}) if wanted else []

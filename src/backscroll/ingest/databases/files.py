@@ -1,4 +1,4 @@
-"""Archives of other programs in SQLite files: which files are read together, and where their media are."""
+"""Archives of other programs in SQLite files: which files belong together, and where their media are."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
 MAX_TAIL = 6
-"""Parts of a path that are looked for below a folder."""
+"""Maximum trailing parts of a path that are searched below a folder."""
 
 
 class Look(Protocol):
-    """Whose messages the files hold, and how many; ``Question`` where the number must be told."""
+    """Determines whose messages the files contain, and how many; ``Question`` if the own number is needed."""
 
     def __call__(self, path: Path, beside: Path | None = None, /, phone: str | None = None) -> Found: ...
 
 
 class Read(Protocol):
-    """Everything that the files tell, from the place ``after`` on."""
+    """Reads everything in the files, from the position ``after`` on."""
 
     def __call__(
         self,
@@ -77,10 +77,10 @@ def import_files(
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
 ) -> ImportOutcome:
-    """Take in a program's archive. ``beside`` is found by its usual name where it is not told.
+    """Import a program's archive. ``beside`` is found by its usual name if it is not given.
 
-    ``folder`` is where the program's files lie. Raises ``Question`` where the own number must be told, ``Unreadable``
-    for what is none of the program's files.
+    ``folder`` contains the program's media files. Raises ``Question`` if the own number is needed, ``Unreadable`` if
+    the files are not of this program.
     """
     beside = beside or beside_of(kind, path)
     found = kind.look(path, beside, phone)
@@ -99,13 +99,13 @@ def import_files(
 
 
 def beside_of(kind: FileKind, path: Path) -> Path | None:
-    """The file with numbers and names, where it lies beside the other under its usual name."""
+    """The file with numbers and names, if it is beside the other file under its usual name."""
     found = path.with_name(kind.beside)
     return found if found.is_file() and not found.samefile(path) else None
 
 
 def source_of(kind: FileKind, path: Path, beside: Path | None, phone: str, folder: Path | None) -> NewImport:
-    """The key by which the import is recognised again."""
+    """The key by which a repeated import is recognised."""
     answers: dict[str, Any] = {
         "phone": phone.partition("@")[0],
         "beside": beside.name if beside else None,
@@ -115,6 +115,6 @@ def source_of(kind: FileKind, path: Path, beside: Path | None, phone: str, folde
 
 
 def tails_of(path: str) -> list[str]:
-    """Where a file may be below a folder that was copied from elsewhere: by the last parts of its path."""
+    """Possible paths of a file below a folder that was copied from elsewhere: the last parts of its original path."""
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     return ["/".join(parts[-length:]) for length in range(min(MAX_TAIL, len(parts)), 0, -1)]

@@ -1,6 +1,6 @@
 """Backups of iPhones: the folder that Finder, iTunes or libimobiledevice made, or WhatsApp's own files.
 
-In such a folder each file lies under the SHA-1 of its domain and path, and that is how it is found.
+In such a folder each file is named by the SHA-1 of its domain and path, by which it is found.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ _LOG = "-wal"
 
 
 class Place(Struct, frozen=True):
-    """Where a phone's files are. ``domain`` is set in a backup, where nothing lies under its own name."""
+    """Where a phone's files are. ``domain`` is set for a backup, in which files do not have their own names."""
 
     chats: Path
     folder: Path
     domain: str | None = None
 
     def find(self, name: str) -> Path | None:
-        """A file of the app by its path there."""
+        """A file of the app, by its path within the app."""
         return next((found for path in self.candidates(name) if (found := self.folder / path).is_file()), None)
 
     def candidates(self, name: str) -> list[str]:
-        """Where below the folder it may be; before iOS 10 a backup had no folders in it."""
+        """Possible paths of a file below the folder. Before iOS 10, backups had no subfolders."""
         if self.domain is None:
             return [name]
         hashed = _hashed(self.domain, name)
         return [f"{hashed[:2]}/{hashed}", hashed]
 
     def media_candidates(self, path: str) -> list[str]:
-        """The same for a file of a message, which the database names below the folder Message."""
+        """Possible paths of a message's file, whose path in the database is relative to the folder Message."""
         return [place for name in (f"Message/{path}", path) for place in self.candidates(name)]
 
 
@@ -72,7 +72,7 @@ def _hashed(domain: str, name: str) -> str:
 
 
 def place_of(path: Path) -> Place | None:
-    """What a folder or file is; None for no backup of an iPhone. An encrypted backup is a place too."""
+    """The place at a folder or file; None if it is not a backup of an iPhone. Encrypted backups are recognised too."""
     if path.is_file():
         domain = next((domain for domain in DOMAINS if path.name == _hashed(domain, CHATS)), None)
         is_below = domain is not None and path.parent.name == path.name[:2]
@@ -110,7 +110,7 @@ class _Sealed(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """The databases under their own names, for as long as they are needed."""
+    """The databases under their own names, while they are open."""
 
     files: Files
     place: Place
@@ -118,7 +118,7 @@ class Opened(Struct, frozen=True):
     sealed: _Sealed | None = None
 
     def media(self, media: MediaStore, org: int, folder: Path | None, max_bytes: int) -> LocalFiles:
-        """The files of messages: those of the backup, or of ``folder``, which may be WhatsApp's own or its Message."""
+        """The files of messages: those of the backup, or of ``folder``, which is WhatsApp's folder or its Message."""
         if folder is not None:
             return LocalFiles(media, org, folder, max_bytes, lambda path: [f"Message/{path}", path])
         root, candidates = self.place.folder, self.place.media_candidates
@@ -157,7 +157,7 @@ class _SealedFiles(LocalFiles):
 def opened(place: Place, password: str | None, scratch: Path) -> Iterator[Opened]:
     """The databases of a phone. Those of an encrypted backup are decrypted in the folder ``scratch``.
 
-    ``Question`` where a password is needed, ``BadField`` for a wrong one.
+    ``Question`` if a password is needed, ``BadField`` for a wrong one.
     """
     if is_sealed(place):
         with _unsealed(place, password, scratch) as backup:
@@ -172,7 +172,7 @@ def opened(place: Place, password: str | None, scratch: Path) -> Iterator[Opened
 
 
 def _linked(place: Place, folder: Path) -> Files:
-    """In a backup a database and its log have names that do not fit together, so links stand in for them."""
+    """Link a backup's databases and logs under their own names, because SQLite needs matching names."""
     for name in (CHATS, CONTACTS, NUMBERS, CALLS):
         for part in (name, name + _LOG):
             if (path := place.find(part)) is not None:
@@ -219,7 +219,7 @@ def _decrypted(path: Path, key: bytes, target: Path) -> None:
 
 
 def source_of(place: Place, phone: str, folder: Path | None) -> NewImport:
-    """The key by which the import is recognised again."""
+    """The key by which a repeated import is recognised."""
     answers: dict[str, Any] = {"phone": phone.partition("@")[0], "media": str(folder) if folder else None}
     source = imports.source_of(KIND, place.chats, answers)
     return source if place.domain is None else structs.replace(source, file=f"{place.folder.name}/{CHATS}")
@@ -238,10 +238,10 @@ def import_ios(
     max_media_bytes: int,
     progress: Progress = lambda done, whole: None,
 ) -> ImportOutcome:
-    """Take in a backup, or the files of the app itself. ``scratch`` is where an encrypted one is decrypted.
+    """Import a backup, or the files of the app itself. An encrypted backup is decrypted in ``scratch``.
 
-    Raises ``Question`` where number or password must be told, ``BadField`` for a wrong one, ``Unreadable`` for what is
-    no backup.
+    Raises ``Question`` if the number or password is needed, ``BadField`` if it is wrong, ``Unreadable`` if it is not a
+    backup.
     """
     place = place_of(path)
     if place is None:

@@ -1,4 +1,4 @@
-"""Files of messages that another program kept on disk, found by the paths that its database names."""
+"""Files of messages that another program stored on disk, found by the paths in its database."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from backscroll.ingest.media import held_as
 from backscroll.storage.files.media import MediaStore
 
 Candidates = Callable[[str], list[str]]
-"""Where below the folder a file of this path may be, the likeliest first."""
+"""Possible paths below the folder of a file with this path, the likeliest first."""
 
 
 class LocalFiles:
-    """A folder of files. Nothing outside of it is ever opened, whatever a database says."""
+    """A folder of files. Nothing outside it is ever opened, whatever path a database contains."""
 
     def __init__(
         self, media: MediaStore, org: int, root: Path, max_bytes: int, candidates: Candidates = lambda path: [path]
@@ -33,7 +33,7 @@ class LocalFiles:
         self._candidates = candidates
 
     def keep(self, file: LocalFile) -> tuple[MediaHeld | None, str | None]:
-        """Put the file into the archive, and say so; or what is wrong with it, nothing where it is not there."""
+        """Store the file in the archive and return the event, or what is wrong with it; neither if it is missing."""
         with self._found(file) as source:
             if source is None:
                 return None, None
@@ -52,7 +52,7 @@ class LocalFiles:
         return held_as(stored, file.target, file.media), None
 
     def _wrong(self, source: io.BufferedReader | io.BufferedRandom, file: LocalFile) -> str | None:
-        """Whether it is another file than the one that was sent, where WhatsApp tells its hash."""
+        """What is wrong if the file is not the one that was sent, which is checked if WhatsApp gives its hash."""
         if file.media.sha256 is None:
             return None
         if hashlib.file_digest(source, "sha256").hexdigest() != file.media.sha256:
@@ -78,7 +78,7 @@ class LocalFiles:
             found = self._root.joinpath(*parts).resolve(strict=True)
             if not found.is_relative_to(self._root):
                 return None
-            # A pipe or a device would never end.
+            # Reading a pipe or a device might never end.
             descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError):
             return None

@@ -1,4 +1,4 @@
-"""Backups of Android phones: opened with their key, read with the names and files beside them."""
+"""Backups of Android phones: decrypting them with their key, and reading them with names and files beside them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from backscroll.storage.store import Store
 
 KIND = "msgstore"
 WHOLE_SCALE = 1000
-"""Steps in which the progress of decrypting is told."""
+"""Number of steps in which the progress of decryption is reported."""
 
 
 def import_msgstore(
@@ -47,9 +47,9 @@ def import_msgstore(
     progress: Progress = lambda done, whole: None,
     decrypting: Progress = lambda done, whole: None,
 ) -> ImportOutcome:
-    """Take in a backup. ``folder`` is the phone's WhatsApp or Media folder; ``scratch`` is where it is decrypted.
+    """Import a backup, decrypted in ``scratch``. ``folder`` is the phone's WhatsApp or Media folder.
 
-    Raises ``Question`` where a key is needed, ``BadField`` where it does not fit, ``Unreadable`` for what is no backup.
+    Raises ``Question`` if a key is needed, ``BadField`` if it does not fit, ``Unreadable`` if it is not a backup.
     """
     opens = read_key(key) if key else None
     with plain(path, opens, scratch, phone, decrypting) as found, _plain_names(wa_db, opens, scratch) as names:
@@ -69,7 +69,7 @@ def import_msgstore(
 
 
 def source_of(path: Path, phone: Phone, wa_db: Path | None, folder: Path | None) -> NewImport:
-    """By what the import is known again. Other names, or files beside it, make it another one."""
+    """The key by which a repeated import is recognised. With other names or media files it is a different import."""
     answers = {"phone": phone.number, "media": str(folder) if folder else None}
     if wa_db is not None:
         with wa_db.open("rb") as file:
@@ -78,7 +78,7 @@ def source_of(path: Path, phone: Phone, wa_db: Path | None, folder: Path | None)
 
 
 def paths_of(path: str) -> list[str]:
-    """Where a file may be below the folder: that one may be WhatsApp's own, its Media, or a copy of either."""
+    """Possible paths of a file below the folder, which may be WhatsApp's folder, its Media, or a copy of either."""
     _, found, inside = path.replace("\\", "/").rpartition("Media/")
     return [f"Media/{inside}", inside, f"WhatsApp/Media/{inside}"] if found else [path.lstrip("/")]
 
@@ -91,7 +91,7 @@ def plain(
     phone: Phone | None = None,
     progress: Progress = lambda done, whole: None,
 ) -> Iterator[Path]:
-    """The database as a file that can be opened: ``path`` itself, or a decrypted copy that is gone afterwards."""
+    """The database as a readable file: ``path`` itself, or a decrypted copy that is deleted afterwards."""
     head = _head(path)
     if not is_encrypted(head):
         yield path
@@ -117,7 +117,7 @@ def plain(
 
 
 def probe(path: Path, key: Key, phone: Phone | None) -> None:
-    """See by the beginning of a backup whether key and number fit; ``BadField``."""
+    """Check the key and the number against the beginning of a backup; ``BadField`` if they do not fit."""
     header = check_key(path, key)
     if phone is not None:
         _check_number(header, phone)
@@ -125,7 +125,7 @@ def probe(path: Path, key: Key, phone: Phone | None) -> None:
 
 @contextmanager
 def _plain_names(wa_db: Path | None, key: Key | None, scratch: Path) -> Iterator[Path | None]:
-    """``wa.db``, which WhatsApp backs up encrypted too."""
+    """A readable ``wa.db``, which WhatsApp may also back up encrypted."""
     if wa_db is None:
         yield None
         return
@@ -139,7 +139,7 @@ def _head(path: Path) -> bytes:
 
 
 def _check_number(header: Header, phone: Phone) -> None:
-    """A backup tells the last two digits of the number that it belongs to."""
+    """Check the last two digits of the number, which a backup contains."""
     ending = header.number_ends_in
     if ending and ending.isdigit() and not phone.number.endswith(ending):
         raise BadField("phone", phone.number, f"is not the number of this backup, which ends in {ending}")

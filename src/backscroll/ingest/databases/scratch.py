@@ -14,7 +14,7 @@ from backscroll.core.errors import StorageFull
 from backscroll.storage.files.durable_files import make_folder, writing
 
 KEPT_FREE = 256 << 20
-"""Bytes of the disk that are left to the archive."""
+"""Bytes of free disk space left for the archive."""
 LEFTOVER_SECONDS = 24 * 60 * 60
 _PREFIX = "decrypted-"
 
@@ -23,7 +23,7 @@ Write = Callable[[bytes], object]
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A folder that is gone afterwards."""
+    """A folder that is deleted afterwards."""
     with writing("the decrypted backup"):
         make_folder(parent)
         _sweep(parent)
@@ -36,7 +36,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Write]:
-    """A file in such a folder, to be written piece by piece."""
+    """A new file in such a folder, to be written piece by piece."""
     with writing("the decrypted backup"):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -50,7 +50,7 @@ def new_file(path: Path) -> Iterator[Write]:
 
 
 def check_space(folder: Path, size: int) -> None:
-    """``StorageFull`` where a copy of this size would fill the disk."""
+    """``StorageFull`` if a copy of this size would fill the disk."""
     left = max(0, shutil.disk_usage(folder).free - KEPT_FREE)
     if size > left:
         problem = f"The decrypted database takes {size >> 20} MiB, and {folder} has {left >> 20} MiB left"
@@ -58,7 +58,7 @@ def check_space(folder: Path, size: int) -> None:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what a crash left behind more than a day ago."""
+    """Delete what crashes left behind, if it is more than a day old."""
     for leftover in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:

@@ -22,22 +22,22 @@ from backscroll.storage.store import Store
 MAX_NAMED = 200
 """Maximum problems listed in a report; further ones are only counted."""
 MAX_QUARANTINED = 10_000
-"""Rows of one import that are kept in quarantine: a file that is damaged through and through has more."""
+"""Maximum rows of one import that are kept in quarantine, because a badly damaged file has many more."""
 
 Pieces = Callable[[str | None, OnSkip], Iterator[Piece]]
-"""Reads on from a place, None at the beginning, and tells of every row that it cannot read."""
+"""Reads from a position on, None for the beginning, and reports every row that it cannot read."""
 Progress = Callable[[int, int | None], None]
 
 
 class ImportOutcome(Struct, kw_only=True):
-    """What an import of databases did. ``messages`` counts what it read, ``changed`` rows of the archive."""
+    """What an import of databases did. ``messages`` counts messages read, ``changed`` rows of the archive."""
 
     messages: int = 0
     changed: int = 0
     files: int = 0
-    """Files of messages that are in the archive now."""
+    """Files of messages that are now in the archive."""
     files_missing: int = 0
-    """Files that the database names, and that are not where it says."""
+    """Files that are not where the database says."""
     left_out: int = 0
     partly_read: int = 0
     problems: list[str] = []
@@ -45,7 +45,7 @@ class ImportOutcome(Struct, kw_only=True):
     import_id: int | None = None
 
     def name(self, problem: str) -> None:
-        """Put a problem into the report, while there is room."""
+        """Add a problem to the report while there is room."""
         if len(self.problems) < MAX_NAMED:
             self.problems.append(problem)
         elif len(self.problems) == MAX_NAMED:
@@ -67,7 +67,7 @@ def importing(store: Store, org: int, source: NewImport) -> Iterator[tuple[Impor
 
 
 def _cut(store: Store, org: int, source: NewImport) -> Import | None:
-    """An import of the same bytes, or from the same place, with the same answers, that never came to its end."""
+    """An interrupted import of the same bytes, or from the same place, with the same answers."""
     of_file = source.sha256 is not None
     found = store.imports_of_file(org, source.sha256) if source.sha256 is not None else store.list_imports(org)
     wanted = (source.kind, source.answers, None if of_file else source.file)
@@ -90,10 +90,10 @@ def take(
     files: LocalFiles | None = None,
     progress: Progress = lambda done, whole: None,
 ) -> ImportOutcome:
-    """Apply every piece that is not applied yet. ``store`` records this import as the source.
+    """Apply every piece that has not been applied yet. ``store`` records this import as the source.
 
-    After each piece the archive knows where to go on, in the same transaction. What could not be read is in
-    ``taken.problems``, and the rows themselves are in quarantine.
+    The position after each piece is saved in the same transaction. What could not be read is in ``taken.problems``,
+    and the rows themselves are in quarantine.
     """
     return _Taking(store, org, kind, f"import/{import_id}", taken, files).run(pieces, whole, progress)
 
@@ -111,11 +111,11 @@ class _Taking:
         self._quarantined = 0
 
     def run(self, pieces: Pieces, whole: int | None, progress: Progress) -> ImportOutcome:
-        """Take each piece that is left, and report rows done, of ``whole``, after it."""
+        """Apply each remaining piece, then report how many rows of ``whole`` are done."""
         done = 0
         after = self._store.position(self._org, self._stream)
         told: deque[tuple[int, int]] = deque()
-        """Rows and messages of pieces that are not written yet."""
+        """Numbers of rows and messages of pieces that are not written yet."""
 
         def batches() -> Iterator[Batch]:
             for piece in pieces(after, self._quarantine):
@@ -142,7 +142,7 @@ class _Taking:
             self._taken.name(f"Put in quarantine: {named}")
 
     def _held(self, piece: Piece) -> Iterator[MediaHeld]:
-        """The files of the piece's messages that could be had."""
+        """The available files of the piece's messages."""
         if self._files is None:
             return
         for file in piece.files:
@@ -167,7 +167,7 @@ class _Taking:
 
 
 def summary(taken: ImportOutcome) -> str:
-    """For people, in a few lines."""
+    """A report for users, in a few lines."""
     lines = [f"{taken.messages:,} messages read; {taken.changed:,} rows changed. This is import {taken.import_id}."]
     if taken.resumed:
         lines.append("An interrupted import of the same file was continued.")
@@ -179,5 +179,5 @@ def summary(taken: ImportOutcome) -> str:
 
 
 def report_of(taken: ImportOutcome) -> dict[str, Any]:
-    """For programs."""
+    """A report for programs."""
     return dict(to_builtins(taken))

@@ -27,29 +27,29 @@ from backscroll.storage.records.damage import sound
 from backscroll.storage.records.rows import MessageRow, row_of
 
 MAX_LINES = 2000
-"""Lines of the feed that are read to catch up, and that are remembered; after more than these nothing is kept."""
+"""Maximum lines of the feed that are read to catch up, and that are remembered. With more, the cache is emptied."""
 OVERHEAD = 500
-"""Bytes that a kept message costs besides its text, about."""
+"""Approximate bytes of memory for a cached message besides its text."""
 _CHUNK = 500
-"""Values that one statement is asked about."""
+"""Maximum values in one statement."""
 
 Key = tuple[int, int, str, int]
-"""Phone, chat, WhatsApp id and sender of a message, as the index holds them."""
+"""Phone, chat, WhatsApp id and sender of a message, as in the index."""
 
 
 class RenderedMessages:
-    """Messages of a process as JSON text, the longest kept ones dropped first. ``max_bytes`` 0 keeps none."""
+    """A process's cache of messages as JSON text. The oldest entries are dropped first. ``max_bytes`` 0 caches none."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
         self._lock = Lock()
-        """Held for moments only: never while the database is asked."""
+        """Held only briefly, never during a database query."""
         self._ways: OrderedDict[Hashable, _Way] = OrderedDict()
 
     @contextmanager
     def way(self, key: Hashable, seq: int) -> Iterator[_Way]:
-        """What is kept under a key, for the caller alone; begun at ``seq`` when there is none."""
+        """The cache of a key, exclusively for the caller; created at ``seq`` if there is none."""
         with self._lock:
             way = self._ways.setdefault(key, _Way(seq))
             self._ways.move_to_end(key)
@@ -60,7 +60,7 @@ class RenderedMessages:
                 self._drop_some()
 
     def _drop_some(self) -> None:
-        """Of the way that has not been asked for longest."""
+        """Drop messages of the least recently used way."""
         key, way = next(iter(self._ways.items()))
         if way.rows:
             self.bytes -= way.drop_oldest()
@@ -69,7 +69,7 @@ class RenderedMessages:
 
 
 class Way(Struct, frozen=True):
-    """One way to render messages. ``key`` stands for all that the text depends on besides message, names and reader."""
+    """One way to render messages. ``key`` identifies all that the text depends on besides message, names and reader."""
 
     kept: RenderedMessages
     key: Hashable
@@ -82,14 +82,14 @@ class _Way:
     def __init__(self, seq: int) -> None:
         self.seq = seq
         self.named = -1
-        """Names that all of them were rendered with."""
+        """Version of the names with which all of them were rendered."""
         self.bytes = 0
         self.rows: OrderedDict[Key, tuple[int, bytes]] = OrderedDict()
         """The number and the text of each message."""
         self._numbers: dict[int, Key] = {}
         self._in_chat: dict[int, set[Key]] = defaultdict(set)
         self._lines: deque[ChangedPlace] = deque()
-        """The latest of the feed, up to ``seq``: for pages that were read before them."""
+        """The latest lines of the feed up to ``seq``, for pages that were read from an older snapshot."""
         self._known_from = seq
         """Lines after this one are in ``_lines``."""
 
@@ -98,7 +98,7 @@ class _Way:
         if seq <= self.seq and named <= self.named:
             return
         if named != self.named or since > self.seq or len(lines) != seq - since:
-            # Everything may have changed; or the feed goes back no further, or has more than is worth reading.
+            # Everything may have changed, or the feed does not go back this far, or it has too many lines to read.
             self._begin_anew(seq, named)
             return
         self._drop([line for line in lines if line.seq > self.seq])
@@ -115,7 +115,7 @@ class _Way:
 
     def _drop(self, lines: Iterable[ChangedPlace]) -> None:
         for line in lines:
-            # Of a chat, the number of members decides how far own messages of it have come.
+            # The number of a chat's members affects the delivery status of own messages in it.
             changed = list(self._in_chat.get(line.no, ())) if line.what == "chat" else [self._numbers.get(line.no)]
             for key in changed:
                 if key is not None:
@@ -136,21 +136,21 @@ class _Way:
         return size
 
     def drop_oldest(self) -> int:
-        """Forget the message that has been kept longest; its bytes come back."""
+        """Drop the message that has been cached longest; returns its bytes."""
         return self._drop_row(next(iter(self.rows)))
 
     def kept_of(self, chats: tuple[int, ...] | None) -> int:
-        """How many messages are kept, of all chats or of some."""
+        """How many messages are cached, of all chats or of some."""
         return len(self.rows) if chats is None else sum(len(self._in_chat.get(chat, ())) for chat in chats)
 
     def take(self, seq: int, keys: Iterable[Key]) -> list[bytes | None]:
-        """The texts of these messages as they are at ``seq``, None for each that is not kept."""
+        """The texts of these messages as they are at ``seq``, None for each that is not cached."""
         if seq != self.seq:
             return [None for _ in keys]
         return [None if kept is None else kept[1] for kept in map(self.rows.get, keys)]
 
     def put(self, seq: int, named: int, found: Iterable[tuple[Key, int, bytes]]) -> None:
-        """Keep messages that were rendered from a snapshot at ``seq``, but for those that have changed since."""
+        """Cache messages that were rendered from a snapshot at ``seq``, except those that have changed since."""
         if named != self.named or seq < self._known_from:
             return
         # Messages and chats never have the same number.
@@ -195,7 +195,7 @@ class _Reader:
         self._keeps = way.kept.max_bytes > 0 and not reading.names.is_merging
 
     def rows(self, query: MessageQuery, chats: tuple[int, ...] | None) -> tuple[Listing, list[bytes]]:
-        """The texts, with what else was read for the page."""
+        """The texts of the page's messages, and the listing that was read for the page."""
         if self._keeps and self._catch_up(chats, query.offset):
             keys, listing = list_keys(self._tx, query, chats)
             kept = self._take(keys)
@@ -208,7 +208,7 @@ class _Reader:
         return listing, list(self._render(listing.rows).values())
 
     def _catch_up(self, chats: tuple[int, ...] | None, offset: int) -> bool:
-        """Read on in the feed. Whether there is anything kept that a page may hold."""
+        """Read the feed up to this snapshot; returns whether the cache has messages that the page may contain."""
         names = self._names
         with self._way.kept.way(self._key, names.seq) as way:
             since, named = way.seq, way.named
@@ -237,7 +237,7 @@ class _Reader:
         return sound(self._org, rows)
 
     def _render(self, rows: Sequence[MessageRow]) -> dict[Key, bytes]:
-        """In the order of the rows, without those that cannot be read."""
+        """Render rows, in their order, without those that cannot be read."""
         if not rows:
             return {}
         render, keys = self._way.render, {row.no: key_of(row) for row in rows}
@@ -246,7 +246,7 @@ class _Reader:
         if self._keeps:
             lasting = found
             if self._names.strangers:
-                # Whoever they are may become known without a change of names.
+                # The identity of an unknown contact may become known without a change of names.
                 lasting = [
                     one for one, archived in zip(found, messages, strict=True) if not self._names_stranger(archived)
                 ]
@@ -260,5 +260,5 @@ class _Reader:
 
 
 def key_of(row: MessageRow) -> Key:
-    """What the index knows a row by."""
+    """The key of a row in the index."""
     return row.phone, row.chat, row.id, row.sender
