@@ -61,7 +61,7 @@ class Stages(Struct, frozen=True):
 class Backup:
     """One run of ``backscroll backup``. ``data`` is the archive's data directory, ``folder`` where the backup goes.
 
-    ``media`` are its files where they are not in the data directory.
+    ``media`` is the store of its files if they are not in the data directory.
 
     Raises ``BadField`` if the folder holds anything but a backup of this archive, ``Conflict`` while another backup
     writes to it. If a run is interrupted or refused, the earlier backup in the folder stays intact.
@@ -77,7 +77,7 @@ class Backup:
         *,
         sessions: bool = False,
     ) -> None:
-        """``media`` in an object store, and ``sessions``: with the keys of linked devices."""
+        """``media`` is for files in an object store; ``sessions``: include the keys of linked devices."""
         self._sessions = sessions
         self._engine = engine
         self._media = media
@@ -139,7 +139,7 @@ class Backup:
         return saved
 
     def _settle_uploads(self, wanted: set[Job], saved: set[Job]) -> None:
-        """Have those that the saved database needs, and no others."""
+        """Keep exactly the uploads that the saved database needs."""
         for job in saved - wanted:
             del self._sums[place_of(job)]
             self._written.remove(place_of(job))
@@ -150,7 +150,7 @@ class Backup:
         self._copy(self._data / KEY_FILE, f"secret-{self._id}.key")
 
     def _save_sessions(self) -> None:
-        """The keys of linked devices, of each as one moment has them, while their processes go on."""
+        """Save the keys of linked devices, each in a consistent state, while their processes continue."""
         for folder in sorted((self._data / SESSIONS).glob("*/")):
             target = self._folder / f"{SESSIONS}-{self._id}" / folder.name
             with writing(f"The backup in {self._folder}"):
@@ -172,7 +172,7 @@ class Backup:
         return self._sums[place]
 
     def _save_media(self, named: dict[int, set[str]], report: Report) -> _Media:
-        """Copy what the folder does not have yet. The database is saved already, so what it names is here or gone."""
+        """Copy files that the folder lacks. The database is already saved, so files it names exist or were deleted."""
         source = self._media or MediaStore(self._data / MEDIA, bytes(32))
         target = MediaStore(self._folder / MEDIA, bytes(32))
         files = [(org, file) for org in source.orgs() for file in source.files(org)]
@@ -238,7 +238,7 @@ class Backup:
             _remove(leftover)
 
     def _sweep_others(self, manifest: Manifest) -> None:
-        """Remove what earlier backups, whole or cut, left behind, media that the archive no longer has among it."""
+        """Delete what earlier backups, complete or not, left behind, including media no longer in the archive."""
         own = {manifest.database, manifest.key_file, manifest.sums, f"{SESSIONS}-{manifest.id}"}
         own |= {MANIFEST, MEDIA, UPLOADS, LOCK}
         for entry in self._folder.iterdir():
@@ -258,7 +258,7 @@ def _remove(entry: Path) -> None:
 
 
 def _save_database_of(source: Path, target: Path) -> None:
-    """A file of the library's own, which its process may be writing to."""
+    """Copy a database of the linked device's library, to which its process may be writing."""
     with (
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as read,
         closing(sqlite3.connect(target)) as made,
@@ -267,9 +267,9 @@ def _save_database_of(source: Path, target: Path) -> None:
 
 
 class _Facts(Struct, frozen=True):
-    """What the saved database says of itself. ``files`` are the media that it names, by organisation.
+    """Facts read from the saved database. ``files`` are the media that it refers to, by organisation.
 
-    ``replacing`` are import jobs whose files it needs.
+    ``replacing`` are the import jobs whose files it needs.
     """
 
     archive: str
@@ -287,7 +287,7 @@ class _Media(Struct, frozen=True):
 
 
 def _facts_of(path: Path) -> _Facts:
-    """Read the saved database, after SQLite has looked through it; ``StorageError`` when it is damaged."""
+    """Read the saved database after SQLite's integrity check; ``StorageError`` if it is damaged."""
     with closing(SqliteEngine(path)) as saved:
         (problem,), *_ = saved.read(lambda tx: tx.all("quick_check", {}))
         if problem != "ok":
@@ -346,7 +346,7 @@ def _prepare(folder: Path, archive: str) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two backups never write to one folder; the lock goes with the process, however that ends."""
+    """Lock the folder against other backups. The lock ends with the process, however that ends."""
     descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,7 @@
 <backup>/media/<org>/<ab>/<sha256>         the files of messages, as in the data directory
 
 Files that the manifest names never change. A later backup to the same folder adds its own and only then replaces the
-manifest, so one that is cut leaves the earlier backup whole.
+manifest, so an interrupted one leaves the earlier backup intact.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MEDIA = "media"
 SESSIONS = "linked"
-"""Where the keys of linked devices lie in the data directory; in a backup the name has the backup's id."""
+"""Folder of the keys of linked devices in the data directory. In a backup, its name includes the backup's id."""
 CHUNK = 1 << 20
 PART = ".part"
 _SUM = re.compile(r"([0-9a-f]{64})  (\S.*)")
@@ -41,7 +41,7 @@ _PLACE = re.compile(r"(?!\.)[A-Za-z0-9._-]+(?:/(?!\.)[A-Za-z0-9._-]+)*")
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """A whole backup. ``id`` is in the names of its own files; ``key`` is the public name of its key."""
+    """A complete backup. ``id`` is part of the names of its own files; ``key`` is the public name of its key."""
 
     format: int
     id: str
@@ -179,7 +179,7 @@ def copy_file(source: Path, final: Path) -> str:
 
 
 def sync_file(path: Path) -> None:
-    """Bring a file's bytes to the disk."""
+    """Flush a file's bytes to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -188,7 +188,7 @@ def sync_file(path: Path) -> None:
 
 
 def checked(folder: Path) -> Manifest:
-    """The manifest of a backup. ``StorageError`` for a folder that is none, or was never finished."""
+    """The manifest of a backup. ``StorageError`` if the folder is not a backup, or an unfinished one."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise StorageError(

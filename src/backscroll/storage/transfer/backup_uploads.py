@@ -1,6 +1,6 @@
-"""Files of imports that are taking the place of others: without them neither would stand whole in a restored archive.
+"""Backing up the files of imports that are replacing others, so that a restored archive can complete them.
 
-Each job's folder is one tar in the backup, for people give their files names that a list of checksums cannot hold.
+Each job's folder is one tar in the backup, because users' file names may not fit into a list of checksums.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _ITEMS = msgspec.json.Decoder(list[Item])
 
 
 class Job(NamedTuple):
-    """What names a job over all organisations."""
+    """The key of a job across all organisations."""
 
     org: int
     id: str
 
 
 def replacing(engine: Engine) -> set[Job]:
-    """Jobs that have begun to take the place of another import and are not over."""
+    """Unfinished jobs that have begun to replace another import."""
     return {Job(org.no, id) for org in engine.read(accounts.list_orgs) for id in _of_org(engine, org.no)}
 
 
@@ -43,12 +43,12 @@ def _of_org(engine: Engine, org: int) -> Iterator[str]:
 
 
 def place_of(job: Job) -> str:
-    """Where the files of a job stand in a backup."""
+    """The path of a job's files in a backup."""
     return f"{UPLOADS}/{job.org}/{job.id}.tar"
 
 
 def pack(data: Path, job: Job, folder: Path) -> str | None:
-    """Write the files of a job to a backup; their SHA-256, or None when they are gone."""
+    """Write the files of a job to a backup; returns the tar's SHA-256, or None if the files no longer exist."""
     given = data / UPLOADS / str(job.org) / job.id
     if not given.is_dir():
         return None
@@ -66,7 +66,7 @@ def pack(data: Path, job: Job, folder: Path) -> str | None:
 
 
 def unpack_all(data: Path) -> None:
-    """Put the files of every such job back where it looks for them."""
+    """Restore the files of every such job to the spool."""
     for packed in sorted((data / UPLOADS).glob("*/*.tar")):
         folder = packed.with_suffix("")
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ class DumpedContact(NamedTuple):
     contact: int
     jid: str
     told_by: int
-    """Whose sources told of it: a phone, ``EVERYBODY`` or ``SEVERAL``."""
+    """The phone whose sources reported it, or ``EVERYBODY`` or ``SEVERAL``."""
     facts: str | None
 
 
@@ -25,9 +25,9 @@ ToldTexts = dict[str | None, str | None]
 
 
 def told_of(tx: Txn, org: int, page: Sequence[DumpedContact], phones: Mapping[int, str]) -> dict[int, ToldTexts]:
-    """What is told of each contact of a page: to everybody first, then by each of ``phones`` (their JIDs by number).
+    """The facts about each contact of a page: those for everybody first, then those of ``phones`` (JIDs by number).
 
-    One of whom none of these told is there too, with no facts.
+    A contact without any of these facts is included with none.
     """
     several: dict[int, dict[int, str]] = defaultdict(dict)
     wanted = [row.contact for row in page if row.told_by == SEVERAL]

@@ -38,7 +38,7 @@ class Place(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """What the target knows of its copy. ``heads`` is the source's seq by organisation when the copy began."""
+    """The copy's state in the target. ``heads`` is the source's seq by organisation when the copy began."""
 
     archive: str
     heads: dict[int, int]
@@ -78,7 +78,7 @@ class Copy:
 
     @property
     def rows(self) -> int:
-        """How many were copied, over all tables."""
+        """How many rows were copied, in all tables."""
         return sum(self._counts.values())
 
     def _look_at_target(self) -> Place | None:
@@ -134,7 +134,7 @@ class Copy:
         tx.run("save_meta", {"key": key, "value": msgspec.json.encode(state).decode()})
 
     def _is_behind(self, org: int, table: Table) -> bool:
-        """Whether rows of this table are to be brought still."""
+        """Whether rows of this table still have to be copied."""
         if self._place is None:
             return True
         order = [(o, t.name) for o in self._heads for t in TABLES]
@@ -160,7 +160,7 @@ class Copy:
     # ------------------------------------------------------------------ comparing
 
     def verify(self, report: Report) -> Copied:
-        """Compare every row with the source's; ``StorageError`` names the first that differs. Then the copy is open."""
+        """Compare every row with the source's; ``StorageError`` names the first difference. Then open the copy."""
         if _heads(self._source) != self._heads:
             raise StorageError(
                 "The source was written to while it was copied; stop all programs that write to it, empty the target "
@@ -200,7 +200,7 @@ def _difference(table: Table, ours: list[Row], theirs: list[Row]) -> str:
 
 
 def _named(table: Table, row: Row) -> str:
-    """Where a row stands, without what it says."""
+    """The key of a row, without its content."""
     key = ", ".join(f"{column} {value}" for column, value in zip(("org", *table.key), row, strict=False))
     return f"{table.name}, {key}"
 
@@ -213,9 +213,9 @@ def is_in_use(engine: Engine) -> bool:
 
 
 def snapshot_rows(source: Engine, target: Engine, now: int, report: Report) -> None:
-    """Copy an archive that is in use to an empty database: each organisation as one moment left it.
+    """Copy an archive that is in use to an empty database, each organisation from one consistent snapshot.
 
-    Every row is read back and compared. ``StorageBusy`` when the source goes away meanwhile: begin again.
+    Every row is read back and compared. ``StorageBusy`` if the source becomes unavailable; then start again.
     """
     migrate(target, now)
     target.write(lambda tx: tx.run("save_meta", {"key": "archive", "value": read_meta(source, "archive") or ""}))
@@ -271,7 +271,7 @@ def _state(text: str | None) -> State | None:
 
 
 def _heads(engine: Engine) -> dict[int, int]:
-    """Each organisation with its seq, which is another after every write."""
+    """Each organisation with its seq, which changes with every write."""
     found = {}
     for org in engine.read(accounts.list_orgs):
         row = engine.read(partial(read_org_state, org=org.no), org.no)

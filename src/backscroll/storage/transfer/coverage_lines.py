@@ -1,4 +1,4 @@
-"""Coverage in a dump: what stands, under names that mean the same in another archive."""
+"""Coverage in a dump, under names that have the same meaning in another archive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = 400
 
 
 class Piece(NamedTuple):
-    """A time that a source vouches for, both ends included, and what ended it."""
+    """A period that a source covers, including both ends, and what ended it."""
 
     since: int
     until: int
@@ -21,9 +21,9 @@ class Piece(NamedTuple):
 
 
 def coverage_of(tx: Txn, org: int, phone: int, jid: str, chat: str | None, aliases: list[str]) -> Iterator[Coverage]:
-    """What sources vouch for of one phone, whose JID is ``jid``.
+    """What sources cover of one phone, whose JID is ``jid``.
 
-    With ``chat`` only of that chat, which goes by ``aliases``: what holds for all chats then holds for this one.
+    With ``chat``, only the coverage of that chat, whose JIDs are ``aliases``. Coverage of all chats then counts for it.
     """
     if chat is not None:
         spans = [piece for named in ["", *aliases] for piece in _spans(tx, org, phone, named).items()]
@@ -59,7 +59,7 @@ def _told(phone: str, chat: str | None, spans: dict[str, list[Piece]]) -> Iterat
 
 
 def united(pieces: list[Piece]) -> list[Piece]:
-    """The same times as spans that do not touch."""
+    """The same periods, with adjoining spans merged."""
     found: list[Piece] = []
     for piece in sorted(pieces, key=lambda piece: (piece.since, piece.until)):
         if not found or piece.since > found[-1].until:

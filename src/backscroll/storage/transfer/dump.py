@@ -1,4 +1,4 @@
-"""Everything that sources reported to one organisation, as events that can be replayed, and restoring from them.
+"""Dumping everything that sources reported to one organisation as replayable events, and restoring from them.
 
 The order of a dump depends only on what was reported, not on when or how: the same archive gives the same lines. All
 observations and annotations of one WhatsApp id in one chat are together.
@@ -54,7 +54,7 @@ T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen)
 PAGE = 400
 WAIT_SECONDS = 0.05
 FIRST = -(2**63)
-"""Before every time."""
+"""Earlier than every time."""
 _SOURCE_OF: dict[int, Source] = {rank: source for source, rank in SOURCE_RANK.items()}
 _ENCODER = msgspec.json.Encoder()
 _MESSAGE = msgspec.json.Decoder(Message)
@@ -71,7 +71,7 @@ class FileKept(Struct, frozen=True, tag="file", omit_defaults=True):
 
 
 class RawKept(Struct, frozen=True, tag="raw"):
-    """A payload as its source sent it. Messages name it by the SHA-256 of its bytes."""
+    """A payload as its source sent it. Messages refer to it by the SHA-256 of its bytes."""
 
     sha256: str
     media_type: str
@@ -79,7 +79,7 @@ class RawKept(Struct, frozen=True, tag="raw"):
 
 
 class PositionKept(Struct, frozen=True, tag="position"):
-    """Where a source that is pulled goes on."""
+    """The position from which pulling a source continues."""
 
     stream: str
     place: str
@@ -91,7 +91,7 @@ class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Source | None = None
     """The source, for messages, chats, contacts and raw payloads."""
     stored_at: int | None = None
-    """On the first observation of each message: when it came in, when it changed last, and in which payload."""
+    """On the first observation of each message: when it arrived, when it last changed, and its payload."""
     changed_at: int | None = None
     raw: str | None = None
 
@@ -123,7 +123,7 @@ class Line(Struct, frozen=True):
 
 
 class Dump(Struct):
-    """One organisation, or one chat of it, as it was at ``created_at``. ``lines`` can be walked once."""
+    """One organisation, or one chat of it, as it was at ``created_at``. ``lines`` can be iterated once."""
 
     org: Org
     created_at: int
@@ -131,7 +131,7 @@ class Dump(Struct):
     chat: str | None
     lines: Iterator[Line]
     left_out: list[str]
-    """Rows that can no longer be read, as they are found."""
+    """Unreadable rows, added as they are found."""
 
 
 def take_dump(
@@ -145,7 +145,7 @@ def take_dump(
     now: int,
     settle: Callable[[], object],
 ) -> Taken:
-    """What ``take`` makes of a snapshot. ``settle`` moves rows of merged contacts; another process is waited for."""
+    """The result of ``take`` for a snapshot. ``settle`` first moves rows of merged contacts, or waits for this."""
     begun = False
 
     def work(tx: Txn) -> tuple[Taken] | None:
@@ -186,7 +186,7 @@ def open_dump(
 
 
 class _Dumper:
-    """Walks one snapshot a bounded number of rows at a time."""
+    """Reads one snapshot, a bounded number of rows at a time."""
 
     def __init__(self, tx: Txn, org: int, chat: str | None, raws: bool, phones: tuple[int, ...] | None = None) -> None:
         self._tx = tx
@@ -205,7 +205,7 @@ class _Dumper:
             self._narrow(chat)
 
     def _narrow(self, jid: str) -> None:
-        """One chat: the phones that have it, and the contacts that wrote or did something in it."""
+        """Restrict the dump to one chat: the phones that have it, and the contacts that wrote or acted in it."""
         contact_row = self._names.find(jid)
         if contact_row is None:
             raise NotFound("chat", jid)
@@ -219,13 +219,13 @@ class _Dumper:
         self._only = {self._number(contact) for contact in numbers if contact}
 
     def count(self) -> int:
-        """How many messages there will be, for a progress bar."""
+        """Number of messages in the dump, for a progress bar."""
         params = {"org": self._org, "phones": tuple(self._phones), "chat": self._chat, "any_chat": int(not self._chat)}
         (count,) = self._tx.one("dump_count", params) or (0,)
         return int(count)
 
     def lines(self) -> Iterator[Line]:
-        """All lines, in an order that can be read back. One chat comes without payloads, files and positions."""
+        """All lines, in an order that can be restored. A single chat comes without payloads, files and positions."""
         for phone, _ in self._phones.values():
             yield Line(
                 events.PhoneSeen(
@@ -336,8 +336,8 @@ class _Dumper:
     def _page(self, phone: int, chat: int, rows: list[MessageRow]) -> Iterator[Line]:
         """Lines for these rows' ids. An id chosen by several senders appears once, with its first row.
 
-        The first line of each id carries ``stored_at``. Lines of exported chats come under their own ids: which
-        message they are is found again on the way in.
+        The first line of each id has ``stored_at``. Lines of exported chats have their own ids here; they are matched
+        with messages again when restored.
         """
         base = {"org": self._org, "phone": phone, "phones": (phone,), "chats": (chat,)}
         told_of = sorted({row.id for row in rows if row.flags & OBSERVED})
@@ -393,7 +393,7 @@ class _Dumper:
             own, mine = self._phones[phone]
             key = MessageKey(own.jid, self._jid(chat) or "", t.message.key.id, self._jid(t.sender))
             from_me = bool(t.sender) and t.sender == self._number(mine)
-            # The encoder knows a default by its identity, and a kind that comes from a row is another object.
+            # The encoder recognises a default by object identity, and a kind read from a row is a different object.
             message = structs.replace(t.message, key=key, from_me=from_me, kind=_same(t.message.kind))
             yield Line(events.MessageSeen(message), about)
 
@@ -427,7 +427,7 @@ class _Dumper:
                 yield Line(_event_of(annotation, target, self._jid(annotation.actor), chat))
 
     def _waiting(self, phone: int, chat: int) -> Iterator[Line]:
-        """What waits for messages that nobody told yet."""
+        """Annotations waiting for messages that no source has reported yet."""
         after = ""
         base = {"org": self._org, "phone": phone, "chat": chat, "limit": PAGE}
         while page := [id for (id,) in self._tx.all("dump_waiting", base | {"after": after})]:
@@ -448,7 +448,7 @@ class _Dumper:
     def _raw_payloads(self) -> Iterator[Line]:
         after = ""
         unpack = zstandard.ZstdDecompressor()
-        # One at a time: a payload may have many megabytes.
+        # One at a time, because a payload may have many megabytes.
         while row := self._tx.one("dump_raws", {"org": self._org, "after": after, "limit": 1}):
             after, source, media_type, payload = row
             try:
@@ -464,7 +464,7 @@ def _same(kind: Kind) -> Kind:
 
 
 def _observed(facts: Registers, bare: T) -> Iterator[Line]:
-    """Registers as the events that told them: one for each source and time; ``bare`` where nothing was told."""
+    """Facts as the events that reported them, one for each source and time; ``bare`` if there are none."""
     if not facts:
         yield Line(bare)
         return
@@ -477,7 +477,7 @@ def _observed(facts: Registers, bare: T) -> Iterator[Line]:
 
 
 def _event_of(annotation: Annotation, target: events.Target, actor: str | None, chat: int) -> events.Event:
-    """The event that an annotation was made of (``Writer._addon`` the other way round)."""
+    """The event from which an annotation was made."""
     at, value = annotation.at, annotation.value
     match annotation.kind:
         case "edit":
@@ -496,7 +496,7 @@ def _event_of(annotation: Annotation, target: events.Target, actor: str | None, 
             return events.MediaHeld(target=target, media=_MEDIA.decode(value or "{}"))
 
 
-# ---------------------------------------------------------------------- the way back in
+# ---------------------------------------------------------------------- restoring
 
 
 def restore_lines(
@@ -507,7 +507,7 @@ def restore_lines(
     make_phone_id: Callable[[], str],
     import_id: int | None = None,
 ) -> Applied:
-    """Apply lines of a dump in one transaction; each counts as told by its own source."""
+    """Apply lines of a dump in one transaction, each as reported by its own source."""
     state = lock_org_state(tx, org)
     state.imported = True
     if import_id is not None:
@@ -543,7 +543,7 @@ def restore_lines(
 
 
 class _KeepingTimes(MessageWriter):
-    """Gives a message that is new here the times and the payload that it had."""
+    """Gives a message that is new here the times and the payload from the dump."""
 
     def __init__(self, tx: Txn, state: OrgState, resolver: ContactResolver, now: int) -> None:
         super().__init__(tx, state, resolver, now)

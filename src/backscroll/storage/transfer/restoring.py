@@ -36,7 +36,7 @@ _DATABASE = ".restoring.db"
 
 
 class RestoreStages(Struct, frozen=True):
-    """Who is told how far each part of the work is."""
+    """Progress callbacks for the parts of the work."""
 
     verifying: Report
     files: Report
@@ -111,7 +111,7 @@ class Restore:
                 part.write_text(self.manifest.sums_sha256 + "\n", "utf-8")
 
     def _place_files(self, report: Report) -> None:
-        """The key and the media; what an earlier run placed is not written again."""
+        """Write the key and the media. What an earlier run wrote is not written again."""
         done = 0
         for file in read_sums(self._folder, self.manifest):
             if file.path == self.manifest.database:

@@ -40,13 +40,13 @@ class _Plan:
         self._owner = -import_id if begun else import_id
         self._base: dict[str, Any] = {"org": org, "import": import_id}
         row = read_org_state(tx, org)
-        # Nothing is written; what has a number below the next one was brought by somebody before.
+        # Nothing is written. Whatever has a number below the next one was brought by someone earlier.
         next_no = 0 if row is None else row.next_no
         self._provenance = Provenance(tx, OrgState(org, 0, next_no, 0, imports=import_id))
         self._provenance.undoing = import_id
 
     def messages(self) -> tuple[int, int]:
-        """How many go, and how many stay because others told them too."""
+        """How many messages would be removed, and how many remain because others reported them too."""
         gone = kept = 0
         for rows in self._pages():
             tellers = self._provenance.tellers_of([row.no for row in rows if not row.flags & OBSERVED])
@@ -86,7 +86,7 @@ class _Plan:
         return [no for (no,) in self._tx.all("retold_by_import", params)]
 
     def _beside(self, rows: Iterable[MessageRow]) -> dict[int, bool]:
-        """Of rows that were told more than once: whether any of these is another's."""
+        """For rows that were reported more than once: whether anyone else reported them."""
         by_place: dict[tuple[int, int], list[MessageRow]] = defaultdict(list)
         for row in rows:
             by_place[(row.phone, row.chat)].append(row)
@@ -100,7 +100,7 @@ class _Plan:
         return found
 
     def named_alone(self) -> list[int]:
-        """Phones of the chats, and 0 for each contact, that no one else names."""
+        """The phone of each chat, and 0 for each contact, that no one else mentions."""
         found: list[int] = []
         phone, jid = -1, ""
         while rows := self._tx.all("named_alone", self._base | {"phone": phone, "jid": jid, "limit": _PAGE}):

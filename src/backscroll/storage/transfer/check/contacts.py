@@ -51,7 +51,7 @@ def problem_of_contact(contact: ContactRow) -> str | None:
 
 
 def contacts_there(tx: Txn, org: int, wanted: Collection[int]) -> dict[int, int | None]:
-    """Those of ``wanted`` that have a row, each with what it was merged into; None for one that stands for itself."""
+    """Those of ``wanted`` that have a row, each with the contact it was merged into, None if it was not merged."""
     listed = sorted(wanted)
     found: dict[int, int | None] = {}
     for start in range(0, len(listed), 500):
@@ -60,7 +60,7 @@ def contacts_there(tx: Txn, org: int, wanted: Collection[int]) -> dict[int, int 
 
 
 def named(contact: ContactRow) -> ContactRow:
-    """The contact with the names that its facts tell."""
+    """The contact with the names from its facts."""
     told = structs.replace(contact)
     ContactResolver.name_by(told, decode_registers(contact.facts))
     return told
@@ -90,7 +90,7 @@ def _merged_nowhere(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Find
 
 
 def aliases(scan: Scan) -> Iterator[Finding]:
-    """Every JID leads to a contact that stands for itself."""
+    """Checks that every JID leads to a contact that was not merged into another."""
     after = ""
     while rows := scan.tx.all("aliases_after", {"org": scan.org, "after": after, "limit": PAGE}):
         known = contacts_there(scan.tx, scan.org, {contact for _, contact in rows})

@@ -77,7 +77,7 @@ _WHOLE = {MONTH: (-_WIDEST, _WIDEST), DAY: (-_WIDEST, _WIDEST), HOUR: (-_WIDEST,
 
 
 def both(one: ChatState, other: ChatState | None) -> ChatState:
-    """What the row of a chat is to say that two numbers of one contact lead to."""
+    """The expected row of a chat to which two numbers of one contact lead."""
     if other is None:
         return one
     times, have_media = zip(one, other, strict=True)
@@ -85,7 +85,7 @@ def both(one: ChatState, other: ChatState | None) -> ChatState:
 
 
 def counts_of_chat(tx: Txn, org: int, phone: int, chat: int) -> tuple[Buckets, ChatState]:
-    """What the counters of a chat are to be, and what its row is to say."""
+    """The expected counters and row of a chat."""
     counted: Buckets = Counter()
     last_at, has_media = None, False
     for start, flags, n, latest in tx.all("counts_of_chat", {"org": org, "phone": phone, "chat": chat}):
@@ -100,7 +100,7 @@ def counts_of_chat(tx: Txn, org: int, phone: int, chat: int) -> tuple[Buckets, C
 
 
 def months_of_phone(tx: Txn, org: int, phone: int) -> Iterator[tuple[int, Buckets]]:
-    """Month by month what the counters of a phone are to be."""
+    """The expected counters of a phone, month by month."""
     since: int = EARLIEST
     while True:
         (at,) = tx.one("next_time", {"org": org, "phone": phone, "since": since}) or (None,)
@@ -151,7 +151,7 @@ def _compare(
 
 
 def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) -> Iterator[Finding]:
-    """Chats that are being merged into others are not shown, so they may say what they like."""
+    """Rows of chats. Those being merged into others are not shown, so their summaries are not compared."""
     head = read_org_state(scan.tx, scan.org)
     phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
     missing = dict(states)

@@ -29,9 +29,9 @@ class Finding(Struct, frozen=True):
     what: str
     detail: str
     repairable: bool = False
-    """Whether it follows from what is whole, so that ``check --repair`` can make it anew."""
+    """Whether it can be derived from intact data, so that ``check --repair`` can rebuild it."""
     key: tuple[int | str, ...] = ()
-    """What is to be made anew: the number of a message or contact, or phone, chat and id."""
+    """What is to be rebuilt: the number of a message or contact, or phone, chat and id."""
 
     def __str__(self) -> str:
         where = f" in organisation {self.org}" if self.org else ""
@@ -58,7 +58,7 @@ Subject = Callable[[Scan], Iterable[Finding]]
 
 
 def bounded(found: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings of one subject, so many that a person may read them."""
+    """The findings of one subject, limited to a number that a person can read."""
     several = iter(found)
     last: Finding | None = None
     for finding in islice(several, MAX_FINDINGS):

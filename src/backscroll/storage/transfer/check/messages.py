@@ -1,4 +1,4 @@
-"""Every message's row: that it can be read, and that it is what was told of the message."""
+"""Checks that every message's row can be read and agrees with what sources reported about the message."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _SHOWN = (
     "prev_text",
     "source",
 )
-"""Columns that follow from what was told."""
+"""Columns that are derived from what was reported."""
 TOLD = "message is what was told of it"
 DERIVED = "columns of a message that follow from others"
 
 
 def messages(scan: Scan) -> Iterator[Finding]:
-    """Rows that cannot be read, that belong nowhere, or that say something else than was told."""
+    """Rows that cannot be read, that belong nowhere, or that differ from what was reported."""
     merging = {contact for contact, _ in scan.tx.all("pending_merges", {"org": scan.org})}
     for rows in pages_of_messages(scan):
         sound = []
@@ -91,7 +91,7 @@ def pages_of_messages(scan: Scan) -> Iterator[list[MessageRow]]:
 
 
 def unreadable(row: MessageRow) -> str | None:
-    """What keeps a row from being shown; None when nothing does."""
+    """Why a row cannot be shown; None if it can."""
     if problem := problem_of(row):
         return problem
     if row.ack is not None and row.ack not in ACK_ORDER:
@@ -140,7 +140,7 @@ def _homeless(scan: Scan, rows: Sequence[MessageRow]) -> Generator[Finding, None
 
 
 def _told_otherwise(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]:
-    """Rows of several observations, or with annotations, that are not what these make."""
+    """Rows with several observations, or with annotations, that differ from the combination of these."""
     marked: dict[tuple[int, int], dict[str, list[MessageRow]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.flags & (OBSERVED | ANNOTATED):
@@ -298,9 +298,9 @@ def _problem_of_annotation(row: _AnnotationRow) -> str | None:
 
 
 def _unmarked(scan: Scan, told: set[tuple[Any, ...]], mark: int) -> Iterator[Finding]:
-    """Messages whose flags do not say that more is known of them, so that nobody would look for it.
+    """Messages with observations or annotations but without the flag for this, so that these would not be read.
 
-    ``told`` are phones, chats, ids and senders (0: whoever it is). An observation stands under the id of a message;
+    ``told`` are phones, chats, ids and senders (0: any sender). An observation is stored under the id of a message;
     an annotation may wait for its message, or be meant for another sender's.
     """
     wanted = sorted({id for _, _, id, _ in told if isinstance(id, str)})
@@ -313,7 +313,7 @@ def _unmarked(scan: Scan, told: set[tuple[Any, ...]], mark: int) -> Iterator[Fin
         found = marks.get((phone, chat, id), [])
         if mark == OBSERVED and not found and not str(id).startswith(EXPORT_PREFIX):
             yield scan.finding("observation has its message", f"{id} in chat {chat}", key=(phone, chat, id))
-        # Of several senders of one id, nobody knows which of them is meant.
+        # If an id has several senders, it is unknown which of them is meant.
         elif len(found) == 1:
             [(sender, flags)] = found
             if target in (0, sender) and not flags & mark:

@@ -37,7 +37,7 @@ _CHUNK = 400
 
 
 def repair_structure(engine: Engine) -> None:
-    """Make missing indexes, and all of them anew where the database says that one is damaged."""
+    """Create missing indexes, and rebuild all of them if the database reports a damaged one."""
     # By the writer, so that it hears of what another process dropped before it makes that anew.
     for finding in engine.write(lambda tx: list(structure(tx, engine.name))):
         # What the data does not allow, such as a unique index over rows stored twice, stays a finding.
@@ -49,7 +49,7 @@ def repair_structure(engine: Engine) -> None:
 
 
 def repair_org(tx: Txn, org: int, now: int) -> None:
-    """Make anew whatever can be in one organisation, in one transaction; the rest is left as it is."""
+    """Rebuild whatever can be rebuilt in one organisation, in one transaction; the rest is not changed."""
     state = lock_org_state(tx, org)
     # A repair causes no webhook events.
     state.hooks = 0
@@ -115,7 +115,7 @@ def _places(found: Iterable[Finding]) -> Iterator[tuple[Place, list[str]]]:
 
 
 def _resettle(tx: Txn, org: int, writer: Writer, phone: int, chat: int, wanted: list[str]) -> None:
-    """Write messages anew from what was told of them. Flags first: without them nobody looks for it."""
+    """Rewrite messages from what was reported about them. Flags come first: without them it would not be read."""
     params: dict[str, Any] = {"org": org, "phone": phone, "phones": (phone,), "chats": (chat,), "ids": wanted}
     told = {id for _, id, *_ in tx.all("read_observations", params)}
     added = {id for _, id, *_ in tx.all("read_annotations", params)}
@@ -175,7 +175,7 @@ def _add_counts(tx: Txn, org: int, phone: int, chat: int, counted: Buckets) -> N
 
 
 def _reindex(tx: Txn, state: OrgState) -> None:
-    """An index that says something else than the messages is forgotten; it is made anew as one of an older archive."""
+    """Drop an index that differs from the messages; it is then rebuilt like that of an older archive."""
     if next(faults(tx, state.org), None) is not None:
         tx.run("leave_search", {"org": state.org})
         state.indexed_from = state.next_no

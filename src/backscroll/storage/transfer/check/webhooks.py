@@ -74,13 +74,13 @@ def _queues(scan: Scan) -> Iterator[Finding]:
 
 
 def laneless(tx: Txn, org: int) -> list[tuple[str, int, int]]:
-    """Webhooks with phones and chats of which events wait that nobody would send."""
+    """Webhooks, phones and chats with waiting events that would never be sent."""
     rows = tx.all("laneless_deliveries", {"org": org, "state": WAITING, "limit": MAX_FINDINGS})
     return [(webhook, phone, chat) for webhook, phone, chat in rows]
 
 
 def repair_webhooks(tx: Txn, org: int, now: int) -> None:
-    """Tell writers what webhooks want, and give whatever waits its turn."""
+    """Restore the record of which events webhooks want, and schedule all waiting events."""
     try:
         known = [webhook_of(org, row) for row in tx.all("list_webhooks", {"org": org})]
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError):
