@@ -26,14 +26,14 @@ from backscroll.storage.transfer.dump import About, Dump, Dumped, FileKept, Line
 
 VERSION = 1
 BATCH = 1000
-"""Lines that one transaction takes in."""
+"""Maximum lines per transaction."""
 BATCH_BYTES = 64 << 20
 MAX_LINE = 256 << 20
 MAX_RATIO = 200
 MAX_FREE = 1 << 30
-"""A compressed file may unpack to so many times its size and so many bytes more."""
+"""Limit of a decompressed file: this many times the compressed size, plus this many bytes."""
 SHOWN = 5
-"""How many missing files are named."""
+"""Maximum missing files that are named."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -56,7 +56,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class End(Struct, frozen=True, tag="end"):
-    """The last line: how many lines stand before it, how many of them tell of messages, and their SHA-256."""
+    """The last line: the number of lines before it, how many of them are about messages, and their SHA-256."""
 
     lines: int
     messages: int
@@ -67,10 +67,10 @@ class ExportSummary(Struct, frozen=True):
     org: str
     lines: int
     messages: int
-    """As the archive shows them; one that several sources told has several lines."""
+    """Messages as the archive shows them. One that several sources reported has several lines."""
     sha256: str
     left_out: list[str] = []
-    """What could not be read any more."""
+    """What could not be read."""
 
     def __str__(self) -> str:
         told = f'Wrote {self.messages} messages of "{self.org}", {self.lines} lines in all.'
@@ -86,15 +86,15 @@ class ImportSummary(Struct, frozen=True):
     org: str
     lines: int
     messages: int
-    """Lines that tell of messages."""
+    """Lines about messages."""
     changed: int
     missing_files: int
-    """Media files that messages have and the media folder has not."""
+    """Number of media files of messages that are missing in the media folder."""
     missing: list[str]
-    """The first of them."""
+    """The first of the missing files."""
     media_folder: str
     refused: list[str] = []
-    """Lines that could not be kept and went to quarantine, each with its reason."""
+    """Lines that could not be stored and went to quarantine, each with its reason."""
 
     def __str__(self) -> str:
         told = f'Read {self.lines} lines into "{self.org}"; {self.changed} rows changed.'
@@ -121,10 +121,10 @@ _ABOUT = msgspec.json.Decoder(About)
 
 
 def _quiet(done: int, whole: int | None) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
-# ---------------------------------------------------------------------- out
+# ---------------------------------------------------------------------- export
 
 
 def export_jsonl(
@@ -137,11 +137,11 @@ def export_jsonl(
     phones: tuple[int, ...] | None = None,
     progress: Progress = _quiet,
 ) -> ExportSummary:
-    """Write one organisation, or one chat of it (of ``phones`` only, where they are given), as it is at this moment.
+    """Write one organisation, or one chat of it (only of ``phones``, if they are given), as it is at this moment.
 
-    Tokens and quarantine stay behind.
+    Tokens and quarantine are not included.
 
-    The same archive gives the same lines between the first and the last.
+    For the same archive, the lines between the first and the last are the same.
     """
     return store.dump(org.no, lambda dump: _write(dump, out, progress), chat=chat, raws=raws, phones=phones)
 
@@ -173,12 +173,12 @@ def _encoded(dump: Dump) -> Iterator[tuple[bytes, Line | None]]:
 
 
 def encode_line(line: Line) -> bytes:
-    """The event, and after its own fields what stands beside it."""
+    """The fields of the event, followed by the data beside it."""
     event, about = _ENCODER.encode(line.event), _ENCODER.encode(line.about)
     return event + b"\n" if about == b"{}" else event[:-1] + b"," + about[1:] + b"\n"
 
 
-# ---------------------------------------------------------------------- in
+# ---------------------------------------------------------------------- import
 
 
 def import_jsonl(
@@ -189,10 +189,10 @@ def import_jsonl(
     org: str | None = None,
     progress: Progress = _quiet,
 ) -> ImportSummary:
-    """Take in what ``export_jsonl`` wrote, plain or compressed. Nothing is written unless the file is whole.
+    """Import what ``export_jsonl`` wrote, plain or compressed. Nothing is written unless the file is complete.
 
-    The organisation is the file's own, made when it is not here, unless ``org`` names another. An import that
-    was cut goes on when it is run again: what is here already stays as it is.
+    The organisation is that of the file, created if needed, unless ``org`` names another. Running an interrupted
+    import again continues it: what is already here does not change.
     """
     with _spooled(source) as (name, file):
         reader = Reader(name, file)
@@ -205,14 +205,14 @@ def import_jsonl(
 
 
 def source_of(name: str, file: BinaryIO) -> NewImport:
-    """A file of lines as what is imported."""
+    """A file of lines as the source of an import."""
     file.seek(0)
     sha256, size = imports.digest(file)
     return NewImport(kind="jsonl", file=name, sha256=sha256, size=size)
 
 
 def line_of(text: bytes) -> Line:
-    """One line, by itself; ``Unreadable``."""
+    """Decode one line; ``Unreadable``."""
     try:
         return Line(_EVENT.decode(text), _ABOUT.decode(text))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -220,7 +220,7 @@ def line_of(text: bytes) -> Line:
 
 
 def looks_like_lines(path: Path) -> bool:
-    """Whether a file, plain or compressed, begins like one of ours."""
+    """Whether a file, plain or compressed, begins like an export of Backscroll."""
     with path.open("rb") as file:
         try:
             start = unpacked(file).read(len(_BEGINNING) + 16)
@@ -232,7 +232,7 @@ def looks_like_lines(path: Path) -> bool:
 def take_lines(
     store: Store, media: MediaStore, target: Org, reader: Reader, end: End, progress: Progress = _quiet
 ) -> ImportSummary:
-    """Take in a file that was verified. ``store`` tells as its import."""
+    """Import a verified file. ``store`` records its import as the source."""
     name = reader.name
     missing: dict[str, None] = {}
     changed = done = 0
@@ -258,7 +258,7 @@ def take_lines(
 
 
 def _apply(store: Store, org: Org, batch: list[Line], name: str, first: int, refused: list[str]) -> int:
-    """How many rows changed. A line that cannot be kept goes to quarantine and is named in ``refused``."""
+    """Returns how many rows changed. A line that cannot be stored goes to quarantine and is named in ``refused``."""
     try:
         return retry(lambda: store.restore(org.no, batch)).changed
     except NotFound as error:
@@ -302,7 +302,7 @@ def _file_of(line: Line) -> str | None:
 
 @contextmanager
 def _spooled(source: BinaryIO | Path) -> Iterator[tuple[str, BinaryIO]]:
-    """The file, such that it can be read twice; what comes in a stream is kept on the disk meanwhile."""
+    """The input as a file that can be read twice. A stream is saved to a temporary file."""
     if isinstance(source, Path):
         with source.open("rb") as file:
             yield source.name, file
@@ -314,7 +314,7 @@ def _spooled(source: BinaryIO | Path) -> Iterator[tuple[str, BinaryIO]]:
 
 
 class Reader:
-    """Walks the file twice: once to see that it is whole, once to take it in."""
+    """Reads the file twice: once to verify that it is complete, and once to import it."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         self.name = name
@@ -342,9 +342,9 @@ class Reader:
         return Unreadable(self.name, where, problem)
 
     def verify(self, see: Callable[[Dumped], object] = lambda event: None) -> tuple[Header, End]:
-        """First and last line of a file that is whole; else an error that says what is wrong with it.
+        """The first and last line of a complete file; otherwise raises an error that says what is wrong.
 
-        ``see`` is given the event of every line between them.
+        ``see`` is called with the event of every line between them.
         """
         digest = hashlib.sha256()
         header: Header | None = None
@@ -414,7 +414,7 @@ class Reader:
         return read
 
     def batches(self, lines: int) -> Iterator[list[Line]]:
-        """The first ``lines`` lines but the header, as many at a time as one transaction takes."""
+        """The first ``lines`` lines without the header, in batches for one transaction each."""
         batch: list[Line] = []
         size = 0
         for number, text in self._lines():
@@ -434,14 +434,14 @@ class Reader:
 
 
 def _may_part(batch: list[Line], line: Line) -> bool:
-    """Whether the transaction may end before ``line``: lines about one message are best written together."""
+    """Whether a transaction may end before ``line``, because lines about one message are best written together."""
     if line.key is None:
         return True
     return line.key != batch[-1].key and (line.about.stored_at is not None or len(batch) >= 2 * BATCH)
 
 
 def _needs_source(line: Line) -> bool:
-    """Whether the line tells something whose worth depends on who told it."""
+    """Whether the meaning of the line depends on who reported it."""
     match line.event:
         case MessageSeen() | RawKept():
             return True

@@ -21,7 +21,7 @@ _DOWNLOADS = 4
 
 
 class Files:
-    """Downloads what messages carry; a file that cannot be had is counted and costs nothing else."""
+    """Downloads files of messages. A file that is not available is counted, and does not affect anything else."""
 
     def __init__(
         self, store: Store, org: int, media: MediaStore, fetcher: Fetcher, server: Server, max_bytes: int
@@ -35,9 +35,9 @@ class Files:
         self._lock = threading.Lock()
 
     def fetch(self, events: Iterable[Event], failed: Counter[str]) -> list[Event]:
-        """The files of a page's messages, a few at a time, as events that say where they are.
+        """Fetch the files of a page's messages, a few at a time; returns events with their places in the archive.
 
-        ``failed`` counts by reason those that cannot be had.
+        ``failed`` counts unavailable files by reason.
         """
         wanted = [event.message for event in events if isinstance(event, MessageSeen) and _address(event.message)]
         missing = [message for message in wanted if not self._has(message)]
@@ -45,7 +45,7 @@ class Files:
             return [event for event in pool.map(lambda message: self._fetch(message, failed), missing) if event]
 
     def _has(self, message: Message) -> bool:
-        """Whether an earlier run brought the file; pages overlap, so this is often so."""
+        """Whether an earlier run fetched the file, which is common because pages overlap."""
         key = message.key
         phones = tuple(phone.no for phone in self._store.list_phones(self._org) if phone.jid == key.phone)
         known = self._store.find_message(self._org, phones, key.id, chat=key.chat, sender=key.sender)
@@ -73,7 +73,7 @@ class Files:
         return held_as(stored, Target(key.phone, key.chat, key.id, key.sender), told)
 
     def _absolute(self, path: str) -> str:
-        """Older servers tell the path only."""
+        """The full URL, because older servers give only the path."""
         return urljoin(f"{self._server.base}/", path)
 
 

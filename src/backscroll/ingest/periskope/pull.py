@@ -1,9 +1,9 @@
 """Pulling an organisation's messages out of a server that speaks Periskope's API.
 
 Lists of messages are walked from the newest to the oldest. Each page moves the end of the time window to the
-oldest second seen, so that offsets stay near zero, nothing slips through when messages arrive or vanish
-meanwhile, and neither the server's ``count`` nor its notion of inclusive bounds matters. An offset grows only
-where more messages share one second than a page holds, or where a server does not honour ``end_time``.
+oldest second seen, so that offsets stay near zero, nothing is missed when messages arrive or vanish
+meanwhile, and neither the server's ``count`` nor whether its bounds are inclusive matters. An offset grows only
+if more messages share one second than a page holds, or if a server ignores ``end_time``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DEFAULT_URL = "https://api.periskope.app/v1"
 MAX_NAMED = 20
 """Rows in quarantine that a summary names."""
 OVERLAP = 2 * 86_400 * SECOND
-"""A later run looks this far behind the last complete one: acks, edits and deletions come late."""
+"""A later run reads this far back before the last complete one, because acks, edits and deletions come late."""
 
 
 _SMALLEST_PAGE = 50
@@ -67,9 +67,9 @@ class PullSummary(Struct, kw_only=True):
     """The first rows that went to quarantine, each with its reason."""
     media_held: int = 0
     media_failed: dict[str, int] = {}
-    """Files that could not be had, by reason."""
+    """Unavailable files, counted by reason."""
     skipped: dict[str, str] = {}
-    """Lists that the server did not give, and why."""
+    """Lists that the server did not provide, with the reason."""
     walked: tuple[int, int] | None = None
     """Between these times all messages of all chats were asked for, beyond what an earlier run had walked."""
 
@@ -89,7 +89,7 @@ def pull(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> PullSummary:
-    """Take all that the server has, or all that is new since the last complete run.
+    """Import everything that the server has, or everything new since the last complete run.
 
     An interrupted run continues where it was. ``full`` reads everything again; ``media`` None leaves files where they
     are. Raises ``PullStopped``, ``Unauthorised``, ``BadField`` or ``Unreadable``, each with a remedy.
@@ -154,7 +154,7 @@ class _Run:
         self._optional("notifications", lambda: self._walk("notifications", notices, answers.notifications, full))
 
     def _optional(self, what: str, take: Callable[[], None]) -> None:
-        """Servers offer more or less of the API; what one lacks must not cost the rest."""
+        """Import a list that the server may not offer, so that a missing list does not prevent the others."""
         try:
             take()
         except (Refused, PullStopped, Unreadable) as error:
@@ -181,7 +181,7 @@ class _Run:
         offset, last = 0, None
         while True:
             page, body = self._ask(path, read, {"offset": offset})
-            # A server that does not know offsets sends the same again and again.
+            # A server without support for offsets sends the same page again and again.
             if page.rows == 0 or page.repeats(last):
                 return
             self._keep(what, page, body, None)
@@ -244,7 +244,7 @@ class _Run:
                 return
 
     def _refuse_stuck(self, path: str, page: PulledPage) -> None:
-        """A server without offsets repeats its last page. Where that page was full, there is more behind it."""
+        """Raise if a server without offsets repeats a full page, because there are more rows after it."""
         if page.rows >= self._page_size:
             problem = "the server ignores the offset, and a whole page of messages shares one second"
             raise PullStopped(f"{self._server.base}{path}: {problem}. Run it again with larger pages.")
@@ -263,7 +263,7 @@ class _Run:
     def _keep(
         self, what: str, page: PulledPage, body: bytes, position: tuple[str, str] | None, *, vouches: bool = False
     ) -> None:
-        """Write a page; its place counts as reached only when its files are there too."""
+        """Write a page. Its position is saved only once its files are stored too."""
         for row in page.unreadable:
             retry(partial(self._quarantine, what, row))
         events = [event for event in page.events if self._wanted(event)]
@@ -291,7 +291,7 @@ class _Run:
         self._store.quarantine(self._org, "periskope", row.payload, str(row.error), via=via)
 
     def _wanted(self, event: Event) -> bool:
-        """Chats and phones of the others are told too; who asks for one phone gets one phone."""
+        """Whether the event belongs to the requested phone. Servers also send chats and phones of others."""
         if self._only is None:
             return True
         match event:

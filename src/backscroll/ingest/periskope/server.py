@@ -1,4 +1,4 @@
-"""The server that is pulled from: one question at a time, asked again when that may help."""
+"""Requests to the server from which messages are pulled, one at a time, retried if that may help."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Read = Callable[[bytes], PulledPage]
 
 
 class PullStopped(Error):
-    """The server cannot be pulled from now; what came so far is kept and the next run goes on there."""
+    """Pulling is not possible now. What was pulled so far is kept, and the next run continues there."""
 
 
 class Refused(Error):
-    """The server understood and said no."""
+    """The server understood the request and refused it."""
 
     def __init__(self, status: int, message: str, fields: Mapping[str, Any]) -> None:
         super().__init__(f"HTTP {status}{': ' if message else ''}{message}")
@@ -74,7 +74,7 @@ class Server:
         self._free_at = 0.0
 
     def page(self, path: str, read: Read, params: Mapping[str, str | int]) -> tuple[PulledPage, bytes]:
-        """The answer to one question. Waits and asks again while the server is busy, down or cut off."""
+        """The answer to one request. Waits and retries while the server is busy, down or unreachable."""
         tries = cut = 0
         while True:
             tries += 1
@@ -92,7 +92,7 @@ class Server:
             except NotFetched as error:
                 problem = str(error)
             except Unreadable as error:
-                # Most often a cut answer, so it is worth asking again.
+                # Usually a truncated answer, so it is worth retrying.
                 problem, cut = "the answer is not whole", cut + 1
                 if cut >= _TRIES // 2:
                     raise self._unreadable(path, error) from error
@@ -103,7 +103,7 @@ class Server:
             self._sleep(self._bounded(wait, path) if wait is not None else _backoff(tries))
 
     def media_headers(self, url: httpx.URL) -> dict[str, str]:
-        """The token goes along only to the very server that it is for."""
+        """Headers with the token, but only for requests to the server to which it belongs."""
         home = httpx.URL(self.base)
         return {"Authorization": self._headers["Authorization"]} if origin_of(url) == origin_of(home) else {}
 
@@ -139,13 +139,13 @@ class Server:
         return Refused(answer.status, message, failure.fields or {})
 
     def _note_limits(self, headers: httpx.Headers) -> None:
-        """When no request is left in this window, the next waits for the window's end."""
+        """If no request is left in this window, make the next one wait for the window's end."""
         left, reset = headers.get("x-ratelimit-remaining", ""), whole_number(headers.get("x-ratelimit-reset", ""))
         if left == "0" and reset is not None:
             self._free_at = self._now() + min(max(reset - self._server_time(headers), 0.0), 60.0)
 
     def _server_time(self, headers: httpx.Headers) -> float:
-        """The server's clock, which its reset times go by."""
+        """The server's time, to which its reset times refer."""
         return _http_date(headers.get("date")) or self._now()
 
     def _wait_for_turn(self) -> None:
@@ -172,7 +172,7 @@ CHECK_ADDRESS = "Is the address right? It usually ends in /v1."
 
 
 def _backoff(tries: int) -> float:
-    """0.5, 1, 2 … 60 seconds, each somewhere between half and whole, so that clients do not march in step."""
+    """0.5, 1, 2 … 60 seconds, randomly reduced by up to half, so that clients do not retry simultaneously."""
     longest: float = min(0.5 * 2.0 ** (tries - 1), 60.0)
     return longest * random.uniform(0.5, 1.0)
 

@@ -1,1 +1,1 @@
-"""What was sent through a gateway that this server stands in front of."""
+"""Recording what clients send through a gateway for which this server is a proxy."""

@@ -1,4 +1,4 @@
-"""The fields of a request that passes by, in bounded memory: the files in it go to the disk."""
+"""Reading the fields of a proxied request in bounded memory. Its files are written to the disk."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 MAX_FIELDS = 1 << 20
-"""Bytes of a request without files that are looked at; what is longer is not understood."""
+"""Maximum bytes of a request without files. A longer one is not understood."""
 MAX_FIELD = 128 << 10
-"""Bytes of one field beside a file."""
+"""Maximum bytes of one field that is not a file."""
 MAX_PART_HEAD = 8 << 10
 MAX_PARTS = 64
 
@@ -23,37 +23,37 @@ _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.I)
 
 
 class SentFile(Struct):
-    """A file of a form: its name and type as the sender says, and how many bytes it has."""
+    """A file of a form: its name and type as given by the sender, and its size in bytes."""
 
     name: str
     filename: str | None
     mimetype: str | None
     size: int = 0
     content: IO[bytes] | None = None
-    """The bytes, from the beginning; None when they could not be kept."""
+    """The bytes, positioned at the beginning; None if they could not be stored."""
 
 
 class Fields(Struct):
-    """What a request says."""
+    """The fields and files of a request."""
 
     values: dict[str, Any]
     files: list[SentFile]
 
     def text(self, name: str) -> str | None:
-        """A field as text; None when it is missing, empty or no text."""
+        """A field as text; None if it is missing, empty or not text."""
         value = self.values.get(name)
         return value if isinstance(value, str) and value else None
 
     def truth(self, name: str) -> bool | None:
-        """A field as yes or no; None when it is missing."""
+        """A field as a boolean; None if it is missing."""
         value = self.values.get(name)
         return None if value is None else value in (True, "true", "True", "1", "on", 1)
 
 
 class FormReader:
-    """Is shown the pieces of a body as they pass; ``fields`` then says what they were. ``close`` it.
+    """Reads the pieces of a body as they pass; ``fields`` then returns the form. Call ``close`` at the end.
 
-    ``make_file`` gives an open temporary file for each file of a form; without it their bytes are not kept.
+    ``make_file`` opens a temporary file for each file of a form. Without it, the bytes of files are not stored.
     """
 
     def __init__(self, content_type: str, make_file: Callable[[], IO[bytes]] | None = None) -> None:
@@ -74,12 +74,12 @@ class FormReader:
             self._is_long = True
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         if self._parts is not None:
             self._parts.opened.close()
 
     def fields(self) -> Fields | None:
-        """None when it was no form, or one that is too long or broken. No body at all is a form without fields."""
+        """The form; None if it was not a form, or too long or malformed. An empty body is a form without fields."""
         if self._parts is not None:
             return self._parts.fields()
         if self._is_long:
@@ -102,7 +102,7 @@ class _Parts:
         self.opened = ExitStack()
         self._make_file = make_file
         self._mark = b"\r\n--" + boundary
-        # The first boundary has no line end before it.
+        # There is no line end before the first boundary.
         self._rest = bytearray(b"\r\n")
         self._values: dict[str, Any] = {}
         self._files: list[SentFile] = []
@@ -112,7 +112,7 @@ class _Parts:
         self._count = 0
 
     def show(self, piece: bytes) -> None:
-        """Take in the next piece of the body, of any size; once the form is over or broken, the rest is ignored."""
+        """Read the next piece of the body, of any size. After the end of the form or an error, the rest is ignored."""
         self._rest += piece
         while self._state not in ("over", "broken") and self._step():
             pass
@@ -120,11 +120,11 @@ class _Parts:
             self._rest.clear()
 
     def fields(self) -> Fields | None:
-        """The form; None while it is not over, or when it was broken."""
+        """The form; None if it is incomplete or malformed."""
         return Fields(self._values, self._files) if self._state == "over" else None
 
     def _step(self) -> bool:
-        """Whether something was read, so that there may be more."""
+        """Read one element; returns whether there was one, so that there may be more."""
         if self._state == "head":
             return self._read_head()
         if self._state == "mark":
@@ -150,7 +150,7 @@ class _Parts:
         at = self._rest.find(b"\r\n")
         if at < 0:
             return self._broken_beyond(MAX_PART_HEAD)
-        # The line end stays: with it a part without headers ends its head at once.
+        # The line end remains, so that the head of a part without headers ends immediately.
         del self._rest[:at]
         self._state = "head"
         return True
@@ -188,7 +188,7 @@ class _Parts:
                 self._state = "broken"
 
     def _opened_file(self, make_file: Callable[[], IO[bytes]]) -> IO[bytes] | None:
-        """A disk that is full must not keep the request from passing."""
+        """Open a file; None if this fails, because a full disk must not prevent the request from passing."""
         try:
             return self.opened.enter_context(make_file())
         except OSError:
@@ -206,7 +206,7 @@ class _Parts:
 
 
 def _part_of(head: str) -> SentFile | None:
-    """What the headers of a part say of it; None when it has no name."""
+    """A part as described by its headers; None if it has no name."""
     lines = {
         name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head.split("\r\n"))
     }

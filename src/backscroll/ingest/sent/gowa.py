@@ -1,6 +1,6 @@
-"""What was sent through GOWA: messages, forwarded ones too, edits, reactions and deletions.
+"""What was sent through GOWA: messages, including forwarded ones, edits, reactions and deletions.
 
-GOWA's webhook tells of none of them.
+GOWA's webhook reports none of these.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Precision = Literal["minute"] | None
 _TIME = re.compile(
     r"server timestamp: (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,9})? ([+-])(\d\d)(\d\d)[ )]",
 )
-"""How Go writes a time."""
+"""The format in which Go prints a time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FILES: dict[str, tuple[Kind, str]] = {
@@ -50,7 +50,7 @@ SENDING = frozenset(
         "/message/{message_id}/revoke",
     }
 )
-"""Routes whose effect the archive keeps."""
+"""Routes whose effect the archive records."""
 
 
 class _Results(Struct):
@@ -63,7 +63,7 @@ class _Answer(Struct):
 
 
 def understood(sent: Sent) -> Understood | None:
-    """The events, or None where request and answer do not say enough."""
+    """The events; None if request and answer do not contain enough."""
     try:
         results = msgspec.json.decode(sent.answer, type=_Answer).results
     except (msgspec.DecodeError, UnicodeError):
@@ -94,7 +94,7 @@ def understood(sent: Sent) -> Understood | None:
 
 
 def _forwarded(sent: Sent, key: MessageKey, at: int, precision: Precision) -> list[Event]:
-    """The request names a message; what is in it stands here, unless the archive does not have that one."""
+    """A forwarded message. Its content is copied from the original named in the request, if the archive has it."""
     details = Details(precision=precision, is_forwarded=True)
     if sent.known is None:
         return [MessageSeen(Message(key=key, sent_at=at, from_me=True, kind="unknown", details=details))]
@@ -110,7 +110,7 @@ def _forwarded(sent: Sent, key: MessageKey, at: int, precision: Precision) -> li
 
 
 def _copied(file: Media) -> Media:
-    """The same file in another message. Where the first can be fetched says nothing about this one."""
+    """The same file for another message, without its address, which may be valid only for the first message."""
     return structs.replace(
         file, file=None, url=None, thumbnail_url=None, media_key=None, direct_path=None, enc_sha256=None, omitted=None
     )
@@ -174,9 +174,9 @@ def _details(sent: Sent, precision: Precision) -> Details:
 
 
 def _media(sent: Sent) -> Media | None:
-    """The file as it was handed over. GOWA may make it smaller, so neither its size nor its hash is told.
+    """The file as it was given. GOWA may compress it, so neither its size nor its hash is recorded.
 
-    An address that the client named is not kept: this server would fetch it with the gateway's credential.
+    An address given by the client is not stored, because this server would fetch it with the gateway's credential.
     """
     if sent.path not in _FILES:
         return None

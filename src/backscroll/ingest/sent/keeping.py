@@ -1,7 +1,7 @@
-"""Writing what was sent before the answer goes on, and where it waits when the database cannot be written.
+"""Storing what was sent before the answer is passed on, or on disk while the database cannot be written.
 
-The gateway has sent the message by then. The client must learn that, or it would send it again; so the answer goes on
-in any case, and what could not be written lies as a file in the data directory until it can.
+The gateway has already sent the message. The client must learn that, or it would send the message again, so the answer
+is always passed on. What could not be written is kept as a file in the data directory until it can be.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FOLDER = "sent-unwritten"
 _ENDING = ".json"
 
 SENDING: dict[str, frozenset[str]] = {"gowa": gowa.SENDING, "periskope": periskope.SENDING}
-"""By kind of gateway: routes whose effect the archive keeps."""
+"""Routes whose effect the archive records, by kind of gateway."""
 _READERS: dict[str, Callable[[Sent], Understood | None]] = {
     "gowa": gowa.understood,
     "periskope": periskope.understood,
@@ -42,7 +42,7 @@ _READERS: dict[str, Callable[[Sent], Understood | None]] = {
 
 
 class _Waiting(Struct, frozen=True):
-    """Events that wait for the database, their organisation's number, and the id of the source they came through."""
+    """Events waiting for the database, with the number of their organisation and the id of their source."""
 
     org: int
     source: Source
@@ -51,7 +51,7 @@ class _Waiting(Struct, frozen=True):
 
 
 def batch_of(source: LiveSource, sent: Sent) -> tuple[Batch, str] | None:
-    """What was sent, ready to be written, with the message's id; None when it cannot be understood."""
+    """What was sent as a batch, with the message's id; None if it cannot be understood."""
     understood = _READERS[source.kind](sent)
     if understood is None:
         return None
@@ -60,7 +60,7 @@ def batch_of(source: LiveSource, sent: Sent) -> tuple[Batch, str] | None:
 
 
 def with_files(media: MediaStore | None, source: LiveSource, batch: Batch, sent: Sent, max_bytes: int) -> Batch:
-    """The batch, and that the file which was uploaded is here, once it is on the disk. Never raises."""
+    """The batch, with an event for the uploaded file once that is on disk. Never raises."""
     seen = next((event for event in batch.events if isinstance(event, MessageSeen)), None)
     file = next((file for file in sent.fields.files if file.content is not None and file.size), None)
     if media is None or seen is None or file is None or file.content is None:
@@ -79,12 +79,12 @@ def with_files(media: MediaStore | None, source: LiveSource, batch: Batch, sent:
 
 
 def keep(store: Store, folder: Path, source: LiveSource, batch: Batch, id: str) -> None:
-    """Write what was sent, to the database or else to the disk. Never raises: the message is out in any case."""
+    """Write what was sent to the database, or else to the disk. Never raises, because the message is already sent."""
     try:
         store.apply(source.org, batch)
         return
     except (BadField, Conflict, NotFound) as error:
-        # No later try helps. The gateway's webhook or the next pull tells it again, in the gateway's own words.
+        # Retrying does not help. The gateway's webhook or the next pull reports the message again.
         log.warning("source %s: message %s, which was sent, cannot be kept: %s", source.id, id[:80], story_of(error))
         return
     except Exception as error:
@@ -93,7 +93,7 @@ def keep(store: Store, folder: Path, source: LiveSource, batch: Batch, id: str) 
 
 
 def put_aside(folder: Path, source: LiveSource, batch: Batch, id: str) -> None:
-    """Keep a batch on the disk until the database takes it. Never raises."""
+    """Store a batch on disk until it can be written to the database. Never raises."""
     try:
         _write(folder, _Waiting(source.org, batch.source, batch.via, [*batch.events]))
     except Exception as error:
@@ -111,7 +111,7 @@ def _name(error: BaseException) -> str:
 
 
 def _write(folder: Path, waiting: _Waiting) -> None:
-    """The file is whole, or not there."""
+    """Write the file atomically."""
     with writing(f"what was sent, in {FOLDER}"):
         make_folder(folder)
         made = folder / secrets.token_hex(16)
@@ -130,14 +130,14 @@ def _write(folder: Path, waiting: _Waiting) -> None:
 
 
 def how_many_wait(folder: Path) -> int:
-    """Batches that wait for the database."""
+    """Number of batches waiting for the database."""
     return sum(1 for _ in folder.glob(f"*{_ENDING}"))
 
 
 def write_waiting(store: Store, folder: Path) -> int:
-    """Write what waits; returns how much that was. Raises ``StorageError`` while the database is away.
+    """Write waiting batches; returns how many. Raises ``StorageError`` while the database is away.
 
-    Several processes may do so at once: the same message written twice is one.
+    Several processes may do this at once, because a message that is written twice is stored once.
     """
     written = 0
     for file in sorted(folder.glob(f"*{_ENDING}")):

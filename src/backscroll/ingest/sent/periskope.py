@@ -1,7 +1,7 @@
 """What was sent through Periskope: messages, edits, reactions and deletions.
 
-It answers before WhatsApp has the message; its webhook tells the rest. Of a broadcast it answers one id for all, and of
-a forwarded message none: these are left to the webhook.
+Periskope answers before WhatsApp has the message; its webhook reports the rest. The answer has one id for a whole
+broadcast, and none for a forwarded message, so these are left to the webhook.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SENDING = frozenset(
         *(_CHANGE + change for change in ("edit", "react", "delete")),
     }
 )
-"""Routes whose effect the archive keeps."""
+"""Routes whose effect the archive records."""
 
 
 class _Answer(Struct):
@@ -38,7 +38,7 @@ class _Answer(Struct):
 
 
 def understood(sent: Sent) -> Understood | None:
-    """The event, or None where request and answer do not say enough."""
+    """The event; None if request and answer do not contain enough."""
     if sent.path.startswith(_CHANGE):
         return _change(sent)
     try:
@@ -62,7 +62,7 @@ def understood(sent: Sent) -> Understood | None:
 
 
 def _change(sent: Sent) -> Understood | None:
-    """What was done to a message. The answer is empty; the path names the message, or the job that sent it."""
+    """A change of a message. The answer is empty; the path contains the message, or the job that sent it."""
     target = _target(sent)
     if target is None:
         return None
@@ -84,7 +84,7 @@ def _change(sent: Sent) -> Understood | None:
 
 
 def _target(sent: Sent) -> Target | None:
-    """By the archive's own row, else by what the id itself says."""
+    """The message from the archive's row, or else as given by the id."""
     if sent.known is not None:
         key = sent.known.message.key
         return Target(sent.phone, key.chat, key.id, key.sender)
@@ -95,7 +95,7 @@ def _target(sent: Sent) -> Target | None:
 
 
 def _id(answer: _Answer) -> str | None:
-    """WhatsApp's own id. A queue id is not one: the message under it is reported later."""
+    """WhatsApp's own id; None for a queue id, whose message is reported later."""
     if answer.unique_id:
         return answer.unique_id
     if answer.message_id and answer.message_id.startswith("true_"):
@@ -107,7 +107,7 @@ def _details(sent: Sent, answer: _Answer, media: Media | None) -> Details:
     fields = sent.fields
     quoted = fields.text("reply_to")
     return Details(
-        # The time is this server's own: the message may wait in a queue.
+        # The time is this server's, because the message may still wait in a queue.
         precision="minute",
         media=media,
         has_media=None if media is None else True,
@@ -124,7 +124,7 @@ def _file(fields: Fields) -> tuple[Kind, Media | None]:
         return _kind_without_file(fields), None
     word = media.get("type")
     kind = periskope_kind(word) if isinstance(word, str) else "document"
-    # An address that the client named is not kept: this server would fetch it with the account's key.
+    # An address given by the client is not stored, because this server would fetch it with the account's key.
     return kind, Media(filename=_text(media, "filename"), mimetype=_text(media, "mimetype"))
 
 

@@ -1,6 +1,6 @@
-"""What passed through a gateway, as events: a request and its answer, by the dialect that they are in.
+"""Converting requests to a gateway and their answers into events, depending on the gateway's API.
 
-None means that the two do not say which message it was: then it is left to the gateway's webhook, or to the next pull.
+None means that they do not identify the message, which will then come from the gateway's webhook or the next pull.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _NUMBER = re.compile("[+-]?[0-9]{1,9}(\\.[0-9]{1,12})?")
 
 
 class Sent(Struct, frozen=True):
-    """A request that a gateway has answered with success.
+    """A request that a gateway has answered successfully.
 
-    ``path`` is the route's own, such as ``/send/message``; ``params`` are its parts in braces. ``phone`` is the JID of
-    the own phone. ``at`` is when the answer came, microseconds UTC. ``known`` is the message that the path names, where
-    the archive has it.
+    ``path`` is the route, such as ``/send/message``; ``params`` are the values of its parts in braces. ``phone`` is the
+    JID of the own phone. ``at`` is when the answer came, in microseconds UTC. ``known`` is the message named in the
+    path, if the archive has it.
     """
 
     path: str
@@ -41,7 +41,7 @@ class Understood(Struct, frozen=True):
 
 
 def revoked(sent: Sent, chat: str, id: str, at: int) -> MessageRevoked:
-    """A deletion that the gateway has done: of an own message, or of somebody else's as an admin."""
+    """A deletion by the gateway, of an own message or, as an admin, of another person's message."""
     sender = None if sent.known is None else sent.known.message.key.sender
     return MessageRevoked(
         target=Target(sent.phone, chat, id, sender), at=at, by=sent.phone, by_admin=sender != sent.phone
@@ -49,7 +49,7 @@ def revoked(sent: Sent, chat: str, id: str, at: int) -> MessageRevoked:
 
 
 def coordinate(value: object, limit: float) -> float | None:
-    """Latitude or longitude, also as text; None for anything else."""
+    """Latitude or longitude, given as a number or text; None for anything else."""
     text = str(value).strip()
     if isinstance(value, bool) or not _NUMBER.fullmatch(text):
         return None
@@ -58,5 +58,5 @@ def coordinate(value: object, limit: float) -> float | None:
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """The texts of a list; nothing for anything else."""
+    """The texts of a list; empty for anything else."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
