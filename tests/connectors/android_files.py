@@ -1,4 +1,4 @@
-"""Databases and backups as WhatsApp on Android writes them, made by hand."""
+"""Makes databases and backups in the form that WhatsApp on Android writes."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class AndroidFile:
         self.db.executescript(script)
 
     def row(self, table: str, **values: Any) -> int:
-        """Put a row in, and return its number."""
+        """Insert a row, and return its number."""
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         return int(
             self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [*values.values()]).lastrowid or 0
@@ -147,7 +147,7 @@ class AndroidFile:
 
 
 class Msgstore(AndroidFile):
-    """``msgstore.db`` as it is since 2022; ``old`` has the table of before beside it."""
+    """``msgstore.db`` in its form since 2022; with ``old`` it also has the older table."""
 
     def __init__(self, path: Path, version: Version = "2026", old: bool = False) -> None:
         tables = _TABLES | (_LATER if version == "2026" else {}) | (_LEGACY if old else {})
@@ -156,14 +156,14 @@ class Msgstore(AndroidFile):
         self._chats: dict[str, int] = {}
 
     def jid(self, raw: str) -> int:
-        """The number of a JID, made when it is new."""
+        """The number of a JID, which is inserted if it is new."""
         if raw not in self._jids:
             user, _, server = raw.partition("@")
             self._jids[raw] = self.row("jid", user=user, server=server, raw_string=raw)
         return self._jids[raw]
 
     def chat(self, raw: str, subject: str | None = None, **values: Any) -> int:
-        """The number of a chat, made when it is new."""
+        """The number of a chat, which is inserted if it is new."""
         if raw not in self._chats:
             self._chats[raw] = self.row("chat", jid_row_id=self.jid(raw), subject=subject, **values)
         return self._chats[raw]
@@ -171,7 +171,7 @@ class Msgstore(AndroidFile):
     def message(
         self, chat: str, id: str, at: int, text: str | None = None, sender: str | None = None, **values: Any
     ) -> int:
-        """A message of ``at`` seconds; received, unless ``from_me=1``."""
+        """Insert a message sent at ``at`` seconds; it is received unless ``from_me=1``."""
         told = {"from_me": 0, "message_type": 0, "status": 0} | values
         return self.row(
             "message",
@@ -184,7 +184,7 @@ class Msgstore(AndroidFile):
         )
 
     def media(self, message: int, path: str | None = None, content: bytes | None = None, **values: Any) -> None:
-        """The file of a message."""
+        """Insert the file of a message."""
         hashed = hashlib.sha256(content).digest() if content is not None else None
         told = {"file_hash": _base64(hashed), "file_length": len(content) if content is not None else None} | values
         self.row("message_media", message_row_id=message, file_path=path, **told)
@@ -219,7 +219,7 @@ class Msgstore(AndroidFile):
 
 
 def legacy(path: Path) -> Msgstore:
-    """A file of 2021: the messages stand in the table of before, and the new one is there and empty."""
+    """A file of 2021: the messages are in the older table, and the new one exists but is empty."""
     return Msgstore(path, "2022", old=True)
 
 

@@ -1,4 +1,4 @@
-"""Makes chatstorage.db and whatsapp.db files as the versions of GOWA in the wild leave them behind."""
+"""Makes chatstorage.db and whatsapp.db files as the released versions of GOWA write them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _schema(version: Version) -> list[str]:
 
 
 class GowaFile:
-    """An SQLite file under construction; rows take what they name, everything else is the column's default."""
+    """An SQLite file under construction; in rows, columns without a given value have their default."""
 
     def __init__(self, path: Path, statements: list[str], *, wal: bool = False) -> None:
         self.path = path
@@ -98,13 +98,13 @@ class GowaFile:
         return self
 
     def add_broken_text(self, table: str, column: str, raw: bytes, **values: Any) -> Self:
-        """A row with TEXT that is not UTF-8 in ``column``."""
+        """Add a row whose ``column`` has TEXT that is not UTF-8."""
         self.add(table, **{column: "", **values})
         self.db.execute(f"UPDATE {table} SET {column} = CAST(? AS TEXT) WHERE rowid = last_insert_rowid()", (raw,))
         return self
 
     def commit(self) -> Self:
-        """The rows are durable, and in the -wal where there is one; the file stays open, as GOWA keeps it."""
+        """Commit the rows, to the -wal file if there is one; the database stays open, as it does in GOWA."""
         self.db.commit()
         return self
 
@@ -115,7 +115,7 @@ class GowaFile:
 
 
 class ChatStorage(GowaFile):
-    """A chatstorage.db of ``version`` with short words for its usual rows."""
+    """A chatstorage.db of ``version``, with short methods for its usual rows."""
 
     def __init__(self, path: Path, version: Version = "9.2", *, device: str = "", wal: bool = False) -> None:
         statements = _schema(version)
@@ -146,7 +146,7 @@ class ChatStorage(GowaFile):
 
 
 class WhatsAppDb(GowaFile):
-    """A whatsapp.db, as far as names and settings go, with a key in it that nobody may read."""
+    """The part of whatsapp.db with names and settings, and a key that must not be read."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Databases and backups as WhatsApp on iPhones and Finder write them, made by hand."""
+"""Makes databases and backups in the form that WhatsApp on iPhones and Finder write."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class AppleFile:
             self.db.execute(f"CREATE TABLE {name} ({_CORE}, {columns})")
 
     def row(self, table: str, **values: Any) -> int:
-        """Put a row in; its number."""
+        """Insert a row, and return its number."""
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         number = self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [*values.values()]).lastrowid
         assert number is not None
@@ -87,13 +87,13 @@ class ChatStorage(AppleFile):
         self._members: dict[tuple[str, str], int] = {}
 
     def chat(self, jid: str, name: str | None = None, **values: Any) -> int:
-        """The number of a chat, made when it is new."""
+        """The number of a chat, which is inserted if it is new."""
         if jid not in self._chats:
             self._chats[jid] = self.row("ZWACHATSESSION", ZCONTACTJID=jid, ZPARTNERNAME=name, **values)
         return self._chats[jid]
 
     def member(self, group: str, jid: str, **values: Any) -> int:
-        """The number of a member of a group, made when it is new."""
+        """The number of a member of a group, who is inserted if new."""
         if (group, jid) not in self._members:
             told = {"ZISACTIVE": 1} | values
             number = self.row("ZWAGROUPMEMBER", ZCHATSESSION=self.chat(group), ZMEMBERJID=jid, **told)
@@ -103,7 +103,7 @@ class ChatStorage(AppleFile):
     def message(
         self, chat: str, id: str | None, at: float, text: str | None = None, sender: str | None = None, **values: Any
     ) -> int:
-        """A message of ``at`` seconds; received, unless ``ZISFROMME=1``."""
+        """Insert a message sent at ``at`` seconds; it is received unless ``ZISFROMME=1``."""
         told = {"ZISFROMME": 0, "ZMESSAGETYPE": 0} | values
         if told["ZISFROMME"] == 0:
             told.setdefault("ZFROMJID", chat)
@@ -118,7 +118,7 @@ class ChatStorage(AppleFile):
         )
 
     def media(self, message: int, **values: Any) -> int:
-        """What belongs to a message as its file, card, place or blob."""
+        """Insert the media row of a message: its file, contact card, place or blob."""
         number = self.row("ZWAMEDIAITEM", ZMESSAGE=message, **values)
         self.db.execute("UPDATE ZWAMESSAGE SET ZMEDIAITEM = ? WHERE Z_PK = ?", (number, message))
         return number
@@ -162,7 +162,7 @@ def _varint(value: int) -> bytes:
 
 
 def backup(folder: Path, files: dict[str, bytes], domain: str = DOMAIN) -> Path:
-    """The folder that Finder makes: each file under the hash of its domain and path."""
+    """The folder that Finder makes: each file's name is the hash of its domain and path."""
     folder.mkdir(parents=True)
     manifest = sqlite3.connect(folder / "Manifest.db")
     manifest.execute("CREATE TABLE Files (fileID TEXT PRIMARY KEY, domain TEXT, relativePath TEXT, flags INTEGER)")
@@ -181,7 +181,7 @@ _CLASS = 3
 
 
 def sealed_backup(folder: Path, files: dict[str, bytes], domain: str = DOMAIN, rounds: int = 10) -> Path:
-    """The same encrypted with ``PASSWORD``; Apple takes ten million rounds."""
+    """The same, encrypted with ``PASSWORD``; Apple uses ten million rounds."""
     backup(folder, files, domain)
     class_key, manifest_key = os.urandom(32), os.urandom(32)
     db = sqlite3.connect(folder / "Manifest.db")
@@ -208,7 +208,7 @@ def _encrypted(content: bytes, key: bytes) -> bytes:
 
 
 def _entry(path: str, size: int, class_key: bytes, key: bytes) -> bytes:
-    """What the list says of a file: a keyed archive."""
+    """The entry of a file in the manifest, as a keyed archive."""
     wrapped = _CLASS.to_bytes(4, "little") + aes_key_wrap(class_key, key)
     root = {"Size": size, "ProtectionClass": _CLASS, "RelativePath": plistlib.UID(2), "EncryptionKey": plistlib.UID(3)}
     objects = ["$null", root, path, {"NS.data": wrapped}]

@@ -1,4 +1,4 @@
-"""The Cloud API's webhook: the fields, types and statuses of Meta's reference, several in one payload."""
+"""The Cloud API's webhook: the fields, types and statuses of Meta's reference, also several in one payload."""
 
 from __future__ import annotations
 

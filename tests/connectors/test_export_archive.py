@@ -113,7 +113,7 @@ def point_nowhere_as_zip64(data: bytearray) -> None:
 
 
 def overlapping(path: Path) -> Path:
-    """Two entries of the directory that share one body."""
+    """A ZIP with two directory entries that share one body."""
     data = bytearray(zipped(path, (NAME, CHAT), ("a.jpg", b"x" * 50_000)).read_bytes())
     second = data.index(b"PK\x03\x04", 4)
     central = data.index(b"PK\x01\x02")
@@ -130,7 +130,7 @@ def overlapping(path: Path) -> Path:
 
 
 def nested_in_a_body(path: Path) -> Path:
-    """An entry whose body reaches over the next entry's head."""
+    """A ZIP with an entry whose body overlaps the next entry's header."""
     data = bytearray(zipped(path, (NAME, CHAT), ("a.jpg", b"abc"), method=zipfile.ZIP_STORED).read_bytes())
     central = data.index(b"PK\x01\x02")
     size = struct.unpack("<L", data[central + 20 : central + 24])[0] + 40
@@ -140,7 +140,7 @@ def nested_in_a_body(path: Path) -> Path:
 
 
 def lying_about_size(path: Path) -> Path:
-    """An entry that says it is small and unpacks to much."""
+    """A ZIP with an entry that declares a small size and unpacks to a large one."""
     data = bytearray(zipped(path, ("_chat.txt", CHAT * 3000)).read_bytes())
     central = data.index(b"PK\x01\x02")
     for at in (22, central + 24):

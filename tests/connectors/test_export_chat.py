@@ -1,4 +1,4 @@
-"""What a chat's text says: dates, authors, bodies, and when a person has to be asked."""
+"""The text of an exported chat: dates, authors, bodies, and what only the user can answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples that come with the program are read whole."""
+"""The examples that are part of the program are read completely."""
 
 from __future__ import annotations
 

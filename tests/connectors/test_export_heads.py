@@ -1,4 +1,4 @@
-"""Authors, marks and heads: whose words a line holds, and that no line is lost."""
+"""Authors, marks and line heads: who wrote a line, and that no line is lost."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_every_line_becomes_a_message_a_notice_a_continuation_or_is_named(
 @settings(max_examples=examples(150, 1000), deadline=None)
 @given(lines=lines_of_exports(), names=st.one_of(st.none(), st.sets(st.sampled_from(FILES))))
 def test_a_text_is_all_that_stands_behind_its_author(lines: list[str], names: set[str] | None) -> None:
-    """Neither the author's name nor the text is ever cut short, whatever stands around the colon."""
+    """The author's name and the text are always complete, whatever is around the colon."""
     try:
         parsed = parse("\n".join([*lines, ""]).encode("utf-8", "replace"), timezone=UTC, day_first=True, names=names)
     except (Unreadable, Question):

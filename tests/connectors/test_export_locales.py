@@ -1,4 +1,4 @@
-"""Exports as phones of many languages write them, each with what a reader of that language finds in it."""
+"""Exports from phones in many languages, each with the expected result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCALES = Path(__file__).parent.parent / "fixtures" / "export" / "locales"
 SAMPLES = sorted(path.stem for path in LOCALES.glob("*.txt"))
 
 ANSWERS = {"de_ios": True}
-"""Samples whose dates do not tell day from month."""
+"""Samples whose dates do not show which number is the day and which the month."""
 
 
 def plain(value: object) -> Any:
@@ -23,7 +23,7 @@ def plain(value: object) -> Any:
 
 
 def shown(line: ExportedLine) -> list[Any]:
-    """A line as the fixtures spell it: local time, author, text, and whatever else is told."""
+    """A line in the form of the fixtures: local time, author, text, and other facts."""
     told = plain(line)
     rest = {name: told[name] for name in told if name not in ("line_no", "sent_at", "local", "author", "text", "raw")}
     return [line.local, line.author, line.text, rest] if rest else [line.local, line.author, line.text]

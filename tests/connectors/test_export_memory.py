@@ -1,4 +1,4 @@
-"""What the reading of an exported chat holds in memory, however long the chat is."""
+"""Reading an exported chat takes bounded memory, however long the chat is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEGAN = datetime(2020, 1, 31, tzinfo=UTC)
 
 
 def chat(lines: int, said: str = "line {} of a long conversation") -> bytes:
-    """A conversation of two, seven lines a minute; the hour is set back every thousand lines."""
+    """A conversation of two people with seven lines a minute; clocks are set back an hour every thousand lines."""
     told = []
     for number in range(lines):
         at = BEGAN + timedelta(minutes=number // 7 - number // 1000 * 60)
@@ -26,7 +26,7 @@ def chat(lines: int, said: str = "line {} of a long conversation") -> bytes:
 
 
 def most_memory(text: bytes) -> int:
-    """Bytes that are held at most while a chat is parsed and all its lines are read once."""
+    """Peak memory in bytes while a chat is parsed and all its lines are read once."""
     tracemalloc.start()
     try:
         parsed = parse(text, timezone=UTC)

@@ -1,4 +1,4 @@
-"""What WhatsApp writes is known by its build, in any language and wording; people's own words stay text."""
+"""WhatsApp's own lines are recognised by their structure, in any language and wording; people's words stay text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def iphone(body: str, names: tuple[str, ...] | None = None, author: str = "Ana",
 
 
 def system(body: str, author: str = "Ana") -> ExportedLine:
-    """A line that iOS marks as its own at both places."""
+    """A system line, which iOS marks in two places."""
     return iphone(f"\u200e{body}", author=author, head="\u200e")
 
 

@@ -686,7 +686,7 @@ def test_a_damaged_page_is_named_after_what_could_be_read(store: ChatStorage) ->
         told(path)
 
 
-# Rows and files that mean harm
+# Hostile rows and files
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""ChatStorage.sqlite of WhatsApp on iPhones: every kind of row, and what is beside it."""
+"""ChatStorage.sqlite of WhatsApp on iPhones: every kind of row, and the files beside it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ POLL = bytes.fromhex(
     "3734391a180a166d756c74692043203230323630353139303331373439200032230800080210eed1f5f1e333"
     "1a14334237323145423434303645454434354236313828013800420a08e0f78bd3e49a8cae5d58006801800101"
 )
-"""What the app itself wrote for a poll of which two options were chosen."""
+"""The data that the app itself wrote for a poll with two chosen options."""
 
 
 def pieces(files: Files, **options: Any) -> Told:
@@ -47,7 +47,7 @@ def pieces(files: Files, **options: Any) -> Told:
 
 
 def told(file: ChatStorage, **beside: Path) -> list[Event]:
-    """Everything that the files tell; it must all be readable."""
+    """All events of the files, which must all be readable."""
     return events_of(pieces(Files(file.done(), **beside)))
 
 

@@ -1,4 +1,4 @@
-"""``msgstore.db`` of an Android phone: each kind of message, and what happened to it."""
+"""``msgstore.db`` of an Android phone: each kind of message, and later changes to it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pieces(path: Path, names: Path | None = None, **options: Any) -> Told:
 
 
 def told(path: Path, names: Path | None = None) -> list[Event]:
-    """Everything that a file tells; it must all be readable."""
+    """All events of a file, which must all be readable."""
     return events_of(pieces(path, names))
 
 

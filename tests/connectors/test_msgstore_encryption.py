@@ -1,4 +1,4 @@
-"""Encrypted backups of Android phones: opened with the right key alone, and refused when a byte of them is wrong."""
+"""Encrypted backups of Android phones: opened only with the right key, and refused if one of their bytes is wrong."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def opened(path: Path, key: Key) -> bytes:
 
 
 WHOLE_AND_PARTS = [*((scheme, False) for scheme in SCHEMES), ("crypt14", True), ("crypt15", True)]
-"""Backups of several files came with crypt14."""
+"""Backups in several files exist since crypt14."""
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_part_with_files_says_which_file_is_meant(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_written(tmp_path: Path, database: bytes) -> None:
-    """A database says at its beginning how large it is, and nothing beyond that is written."""
+    """A database gives its size at its beginning, and nothing beyond that size is written."""
     path = tmp_path / "backup"
     path.write_bytes(encrypted(database + bytes(50 << 20), "crypt15"))
     assert opened(path, Key(ROOT_KEY)) == database

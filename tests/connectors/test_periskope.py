@@ -141,7 +141,7 @@ def told(page: PulledPage, kind: type[T]) -> list[T]:
 
 
 def read(**fields: Any) -> Message:
-    """The one message of a page whose row is plain but for ``fields``."""
+    """The message of a page with one row, a plain one with these ``fields`` changed."""
     return told(messages(page_of(PLAIN | fields)), MessageSeen)[0].message
 
 
@@ -155,7 +155,7 @@ def store(tmp_path: Path, database_url: str | None) -> Iterator[Store]:
 
 @pytest.fixture
 def passed_through(store: Store) -> Callable[[bytes], bytes]:
-    """A page taken into an archive and served by it."""
+    """Stores a page in an archive, and returns the page that the archive then serves."""
 
     def through(body: bytes) -> bytes:
         org = store.list_orgs()[0]

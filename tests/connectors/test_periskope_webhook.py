@@ -34,7 +34,7 @@ def flat(event: str, data: dict[str, Any], key: str = "event_type") -> bytes:
 
 
 def both(event: str, data: dict[str, Any]) -> list[Event]:
-    """What an event says, which must be the same in each spelling."""
+    """The events of a payload, which must be the same in both forms."""
     told = [periskope.observe(body, Setup()) for body in (enveloped(event, data), flat(event, data))]
     assert told[0].events == told[1].events
     assert told[0].problems == told[1].problems == []

@@ -1,4 +1,4 @@
-"""wacli's archive: every kind of row, in its first shape and in today's."""
+"""wacli's archive: every kind of row, in its first schema and in today's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pieces(path: Path, beside: Path | None = None, **options: Any) -> Told:
 
 
 def told(file: GoFile, beside: Path | None = None) -> list[Event]:
-    """Everything that a file tells; it must all be readable."""
+    """All events of a file, which must all be readable."""
     return events_of(pieces(file.done(), beside))
 
 

@@ -1,4 +1,4 @@
-"""WAHA's stores: the same talk as NOWEB and as GOWS keep it, and what only one of them knows."""
+"""WAHA's stores: the same conversation in NOWEB and in GOWS, and what only one of them stores."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pieces(path: Path, **options: Any) -> Told:
 
 
 def told(file: GoFile) -> list[Event]:
-    """Everything that a file tells; it must all be readable."""
+    """All events of a file, which must all be readable."""
     return events_of(pieces(file.done()))
 
 

@@ -1,4 +1,4 @@
-"""The archives of the whatsapp-mcp bridges: lharries' first shape and verygoodplugins' later one."""
+"""The archives of the whatsapp-mcp bridges: the original schema of lharries and the later one of verygoodplugins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pieces(path: Path, beside: Path | None = None, **options: Any) -> Told:
 
 
 def told(file: GoFile, beside: Path | None = None) -> list[Event]:
-    """Everything that a file tells; it must all be readable."""
+    """All events of a file, which must all be readable."""
     return events_of(pieces(file.done(), beside))
 
 

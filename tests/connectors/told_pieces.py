@@ -1,4 +1,4 @@
-"""What the connectors of foreign databases tell, for their tests."""
+"""Reads the output of connectors for other programs' databases, for their tests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Told = tuple[list[Piece], list[Skipped]]
 
 
 def told_by(read: Callable[..., Iterable[Piece]], *files: Any, **options: Any) -> Told:
-    """All pieces that ``read`` gives, and what it skipped."""
+    """All pieces that ``read`` yields, and what it skipped."""
     skipped: list[Skipped] = []
     return list(read(*files, on_skip=skipped.append, **options)), skipped
 
 
 def events_of(told: Told) -> list[Event]:
-    """Everything that was told; nothing may have been skipped."""
+    """All events; asserts that nothing was skipped."""
     found, skipped = told
     assert skipped == []
     return [event for piece in found for event in piece.batch.events]

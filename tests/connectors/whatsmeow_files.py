@@ -1,4 +1,4 @@
-"""Databases of programs that are built on whatsmeow, made by hand: wacli, the whatsapp-mcp bridges, WAHA's GOWS."""
+"""Makes databases of programs built on whatsmeow: wacli, the whatsapp-mcp bridges, WAHA's GOWS."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class GoFile:
         self.db.executescript(_SCRIPTS[shape])
 
     def row(self, table: str, **values: Any) -> GoFile:
-        """Put a row in."""
+        """Insert a row."""
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [*values.values()])
         return self
@@ -140,7 +140,7 @@ class GoFile:
 
 
 def session(path: Path, *numbers: str, lids: dict[str, str] | None = None) -> Path:
-    """A session with these numbers linked. ``lids``: the number by the hidden id, both without server."""
+    """A session with these numbers linked. ``lids`` maps hidden ids to numbers, both without server."""
     file = GoFile(path, "session")
     for number in numbers:
         file.row("whatsmeow_device", jid=f"{number}:7@s.whatsapp.net", noise_key=b"SECRET", identity_key=b"SECRET")

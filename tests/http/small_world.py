@@ -1,4 +1,4 @@
-"""A world for transport: one organisation, two phones, one message, and a client that speaks to the app in process."""
+"""A small archive for tests of HTTP: an organisation, two phones, a message, and a client that calls the app."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def message(text: str = "hello") -> ArchivedMessage:
 
 
 class SmallArchive:
-    """Answers with what it was given, and counts how often it was asked."""
+    """Answers with what it was given, and counts how often it was read."""
 
     def __init__(self, *phones: Phone) -> None:
         self.phones = phones
@@ -74,7 +74,7 @@ class SmallArchive:
         return self
 
     def of(self, _: int) -> list[LiveSource]:
-        """No source, so no upstream."""
+        """No live sources, and so no upstream."""
         return []
 
     def _ask(self) -> None:
@@ -116,7 +116,7 @@ class SmallArchive:
         return self.head
 
     def write(self, what: str, phone: int = 0, chat: int = 0) -> None:
-        """Something changes."""
+        """Record a change."""
         self.head += 1
         self.changes.append(ChangedPlace(self.head, what, phone, chat))
 
@@ -148,7 +148,7 @@ class SmallArchive:
 
 
 class Client:
-    """Sends one request at a time; a request carries the token unless told otherwise."""
+    """Sends one request at a time, by default with the token."""
 
     def __init__(self, app: ASGIApp, address: str = "203.0.113.7", host: str = "archive.test") -> None:
         self.app = app
@@ -162,7 +162,7 @@ class Client:
         asyncio.run(run())
 
     def status(self, path: str, headers: list[tuple[bytes, bytes]], http_version: str = "1.1") -> int:
-        """The status of a GET whose headers go out as they are, those that a client library would add left out."""
+        """The status of a GET with exactly these headers, without those that a client library would add."""
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -190,6 +190,6 @@ class Client:
 def connect(
     archive: SmallArchive, folder: Path, address: str = "203.0.113.7", host: str = "archive.test", **flags: object
 ) -> Client:
-    # What is kept of single messages is for the real store to say.
+    # The cache of rendered messages is off because it needs the real store.
     given = {"message_cache_bytes": 0} | flags
     return Client(build_app(cast(Store, archive), None, load({}, given, directory=folder)), address, host)

@@ -1,4 +1,4 @@
-"""The whole app over transport: who gets in, what comes back, in which shape."""
+"""The whole app over ASGI: who is admitted, what is answered, and in which form."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_guessing_is_slowed_down_but_known_credentials_go_on(client: Client, arc
 
 
 def admit(gate: Authenticator, headers: dict[str, str]) -> Admission:
-    """As a server does, where no token changed."""
+    """Admit a request as a server does when no token has changed."""
     return gate.remembered(sent_credential(headers)) or gate.admit(Caller(headers, "203.0.113.7"))
 
 

@@ -1,4 +1,4 @@
-"""What looking after connections must leave alone."""
+"""What the upkeep of connections must not disturb."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "a-secret-of-some-length"
 
 
 def test_looking_at_connections_keeps_the_locks_on_the_database(tmp_path: Path) -> None:
-    """Without its locks the database's journal is deleted by the next program that opens it."""
+    """If the locks were lost, the next program that opens the database would delete its journal."""
     store = open_store(None, tmp_path)
     try:
         store.create_org("ACME")
@@ -40,7 +40,7 @@ def test_looking_at_connections_keeps_the_locks_on_the_database(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["gowa", "evolution", "events"])
 def test_a_gateways_connection_is_in_use_as_long_as_it_pushes(tmp_path: Path, kind: str) -> None:
-    """A webhook has no token. One whose connection is closed before its answer is sent again, or given up."""
+    """A webhook has no token. If its connection were closed before the answer, it would be sent again or lost."""
     with ExitStack() as held:
         store = open_store(None, tmp_path)
         held.callback(store.close)

@@ -1,4 +1,4 @@
-"""Clients that hold connections, read slowly or ask too much, and those who only want their answer."""
+"""Clients that hold connections, read slowly or request too much, and well-behaved ones beside them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Crowd:
 
 
 def fill(store: Store, name: str) -> dict[str, str]:
-    """The Authorization header of a token of a new organisation with messages."""
+    """Create an organisation with messages; returns the Authorization header of its token."""
     org = store.create_org(name).no
     phone = store.add_phone(org, PHONE)
     for start in range(0, 2000, 500):
@@ -66,12 +66,12 @@ def sqlite_crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
 
 
 def reads(served: Served, headers: dict[str, str], path: str = "/v1/chats?limit=1") -> int:
-    """The status that a client with a connection of its own gets."""
+    """The status that a client on a new connection gets."""
     return httpx.get(served.url + path, headers={"accept-encoding": "identity", **headers}, timeout=30).status_code
 
 
 def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something that must become so."""
+    """Wait for a condition that must become true."""
     give_up = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < give_up
@@ -96,7 +96,7 @@ def test_connections_of_one_address_are_bounded_and_idle_ones_go_first(sqlite_cr
         served = held.enter_context(serving(sqlite_crowd.folder, header_timeout=60, max_connections_per_address=20))
         other = held.enter_context(served.connect(source="127.0.0.3"))
         idle = [held.enter_context(served.connect(source="127.0.0.2")) for _ in range(60)]
-        # Which of them go is not said.
+        # Any of the idle connections may be closed.
         until(lambda: sum(map(was_reset, idle)) >= 40)
         assert reads(served, sqlite_crowd.quiet) == 200
         assert not is_closed(other, 0.5)
@@ -119,7 +119,7 @@ def test_a_body_that_stalls_after_its_answer_is_closed(sqlite_crowd: Crowd) -> N
 
 
 def slow_reader(served: Served, headers: dict[str, str], path: str = PAGE) -> socket.socket:
-    """A client that has asked for much and does not read."""
+    """A client that has requested a large page and does not read it."""
     connection = served.connect(receive_buffer=4096)
     lines = [f"GET {path} HTTP/1.1", "Host: archive.test", "Accept-Encoding: identity"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -129,7 +129,7 @@ def slow_reader(served: Served, headers: dict[str, str], path: str = PAGE) -> so
 
 def test_who_does_not_read_is_cut_off(sqlite_crowd: Crowd) -> None:
     with serving(sqlite_crowd.folder, send_timeout=1) as served, slow_reader(served, sqlite_crowd.noisy) as slow:
-        # Without reading: what is left in the buffers would let the server go on.
+        # The test must not read either: room in the buffers would let the server continue.
         until(lambda: was_reset(slow))
 
 
@@ -138,7 +138,7 @@ def test_who_listens_and_does_not_read_is_cut_off(sqlite_crowd: Crowd) -> None:
         with listener(served, sqlite_crowd.noisy) as first:
             session = told(first, b'"pid":"')
         with listener(served, sqlite_crowd.noisy, session.partition("-")[0] + "-0") as slow:
-            # From the beginning: two thousand long messages.
+            # This session begins at the start of the feed, with two thousand long messages.
             until(lambda: was_reset(slow))
         assert reads(served, sqlite_crowd.noisy) == 200
 
@@ -164,7 +164,7 @@ def test_a_hundred_listeners_who_do_not_read_cost_bounded_memory_and_are_all_clo
 
 
 def open_sockets(served: Served) -> int:
-    """Sockets of the server's processes, whatever they are for."""
+    """The number of all sockets of the server's processes."""
     found = 0
     for pid in children(served.process.pid):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -196,7 +196,7 @@ HANDSHAKE = {
 
 
 def listener(served: Served, headers: dict[str, str], session: str | None = None) -> socket.socket:
-    """A client of Socket.IO that has connected, at the beginning of the feed when a session says so."""
+    """A connected Socket.IO client; a session gives the place in the feed where it begins."""
     connection = served.connect(receive_buffer=4096)
     lines = ["GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", "Host: archive.test"]
     lines += [f"{name}: {value}" for name, value in {**HANDSHAKE, **headers}.items()]
@@ -208,7 +208,7 @@ def listener(served: Served, headers: dict[str, str], session: str | None = None
 
 
 def told(connection: socket.socket, after: bytes) -> str:
-    """What a server says between a text and the next quotation mark."""
+    """Read from the server; returns what is between a text and the next quotation mark."""
     read = b""
     while (at := read.find(after)) < 0 or read.find(b'"', at + len(after)) < 0:
         read += connection.recv(4096)
@@ -216,7 +216,7 @@ def told(connection: socket.socket, after: bytes) -> str:
 
 
 def was_reset(connection: socket.socket) -> bool:
-    """Whether the server has hung up on a client that does not read."""
+    """Whether the server has closed the connection of a client that does not read."""
     poll = select.poll()
     poll.register(connection, select.POLLHUP | select.POLLERR)
     return bool(poll.poll(0))
@@ -250,11 +250,11 @@ def test_a_hundred_slow_readers_cost_bounded_memory_and_are_all_cut(sqlite_crowd
         assert most - before < 200 * 2**20
 
 
-# a neighbour who asks too much
+# a neighbour that requests too much
 
 
 class Noise:
-    """Asks for heavy things again and again, from many connections; every third client goes away without waiting."""
+    """Repeats expensive requests on many connections; every third client disconnects without waiting."""
 
     def __init__(self, served: Served, headers: dict[str, str], clients: int) -> None:
         self._served, self._headers, self._clients = served, headers, clients
@@ -297,7 +297,7 @@ def test_a_noisy_neighbour_takes_nobody_elses_turn(crowd: Crowd) -> None:
 
 
 def test_a_signal_ends_a_busy_server(crowd: Crowd) -> None:
-    """``serving`` ends it with SIGTERM, and says so when it has to be killed."""
+    """``serving`` ends the server with SIGTERM, and fails if the server had to be killed."""
     with serving(crowd.folder, crowd.database, rate_limit=0) as served, Noise(served, crowd.noisy, 8):
         time.sleep(1)
         served.process.terminate()

@@ -24,7 +24,7 @@ from backscroll.http.messages import Header, Reply, parse_query
 from backscroll.http.page_cache import Kept, Packed, PageCache
 from backscroll.http.trace_ids import TraceIds
 
-# The vendor's published example of a refused limit, to the byte, and the ETag printed beside it.
+# The exact bytes of the vendor's published example of a refused limit, and its ETag.
 GOLDEN = (
     b'{"name":"Validation Error","code":"VALIDATION_ERROR","fields":{"limit":{"message":'
     b'"Limit should be less than 2000","value":"10000"}},"message":"Limit should be less than ${MAX_LIMIT}",'
@@ -92,7 +92,7 @@ def test_trace_ids_are_version_1_and_never_repeat() -> None:
     made = [uuid.UUID(traces.next()) for _ in range(1000)]
     assert len(set(made)) == 1000
     assert {(made_id.version, made_id.variant) for made_id in made} == {(1, uuid.RFC_4122)}
-    assert made[0].node >> 40 & 1, "a random node has the multicast bit set"
+    assert made[0].node >> 40 & 1, "the multicast bit marks a node that is random"
 
 
 class Clock:

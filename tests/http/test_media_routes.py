@@ -1,4 +1,4 @@
-"""Signed media links over ASGI: the right bytes, headers that a browser can trust, and one answer to every forgery."""
+"""Signed media links over ASGI: the right bytes, safe headers for browsers, and the same answer to every forgery."""
 
 from __future__ import annotations
 

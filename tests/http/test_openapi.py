@@ -1,4 +1,4 @@
-"""The OpenAPI document and the reference page are whole and true."""
+"""The OpenAPI document and the reference page are complete and correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which route answers an address."""
+"""Which route answers a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In front of a gateway: the client sees what the gateway answers, and the archive holds what was sent."""
+"""The archive in front of a gateway: clients see the gateway's answers, and the archive stores what was sent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def queued(id: str) -> dict[str, Any]:
 
 
 class World:
-    """A served archive whose first phone has a GOWA, and whose account has a Periskope."""
+    """A served archive; its first phone has GOWA as upstream, its account has Periskope."""
 
     def __init__(self, served: Served, store: Store, data: Path, org: Org, phones: tuple[Phone, Phone]) -> None:
         self.served, self.store, self.data, self.org = served, store, data, org
@@ -216,7 +216,7 @@ def test_edits_reactions_and_deletions_through_periskope_are_kept(world: World) 
         assert found is not None
         assert (found.message.text, found.prev_text) == ("good evening", "good morning")
         assert [(r.emoji, r.from_me) for r in found.reactions] == [("👍", True)]
-        # By the job that sent it; the official client sends no body.
+        # The message is named by the id of the job that sent it; the official client sends no body.
         client.post(f"/v1/message/{job}/delete")
     found = world.message("3EB0P1")
     assert found is not None
@@ -313,7 +313,7 @@ def test_a_client_that_leaves_has_sent_its_message(world: World) -> None:
     world.gowa.go_on.set()
     give_up = time.monotonic() + 60
     while world.message("3EB0G1") is None:
-        assert time.monotonic() < give_up, "the message was not kept"
+        assert time.monotonic() < give_up, "the message was not stored"
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""One read of the version for all who ask together, and never one that began before somebody asked."""
+"""Concurrent requests share one read of the version, but never one that began before the request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backscroll.storage.store import Store
 
 
 class SlowStore(Store):
-    """Its version is the number of reads that have begun, and a read takes some turns of the loop."""
+    """The version is the number of reads that have begun, and a read takes some iterations of the loop."""
 
     reads = 0
     fails = False

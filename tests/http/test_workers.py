@@ -1,4 +1,4 @@
-"""When too many ask at once: a short no to some, and no page that is ready is lost."""
+"""Too many requests at once: some are refused quickly, and no finished page is lost."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_read_of_the_version_is_waited_for_when_the_server_ends(tmp_path: Path
 
 
 class Turns:
-    """Work that goes on until it is let go, for several organisations."""
+    """Work for several organisations that runs until it is released."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -107,7 +107,7 @@ class Turns:
         async with asyncio.timeout(30):
             while set(self.begun) != set(names):
                 await asyncio.sleep(0.005)
-        # Nobody else begins either.
+        # No other work begins after a moment either.
         await asyncio.sleep(0.05)
         assert set(self.begun) == set(names)
 
@@ -137,7 +137,7 @@ def test_threads_are_shared_among_organisations_and_each_has_its_order() -> None
             await asyncio.sleep(0)
         await turns.until_begun("a1", "a2", "b1", "b2")
         await turns.let_go("a1")
-        # Whoever has least comes first, however late.
+        # The organisation with the least running work is next, even if it came last.
         await turns.until_begun("a1", "a2", "b1", "b2", "c1")
         await turns.let_go("b1")
         await turns.until_begun("a1", "a2", "b1", "b2", "c1", "a3")

@@ -1,4 +1,4 @@
-"""Small reads that share the event loop and the connections with everybody else."""
+"""Small reads that share the event loop and the connections with all others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server(store: Store, postgres_url: str, tmp_path: Path) -> Server:
 
 
 def holding(store: Store, gate: Future[None]) -> Callable[[], None]:
-    """A read that keeps its connection until the gate opens."""
+    """A read that keeps its connection until the gate is set."""
 
     def work() -> None:
         store._engine.read(lambda tx: (tx.one("read_org_state", {"org": 1}), greenlets.wait(gate, 60)), 1)
@@ -75,7 +75,7 @@ def test_a_server_that_ends_lets_come_to_an_end_what_was_begun(server: Server, s
         await told.put({"type": "lifespan.startup"})
         begun = [asyncio.ensure_future(workers.run(holding(store, gate))) for _ in range(12)]
         await asyncio.sleep(0)
-        # In threads, which must wait for connections that reads on the loop have.
+        # Reads in threads, which must wait for connections that reads on the loop hold.
         begun += [asyncio.ensure_future(workers.run(holding(store, gate), org=n, heavy=True)) for n in range(4)]
         version = versions.of(1)
         await asyncio.sleep(0)

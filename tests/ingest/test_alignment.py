@@ -1,4 +1,4 @@
-"""What is one with what: lines of an export against messages that the archive holds."""
+"""Alignment: which lines of an export are which messages of the archive."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_summer_time_within_an_export_is_one_shift() -> None:
 
 
 def test_a_minute_of_very_many_lines_is_aligned_without_comparing_all_with_all() -> None:
-    """With pairs compared one by one, this would go on for hours."""
+    """If all pairs were compared, this would take hours."""
     many = 30_000
     lines = [utterance(n, MINUTE_US, "a", "text", f"line {n}") for n in range(many)]
     others = [utterance(n, MINUTE_US, "a", "text", f"another {n}", is_changed=n == 0) for n in range(many)]

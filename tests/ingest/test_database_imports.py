@@ -1,4 +1,4 @@
-"""Archives of other programs in ours: they meet what is there, go on after a cut, and can be taken back."""
+"""Imports of other programs' databases: they match stored messages, resume when interrupted, and can be undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases of phones and programs as kinds of import: recognised by content, asked about, taken in as jobs."""
+"""Databases of phones and programs as kinds of import: recognised by content, with questions, imported as jobs."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_number_and_key_are_asked_for_and_a_wrong_key_again(store: Store, org: O
 
 
 def test_the_name_of_a_file_is_never_taken_for_a_key(store: Store, org: Org, tmp_path: Path) -> None:
-    """Whoever answers over HTTP must not be able to try the server's files."""
+    """A client that answers over HTTP must not be able to read the server's files."""
     (tmp_path / "a").mkdir()
     path = sealed(tmp_path / "a" / "backup", backup(tmp_path / "x"))
     elsewhere = root_key_file(tmp_path / "encrypted_backup.key")

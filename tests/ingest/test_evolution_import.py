@@ -1,4 +1,4 @@
-"""Evolution API's own database in the archive: every kind of row, read and never written to."""
+"""Imports of Evolution API's own database: every kind of row is read, nothing is written to it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TABLES = """
 
 
 class Evolution:
-    """A database of Evolution's, filled by hand."""
+    """A database of Evolution API that the test fills."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -68,7 +68,7 @@ class Evolution:
         return self
 
     def row(self, table: str, **values: Any) -> str:
-        """Put a row in, and return its key."""
+        """Insert a row, and return its key."""
         self._made += 1
         told = {"id": f"c{self._made:05}"} | values
         names, marks = ", ".join(f'"{name}"' for name in told), ", ".join(["%s"] * len(told))

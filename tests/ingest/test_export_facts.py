@@ -1,4 +1,4 @@
-"""What an export tells besides the text reaches the archive and both APIs, and what was not read is reported."""
+"""Facts in an export besides the text reach the archive and both APIs, and what was not read is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands in an export: each of its lines is in the archive once, however often it is imported."""
+"""Whatever an export contains: each of its lines is stored once, however often it is imported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GROUP = "120363041234567890@g.us"
 
 
 class Shelf:
-    """One database with room for many archives."""
+    """One database for many archives."""
 
     def __init__(self, folder: Path, database: str | None) -> None:
         self.folder = folder

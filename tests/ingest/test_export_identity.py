@@ -1,4 +1,4 @@
-"""Which chat an export is of and who is who, from signs that are weak, copied, or against each other."""
+"""Identifies the chat of an export and its people from evidence that is weak, copied or contradictory."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_an_owner_who_wrote_nothing_is_no_error(desk: Desk) -> None:
     assert any("Rob wrote nothing" in warning for warning in taken.warnings)
     group = desk.android(*(line for line in GROUP_TALK if "Rob" not in line), name=titled("G"), me="Rob")
     assert group.added == 3
-    assert [w for w in group.warnings if "--me" in w] == [], "the answer was given"
+    assert [w for w in group.warnings if "--me" in w] == [], "a warning suggests --me although the owner was given"
 
 
 def test_one_who_is_misspelt_is_an_error_where_two_people_write(desk: Desk) -> None:

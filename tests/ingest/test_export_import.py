@@ -1,4 +1,4 @@
-"""Exported chats through the front door: what is new is added, what is known is met, nothing stands there twice."""
+"""Imports of exported chats: new messages are added, known ones are matched, nothing is stored twice."""
 
 from __future__ import annotations
 
@@ -354,7 +354,7 @@ def test_a_chat_of_unknown_number_is_joined_by_its_number_later(desk: Desk) -> N
     taken = desk.android(*TALK, "09:09 - Ben: new", chat=BEN)
     assert (taken.chat, len(desk.said(BEN)), len(desk.said())) == (BEN, 5, 5)
     assert desk.android(*TALK).chat == BEN
-    # The first import was replaced, and the chat that only it had made went with it.
+    # The first import was replaced, and the chat that only it had created was removed.
     assert desk.shown(first.chat) == []
 
 

@@ -1,4 +1,4 @@
-"""Fetching from servers that mean harm: whatever they send or withhold, time, memory and reach stay bounded."""
+"""Fetches from hostile servers: whatever these send or do not send, time, memory and reachable hosts are limited."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_trusted_name_that_moves_into_the_private_network_is_not_followed() ->
     with speaker(speak) as origin:
         url = f"http://api.example:{port_of(origin)}/x"
         with Fetcher(trusted=httpx.URL(url), resolve=lambda host, port: next(answers)) as fetcher:
-            # Nobody listens at the first address; the second was not there when the user named the server.
+            # Nothing listens at the first address; the name did not resolve to the second when the user gave it.
             with pytest.raises(NotFetched, match="connection failed"), fetcher.get(url):
                 raise AssertionError
             with pytest.raises(NotFetched, match="private"), fetcher.get(url):

@@ -1,4 +1,4 @@
-"""GOWA's databases in the archive: every version tells the same chat, whole, and telling it again changes nothing."""
+"""Imports of GOWA's databases: every version gives the same complete chat, and a second import changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def at(second: int) -> str:
 
 
 def take(store: Store, org: Org, path: Path, whatsapp: Path | None = None, account: str | None = None) -> int:
-    """How many rows of the archive an import changed."""
+    """Import a database; returns how many rows of the archive this changed."""
     changed = sum(apply_with_retry(store, org.no, batch).changed for batch in read(path, whatsapp, account=account))
     assert list(store.check()) == []
     return changed

@@ -1,4 +1,4 @@
-"""Asking a running GOWA for what its webhooks missed, faults included."""
+"""Pulls from a running GOWA what its webhooks missed, faults included."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def archive(store: Store) -> Archive:
 
 
 def history(amount: int, chat: str = net(ANA)) -> list[dict[str, Any]]:
-    """130 of them share one second, more than a page of GOWA's holds."""
+    """Messages of which 130 share one second, more than a page of GOWA has."""
     return [wire_message(f"3A{chat[:4]}{n:08d}", chat, NOW - max(n, 130) * 60) for n in range(amount)]
 
 
@@ -224,7 +224,7 @@ def test_what_is_no_answer_is_unreadable(body: bytes) -> None:
             read(body, net(ME))
 
 
-# Sources that are asked
+# Sources that are pulled from
 
 
 def add(archive: Archive, kind: str = "gowa", **fields: Any) -> LiveSource:

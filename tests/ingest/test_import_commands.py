@@ -1,4 +1,4 @@
-"""`import list`, `import show`, `import undo` and a folder of exports, as the command line gives them."""
+"""`import list`, `import show`, `import undo` and the import of a folder of exports, on the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = "13/01/2026, 09:15 - {0}: one good thing\n13/01/2026, 09:16 - Rob: two g
 
 
 class Shell:
-    """Commands on one archive."""
+    """Runs commands on one archive."""
 
     def __init__(self, data: Path, database: str | None) -> None:
         self._place = ["--data", str(data), *([] if database is None else ["--database", database])]

@@ -1,4 +1,4 @@
-"""Imports as things of their own: listed, recognised, replaced when answers change, and taken back, on both engines."""
+"""Records of imports: listed, recognised, replaced if answers change, and undone, on both engines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MINUTE = 60_000_000
 
 
 class Desk:
-    """An archive with one phone, and what lies before it."""
+    """An archive with one phone, and files to import into it."""
 
     def __init__(self, store: Store, media: MediaStore, org: Org, phone: Phone, folder: Path) -> None:
         self.store = store

@@ -1,4 +1,4 @@
-"""Backups of iPhones in the archive: found in the folder of Finder, with their files; they meet what is there."""
+"""Imports of iPhone backups: found in Finder's folder, with their files; they match messages that are stored."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def talk(path: Path, to: str | None = MARA) -> ChatStorage:
 
 
 def files_of(tmp_path: Path) -> dict[str, bytes]:
-    """What a phone keeps: messages, names, the picture."""
+    """The files of a phone: messages, names, the picture."""
     book = contacts(tmp_path / "book")
     book.row("ZWAADDRESSBOOKCONTACT", ZFULLNAME="Ben Bean", ZWHATSAPPID=BEN)
     return {
@@ -122,7 +122,7 @@ def test_a_backup_and_an_export_of_one_chat_give_one_archive_in_either_order(
 
 
 def test_what_stands_in_the_log_beside_the_database_is_read_too(desk: Desk, tmp_path: Path) -> None:
-    """Finder copies the database and its write-ahead log as two files, each under a name of its own."""
+    """Finder copies the database and its write-ahead log as two files with unrelated names."""
     db = sqlite3.connect(talk(tmp_path / "chats").done())
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA wal_autocheckpoint = 0")
@@ -136,7 +136,7 @@ def test_what_stands_in_the_log_beside_the_database_is_read_too(desk: Desk, tmp_
 
 
 def test_the_apps_own_folder_is_read_as_it_is(desk: Desk, tmp_path: Path) -> None:
-    """As WhatsApp for Mac keeps it, or as other tools copy it out of a backup."""
+    """WhatsApp for Mac has such a folder, and other tools copy it out of a backup."""
     folder = tmp_path / "group.net.whatsapp.WhatsApp.shared"
     (folder / "Message" / PICTURE).parent.mkdir(parents=True)
     (folder / "Message" / PICTURE).write_bytes(jpeg())
@@ -303,7 +303,7 @@ def test_the_bare_command_recognises_backups_also_in_the_folder_of_all(command: 
 
 
 def test_whatever_else_a_backup_holds_belongs_to_it(tmp_path: Path) -> None:
-    """Files of other apps and documents that somebody sent lie in it under hashes."""
+    """Files of other apps, and documents that were sent, are in it with hashes as names."""
     exported = b"14/03/2026, 09:00 - Mara: Hello Ben"
     files = files_of(tmp_path) | {
         "Message/Media/x/chat.txt": exported,

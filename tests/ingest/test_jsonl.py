@@ -1,4 +1,4 @@
-"""JSON lines out and in again: nothing is lost, nothing is added, and a file that is not whole is refused."""
+"""Export and import of JSON lines: nothing is lost or added, and an incomplete file is refused."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class World:
         return import_jsonl(self.store, self.media, io.BytesIO(data), org=org)
 
     def picture(self) -> dict[str, Any]:
-        """All that is stored of what was told, with JIDs in place of numbers."""
+        """Everything that is stored of the events, with JIDs in place of row numbers."""
         return {name: list(rows) for name, rows in _pictured(self.sql)}
 
     def run(self, *arguments: str, stdin: bytes = b"") -> Result:
@@ -161,7 +161,7 @@ def other(tmp_path: Path, other_database_url: str | None) -> Iterator[World]:
 
 
 class Gossip:
-    """Makes up what sources tell, from a seed."""
+    """Generates events of sources from a seed."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -315,7 +315,7 @@ def small(world: World) -> bytes:
 
 
 def resealed(lines: list[bytes]) -> bytes:
-    """Lines with a completion record that fits them."""
+    """The lines with a completion record that matches them."""
     observed = sum(b'"type":"message"' in line for line in lines)
     end = End(len(lines), observed, hashlib.sha256(b"".join(lines)).hexdigest())
     return b"".join(lines) + msgspec.json.encode(end) + b"\n"
@@ -558,7 +558,7 @@ def test_the_commands_go_through_files_and_pipes(world: World, other: World, sma
 
 
 class Sink(io.RawIOBase):
-    """Takes bytes and forgets them."""
+    """Accepts bytes and discards them."""
 
     def writable(self) -> bool:
         return True

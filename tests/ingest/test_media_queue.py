@@ -1,4 +1,4 @@
-"""Files that gateways name: fetched when they are told, again when that fails, and from nowhere else."""
+"""Files named by gateways: fetched on arrival, again after a failure, and from no other place."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def picture(colour: str = "red") -> bytes:
 
 
 class Desk:
-    """An archive with one phone, whose sources keep their files at ``gateway``."""
+    """An archive with one phone, whose sources have their files at ``gateway``."""
 
     def __init__(self, url: str | None, folder: Path, gateway: FileServer) -> None:
         self.now = MORNING

@@ -1,4 +1,4 @@
-"""Backups of Android phones in the archive: they meet what is there, go on after a cut, and can be taken back."""
+"""Imports of Android backups: they match stored messages, resume when interrupted, and can be undone."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ EXPORT = (
 
 
 def comparable(found: list[ArchivedMessage]) -> list[Any]:
-    """All that a reader sees of messages, but for when they were stored."""
+    """Everything that a reader sees of messages, except when they were stored."""
     return [
         (m.message.key, m.message.sent_at, m.message.kind, m.message.text, m.ack, m.message.details.media, m.reactions)
         for m in found

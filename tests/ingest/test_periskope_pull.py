@@ -44,11 +44,11 @@ DAY = 86_400
 
 
 class Archive(Store):
-    """A store that remembers what it was given, and that can be cut off."""
+    """A store that records what it was given, and that can be interrupted."""
 
     batches: list[Batch]
     left: int | None = None
-    """How many more batches it takes before the power goes."""
+    """How many more batches it accepts before the simulated power failure."""
 
     def apply(self, org: int, batch: Batch) -> Applied:
         if self.left == 0:
@@ -86,7 +86,7 @@ def archive(tmp_path: Path, database_url: str | None) -> Iterator[Archive]:
 
 
 class Clock:
-    """Time that passes only while somebody waits."""
+    """A clock that advances only while the pull waits."""
 
     def __init__(self) -> None:
         self.now = float(NOW)

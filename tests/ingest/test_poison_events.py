@@ -1,4 +1,4 @@
-"""An event that the archive cannot keep goes to quarantine by itself; what came with it is kept."""
+"""Only an event that the archive cannot store goes to quarantine; the rest of its batch is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that an import or a pull put into quarantine are taken when they are understood, and can be taken back."""
+"""Rows in quarantine, from imports or pulls, are stored once they are understood, and can be undone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def event_of(make_message: MakeMessage, **more: Any) -> MessageSeen:
 
 
 def payloads(phone: Phone, make_message: MakeMessage) -> dict[str, tuple[str, bytes]]:
-    """By form: ``via`` and the bytes of a row that is good now."""
+    """For each form of a row: its ``via``, and the bytes of a row that is now understood."""
     event = event_of(make_message)
     line = encode_line(Line(event, About(source="gowa"))).rstrip()
     in_table = {

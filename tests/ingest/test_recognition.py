@@ -1,4 +1,4 @@
-"""What is given to be imported is recognised by its content, whatever it is called."""
+"""Files to import are recognised by their content, whatever their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An import that takes the place of another, cut anywhere: one of the two stands whole, and the file may be gone."""
+"""An import that replaces another, killed anywhere: one of the two remains complete, even if the file is gone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ZONES = {"UTC": 0, "Asia/Kolkata": 330}
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of it is written any more."""
+    """The process has died: it writes nothing more."""
 
 
 class Desk:
@@ -74,14 +74,14 @@ class Desk:
         return False
 
     def come_back(self) -> None:
-        """What the next process does, long after the other one died; the file is not where it was."""
+        """Do what the next process does, long after the other one died; the file is no longer in its place."""
         self._sql.change("UPDATE leases SET ends_at = 0")
         away = self.path.rename(self.path.with_suffix(".away"))
         finish_cut(self.context, self.org)
         away.rename(self.path)
 
     def shift(self) -> int:
-        """Minutes by which all six lines stand before UTC's; asks that they stand once, in their order."""
+        """Minutes by which all six lines are earlier than with UTC; asserts that each is stored once and in order."""
         query = MessageQuery(org=self.org.no, phones=(self.phone.no,), limit=100)
         messages = self.store.list_messages(query).messages[::-1]
         assert [message.message.text for message in messages] == [f"thing {n} of six" for n in range(6)]
@@ -116,7 +116,7 @@ def test_killed_before_any_of_its_writes_one_of_the_two_stands_whole(desk: Desk,
         else:
             seen["old"] += 1
         assert [job.state for job in desk.store.import_jobs.page(desk.org.no, 1)] in ([], ["done"], ["failed"]), point
-        # A server of PostgreSQL takes its time for each of the steps.
+        # Each step is slow on a PostgreSQL server, so that only every second one is tried there.
         point += 1 if database_url is None else 2
     assert list(map(str, desk.store.check())) == []
     assert seen["old"] > 0
@@ -125,7 +125,7 @@ def test_killed_before_any_of_its_writes_one_of_the_two_stands_whole(desk: Desk,
 
 
 def test_all_is_asked_before_the_other_is_touched(desk: Desk) -> None:
-    """The question about the time zone used to come when the older import was gone already."""
+    """The question about the time zone must come before the older import is removed."""
     other = desk.path.with_name("later.txt")
     other.write_text(
         SIX + "".join(f"13/01/2026, 10:{n:02} - Ana: and more, number {n}\n" for n in range(20, 40)), "utf-8"

@@ -1,4 +1,4 @@
-"""What passed through a gateway, as events, and what becomes of it while the database is away."""
+"""Events from requests that passed through to a gateway, and how they are kept while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_an_answer_that_says_no_id_is_left_to_others(answer: Any) -> None:
 
 
 def change(path: str, fields: dict[str, Any], known: ArchivedMessage | None = None) -> Event:
-    """What a request that is answered with 204 did."""
+    """The event of a request that was answered with 204."""
     understood = periskope.understood(through(path, fields, None, known))
     assert understood is not None
     (event,) = understood.events
@@ -163,7 +163,7 @@ def test_what_periskope_changes_is_read_from_the_request_alone() -> None:
     assert change("/v1/message/{id}/react", {"reaction": ""}) == ReactionSet(
         target=target, by=net(ME), emoji="", at=NOW
     )
-    # That a deletion was let through says that an admin asked for it.
+    # A deletion of another person's message that succeeded was made by an admin.
     gone = MessageRevoked(target=structs.replace(target, sender=None), at=NOW, by=net(ME), by_admin=True)
     assert change("/v1/message/{id}/delete", {}) == gone
     assert periskope.understood(through("/v1/message/{id}/edit", {}, None)) is None
@@ -264,7 +264,7 @@ def test_whatever_is_sent_and_answered_raises_nothing(path: str, fields: dict[st
 
 
 class Away:
-    """A store whose database is away."""
+    """A store whose database is unavailable."""
 
     def apply(self, *_: object) -> None:
         raise StorageBusy("away")

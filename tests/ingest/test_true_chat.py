@@ -1,4 +1,4 @@
-"""However a chat is cut into exports, of whichever phone, with live rows or without: each message stands there once."""
+"""Any exports of parts of a chat, from either kind of phone, with or without live rows: each message is stored once."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ GROUP = "120363041234567890@g.us"
 NINE = 1_773_478_800_000_000
 SECOND = 1_000_000
 NAMES = {"Mara": None, "Ben": BEN, "Ira": IRA_LID}
-"""By the names in the exports: who that is to a linked device, which knows other names; None is the owner."""
+"""From names in the exports to JIDs of a linked device, which has other names; None is the owner."""
 
 
 class Said(Struct, frozen=True):
-    """A message as it really was; ``changed_before`` is the number of messages after which it was changed."""
+    """A message of the real chat; ``changed_before`` is the number of messages after which it was changed."""
 
     at: int
     author: str
@@ -43,14 +43,14 @@ class Said(Struct, frozen=True):
     changed_before: int
 
     def text_at(self, count: int) -> str:
-        """In the words of an export that was made after ``count`` messages."""
+        """The text in an export that was made after ``count`` messages."""
         if self.change is None or count < self.changed_before:
             return self.text
         return f"{self.text} indeed" if self.change == "edit" else ""
 
 
 class Cut(Struct, frozen=True):
-    """An export of the messages from ``start`` on, made when there were ``stop``."""
+    """An export of the messages from ``start`` on, made when the chat had ``stop`` messages."""
 
     start: int
     stop: int
@@ -79,7 +79,7 @@ def true_chats(draw: st.DrawFn) -> TrueChat:
     times = [0]
     for _ in range(count - 1):
         times.append(times[-1] + draw(st.sampled_from([0, 3, 20, 55, 61, 600])))
-    # Of a minute that was cut in two nothing tells whether an "ok" or a deletion is the one in the other half.
+    # If an export splits a minute, an "ok" or a deletion in one half cannot be told from that in the other half.
     edges = {times[i] // 60 for cut in cuts for i in (cut.start, cut.stop - 1)}
     said = []
     for number, at in enumerate(times):
@@ -167,7 +167,7 @@ class Shelf:
 
 
 def live(chat: TrueChat, number: int) -> list[Event]:
-    """What a linked device told of a message, change included."""
+    """The events of a linked device for a message, its change included."""
     said = chat.said[number]
     jid, sender = (GROUP if chat.is_group else BEN), NAMES[said.author]
     at = NINE + said.at * SECOND

@@ -1,4 +1,4 @@
-"""What gateways push, from the payload to the archive: alone, together, in any order, again and again."""
+"""Payloads of gateways, up to the archive: one gateway or several, in any order, also repeatedly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Delivery = tuple[str, bytes]
 
 @pytest.fixture(scope="module")
 def shared_store(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase) -> Iterator[Store]:
-    """One store for all examples: each makes an organisation of its own."""
+    """One store for all examples; each example creates its own organisation."""
     opened = open_store(own_database(), tmp_path_factory.mktemp("gateways"))
     yield opened
     opened.close()

@@ -1,4 +1,4 @@
-"""Hostile payloads: a decoder raises its own error or none, and whatever it says can be written."""
+"""Hostile payloads: a decoder raises only its own error, and the archive accepts whatever events it returns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Change = Callable[[Any], Any]
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value, the value itself first."""
+    """The paths of all places in a JSON value, beginning with the value itself."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, item in inner for place in _places(item, (*path, key)))]
 
@@ -62,7 +62,7 @@ def _changed(value: Any, path: tuple[Any, ...], put: Any) -> Any:
 
 @st.composite
 def spoilt(draw: st.DrawFn, kind: str) -> bytes:
-    """A real payload in which something is another thing."""
+    """A real payload in which some values are replaced by others."""
     value = draw(st.sampled_from(PAYLOADS[kind]))
     for _ in range(draw(st.integers(1, 3))):
         value = _changed(value, draw(st.sampled_from(_places(value))), draw(JSON))
@@ -130,7 +130,7 @@ def test_whatever_a_payload_says_is_written_or_put_aside(store: Store, kind: str
 @pytest.mark.full
 @pytest.mark.parametrize("kind", SENDERS)
 def test_many_spoilt_payloads_raise_only_the_decoders_own_error(kind: str) -> None:
-    """200,000 for each decoder, by a generator that is fast rather than clever."""
+    """Tries 200,000 payloads for each decoder, from a generator that is simple but fast."""
     chance = random.Random(2026)
     odd: list[Any] = [
         None,

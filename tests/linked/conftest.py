@@ -1,4 +1,4 @@
-"""A device without a network; the library is loaded once, without what it does to the process that loads it."""
+"""A device without a network. The library is loaded once, and its side effects on this process are undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _load_quietly() -> None:
-    """It leaves a pipe to ``uname`` open while it is imported, and adds a handler to the root logger."""
+    """Import the library, which would leave a pipe to ``uname`` open and add a handler to the root logger."""
     handlers, level = logging.root.handlers[:], logging.root.level
     with warnings.catch_warnings(), mock.patch.object(os, "popen", return_value=io.StringIO("Linux")):
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Files of messages: only the very bytes are handed over, and what WhatsApp no longer has is given up."""
+"""Files of messages: only bytes with the right hash are handed over, and files that WhatsApp lost are given up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHA256 = hashlib.sha256(BYTES).hexdigest()
 
 
 class Desk:
-    """A queue with one file, and whoever takes it."""
+    """A queue with one file, and the receiver of the file."""
 
     def __init__(self, folder: Path, download: Callable[[bytes], bytes]) -> None:
         self.now = 0
@@ -94,7 +94,7 @@ def test_a_failure_is_tried_again_later_and_not_for_ever(tmp_path: Path) -> None
     while desk.local.files():
         assert not desk.files.fetch_one()
         attempts += 1
-        assert not desk.files.fetch_one(), "it was asked for again without a pause"
+        assert not desk.files.fetch_one(), "the file was requested again without a pause"
         desk.now += FIRST_PAUSE_US << (2 * attempts)
     assert attempts == MAX_ATTEMPTS
     desk.local.close()

@@ -1,4 +1,4 @@
-"""The process of a device by itself: what it says when the library gives up, and how it ends."""
+"""The process of a device alone: what it reports when the library fails, and how it ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def started(folder: Path, paired: bool = True, count: int = 0, **plan: Any) -> s
 
 
 def told_by(process: subprocess.Popen[bytes]) -> list[Told]:
-    """Everything that it says until it ends; frames are committed at once."""
+    """Everything that the process reports until it ends; frames are committed at once."""
     assert process.stdin is not None
     assert process.stdout is not None
     lines: list[Told] = []
@@ -85,7 +85,7 @@ def test_what_ends_the_process_and_what_is_tried_again(
     process = started(tmp_path / "device", **plan)
     last = last_status(told_by(process))
     assert (last.state, process.returncode) == (state, status)
-    assert "203" not in (last.problem or ""), "a number of somebody's may stand in the library's words"
+    assert "203" not in (last.problem or ""), "the library's message may contain a number and must not be shown"
 
 
 def test_a_code_that_nobody_scanned_ends_it_with_what_was_told_handed_over(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Names, groups and settings that the library is asked for: told once, and again when they are others."""
+"""Names, groups and settings from the library: reported once, and again when they change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from linked_events import ANA, BEN, GROUP, Phone, net
 
 
 class Library:
-    """What the library would answer."""
+    """A substitute for the library, with fixed answers."""
 
     def __init__(self) -> None:
         self.book: list[dict[str, Any]] = [

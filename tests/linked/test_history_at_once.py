@@ -1,4 +1,4 @@
-"""A history as a phone sends it at once: 200 chats with 50,000 messages, in bounded memory."""
+"""A history that a phone sends at once, 200 chats with 50,000 messages, is stored in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from linked_history import CHATS, EACH
 pytestmark = pytest.mark.full
 HERE = Path(__file__).parent.parent
 PEAK = 160 << 20
-"""Bytes that the process of a device may take with all of its library, which takes 65 MB of them."""
+"""Bytes that the process of a device may use, including 65 MB for its library."""
 GROWTH = 100 << 20
-"""Bytes that the server may take besides."""
+"""Bytes by which the server's memory may grow."""
 READER = """
 import json, sys
 from pathlib import Path
@@ -40,7 +40,7 @@ sys.stderr.write(Path("/proc/self/status").read_text())
 
 
 def peak_of(status: str) -> int:
-    """Bytes of the most memory that a process had, from its status."""
+    """The peak memory of a process in bytes, from its status."""
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found is not None
     return int(found[1]) * 1024
@@ -55,7 +55,7 @@ def test_a_history_of_fifty_thousand_messages_is_taken_in_bounded_memory(store: 
     (frame,) = (tmp_path / "spool").iterdir()
     assert frame.stat().st_size > 25 << 20
     archive = LinkedArchive(store)
-    # The highest mark of this process begins anew.
+    # Reset the peak memory of this process.
     Path("/proc/self/clear_refs").write_text("5")
     before = own_peak()
     command = [sys.executable, "-c", READER, str(tmp_path), net(OWN)]

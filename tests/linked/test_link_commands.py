@@ -1,4 +1,4 @@
-"""``backscroll link``, with the real process of a device and a phone that answers at once."""
+"""``backscroll link``, with the real process of a device and a simulated phone that answers at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_device_may_be_called_silent(shell: Shell, monkeypatch: pytest.MonkeyP
     (listed,) = shell.json("link", "list")
     assert listed["silent_after"] == "3600s"
     assert "--silent-after" in shell.refusal("link", "--phone", OWN, "--silent-after", "soon", code=2)
-    # What a person does while the code is shown is not of interest here.
+    # This test does not cover the pairing itself.
     monkeypatch.setattr(links, "_pair", lambda archive, begun, quiet: begun)
     linked = shell.json("link", "--phone", OWN, "--silent-after", "6h")
     assert (linked["id"], linked["silent_after"]) == (listed["id"], "21600s")

@@ -1,4 +1,4 @@
-"""Linking a phone over the native API, and as Periskope's and GOWA's programs ask for it."""
+"""Linking a phone over the native API, and with the requests of Periskope's and GOWA's clients."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def asked(client: Client, path: str, method: str = "GET", body: Any = None, **he
 
 
 def shows(world: World, link: Link, **changes: Any) -> Link:
-    """What whoever supervises the device would write down."""
+    """Store these changes of the link, as the supervising process does; returns the link."""
     world.store.sources.links.write(structs.replace(link, **changes))
     return world.store.sources.links.find(link.org, link.id)
 

@@ -1,4 +1,4 @@
-"""What a linked device tells, in the archive: additions that were encrypted, histories, placeholders, any order."""
+"""Events of a linked device in the archive: encrypted additions, histories, placeholders, any order."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_a_history_that_is_cut_is_kept_as_it_came(device: Phone, archive: Linked
 
 
 def day() -> list[Any]:
-    """A day of everything, live and as a history."""
+    """A day with every kind of event, live and as a history."""
     where = source(jid(ANA_LID, "lid"), jid(ANA_LID, "lid"), sender_alt=jid(ANA))
     edit = e2e.ProtocolMessage(
         key=key_to("A1", from_me=True, chat=net(ANA)),

@@ -1,4 +1,4 @@
-"""Every kind of event of the library, through its own dispatch, to what the archive is told."""
+"""Every kind of event of the library, from its own dispatch to the events for the archive."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def told(device: Phone, *events: Any) -> list[Event]:
 
 
 def seen(device: Phone, content: Any, **more: Any) -> Message:
-    """The one message that an event shows."""
+    """The one message that an event gives."""
     (found,) = [event.message for event in told(device, message(content, **more)) if isinstance(event, MessageSeen)]
     return found
 
@@ -186,7 +186,7 @@ def test_other_kinds_of_message(device: Phone, content: Any, kind: str, words: s
 
 def test_what_nobody_can_name_yet_is_kept_whole(device: Phone) -> None:
     newer = text("")
-    # A field of a number that this version's protobuf does not have.
+    # A field whose number is not in this version's protobuf.
     newer.MergeFromString(bytes.fromhex("8afa010568656c6c6f"))
     (one,) = observed(device, message(newer))
     assert one.raw is not None

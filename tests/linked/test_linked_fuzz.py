@@ -1,4 +1,4 @@
-"""Hostile input of both halves: events that the library never made, and lines that the process never wrote."""
+"""Hostile input to both sides: events that the library never makes, and lines that the process never writes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phone]:
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """What a process tells of a day of everything."""
+    """The lines of a process for a day with every kind of event."""
     made = Phone(tmp_path_factory.mktemp("day"))
     for event in (*day(), sync(group_of_history()), message(vote("Friday"), id="V1", where=in_group())):
         made.push(event)

@@ -1,4 +1,4 @@
-"""The real server with the real process of a device and the real library; only WhatsApp itself is not there."""
+"""The real server with the real process of a device and the real library; only WhatsApp's servers are missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 90
 
 
 class Desk:
-    """Who manages an archive over its native API; close it."""
+    """Manages an archive over its native API. The user must close it."""
 
     def __init__(self, folder: Path, database: str | None) -> None:
         store = open_store(database, folder)
@@ -35,7 +35,7 @@ class Desk:
             made = store.create_token(org.no, "desk", scopes=frozenset({"read", "admin"}))
         finally:
             store.close()
-        # One for all requests: making one costs more than a request does.
+        # One client for all requests: creating one costs more than a request.
         self.http = httpx.Client(headers={"authorization": f"Bearer {made.secret}"}, timeout=30)
         self.url = ""
 
@@ -52,7 +52,7 @@ class Desk:
 
 
 def until(true: Callable[[], Any]) -> Any:
-    """What ``true`` gives as soon as it gives something."""
+    """Wait until ``true`` returns a true value, and return it."""
     give_up = time.monotonic() + SECONDS
     while time.monotonic() < give_up:
         try:
@@ -142,7 +142,7 @@ def test_nothing_is_lost_or_doubled_when_the_device_or_the_server_is_killed(
 
 
 def _device_of(folder: Path) -> int | None:
-    """The process of the device whose keys are in this folder."""
+    """The process id of the device whose keys are in this folder, or None."""
     for found in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if f"{folder}\0".encode() in found.read_bytes():

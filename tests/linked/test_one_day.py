@@ -1,4 +1,4 @@
-"""One day of conversation, told by every source: each alone gives what it can know, all together the same archive."""
+"""One day from every source: each alone gives what it can know; all together give the same archive in any order."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _lists(lists: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 class Sources:
-    """The day in every form, made once, and a database with room for many archives."""
+    """The day in every form, made once, and a database for many archives."""
 
     def __init__(self, folder: Path, database: str | None, open: ExitStack) -> None:
         self.store: Store = open_store(database, folder)
@@ -142,7 +142,7 @@ class Sources:
         }
 
     def told_by(self, names: list[str]) -> Archive:
-        """An archive of its own, to which these told the day one after the other."""
+        """A new archive that received the day from these sources, one after another."""
         archive = Archive(self.store)
         for name in names:
             self.tellers[name](archive)
@@ -163,13 +163,13 @@ def sources(tmp_path_factory: pytest.TempPathFactory, own_database: OwnDatabase)
 
 
 def _at(archive: Archive, step: Said | Polled) -> ArchivedMessage | None:
-    """By its minute: exports know no ids, and no two messages of the day share one."""
+    """Find a message by its minute, which is unique in this day: exports have no ids."""
     minute = step.at // 60
     return next((m for m in archive.messages().values() if m.message.sent_at // 60_000_000 == minute), None)
 
 
 def known(archive: Archive) -> set[str]:
-    """What an archive knows of the day, in words."""
+    """Keywords for what an archive knows of the day."""
     hello, answer, picture, mistake, to_all, from_ben, poll = (
         _at(archive, step) for step in (HELLO, ANSWER, PICTURE, MISTAKE, TO_ALL, FROM_BEN, POLL)
     )
@@ -235,7 +235,7 @@ KNOWN: dict[str, frozenset[str]] = {
     | {"hidden id", "group's name"},
     "export": frozenset({"type", "hash", "file", "deleted", "group", "group's name"}),
 }
-"""What each can know; docs/sources says what it cannot, and why."""
+"""What each source can know; docs/sources says what it cannot know, and why."""
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -244,9 +244,9 @@ def test_each_source_alone_gives_all_that_it_can_know(sources: Sources, name: st
 
 
 def shown(sources: Sources, archive: Archive) -> dict[str, Any]:
-    """All that an archive holds, but for which imports told it and for people who are known by a name alone.
+    """Everything that an archive holds, except which imports reported it and people known only by a name.
 
-    A name that is learned after the export with it does not start the search again (decision 3).
+    A name that becomes known after the export does not start the search for that person again (decision 3).
     """
     held = sources.held(archive)
     contacts = [contact for contact in held["shown"].pop("contacts") if "@export" not in contact]
@@ -264,7 +264,7 @@ def _untold(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def in_order(sources: Sources) -> dict[str, Any]:
-    """What is there when all told it in the order of ``tellers``."""
+    """The result when all sources report in the order of ``tellers``."""
     return shown(sources, sources.told_by([*sources.tellers]))
 
 

@@ -1,4 +1,4 @@
-"""The keys of linked devices: no part of a backup unless it is asked for, and of use when it is."""
+"""The keys of linked devices: in a backup only on request, and then usable after a restore."""
 
 from __future__ import annotations
 

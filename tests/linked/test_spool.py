@@ -1,4 +1,4 @@
-"""The spool: on the disk before anything else, in order, and there until it is removed."""
+"""The spool: entries are on disk before anything else happens, in order, and kept until they are removed."""
 
 from __future__ import annotations
 

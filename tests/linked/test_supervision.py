@@ -1,4 +1,4 @@
-"""One device and whoever supervises it: refused devices, wrong accounts, files, unlinking, one process at a time."""
+"""A device and its supervisor: refused devices, wrong accounts, files, unlinking, one process at a time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Desk:
-    """An archive with one link, whose process is a script of the test's."""
+    """An archive with one link, whose process is a script of the test."""
 
     def __init__(self, store: Store, org: Org, folder: Path) -> None:
         self.store, self.org, self.folder = store, org, folder
@@ -46,7 +46,7 @@ class Desk:
         self.starts = folder / "starts"
 
     def plays(self, *lines: str, then: str = "") -> None:
-        """What the process says, and what it does then; it notes each start and every order that it gets."""
+        """Write the script: it records each start, prints these lines, then runs ``then``."""
         said = "\n".join(f"print({line!r}, flush=True)" for line in lines)
         noted = f"open({str(self.starts)!r}, 'a').write('start\\n')"
         self.script.write_text(f"import sys, os\n{noted}\n{said}\n{then}\n")
@@ -86,7 +86,7 @@ def status(**fields: object) -> str:
 def until(true: Callable[[], object]) -> None:
     give_up = time.monotonic() + SECONDS
     while not true():
-        assert time.monotonic() < give_up, "this did not come about in time"
+        assert time.monotonic() < give_up, "the condition did not become true in time"
         time.sleep(0.01)
 
 
@@ -214,7 +214,7 @@ def test_unlinking_takes_the_device_off_the_account_and_forgets_it(desk: Desk) -
     thread.start()
     account = desk.folder / "linked" / link.id / "account.json"
     until(lambda: account.exists() and desk.find(link).state == "connected")
-    # From now on it notes what it is told.
+    # The next process records the order that it gets.
     desk.plays(
         status(state="connected"), then=f"open({str(desk.folder / 'orders')!r}, 'w').write(sys.stdin.readline())"
     )
@@ -266,7 +266,7 @@ def test_without_the_library_the_device_says_what_to_install(desk: Desk, monkeyp
     assert found.state == "unavailable"
     assert found.problem is not None
     assert "pip install 'backscroll[linked]'" in found.problem
-    assert linking.wants_process(found), "with the library it goes on by itself"
+    assert linking.wants_process(found), "the device should start by itself once the library is installed"
     monkeypatch.setattr(linking, "installed", lambda: None)
     with pytest.raises(Unsupported, match="GPL"):
         desk.begin()

@@ -1,4 +1,4 @@
-"""What of the library is ever called: nothing that sends messages, read receipts or presence."""
+"""Which functions of the library are called: none that sends messages, read receipts or presence."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def test_the_library_is_only_asked_for_what_is_listed_here() -> None:
 
 
 def test_the_library_has_no_way_to_ask_for_older_history() -> None:
-    """whatsmeow has: SendPeerMessage with what BuildHistorySyncRequest makes. One that offers both is to be used for
+    """whatsmeow has SendPeerMessage and BuildHistorySyncRequest for this. A library that offers both is to be used for
     `link history` and GOWA's `POST /chat/{chat_jid}/history` (decision 10)."""
     exported = {name for name in ("SendPeerMessage", "BuildHistorySyncRequest") if hasattr(gocode, name)}
     offered = {name for name in dir(NewClient) if "peer" in name.lower() or "history_sync" in name}
     assert (exported, offered) == (set(), set())
-    # A message for the own account goes to its devices as one of the chat with oneself, and no extra makes it a peer's.
+    # A message to our own account is sent as one in the chat with oneself; no argument makes it a peer message.
     assert "extra" not in inspect.signature(NewClient.send_message).parameters

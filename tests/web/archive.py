@@ -1,4 +1,4 @@
-"""An archive to look at: two phones, people, a chat with every kind of message, and a long one."""
+"""An archive for the page: two phones, people, a chat with every kind of message, and a long one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def moment(text: str) -> int:
 
 
 class World(Struct, frozen=True, kw_only=True):
-    """An archive on disk, its store open beside whatever server reads it too."""
+    """An archive on disk with an open store; a server may read it at the same time."""
 
     data: Path
     store: Store
@@ -71,7 +71,7 @@ class World(Struct, frozen=True, kw_only=True):
         self.store.apply(self.org.no, Batch(source=source, events=events, raw=b'{"made":"up"}'))
 
     def held(self, body: bytes, name: str, **fields: Any) -> Media:
-        """A file put into the archive, as details of a message name it."""
+        """Store a file in the archive; returns it as the media of a message."""
         file = self.media.put(self.org.no, body, max_bytes=2**24, declared_mimetype=None, filename=name)
         told = {"mimetype": file.mimetype, "size": file.size, "file": file.sha256, "filename": None}
         return Media(**{**told, **fields})
@@ -95,7 +95,7 @@ def jid_of(who: str) -> str:
 def say(
     chat: str, id: str, at: int, who: str | None, text: str | None = None, phone: str = MARA, **fields: Any
 ) -> MessageSeen:
-    """A message from somebody, or from the phone itself where ``who`` is None; other fields are its details."""
+    """A message from ``who``, or from our phone if None; other fields are its details."""
     own = f"{phone}@s.whatsapp.net"
     kind, ack = fields.pop("kind", "text"), fields.pop("ack", 4 if who is None else None)
     key = MessageKey(own, chat, id, own if who is None else jid_of(who))
@@ -123,7 +123,7 @@ def people() -> Iterator[Event]:
 
 
 def every_kind(world: World) -> Iterator[Event]:
-    """One message of each kind, in order, with what can happen to a message."""
+    """One message of each kind, in order, and every change that a message can have."""
     start = moment("2026-07-18T06:00:00")
 
     def at(minute: int) -> int:
@@ -246,7 +246,7 @@ def every_kind(world: World) -> Iterator[Event]:
 
 
 def topics(at: Callable[[int], int]) -> Iterator[Event]:
-    """An event, an order, a product and an invitation, in shapes as sources give them."""
+    """An event, an order, a product and an invitation, in the form in which sources give them."""
     starts = int(moment("2026-07-25T17:00:00") / SECOND)
     party = {
         "name": "Midsummer supper",
@@ -304,7 +304,7 @@ TALK = (
 def conversation(
     world: World, chat: str, count: int, start: int, end: int, seed: int, pictures: bool = True
 ) -> Iterator[Event]:
-    """Talk of years, in bursts; every twentieth message a picture, every fifteenth an answer."""
+    """A conversation over years, in bursts; every twentieth message is a picture, every fifteenth an answer."""
     draws = random.Random(seed)
     names = list(PEOPLE)
     held = (
@@ -333,7 +333,7 @@ def conversation(
 
 
 def summer_house(world: World) -> Iterator[Event]:
-    """A group of eleven years whose last day is worth a picture."""
+    """A group of eleven years; its last day is made for screenshots."""
     yield from conversation(world, HOUSE, 3000, moment("2015-03-03T09:00:00"), moment("2026-07-09T20:00:00"), 7)
     day = moment("2026-07-18T07:00:00")
     yield say(
@@ -404,7 +404,7 @@ def summer_house(world: World) -> Iterator[Event]:
 
 
 def cover(world: World) -> None:
-    """The summer house has a gap of some days; what the phone as a whole has is covered for the last two years."""
+    """Coverage: the summer house has a gap of some days; the phone as a whole is covered for the last two years."""
     phone, house = f"{MARA}@s.whatsapp.net", origin_of("pull", "gowa", "summer house")
     start, gap, again, end, live, last = (
         moment(f"{day}T00:00:00")
@@ -429,7 +429,7 @@ def small_talk() -> Iterator[Event]:
 
 
 def hostile() -> Iterator[Event]:
-    """A chat with what nobody should write, from somebody with a name to match."""
+    """A chat with hostile texts, from a sender with a hostile name."""
     for k, text in enumerate(HOSTILE_TEXTS):
         event = say(HOSTILE, f"hostile/{k}", moment("2026-01-02T10:00:00") + k * MINUTE, "Ines", text)
         key = replace(event.message.key, sender=HOSTILE)
@@ -450,7 +450,7 @@ HOSTILE_TEXTS = (
 
 
 def fill(world: World, *more: Iterator[Event]) -> World:
-    """All of it but the long chat, and ``more`` of the parts above."""
+    """Fill the archive with all parts except the long chat, and with ``more`` of the parts above."""
     for part in (people(), every_kind(world), summer_house(world), small_talk(), *more):
         apply_all(world, part)
     cover(world)
@@ -458,7 +458,7 @@ def fill(world: World, *more: Iterator[Event]) -> World:
 
 
 def apply_all(world: World, events: Iterator[Event]) -> None:
-    """In batches, as a source brings its history."""
+    """Apply events in batches, as a source does with its history."""
     batch: list[Event] = []
     for event in events:
         batch.append(event)
@@ -469,7 +469,7 @@ def apply_all(world: World, events: Iterator[Event]) -> None:
 
 
 def fill_long(world: World, count: int) -> None:
-    """One chat of many messages, for measuring."""
+    """Add one chat of many messages, for measurements."""
     start, end = moment("2015-03-03T09:00:00"), moment("2026-07-01T20:00:00")
     members = tuple(Member(jid=jid) for jid in PEOPLE.values())
     world.apply(chat_seen(LONG, "Long years", members=members))

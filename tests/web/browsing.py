@@ -1,4 +1,4 @@
-"""A real server and a real browser: what the tests of the page stand on."""
+"""A real server and a real browser for the tests of the page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLAGS = (
 WIDE, NARROW = (1440, 900), (390, 844)
 START_SECONDS = 120
 PATIENCE = 60
-"""Seconds that anything awaited may take: a machine that does much else at the same time is slow, not wrong."""
+"""The longest wait in seconds: a busy machine is slow and must not fail a test."""
 _LOOK = """() => new Promise((resolve) => {
   const place = () => {
     const scroller = document.querySelector(".scroller");
@@ -40,11 +40,11 @@ _LOOK = """() => new Promise((resolve) => {
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(place, 75)));
 })"""
 _asked: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()
-"""What the scripts of each page wait for."""
+"""The requests that the scripts of each page wait for."""
 
 
 def chromium() -> str:
-    """The browser's program; ``tools/require.sh chromium`` sees to it."""
+    """The path of the browser's program; ``tools/require.sh chromium`` installs it."""
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
     assert found, "no Chromium on this machine; install it with: bash tools/require.sh chromium"
@@ -57,7 +57,7 @@ def launch(playwright: Playwright) -> Browser:
 
 @contextmanager
 def serving(data: Path, **settings: str) -> Iterator[str]:
-    """``backscroll serve`` over an archive, as a process of its own; gives its address."""
+    """``backscroll serve`` on an archive, as a separate process; yields its address."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
     environ |= {"BACKSCROLL_DATA": str(data), "BACKSCROLL_RATE_LIMIT": "0"}
     environ |= {f"BACKSCROLL_{name.upper()}": value for name, value in settings.items()}
@@ -70,7 +70,7 @@ def serving(data: Path, **settings: str) -> Iterator[str]:
 
 
 def started(environ: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
-    """A server that answers, and where. Another program may take the port first: then once more on another one."""
+    """Start a server; returns it and its address. If another program takes the port first, another one is tried."""
     told = b""
     for _ in range(5):
         port = str(free_port())
@@ -87,7 +87,7 @@ def started(environ: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def is_up(base: str, server: subprocess.Popen[bytes]) -> bool:
-    """Wait until the server answers; False when it has ended instead."""
+    """Wait until the server answers; False if it has ended instead."""
     give_up = time.monotonic() + START_SECONDS
     while server.poll() is None:
         try:
@@ -101,7 +101,7 @@ def is_up(base: str, server: subprocess.Popen[bytes]) -> bool:
 
 
 class Reader:
-    """Somebody with a browser, signed in. Whatever the page complains of is gathered in ``faults``."""
+    """A signed-in user with a browser. Errors of the page are collected in ``faults``."""
 
     def __init__(
         self, browser: Browser, base: str, secret: str | None, size: tuple[int, int] = WIDE, **options: Any
@@ -117,7 +117,7 @@ class Reader:
             self.context.add_init_script(
                 f"addEventListener('DOMContentLoaded', () => document.documentElement.dir = '{direction}')"
             )
-        # A report of the policy is an event of the document.
+        # A violation of the content policy is reported as an event of the document.
         self.context.add_init_script(
             "document.addEventListener('securitypolicyviolation',"
             " (event) => console.error('policy: ' + event.violatedDirective))"
@@ -149,7 +149,7 @@ class Reader:
         return self.page
 
     def chat(self, phone: str, chat: str, **query: str) -> Page:
-        """Open a chat and wait until it stands still."""
+        """Open a chat and wait until its rows and its timeline are shown."""
         tail = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         page = self.go(f"/read/chat/{phone}/{quote(shown(chat), safe='')}" + (f"?{tail}" if tail else ""))
         page.wait_for_selector(".row")
@@ -166,7 +166,7 @@ def shown(jid: str) -> str:
 
 
 def top_of(page: Page, key: str) -> float | None:
-    """How far a message's row stands below the top of what is seen; None when it is not there."""
+    """Pixels from the top of the visible area to a message's row; None if the row does not exist."""
     script = (
         "(key) => { const row = document.querySelector(`.rows > [data-id='${CSS.escape(key)}']`);"
         " const top = document.querySelector('.scroller').getBoundingClientRect().top;"
@@ -177,22 +177,22 @@ def top_of(page: Page, key: str) -> float | None:
 
 
 def key_of(world: World, page: Page, text: str) -> str:
-    """The key of the message that says ``text``."""
+    """The key of the message with this ``text``."""
     key = page.locator(".row", has_text=text).first.get_attribute("data-id")
     assert key
     return key
 
 
 def until(page: Page, condition: Callable[[], bool]) -> None:
-    """Wait for a condition; the test's own handlers run, and what they note may be what is waited for."""
+    """Wait for a condition. The test's own handlers run meanwhile, so that it may depend on what they record."""
     give_up = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < give_up, "it did not come about"
+        assert time.monotonic() < give_up, "the condition did not become true in time"
         page.wait_for_timeout(25)
 
 
 def settle(page: Page) -> None:
-    """Until the page waits for no answer, and two looks some frames apart see the same."""
+    """Wait until the page expects no answer and has not changed for some frames."""
     seen: list[str] = []
 
     def is_still() -> bool:
@@ -203,8 +203,8 @@ def settle(page: Page) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds wrong with what is shown; none is allowed."""
-    # As a script element the page's policy would refuse it.
+    """The faults that axe finds in what is shown; none is allowed."""
+    # The page's content policy would refuse a script element.
     page.evaluate(AXE.read_text())
     found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
     return [f"{fault['id']}: {node['html'][:160]}" for fault in found["violations"] for node in fault["nodes"][:3]]

@@ -1,4 +1,4 @@
-"""One archive and one server for the tests that only look; those that change something make their own."""
+"""One archive and one server for tests that only read; tests that change something create their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """For one module only: while it is open an event loop runs in this thread, and no test can start its own."""
+    """Open for one module only: meanwhile an event loop runs in this thread, and no test can start its own."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
@@ -42,7 +42,7 @@ def base(world: World) -> Iterator[str]:
 
 @pytest.fixture
 def reader(browser: Browser, base: str, world: World) -> Iterator[ReaderOf]:
-    """Makes readers; none of them may have found a fault in the page by the end of the test."""
+    """Creates readers; at the end of the test none may have found a fault in the page."""
     made: list[Reader] = []
 
     def make(secret: str | None = world.secret, **options: Any) -> Reader:
@@ -58,7 +58,7 @@ def reader(browser: Browser, base: str, world: World) -> Iterator[ReaderOf]:
 
 @pytest.fixture
 def own_world(tmp_path: Path) -> Iterator[tuple[World, str]]:
-    """An archive of the test's own, served; for tests that write."""
+    """A separate archive with a server, for tests that write."""
     world = archive.create(tmp_path)
     world.apply(*archive.people())
     world.apply(*archive.every_kind(world))

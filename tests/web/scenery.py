@@ -1,4 +1,4 @@
-"""Drawn landscapes, so that pictures in tests and in the documentation show something and are nobody's."""
+"""Drawn landscapes: pictures for tests and documentation that show something and have no owner."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _boat(pen: ImageDraw.ImageDraw, x: int, y: int, size: int) -> None:
 
 
 def tone(seconds: int = 3) -> bytes:
-    """A WAV file with a quiet tone: something that a browser can play."""
+    """A WAV file with a quiet tone: a file that a browser can play."""
     rate = 8000
     samples = b"".join(
         round(2500 * math.sin(n / 6) * (0.4 + 0.6 * abs(math.sin(n / 1900)))).to_bytes(2, "little", signed=True)

@@ -1,4 +1,4 @@
-"""What the page may cost, measured on a chat of 200,000 messages. Figures are printed; those that tell of the page and
+"""Budgets of the page, measured on a chat of 200,000 messages. Figures are printed; those that depend on the page and
 not of the machine fail above their budget."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def compressed(output: str) -> int:
 
 
 def needed_to_read(outputs: dict[str, Any]) -> set[str]:
-    """The scripts that load before a chat can be read: the first one and what it imports at once."""
+    """The scripts that load before a chat can be read: the entry point and its static imports."""
     todo = [name for name, output in outputs.items() if output.get("entryPoint") == "src/main.tsx"]
     found: set[str] = set()
     while todo:
@@ -71,7 +71,7 @@ def long_reader(browser: Browser, long_world: tuple[World, str]) -> Iterator[Rea
 
 
 def wheel(page: Page, way: int, speed: int) -> dict[str, Any]:
-    """Turn the wheel over the messages and tell how they moved."""
+    """Turn the wheel over the messages; returns how they moved."""
     box = page.locator(".scroller").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -101,7 +101,7 @@ def test_a_chat_of_200_000_messages_is_held_still_while_it_is_scrolled(long_read
             seen = wheel(page, way, speed)
             print(speed, "up" if way < 0 else "down", seen, f"{len(asked)} requests")
             assert abs(seen["drift"]) <= 2
-            # Rows are fractions of a pixel high, and places to scroll to are whole ones.
+            # Heights of rows have fractions of a pixel, scroll positions do not.
             assert seen["idle"] < 0.5
             assert seen["wrongWay"] == 0
             assert seen["lost"] <= 0

@@ -1,4 +1,4 @@
-"""Importing in a real browser: files dropped or chosen, uploads that are cut, questions, the report, undo."""
+"""Importing in a real browser: files dropped or chosen, interrupted uploads, questions, the report, undo."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_upload_that_is_cut_goes_on_by_itself_and_after_the_page_was_closed(
     file = tmp_path / "WhatsApp Chat with Ana.txt"
     file.write_text(CHAT + "".join(f"01/02/2025, 10:00 - Ana: {n:06} {'x' * 90}\n" for n in range(9000)))
     somebody = importer(browser, world, base)
-    # 404: how the import stands may be asked for while it is removed from the list.
+    # 404 is expected: the page may request the import's state while it is being removed.
     somebody.expected = ("ERR_FAILED", "404")
     page = somebody.go("/read/imports")
     cuts: list[str] = []
@@ -85,7 +85,7 @@ def test_an_upload_that_is_cut_goes_on_by_itself_and_after_the_page_was_closed(
             route.abort()
         elif len(cuts) < 4 or left:
             route.continue_()
-        # The fourth is held: it never reaches the server, whenever the page goes.
+        # The fourth request is held, so that it never reaches the server, whenever the page is left.
 
     somebody.context.route(
         "**/files/1", lambda route: cut(route) if route.request.method == "PATCH" else route.fallback()
@@ -94,7 +94,7 @@ def test_an_upload_that_is_cut_goes_on_by_itself_and_after_the_page_was_closed(
     until(page, lambda: len(cuts) == 4)
     page.goto("about:blank")
     left = True
-    # The part that was cut was sent again from where the server stood.
+    # The interrupted part was sent again from the server's offset.
     assert cuts[1] == cuts[2]
     (job,) = json.loads(somebody.context.request.get(f"{base}/api/imports").text())["items"]
     assert 0 < job["files"][0]["received"] < file.stat().st_size

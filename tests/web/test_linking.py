@@ -1,4 +1,4 @@
-"""Linking a phone in a real browser: the code to scan or to type, how a linked device stands, unlinking it."""
+"""Linking a phone in a real browser: the code to scan or to type, the state of a linked device, unlinking it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ LINK: dict[str, Any] = {
     "last_event_at": None,
     "created_at": "2026-11-29T00:12:00Z",
 }
-"""A link as the API tells of it; the device itself is played here, as no phone is at hand."""
+"""A link in the form of the API; the device is simulated here because no phone is available."""
 
 
 class Device:
-    """Answers what the page asks of links, and notes what it is told."""
+    """Answers the page's requests about links, and records its changes."""
 
     def __init__(self, somebody: Reader) -> None:
         self.links: list[dict[str, Any]] = []

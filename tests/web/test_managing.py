@@ -1,4 +1,4 @@
-"""Managing in a real browser: sources, health, and what is offered to whom."""
+"""Managing in a real browser: sources, health, and what each user is offered."""
 
 from __future__ import annotations
 

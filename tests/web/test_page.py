@@ -1,4 +1,4 @@
-"""The page's shell and assets over ASGI: what a browser is told, and which addresses are whose."""
+"""The page's shell and assets over ASGI: headers for browsers, and which paths belong to the page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def static(tmp_path: Path) -> Path:
 
 
 async def api(scope: Scope, receive: Receive, send: Send) -> None:
-    """What stands behind the page: says which path it was asked."""
+    """The app behind the page; it answers with the path of the request."""
     await send({"type": "http.response.start", "status": 299, "headers": []})
     await send({"type": "http.response.body", "body": scope["path"].encode()})
 

@@ -1,4 +1,4 @@
-"""Reading in a real browser: signing in, chats, every kind of message, jumps, and what comes in meanwhile."""
+"""Reading in a real browser: signing in, chats, every kind of message, jumps, and messages that arrive meanwhile."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_link_to_a_message_opens_its_chat_there_and_reading_goes_on_both_ways(
 
 
 def has_read_on(page: Page, way: int, seen: set[str]) -> bool:
-    """Scroll a little; whether more rows have been seen by now than stand in one window."""
+    """Scroll a little; returns whether more rows have been seen by now than one window has."""
     page.locator(".scroller").evaluate("(s, way) => s.scrollBy(0, way * 800)", way)
     seen |= set(page.locator(".row").evaluate_all("(rows) => rows.map((row) => row.dataset.id)"))
     return len(seen) > 150
@@ -156,7 +156,7 @@ def test_a_quote_leads_to_its_message_and_back_to_the_same_place(reader: Any) ->
         link = page.locator("a[data-quoted]").evaluate_all(ANSWER_IN_VIEW)
         if link:
             break
-    assert link, "no answer in view"
+    assert link, "no message with a quote came into view"
     row, quoted = link
     before = top_of(page, row)
     page.locator(f".row[data-id={json_text(row)}] a[data-quoted]").click()

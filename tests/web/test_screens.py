@@ -1,4 +1,4 @@
-"""Every screen at two sizes, light and dark, from left and from right: nothing for axe, the policy or the console."""
+"""Every screen in two sizes, light and dark, LTR and RTL: no fault from axe, the content policy or the console."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_screen_is_open_to_everybody_in_every_look(reader: Any, screen: str, l
     page = reader(**LOOKS[look]).go(address)
     opened(page, keys)
     assert violations(page) == []
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "page wider than the window"
 
 
 def test_text_that_is_twice_as_large_stays_within_the_window(reader: Any, world: World) -> None:

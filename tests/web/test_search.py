@@ -1,4 +1,4 @@
-"""Finding in the page: filters as chips, facets, hits opened where they stand, from one to the next."""
+"""Search in the page: filters as chips, facets, hits opened in their chat, moving from hit to hit."""
 
 from __future__ import annotations
 

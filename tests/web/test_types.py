@@ -1,4 +1,4 @@
-"""The types that the page works with, held against the OpenAPI document that the server gives out."""
+"""The page's types, compared with the server's OpenAPI document."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ SCHEMA_OF = {
     "Trial": "WebhookTrial",
     "Change": "Change",
 }
-"""Which schema each of the page's types is a reading of."""
+"""The schema of each of the page's types."""
 NOT_TOLD = {
     ("ChatDetails", "counts"),
     ("Change", "message"),
 }
-"""Fields that the page can do without: another version of the server may tell them."""
+"""Fields that the page can do without, which may come from another version of the server."""
 SIMPLE = {"string": {"string"}, "number": {"integer", "number"}, "boolean": {"boolean"}}
 
 
 def interfaces() -> dict[str, dict[str, str]]:
-    """The fields of each type with what they hold, those of the type that it extends among them."""
+    """The fields of each type and their types, including those of the type that it extends."""
     text = re.sub(r"/\*\*.*?\*/", "", (ROOT / "web/src/types.ts").read_text("utf-8"), flags=re.S)
     found: dict[str, dict[str, str]] = {}
     for name, base, body in re.findall(
         r"(?:export )?interface (\w+)(?:<\w+>)?(?: extends (\w+))? \{\n(.*?)\n\}", text, re.S
     ):
-        # What stands inside braces is one field.
+        # Text inside braces belongs to one field.
         flat = re.sub(r"\s+", " ", body)
         own: dict[str, str] = {}
         depth, start = 0, 0
@@ -77,7 +77,7 @@ INTERFACES = interfaces()
 
 
 def types_of(schema: dict[str, Any]) -> tuple[set[str], bool]:
-    """The simple types that a schema allows (none where it says nothing), and whether null is one of them."""
+    """The simple types that a schema allows (none if it has no type), and whether null is allowed."""
     if "anyOf" in schema:
         plain = [types_of(one) for one in schema["anyOf"]]
         return set().union(*(kinds - {"null"} for kinds, _ in plain)), any(
@@ -91,7 +91,7 @@ def types_of(schema: dict[str, Any]) -> tuple[set[str], bool]:
 
 
 def kinds_of(written: str) -> set[str]:
-    """What a field of the page's types may hold, as JSON Schema calls it."""
+    """The JSON Schema names of what a field of the page's types may hold."""
     plain = re.sub(r"\s*\|\s*null$", "", written)
     if plain in SIMPLE:
         return SIMPLE[plain]

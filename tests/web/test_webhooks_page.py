@@ -1,4 +1,4 @@
-"""Webhooks in a real browser: made with a secret shown once, tried, watched, switched off and deleted."""
+"""Webhooks in a real browser: created with a secret shown once, tested, watched, switched off and deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from web.browsing import Reader, serving, settle, until, violations
 
 
 class Receiver(HTTPServer):
-    """Takes what is sent to it, or answers 500 while it is ``broken``."""
+    """Accepts what is sent to it, or answers 500 while it is ``broken``."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -34,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def served(tmp_path: Path, receiver: Receiver) -> Iterator[tuple[World, str]]:
-    """An archive whose server may send to the receiver on this machine."""
+    """An archive with a server that may send to the receiver on this machine."""
     world = archive.create(tmp_path)
     world.apply(*archive.people())
     with serving(world.data, webhook_allow="127.0.0.0/8") as base:
@@ -80,7 +80,7 @@ def test_a_webhook_is_made_tried_watched_and_deleted(
     receiver.broken = False
     hook.get_by_role("button", name="Send a test").click()
     expect(hook.get_by_role("status")).to_contain_text("The receiver answered 204")
-    # What was written long ago is history, which this webhook does not want.
+    # The message is new because this webhook does not get old ones, which count as history.
     world.apply(say(KINDS, "W1", time.time_ns() // 1000, "Karim", "Sent on"))
     hook.get_by_role("button", name="Deliveries").click()
     delivery = hook.locator(".delivery", has_text="message.created")
