@@ -1,4 +1,4 @@
-"""How commands end: exit codes, errors for programs, and a remedy in every error."""
+"""How commands end: exit codes, errors in machine-readable form, and a remedy in every error."""
 
 from __future__ import annotations
 

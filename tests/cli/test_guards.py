@@ -1,4 +1,4 @@
-"""What never happens by mistake: an archive in a mistyped directory, a new key, a file in place of a device or link."""
+"""Prevented mistakes: an archive in a mistyped directory, a new key, a file in place of a device or link."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from postgres_server import Databases
 from shell import Shell
 
 CREATORS = {("serve",), ("org", "create"), ("import", "jsonl"), ("copy",), ("restore",)}
-"""The only commands that may begin an archive; the last two say where by an argument of their own."""
+"""The only commands that may create an archive; the last two have an argument for its place."""
 VALUES = {
     "number": "919876543210",
     "phone": "919876543210",
@@ -37,7 +37,7 @@ BESIDES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("mcp",): ("--token", "bsk1x0000000000000_secret"),
     ("import", "evolution"): ("--url", "postgresql://127.0.0.1:1/evolution"),
 }
-"""What a command needs though it does not say so of itself."""
+"""Arguments that a command needs although they are not declared as required."""
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -49,7 +49,7 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 def command_line(path: tuple[str, ...], command: click.Command) -> tuple[str, ...]:
-    """The command with something in the place of all that it requires."""
+    """The command with a value for everything that it requires."""
     words = [*path, *BESIDES.get(path, ())]
     for param in command.params:
         if param.required:
@@ -61,7 +61,7 @@ def command_line(path: tuple[str, ...], command: click.Command) -> tuple[str, ..
 
 
 def something_for(param: click.Parameter) -> str:
-    """A value that the command takes."""
+    """A value that the command accepts for this parameter."""
     if isinstance(param.type, click.Choice):
         return str(param.type.choices[0])
     if isinstance(param.type, click.Path) and param.type.exists:
@@ -70,9 +70,9 @@ def something_for(param: click.Parameter) -> str:
 
 
 WITHOUT_ARCHIVE = {("link", "history"), ("media", "push")}
-"""Commands that say what they cannot do, or what must be set first, before they look for an archive."""
+"""Commands that fail with what they cannot do or what must be set, before they look for an archive."""
 READERS = [command_line(path, command) for path, command in leaves(main) if path not in CREATORS | WITHOUT_ARCHIVE]
-"""Every command that has no reason to begin an archive."""
+"""Every command that must not create an archive."""
 
 
 @pytest.mark.parametrize("command", [words for words in READERS if words[0] != "db"], ids=" ".join)
@@ -86,7 +86,7 @@ def test_a_mistyped_directory_is_an_error_and_stays_absent(tmp_path: Path, comma
 
 @pytest.fixture(scope="module")
 def empty_database(databases: Databases) -> str:
-    """The URL of a database without a table."""
+    """The URL of a database without tables."""
     return databases.url(databases.create())
 
 
@@ -192,7 +192,7 @@ def test_an_export_leaves_a_device_a_device(shell: Shell, tmp_path: Path) -> Non
         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
         device.open("wb").close()
     except PermissionError:
-        # Without the right to make a device the system's own must do; it is only root who could replace that.
+        # A user who may not make a device uses the system's own, which only root could replace.
         device = Path("/dev/null")
     shell.json("export", "jsonl", "-o", str(device))
     assert stat.S_ISCHR(device.lstat().st_mode)

@@ -1,4 +1,4 @@
-"""The processes that ``backscroll serve`` looks after."""
+"""The worker processes of ``backscroll serve``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backscroll.cli.serve import know_ended_processes
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A worker that is not watched, so that this test is the thread that is told of its end."""
+    """A worker that nothing else watches, so that only the test waits for its end."""
     monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
     monkeypatch.setattr(WorkerProcess, "is_alive", WorkerProcess.is_alive)
     worker: Any = WorkerProcess
@@ -31,7 +31,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_worker_whose_end_another_thread_was_told_of_is_not_alive(worker: Any) -> None:
     os.kill(worker.inner.pid, 9)
     os.waitpid(worker.inner.pid, 0)
-    assert worker.is_alive(), "the HTTP server knows this by itself now: delete know_ended_processes"
+    assert worker.is_alive(), "the HTTP server now detects this itself: delete know_ended_processes"
     know_ended_processes()
     assert not worker.is_alive()
 

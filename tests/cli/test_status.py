@@ -1,4 +1,4 @@
-"""``status``, ``migrate`` and the lists: what a person looks at first."""
+"""``status``, ``migrate`` and the lists, which an operator reads first."""
 
 from __future__ import annotations
 

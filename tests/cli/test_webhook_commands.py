@@ -1,4 +1,4 @@
-"""``backscroll webhook`` on an archive of its own."""
+"""``backscroll webhook`` on a separate archive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shell(tmp_path: Path, database_url: str | None) -> Shell:
 
 
 def park_some(shell: Shell, webhook: str) -> None:
-    """Three events that nobody took."""
+    """Park three events that were not delivered."""
     store = open_store(shell.database, shell.data)
     said = [
         MessageSeen(

@@ -1,4 +1,4 @@
-"""Plain functions on an event loop: the loop goes on while they wait, and what they wait for is what they get."""
+"""Plain functions on an event loop: the loop runs while they wait, and each gets the result that it waits for."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SOON = 60.0
 
 
 class Loop:
-    """A loop on which functions run, and that counts how often it came around meanwhile."""
+    """Runs functions on an event loop, and counts its iterations meanwhile."""
 
     def __init__(self) -> None:
         self.turns = 0
         self.at_turn: dict[int, Callable[[], object]] = {}
 
     def run(self, work: Callable[[], T]) -> T:
-        """What ``work`` returned."""
+        """Run ``work`` on the loop, and return its result."""
 
         async def both() -> T:
             counting = asyncio.ensure_future(self._count())
@@ -185,7 +185,7 @@ def test_the_loop_goes_on_while_postgresql_works(engine: PostgresEngine) -> None
     loop = Loop()
 
     def work() -> None:
-        """Nothing but the reads lets the loop come around."""
+        """The loop can only run while a read waits."""
         while loop.turns < 6:
             assert read(engine, 7) == 7
 

@@ -1,4 +1,4 @@
-"""Questions that are refused before an archive is asked."""
+"""Queries that are refused before an archive is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fold``: what compares equal, what does not, and that every folded character is traced to where it came from."""
+"""``fold``: what compares equal, what does not, and that each folded character maps to its original position."""
 
 from __future__ import annotations
 

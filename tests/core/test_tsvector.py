@@ -1,4 +1,4 @@
-"""The stored search words are those of a real PostgreSQL 15; tests/full/test_fts_oracle.py asks a live one."""
+"""The stored search words are those of a real PostgreSQL 15; tests/full/test_fts_oracle.py compares with a live one."""
 
 import json
 import time
@@ -65,5 +65,5 @@ def test_a_hostile_text_is_read_in_time_proportional_to_its_length(unit: str) ->
     start = time.process_time()
     tsvector(text)
     tsvector(f"{text}!")
-    # Linear takes some tenths of a second, reading the rest again from each start at least half a minute.
+    # Linear time is some tenths of a second; a quadratic parser would take at least half a minute.
     assert time.process_time() - start < 8

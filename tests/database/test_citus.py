@@ -1,6 +1,6 @@
-"""Spreading an archive over Citus: the whole flow against stand-ins of Citus's functions, and a real cluster if named.
+"""Distributing an archive over Citus: the whole flow with stand-ins for Citus's functions, or a given real cluster.
 
-The stand-ins are real functions in a schema of the test's database: they note what they are asked, and keep the notes
+The stand-ins are real functions in a schema of the test's database: they record their calls, and keep the records
 that Citus keeps in ``citus_tables``.
 """
 
@@ -75,7 +75,7 @@ CATALOG = (
 
 @pytest.fixture
 def plain(databases: Databases, tmp_path: Path) -> Iterator[str]:
-    """An archive with something in it, on PostgreSQL without Citus."""
+    """An archive with some data, on PostgreSQL without Citus."""
     name = databases.create()
     fill(databases.url(name), tmp_path)
     yield databases.url(name)
@@ -94,7 +94,7 @@ def fill(url: str, data: Path) -> None:
 
 @pytest.fixture
 def cluster(plain: str) -> str:
-    """The same where Citus's functions are to be found."""
+    """The same, with the stand-ins for Citus's functions."""
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(STAND_IN)
         connection.execute(
@@ -247,7 +247,7 @@ def test_what_citus_refuses_is_told_in_its_words(cluster: str) -> None:
 
 
 def messages_to_server(url: str, is_citus: bool, log: Path) -> list[str]:
-    """What a read, a write and a look at the version send, as libpq notes it."""
+    """The messages that a read, a write and a read of the version send, from libpq's trace."""
     engine = PostgresEngine(url)
     with log.open("w") as file:
         with engine._pool.connection() as connection:
@@ -264,7 +264,7 @@ def messages_to_server(url: str, is_citus: bool, log: Path) -> list[str]:
 
 
 def test_on_citus_each_setting_is_a_message_of_its_own(plain: str, tmp_path: Path) -> None:
-    """Citus has its workers run the whole text that a SET LOCAL came in."""
+    """Citus sends the whole text that contains a SET LOCAL to its workers."""
     sent = messages_to_server(plain, True, tmp_path / "trace")
     settings = [line for line in sent if "SET LOCAL" in line]
     assert len([line for line in settings if "app.org = '2'" in line]) == 4
@@ -276,7 +276,7 @@ def test_on_citus_each_setting_is_a_message_of_its_own(plain: str, tmp_path: Pat
 
 
 def round_trips(store: Store, query: MessageQuery, log: Path) -> int:
-    """How often a page waits for the server: each wait ends with a Sync. What contacts are called is known already."""
+    """How often a page waits for the server: each wait ends with a Sync. Contacts are already cached."""
     engine = store._engine
     assert isinstance(engine, PostgresEngine)
     store.list_messages(query)
@@ -383,7 +383,7 @@ def test_a_user_that_the_wall_does_not_bind_is_refused_once_the_tables_are_sprea
 
 @pytest.mark.skipif(CITUS is None, reason="TEST_CITUS_DSN names no cluster")
 def test_a_real_cluster_holds_an_archive_that_answers_as_before(tmp_path: Path) -> None:
-    """In a schema of its own, so that nothing else on the cluster is touched."""
+    """The test has its own schema, so that nothing else on the cluster is changed."""
     assert CITUS is not None
     schema = f"backscroll_{uuid.uuid4().hex[:12]}"
     execute(CITUS, f"CREATE SCHEMA {schema}")

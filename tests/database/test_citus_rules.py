@@ -1,4 +1,4 @@
-"""Fit for Citus from the first table on, seen without a cluster: by the catalog, by words, and by plans on a shadow."""
+"""Every table fits Citus, checked without a cluster: by catalog, statement texts, and plans on a shadow schema."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_what_a_cluster_takes_is_left_alone(statement: str) -> None:
 
 
 def test_the_program_never_sets_the_tenant_by_a_function() -> None:
-    """A string in the code is a statement as well."""
+    """Strings in the code can be statements too."""
     source = Path(__file__).parents[2] / "src" / "backscroll"
     for file in source.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):

@@ -1,4 +1,4 @@
-"""Opening data of other versions: what is old is brought up to date, what is from the future is refused."""
+"""Opening data of other versions: older data is migrated, newer data is refused."""
 
 from __future__ import annotations
 

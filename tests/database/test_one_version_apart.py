@@ -1,4 +1,4 @@
-"""Migrations: servers one version apart on one database, index builds beside writers, several that start at once."""
+"""Migrations: servers one version apart on one database, index builds during writes, simultaneous starts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def engine(url: str, tmp_path: Path) -> Iterator[Engine]:
 
 
 def newer(engine: Engine, *texts: str) -> list[Migration]:
-    """What this program knows, and files of versions to come."""
+    """The migrations of this program, and some of later versions."""
     known = migrations(engine.name)
     newest = max(m.version for m in known)
     return known + [Migration(newest + n, f"later{n}", text) for n, text in enumerate(texts, 1)]
@@ -91,7 +91,7 @@ def test_each_migration_that_lets_older_programs_go_on_only_adds(name: str) -> N
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_program_that_a_migration_lets_go_on_has_a_schema_that_this_engine_had(name: str) -> None:
-    """A number that only the other engine has would shut out the program of the version before."""
+    """A version number that only the other engine has would lock out the program of the version before."""
     known = migrations(name)
     for before, after in itertools.pairwise(known):
         assert after.compatible_from == after.version or after.compatible_from <= before.version, after.name
@@ -140,7 +140,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS extra_too ON phones (org, created_at) WH
 
 
 def indexes(url: str) -> dict[str, bool]:
-    """The extra indexes of a PostgreSQL database, and whether each may be used."""
+    """The extra indexes of a PostgreSQL database, and whether each is valid."""
     with psycopg.connect(url) as connection:
         query = (
             "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE 'extra%'"
@@ -191,7 +191,7 @@ def test_writers_go_on_while_an_index_is_built(postgres: str, tmp_path: Path) ->
     org = store.create_org("Bakery").no
     store.add_phone(org, "919876543210")
     with psycopg.connect(postgres) as slow, ThreadPoolExecutor(1) as notifications:
-        # The build waits for this transaction; whoever comes after the build must not.
+        # The build waits for this transaction; writers that come after the build must not wait.
         slow.execute("UPDATE phones SET name = 'slow'")
         built = notifications.submit(migrate, engine, 0, newer(engine, BUILD))
         while indexes(postgres) == {} and not built.done():

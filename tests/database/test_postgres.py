@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: statements, plans, starting together, and outcomes that nobody knows."""
+"""What is specific to PostgreSQL: statements, plans, simultaneous starts, and unknown outcomes of commits."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_writing_the_same_key_twice_is_a_conflict(pg: Store) -> None:
 
 
 def test_a_connection_goes_on_after_writes_that_were_refused_in_the_middle(pg: Store, postgres_url: str) -> None:
-    """What a refused transaction prepared on the server is gone with it, the second time and later too."""
+    """Statements prepared in a refused transaction are lost with it, also in the second and later transactions."""
     org = an_org(pg)
     engine = PostgresEngine(postgres_url, size=1)
     engine.use_app_role()
@@ -139,7 +139,7 @@ def test_a_connection_goes_on_after_writes_that_were_refused_in_the_middle(pg: S
             tx.run("add_org_state", {"org": org})
             tx.run("save_position", place)
 
-        # The first time nothing is prepared yet, the second time its second statement would be.
+        # At first nothing is prepared; the second transaction would prepare its second statement.
         for _ in range(3):
             with pytest.raises(Conflict):
                 engine.write(refused, org)
@@ -231,7 +231,7 @@ def test_importers_repeat_a_batch_only_so_often(pg: Store) -> None:
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Cluster]:
-    """A server whose settings a test may change."""
+    """A separate server, whose settings a test may change."""
     with running_cluster() as cluster:
         yield cluster
 
@@ -261,7 +261,7 @@ def test_a_commit_that_no_standby_confirms_is_not_acknowledged(
     configure(alone, "synchronous_standby_names", "nobody")
     told = 0
     try:
-        # The server's processes hear of the setting one after the other; what is told until then is confirmed.
+        # The server's processes load the setting one after another; until then commits are confirmed.
         while is_confirmed(store, org, message(f"3EB0{told}")):
             told += 1
     finally:
@@ -342,7 +342,7 @@ def filled(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def plan_of(connection: psycopg.Connection[Row], name: str, generic: bool, **params: Any) -> str:
-    """As the server runs the statement: with these values, or prepared for all values."""
+    """The plan of a statement: for these values, or the generic one for all values."""
     statement = prepared(load_statements("postgres")[name], {"org": 1, "mask": 48, "want": 0} | params)
     values = statement.values({"org": 1, "mask": 48, "want": 0} | params)
     connection.execute(f"SET plan_cache_mode = force_{'generic' if generic else 'custom'}_plan")
@@ -354,7 +354,7 @@ def plan_of(connection: psycopg.Connection[Row], name: str, generic: bool, **par
 
 
 def rows_touched(plan: str) -> int:
-    """The most rows that any step of the plan has seen."""
+    """The largest number of rows in any step of the plan."""
     return max(int(float(rows)) for rows in re.findall(r"actual rows=([\d.]+)", plan))
 
 
@@ -443,7 +443,7 @@ def test_a_pool_that_stays_empty_is_told_after_a_while(postgres_url: str) -> Non
 
 
 class Flaky:
-    """Connects as the engine does while the database is there."""
+    """Connects as the engine does, but only while ``is_there`` is true."""
 
     def __init__(self, engine: PostgresEngine) -> None:
         self._connect = engine._connect
@@ -459,7 +459,7 @@ class Flaky:
 
 @pytest.fixture
 def flaky(pg: Store) -> Flaky:
-    """In place of the connections of ``pg``, which has little patience then."""
+    """Replaces the connections of ``pg``, and shortens its patience."""
     engine = engine_of(pg)
     engine._pool.close()
     flaky = Flaky(engine)
@@ -520,7 +520,7 @@ def test_a_server_that_falls_silent_is_given_up(
 
 
 def waits(store: Store, query: MessageQuery, log: Path) -> int:
-    """How often one page waits for PostgreSQL: each wait ends with ReadyForQuery. Contacts are known already."""
+    """How often one page waits for PostgreSQL: each wait ends with ReadyForQuery. Contacts are already cached."""
     engine = store._engine
     assert isinstance(engine, PostgresEngine)
     store.list_messages(query)
@@ -534,7 +534,7 @@ def waits(store: Store, query: MessageQuery, log: Path) -> int:
 
 
 def test_a_page_waits_for_few_answers(pg: Store, tmp_path: Path) -> None:
-    """A page of the Citus tests in ``test_citus.py``, on a server that is near; the last wait is nobody's."""
+    """Like the test of a page in ``test_citus.py``, without Citus; the last counted wait is not the page's."""
     org = pg.create_org("Trips")
     phone = pg.add_phone(org.no, "4915550001001")
     seen = [

@@ -1,4 +1,4 @@
-"""PostgreSQL killed in the middle of everything: what was acknowledged is there, once, and nobody needs to restart."""
+"""PostgreSQL is killed during work: acknowledged messages are stored once, and no process needs a restart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESUME_SECONDS = 60.0
 
 
 class Visitor:
-    """Asks over HTTP and counts the answers."""
+    """Sends requests over HTTP and counts the answers."""
 
     def __init__(self, base_url: str, secret: str, path: str) -> None:
         self._client = httpx.Client(base_url=base_url, headers={"authorization": f"Bearer {secret}"}, timeout=60)
@@ -41,7 +41,7 @@ class Visitor:
             for number in itertools.count():
                 if stop.is_set():
                     return
-                # Every other answer may come out of the page cache.
+                # Every second answer may come from the page cache.
                 response = self._client.get(f"{self._path}{number // 2 % 20}")
                 self.answers[(response.status_code, "retry-after" in response.headers)] += 1
 
@@ -54,7 +54,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def served(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Store, str, str]]:
-    """A store, and a server over the same database: its address and a secret."""
+    """A store, and the address and a secret of a server on the same database."""
     databases = Databases(cluster.url("postgres"))
     url = cluster.url(databases.create())
     databases.close()

@@ -1,4 +1,4 @@
-"""The second wall: what a wrong statement could see and write of other organisations on PostgreSQL."""
+"""Row-level security on PostgreSQL: what a wrong statement could read and write of other organisations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_role(connection: psycopg.Connection[Row], role: str) -> None:
 
 @pytest.fixture(params=["superuser", "owner", "granted"])
 def walled(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Store]:
-    """An archive opened by the server's superuser, by its own owner, by one with just enough rights."""
+    """An archive opened by the server's superuser, by its owner, or by a role with just enough rights."""
     database = databases.create()
     url = databases.url(database)
     owner, granted = f"{database}_owner", f"{database}_granted"
@@ -80,7 +80,7 @@ def engine_of(store: Store) -> PostgresEngine:
 
 
 def without_filter(store: Store) -> None:
-    """Take the organisation out of every statement, as a mistake would."""
+    """Remove the organisation from every statement, as a programming mistake could."""
     statements = engine_of(store)._statements
     for name, text in statements.items():
         statements[name] = re.sub(r"\b((\w+\.)?org) = (:org|\w+\.org)\b", r"\1 IS NOT NULL", text)

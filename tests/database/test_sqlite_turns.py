@@ -1,4 +1,4 @@
-"""Writers of one SQLite file: long work sees that somebody waits, in whichever process."""
+"""Writers of one SQLite file: long work notices that another writer waits, in any process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backscroll.database.sqlite import CHECKPOINT_PAGES, IMPORT_PAGES, SqliteEng
 from backscroll.database.sqlite_turns import Turns
 
 SOON = 60.0
-"""Seconds after which something hangs."""
+"""Seconds after which a wait fails the test."""
 
 
 def _write_when_free(path: str, waits: Any, wrote: Any) -> None:

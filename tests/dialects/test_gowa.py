@@ -1,4 +1,4 @@
-"""GOWA's wire: the published response byte for byte, and its rules for reading parameters."""
+"""GOWA's wire format: the published response byte for byte, and its rules for parameters."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ NULLS = Options()
 
 
 class HeldFiles:
-    """Links of an archive that holds every file it knows a hash of."""
+    """Media links of an archive that has every file whose hash it knows."""
 
     def media_url(self, org_no: int, media: Media) -> str | None:
         return None if media.file is None else f"https://archive.test/media/{media.file}?sig=1"

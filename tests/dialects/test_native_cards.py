@@ -1,4 +1,4 @@
-"""Cards of events, orders, products and invitations, out of the shapes that sources give them."""
+"""Cards of events, orders, products and invitations, made from the forms in which sources give them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Periskope's wire: golden bodies byte for byte, and a plain renderer that says the same as the fast one."""
+"""Periskope's wire format: golden bodies byte for byte, and a plain renderer that must agree with the fast one."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ NO_LINKS = NoLinks()
 
 
 class HeldFiles:
-    """Links of an archive that holds every file it knows a hash of."""
+    """Media links of an archive that has every file whose hash it knows."""
 
     def media_url(self, org_no: int, media: Media) -> str | None:
         return None if media.file is None else f"https://archive.test/media/{org_no}/{media.file}?sig=1"
@@ -146,7 +146,7 @@ def shown(archived: ArchivedMessage, links: Links = NO_LINKS) -> dict[str, Any]:
 
 
 def archived_from_wire(row: dict[str, Any]) -> ArchivedMessage:
-    """A row of the golden body in the archive's words."""
+    """A row of the golden body as the archive's own message."""
     media, told = row["media"], row["delivery_info"]
     kind = periskope_kind(row["message_type"])
     details = Details(
@@ -218,7 +218,7 @@ def cus(jid: str | None) -> str | None:
 
 
 def plain_message(archived: ArchivedMessage, links: Links) -> dict[str, Any]:
-    """The contract as a dict, written for the eye and not for speed."""
+    """A message of the contract as a dict, written to be readable and not fast."""
     message = archived.message
     key, d, mine = message.key, message.details, message.from_me
     sender = PHONE.jid if mine else key.sender

@@ -1,4 +1,4 @@
-"""Pieces of rows are remembered from page to page: what one row shows must never be another's."""
+"""Parts of rows are cached between pages: a row must never show a part of another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMES = [0, 1_700_000_000_000_000, 1_700_000_000_500_000]
 
 
 def rows() -> list[ArchivedMessage]:
-    """Plain messages that differ in one thing from another of them, and the same again."""
+    """Plain messages in all combinations of some fields, twice."""
     made = []
     for phone, chat, sender, mine, deleted, ack, at in product(
         PHONES, CHATS, SENDERS, (True, False), (True, False), (None, 3), TIMES
@@ -50,7 +50,7 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
         )
         for row, archived in zip(json.loads(body)["messages"], messages, strict=True):
             key, mine = archived.message.key, archived.message.from_me
-            # The other side of a chat of two is its sender, also where no source says so.
+            # In a direct chat the other person is the sender, even if no source gave one.
             sender = archived.phone.jid if mine else key.sender or (None if key.chat.endswith("@g.us") else key.chat)
             assert row["org_id"] == org.id
             assert (row["chat_id"], row["id"]["remote"]) == (shown(key.chat), shown(key.chat))

@@ -1,4 +1,4 @@
-"""Archives written as a stream, read back by the standard library."""
+"""ZIP archives written as a stream, read back by the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drill of docs/operating.md at the size of a real archive, on both engines."""
+"""The backup drill of docs/operating.md with an archive of realistic size, on both engines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def said(n: int) -> MessageSeen:
 
 
 class Writer(threading.Thread):
-    """Tells about 300 messages a second until it is stopped; ``acknowledged`` is how many are on disk."""
+    """Writes about 300 messages a second until it is stopped; ``acknowledged`` is how many are on disk."""
 
     def __init__(self, store: Store, first: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def command(*arguments: str, kill_after: float | None = None) -> int:
 
 
 def ids(store: Store) -> list[str]:
-    """Of every message in the archive."""
+    """The ids of all messages in the archive."""
     return store.dump(
         1, lambda dump: [line.event.message.key.id for line in dump.lines if isinstance(line.event, MessageSeen)]
     )

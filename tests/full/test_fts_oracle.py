@@ -1,4 +1,4 @@
-"""Search words against a live PostgreSQL 15 of Debian.
+"""Compares search words with those of a live PostgreSQL 15 from Debian.
 
 `python tests/full/test_fts_oracle.py` writes the fixtures of tests/core/test_tsvector.py anew from the same server.
 """
@@ -122,7 +122,7 @@ EDGES = [
 
 
 def chat_bodies(rng: random.Random) -> Iterator[str]:
-    """Make messages as people and programs write them, without end."""
+    """Make messages such as people and programs write, endlessly."""
     phrases = PHRASES.split("|")
     choices = {name: parts.split("|") for name, parts in PARTS.items()}
     while True:
@@ -131,7 +131,7 @@ def chat_bodies(rng: random.Random) -> Iterator[str]:
 
 
 def shredded_bodies(rng: random.Random) -> Iterator[str]:
-    """Make texts that bring together what the parser tells apart, without end."""
+    """Make texts that mix what the parser distinguishes, endlessly."""
     signs = "".join(sorted(set("".join(SHREDS))))
     while True:
         yield "".join(rng.choices(SHREDS, k=rng.randint(1, 12)))
@@ -151,7 +151,7 @@ ENDINGS = "s es ed ing edly ingly ly ness nesses ful fully less ational ization 
 
 
 def words(count: int) -> list[str]:
-    """Take words from the source of Python itself, and add endings to some of them until there are enough."""
+    """Take words from Python's own source, and add endings to some of them until there are enough."""
     sources = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
     found = sorted(set(re.findall(r"\b[a-z]{2,20}\b", " ".join(source.read_text("utf-8") for source in sources))))
     endings = ENDINGS.split()
@@ -161,7 +161,7 @@ def words(count: int) -> list[str]:
 
 @contextmanager
 def running_postgres() -> Iterator[Connection]:
-    """Run a server of its own on a socket of its own, as a user who is not root, until the block ends."""
+    """Run a separate server on its own socket, as a user other than root, until the block ends."""
     user = next((name for name in ("postgres", "nobody") if _is_user(name)), None) if os.geteuid() == 0 else None
     home = Path(tempfile.mkdtemp(prefix="fts-", dir="/tmp"))
     try:

@@ -24,7 +24,7 @@ SMALL, LARGE = 4_000, 40_000
 AT_ONCE = 2_000
 LIMITS = Limits(young=250, full=1_000, half_empty=500)
 MORE = 6 << 20
-"""Bytes that the tenfold archive may take more: what is kept of each day and month, and chance."""
+"""Bytes by which the tenfold archive may differ: data for each day and month, and random variation."""
 SCRIPT = """
 import sys, threading
 from backscroll.cli.main import main
@@ -81,7 +81,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
         store = open_store(None, made[messages])
         org = store.create_org("Sample")
         store.add_phone(org.no, PHONE)
-        # Segments of the index are read whole: small ones, so that both archives have several of the largest.
+        # Index segments are read as a whole. They are small here, so that both archives have several of the largest.
         upkeep = IndexUpkeep(store._engine, now_us, LIMITS)
         for first in range(0, messages, AT_ONCE):
             for _ in apply_all(store, org.no, history(first, first + AT_ONCE)):
@@ -92,7 +92,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 def most_memory(archive: Path, *command: str) -> int:
-    """Bytes of its own that the program has at its largest; pages of mapped files do not count."""
+    """Peak memory of the program in bytes, without pages of mapped files."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("BACKSCROLL_")}
     environ = known | {"BACKSCROLL_DATA": str(archive)}
     done = subprocess.run(

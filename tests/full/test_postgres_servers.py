@@ -1,4 +1,4 @@
-"""More than one server: a primary that is lost, a pooler in between, another version, a backup to be restored."""
+"""More than one server: a lost primary, a connection pooler, another version, restoring a backup."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def four_writers(store: Store, org: int) -> list[Writer]:
 
 
 def attach(primary: Cluster, standby: Cluster) -> None:
-    """Make ``standby`` a synchronous one of ``primary``."""
+    """Make ``standby`` a synchronous standby of ``primary``."""
     standby.clone(primary)
     standby.start()
     set_synchronous(primary, "*")

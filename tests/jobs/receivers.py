@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback that fails, hangs and cuts as often as it is told, and remembers what it took."""
+"""A receiver of webhooks on loopback that can fail, hang or cut connections, and records what it accepted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from msgspec import Struct
 from backscroll.outbound.signing import periskope_signature, standard_signature
 
 Behaviour = Callable[[str], str]
-"""What becomes of a request, by the id of its event: take, fail, hang or cut."""
+"""Gives the outcome of a request from the id of its event: take, fail, hang or cut."""
 
 
 class Taken(Struct, frozen=True):
-    """A request as it came, whether it was taken or not."""
+    """A request as it arrived, accepted or not."""
 
     id: str
     headers: dict[str, str]
@@ -34,7 +34,7 @@ class Taken(Struct, frozen=True):
 
 
 class Receiver:
-    """Answers in threads; ``hang`` lasts until the sender gives up."""
+    """Answers in threads; a request that hangs does so until the sender gives up."""
 
     def __init__(self, behave: Behaviour = lambda id: "take") -> None:
         self.behave = behave
@@ -51,21 +51,21 @@ class Receiver:
 
     @property
     def taken(self) -> list[Taken]:
-        """Those that were answered with 2xx."""
+        """The requests that were answered with 2xx."""
         with self._lock:
             return [request for request in self.requests if request.outcome == "take"]
 
     def note(self, request: Taken) -> None:
-        """Remember a request."""
+        """Record a request."""
         with self._lock:
             self.requests.append(request)
 
     def hang(self) -> None:
-        """Say nothing until the end of the test."""
+        """Do not answer until the test ends."""
         self._over.wait(30)
 
     def close(self) -> None:
-        """Answer nothing more."""
+        """Stop answering."""
         self._over.set()
         self.server.shutdown()
         self.server.server_close()
@@ -78,7 +78,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """The sender may be killed at any time."""
+        """Ignore errors: the sender may be killed at any time."""
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
@@ -89,7 +89,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers["content-length"])
             raw = self.rfile.read(length)
             if len(raw) < length:
-                # The sender was killed while it wrote.
+                # The sender was killed while it sent the body.
                 self.close_connection = True
                 return
             id = self.headers["webhook-id"]
@@ -105,14 +105,14 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 @contextmanager
 def receiving(behave: Behaviour = lambda id: "take") -> Iterator[Receiver]:
-    """A receiver that is closed afterwards."""
+    """A receiver that is closed at the end of the block."""
     receiver = Receiver(behave)
     try:
         yield receiver
@@ -121,7 +121,7 @@ def receiving(behave: Behaviour = lambda id: "take") -> Iterator[Receiver]:
 
 
 def unsteady(seed: int, fail: float = 0.3, hang: float = 0.1, cut: float = 0.05) -> Behaviour:
-    """Fails, hangs and cuts at random, each request anew."""
+    """Fails, hangs or cuts the connection at random, independently for each request."""
     dice, lock = random.Random(seed), threading.Lock()
 
     def behave(id: str) -> str:
@@ -137,7 +137,7 @@ def unsteady(seed: int, fail: float = 0.3, hang: float = 0.1, cut: float = 0.05)
 
 
 def unsigned(requests: list[Taken], *secrets: str) -> list[str]:
-    """Ids of requests that no receiver with one of these secrets would believe."""
+    """Ids of requests without a valid signature by one of these secrets."""
     found = []
     for request in requests:
         at = int(request.headers["webhook-timestamp"])
@@ -150,7 +150,7 @@ def unsigned(requests: list[Taken], *secrets: str) -> list[str]:
 
 
 def out_of_order(requests: list[Taken]) -> list[str]:
-    """Chats whose events were taken for the first time in another order than they happened in."""
+    """Chats whose events were first accepted in another order than that in which they happened."""
     last: dict[str, int] = defaultdict(int)
     seen: set[str] = set()
     found = []

@@ -1,4 +1,4 @@
-"""Webhooks arrive at least once, whatever receivers do and however often the sender is killed."""
+"""Webhooks are delivered at least once, whatever receivers do and however often the sender is killed."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from backscroll.storage.read.happenings import list_deliveries
 from backscroll.storage.store import Store, open_store
 
 BEGIN = time.time_ns() // 1000
-"""What happened long ago is history, of which few webhooks are told."""
+"""Older events count as history, which few webhooks receive."""
 PATIENT = 600.0
-"""Seconds that a busy machine may take for what takes a second."""
+"""Seconds that a busy machine may need for what usually takes a second."""
 
 
 def hook(store: Store, org: Org, url: str, **fields: object) -> tuple[Webhook, str]:
@@ -41,7 +41,7 @@ def hook(store: Store, org: Org, url: str, **fields: object) -> tuple[Webhook, s
 
 
 def say(store: Store, org: Org, phone: Phone, chats: int, each: int, begin: int = 0) -> None:
-    """So many messages in so many chats, a batch for each round."""
+    """Store ``each`` messages in each of so many chats, with a batch for each round."""
     for at in range(begin, begin + each):
         batch: list[Event] = [said(phone, chat, at) for chat in range(chats)]
         store.apply(org.no, Batch(source="webhook", events=batch))
@@ -63,7 +63,7 @@ def outside(seconds: float = 5.0, pace: Pace = QUICK) -> Outside:
 
 @contextmanager
 def sending(store: Store, org: Org, how: Outside) -> Iterator[None]:
-    """Sends in a thread of this process."""
+    """Run the sender in a thread of this process."""
     stop = threading.Event()
     thread = threading.Thread(target=send_for, args=(store, org, how, stop))
     thread.start()
@@ -75,7 +75,7 @@ def sending(store: Store, org: Org, how: Outside) -> Iterator[None]:
 
 
 def until(store: Store, webhook: Webhook, waiting: int = 0) -> None:
-    """Return when so many of an endpoint's events wait, and all new ones are queued."""
+    """Wait until so many of an endpoint's events are waiting and all new ones are queued."""
     give_up = time.monotonic() + PATIENT
     while time.monotonic() < give_up:
         look = next(look for look in store.outbox.look(webhook.org) if look.webhook.id == webhook.id)
@@ -86,7 +86,7 @@ def until(store: Store, webhook: Webhook, waiting: int = 0) -> None:
 
 
 def deliveries(store: Store, webhook: Webhook) -> list[Delivery]:
-    """All of an endpoint, oldest first."""
+    """All deliveries of an endpoint, oldest first."""
     found: list[Delivery] = []
     before = 2**62
     while True:
@@ -119,14 +119,14 @@ def sender(data: Path, database: str | None, seconds: float) -> Iterator[subproc
 def is_far_enough(receiver: Receiver, requests: int) -> None:
     give_up = time.monotonic() + PATIENT
     while len(receiver.requests) < requests:
-        assert time.monotonic() < give_up, "the sender sends nothing"
+        assert time.monotonic() < give_up, "the sender sent too few requests in time"
         time.sleep(0.01)
 
 
 def storm(
     store: Store, org: Org, phone: Phone, data: Path, database: str | None, events: int, kills: int, seed: int
 ) -> None:
-    """Messages come while a sender that is killed again and again sends them to an unsteady receiver."""
+    """Messages arrive while a sender, killed repeatedly, sends them to an unreliable receiver."""
     print(f"seed {seed}")
     dice = random.Random(seed)
     rounds = events // 20
@@ -179,7 +179,7 @@ def test_a_receiver_that_hangs_delays_no_other(store: Store, org: Org, phone: Ph
             until(store, steady)
             assert states(store, steady) == {"delivered": 120 + 30}
             assert set(states(store, stuck)) == {"waiting"}
-            # No more than a few requests are open, however much waits.
+            # Only a few requests are open at a time, however many events wait.
             assert len(dead.requests) <= Pace().lanes
             dead.close()
 
@@ -205,7 +205,7 @@ def test_a_dead_receiver_is_asked_less_and_less_and_gets_all_when_it_is_back(
     with receiving(lambda id: "fail" if dead.is_set() else "take") as receiver:
         webhook, _ = hook(store, org, receiver.url, types=("message.created",))
         say(store, org, phone, chats=20, each=5)
-        # An event is tried once; the receiver is asked again after a rest.
+        # Each event is tried once; the receiver is tried again after a pause.
         pace = structs.replace(QUICK, waits=(3600 * SECOND,))
         with sending(store, org, outside(pace=pace)):
             is_far_enough(receiver, 10)
@@ -286,7 +286,7 @@ def test_an_endpoint_hears_only_of_what_it_asked_for(store: Store, org: Org, pho
 
 
 def test_what_is_erased_is_not_sent_any_more(store: Store, org: Org, phone: Phone) -> None:
-    """The outbox holds numbers, no words."""
+    """The outbox holds only row numbers, no texts."""
     with receiving() as receiver:
         webhook, _ = hook(store, org, receiver.url, types=("message.created", "message.erased"), imports=True)
         begun = store.begin_import(org.no, NewImport(kind="export", file="x.txt", sha256="0" * 64, size=1, answers={}))

@@ -1,4 +1,4 @@
-"""What docs/webhooks.md tells receivers to do works on requests as they are sent."""
+"""The instructions of docs/webhooks.md for receivers work with requests as they are sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def snippet(language: str) -> str:
 
 @pytest.fixture(params=["native", "periskope"])
 def sent(request: pytest.FixtureRequest, store: Store, org: Org, phone: Phone) -> tuple[Taken, str]:
-    """A request about a message of odd words and numbers, and the secret that it is signed with."""
+    """A request about a message with unusual words and numbers, and the secret that signs it."""
     return send(store, org, phone, request.param)
 
 
@@ -94,12 +94,12 @@ def test_the_javascript_lines_do_too_and_print_the_same_bytes_again(sent: tuple[
     ran = subprocess.run([node, "-e", script], input=given.encode(), check=True, capture_output=True, timeout=60)
     found = json.loads(ran.stdout)
     assert found["genuine"] == [True, *([False] * 5)]
-    # Receivers of Periskope's events often sign what they parsed and printed again.
+    # Receivers of Periskope's events often check the signature of the body parsed and serialised again.
     assert found["same"] or "event_type" not in taken.body
 
 
 def test_a_signature_is_that_of_standard_webhooks() -> None:
-    """The example of the specification's own libraries."""
+    """Checks the example of the specification's own libraries."""
     secret, id, at = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330
     assert standard_signature(secret, id, at, b'{"test": 2432232314}') == "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -113,5 +113,5 @@ def test_two_secrets_sign_while_both_count() -> None:
     assert len(first["webhook-signature"].split(" ")) == 2
     assert first["x-periskope-signature"] == periskope_signature("whsec_bmV3", b"{}")
     assert second["x-periskope-signature"] == periskope_signature("whsec_b2xk", b"{}")
-    # A key that came along from another service is taken as it is written.
+    # A key that comes from another service is used as it is written.
     assert standard_signature("peri_abc", "evt_1", 5, b"{}") != standard_signature("peri_abd", "evt_1", 5, b"{}")

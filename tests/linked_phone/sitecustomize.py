@@ -1,9 +1,9 @@
-"""A phone and WhatsApp for the real process of a linked device, which finds this at its start, on PYTHONPATH.
+"""Simulates a phone and WhatsApp for the real process of a linked device, which loads this file from PYTHONPATH.
 
-Everything is real but the connection: instead of connecting, the library's callback is called as its Go part would call
+Only the connection is simulated: instead of connecting, this calls the library's callback as its Go part would call
 it, with numbered messages. LINKED_PHONE says how many there are, after which the phone falls silent until the process
 is killed, and after which the library crashes (``{"count": 300, "silent_after": [100], "crash_after": [200]}``).
-What was told is in the file ``pushed``.
+The number of messages so far is in the file ``pushed``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _talk(client: Any, proxy_settings: Any = None) -> None:
         buffer = ctypes.create_string_buffer(payload, len(payload))
         call(b"backscroll", ctypes.addressof(buffer), len(payload), EVENT_TO_INT[type(event)])
 
-    # Asked without a connection, the library would end the process.
+    # Without a connection, these calls of the library would end the process.
     client.contacts, client.groups, client.settings_of = list, list, lambda chat: None
     plan = json.loads(os.environ["LINKED_PHONE"])
     told = Path("pushed")
@@ -47,7 +47,7 @@ def _talk(client: Any, proxy_settings: Any = None) -> None:
         if number + 1 in plan["silent_after"]:
             break
         if number + 1 in plan["crash_after"]:
-            # The library's Go part looks for a session that is not there, and aborts.
+            # The library's Go part looks for a session that does not exist, and aborts.
             client.get_me()
     if "raises" in plan:
         raise RuntimeError(plan["raises"])

@@ -1,4 +1,4 @@
-"""The official npm client, an archive for it, and running scripts that use it."""
+"""Installs the official npm client, makes an archive for it, and runs scripts that use it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from backscroll.storage.store import open_store
 
 CLIENT = "@periskope/periskope-client@1.1.3"
 COMPILER = "typescript@5.9.3"
-"""Reads the client's own types."""
+"""The compiler that reads the client's own types."""
 PHONE, CHAT, GROUP = "918527184400", "919537851844", "120363231636311517@g.us"
 BEGIN = 1_745_539_200  # 2025-04-25
 
 
 def install(folder: Path) -> None:
-    """Install the client with npm, and put the scripts beside it."""
+    """Install the client with npm, and copy the scripts beside it."""
     npm = shutil.which("npm")
     assert npm is not None, "npm is needed for the official client: apt-get install npm"
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT, COMPILER]
@@ -31,14 +31,14 @@ def install(folder: Path) -> None:
 
 
 def node_command(script: str, *arguments: str) -> list[str]:
-    """Runs a script whose requests go to the port in the variable PORT."""
+    """The command for a script whose requests go to the port in the variable PORT."""
     node = shutil.which("node")
     assert node is not None, "Node.js is needed for the official client: apt-get install nodejs npm"
     return [node, "--require", "./port.cjs", script, *arguments]
 
 
 def run_script(folder: Path, script: str, port: int = 0, given: str = "config.json") -> Any:
-    """What a script prints as JSON."""
+    """Run a script; returns the JSON that it prints."""
     ran = subprocess.run(
         node_command(script, *([given] if given else [])),
         cwd=folder,
@@ -52,14 +52,14 @@ def run_script(folder: Path, script: str, port: int = 0, given: str = "config.js
 
 
 def not_of_their_types(folder: Path, values: list[tuple[str, str, Any]]) -> dict[str, list[str]]:
-    """What of values, each with a name and a type of the client, does not fit the type; nothing of those that do."""
+    """By name, how values, each with a type of the client, do not fit their types; values that fit are left out."""
     (folder / "values.json").write_text(json.dumps(values))
     found: dict[str, list[str]] = run_script(folder, "shapes.cjs", given="values.json")
     return found
 
 
 def an_archive(data: Path, database: str | None) -> dict[str, str]:
-    """A phone with a chat of 30 messages, and a group with notices; what calls.cjs needs to know of it."""
+    """Make a phone with a chat of 30 messages and a group with notices; returns what calls.cjs needs to know."""
     store = open_store(database, data)
     org = store.create_org("Npm")
     phone = store.add_phone(org.no, PHONE, name="Support")
@@ -89,7 +89,7 @@ def an_archive(data: Path, database: str | None) -> dict[str, str]:
 
 
 def said(i: int, chat: str = CHAT) -> MessageSeen:
-    """Messages at one a second, every third one our own."""
+    """Messages one second apart, every third one from us."""
     key = MessageKey(PHONE, chat, f"ID{i}", CHAT)
     return MessageSeen(Message(key=key, sent_at=(BEGIN + i) * 10**6, from_me=i % 3 == 0, text=f"message {i}"))
 

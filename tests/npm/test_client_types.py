@@ -1,4 +1,4 @@
-"""Every method of the official client: what it answers is what its own TypeScript types say, or a sentence why not."""
+"""Every method of the official client gets an answer that fits its own TypeScript types, or a reason why not."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from served import serving
 Results = dict[str, dict[str, Any]]
 
 SOCKET = {"connect", "on", "disconnect"}
-"""Methods that ask nothing; see test_socket_events."""
+"""Methods that send no request; see test_socket_events."""
 READS = (
     *("chat.getChats", "chat.getMessages", "chat.getNotifications", "chat.getChatById", "chat.getChatMessages"),
     *("chat.getChatNotifications", "chat.getNotesByChat", "contact.getAll", "contact.getById", "message.getById"),
     *("phone.info", "phone.getAll", "queue.getJobs", "queue.getBroadcastStatus", "queue.getStatus", "ticket.getAll"),
     *("note.getNotes", "reaction.getReactions", "knowledgeBase.getAll"),
 )
-"""Methods that an archive answers."""
+"""Methods that an archive answers with data."""
 FINDS_NOTHING = (*("ticket.getById", "note.getNoteById", "knowledgeBase.getFaqById", "knowledgeBase.getDocumentById"),)
-"""Methods that ask for one of what an archive has none of."""
+"""Methods for a single object of a kind that an archive never has."""
 WEBHOOKS = {
     "webhook.create": 201,
     "webhook.list": 200,
@@ -33,9 +33,9 @@ WEBHOOKS = {
     "webhook.update": 200,
     "webhook.delete": 204,
 }
-"""Methods for webhooks, with what they are answered."""
+"""Methods for webhooks, with the status of their answers."""
 HAS_NO_CODE = ("phone.getQR",)
-"""Methods that ask for what a phone shows only while a device is being linked to it."""
+"""Methods for what exists only while a device is being linked."""
 RECEIVED = {"delivered is missing", "read is missing"}
 """Periskope's own answers leave these out for received messages (tests/golden), against their types."""
 MEMBERS = {
@@ -51,7 +51,7 @@ MEMBERS = {
 
 @pytest.fixture(scope="module")
 def results(client: Path, own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """What each method came to, once on each engine."""
+    """The result of each method, on each engine."""
     data, database = tmp_path_factory.mktemp("archive"), own_database()
     (client / "config.json").write_text(json.dumps(an_archive(data, database)))
     with serving(data, database) as served:
@@ -68,7 +68,7 @@ def test_what_is_answered_has_the_shape_that_the_types_say(client: Path, results
     wrong = not_of_their_types(client, values)
     left = {name: [p for p in found if not is_known(p)] for name, found in wrong.items()}
     assert {name: found for name, found in left.items() if found} == {}
-    # What is excused is really so.
+    # The exceptions above do occur.
     assert any("delivery_info.read is missing" in p for p in wrong["chat.getMessages"])
     assert any(".members." in p for p in wrong["chat.getChatById"])
 
@@ -86,7 +86,7 @@ def test_webhooks_are_made_changed_and_ended_by_the_client(client: Path, results
 
 
 def is_known(problem: str) -> bool:
-    """Whether the types say it against Periskope's own answers."""
+    """Whether Periskope's own answers differ from the types in the same way."""
     place, name = problem.rpartition(".")[::2]
     return (name in RECEIVED and place.endswith("delivery_info")) or (name in MEMBERS and ".members." in place)
 

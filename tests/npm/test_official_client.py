@@ -1,6 +1,6 @@
 """The official npm client ``@periskope/periskope-client``, unmodified, against the running server.
 
-The client knows port 8080 only, which others may use: port.cjs leads it to the server's.
+The client always uses port 8080, which may be taken: port.cjs redirects it to the server's port.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Results = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def results(client: Path, own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """What every call of calls.cjs came to, once on each engine."""
+    """The result of every call of calls.cjs, on each engine."""
     data, database = tmp_path_factory.mktemp("archive"), own_database()
     (client / "config.json").write_text(json.dumps(an_archive(data, database)))
     with serving(data, database) as served:

@@ -1,4 +1,4 @@
-"""The official npm client sends through a server that stands in front of Periskope."""
+"""The official npm client sends through a server that has Periskope as its upstream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events over Socket.IO, heard by the official npm client, unmodified, from two server processes."""
+"""Events over Socket.IO from two server processes, received by the unmodified official npm client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Line = dict[str, Any]
 
 
 class Archive(Struct):
-    """An archive of two phones that a server with two processes serves, open for writing."""
+    """An archive of two phones, open for writing, with a server of two processes."""
 
     store: Store
     org: Org
@@ -74,7 +74,7 @@ def target(id: str) -> Target:
 
 
 class Listener:
-    """The official client in a process of its own."""
+    """The official client in its own process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -90,15 +90,15 @@ class Listener:
         self._lines.put(None)
 
     def end(self) -> None:
-        """Stop the client, and read its output to the end before that is closed."""
+        """Stop the client, and read its output to the end before closing it."""
         self._process.kill()
         self._reader.join()
 
     def until(self, wanted: Callable[[Line], bool]) -> Line:
-        """The next line of a kind; fails when it does not come."""
+        """Wait for the next line of a kind; fails if it does not come."""
         while True:
             line = self._lines.get(timeout=60)
-            assert line is not None, "the client ended"
+            assert line is not None, "the client ended before the expected line"
             self.heard.append(line)
             if wanted(line):
                 return line
@@ -113,7 +113,7 @@ class Listener:
 
 @contextmanager
 def listening(archive: Archive, token: str, phone: str = ONE, **more: Any) -> Iterator[Listener]:
-    """A client that is connected, or was refused."""
+    """A client that has connected or was refused."""
     config = archive.folder / f"listen-{os.urandom(4).hex()}.json"
     config.write_text(json.dumps({"token": token, "phone": phone, **more}))
     environment = os.environ | {"PORT": str(archive.served.port)}
@@ -161,7 +161,7 @@ def test_each_change_comes_as_the_event_that_the_client_types(archive: Archive) 
         (f"{n} {line['name']}", f"Events['{line['name']}']", line["data"]) for n, line in enumerate(listener.events)
     ]
     wrong = not_of_their_types(archive.folder, values)
-    # What these two leave out or lack is told in test_client_types.
+    # Only these two may differ from the types; test_client_types describes how.
     assert {name: found for name, found in wrong.items() if "chat.created" not in name} == {}
     assert all(".members." in problem or "delivery_info" in problem for found in wrong.values() for problem in found)
     assert listener.events[2]["data"]["body"] == "better words"

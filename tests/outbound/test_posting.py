@@ -1,4 +1,4 @@
-"""Requests to receivers that somebody else names never reach this machine or its network, whatever the spelling."""
+"""Requests to receivers that users name never reach this machine or its network, whatever form the address has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUBLIC = "93.184.216.34"
 
 
 class Dialled(httpcore.MockBackend):
-    """Connects to nothing; remembers where to, and answers as it was told."""
+    """Makes no connection; records the addresses, and gives a prepared answer."""
 
     def __init__(self, answer: bytes = OK) -> None:
         super().__init__([answer])
@@ -35,13 +35,13 @@ class Dialled(httpcore.MockBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Note the address."""
+        """Record the address."""
         self.to.append((host, port))
         return super().connect_tcp(host, port, timeout, local_address, socket_options)
 
 
 def as_the_system(host: str, port: int) -> list[str]:
-    """What a resolver makes of a name: numbers in any spelling are addresses, some names are inside."""
+    """Resolve a name: numbers in any form are addresses, some names have internal addresses."""
     inside = {
         "localhost": "127.0.0.1",
         "ip6-localhost": "::1",
@@ -66,7 +66,7 @@ def as_the_system(host: str, port: int) -> list[str]:
 
 
 def wrapped(address: str) -> list[str]:
-    """An IPv4 address in every IPv6 address that leads to it."""
+    """The IPv6 addresses that lead to an IPv4 address."""
     number = int(ipaddress.IPv4Address(address))
     high, low = f"{number >> 16:x}", f"{number & 0xFFFF:x}"
     return [
@@ -81,7 +81,7 @@ def wrapped(address: str) -> list[str]:
 
 
 def spelled(address: str) -> list[str]:
-    """An IPv4 address as the old resolvers read it."""
+    """An IPv4 address in every form that old resolvers accept."""
     a, b, c, d = (int(part) for part in address.split("."))
     number = int(ipaddress.IPv4Address(address))
     return [
@@ -114,7 +114,7 @@ OTHERS = (
 
 
 def refused_urls() -> list[str]:
-    """300 of them."""
+    """More than 300 URLs that must be refused."""
     urls = [f"http://{address}/" for address in (*INSIDE, *OTHERS)]
     urls += [f"http://{spelling}/" for address in INSIDE for spelling in spelled(address)]
     urls += [f"https://{wrapping}/" for address in INSIDE for wrapping in wrapped(address)]
@@ -187,7 +187,7 @@ def test_an_address_that_leads_inside_is_never_dialled(url: str) -> None:
 def test_an_address_of_the_open_internet_is_asked(url: str) -> None:
     dialled = Dialled()
     if url.startswith("https"):
-        # Names and ports are checked alike; no server here has a certificate for them.
+        # The same checks apply to http, for which the test needs no certificate.
         url = url.replace("https://", "http://").replace(":443/", ":80/")
     assert posted(url, dialled).status == 204
     ((host, port),) = dialled.to
@@ -197,7 +197,7 @@ def test_an_address_of_the_open_internet_is_asked(url: str) -> None:
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_dialled() -> None:
-    """A name that leads elsewhere the next time is looked up once for a connection."""
+    """A name that would resolve to another address the next time is looked up only once for a connection."""
     asked: list[str] = []
 
     def rebinding(host: str, port: int) -> list[str]:
