@@ -126,7 +126,7 @@ class Desk:
 
 
 class Shell:
-    """Runs commands on an archive of its own, and asks its server in process."""
+    """Runs commands on a separate archive, and sends requests to its app in process."""
 
     def __init__(self, data: Path, database: str | None) -> None:
         self._settings = {"BACKSCROLL_DATA": str(data), "BACKSCROLL_PUBLIC_URL": "http://archive.test"}

@@ -15,7 +15,7 @@ from gateways import ANA, BEN, ME, SENDERS, net
 
 
 class Archive:
-    """An organisation of its own with a source of each kind."""
+    """A separate organisation with a source of each kind."""
 
     names = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""``backscroll serve`` as a process of its own, and clients that misbehave towards it."""
+"""``backscroll serve`` in a separate process, and tools for clients that misbehave."""
 
 from __future__ import annotations
 

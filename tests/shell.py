@@ -1,4 +1,4 @@
-"""The command line as tests run it: in the same process, on an archive of its own."""
+"""The command line for tests: it runs in the same process, on a separate archive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backscroll.cli.main import main
 
 
 class Shell:
-    """Runs commands on an archive of its own."""
+    """Runs commands on a separate archive."""
 
     def __init__(self, data: Path, database: str | None = None) -> None:
         self.data = data

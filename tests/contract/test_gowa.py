@@ -62,7 +62,7 @@ def among(*wanted: str) -> list[str]:
     return [id for id in MESSAGES_OF_ANA if id in wanted]
 
 
-# who gets in
+# credentials
 
 
 @pytest.mark.parametrize("path", [*READS, "/nowhere", f"{TALK}?limit=101", "/chat/%zz/messages", "/send/message"])

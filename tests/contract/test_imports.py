@@ -29,7 +29,7 @@ def texts(world: World) -> list[str | None]:
     return [message.message.text for message in reversed(page.messages)]
 
 
-# Who may
+# Permissions
 
 
 def test_importing_needs_a_token_of_all_phones_that_may_write(world: World) -> None:

@@ -74,7 +74,7 @@ def refusal(client: Client, path: str, **more: Any) -> tuple[int, Any]:
     return response.status_code, body
 
 
-# who gets in
+# credentials
 
 
 @pytest.mark.parametrize("path", [*READS, *EMPTY, "/v1/nowhere", f"{MESSAGES}?limit=x"])

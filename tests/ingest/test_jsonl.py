@@ -66,7 +66,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "jsonl.md"
 
 
 class World:
-    """An archive in a folder or a database of its own, with one media folder beside it."""
+    """A separate archive in a folder or a database, with one media folder beside it."""
 
     def __init__(self, folder: Path, database: str | None, clock: int = NOON) -> None:
         self.clock = clock

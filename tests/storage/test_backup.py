@@ -125,7 +125,7 @@ def test_a_backup_of_either_engine_restores_to_either_as_the_same_archive(
 ) -> None:
     manifest = house.back_up()
     assert (manifest.orgs, manifest.media, manifest.media_damaged) == (3, 4, 0)
-    assert manifest.media_missing == 4, "each of two organisations names two files that nobody stored"
+    assert manifest.media_missing == 4, "each of two organisations names two files that were never stored"
     same(house, house.restore(spare if to_postgres else None))
 
 
