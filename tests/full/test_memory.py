@@ -24,7 +24,7 @@ SMALL, LARGE = 4_000, 40_000
 AT_ONCE = 2_000
 LIMITS = Limits(young=250, full=1_000, half_empty=500)
 MORE = 6 << 20
-"""Bytes by which the tenfold archive may differ: data for each day and month, and random variation."""
+"""Bytes that the tenfold archive may take in addition: data for each day and month, and random variation."""
 SCRIPT = """
 import sys, threading
 from backscroll.cli.main import main

@@ -107,7 +107,7 @@ def test_any_filters_give_the_ids_order_and_total_of_the_plain_model(observed: O
 
 
 def all_pages(store: Store, size: int, **filters: Any) -> list[str]:
-    """Ids of every message, page by page, as a client reads them that increases the offset."""
+    """Ids of all messages, read page by page as a client does."""
     found: list[str] = []
     while page := store.list_messages(MessageQuery(offset=len(found), limit=size, **filters)).messages:
         found += [m.message.key.id for m in page]
