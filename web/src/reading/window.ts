@@ -48,6 +48,7 @@ export class ScrollWindow<T extends Row> {
   #asked = 0; // requests under way
   #arrived: T[] = []; // rows that arrived meanwhile: an answer may be older than they are
   #anchor: { row: HTMLElement; top: number } | null = null;
+  #owed = 0; // fractions of a pixel by which rows have moved and the scroller, which rounds, could not follow
   #target: HTMLElement | null = null;
   #follows = false;
   #filled = -1; // height at the last filling; the same height is not filled again, or a hidden list would load for ever
@@ -102,6 +103,7 @@ export class ScrollWindow<T extends Row> {
     this.#failed = { older: false, newer: false };
     this.#filled = -1;
     this.#anchor = null;
+    this.#owed = 0;
     this.#follows = false;
     this.#ends = { older: page.older, newer: page.newer };
     this.#put(page.items);
@@ -130,6 +132,7 @@ export class ScrollWindow<T extends Row> {
     this.#epoch++;
     this.#busy = { older: false, newer: false };
     this.#target = row;
+    this.#owed = 0;
     this.#follows = false;
     this.#place(at, top);
     this.#note();
@@ -230,7 +233,12 @@ export class ScrollWindow<T extends Row> {
     this.#follows = !this.#ends.newer && scrollHeight - scrollTop - clientHeight < 4;
     const top = this.#target?.isConnected ? this.#target.offsetTop - scrollTop : -1;
     const row = top >= 0 && top < clientHeight ? this.#target : this.#rowAt(scrollTop);
-    this.#anchor = row ? { row, top: row.offsetTop - scrollTop } : null;
+    this.#anchor = row ? { row, top: this.#topOf(row) } : null;
+  }
+
+  /** Where a row is in the view, exactly: `offsetTop` rounds, and rounding errors would add up to a drift. */
+  #topOf(row: HTMLElement): number {
+    return row.getBoundingClientRect().top - this.#parts.scroller.getBoundingClientRect().top;
   }
 
   #tell(): void {
@@ -258,8 +266,12 @@ export class ScrollWindow<T extends Row> {
       return;
     }
     if (!this.#anchor?.row.isConnected) return;
-    const moved = this.#anchor.row.offsetTop - scroller.scrollTop - this.#anchor.top;
-    if (Math.abs(moved) >= 1) scroller.scrollBy({ top: moved, behavior: "instant" });
+    const { row, top } = this.#anchor;
+    const moved = this.#topOf(row) - top + this.#owed;
+    const before = scroller.scrollTop;
+    if (Math.abs(moved) >= 0.5) scroller.scrollBy({ top: moved, behavior: "instant" });
+    this.#owed = moved - (scroller.scrollTop - before);
+    this.#anchor.top = this.#topOf(row);
   }
 
   #fill(): void {
