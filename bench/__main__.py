@@ -13,7 +13,7 @@ parser = argparse.ArgumentParser(
 parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="what keeps it (default: %(default)s)")
 parser.add_argument("--messages", type=int, default=USUAL, help="how many the archive holds (default: %(default)s)")
 parser.add_argument("--large", action="store_true", help=f"the same with {LARGE:,} messages; loading takes long")
-parser.add_argument("--fresh", action="store_true", help="make the archives anew")
+parser.add_argument("--fresh", action="store_true", help="load the archives again")
 parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured (default: %(default)s)")
 parser.add_argument("--seconds", type=int, default=2, help="for how long each time (default: %(default)s)")
 parser.add_argument("--only", default="", help=f"parts, comma between: {','.join(PARTS)}, or load to measure nothing")

@@ -43,7 +43,7 @@ def table(run: Run) -> str:
     aim = max(len(line.target) for line in lines)
     rows = [f"{x.what:<{wide}}  {x.reached:<{far}}  {x.target:<{aim}}  {VERDICTS[x.met]}" for x in lines]
     head = f"{'what':<{wide}}  {'measured':<{far}}  {'target':<{aim}}  verdict"
-    note = "Times on a shared machine waver; CPU per request wavers less. See bench/README.md."
+    note = "Times on a shared machine vary; CPU per request varies less. See bench/README.md."
     return "\n".join([head, *rows, "", run.about, note])
 
 

@@ -326,16 +326,21 @@ def test_a_file_that_nobody_can_read_does_not_keep_the_others_waiting(store: Sto
     assert [file.name for file in folder.iterdir()] == ["0.json.bad"]
 
 
-def test_what_waits_is_written_before_a_backup(tmp_path: Path, database_url: str | None) -> None:
-    data, shell = tmp_path / "data", Shell(tmp_path / "data", database_url)
+def leave_waiting(data: Path, database_url: str | None, text: str) -> None:
+    """A sent message that could not be written to the database yet."""
     store = open_store(database_url, data)
     try:
         source = Archive(store).sources["gowa"]
     finally:
         store.close()
-    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "on the way"}))
+    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": text}))
     assert made is not None
     keeping.put_aside(data / keeping.FOLDER, source, *made)
+
+
+def test_what_waits_is_written_before_a_backup(tmp_path: Path, database_url: str | None) -> None:
+    data, shell = tmp_path / "data", Shell(tmp_path / "data", database_url)
+    leave_waiting(data, database_url, "on the way")
     result = shell.run("backup", str(tmp_path / "backup"), "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["messages"] == 1
@@ -344,14 +349,7 @@ def test_what_waits_is_written_before_a_backup(tmp_path: Path, database_url: str
 
 def test_a_backup_says_what_it_lacks(tmp_path: Path, database_url: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     data, shell = tmp_path / "data", Shell(tmp_path / "data", database_url)
-    store = open_store(database_url, data)
-    try:
-        source = Archive(store).sources["gowa"]
-    finally:
-        store.close()
-    made = keeping.batch_of(source, through("/send/message", {"phone": ANA, "message": "very private"}))
-    assert made is not None
-    keeping.put_aside(data / keeping.FOLDER, source, *made)
+    leave_waiting(data, database_url, "very private")
 
     def away(*_: object) -> int:
         raise StorageBusy("away")

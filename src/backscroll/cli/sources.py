@@ -160,14 +160,14 @@ def _row(source: LiveSource, owner: Org, own: Phone | None) -> dict[str, Any]:
 @source.command("change")
 @click.argument("source_id", metavar="ID")
 @click.option("--upstream", metavar="URL", help="Where the gateway itself answers.")
-@click.option("--upstream-token", metavar="TEXT", help="What opens it; to be given anew with another --upstream.")
+@click.option("--upstream-token", metavar="TEXT", help="Its credential; a new --upstream needs it again.")
 @click.option("--every", metavar="SPAN", help="Ask the upstream for what was missed this often: 15m, 1h.")
 @click.option("--silent-after", metavar="SPAN", help="Warn when nothing was heard for so long: 6h.")
 @json_option
 @shared_options
 @click.pass_context
 def change_source(ctx: click.Context, /, source_id: str, as_json: bool, **given: str | None) -> None:
-    """Change what is given of the source ID; the rest stays. An empty text takes away: --every "".
+    """Change the given options of the source ID; the others stay. An empty text clears one: --every "".
 
     \b
     Example:

@@ -1,7 +1,7 @@
 """The tables that belong to an organisation, defined once for row level security, copying, Citus and deleting.
 
 A tenant table has ``org`` first in its primary key and in every other unique key. Reference tables are few, small and
-the same for all. What a full-text search needs is made anew from the messages and is no table to be copied.
+the same for all. The search index is rebuilt from the messages and is not copied.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ class Workers:
         await asyncio.to_thread(self._writers.shutdown)
         while self._waiting or self._begun:
             await asyncio.sleep(0.01)
-        # Whoever waited for the last of it hears of it.
+        # Lets those that await the last result receive it before the threads end.
         await asyncio.sleep(0)
         self._prompt.shutdown(wait=False, cancel_futures=True)
 

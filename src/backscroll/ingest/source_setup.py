@@ -41,11 +41,11 @@ class SourceWish(Struct, frozen=True, kw_only=True):
 
 
 class SourceChange(Struct, frozen=True, kw_only=True):
-    """What is to change of a source; what is left out stays, and None takes away."""
+    """Changes to a source. Unset fields stay as they are; None clears a field."""
 
     upstream: str | UnsetType | None = UNSET
     upstream_token: str | UnsetType | None = UNSET
-    """Of another upstream it has to be given anew, so that no other server is shown the one that is kept."""
+    """Required again with a new upstream, so that the stored credential is never sent to another server."""
     every: str | UnsetType | None = UNSET
     silent_after: str | UnsetType | None = UNSET
 

@@ -82,7 +82,7 @@ class AskedSource(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AskedChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request to change a source. What is left out stays; null takes away."""
+    """The body of a request to change a source. Omitted fields stay as they are; null clears a field."""
 
     upstream: str | UnsetType | None = UNSET
     upstream_token: str | UnsetType | None = UNSET
@@ -98,12 +98,12 @@ class AskedRotation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_change(body: bytes) -> AskedChange:
-    """What is to change. ``BadField`` for what is no such JSON."""
+    """The requested changes. Raises ``BadField`` if the JSON is invalid."""
     return _decoded(body, AskedChange, '{"silent_after": "6h", "every": null}')
 
 
 def parse_rotation(body: bytes) -> AskedRotation:
-    """Which secret, and how long the old one counts as well. ``BadField``."""
+    """The new secret, and for how long the old one stays valid. Raises ``BadField``."""
     asked = _decoded(body or b"{}", AskedRotation, '{"grace_hours": 24}')
     if not 0 <= asked.grace_hours <= MAX_GRACE_HOURS:
         raise BadField("grace_hours", str(asked.grace_hours), f"must be a whole number from 0 to {MAX_GRACE_HOURS}")

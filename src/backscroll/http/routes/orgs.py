@@ -33,7 +33,7 @@ async def list_orgs(request: Request) -> Reply:
 
 
 async def create_org(request: Request) -> Reply:
-    """A new organisation with its first token, whose secret is shown this once."""
+    """A new organisation with its first token, whose secret is shown only once."""
     access, store = manager(request, "organisations"), request.app.store
     name = parse_name(request.body)
 
@@ -45,7 +45,7 @@ async def create_org(request: Request) -> Reply:
 
 
 async def rename_org(request: Request) -> Reply:
-    """Call an organisation something else; ``NotFound``."""
+    """Rename an organisation. Raises ``NotFound``."""
     access, store = manager(request, "organisations"), request.app.store
     id, name = request.path_params["id"], parse_name(request.body)
 

@@ -197,8 +197,9 @@ ROUTES: tuple[Route, ...] = (
         dialect="backscroll",
         summary="Change a live source",
         description=(
-            "What is left out stays, null takes away. `upstream` and `upstream_token` say whom the server asks; naming "
-            "them needs the scope `operator`. `upstream_token` is never shown, and another `upstream` needs it anew."
+            "Omitted fields stay as they are; null clears a field. `upstream` and `upstream_token` decide which server "
+            "is contacted and need the scope `operator`. `upstream_token` is never shown; a new `upstream` needs it "
+            "again."
         ),
         handler=change_source,
         scope="admin",

@@ -228,7 +228,7 @@ class _Facts:
         self.own_names: dict[str, None] = {}
         self.attachments: set[str] = set()
         self._titles: dict[str, None] = {}
-        """Whoever a notice stands under; the next, whoever the one about encryption does."""
+        """The names that notices stand under; below, those of the notice about encryption."""
         self._first_titles: dict[str, None] = {}
         self._is_group = False
         for at in range(len(lines)):
