@@ -295,7 +295,7 @@ def test_a_poll_is_told_by_its_build() -> None:
     poll = android("ENQUÊTE:\nQuand ?\nle matin ?\nCHOIX: Lundi: 9 h (2 voix)\nCHOIX: Mardi (0 voix)").poll
     assert poll is not None
     assert (poll.name, poll.options) == ("Quand ?\nle matin ?", ("Lundi: 9 h", "Mardi"))
-    assert poll.tally == {"Lundi: 9 h": 2, "Mardi": 0}
+    assert poll.counts == {"Lundi: 9 h": 2, "Mardi": 0}
 
 
 def test_a_place_with_a_name_keeps_it() -> None:

@@ -135,9 +135,9 @@ def test_places_and_cards(file: ChatStorage) -> None:
 def test_a_poll_as_the_app_wrote_it(file: ChatStorage) -> None:
     file.receipts(file.message(BOB, "P1", AT, ZMESSAGETYPE=46, ZISFROMME=1), POLL)
     options = tuple(f"multi {letter} 20260519031749" for letter in "ABC")
-    tally = dict(zip(options, (1, 0, 1), strict=True))
+    counts = dict(zip(options, (1, 0, 1), strict=True))
     assert one_message(file).details.poll == Poll(
-        name="db probe multi add 20260519031749", options=options, tally=tally
+        name="db probe multi add 20260519031749", options=options, counts=counts
     )
 
 

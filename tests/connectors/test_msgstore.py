@@ -272,7 +272,7 @@ def test_a_poll_of_which_only_the_totals_are_known(newest: Msgstore) -> None:
         newest.row("message_poll_option", message_row_id=number, option_name=name, vote_total=votes)
     poll = one_message(newest).details.poll
     assert poll is not None
-    assert poll.tally == {"Mon": 3, "Tue": 0}
+    assert poll.counts == {"Mon": 3, "Tue": 0}
 
 
 # What happened to messages

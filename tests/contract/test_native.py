@@ -247,7 +247,7 @@ def test_receipts_of_own_messages_are_counted(shelf: Shelf) -> None:
 
 def test_a_poll_names_its_voters_and_a_counted_one_its_numbers(shelf: Shelf) -> None:
     poll = Poll(name="Lunch?", options=("Pizza", "Sushi"))
-    counted = Poll(name="Tea?", options=("Yes", "No"), tally={"Yes": 4, "No": 1})
+    counted = Poll(name="Tea?", options=("Yes", "No"), counts={"Yes": 4, "No": 1})
     shelf.world.tell(
         known_as(ANA, "Ana"),
         shelf.teller.message(GROUP, "3EB001", NOON, None, BEN, kind="poll", poll=poll),

@@ -513,7 +513,7 @@ def test_polls_keep_their_numbers(desk: Desk) -> None:
     desk.android(*lines, "09:01 - Ben: so", chat=BEN)
     poll = desk.shown()[0].message.details.poll
     assert poll
-    assert (poll.name, poll.tally) == ("Which day?", {"Monday": 2, "Sunday": 0})
+    assert (poll.name, poll.counts) == ("Which day?", {"Monday": 2, "Sunday": 0})
 
 
 def test_a_file_above_the_limit_is_left_out_and_told(desk: Desk) -> None:

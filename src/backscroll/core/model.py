@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 Kind = Literal[
     "text",
@@ -124,7 +124,7 @@ class Poll(Struct, frozen=True, kw_only=True, omit_defaults=True):
     options: tuple[str, ...] = ()
     selectable: int | None = None
     """How many options one voter may choose; 0 means any number."""
-    tally: dict[str, int] | None = None
+    counts: dict[str, int] | None = field(name="tally", default=None)
     """Votes per option if only the counts are known (exported chats)."""
 
 

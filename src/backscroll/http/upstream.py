@@ -258,7 +258,7 @@ async def _to_its_end(exchange: Coroutine[Any, Any, Reply]) -> Reply:
 def _ended(task: asyncio.Task[Any]) -> None:
     _under_way.discard(task)
     if not task.cancelled():
-        # Retrieved, so that an exception nobody waits for any more is not logged with its text.
+        # Retrieved, so that an exception that no request waits for any more is not logged with its text.
         task.exception()
 
 

@@ -311,7 +311,7 @@ def _poll(archived: ArchivedMessage, around: Surroundings) -> dict[str, Any] | N
     if poll is None:
         return None
     voters = {option: [vote.voter for vote in archived.votes if option in vote.options] for option in poll.options}
-    counted = poll.tally or {}
+    counted = poll.counts or {}
     return {
         "name": poll.name,
         "selectable": poll.selectable,

@@ -201,7 +201,7 @@ def _told(archived: ArchivedMessage, org_no: int, links: Links) -> _Observed:
         told = _flags_as_told(message.kind, message.from_me, deleted, _flags_of(details))
     else:
         told = _told_in_full(message.kind, message.from_me, deleted, details)
-    if archived.votes or details.poll_results is not None or (details.poll is not None and details.poll.tally):
+    if archived.votes or details.poll_results is not None or (details.poll is not None and details.poll.counts):
         told = replace(told, end=_end(details, _poll_results(archived)))
     if archived.receipts or details.pending:
         told = replace(told, delivery=_delivery(archived))
@@ -390,7 +390,7 @@ def _poll_results(archived: ArchivedMessage) -> Any:
     """
     details = archived.message.details
     if not archived.votes:
-        return details.poll.tally if details.poll_results is None and details.poll else details.poll_results
+        return details.poll.counts if details.poll_results is None and details.poll else details.poll_results
     results: dict[str, dict[str, str]] = {name: {} for name in (details.poll.options if details.poll else ())}
     for vote in archived.votes:
         for option in vote.options:

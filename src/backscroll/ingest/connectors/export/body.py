@@ -326,7 +326,7 @@ def _poll(plain: str) -> Content | None:
     options.reverse()
     counts = {match[2].strip(): int(match[3]) for match in options}
     question = "\n".join(lines)
-    poll = Poll(name=question, options=tuple(match[2].strip() for match in options), tally=counts)
+    poll = Poll(name=question, options=tuple(match[2].strip() for match in options), counts=counts)
     return {"kind": "poll", "text": question, "poll": poll}
 
 

@@ -281,7 +281,7 @@ def _poll(record: Record) -> Poll:
     return Poll(
         name=_clean(blobs.text(poll, 2)) or record.row.text("ZTEXT") or "",
         options=tuple(options),
-        tally=dict(zip(options, counts, strict=True)) if any(counts) else None,
+        counts=dict(zip(options, counts, strict=True)) if any(counts) else None,
     )
 
 

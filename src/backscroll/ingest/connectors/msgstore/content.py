@@ -399,7 +399,7 @@ def _poll(record: Record) -> Poll:
         name=record.row.text("text_data") or "",
         options=tuple(names),
         selectable=_count(record.part("message_poll"), "selectable_options_count"),
-        tally=dict(zip(names, totals, strict=True)) if any(totals) and not record.votes else None,
+        counts=dict(zip(names, totals, strict=True)) if any(totals) and not record.votes else None,
     )
 
 
