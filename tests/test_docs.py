@@ -54,3 +54,30 @@ def test_each_markdown_link_inside_the_docs_leads_somewhere() -> None:
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def _rows_of_tables(text: str) -> list[tuple[str, str]]:
+    """Each row of a Markdown table beside its table's header."""
+    rows: list[tuple[str, str]] = []
+    header: str | None = None
+    for line in re.sub(r"```.*?```", "", text, flags=re.DOTALL).split("\n"):
+        if not line.startswith("|"):
+            header = None
+        elif header is None:
+            header = line
+        else:
+            rows.append((header, line))
+    return rows
+
+
+def test_each_row_of_a_table_has_as_many_cells_as_its_header() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.md")]
+    rows = [(page, *row) for page in sorted(pages) for row in _rows_of_tables(page.read_text("utf-8"))]
+    bars = re.compile(r"(?<!\\)\|")
+    wrong = [
+        f"{page.relative_to(ROOT)}: {row[:80]}"
+        for page, header, row in rows
+        if len(bars.findall(row)) != len(bars.findall(header))
+    ]
+    assert rows
+    assert wrong == []
