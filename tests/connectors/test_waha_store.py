@@ -150,7 +150,9 @@ def test_what_noweb_notes_on_a_message(noweb: Noweb) -> None:
         ReceiptSet(target=target, ack=4, participant=BOB, at=(AT + 5) * US),
     ]
     assert first.details.is_starred is True
-    assert (second.text, second.details.is_edited) == ("Three loaves", True)
+    # Its time is that of the edit: Baileys replaces both.
+    assert (second.text, second.details.is_edited, second.details.precision) == (None, True, "minute")
+    assert [(e.target.id, e.text, e.at) for e in of(MessageEdited, events)] == [("A2", "Three loaves", AT * US)]
 
 
 def test_votes_that_noweb_decrypted(noweb: Noweb) -> None:

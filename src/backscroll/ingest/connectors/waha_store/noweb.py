@@ -13,6 +13,7 @@ from backscroll.core.events import (
     ChatSeen,
     ContactSeen,
     Event,
+    MessageEdited,
     MessageSeen,
     NumberMapped,
     PollVoted,
@@ -132,9 +133,15 @@ def message_of(data: dict[str, Any], phone: str) -> Told:
     for at, event in enumerate(told.events):
         if isinstance(event, MessageSeen):
             message = _noted(event.message, node)
-            told.events[at] = MessageSeen(message)
             key = message.key
-            told.events += _changes(node, message, Target(phone, key.chat, key.id, key.sender))
+            target = Target(phone, key.chat, key.id, key.sender)
+            if message.details.is_edited and message.text is not None:
+                # Baileys replaces text and time by those of the edit.
+                told.events.append(MessageEdited(target=target, text=message.text, at=message.sent_at))
+                details = msgspec.structs.replace(message.details, precision="minute")
+                message = msgspec.structs.replace(message, text=None, details=details)
+            told.events[at] = MessageSeen(message)
+            told.events += _changes(node, message, target)
             if (file := file_of(message)) is not None:
                 told.files.append(file)
             break
