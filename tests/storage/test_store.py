@@ -152,6 +152,24 @@ def test_a_reaction_told_by_lid_shows_on_a_message_told_by_number(
     assert [(r.reaction.emoji, r.message.message.key.id) for r in reactions] == [("👍", "M1")]
 
 
+def test_reactions_are_counted_and_paged_without_those_whose_message_is_not_here(
+    store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, target: MakeTarget
+) -> None:
+    def pages(limit: int) -> list[tuple[int, list[str]]]:
+        asked = [ReactionQuery(org=org.no, phones=(phone.no,), limit=limit, offset=at) for at in range(0, 4, limit)]
+        found = [store.list_reactions(query) for query in asked]
+        return [(page.total, [row.message.message.key.id for row in page.reactions]) for page in found]
+
+    tell(make_message("M1"), make_message("M2"), make_message("M3", chat=GROUP, sender=BEN))
+    for number, id in enumerate(("M1", "gone", "M2")):
+        tell(ReactionSet(target=target(id), by=CHAT, emoji="👍", at=MORNING + number * SECOND))
+    # Another's message with the same id is not the one that was meant.
+    tell(ReactionSet(target=target("M3", GROUP, CHAT), by=BEN, emoji="👍", at=MORNING))
+    assert pages(1) == [(2, ["M2"]), (2, ["M1"]), (2, []), (2, [])]
+    tell(make_message("gone"), make_message("M3", chat=GROUP, sender=CHAT))
+    assert pages(2) == [(4, ["M2", "gone"]), (4, ["M3", "M1"])]
+
+
 @pytest.mark.parametrize("first", [LID, BEN])
 def test_a_reaction_that_may_mean_two_messages_is_listed_with_the_older_whichever_came_in_first(
     store: Store, org: Org, phone: Phone, tell: Tell, make_message: MakeMessage, target: MakeTarget, first: str

@@ -532,17 +532,30 @@ ON CONFLICT (org, phone, chat, id, kind, actor, target, ref) DO UPDATE SET at = 
 DELETE FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id = :id;
 
 -- name: list_reactions
+-- Without those whose message never arrived: nobody could look them up. Messages and annotations of a contact that is
+-- being merged may have different numbers for a while.
 SELECT a.phone, a.chat, a.id, a.actor, a.target, a.ref, a.at, a.value FROM addons a
 WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
     AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
     AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
+    AND EXISTS (SELECT 1 FROM messages m
+        WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
+            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = s.org
+                WHERE s.org = a.org AND s.contact = m.sender AND t.contact = a.target
+                    AND COALESCE(s.merged_into, s.contact) = COALESCE(t.merged_into, t.contact))))
 ORDER BY a.at DESC, a.id DESC, a.phone DESC, a.actor DESC LIMIT :limit OFFSET :offset;
 
 -- name: count_reactions
+-- Those that list_reactions lists.
 SELECT COUNT(*) FROM addons a
 WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
     AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
-    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until);
+    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
+    AND EXISTS (SELECT 1 FROM messages m
+        WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
+            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = s.org
+                WHERE s.org = a.org AND s.contact = m.sender AND t.contact = a.target
+                    AND COALESCE(s.merged_into, s.contact) = COALESCE(t.merged_into, t.contact))));
 
 -- ------------------------------------------------------------------ counters, changes, raw payloads
 

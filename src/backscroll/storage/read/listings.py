@@ -472,9 +472,7 @@ class Lists:
         return ReactionPage(reactions=self._reactions(rows), total=total, offset=query.offset, limit=query.limit)
 
     def _reactions(self, rows: Sequence[ReactionEntry]) -> list[ReactionRow]:
-        """Uses the same number of statements for many as for few. Reactions whose message never arrived are
-        left out.
-        """
+        """Uses the same number of statements for many as for few."""
         known = self._messages_of(rows)
         meant = [(row, message) for row in rows if (message := self._meant(row, known)) is not None]
         messages = self._assembler.messages([message for _, message in meant])

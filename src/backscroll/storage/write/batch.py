@@ -434,9 +434,6 @@ class Writer:
         for row in left:
             self.message_writer.remove(row)
         self._write_rows(phone, chat, id, pairs, observed, known.annotations, annotations)
-        if not pairs and _shown(annotations) != _shown(known.annotations):
-            # A reaction is listed even if its message never arrived.
-            self.state.change("chat", chat, phone=phone, chat=chat)
         for _, row in pairs:
             if row is not None:
                 self.provenance.set_tellers(row.no, () if observed else observations[0].told)
