@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 from backscroll.linked.bodies import Bodies, Own
 from backscroll.linked.client import Client
 from backscroll.linked.local import Local
+from backscroll.linked.numbers import Numbers
 from backscroll.linked.spool import Spool
 
 OWN, OWN_LID = "4915550001001", "90000000000001"
@@ -104,7 +107,8 @@ class Phone:
         self._now = clock
         self.spool = Spool(folder / "spool", self._clock)
         self.local = Local(folder / "local.db")
-        self.bodies = Bodies(self.local, MAX_FILE)
+        self.session = folder / "session.db"
+        self.bodies = Bodies(self.local, MAX_FILE, Numbers(self.session).of)
         self.own = Own(net(OWN), f"{OWN_LID}@lid")
         self.client = Client(
             self.spool,
@@ -115,6 +119,12 @@ class Phone:
         )
         # The library calls this pointer.
         self._call = func_callback_bytes(self.client.event.execute)
+
+    def learn(self, lids: dict[str, str]) -> None:
+        """Let the session know the numbers behind these LIDs, both without server."""
+        with closing(sqlite3.connect(self.session)) as db, db:
+            db.execute("CREATE TABLE IF NOT EXISTS whatsmeow_lid_map (lid TEXT PRIMARY KEY, pn TEXT UNIQUE NOT NULL)")
+            db.executemany("INSERT INTO whatsmeow_lid_map VALUES (?, ?)", [*lids.items()])
 
     def _clock(self) -> int:
         self._now += 1

@@ -284,6 +284,27 @@ def test_a_call_is_a_message() -> None:
     assert (event.message.kind, event.message.key.chat) == ("call", USER)
     assert event.message.details.call is not None
     assert event.message.details.call.result == "connected"
+    hidden = call | {"from": None, "from_user_id": BSUID, "timestamp": str(SECONDS)}
+    (event,) = events("calls", calls=[hidden])
+    assert isinstance(event, MessageSeen)
+    assert (event.message.key.chat, event.message.key.sender) == (BSUID, BSUID)
+
+
+def test_the_number_of_a_business_scoped_id_is_told_wherever_both_stand() -> None:
+    mapped = NumberMapped(lid=BSUID, jid=USER)
+    call = {"id": "wacid.1", "from": "16505551234", "from_user_id": BSUID, "timestamp": str(SECONDS)}
+    status = {
+        "id": WAMID,
+        "status": "read",
+        "timestamp": str(SECONDS),
+        "recipient_type": "group",
+        "recipient_id": "Y2Fwa",
+    }
+    status |= {"recipient_participant_id": "16505551234", "recipient_participant_user_id": BSUID}
+    thread = {"id": "16505551234", "messages": [incoming(from_user_id=BSUID)]}
+    assert mapped in events("calls", calls=[call])
+    assert mapped in events("messages", statuses=[status])
+    assert mapped in events("history", history=[{"threads": [thread]}])
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"entry":{}}', b'{"entry":[{"changes":[{}]}]}', b"\xff"])

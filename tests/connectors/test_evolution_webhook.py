@@ -280,12 +280,26 @@ def test_changes_of_members_are_notices() -> None:
     assert notice.message.from_me is True
 
 
+def test_who_left_and_who_made_a_change_are_told_by_number() -> None:
+    data = {"id": GROUP, "participants": [JOHN_LID], "action": "remove", "author": JOHN_LID, "authorPn": JOHN}
+    data["participantsData"] = [{"jid": JOHN_LID, "phoneNumber": JOHN}]
+    mapped, notice = events("group-participants.update", data)
+    assert mapped == NumberMapped(lid=JOHN_LID, jid=JOHN)
+    assert isinstance(notice, MessageSeen)
+    assert notice.message.key.sender == JOHN
+    assert notice.message.details.notice == Notice(type="leave", recipients=(JOHN,))
+
+
 def test_a_call() -> None:
     call = {"chatId": JOHN, "from": JOHN, "id": "CALL1", "date": "2023-10-15T10:30:00.000Z", "status": "reject"}
     (event,) = events("call", call | {"isVideo": True, "isGroup": False, "offline": False})
     assert isinstance(event, MessageSeen)
     assert (event.message.key.id, event.message.sent_at) == ("call:CALL1", MICROS)
     assert event.message.details.call == Call(video=True, outgoing=False, result="rejected")
+    mapped, event = events("call", call | {"from": JOHN_LID, "callerPn": JOHN})
+    assert mapped == NumberMapped(lid=JOHN_LID, jid=JOHN)
+    assert isinstance(event, MessageSeen)
+    assert event.message.key.sender == JOHN
 
 
 @pytest.mark.parametrize(

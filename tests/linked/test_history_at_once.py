@@ -28,10 +28,11 @@ from backscroll.linked.library import load
 load()
 from backscroll.linked.bodies import Bodies, Own
 from backscroll.linked.local import Local
+from backscroll.linked.numbers import Numbers
 from backscroll.linked.spool import Spool
 folder = Path(sys.argv[1])
 spool, local = Spool(folder / "spool", lambda: 1), Local(folder / "local.db")
-bodies = Bodies(local, 1 << 30)
+bodies = Bodies(local, 1 << 30, Numbers(folder / "session.db").of)
 entry = spool.next(timeout=0)
 for body in bodies.of(entry, Own(sys.argv[2])):
     sys.stdout.write(json.dumps(body) + "\\n")

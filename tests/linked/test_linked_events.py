@@ -330,6 +330,27 @@ def test_changes_of_a_group(device: Phone) -> None:
     assert ChatSeen(phone=net(OWN), chat=GROUP_JID, at=MICROS, is_exited=True) in gone
 
 
+def test_hidden_ids_of_a_notice_are_numbers_where_the_session_knows_them(device: Phone) -> None:
+    joined = group_event(Join=[jid(ANA_LID, "lid"), jid("90000000000009", "lid")])
+    assert notices(told(device, joined)) == [
+        Notice(type="add", recipients=(f"{ANA_LID}@lid", "90000000000009@lid")),
+    ]
+    device.learn({ANA_LID: ANA})
+    assert notices(told(device, joined)) == [Notice(type="add", recipients=(net(ANA), "90000000000009@lid"))]
+    left = group_event(Leave=[jid(ANA_LID, "lid")])
+    assert notices(told(device, left)) == [Notice(type="leave", recipients=(net(ANA),))]
+
+
+def test_the_session_tells_the_number_of_who_is_only_mentioned(device: Phone) -> None:
+    device.learn({ANA_LID: ANA})
+    context = e2e.ContextInfo(mentionedJID=[f"{ANA_LID}@lid"])
+    content = e2e.Message(extendedTextMessage=e2e.ExtendedTextMessage(text="@Ana?", contextInfo=context))
+    mapped, seen = told(device, message(content, where=in_group(BEN)))
+    assert mapped == NumberMapped(lid=f"{ANA_LID}@lid", jid=net(ANA))
+    assert isinstance(seen, MessageSeen)
+    assert seen.message.details.mentions == (f"{ANA_LID}@lid",)
+
+
 def full_group() -> Any:
     def member(number: str, lid: str, admin: bool) -> Any:
         return neonize.GroupParticipant(

@@ -17,7 +17,7 @@ import gateways
 import linked_day
 import standin_gowa
 import standin_periskope
-from backscroll.core.model import ArchivedMessage
+from backscroll.core.model import ArchivedMessage, Notice
 from backscroll.ingest.connectors.gowa.database import read as read_gowa
 from backscroll.ingest.databases.evolution import import_evolution
 from backscroll.ingest.databases.files import KINDS, import_files
@@ -302,6 +302,10 @@ def test_all_together_know_everything(sources: Sources) -> None:
     said = [step for step in DAY if isinstance(step, Said | Polled)]
     assert sorted(archive.messages()) == sorted(step.id for step in said)
     assert [chat[0] for chat in archive.view()["chats"]] == [GROUP, net(ANA)]
+    # Some name Ana by hidden id and some by number. Periskope's has an id of its own.
+    ids = {notice.message.key.id.partition(":")[0]: notice.message.details.notice for notice in archive.notices()}
+    assert len(ids) == len(archive.notices()) == 2
+    assert ids["notice"] == Notice(type="add", recipients=(net(ANA),))
 
 
 def try_orders(sources: Sources, in_order: dict[str, Any], seeds: range) -> None:

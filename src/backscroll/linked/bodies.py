@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -36,6 +36,8 @@ _WRAPPERS = (
     "groupStatusMessageV2",
 )
 _MAX_DEPTH = 12
+_LID = "@lid"
+_MAX_LID = 64
 
 
 class Own(Struct, frozen=True):
@@ -48,12 +50,18 @@ class Own(Struct, frozen=True):
 class Bodies:
     """Makes bodies of frames, and remembers in ``local`` what later ones need."""
 
-    def __init__(self, local: Local, max_file_bytes: int) -> None:
+    def __init__(self, local: Local, max_file_bytes: int, numbers: Callable[[set[str]], dict[str, str]]) -> None:
         self._local = local
+        self._numbers = numbers
         self._max_file_bytes = max_file_bytes
 
     def of(self, entry: Entry, own: Own) -> Iterator[dict[str, Any]]:
         """The bodies of a frame, in order. Unreadable bytes are passed on whole, as ``Unreadable``."""
+        for body in self._bodies(entry, own):
+            known = self._numbers(set(lids_in(body)))
+            yield body | {"numbers": known} if known else body
+
+    def _bodies(self, entry: Entry, own: Own) -> Iterator[dict[str, Any]]:
         try:
             if entry.code == HISTORY:
                 yield from (self._head(entry, own, "History") | body for body in self._history(entry, own))
@@ -185,6 +193,20 @@ def _of_history(piece: Piece, message: Any, own: Own) -> tuple[str, str, str, An
     chat = message.key.remoteJID or piece.conversation.ID
     sender = own.jid if message.key.fromMe else message.participant or message.key.participant or chat
     return chat, message.key.ID, without_device(sender), message.message, message.messageSecret or None
+
+
+def lids_in(value: Any) -> Iterator[str]:
+    """Every LID in a body, without its device."""
+    match value:
+        case str():
+            if value.endswith(_LID) and len(value) < _MAX_LID:
+                yield without_device(value)
+        case list():
+            for item in value:
+                yield from lids_in(item)
+        case dict():
+            for item in value.values():
+                yield from lids_in(item)
 
 
 def ids_told(body: dict[str, Any]) -> list[str]:

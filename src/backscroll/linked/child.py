@@ -99,8 +99,9 @@ class Child:
 
     def __init__(self, folder: Path, pipe: Pipe, max_file_bytes: int) -> None:
         from backscroll.linked.bodies import Bodies
-        from backscroll.linked.client import Client
+        from backscroll.linked.client import DATABASE, Client
         from backscroll.linked.files import Files
+        from backscroll.linked.numbers import Numbers
 
         self._folder = folder
         self._pipe = pipe
@@ -108,7 +109,7 @@ class Child:
         self._was_paired = bool(self._account)
         self.spool = Spool(folder / "spool", now_us)
         self._local = Local(folder / "local.db")
-        self._bodies = Bodies(self._local, max_file_bytes)
+        self._bodies = Bodies(self._local, max_file_bytes, Numbers(folder / DATABASE).of)
         self._ending = threading.Event()
         self._codes = 0
         self._pair_number: str | None = None

@@ -172,11 +172,12 @@ class Assembler:
         )
 
     def _with_known_names(self, found: list[Details]) -> list[Details]:
-        """Details of rows, with mentions and quoted senders by number if the LID's number is known."""
+        """Details of rows, with the people whom they name by number if the LID's number is known."""
         odd = [
             at
             for at, observed in enumerate(found)
-            if (observed.mentions or observed.quoted is not None) and _names_lid(observed)
+            if (observed.mentions or observed.quoted is not None or observed.notice is not None)
+            and _names_lid(observed)
         ]
         if odd:
             self._names.meet(jid for at in odd for jid in named_in(found[at]))
@@ -188,7 +189,12 @@ class Assembler:
         quoted = details.quoted
         if quoted is not None and quoted.sender is not None:
             quoted = structs.replace(quoted, sender=self._shown(quoted.sender))
-        return structs.replace(details, mentions=tuple(map(self._shown, details.mentions)), quoted=quoted)
+        notice = details.notice
+        if notice is not None:
+            # Sources may have named the same person by LID and by number.
+            notice = structs.replace(notice, recipients=tuple(dict.fromkeys(map(self._shown, notice.recipients))))
+        mentions = tuple(map(self._shown, details.mentions))
+        return structs.replace(details, mentions=mentions, quoted=quoted, notice=notice)
 
     def _shown(self, jid: str) -> str:
         contact_row = self._names.find(jid)
@@ -317,6 +323,8 @@ def _names_lid(details: Details) -> bool:
 
 
 def named_in(details: Details) -> tuple[str, ...]:
-    """JIDs of people whom a message mentions or quotes."""
-    quoted = details.quoted.sender if details.quoted is not None else None
-    return details.mentions if quoted is None else (*details.mentions, quoted)
+    """JIDs of people whom a message mentions or quotes, or whom a notice is about."""
+    named = details.mentions
+    if details.quoted is not None and details.quoted.sender is not None:
+        named = (*named, details.quoted.sender)
+    return named if details.notice is None else (*named, *details.notice.recipients)

@@ -23,6 +23,7 @@ from backscroll.core.model import (
     Media,
     Message,
     MessageKey,
+    Notice,
     Poll,
     Quote,
     Source,
@@ -253,6 +254,8 @@ def _known(observation: Observation) -> frozenset[str]:
         if value is None or value == ():
             continue
         names.add(name)
+        if isinstance(value, Notice):
+            names.update(f"{name}.{jid}" for jid in value.recipients)
         if isinstance(value, _NESTED):
             names.update(f"{name}.{f}" for f in value.__struct_fields__ if getattr(value, f) not in (None, ()))
     return frozenset(names)
@@ -399,10 +402,19 @@ def merged(best_first: Sequence[Message]) -> Message:
         ack=highest_ack([m.ack for m in best_first]),
         details=structs.replace(
             details,
+            notice=_notice_of_all([notice for m in best_first if (notice := m.details.notice) is not None]),
             precision=(exact or best_first)[0].details.precision,
             is_deleted=True if any(m.details.is_deleted for m in best_first) else details.is_deleted,
         ),
     )
+
+
+def _notice_of_all(best_first: Sequence[Notice]) -> Notice | None:
+    """The best one with everybody whom any of them names: each source may name some, or by another JID."""
+    if not best_first:
+        return None
+    recipients = tuple(dict.fromkeys(jid for notice in best_first for jid in notice.recipients))
+    return structs.replace(best_first[0], recipients=recipients)
 
 
 def highest_ack(acks: Iterable[int | None]) -> int | None:

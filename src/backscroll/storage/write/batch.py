@@ -40,6 +40,7 @@ from backscroll.storage.records.tellers import (
 )
 from backscroll.storage.write.chunks import by_minutes, runs, said_at
 from backscroll.storage.write.coverage import CoverageWriter
+from backscroll.storage.write.earlier_notices import under_earlier_ids
 from backscroll.storage.write.event_collector import EventCollector, Key, Observed
 from backscroll.storage.write.export_matching import MATCHED, MINUTE_US, matched, minutes_of
 from backscroll.storage.write.fetches import note_files
@@ -174,13 +175,17 @@ class Writer:
         if batch.raw:
             self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw)
         collector = EventCollector(self.resolver, self.phones, self.message_writer, self.source)
-        for event in batch.events:
+        for event in under_earlier_ids(batch.events, self._known, self._place_of):
             collector.collect(event)
         self.settle(collector.observed)
         self.coverage.note_batch(batch, self.provenance.teller, self.now)
         note_files(self.tx, self.org, batch, self.phones, self.now)
         self.resolver.finish()
         self.message_writer.finish()
+
+    def _place_of(self, seen: events.MessageSeen) -> ChatKey:
+        phone, _ = self.phones.find(seen.message.key.phone)
+        return phone, self.resolver.number(seen.message.key.chat)
 
     def introduce(self, incoming: Sequence[events.Event], make_phone_id: Callable[[], str]) -> None:
         """Process phones, then mappings, then contacts, so that names are known for the following events."""

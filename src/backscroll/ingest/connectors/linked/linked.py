@@ -42,11 +42,11 @@ def observe(body: bytes, setup: Setup) -> Observed:
         return Observed(events=_LISTS[envelope.event](told, rows if isinstance(rows, list) else []))
     if envelope.event == "History":
         events, problems = past.piece(told)
-        return Observed(events=events, raw=body, problems=problems)
+        return Observed(events=wire.unrepeated([*told.mapped(), *events]), raw=body, problems=problems)
     handler = _HANDLERS.get(envelope.event)
     if handler is None:
         raise Unreadable(SOURCE, "event", f"this version does not know the event {envelope.event[:80]!r}")
     events = handler(told)
     if not events and not (envelope.event == "Message" and live.is_kept(told)):
         return nothing()
-    return Observed(events=wire.unrepeated(events), raw=body)
+    return Observed(events=wire.unrepeated([*told.mapped(), *events]), raw=body)

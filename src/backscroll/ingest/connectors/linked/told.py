@@ -27,6 +27,8 @@ class Envelope(Struct):
     at: int
     own: str
     own_lid: str | None = None
+    numbers: dict[str, str] = {}
+    """The numbers behind LIDs in ``data``, as far as the device's session knows them."""
     data: Raw = Raw(b"null")
     opened: Raw = Raw(b"null")
     """What an encrypted addition says."""
@@ -43,6 +45,7 @@ class Told(Struct, frozen=True):
     opened: Node
     """An empty one where nothing was encrypted, or where it could not be read."""
     was_opened: bool
+    numbers: dict[str, str] = {}
 
     def is_own(self, jid: str | None) -> bool:
         return jid is not None and canonical(jid) in (self.phone, self.lid)
@@ -50,7 +53,13 @@ class Told(Struct, frozen=True):
     def person(self, *jids: str | None) -> str | None:
         """Of several spellings of one person the number; the account itself is always its number."""
         named = wire.number_first(*jids)
+        if named is not None:
+            named = self.numbers.get(named, named)
         return self.phone if self.is_own(named) else named
+
+    def mapped(self) -> list[NumberMapped]:
+        """What the session knows of people in the event: they may be mentioned or quoted only."""
+        return [event for lid, number in self.numbers.items() for event in wire.same_person(lid, number)]
 
 
 def told_of(envelope: Envelope) -> Told:
@@ -59,7 +68,8 @@ def told_of(envelope: Envelope) -> Told:
     opened = wire.decode_part(SOURCE, "opened", bytes(envelope.opened), Any)
     phone = wire.required_jid(envelope.own, SOURCE, "own")
     lid = canonical(envelope.own_lid) if envelope.own_lid else None
-    return Told(phone, lid, envelope.at, Node(data), Node(opened), opened is not None)
+    numbers = {canonical(hidden): canonical(number) for hidden, number in envelope.numbers.items()}
+    return Told(phone, lid, envelope.at, Node(data), Node(opened), opened is not None, numbers)
 
 
 class Key(Struct, frozen=True):

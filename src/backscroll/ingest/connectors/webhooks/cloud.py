@@ -200,6 +200,8 @@ def _history(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
             other = person(thread.id, None) or (person(message.to, message.to_user_id) if mine else sender)
             if other is None:
                 raise Unreadable(SOURCE, "threads.id", "does not say whom the thread is with")
+            yield from wire.same_person(message.from_user_id, message.from_)
+            yield from wire.same_person(message.to_user_id, message.to)
             yield from _said(delivery, message, other, delivery.phone if mine else sender or other)
 
 
@@ -404,7 +406,10 @@ def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
         raise Unreadable(SOURCE, "recipient_id", "does not say who received the message")
     who = person(status.recipient_participant_id, status.recipient_participant_user_id) if in_group else None
     target = Target(delivery.phone, chat, bare_id(status.id), delivery.phone)
-    mapped = [] if in_group else wire.same_person(status.recipient_user_id, status.recipient_id)
+    ids = status.recipient_user_id, status.recipient_id
+    if in_group:
+        ids = status.recipient_participant_user_id, status.recipient_participant_id
+    mapped = wire.same_person(*ids)
     return [*mapped, ReceiptSet(target=target, ack=ack, participant=who if ack > 2 else None, at=at)]
 
 
@@ -425,13 +430,15 @@ def _synced(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 def _call(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     call = wire.decode(SOURCE, raw, shapes.Call)
     at = wire.instant_or_none(call.timestamp, SOURCE, "timestamp")
-    if at is None or not call.from_:
+    caller = person(call.from_, call.from_user_id)
+    if at is None or caller is None:
         raise Unreadable(SOURCE, "timestamp", "the call has no time or no caller")
-    caller = canonical(call.from_)
-    other = canonical(call.to) if caller == delivery.phone and call.to else caller
+    called = person(call.to, call.to_user_id)
+    other = called if caller == delivery.phone and called is not None else caller
     results = {"COMPLETED": "connected", "FAILED": "missed", "REJECTED": "rejected"}
     result = results.get((call.status or "").upper())
-    return [wire.call_of(delivery.phone, other, call.id, at, caller, result=result)]
+    mapped = [*wire.same_person(call.from_user_id, call.from_), *wire.same_person(call.to_user_id, call.to)]
+    return [*mapped, wire.call_of(delivery.phone, other, call.id, at, caller, result=result)]
 
 
 Part = Callable[[_Delivery, bytes], Iterable[Event]]

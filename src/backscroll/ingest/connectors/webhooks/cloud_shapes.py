@@ -180,7 +180,9 @@ class Call(Struct):
     id: str
     timestamp: wire.Time | None = None
     from_: str | None = field(default=None, name="from")
+    from_user_id: str | None = None
     to: str | None = None
+    to_user_id: str | None = None
     event: str | None = None
     status: str | None = None
     direction: str | None = None

@@ -377,7 +377,10 @@ def _participants(delivery: _Delivery, row: Node) -> list[Event]:
     jids = [wire.number_first(node.text("phoneNumber"), node.text("jid")) for node in told_of]
     named = [jid for jid in jids if jid] or [canonical(text) for text in row.texts("participants")]
     mapped = [event for node in told_of for event in wire.same_person(node.text("jid"), node.text("phoneNumber"))]
-    by = wire.number_first(row.text("authorPn"), row.text("author"))
+    author = row.text("authorPn"), row.text("author")
+    by, mapped = wire.number_first(*author), [*mapped, *wire.same_person(*author)]
+    if action == "remove" and named == [by]:
+        action = "leave"
     return [
         *mapped,
         wire.notice_of(delivery.phone, canonical(jid), _NOTICES.get(action, action), delivery.at, named, by),
@@ -385,7 +388,8 @@ def _participants(delivery: _Delivery, row: Node) -> list[Event]:
 
 
 def _call(delivery: _Delivery, row: Node) -> list[Event]:
-    caller, id = wire.number_first(row.text("callerPn"), row.text("from")), row.text("id")
+    spellings = row.text("callerPn"), row.text("from")
+    caller, id = wire.number_first(*spellings), row.text("id")
     if caller is None or id is None:
         raise Unreadable(SOURCE, "id", "has no call id or no caller")
     date = row.raw("date")
@@ -394,7 +398,8 @@ def _call(delivery: _Delivery, row: Node) -> list[Event]:
         raise Unreadable(SOURCE, "date", "is missing")
     chat = wire.number_first(row.text("groupJid")) or caller
     result = _CALLS.get(row.text("status") or "")
-    return [wire.call_of(delivery.phone, chat, id, at, caller, video=row.flag("isVideo"), result=result)]
+    call = wire.call_of(delivery.phone, chat, id, at, caller, video=row.flag("isVideo"), result=result)
+    return [*wire.same_person(*spellings), call]
 
 
 def _kept(delivery: _Delivery, row: Node) -> list[Event]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -17,6 +16,7 @@ from backscroll.core.errors import Unreadable
 from backscroll.core.events import Event, MessageSeen, NumberMapped
 from backscroll.core.ids import USER, canonical, kind_of
 from backscroll.core.model import Call, Details, Message, MessageKey, Notice
+from backscroll.core.notices import notice_id
 
 T = TypeVar("T")
 
@@ -159,10 +159,11 @@ def notice_of(
 ) -> MessageSeen:
     """A change of a group as a line of its chat.
 
-    Gateways give it no id. The one made here is the same from every gateway that tells the same change.
+    Gateways give it no id. The one made here is the same from every gateway that tells the same change. The people are
+    no part of it: one gateway names them by hidden id, another by number. So what happened to several people in one
+    second by the same person is one notice, which names them all.
     """
-    told = "\n".join((chat, type, str(at // 1_000_000), *sorted(recipients)))
-    id = "notice:" + hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:24]
+    id = notice_id(chat, type, at)
     details = Details(notice=Notice(type=type, recipients=tuple(recipients)))
     key = MessageKey(phone, chat, id, by)
     return MessageSeen(Message(key=key, sent_at=at, from_me=by == phone, kind="notice", details=details))
