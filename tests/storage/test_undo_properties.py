@@ -55,7 +55,13 @@ class Undo(Struct, frozen=True):
     teller: int
 
 
-Step = Told | Undo
+class Upgraded(Struct, frozen=True):
+    """Before this, a version wrote that did not record which contacts live sources had only mapped."""
+
+    teller: int = 0
+
+
+Step = Told | Undo | Upgraded
 
 
 class _Shelf(Shelf):
@@ -64,6 +70,9 @@ class _Shelf(Shelf):
         org = self.new((ONE, TWO))
         ids: dict[int, int] = {}
         for step in steps:
+            if isinstance(step, Upgraded):
+                self.sql.change(f"UPDATE contacts SET imported = 0 WHERE org = {org} AND imported < 0")
+                continue
             if isinstance(step, Undo):
                 self.store.undo_import(org, ids[step.teller])
                 continue
@@ -206,6 +215,44 @@ def test_a_tie_of_jids_that_others_had_joined_by_way_of_a_third_stays(shelf: _Sh
     leaves_no_trace(shelf, [*ties, Undo(1)])
 
 
+def test_a_number_that_live_sources_mapped_before_an_import_used_it_is_not_taken_for_theirs(shelf: _Shelf) -> None:
+    """The import reports a message under the number before it ties another JID to it."""
+    told = [said(ANNA, "3EB01", 1), tied(1, ANNA_LID, ANNA), said(ANNA_LID, "3EB02")]
+    leaves_no_trace(shelf, [tied(0, ANNA_TOO, ANNA), *told, Undo(1)])
+
+
+@pytest.mark.parametrize("chat", [ANNA, ANNA_LID])
+def test_what_an_older_version_mapped_counts_as_used_so_that_nothing_leaves_the_number(
+    shelf: _Shelf, chat: str
+) -> None:
+    """That of a hidden id stays there as well: it is not known that live sources never used the number."""
+    steps: list[Step] = [tied(0, ANNA_TOO, ANNA), Upgraded(), tied(1, ANNA_LID, ANNA), said(chat), Undo(1)]
+    found = shelf.archive(steps)["rows"]
+    [message], [place] = found["messages"], found["chats"]
+    assert (message["id"], message["chat"], place["chat"]) == ("3EB01", ANNA, ANNA)
+
+
+@pytest.mark.parametrize("teller", [0, 2])
+@pytest.mark.parametrize("told", [[], [said(ANNA_LID)], [said(BEN), said(ANNA_LID, "3EB02", 3)]])
+@pytest.mark.parametrize("wrong", [[tied(1, ANNA_LID, ANNA)], [tied(1, ANNA_LID, ANNA_TOO), tied(1, ANNA_TOO, ANNA)]])
+def test_a_mapping_that_contradicts_an_imports_is_applied_once_that_is_undone(
+    shelf: _Shelf, wrong: list[Step], told: list[Step], teller: int
+) -> None:
+    leaves_no_trace(shelf, [*wrong, *told, tied(teller, ANNA_LID, BEN), Undo(1)])
+    leaves_no_trace(shelf, [*wrong, tied(teller, ANNA_LID, BEN), *told, Undo(1)])
+
+
+def test_of_mappings_that_contradict_an_imports_and_each_other_the_first_is_applied(shelf: _Shelf) -> None:
+    steps: list[Step] = [tied(1, ANNA_LID, ANNA), tied(0, ANNA_LID, BEN), tied(0, ANNA_LID, TWO), said(ANNA_LID)]
+    leaves_no_trace(shelf, [*steps, Undo(1)])
+
+
+def test_a_mapping_that_contradicts_two_imports_waits_for_both_to_be_undone(shelf: _Shelf) -> None:
+    ties = [tied(1, ANNA_LID, ANNA), tied(2, ANNA_LID, ANNA), tied(0, ANNA_LID, BEN), said(ANNA_LID)]
+    leaves_no_trace(shelf, [*ties, Undo(1)])
+    leaves_no_trace(shelf, [*ties, Undo(1), Undo(2)])
+
+
 @pytest.mark.parametrize("before", [[], [Told(3, "gowa", [MessageSeen(hello(ANNA))])]])
 def test_jids_that_live_sources_only_tied_are_not_taken_for_used(shelf: _Shelf, before: list[Step]) -> None:
     """What live sources tell under the JID that an import ties to them goes with that JID."""
@@ -257,6 +304,19 @@ def test_a_chat_is_live_sources_under_the_jid_that_they_used(shelf: _Shelf) -> N
     """An import that joins two chats tells a fact of what is one by then."""
     fact = Told(1, "gowa", [ChatSeen(phone=ONE, chat=GROUP_BY_NAME, at=NINE, name="Club")])
     leaves_no_trace(shelf, [tied(1, GROUP_BY_NAME, GROUP), said(GROUP_BY_NAME), fact, Undo(1)])
+
+
+@pytest.mark.parametrize("before", [[tied(2, ANNA_LID, ANNA_TOO)], [tied(0, ANNA_LID, ANNA_TOO)], []])
+@pytest.mark.parametrize("chat", [ANNA_LID, ANNA_TOO])
+def test_what_live_sources_told_of_two_chats_stays_with_each_when_an_import_that_joined_them_goes(
+    shelf: _Shelf, before: list[Step], chat: str
+) -> None:
+    """They may have used another JID of the one than its main one."""
+    facts = [
+        Told(0, "linked", [ChatSeen(phone=ONE, chat=jid, at=NINE, name=jid[:4], archived=jid == ANNA)])
+        for jid in (chat, ANNA)
+    ]
+    leaves_no_trace(shelf, [*before, *facts, tied(1, chat, ANNA), Undo(1)])
 
 
 @pytest.mark.full

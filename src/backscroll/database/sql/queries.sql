@@ -1062,6 +1062,18 @@ INSERT INTO import_mappings (org, import, lid, jid) VALUES (:org, :import, :lid,
 -- name: mapping_tellers
 SELECT import FROM import_mappings WHERE org = :org AND lid = :lid AND jid = :jid;
 
+-- name: imported_mapping_among
+SELECT 1 FROM import_mappings WHERE org = :org AND lid IN (:jids*) AND jid IN (:jids*) AND import > 0 LIMIT 1;
+
+-- name: mapped_by_import
+SELECT jid FROM import_mappings WHERE org = :org AND import = :import AND lid = :lid;
+
+-- name: mappings_after
+-- Every mapping that was recorded, also one that was refused because it contradicts others.
+SELECT import, lid, jid FROM import_mappings
+WHERE org = :org AND (import > :import OR (import = :import AND (lid > :lid OR (lid = :lid AND jid > :jid))))
+ORDER BY import, lid, jid LIMIT :limit;
+
 -- name: mappings_among
 SELECT lid, jid FROM import_mappings WHERE org = :org AND lid IN (:jids*) AND jid IN (:jids*);
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from backscroll.core import ids
 from backscroll.core.errors import BadField
 from backscroll.core.limits import MAX_JID
 from backscroll.database.protocol import Txn
+from backscroll.storage.records.chunks import chunks
 from backscroll.storage.records.contact_facts import EVERYBODY, SEVERAL, ByPhone, Told, ToldOfContacts, joined, told_by
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.provenance import Provenance
@@ -92,6 +93,8 @@ class ContactResolver:
         self._told = ToldOfContacts(tx, state.org)
         self._observed: set[int] = set()
         self._unsaved: set[int] = set()
+        self._used_live: dict[int, str] = {}
+        """``jid_used_live`` before merges: afterwards the JIDs of both contacts are the winner's."""
         self.just_merged: list[tuple[int, int]] = []
         """Losers and winners of this transaction."""
 
@@ -233,7 +236,12 @@ class ContactResolver:
         self._unsaved.add(contact_row.contact)
 
     def jid_used_live(self, contact: int) -> str:
-        """The JID under which live sources told of a contact's chats: its main one, unless they used only others."""
+        """The JID under which live sources told of a contact's chats: its main one, unless they used only others.
+
+        Of a contact merged in this transaction, or with another one in it, what it was before.
+        """
+        if contact in self._used_live:
+            return self._used_live[contact]
         contact_row = self.contact_row(contact)
         if not contact_row.is_recorded:
             return contact_row.jid
@@ -351,8 +359,11 @@ class ContactResolver:
             self._pin_mappings(lid)
             self._pin_mappings(jid)
         self._map(lid, jid)
-        if self.provenance.active and self._knows(lid, jid):
-            self._note_mapping(lid, jid, is_new=not were_one)
+        if self.provenance.active:
+            if self._knows(lid, jid):
+                self._note_mapping(lid, jid, is_new=not were_one)
+            elif _may_be_one(lid, jid):
+                self._note_refusal(lid, jid)
         self.flush()
         # Looked up again, each is found unclaimed unless a live source used it as well.
         self._numbers.clear()
@@ -366,6 +377,17 @@ class ContactResolver:
         else:
             self.provenance.tell_mapping(lid, jid, self.aliases_of(contact))
 
+    def _note_refusal(self, lid: str, jid: str) -> None:
+        """Record a mapping that contradicts one of an import, to apply it if that import is undone.
+
+        Of a teller's own mappings that contradict each other, the first one counts.
+        """
+        if _is_main(jid) and any(_is_main(known) for known in self.provenance.mapped_by_teller(lid) - {jid}):
+            return
+        contacts = set(self._find([lid, jid]).values())
+        if any(self.provenance.has_imported_mapping(self.aliases_of(contact)) for contact in contacts):
+            self.provenance.note_mapping(lid, jid)
+
     def _pin_mappings(self, jid: str) -> None:
         """Record the existing mappings of a contact's JIDs before an import is recorded for another one."""
         contact = self._find([jid]).get(jid)
@@ -376,6 +398,13 @@ class ContactResolver:
             self._pin(self.contact_row(contact))
         if len(jids) > 1:
             self.provenance.pin_mappings(main, jids)
+
+    def apart(self, pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of some pairs of JIDs that do not both lead to one contact."""
+        found: dict[str, int] = {}
+        for chunk in chunks(sorted({jid for pair in pairs for jid in pair})):
+            found |= self._find(chunk)
+        return [(lid, jid) for lid, jid in pairs if found.get(lid) is None or found.get(lid) != found.get(jid)]
 
     def _knows(self, *jids: str) -> bool:
         """Whether all of these lead to one contact."""
@@ -414,6 +443,9 @@ class ContactResolver:
 
     def _merge(self, loser: ContactRow, winner: ContactRow) -> None:
         org = self._state.org
+        if self.provenance.active:
+            for contact in (loser.contact, winner.contact):
+                self._used_live.setdefault(contact, self.jid_used_live(contact))
         params = {"org": org, "contact": loser.contact, "into": winner.contact, "now": self.now}
         for name in ("move_aliases", "redirect_merged", "redirect_merges", "merge_contact", "add_merge"):
             self._tx.run(name, params)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -85,6 +86,13 @@ class Provenance:
             self._tx.run("add_import_numbers", params)
         self._write_facts()
         self.begin(NOBODY)
+
+    @contextmanager
+    def on_behalf_of(self, teller: int) -> Iterator[None]:
+        """What is written meanwhile was reported by this import before. It must assign no numbers of messages."""
+        self.teller, before = teller, self.teller
+        yield
+        self.teller = before
 
     # ------------------------------------------------------------------ who told what has a number
 
@@ -269,6 +277,20 @@ class Provenance:
     def note_mapping(self, lid: str, jid: str) -> None:
         """Record that the present teller ties two JIDs together."""
         self._tx.run("add_import_mapping", {"org": self._org, "import": self.teller, "lid": lid, "jid": jid})
+
+    def has_imported_mapping(self, jids: Collection[str]) -> bool:
+        """Whether an import mapped any two of a contact's JIDs to each other."""
+        return self._tx.one("imported_mapping_among", {"org": self._org, "jids": jids}) is not None
+
+    def mapped_by_teller(self, lid: str) -> set[str]:
+        """The JIDs to which the present teller mapped this one, as far as that is recorded."""
+        params = {"org": self._org, "import": self.teller, "lid": lid}
+        return {jid for (jid,) in self._tx.all("mapped_by_import", params)}
+
+    def tellers_of_mapping(self, lid: str, jid: str) -> list[int]:
+        """Who is recorded to have mapped two JIDs to each other, also where that was refused."""
+        params = {"org": self._org, "lid": lid, "jid": jid}
+        return sorted(teller for (teller,) in self._tx.all("mapping_tellers", params))
 
     def pin_mappings(self, main: str, jids: Collection[str]) -> None:
         """Ties of a contact's JIDs that no import told are those of live sources, which stay."""

@@ -195,13 +195,24 @@ class Writer:
         for event in incoming:
             if isinstance(event, events.NumberMapped):
                 self.resolver.map_number(event.lid, event.jid)
-        for loser, winner in self.resolver.just_merged:
-            self.message_writer.join_chats(loser, winner)
+        self._join_chats(self.resolver.just_merged)
         self.resolver.learn(jid for event in incoming for jid in everybody_in(event))
         if self.provenance.teller:
             self._name_all(incoming)
         elif self.resolver.has_unclaimed:
             self.resolver.claim(canonical(jid) for jid in told_of(incoming).everybody)
+
+    def _join_chats(self, merged: Iterable[tuple[int, int]]) -> None:
+        for loser, winner in merged:
+            self.message_writer.join_chats(loser, winner)
+
+    def map_again(self, lid: str, jid: str) -> None:
+        """Apply a mapping that was refused, for all who reported it."""
+        for teller in self.provenance.tellers_of_mapping(lid, jid):
+            before = len(self.resolver.just_merged)
+            with self.provenance.on_behalf_of(teller):
+                self.resolver.map_number(lid, jid)
+                self._join_chats(self.resolver.just_merged[before:])
 
     def _name_all(self, incoming: Sequence[events.Event]) -> None:
         """Note which contacts an import mentions, so that undoing it can see which ones others mention too."""

@@ -248,7 +248,7 @@ class MessageWriter:
                 self._touch((phone, winner), stored.last_at, stored.has_media, stored.exported)
 
     def _pin_both(self, phone: int, loser: int, winner: int) -> None:
-        """If one of two chats records who reported what, make the other record it too."""
+        """If one of two chats records who reported what, or an import joins them, make both record it."""
         found: dict[int, StoredChat] = {}
         base: Values = {"org": self._org, "phone": phone}
         for chat in (loser, winner):
@@ -257,7 +257,7 @@ class MessageWriter:
                 stored = NEW_CHAT
             if stored is not None:
                 found[chat] = stored
-        if not any(stored.imported for stored in found.values()):
+        if not (self._provenance.teller or any(stored.imported for stored in found.values())):
             return
         for chat, stored in found.items():
             if stored.imported == 0:

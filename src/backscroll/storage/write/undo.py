@@ -21,7 +21,7 @@ from backscroll.storage.records.org_state import lock_org_state, save_org_state
 from backscroll.storage.records.registers import decode_registers, encode_registers
 from backscroll.storage.records.resolve import decode_told
 from backscroll.storage.records.rows import row_of
-from backscroll.storage.records.tellers import decode_tellers
+from backscroll.storage.records.tellers import NOBODY, decode_tellers
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.coverage import Spans, take_back_walk
 from backscroll.storage.write.imports import find_import, progress_of, save_progress
@@ -44,6 +44,7 @@ PHASES = (
     "files",
     "payloads",
     "positions",
+    "refusals",
 )
 RemoveFile = Callable[[str], None]
 """Deletes the bytes of a media file."""
@@ -259,12 +260,26 @@ class _Undo:
         for lid, jid in pairs:
             pair = {"org": self._writer.org, "lid": lid, "jid": jid}
             self._tx.run("delete_import_mapping", pair | {"import": self._import})
-            if not self._tx.all("mapping_tellers", pair):
+            if not (self._resolver.apart([(lid, jid)]) or self._provenance.tellers_of_mapping(lid, jid)):
                 self._progress.mappings += 1
                 self._progress.split = begin_split(self._writer, self._tx, self._import, lid, jid)
                 if self._progress.split is not None:
                     break
         return bool(pairs)
+
+    def _take_refusals(self) -> bool:
+        """Apply mappings of others that were refused because they contradicted one of the import.
+
+        Of those that contradict each other, live sources' come first, then those of earlier imports.
+        """
+        if not self._progress.mappings:
+            return False
+        teller, lid, jid = self._progress.after or [NOBODY, "", ""]
+        rows = self._tx.all("mappings_after", self._base | {"import": teller, "lid": lid, "jid": jid})
+        for pair in self._resolver.apart(list(dict.fromkeys((lid, jid) for _, lid, jid in rows))):
+            self._writer.map_again(*pair)
+        self._progress.after = list(rows[-1]) if rows else []
+        return bool(rows)
 
     def _take_chats(self) -> bool:
         rows = self._tx.all("chats_of_import", self._base | {"phone": 0, "jid": ""})
