@@ -26,7 +26,7 @@ from backscroll.jobs.sending import DAY, SECOND, Outside, Pace
 from backscroll.jobs.webhooks import send_for
 from backscroll.outbound.addresses import Allowed
 from backscroll.outbound.posting import Poster
-from backscroll.storage.read.happenings import list_deliveries
+from backscroll.storage.read.webhook_events import list_deliveries
 from backscroll.storage.store import Store, open_store
 
 BEGIN = time.time_ns() // 1000

@@ -30,7 +30,7 @@ from backscroll.core.webhooks import EVENT_TYPES, Format, OutboxEvent, Webhook, 
 from backscroll.database.protocol import Txn
 from backscroll.dialects.links import NoLinks
 from backscroll.jobs.sending import body_of
-from backscroll.storage.read.happenings import happenings
+from backscroll.storage.read.webhook_events import webhook_events
 from backscroll.storage.store import Store
 from conftest import CHAT
 
@@ -74,7 +74,7 @@ class Told:
         self.store.apply(self.org.no, Batch(source="webhook", events=events))
         access = Access(org=self.org, phones=self.store.list_phones(self.org.no))
         queued = self.events()
-        found = self.store.ask(self.org.no, lambda reading: happenings(reading, queued))
+        found = self.store.ask(self.org.no, lambda reading: webhook_events(reading, queued))
         return [json.loads(body_of(one, self.webhook, access, NoLinks())) for one in found if one is not None]
 
 

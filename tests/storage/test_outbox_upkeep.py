@@ -8,7 +8,7 @@ from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Message, MessageKey
 from backscroll.core.webhooks import State, Webhook
 from backscroll.storage.accounts.leases import Lease
-from backscroll.storage.read.happenings import list_deliveries
+from backscroll.storage.read.webhook_events import list_deliveries
 from backscroll.storage.records.webhook_rows import DELIVERED, PARKED
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.outbox import DAY_US, Lane, LaneRun, Outcome

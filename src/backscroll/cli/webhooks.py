@@ -283,7 +283,7 @@ def list_parked(ctx: click.Context, org: str | None, limit: int, as_json: bool) 
 
 
 def _deliveries(store: Store, found: Webhook, state: str | None, limit: int) -> list[dict[str, Any]]:
-    from backscroll.storage.read.happenings import list_deliveries as listed
+    from backscroll.storage.read.webhook_events import list_deliveries as listed
 
     number = None if state is None else STATES.index(state)
     page = store.ask(found.org, lambda reading: listed(reading, found.id, number, 2**62, limit))

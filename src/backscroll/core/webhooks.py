@@ -197,7 +197,7 @@ class QuietSource(Struct, frozen=True):
     silent_after: int | None
 
 
-class Happened(Struct, frozen=True, kw_only=True):
+class WebhookEvent(Struct, frozen=True, kw_only=True):
     """An event with its object in the current state."""
 
     event: OutboxEvent

@@ -14,13 +14,13 @@ from msgspec import Struct
 
 from backscroll.core.errors import StorageError, story_of
 from backscroll.core.model import Access, Org
-from backscroll.core.webhooks import Happened, Secrets, Webhook
+from backscroll.core.webhooks import Secrets, Webhook, WebhookEvent
 from backscroll.dialects.links import Links
 from backscroll.dialects.native import events as native
 from backscroll.dialects.periskope import webhook_events as periskope
 from backscroll.outbound.posting import Posted, Poster
 from backscroll.outbound.signing import headers_of
-from backscroll.storage.read.happenings import happenings
+from backscroll.storage.read.webhook_events import webhook_events
 from backscroll.storage.records.webhook_rows import DELIVERED, DROPPED, PARKED, WAITING
 from backscroll.storage.store import Store
 from backscroll.storage.write.outbox import Health, Lane, LaneRun, Outcome, Queued
@@ -82,11 +82,11 @@ class Outside(Struct, frozen=True):
     pace: Pace = Pace()
 
 
-def body_of(happened: Happened, webhook: Webhook, access: Access, links: Links) -> bytes:
+def body_of(webhook_event: WebhookEvent, webhook: Webhook, access: Access, links: Links) -> bytes:
     """The body to send, in the format of the endpoint."""
     if webhook.format == "periskope":
-        return periskope.render_event(happened, access, links)
-    return native.render_event(happened, access, links)
+        return periskope.render_event(webhook_event, access, links)
+    return native.render_event(webhook_event, access, links)
 
 
 def send_test(store: Store, webhook: Webhook, poster: Poster) -> tuple[str, Posted, int]:
@@ -220,13 +220,13 @@ class EndpointSender:
 
     def _send(self, one: Queued, webhook: Webhook, keys: Secrets, access: Access) -> tuple[Outcome, int]:
         store = self._store.seen_by(webhook.phones)
-        (happened,) = store.ask(self._org.no, lambda reading: happenings(reading, [(one.id, one.event)]))
+        (webhook_event,) = store.ask(self._org.no, lambda reading: webhook_events(reading, [(one.id, one.event)]))
         now = time.time_ns() // 1000
         first_at, attempts = one.first_at or now, one.attempts + 1
-        if happened is None:
+        if webhook_event is None:
             gone = "the object of the event is no longer in the archive"
             return _outcome(one, DROPPED, one.attempts, one.first_at, now, error=gone), 0
-        posted = self._post(happened, webhook, keys, access, attempts)
+        posted = self._post(webhook_event, webhook, keys, access, attempts)
         now = time.time_ns() // 1000
         if posted.error is None:
             return _outcome(one, DELIVERED, attempts, first_at, now, posted), 0
@@ -236,13 +236,15 @@ class EndpointSender:
         asked = now + (posted.retry_after or 0) * SECOND
         return _outcome(one, WAITING, attempts, first_at, now, posted), max(again_at, asked)
 
-    def _post(self, happened: Happened, webhook: Webhook, keys: Secrets, access: Access, attempt: int) -> Posted:
+    def _post(
+        self, webhook_event: WebhookEvent, webhook: Webhook, keys: Secrets, access: Access, attempt: int
+    ) -> Posted:
         """One attempt. An event that cannot be made into a request counts as failed, and is parked in the end."""
         try:
-            body = body_of(happened, webhook, access, self._outside.links)
-            headers = _headers(keys, happened.id, happened.event.no, body, attempt)
+            body = body_of(webhook_event, webhook, access, self._outside.links)
+            headers = _headers(keys, webhook_event.id, webhook_event.event.no, body, attempt)
         except Exception as error:
-            log.error("webhook %s: event %s: %s", webhook.id, happened.id, story_of(error))
+            log.error("webhook %s: event %s: %s", webhook.id, webhook_event.id, story_of(error))
             return Posted(None, "the event could not be made into a request; see the server's log")
         return self._poster.post(webhook.url, headers, body)
 

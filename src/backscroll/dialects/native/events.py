@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from backscroll.core.answers import Surroundings
 from backscroll.core.model import Access, ArchivedMessage, Phone
-from backscroll.core.webhooks import TEST, ErasedMessage, Happened, QuietSource
+from backscroll.core.webhooks import TEST, ErasedMessage, QuietSource, WebhookEvent
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.messages import key_of, message_renderer, time_text
 from backscroll.dialects.native.objects import chat_object, contact_object
@@ -19,21 +19,21 @@ from backscroll.formats.periskope_ids import encode_message_id, shown_jid
 NOTHING = Surroundings(names={}, lids={}, quoted={}, sizes={})
 
 
-def render_event(happened: Happened, access: Access, links: Links) -> bytes:
+def render_event(webhook_event: WebhookEvent, access: Access, links: Links) -> bytes:
     """The body of a request. ``seq`` rises from event to event of a chat."""
-    event = happened.event
+    event = webhook_event.event
     head = {
-        "id": happened.id,
+        "id": webhook_event.id,
         "type": event.type,
         "timestamp": time_text(event.at),
         "org_id": access.org.id,
         "seq": event.no,
-        "phone": happened.phone.number if happened.phone else None,
-        "chat_id": shown_jid(happened.chat_jid) if happened.chat_jid else None,
-        "key": _key(happened),
-        "previous_attributes": previous_attributes(happened),
+        "phone": webhook_event.phone.number if webhook_event.phone else None,
+        "chat_id": shown_jid(webhook_event.chat_jid) if webhook_event.chat_jid else None,
+        "key": _key(webhook_event),
+        "previous_attributes": previous_attributes(webhook_event),
     }
-    return encode(head | {"data": _data(happened, access, links)})
+    return encode(head | {"data": _data(webhook_event, access, links)})
 
 
 def render_test(access: Access, id: str, at: int) -> bytes:
@@ -43,11 +43,11 @@ def render_test(access: Access, id: str, at: int) -> bytes:
     return encode(head | {"data": {"message": "This is a test."}})
 
 
-def _key(happened: Happened) -> str | None:
-    if happened.message is not None:
-        return key_of(happened.message)
-    if happened.erased is not None and happened.phone is not None:
-        return _erased_key(happened.erased, happened.phone)
+def _key(webhook_event: WebhookEvent) -> str | None:
+    if webhook_event.message is not None:
+        return key_of(webhook_event.message)
+    if webhook_event.erased is not None and webhook_event.phone is not None:
+        return _erased_key(webhook_event.erased, webhook_event.phone)
     return None
 
 
@@ -57,26 +57,26 @@ def _erased_key(erased: ErasedMessage, phone: Phone) -> str:
     return f"{phone.number}:{encode_message_id(erased.from_me, erased.chat, erased.id, sender)}"
 
 
-def _data(happened: Happened, access: Access, links: Links) -> dict[str, Any]:
+def _data(webhook_event: WebhookEvent, access: Access, links: Links) -> dict[str, Any]:
     data: dict[str, Any] = {}
-    if happened.message is not None:
-        data["message"] = _message(happened.message, happened.around, access, links)
-    if happened.reaction is not None:
-        reaction = happened.reaction
+    if webhook_event.message is not None:
+        data["message"] = _message(webhook_event.message, webhook_event.around, access, links)
+    if webhook_event.reaction is not None:
+        reaction = webhook_event.reaction
         data["reaction"] = {
             "emoji": reaction.emoji,
             "sender": {"jid": shown_jid(reaction.sender), "name": reaction.sender_name},
             "from_me": reaction.from_me,
             "at": time_text(reaction.at),
         }
-    if happened.chat is not None:
-        data["chat"] = chat_object(happened.chat)
-    if happened.contact is not None:
-        data["contact"] = contact_object(happened.contact)
-    if happened.source is not None:
-        data["source"] = source_object(happened.source)
-    if happened.event.type.startswith("phone.") and happened.phone is not None:
-        data["phone"] = _phone(happened.phone)
+    if webhook_event.chat is not None:
+        data["chat"] = chat_object(webhook_event.chat)
+    if webhook_event.contact is not None:
+        data["contact"] = contact_object(webhook_event.contact)
+    if webhook_event.source is not None:
+        data["source"] = source_object(webhook_event.source)
+    if webhook_event.event.type.startswith("phone.") and webhook_event.phone is not None:
+        data["phone"] = _phone(webhook_event.phone)
     return data
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Raw
 
 from backscroll.core.model import Access
-from backscroll.core.webhooks import TEST, Happened, shown_type
+from backscroll.core.webhooks import TEST, WebhookEvent, shown_type
 from backscroll.dialects.links import Links
 from backscroll.dialects.periskope.events import message_body, reaction_body
 from backscroll.dialects.periskope.messages import prev_text
@@ -16,16 +16,16 @@ from backscroll.formats.jsontext import encode
 from backscroll.formats.timestamps import postgres_text
 
 
-def render_event(happened: Happened, access: Access, links: Links) -> bytes:
+def render_event(webhook_event: WebhookEvent, access: Access, links: Links) -> bytes:
     """The body of a request. JavaScript that parses and serialises it again gets the same bytes, which some programs
     sign.
     """
-    event = happened.event
+    event = webhook_event.event
     return _envelope(
         shown_type(event.type, "periskope"),
-        Raw(_data(happened, access, links)),
+        Raw(_data(webhook_event, access, links)),
         access,
-        previous_attributes(happened),
+        previous_attributes(webhook_event),
         event.at,
     )
 
@@ -49,23 +49,23 @@ def render_test(access: Access, at: int) -> bytes:
     return _envelope(TEST, {"message": "This is a test."}, access, {}, at)
 
 
-def _data(happened: Happened, access: Access, links: Links) -> bytes:
-    message = happened.message
+def _data(webhook_event: WebhookEvent, access: Access, links: Links) -> bytes:
+    message = webhook_event.message
     if message is not None:
-        if happened.reaction is not None:
-            return reaction_body(happened.reaction, message, access)
-        if happened.event.type == "chat.notification.created":
+        if webhook_event.reaction is not None:
+            return reaction_body(webhook_event.reaction, message, access)
+        if webhook_event.event.type == "chat.notification.created":
             return encode(notification_object(message, access))
         return message_body(message, access, links)
-    if happened.chat is not None:
-        return render_chat(happened.chat, access, links)
-    assert happened.phone is not None, "all other events are about a phone"
-    return render_phone(happened.phone, access)
+    if webhook_event.chat is not None:
+        return render_chat(webhook_event.chat, access, links)
+    assert webhook_event.phone is not None, "all other events are about a phone"
+    return render_phone(webhook_event.phone, access)
 
 
-def previous_attributes(happened: Happened) -> dict[str, Any]:
+def previous_attributes(webhook_event: WebhookEvent) -> dict[str, Any]:
     """The earlier values of the object, as far as the archive knows them."""
-    event, message = happened.event, happened.message
+    event, message = webhook_event.event, webhook_event.message
     if message is None:
         return {}
     if event.type == "message.updated" and event.ref == "body":

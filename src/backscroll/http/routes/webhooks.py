@@ -31,8 +31,8 @@ from backscroll.http.routes.tokens import NO_STORE
 from backscroll.jobs.sending import send_test
 from backscroll.outbound.addresses import allowed_by, check_url
 from backscroll.outbound.posting import Poster
-from backscroll.storage.read.happenings import list_deliveries, shown
 from backscroll.storage.read.names import Reading
+from backscroll.storage.read.webhook_events import list_deliveries, shown
 from backscroll.storage.records.webhook_rows import PARKED
 
 TAG = "backscroll: webhooks"

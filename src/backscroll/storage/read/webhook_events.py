@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from backscroll.core.model import ArchivedMessage, Phone, Reaction
-from backscroll.core.webhooks import Delivery, ErasedMessage, Happened, OutboxEvent, QuietSource
+from backscroll.core.webhooks import Delivery, ErasedMessage, OutboxEvent, QuietSource, WebhookEvent
 from backscroll.storage.accounts.accounts import phones_of
 from backscroll.storage.read.changes import messages_by_no
 from backscroll.storage.read.listings import Lists
@@ -42,12 +42,12 @@ class ShownDelivery(Struct, frozen=True):
     message: ArchivedMessage | None
 
 
-def happenings(reading: Reading, queued: Sequence[tuple[str, OutboxEvent]]) -> list[Happened | None]:
+def webhook_events(reading: Reading, queued: Sequence[tuple[str, OutboxEvent]]) -> list[WebhookEvent | None]:
     """Events with their ids, each with its object; None if that no longer exists."""
-    return _Happenings(reading, [event for _, event in queued]).all([id for id, _ in queued])
+    return _WebhookEvents(reading, [event for _, event in queued]).all([id for id, _ in queued])
 
 
-class _Happenings:
+class _WebhookEvents:
     def __init__(self, reading: Reading, events: Sequence[OutboxEvent]) -> None:
         self._reading = reading
         self._events = events
@@ -58,11 +58,11 @@ class _Happenings:
         nos = {event.message for event in events if event.message and event.type != "message.erased"}
         self._messages = messages_by_no(reading, set(self._phones), nos)
 
-    def all(self, ids: Sequence[str]) -> list[Happened | None]:
+    def all(self, ids: Sequence[str]) -> list[WebhookEvent | None]:
         """One for each event, in their order."""
-        return [self._happened(id, event) for id, event in zip(ids, self._events, strict=True)]
+        return [self._with_object(id, event) for id, event in zip(ids, self._events, strict=True)]
 
-    def _happened(self, id: str, event: OutboxEvent) -> Happened | None:
+    def _with_object(self, id: str, event: OutboxEvent) -> WebhookEvent | None:
         phone = self._phones[event.phone].phone if event.phone in self._phones else None
         row = self._contact(event.chat)
         place: dict[str, Any] = {"event": event, "id": id, "phone": phone, "chat_jid": row.jid if row else None}
@@ -81,7 +81,7 @@ class _Happenings:
         else:
             contact = Lists.of(self._reading).contact(tuple(self._phones), row.jid) if row else None
             about = {"contact": contact, "chat_jid": None} if contact else None
-        return None if about is None else Happened(**(place | about))
+        return None if about is None else WebhookEvent(**(place | about))
 
     def _contact(self, contact: int) -> ContactRow | None:
         if not contact:
@@ -130,14 +130,14 @@ def list_deliveries(reading: Reading, webhook: str, state: int | None, before: i
 def shown(reading: Reading, deliveries: Collection[Delivery]) -> list[ShownDelivery]:
     """Deliveries with their objects, as far as these still exist."""
     events = [delivery.event for delivery in deliveries]
-    about = happenings(reading, [("", event) for event in events])
+    about = webhook_events(reading, [("", event) for event in events])
     phones = reading.names.phones
     return [
         ShownDelivery(
             delivery,
             phones[delivery.event.phone].phone if delivery.event.phone in phones else None,
-            happened.chat_jid if happened else None,
-            happened.message if happened else None,
+            webhook_event.chat_jid if webhook_event else None,
+            webhook_event.message if webhook_event else None,
         )
-        for delivery, happened in zip(deliveries, about, strict=True)
+        for delivery, webhook_event in zip(deliveries, about, strict=True)
     ]
