@@ -20,6 +20,12 @@ SOON = 60.0
 """Seconds after which a wait fails the test."""
 
 
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers count only while they are waiting."""
+    monkeypatch.setattr("backscroll.database.sqlite_turns.SHARED_SECONDS", 0.0)
+
+
 def _write_when_free(path: str, waits: Any, wrote: Any) -> None:
     engine = SqliteEngine(Path(path))
     look = engine._turns.wait
@@ -35,6 +41,7 @@ def _write_when_free(path: str, waits: Any, wrote: Any) -> None:
     engine.close()
 
 
+@pytest.mark.usefixtures("forgetful")
 def test_who_waits_in_another_process_is_seen_and_comes_in_between(tmp_path: Path) -> None:
     engine = SqliteEngine(tmp_path / "backscroll.db")
     spawn = multiprocessing.get_context("spawn")
@@ -54,6 +61,7 @@ def test_who_waits_in_another_process_is_seen_and_comes_in_between(tmp_path: Pat
     engine.close()
 
 
+@pytest.mark.usefixtures("forgetful")
 def test_who_waits_in_another_thread_is_seen(tmp_path: Path) -> None:
     engine = SqliteEngine(tmp_path / "backscroll.db")
     began = threading.Event()

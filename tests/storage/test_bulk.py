@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from backscroll.core.errors import BadField, Conflict
 from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
@@ -15,6 +16,8 @@ from backscroll.core.query import MessageQuery
 from backscroll.ingest.pipeline import apply_all
 from backscroll.storage.store import Store
 from backscroll.storage.write import bulk
+from backscroll.storage.write.batch import Session
+from backscroll.storage.write.raws import PackedRaw, packed
 from conftest import CHAT, MORNING
 
 LID = "11111111111@lid"
@@ -84,6 +87,77 @@ def test_a_transaction_ends_when_somebody_waits(
     made.wanted = True
     list(apply_all(importing, org.no, batches(phone.number, 3)))
     assert made.sizes == [1, 1, 1]
+
+
+class Clock:
+    """Time that passes only where a test lets it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("time.sleep", self.pass_)
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+    def slow_down(self, monkeypatch: pytest.MonkeyPatch, method: str, seconds: float) -> None:
+        """Make a method of a session take some seconds."""
+        work = getattr(Session, method)
+
+        def slowly(*arguments: Any) -> Any:
+            self.pass_(seconds)
+            return work(*arguments)
+
+        monkeypatch.setattr(Session, method, slowly)
+
+
+def test_beside_others_a_transaction_is_on_disk_within_the_intended_time(
+    importing: Store, org: Org, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing._engine, "is_wanted", lambda: True)
+    monkeypatch.setattr(bulk, "LEAST", 1)
+    clock = Clock(monkeypatch)
+    clock.slow_down(monkeypatch, "write", 0.02)
+    clock.slow_down(monkeypatch, "finish", 0.04)
+    began: list[float] = []
+    held: list[float] = []
+    write_some = bulk.BulkWriter._write_some
+
+    def watched(writer: bulk.BulkWriter, tx: Any) -> Any:
+        began.append(clock.now)
+        done = write_some(writer, tx)
+        held.append(clock.now - began[-1])
+        return done
+
+    monkeypatch.setattr(bulk.BulkWriter, "_write_some", watched)
+    list(apply_all(importing, org.no, batches(phone.number, 60)))
+    # How long the end takes is learned from the first transactions.
+    assert max(held[4:]) <= bulk.WANTED_SECONDS + 0.021
+    assert max(held) < bulk.WANTED_SECONDS + 0.061
+    assert len(ids(importing, org, phone)) == 60
+
+
+def test_payloads_are_compressed_before_the_transaction_begins(
+    importing: Store, org: Org, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    pack, write = packed, importing._engine.write
+
+    def watched_pack(payload: bytes) -> PackedRaw:
+        done.append("packed")
+        return pack(payload)
+
+    def watched_write(*arguments: Any) -> Any:
+        done.append("begun")
+        return write(*arguments)
+
+    monkeypatch.setattr(bulk, "packed", watched_pack)
+    monkeypatch.setattr("backscroll.storage.write.raws.packed", None)
+    monkeypatch.setattr(importing._engine, "write", watched_write)
+    some = [structs.replace(batch, raw=b"payload %d" % no) for no, batch in enumerate(batches(phone.number, 3))]
+    list(apply_all(importing, org.no, [*some, some[0]]))
+    assert done[:5] == ["packed"] * 4 + ["begun"]
+    assert len(list(importing.check())) == 0
 
 
 def test_large_transactions_leave_the_archive_that_single_batches_leave(

@@ -11,8 +11,8 @@ import pytest
 
 from backscroll.core.errors import Conflict, StorageBusy
 from backscroll.core.model import Org, Phone
+from backscroll.database.pauses import PAUSE_SECONDS
 from backscroll.database.protocol import Engine, Txn
-from backscroll.database.sqlite_turns import PAUSE_SECONDS
 from backscroll.jobs.runner import go_round
 from backscroll.storage.accounts import leases
 from backscroll.storage.accounts.leases import LEASE_US, Lease, LeaseLost

@@ -64,11 +64,12 @@ class Engine(Protocol):
         ...
 
     def is_wanted(self) -> bool:
-        """Whether another writer is waiting, as far as can be known: long work then ends its transaction soon."""
+        """Whether another writer is waiting or was seen in the last second, as far as can be known: long work then
+        keeps its transactions short."""
         ...
 
     def let_others_write(self) -> None:
-        """Called between two transactions of long work, so that waiting writers can come in between."""
+        """Called between two transactions of long work: pauses while other writers wait and write."""
         ...
 
     def bulk(self) -> AbstractContextManager[None]:

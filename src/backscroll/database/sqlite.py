@@ -174,7 +174,9 @@ class SqliteEngine:
         return self._turns.is_wanted()
 
     def let_others_write(self) -> None:
-        self._turns.let_others_write()
+        with contextlib.suppress(StorageError), _translated():
+            reader = self._reader()
+            self._turns.let_others_write(lambda: reader.execute("PRAGMA data_version").fetchone())
 
     @contextlib.contextmanager
     def bulk(self) -> Iterator[None]:

@@ -12,17 +12,18 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from backscroll.database.pauses import QUIET_SECONDS, pause
 
 LOOK_SECONDS = 0.002
 """Seconds between attempts to begin a transaction while another process writes."""
 BUSY_SECONDS = 30.0
 """Seconds for which a writer waits for another process before ``StorageBusy``."""
-COURTESY_SECONDS = 0.1
-"""Maximum seconds for which long work pauses between two of its transactions while others wait."""
-PAUSE_SECONDS = 0.001
+SHARED_SECONDS = 1.0
+"""Seconds for which long work expects another writer again after it last saw one."""
 
 
 def _opened(folder: Path) -> int | None:
@@ -42,6 +43,8 @@ class Turns:
         self._waiting = 0
         self._since = 0.0
         self._marked = False
+        self._seen = -SHARED_SECONDS
+        """When long work of this process last saw another writer."""
         # Two descriptors, because a lock held by one can be seen only from the other.
         self._mark, self._look = _opened(folder), _opened(folder)
 
@@ -82,17 +85,24 @@ class Turns:
             fcntl.flock(self._mark, fcntl.LOCK_UN)
 
     def is_wanted(self) -> bool:
-        """Whether another thread or process waits to write."""
+        """Whether another thread or process waits to write, or one was seen in the last second."""
+        if self._is_waited():
+            self._seen = time.monotonic()
+            return True
+        return self._is_shared()
+
+    def _is_waited(self) -> bool:
         if self._waiting:
             return True
         return self._look is not None and _is_held(self._look)
 
-    def let_others_write(self) -> None:
-        """Pause for a moment, and for longer while another writer waits."""
-        until = time.monotonic() + COURTESY_SECONDS
-        time.sleep(PAUSE_SECONDS)
-        while self.is_wanted() and time.monotonic() < until:
-            time.sleep(PAUSE_SECONDS)
+    def _is_shared(self) -> bool:
+        return time.monotonic() - self._seen < SHARED_SECONDS
+
+    def let_others_write(self, version: Callable[[], object]) -> None:
+        """Pause for a moment, and for longer while others wait or write; ``version`` changes with every commit."""
+        if pause(version, self._is_waited, QUIET_SECONDS if self._is_shared() else 0.0):
+            self._seen = time.monotonic()
 
     def close(self) -> None:
         """Close the descriptors. The object cannot be used afterwards."""

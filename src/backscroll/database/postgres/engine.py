@@ -6,7 +6,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from psycopg.types.numeric import Int8Dumper
 
 from backscroll.concurrency import greenlets, interruption
 from backscroll.core.errors import BadField, Conflict, StorageBusy, StorageError, StorageFull
+from backscroll.database.pauses import QUIET_SECONDS, pause
 from backscroll.database.postgres.connection import Connection
 from backscroll.database.postgres.index_builds import build
 from backscroll.database.postgres.parameters import apart, prepared, rows_of, written_out
@@ -39,7 +40,6 @@ NEVER = float("-inf")
 SILENCE_SECONDS = STATEMENT_SECONDS + 5.0
 COMMIT_SECONDS = 8.0
 CANCEL_SECONDS = 5.0
-PAUSE_SECONDS = 0.001
 WORTH_A_PIPELINE = 16
 DEFAULTS: Mapping[str, Any] = {
     "application_name": "backscroll",
@@ -226,8 +226,14 @@ class PostgresEngine:
         return True
 
     def let_others_write(self) -> None:
-        """A writer waiting for an organisation's row gets it when it is free, unless another arrives at that moment."""
-        time.sleep(PAUSE_SECONDS)
+        """Who waits for an organisation's row gets it as soon as it is free, and a transaction number with it."""
+        with suppress(StorageError):
+            pause(self._snapshot, lambda: False, QUIET_SECONDS)
+
+    def _snapshot(self) -> list[Row]:
+        """The numbers of the transactions that are writing, and of the next one."""
+        asked = "SELECT pg_current_snapshot()::text"
+        return self._retry(lambda: self._bounded(lambda connection: connection.ask(asked)))
 
     def bulk(self) -> AbstractContextManager[None]:
         return nullcontext()

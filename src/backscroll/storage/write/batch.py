@@ -49,7 +49,7 @@ from backscroll.storage.write.imports import must_be_running
 from backscroll.storage.write.known import Known, KnownReader
 from backscroll.storage.write.message_writer import ChatKey, MessageWriter, Values
 from backscroll.storage.write.phones import OwnPhones
-from backscroll.storage.write.raws import keep_raw
+from backscroll.storage.write.raws import PackedRaw, keep_raw
 from backscroll.storage.write.told_rows import ToldRows
 from backscroll.storage.write.validation import cleaned_batch, everybody_in, named_in, told_of
 
@@ -86,8 +86,11 @@ class Session:
             resolver.look_up(jid for event in incoming for jid in everybody_in(event))
             resolver.load_known(jid for event in incoming for jid in named_in(event))
 
-    def write(self, batch: events.Batch, now: int) -> Applied:
-        """Write a batch that ``cleaned_batch`` made storable. It is on disk once the transaction is committed."""
+    def write(self, batch: events.Batch, now: int, raw: PackedRaw | None = None) -> Applied:
+        """Write a batch that ``cleaned_batch`` made storable. It is on disk once the transaction is committed.
+
+        ``raw`` is the batch's payload if it is compressed already.
+        """
         unsettling = any(isinstance(event, _UNSETTLING) for event in batch.events)
         if unsettling:
             self._begin_anew()
@@ -95,7 +98,7 @@ class Session:
             must_be_running(self._tx, self._state.org, batch.import_id)
         self._state.imported = batch.import_id is not None
         self._provenance.begin(batch.import_id or NOBODY)
-        self._ready(batch.source, now).write(batch, self._make_phone_id)
+        self._ready(batch.source, now).write(batch, self._make_phone_id, raw)
         self._provenance.end()
         if unsettling:
             self._begin_anew()
@@ -169,11 +172,11 @@ class Writer:
 
     # ------------------------------------------------------------------ a batch
 
-    def write(self, batch: events.Batch, make_phone_id: Callable[[], str]) -> None:
+    def write(self, batch: events.Batch, make_phone_id: Callable[[], str], raw: PackedRaw | None = None) -> None:
         """Write a batch; part of it is buffered until ``flush``."""
         self.introduce(batch.events, make_phone_id)
         if batch.raw:
-            self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw)
+            self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw, raw)
         collector = EventCollector(self.resolver, self.phones, self.message_writer, self.source)
         for event in under_earlier_ids(batch.events, self._known, self._place_of):
             collector.collect(event)
@@ -221,9 +224,9 @@ class Writer:
         self.provenance.name((self.phones.number_of(phone), canonical(chat)) for phone, chat in told.places)
         self.provenance.expect((-self.phones.told_by(phone), canonical(jid)) for phone, jid in told.named)
 
-    def keep_raw(self, source: Source, type: str, payload: bytes) -> int:
+    def keep_raw(self, source: Source, type: str, payload: bytes, ready: PackedRaw | None = None) -> int:
         """Store a payload as received, once, and return its number."""
-        raw = keep_raw(self.tx, self.state, source, type, payload, self.now)
+        raw = keep_raw(self.tx, self.state, source, type, payload, self.now, ready)
         self.provenance.tell_again(raw)
         return raw
 

@@ -14,23 +14,27 @@ from backscroll.core import events
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.org_state import Applied
 from backscroll.storage.write.batch import Session
+from backscroll.storage.write.raws import PackedRaw, packed
 from backscroll.storage.write.validation import cleaned_batch
 
 LARGEST = 10_000
 """Maximum events per transaction. Large transactions write an index page once, small ones again and again."""
 ALONE_SECONDS = 0.8
-WANTED_SECONDS = 0.15
-"""Seconds after which a transaction takes in no more: while no other writer is waiting, and while one is."""
-PART_SECONDS = 0.1
+WANTED_SECONDS = 0.1
+"""Seconds after which a transaction is committed: while there is no other writer, and while there is one."""
+PART_SECONDS = 0.04
 LEAST = 50
 """Intended seconds for a part of a batch, estimated from recent speed, and the minimum events of a part. Whether
 another writer is waiting is checked between parts."""
+FIRST_GUESS = 3_000.0
+"""Events per second, as long as nothing has been written."""
 
 
 class _Batch(Struct):
     """A batch that waits to be written."""
 
     batch: events.Batch
+    raw: PackedRaw | None
     written: int = 0
     """How many of its events earlier transactions wrote."""
     changed: int = 0
@@ -73,15 +77,19 @@ class BulkWriter:
         self._finish_merges = finish_merges
         self._pending: deque[_Batch] = deque()
         self._events = 0
-        self._per_second = 10_000.0
+        self._per_second = FIRST_GUESS
         """Events written per second recently."""
+        self._finishing_since = 0.0
+        self._ending = 0.0
+        """Seconds per event that the end of a transaction took recently: writing what is buffered, and committing."""
 
     def add(self, batch: events.Batch) -> None:
         """Add a batch to be written later; ``BadField`` if one of its events cannot be stored."""
         cleaned = cleaned_batch(batch)
         if cleaned.import_id is None:
             cleaned = structs.replace(cleaned, import_id=self._import_id)
-        self._pending.append(_Batch(cleaned))
+        # Compressing takes long, so it is done while others can write.
+        self._pending.append(_Batch(cleaned, packed(cleaned.raw) if cleaned.raw else None))
         self._events += self._pending[-1].size
 
     @property
@@ -105,6 +113,7 @@ class BulkWriter:
         After an error nothing of this transaction is written, and all of its events are still pending.
         """
         parts = self._engine.write(self._write_some, self._org)
+        self._note_ending(sum(size for size, _ in parts))
         done: list[Applied] = []
         is_mapped = False
         for size, applied in parts:
@@ -133,32 +142,40 @@ class BulkWriter:
         for waiting in self._pending:
             start = waiting.written
             while start == waiting.written or start < len(waiting.batch.events):
-                if written and (told >= LARGEST or self._is_over(began)):
-                    session.finish()
-                    return written
+                if written and (told >= LARGEST or self._is_over(began, told)):
+                    return self._finished(session, written)
                 part = waiting.part(start, self._size_for(waiting))
-                written.append((len(part.events), self._timed(session, part)))
+                written.append((len(part.events), self._timed(session, part, waiting.raw)))
                 start += len(part.events)
                 told += max(1, len(part.events))
                 if not part.events:
                     break
+        return self._finished(session, written)
+
+    def _finished(self, session: Session, written: list[tuple[int, Applied]]) -> list[tuple[int, Applied]]:
+        self._finishing_since = time.monotonic()
         session.finish()
         return written
+
+    def _note_ending(self, told: int) -> None:
+        # A log that is copied into the database file with this commit says nothing about the next.
+        took = min(time.monotonic() - self._finishing_since, WANTED_SECONDS / 2)
+        self._ending = (self._ending + took / max(told, LEAST)) / 2
 
     def _size_for(self, waiting: _Batch) -> int:
         return max(LEAST, int(self._per_second * PART_SECONDS)) if waiting.is_divisible else waiting.size
 
-    def _timed(self, session: Session, part: events.Batch) -> Applied:
+    def _timed(self, session: Session, part: events.Batch, raw: PackedRaw | None) -> Applied:
         began = time.monotonic()
-        applied = session.write(part, self._clock())
+        applied = session.write(part, self._clock(), raw)
         session.write_rows()
         took = max(time.monotonic() - began, 1e-6)
         if len(part.events) >= LEAST:
             self._per_second = (self._per_second + len(part.events) / took) / 2
         return applied
 
-    def _is_over(self, began: float) -> bool:
-        took = time.monotonic() - began
+    def _is_over(self, began: float, told: int) -> bool:
+        took = time.monotonic() - began + told * self._ending
         return took >= WANTED_SECONDS and (took >= ALONE_SECONDS or self._engine.is_wanted())
 
 
