@@ -5,8 +5,7 @@ A wrong guess costs a few stems too many or too few; whole words and parts of wo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 
 from backscroll.core.text import fold
 
@@ -153,18 +152,18 @@ def script_of(word: str) -> str:
     return next((language for low, high, language in _SCRIPTS if low <= first <= high), "")
 
 
-def guess(words: Collection[str], letters: Collection[str]) -> str:
+def guess(words: Set[str], letters: Set[str]) -> str:
     """The languages of a message in Latin letters, by its distinct folded words and its letters as written.
 
     One or two of ``LATIN``, more when they are level, "" when nothing tells.
     """
-    scores: Counter[str] = Counter()
+    scores: dict[str, int] = {}
     for found, worth in (
-        *(_WORDS[word] for word in words if word in _WORDS),
-        *(_LETTERS[letter] for letter in letters if letter in _LETTERS),
+        *(_WORDS[word] for word in _WORDS.keys() & words),
+        *(_LETTERS[letter] for letter in _LETTERS.keys() & letters),
     ):
         for language in found:
-            scores[language] += worth
+            scores[language] = scores.get(language, 0) + worth
     if not scores:
         return ""
     top = max(scores.values())

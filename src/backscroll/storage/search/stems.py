@@ -50,7 +50,7 @@ def stems(word: str, languages: str) -> Iterator[tuple[str, str]]:
 def stem_of(word: str, language: str) -> tuple[str, bool]:
     """The folded stem of a word, and whether that is its own stem, so that it stands for it where it is a word."""
     stem = _stem(word, language)
-    return stem, _stem(stem, language) == stem
+    return stem, stem == word or _stem(stem, language) == stem
 
 
 def _stem(word: str, language: str) -> str:

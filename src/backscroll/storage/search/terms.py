@@ -118,6 +118,10 @@ _TOKEN = re.compile(r"[wd]+|c+|e(?:ze)*|rr?")
 _PART = re.compile(r"w+|d+")
 _JOINED = re.compile(r"[wd]+(?:[qh][wd]+)+")
 _NUMBER = re.compile(r"(?<![wd])d+(?:[shp]{1,3}d+)+(?![wd])")
+_LETTERS_ALONE = re.compile(r"(?<![wd])w+(?![wd])")
+_ASCII_RUN = re.compile(r"[A-Za-z]+")
+_ASCII_SPECIAL = re.compile(r"[-'0-9]")
+"""Without these, a text in ASCII has no terms but its runs of letters."""
 
 
 def kinds_of(folded: str) -> str:
@@ -155,6 +159,10 @@ def words_of(folded: str) -> set[str]:
 
 def words_and_runs(folded: str) -> tuple[set[str], set[str]]:
     """Besides, those of them that stemming is for: runs of letters."""
+    if folded.isascii() and not _ASCII_SPECIAL.search(folded):
+        plain = set(_ASCII_RUN.findall(folded))
+        if all(len(run) <= MAX_WORD for run in plain):
+            return plain.copy(), plain
     kinds = kinds_of(folded)
     found: set[str] = set()
     runs: set[str] = set()
@@ -236,11 +244,8 @@ def terms_of(document: Document) -> Terms:
     return Terms(frozenset(found), languages)
 
 
-def _runs(text: str) -> Iterator[str]:
-    kinds = kinds_of(text)
-    for match in _TOKEN.finditer(kinds):
-        if kinds[match.start()] == "w" and "d" not in kinds[match.start() : match.end()]:
-            yield text[match.start() : match.end()]
+def _runs(text: str) -> list[str]:
+    return [text[match.start() : match.end()] for match in _LETTERS_ALONE.finditer(kinds_of(text))]
 
 
 def _add_stems(found: set[str], runs: set[str], written: set[str], letters: set[str]) -> str:
@@ -248,16 +253,36 @@ def _add_stems(found: set[str], runs: set[str], written: set[str], letters: set[
     guessed = guess(runs, letters)
     is_latin = False
     for word in (*runs, *written):
-        languages = languages_of(word, guessed)
-        if not languages or len(word) > MAX_WORD:
+        if len(word) > MAX_WORD:
             continue
-        is_latin = is_latin or languages.islower()
-        shortest = UNSURE_LETTERS if languages == UNSURE else STEM_LETTERS
-        for language in languages:
-            stem, is_own = stem_of(word, language)
-            if not (is_own and stem in runs and len(stem) >= shortest):
-                found.add(f"~{stem}")
+        languages = languages_of(word, guessed)
+        if languages == UNSURE:
+            is_latin = True
+            always, own = _unsure_stems(word)
+            found.update(always)
+            found.update([term for stem, term in own if stem not in runs])
+        elif languages:
+            is_latin = is_latin or languages.islower()
+            for language in languages:
+                stem, is_own = stem_of(word, language)
+                if not (is_own and stem in runs and len(stem) >= STEM_LETTERS):
+                    found.add(f"~{stem}")
     return (guessed or "?") if is_latin else ""
+
+
+@lru_cache(maxsize=16_384)
+def _unsure_stems(word: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Terms for the stems of a word whose language is unclear. Some are needed only if the stem itself is not a word of
+    the message; these come second, each behind its stem."""
+    always: dict[str, None] = {}
+    own: dict[str, str] = {}
+    for language in UNSURE:
+        stem, is_own = stem_of(word, language)
+        if is_own and len(stem) >= UNSURE_LETTERS:
+            own[stem] = f"~{stem}"
+        else:
+            always[f"~{stem}"] = None
+    return tuple(always), tuple(own.items())
 
 
 def stem_terms(language: str, stem: str) -> Iterator[tuple[str, str]]:
