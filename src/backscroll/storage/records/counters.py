@@ -7,8 +7,7 @@ days in months), so that the cost does not grow with the years that an archive c
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -25,6 +24,8 @@ _ALL = (MONTH, -(2**31), 2**31)
 
 COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")
 Counts = list[int]
+_Bucket = tuple[int, int, int, int]
+"""Phone, chat (0 for all), level and number."""
 
 
 def column_of(flags: int) -> int:
@@ -76,21 +77,18 @@ class CounterChanges:
 
     def write(self, tx: Txn, org: int) -> None:
         """Write one upsert for each changed bucket, and start over."""
-        tx.many(
-            "add_counts",
-            (
-                {"org": org, "phone": phone, "chat": chat, "level": level, "bucket": bucket}
-                | dict(zip(COLUMNS, counts, strict=True))
-                for (phone, chat, level, bucket), counts in sorted(self._counts().items())
-                if any(counts)
-            ),
-        )
+        tx.many("add_counts", _count_rows(org, self._counts()))
         self._observed.clear()
 
-    def _counts(self) -> dict[tuple[int, int, int, int], Counts]:
-        counts: dict[tuple[int, int, int, int], Counts] = defaultdict(lambda: [0] * len(COLUMNS))
+    def _counts(self) -> dict[_Bucket, Counts]:
+        counts: dict[_Bucket, Counts] = {}
+        of_hours: dict[int, tuple[int, int]] = {}
         for (phone, chat, hour, column), n in self._observed.items():
-            month, day, _ = buckets_of(hour * HOUR_US)
+            found = of_hours.get(hour)
+            if found is None:
+                month, day, _ = buckets_of(hour * HOUR_US)
+                found = of_hours[hour] = month, day
+            month, day = found
             for key in (
                 (phone, chat, MONTH, month),
                 (phone, chat, DAY, day),
@@ -98,8 +96,22 @@ class CounterChanges:
                 (phone, 0, DAY, day),
                 (phone, 0, HOUR, hour),
             ):
-                counts[key][column] += n
+                bucket = counts.get(key)
+                if bucket is None:
+                    bucket = counts[key] = [0] * len(COLUMNS)
+                bucket[column] += n
         return counts
+
+
+def _count_rows(org: int, counts: dict[_Bucket, Counts]) -> Iterator[dict[str, int]]:
+    """The parameters of the statement add_counts for each bucket that changes, in the order of its key."""
+    for key in sorted(counts):
+        changes = counts[key]
+        if any(changes):
+            row = dict(zip(COLUMNS, changes, strict=True))
+            row["org"] = org
+            row["phone"], row["chat"], row["level"], row["bucket"] = key
+            yield row
 
 
 class Scope(Struct, frozen=True, kw_only=True):

@@ -105,7 +105,7 @@ class ContactResolver:
 
     def look_up(self, jids: Iterable[str]) -> list[str]:
         """Look up many JIDs at once and return the unknown ones."""
-        wanted = {canonical(jid) for jid in jids} - self._numbers.keys()
+        wanted = {jid for jid in map(canonical, jids) if jid not in self._numbers}
         missing = sorted(wanted - self._unknown)
         for start in range(0, len(missing), 500):
             chunk = missing[start : start + 500]
@@ -114,7 +114,7 @@ class ContactResolver:
                 self._numbers[jid] = contact if merged_into is None else merged_into
                 if imported in (_ONLY_TIED, 1) or (imported and jid != main):
                     self._unclaimed.add(jid)
-        unknown = wanted - self._numbers.keys()
+        unknown = {jid for jid in wanted if jid not in self._numbers}
         self._unknown |= unknown
         return sorted(unknown)
 
@@ -177,7 +177,7 @@ class ContactResolver:
 
     def load(self, contacts: Iterable[int]) -> None:
         """Load the rows of these contacts at once, before they are used one by one."""
-        missing = sorted(set(contacts) - self._loaded.keys() - {0})
+        missing = sorted({contact for contact in contacts if contact and contact not in self._loaded})
         for start in range(0, len(missing), 500):
             params = {"org": self._state.org, "contacts": missing[start : start + 500]}
             for row in self._tx.all("read_contacts", params):
@@ -188,8 +188,11 @@ class ContactResolver:
 
     def contact_row(self, contact: int) -> ContactRow:
         """By its number; a merged one too."""
-        self.load([contact])
-        return self._loaded[contact]
+        found = self._loaded.get(contact)
+        if found is None:
+            self.load([contact])
+            found = self._loaded[contact]
+        return found
 
     def known_by_name(self, contacts: Iterable[int]) -> set[int]:
         """Those of ``contacts`` that are known only by name from an export."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -131,13 +132,25 @@ def save_org_state(tx: Txn, state: OrgState) -> Applied:
     """Write the changes and the row; returns the result of the last batch."""
     changed = state.end_batch()
     if state.numbered:
-        numbered = enumerate(state.numbered, state.seq - len(state.numbered) + 1)
-        tx.many("add_change", ({"org": state.org, "seq": seq, **structs.asdict(change)} for seq, change in numbered))
+        tx.many("add_change", _change_rows(state))
     if state.events:
         tx.many("add_event", (_event_row(state.org, event) for event in state.events))
     row = {"org": state.org, "seq": state.seq, "next_no": state.next_no, "named": state.named, "imports": state.imports}
     tx.run("save_org_state", row | {"indexed_from": state.indexed_from, "next_segment": state.next_segment})
     return Applied(changed, state.seq)
+
+
+def _change_rows(state: OrgState) -> Iterator[dict[str, Any]]:
+    for seq, change in enumerate(state.numbered, state.seq - len(state.numbered) + 1):
+        yield {
+            "org": state.org,
+            "seq": seq,
+            "what": change.what,
+            "no": change.no,
+            "aspects": change.aspects,
+            "phone": change.phone,
+            "chat": change.chat,
+        }
 
 
 def _event_row(org: int, event: OutboxEvent) -> dict[str, Any]:
