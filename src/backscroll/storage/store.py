@@ -69,6 +69,7 @@ from backscroll.storage.write.index_upkeep import IndexUpkeep
 from backscroll.storage.write.live_sources import LiveSources
 from backscroll.storage.write.merge import finish_merges
 from backscroll.storage.write.outbox import Outbox
+from backscroll.storage.write.pace import Pace
 from backscroll.storage.write.quarantine import Quarantined
 from backscroll.storage.write.webhooks import Webhooks
 
@@ -80,7 +81,7 @@ TOUCH_SECONDS = 0.02
 """How long a reader waits at most for its token's time of use to be written."""
 
 UNDO_ROWS = 400
-"""Number of items that one transaction of an undo removes."""
+"""Maximum items that one transaction of an undo removes (write/pace.py)."""
 
 
 def now_us() -> int:
@@ -275,9 +276,15 @@ class Store:
         ``remove_file`` deletes a file that no other source has; ``progress`` receives the number of messages done.
         """
         self._engine.write(lambda tx: undo.begin_undo(tx, org, import_id), org)
-        work = partial(undo.undo_step, org=org, import_id=import_id, limit=UNDO_ROWS, remove_file=remove_file)
+        pace = Pace(UNDO_ROWS)
+
+        def take_step(tx: Txn) -> undo.Progress | None:
+            pace.begin(tx, org)
+            return undo.undo_step(tx, org, import_id, self._clock(), pace.rows, remove_file)
+
         self.finish_merges(org)
-        while (step := self._engine.write(lambda tx: work(tx, now=self._clock()), org)) is not None:
+        while (step := self._engine.write(take_step, org)) is not None:
+            pace.end()
             progress(step.messages + step.changed)
             self.finish_merges(org)
             self._engine.let_others_write()

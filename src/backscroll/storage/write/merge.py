@@ -17,10 +17,11 @@ from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, row
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.export_matching import MINUTE_US
 from backscroll.storage.write.line_joining import join_lines
+from backscroll.storage.write.pace import Pace
 
 MERGING = "merging"
 MERGE_ROWS = 400
-"""Rows moved per transaction. Other writers can write between transactions."""
+"""Maximum rows moved per transaction (pace.py). Other writers can write between transactions."""
 _CHUNK = 200
 Place = tuple[int, int]
 """Phone and chat."""
@@ -42,14 +43,18 @@ def finish_merges(engine: Engine, org: int, clock: Callable[[], int], stop: Call
 
 
 def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], stop: Callable[[], bool]) -> bool:
+    pace = Pace(MERGE_ROWS)
+
     def step(tx: Txn) -> bool:
         leases.keep(tx, lease, clock())
-        return merge_step(tx, lease.org, clock(), MERGE_ROWS)
+        pace.begin(tx, lease.org)
+        return merge_step(tx, lease.org, clock(), pace.rows)
 
     moved = False
     try:
         while not stop() and engine.write(step, lease.org):
             moved = True
+            pace.end()
             engine.let_others_write()
     except leases.LeaseLost:
         return moved
