@@ -146,6 +146,11 @@ def _lists_in(sql: str) -> tuple[str, ...]:
     return tuple(sorted(set(_LIST.findall(sql))))
 
 
+@lru_cache(maxsize=4096)
+def _member_names(name: str, size: int) -> tuple[str, ...]:
+    return tuple(f"{name}_{i}" for i in range(size))
+
+
 def expand(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """``sql`` and ``params`` with every ``(:name*)`` written out; an empty sequence matches nothing."""
     names = _lists_in(sql)
@@ -156,5 +161,5 @@ def expand(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
     for name in names:
         values: Sequence[Any] = flat.pop(name) or (None,)
         sizes.append((name, len(values)))
-        flat.update((f"{name}_{i}", value) for i, value in enumerate(values))
+        flat.update(zip(_member_names(name, len(values)), values, strict=True))
     return _expanded(sql, tuple(sizes)), flat

@@ -112,10 +112,11 @@ def tsvector(text: str) -> str:
     for position, lexeme in enumerate(_Reader(text).lexemes(), 1):
         if lexeme is None:
             continue
-        if lexeme in places:
-            places[lexeme].append(position)
-        else:
+        found = places.get(lexeme)
+        if found is None:
             places[lexeme] = [position]
+        else:
+            found.append(position)
     return " ".join([_entry(lexeme, places[lexeme]) for lexeme in sorted(places)])
 
 

@@ -108,10 +108,23 @@ def _count_rows(org: int, counts: dict[_Bucket, Counts]) -> Iterator[dict[str, i
     for key in sorted(counts):
         changes = counts[key]
         if any(changes):
-            row = dict(zip(COLUMNS, changes, strict=True))
-            row["org"] = org
-            row["phone"], row["chat"], row["level"], row["bucket"] = key
-            yield row
+            phone, chat, level, bucket = key
+            plain_in, plain_out, media_in, media_out, calls_in, calls_out, notices_in, notices_out = changes
+            yield {
+                "org": org,
+                "phone": phone,
+                "chat": chat,
+                "level": level,
+                "bucket": bucket,
+                "plain_in": plain_in,
+                "plain_out": plain_out,
+                "media_in": media_in,
+                "media_out": media_out,
+                "calls_in": calls_in,
+                "calls_out": calls_out,
+                "notices_in": notices_in,
+                "notices_out": notices_out,
+            }
 
 
 class Scope(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 
 import Stemmer
 
@@ -13,6 +12,8 @@ from backscroll.core.text import fold
 from backscroll.storage.search.languages import ALGORITHMS, LATIN, STEM_LETTERS, UNSURE, UNSURE_LETTERS, script_of
 
 _PORTUGUESE = "b"
+_MAX_KNOWN = 8_192
+"""Stems kept for each language."""
 _local = threading.local()
 
 
@@ -46,11 +47,27 @@ def stems(word: str, languages: str) -> Iterator[tuple[str, str]]:
     return ((language, stem_of(word, language)[0]) for language in languages)
 
 
-@lru_cache(maxsize=65_536)
+class _Known(dict[str, tuple[str, bool]]):
+    """Stems of words in one language, computed when they are first asked for. A cache by word and language together
+    costs more per word than everything else about it."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __missing__(self, word: str) -> tuple[str, bool]:
+        if len(self) >= _MAX_KNOWN:
+            self.clear()
+        stem = _stem(word, self._language)
+        found = self[word] = stem, stem == word or _stem(stem, self._language) == stem
+        return found
+
+
+_KNOWN = {language: _Known(language) for language in ALGORITHMS}
+
+
 def stem_of(word: str, language: str) -> tuple[str, bool]:
     """The folded stem of a word, and whether that is its own stem, so that it stands for it where it is a word."""
-    stem = _stem(word, language)
-    return stem, stem == word or _stem(stem, language) == stem
+    return _KNOWN[language][word]
 
 
 def _stem(word: str, language: str) -> str:

@@ -35,6 +35,8 @@ class _Batch(Struct):
 
     batch: events.Batch
     raw: PackedRaw | None
+    is_divisible: bool
+    """Whether it may be written in parts. Not with phones or mappings: they must come before all other events."""
     written: int = 0
     """How many of its events earlier transactions wrote."""
     changed: int = 0
@@ -44,11 +46,6 @@ class _Batch(Struct):
     def size(self) -> int:
         """A batch counts as at least one event, because it may contain nothing but a position."""
         return max(1, len(self.batch.events))
-
-    @property
-    def is_divisible(self) -> bool:
-        """Whether it may be written in parts. Not with phones or mappings: they must come before all other events."""
-        return not any(isinstance(event, events.PhoneSeen | events.NumberMapped) for event in self.batch.events)
 
     def part(self, start: int, size: int) -> events.Batch:
         """Some of its events. Data about the batch as a whole comes with the last part."""
@@ -89,7 +86,9 @@ class BulkWriter:
         if cleaned.import_id is None:
             cleaned = structs.replace(cleaned, import_id=self._import_id)
         # Compressing takes long, so it is done while others can write.
-        self._pending.append(_Batch(cleaned, packed(cleaned.raw) if cleaned.raw else None))
+        raw = packed(cleaned.raw) if cleaned.raw else None
+        is_divisible = not any(isinstance(event, events.PhoneSeen | events.NumberMapped) for event in cleaned.events)
+        self._pending.append(_Batch(cleaned, raw, is_divisible))
         self._events += self._pending[-1].size
 
     @property
