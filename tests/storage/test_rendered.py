@@ -35,7 +35,7 @@ from backscroll.database.protocol import Txn
 from backscroll.storage import store as store_module
 from backscroll.storage.read import rendered as rendered_module
 from backscroll.storage.read.names import ContactCache, Names, Reading
-from backscroll.storage.read.pages import list_keys
+from backscroll.storage.read.pages import list_places
 from backscroll.storage.read.rendered import RenderedMessages, Way, read_rendered
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
@@ -197,7 +197,7 @@ READ_ANYWAY = ["read_org_state", "total_counters"]
 
 def test_a_page_that_is_known_reads_no_message(room: Room) -> None:
     assert sorted(room.read(room.query(GROUP))) == sorted([*READ_ANYWAY, "chat_of_phones", "keys_in_chats"])
-    assert sorted(room.read(room.query(None))) == sorted([*READ_ANYWAY, "keys_in_phone"])
+    assert sorted(room.read(room.query(None))) == sorted([*READ_ANYWAY, "numbers_in_phone"])
 
 
 def test_one_new_message_takes_two_statements_more(room: Room) -> None:
@@ -207,6 +207,8 @@ def test_one_new_message_takes_two_statements_more(room: Room) -> None:
     assert sorted(more) == sorted([*known, "places_changed_since", "rows_by_id"])
     room.tell(room.say(ANNA, ANNA))
     assert sorted(room.read(room.query(GROUP))) == sorted([*known, "places_changed_since"])
+    across = room.read(room.query(None))
+    assert sorted(across) == sorted([*READ_ANYWAY, "numbers_in_phone", "rows_by_no"])
 
 
 def test_a_chat_of_one_of_several_phones_takes_one_statement_more(room: Room) -> None:
@@ -357,12 +359,12 @@ def test_a_page_takes_nothing_that_is_newer_than_its_snapshot(
     was = room.store.list_messages(query).rendered(RENDER)
 
     def interrupted(*asked: Any) -> Any:
-        monkeypatch.setattr(rendered_module, "list_keys", list_keys)
+        monkeypatch.setattr(rendered_module, "list_places", list_places)
         room.tell(MessageEdited(target=room.target(1, GROUP, ANNA), at=NOON + MINUTE, text="better words", by=ANNA))
         room.read(query)
-        return list_keys(*asked)
+        return list_places(*asked)
 
-    monkeypatch.setattr(rendered_module, "list_keys", interrupted)
+    monkeypatch.setattr(rendered_module, "list_places", interrupted)
     assert kept_page(slow, room.kept, query) == was
     everywhere(room)
 

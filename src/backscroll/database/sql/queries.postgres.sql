@@ -54,13 +54,13 @@ WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWE
     AND (flags & 8) = 8 AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
--- name: keys_in_phone
-SELECT phone, chat, id, sender FROM messages
+-- name: numbers_in_phone
+SELECT no FROM messages
 WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
--- name: keys_in_phones
-SELECT phone, chat, id, sender FROM messages
+-- name: numbers_in_phones
+SELECT no FROM messages
 WHERE org = :org AND CASE WHEN phone IN (:phones*) THEN TRUE END AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 

@@ -73,7 +73,7 @@ def read_page(tx: Txn, query: MessageQuery, names: Names, parts: PartCache) -> P
 
 
 class _Statements(NamedTuple):
-    """That list messages newest first, with the same columns each."""
+    """That list messages newest first: the same messages in each set of them."""
 
     in_chats: str
     media_in_chats: str
@@ -82,7 +82,7 @@ class _Statements(NamedTuple):
 
 
 _ROWS = _Statements("list_in_chats", "list_media_in_chats", "list_in_phone", "list_in_phones")
-_KEYS = _Statements("keys_in_chats", "keys_of_media_in_chats", "keys_in_phone", "keys_in_phones")
+_PLACES = _Statements("keys_in_chats", "keys_of_media_in_chats", "numbers_in_phone", "numbers_in_phones")
 
 
 def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
@@ -91,9 +91,13 @@ def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Li
     return structs.replace(listing, rows=sound(query.org, list(starmap(MessageRow, rows))))
 
 
-def list_keys(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> tuple[list[Row], Listing]:
-    """Phone, chat, id and sender of each message of the same page; the listing is without rows."""
-    return _listed(tx, query, chats, _KEYS)
+def list_places(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> tuple[list[Row], Listing]:
+    """Which messages the same page contains; the listing is without rows.
+
+    In chats, each is given by phone, chat, id and sender, which the index of a chat has; across all chats by its number
+    alone, because a big page takes as long as its values are many.
+    """
+    return _listed(tx, query, chats, _PLACES)
 
 
 def _listed(
