@@ -31,6 +31,15 @@ def said(page: Page, text: str) -> Any:
     return page.locator(".said", has_text=text)
 
 
+SCROLL_UP = """(scroller) => {
+  scroller.scrollBy({ top: -1900, behavior: "instant" });
+  const top = scroller.getBoundingClientRect().top;
+  const row = [...scroller.querySelectorAll(".row")].find((one) => one.getBoundingClientRect().bottom > top);
+  return [row.dataset.id, row.getBoundingClientRect().top - top];
+}"""
+"""Scroll back; returns the row at the top of the view and where it is."""
+
+
 def test_whoever_is_not_signed_in_is_asked_for_a_token_and_then_sees_what_was_asked_for(
     reader: Any, world: World
 ) -> None:
@@ -143,6 +152,33 @@ def has_read_on(page: Page, way: int, seen: set[str]) -> bool:
     page.locator(".scroller").evaluate("(s, way) => s.scrollBy(0, way * 800)", way)
     seen |= set(page.locator(".row").evaluate_all("(rows) => rows.map((row) => row.dataset.id)"))
     return len(seen) > 150
+
+
+def test_rows_do_not_move_by_a_fraction_of_a_pixel_while_pages_come_in(reader: Any) -> None:
+    page = reader().chat(MARA, HOUSE)
+    settle(page)
+    for _ in range(8):
+        key, top = page.locator(".scroller").evaluate(SCROLL_UP)
+        settle(page)
+        assert top_of(page, key) == pytest.approx(top, abs=1 / 64)
+
+
+def test_a_row_that_grows_while_the_reader_scrolls_does_not_push_what_is_read(reader: Any) -> None:
+    page = reader().chat(MARA, HOUSE)
+    settle(page)
+    key, top = page.locator(".scroller").evaluate(SCROLL_UP)
+    settle(page)
+    # The event of the scrolling comes before any observer sees the new height.
+    page.locator(f".row:has(+ .row[data-id={json_text(key)}])").evaluate(
+        """(above) => {
+          above.style.paddingBottom = "10.3px";
+          const scroller = above.closest(".scroller");
+          scroller.scrollBy({ top: -40, behavior: "instant" });
+          scroller.dispatchEvent(new Event("scroll"));
+        }"""
+    )
+    settle(page)
+    assert top_of(page, key) == pytest.approx(top + 40, abs=1 / 32)
 
 
 def test_a_quote_leads_to_its_message_and_back_to_the_same_place(reader: Any) -> None:

@@ -1,6 +1,7 @@
 /** A window of rows in normal flow: pages are added at both ends, far rows removed; the reader's place does not move.
  *
- * The scroller needs `overflow-anchor: none` and `position: relative`; each row is a child of `list` with `data-id`.
+ * The scroller needs `overflow-anchor: none` and `position: relative`, the list `display: flow-root`, because its margin is
+ * set here; each row is a child of `list` with `data-id`.
  * `draw` must be synchronous and keyed, so that a remaining row keeps its element.
  */
 export interface Page<T> {
@@ -33,6 +34,7 @@ const MAX_ROWS = 200; // while they fill the screens above
 const MAX_HELD_ROWS = 600; // while one of them has the focus or a selection
 const BATCH = 20; // rows drawn in one task
 const FLING_MS = 120;
+const MIN_MOVE = 1 / 128; // px; browsers lay out in steps of 1/64 or 1/60
 // On phones, WebKit ignores scroll positions set by a page during a fling.
 const IGNORES_WRITES =
   typeof navigator !== "undefined" &&
@@ -47,8 +49,8 @@ export class ScrollWindow<T extends Row> {
   #epoch = 0;
   #asked = 0; // requests under way
   #arrived: T[] = []; // rows that arrived meanwhile: an answer may be older than they are
-  #anchor: { row: HTMLElement; top: number } | null = null;
-  #owed = 0; // fractions of a pixel by which rows have moved and the scroller, which rounds, could not follow
+  #anchor: { row: HTMLElement; top: number; scrolled: number } | null = null;
+  #shift = 0; // the list's margin in px: rows have fractional heights, scroll positions are whole pixels of the screen
   #target: HTMLElement | null = null;
   #follows = false;
   #filled = -1; // height at the last filling; the same height is not filled again, or a hidden list would load for ever
@@ -103,7 +105,6 @@ export class ScrollWindow<T extends Row> {
     this.#failed = { older: false, newer: false };
     this.#filled = -1;
     this.#anchor = null;
-    this.#owed = 0;
     this.#follows = false;
     this.#ends = { older: page.older, newer: page.newer };
     this.#put(page.items);
@@ -132,7 +133,7 @@ export class ScrollWindow<T extends Row> {
     this.#epoch++;
     this.#busy = { older: false, newer: false };
     this.#target = row;
-    this.#owed = 0;
+    this.#anchor = null;
     this.#follows = false;
     this.#place(at, top);
     this.#note();
@@ -229,11 +230,19 @@ export class ScrollWindow<T extends Row> {
 
   /** Remember which row the reader looks at, and its position. */
   #note(): void {
+    this.#undoMove();
     const { scrollTop, clientHeight, scrollHeight } = this.#parts.scroller;
     this.#follows = !this.#ends.newer && scrollHeight - scrollTop - clientHeight < 4;
     const top = this.#target?.isConnected ? this.#target.offsetTop - scrollTop : -1;
     const row = top >= 0 && top < clientHeight ? this.#target : this.#rowAt(scrollTop);
-    this.#anchor = row ? { row, top: this.#topOf(row) } : null;
+    this.#anchor = row ? { row, top: this.#topOf(row), scrolled: scrollTop } : null;
+  }
+
+  /** Undo what a change of heights has moved since the last look, before a new position would take it for granted. */
+  #undoMove(): void {
+    if (!this.#anchor?.row.isConnected || this.#follows) return;
+    const { row, top, scrolled } = this.#anchor;
+    this.#pull(this.#topOf(row) - top + this.#parts.scroller.scrollTop - scrolled);
   }
 
   /** Where a row is in the view, exactly: `offsetTop` rounds, and rounding errors would add up to a drift. */
@@ -266,12 +275,22 @@ export class ScrollWindow<T extends Row> {
       return;
     }
     if (!this.#anchor?.row.isConnected) return;
-    const { row, top } = this.#anchor;
-    const moved = this.#topOf(row) - top + this.#owed;
+    this.#pull(this.#topOf(this.#anchor.row) - this.#anchor.top);
+    this.#anchor.top = this.#topOf(this.#anchor.row);
+    this.#anchor.scrolled = scroller.scrollTop;
+  }
+
+  /** Move the rows up by exactly `px`: whole pixels by scrolling, the rest by the margin above them. */
+  #pull(px: number): void {
+    const { scroller, list } = this.#parts;
+    if (Math.abs(px) < MIN_MOVE || !scroller.clientHeight) return;
+    const distance = px - this.#shift;
     const before = scroller.scrollTop;
-    if (Math.abs(moved) >= 0.5) scroller.scrollBy({ top: moved, behavior: "instant" });
-    this.#owed = moved - (scroller.scrollTop - before);
-    this.#anchor.top = this.#topOf(row);
+    scroller.scrollBy({ top: Math.ceil(distance), behavior: "instant" });
+    const rest = scroller.scrollTop - before - distance;
+    // Outside these bounds an end of the list was reached.
+    this.#shift = rest >= 0 && rest < 2 ? rest : 0;
+    list.style.marginTop = `${this.#shift}px`;
   }
 
   #fill(): void {
