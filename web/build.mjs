@@ -1,7 +1,7 @@
 // Builds the page into src/backscroll/web/static: hashed assets with .br and .gz beside them, index.html, licences.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ const target = process.env.BACKSCROLL_STATIC ?? join(here, "../src/backscroll/we
 const made = `${target}.new`;
 // Optional fonts that load late are not used: without its italics a chat would show notices in another typeface.
 const PRELOADED = /source-(serif-4-latin-wght-(normal|italic)|sans-3-latin-wght-normal)-/;
-const SHIPPED = ["preact", "@preact/signals", "@preact/signals-core", "linkifyjs"];
+const SHIPPED = ["preact", "@preact/signals", "@preact/signals-core", "linkify-it", "uc.micro"];
 const FONTS = ["@fontsource-variable/source-serif-4", "@fontsource-variable/source-sans-3"];
 
 // A font that loads late would move the text while somebody reads it.
@@ -27,6 +27,18 @@ const steadyFonts = {
   },
 };
 
+// esbuild makes a chunk of every set of modules that the same entry points share, some of them tiny, and small files
+// compress badly. Whatever is loaded later is loaded by the main script, so what both need belongs to the main script.
+const fewChunks = {
+  name: "few-chunks",
+  setup({ onLoad }) {
+    onLoad({ filter: /src\/(lists\/screens|manage\/screens|reading\/panels)\.ts$/ }, async ({ path }) => ({
+      contents: `import "../main.tsx";\n${await readFile(path, "utf8")}`,
+      loader: "ts",
+    }));
+  },
+};
+
 function assets(outputs) {
   const names = Object.keys(outputs).map((path) => relative(made, join(here, path)).replaceAll("\\", "/"));
   const entry = (name) => {
@@ -36,13 +48,17 @@ function assets(outputs) {
   };
   return {
     script: entry("src/main.tsx"),
+    chunks: Object.values(outputs)
+      .find((output) => output.entryPoint === "src/main.tsx")
+      .imports.filter(({ kind }) => kind === "import-statement")
+      .map(({ path }) => basename(path)),
     style: entry("src/styles/page.css"),
     fonts: names.filter((name) => PRELOADED.test(name)).map((name) => basename(name)),
   };
 }
 
 async function shell(outputs) {
-  const { script, style, fonts } = assets(outputs);
+  const { script, chunks, style, fonts } = assets(outputs);
   const icon = await hashed("icon.svg");
   const preloads = fonts.map(
     (font) => `<link rel="preload" href="/assets/${font}" as="font" type="font/woff2" crossorigin>`,
@@ -50,6 +66,10 @@ async function shell(outputs) {
   const template = await readFile(join(here, "index.html"), "utf8");
   return template
     .replace("<!-- fonts -->", preloads.join("\n"))
+    .replace(
+      "<!-- chunks -->",
+      chunks.map((chunk) => `<link rel="modulepreload" href="/assets/${chunk}" crossorigin>`).join("\n"),
+    )
     .replace("{script}", script)
     .replace("{style}", style)
     .replace("{icon}", icon);
@@ -74,7 +94,8 @@ function licences() {
   return [...SHIPPED, ...FONTS].map((name) => {
     const at = join(here, "node_modules", name);
     const { version, license } = JSON.parse(readFileSync(join(at, "package.json"), "utf8"));
-    return `${name} ${version} (${license})\n\n${readFileSync(join(at, "LICENSE"), "utf8").trim()}\n`;
+    const file = ["LICENSE", "LICENSE.txt"].find((one) => existsSync(join(at, one)));
+    return `${name} ${version} (${license})\n\n${readFileSync(join(at, file), "utf8").trim()}\n`;
   });
 }
 
@@ -99,7 +120,7 @@ const { metafile } = await build({
   publicPath: "/assets",
   loader: { ".woff2": "file", ".svg": "file" },
   define: { "process.env.NODE_ENV": '"production"' },
-  plugins: [steadyFonts],
+  plugins: [steadyFonts, fewChunks],
   logLevel: "warning",
 });
 await writeFile(join(made, "index.html"), await shell(metafile.outputs));

@@ -47,7 +47,7 @@ def test_the_page_is_small() -> None:
     everything, styles = sum(map(compressed, scripts)), sum(compressed(one) for one in outputs if one.endswith(".css"))
     print(f"to read a chat {reading / KB:.1f} KB, all {everything / KB:.1f} KB, styles {styles / KB:.1f} KB")
     assert reading <= 45 * KB
-    assert everything <= 100 * KB
+    assert everything <= 80 * KB
     assert styles <= 12 * KB
 
 

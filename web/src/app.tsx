@@ -20,12 +20,12 @@ import { words } from "./words.ts";
 /** Screens that are not needed for reading are loaded when they are first opened. */
 type Screen = { route: Route };
 const screens = {
-  search: later<Screen>(() => import("./lists/search.tsx").then((module) => module.SearchScreen)),
-  media: later<Screen>(() => import("./lists/gallery.tsx").then((module) => module.GalleryScreen)),
-  contacts: later<Screen>(() => import("./lists/contacts.tsx").then((module) => module.ContactsScreen)),
-  sources: later<Screen>(() => import("./manage/sources.tsx").then((module) => module.SourcesScreen)),
-  imports: later<Screen>(() => import("./manage/imports.tsx").then((module) => module.ImportsScreen)),
-  manage: later<Screen>(() => import("./manage/manage.tsx").then((module) => module.ManageScreen)),
+  search: later<Screen>(() => import("./lists/screens.ts").then((module) => module.SearchScreen)),
+  media: later<Screen>(() => import("./lists/screens.ts").then((module) => module.GalleryScreen)),
+  contacts: later<Screen>(() => import("./lists/screens.ts").then((module) => module.ContactsScreen)),
+  sources: later<Screen>(() => import("./manage/screens.ts").then((module) => module.SourcesScreen)),
+  imports: later<Screen>(() => import("./manage/screens.ts").then((module) => module.ImportsScreen)),
+  manage: later<Screen>(() => import("./manage/screens.ts").then((module) => module.ManageScreen)),
 };
 
 /** Shows an error in place of a screen that throws; the other screens keep working. */

@@ -2,9 +2,9 @@
 import { signal } from "@preact/signals";
 
 /** Finds links once its module is loaded; until then they are plain text. A link is as wide as its text. */
-export const linker = signal<typeof import("./links.ts").tokenize | null>(null);
+export const linker = signal<typeof import("./links.ts").linksIn | null>(null);
 export const loadLinker = async (): Promise<void> => {
-  linker.value = (await import("./links.ts")).tokenize;
+  linker.value = (await import("./links.ts")).linksIn;
 };
 
 export type Inline =
@@ -111,17 +111,19 @@ function units(text: string, mentions: readonly Mention[]): Unit[] {
 }
 
 function linked(text: string): Unit[] {
-  const tokenize = linker.value;
-  if (!tokenize || !/[.:@]/.test(text)) return [text];
-  return tokenize(text).flatMap((token): Unit[] => {
-    if (!token.isLink) return [token.v];
+  const linksIn = linker.value;
+  if (!linksIn || !/[.:@]/.test(text)) return [text];
+  const found: Unit[] = [];
+  let last = 0;
+  for (const { start, end, href } of linksIn(text)) {
     // Closing marks right after a link are not part of it.
-    const marks = /[*_~]*$/.exec(token.v)![0];
-    const shown = token.v.slice(0, token.v.length - marks.length),
-      whole = token.toHref("https");
-    const href = safeHref(whole.slice(0, whole.length - marks.length));
-    return href ? [{ type: "link", href, text: shown }, ...marks] : [token.v];
-  });
+    const marks = /[*_~]*$/.exec(text.slice(start, end))![0].length;
+    const safe = safeHref(href.slice(0, href.length - marks));
+    if (!safe) continue;
+    found.push(text.slice(last, start), { type: "link", href: safe, text: text.slice(start, end - marks) });
+    last = end - marks;
+  }
+  return [...found, text.slice(last)];
 }
 
 function named(text: string, mentions: readonly Mention[]): Unit[] {

@@ -105,6 +105,17 @@ const LINKS: [string, string][] = [
   ["data:text/html,x", "data:text/html,x"],
   ["mail a@example.org", "mail <a mailto:a@example.org>a@example.org</a>"],
   ["example.org/coast?map=2", "<a https://example.org/coast?map=2>example.org/coast?map=2</a>"],
+  [
+    "example.photography, a@example.online",
+    "<a https://example.photography/>example.photography</a>, <a mailto:a@example.online>a@example.online</a>",
+  ],
+  ["_https://example.org/x_", "<i><a https://example.org/x>https://example.org/x</a></i>"],
+  ["(*see https://example.org*).", "(<b>see <a https://example.org/>https://example.org</a></b>)."],
+  ["„https://example.org“", "„<a https://example.org/>https://example.org</a>“"],
+  ["地図https://example.org/あ", "地図<a https://example.org/%E3%81%82>https://example.org/あ</a>"],
+  ["end.Next file.txt 12.5 1.2.3.4", "end.Next file.txt 12.5 1.2.3.4"],
+  ["https://example.org/a_(b)", "<a https://example.org/a_(b)>https://example.org/a_(b)</a>"],
+  ["ftp://example.org/x", "ftp://example.org/x"],
   ["+49 1555 010 9999 rang", "<n 4915550109999>+49 1555 010 9999</n> rang"],
   ["1+2 = 3", "1+2 = 3"],
   ["+12", "+12"],
@@ -133,6 +144,14 @@ test("marks and links are gone in lists", () => assert.equal(plain("*a* _b_\n- c
 test("every opener of a long line looks for its end once", () => {
   const text = "*a ".repeat(20_000);
   assert.ok(told(text) === text);
+});
+
+test("looking for links takes time in proportion to the text, whatever it is", () => {
+  const started = process.cpuUsage().user;
+  for (const piece of ["_", "*.", "a.", "a@", "http://", "mailto:", "//", "(", "あhttp", "a-", "www.", "http://a:"])
+    told(piece.repeat(65_000 / piece.length));
+  const seconds = (process.cpuUsage().user - started) / 1e6;
+  assert.ok(seconds < 20, `${seconds} s`);
 });
 
 test("what changed between two wordings is told word by word", () => {

@@ -3,13 +3,14 @@ import { useState } from "preact/hooks";
 import { manages, mayDo, session, signOut } from "../api.ts";
 import { letters, setLetters, setTheme, theme, type Theme } from "../keys.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
-import { later } from "../parts/later.tsx";
 import { Failure } from "../parts/states.tsx";
 import { type Route, to } from "../router.ts";
 import { words } from "../words/manage.ts";
 import { Exports } from "./exports.tsx";
 import { HealthScreen } from "./health.tsx";
+import { Orgs } from "./orgs.tsx";
 import { Tokens } from "./tokens.tsx";
+import { Webhooks } from "./webhooks.tsx";
 
 /** Sections that the token may not use are not offered. */
 interface Section {
@@ -27,7 +28,7 @@ const SECTIONS: Section[] = [
     icon: "hook",
     title: words.manage.webhooks,
     isOffered: manages,
-    Screen: later(() => import("./webhooks.tsx").then((module) => module.Webhooks)),
+    Screen: Webhooks,
   },
   { id: "tokens", icon: "key", title: words.tokens.title, isOffered: manages, Screen: Tokens },
   {
@@ -35,7 +36,7 @@ const SECTIONS: Section[] = [
     icon: "people",
     title: words.manage.orgs,
     isOffered: () => manages() && mayDo("operator"),
-    Screen: later(() => import("./orgs.tsx").then((module) => module.Orgs)),
+    Screen: Orgs,
   },
 ];
 

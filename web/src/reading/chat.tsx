@@ -19,18 +19,14 @@ import { Reader } from "./reader.ts";
 import { Rows } from "./rows.tsx";
 import { Spine } from "./spine.tsx";
 
-const AboutMessage = later<ComponentProps<typeof import("./about.tsx").AboutMessage>>(() =>
-  import("./about.tsx").then((module) => module.AboutMessage),
+type Panels = typeof import("./panels.ts");
+const panels = () => import("./panels.ts");
+const AboutMessage = later<ComponentProps<Panels["AboutMessage"]>>(() =>
+  panels().then((module) => module.AboutMessage),
 );
-const AboutChat = later<ComponentProps<typeof import("./about.tsx").AboutChat>>(() =>
-  import("./about.tsx").then((module) => module.AboutChat),
-);
-const DatePicker = later<ComponentProps<typeof import("./dates.tsx").DatePicker>>(() =>
-  import("./dates.tsx").then((module) => module.DatePicker),
-);
-const Viewer = later<ComponentProps<typeof import("../parts/viewer.tsx").Viewer>>(() =>
-  import("../parts/viewer.tsx").then((module) => module.Viewer),
-);
+const AboutChat = later<ComponentProps<Panels["AboutChat"]>>(() => panels().then((module) => module.AboutChat));
+const DatePicker = later<ComponentProps<Panels["DatePicker"]>>(() => panels().then((module) => module.DatePicker));
+const Viewer = later<ComponentProps<Panels["Viewer"]>>(() => panels().then((module) => module.Viewer));
 
 interface Parts {
   phone: string;
