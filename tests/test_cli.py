@@ -256,7 +256,7 @@ def test_gowas_history_comes_with_its_phones_and_is_the_same_when_taken_twice(sh
     assert shell.json(*take)["changed"] == 0
     (phone,) = shell.json("phone", "list")
     assert (phone["number"], phone["device_id"]) == ("919876543210", "bench")
-    assert shell.run(*take).stdout == "Bakery: 1 messages read, of phones 919876543210; 0 rows changed.\n"
+    assert shell.run(*take).stdout == "Bakery: 1 message read, of phone 919876543210; 0 rows changed.\n"
 
 
 def test_a_file_that_is_no_gowa_database_is_told_so(bakery: Shell, tmp_path: Path) -> None:

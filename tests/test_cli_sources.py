@@ -248,7 +248,7 @@ def test_gateways_are_asked_for_what_was_missed(shell: Shell) -> None:
         assert [(row["kind"], row["changed"] > 0) for row in done] == [("gowa", True), ("periskope", True)]
         (again,) = shell.json("sync", "--source", added["id"], "--no-media")
         assert (again["changed"], again["rows"]) == (0, {})
-        assert "read 1 chats, 0 messages; 0 rows changed" in shell.run("sync").stdout
+        assert "read 1 chat, 0 messages; 0 rows changed" in shell.run("sync").stdout
     listed = shell.json("source", "list")
     assert [row["synced_at"] is not None for row in listed] == [True, True, False]
     assert len(shell.json("phone", "list")) == 1

@@ -1,14 +1,19 @@
-"""``fold``: what compares equal, what does not, and that each folded character maps to its original position."""
+"""``fold``: what compares equal, what does not, and that each folded character maps to its original position;
+``counted``, and that sentences use it.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backscroll.core.text import fold, fold_with_map
+import backscroll
+from backscroll.core.text import counted, fold, fold_with_map
 
 SCRIPTS = (
     (0x20, 0x7F),
@@ -72,3 +77,26 @@ def test_what_does_not_tell_words_apart_goes(text: str, folded: str) -> None:
 @pytest.mark.parametrize(("one", "other"), [("ばか", "はか"), ("कि", "की"), ("ไป", "ไปๅ"), ("কি", "কী"), ("학", "하")])
 def test_marks_that_make_another_word_stay(one: str, other: str) -> None:
     assert fold(one) != fold(other)
+
+
+def test_numbers_agree_with_what_they_count() -> None:
+    told = [counted(0, "chat"), counted(1, "chat"), counted(1200, "chat"), counted(1, "person", "people")]
+    assert told == ["0 chats", "1 chat", "1,200 chats", "1 person"]
+    assert counted(2, "person", "people") == "2 people"
+
+
+COUNTED = "chats|contacts|events|exports|files|lines|messages|organisations|phones|rows|tables"
+LIMIT = re.compile(r"[A-Z_]+:?,?|caps\..*")
+
+
+def test_no_sentence_puts_a_number_before_a_plural_as_if_it_were_never_one() -> None:
+    """``counted`` does it; only limits, which are never 1, are written out."""
+    source = Path(backscroll.__file__).parent
+    found = [
+        f"{file.relative_to(source)}: {match[0]}"
+        for room in ("cli", "ingest", "jobs", "storage")
+        for file in sorted((source / room).rglob("*.py"))
+        for match in re.finditer(rf"{{([^{{}}\"]+)}} (?:[a-z]+ )?(?:{COUNTED})\b", file.read_text())
+        if not LIMIT.fullmatch(match[1])
+    ]
+    assert found == []

@@ -77,7 +77,8 @@ def test_undo_shows_what_it_will_do_and_asks_first(shell: Shell, folder: Path) -
     asked = shell.run("import", "undo", "1", typed="n\n", code=1)
     assert "2 messages will be removed, 0 stay" in asked.output
     assert [entry["state"] for entry in shell.json("import", "list")] == ["done"]
-    assert "2 messages, 1 chats" in shell.run("import", "undo", "1", typed="y\n").output
+    undone = shell.run("import", "undo", "1", typed="y\n").output
+    assert "2 messages, 1 chat, 1 contact and 0 files were removed" in undone
 
 
 def test_an_import_that_is_not_there_is_named(shell: Shell) -> None:

@@ -546,7 +546,7 @@ def test_the_commands_go_through_files_and_pipes(world: World, other: World, sma
     assert observed.stdout.startswith('Read 8 lines into "Bakery"; ')
     file = str(tmp_path / "archive.jsonl.gz")
     wrote = other.run("export", "jsonl", "-o", file)
-    assert wrote.stdout == 'Wrote 1 messages of "Bakery", 8 lines in all.\n'
+    assert wrote.stdout == 'Wrote 1 message of "Bakery", 8 lines in all.\n'
     again = other.run("import", "jsonl", file, "--json")
     assert msgspec.json.decode(again.stdout)["changed"] == 0
     cut = other.run("import", "jsonl", "-", stdin=piped[:-9])

@@ -11,7 +11,6 @@ import click
 from msgspec import to_builtins
 
 from backscroll.cli.common import (
-    counted,
     json_option,
     media_of,
     opened_store,
@@ -20,6 +19,7 @@ from backscroll.cli.common import (
     shared_options,
     show,
 )
+from backscroll.core.text import counted
 
 if TYPE_CHECKING:
     from backscroll.config import Settings

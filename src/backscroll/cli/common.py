@@ -231,11 +231,6 @@ def confirmed(yes: bool, question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 message``, ``1,200 messages``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def show(rows: object, as_json: bool, text: Callable[[], str]) -> None:
     """Print a result: as JSON for programs, otherwise the lines returned by ``text``."""
     if as_json:

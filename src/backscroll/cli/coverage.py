@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from backscroll.cli.common import (
-    counted,
     json_option,
     opened_store,
     org_of,
@@ -22,6 +21,7 @@ from backscroll.cli.common import (
 from backscroll.core.coverage import CoveragePage, Covered
 from backscroll.core.model import Org
 from backscroll.core.query import ChatQuery
+from backscroll.core.text import counted
 from backscroll.dialects.native.coverage import (
     chat_coverage_object,
     command_of,

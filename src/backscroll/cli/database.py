@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from backscroll.cli.common import Commands, confirmed, counted, json_option, progress, settings_of, shared_options, show
+from backscroll.cli.common import Commands, confirmed, json_option, progress, settings_of, shared_options, show
 from backscroll.core.errors import BadField
+from backscroll.core.text import counted
 
 
 @click.command()
@@ -59,7 +60,7 @@ def copy(ctx: click.Context, source: str | None, target: str, as_json: bool) -> 
         as_json,
         lambda: (
             f"{'Was copied already' if copied.found == 'whole' else 'Copied'}: {counted(copied.orgs, 'organisation')}, "
-            f"{counted(copied.rows['messages'], 'message')}, {sum(copied.rows.values()):,} rows in all; "
+            f"{counted(copied.rows['messages'], 'message')}, {counted(sum(copied.rows.values()), 'row')} in all; "
             "every row is the same.\n"
             f"{_what_stays(settings.data)}"
         ),
@@ -131,7 +132,7 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
         if steps and not as_json:
             click.echo("\n".join(step.sentence for step in steps))
         if steps and not dry_run:
-            confirmed(yes, f"Do these {len(steps)} steps now?")
+            confirmed(yes, "Do this step now?" if len(steps) == 1 else f"Do these {len(steps)} steps now?")
             with progress("Spreading") as report:
                 spreading.carry_out(connection, steps, report)
     done = not dry_run
@@ -145,4 +146,4 @@ def distribute(ctx: click.Context, dry_run: bool, yes: bool, as_json: bool) -> N
 def _outcome(steps: int, done: bool) -> str:
     if not steps:
         return "Everything is already distributed."
-    return f"Done: {steps} tables. Start the servers again." if done else "Nothing was changed."
+    return f"Done: {counted(steps, 'table')}. Start the servers again." if done else "Nothing was changed."

@@ -20,6 +20,7 @@ from backscroll.cli.common import (
     timestamp,
 )
 from backscroll.core.imports import Import, Undone, UndoPlan
+from backscroll.core.text import counted
 from backscroll.storage.store import Store
 
 NONE_YET = (
@@ -85,7 +86,7 @@ def import_show(ctx: click.Context, import_id: int, org: str | None, as_json: bo
 def _told(entry: Import) -> str:
     lines = [
         f"Import {entry.id}: {entry.kind}, {entry.state}",
-        f"File: {entry.file or 'none'}" + (f" ({entry.size} bytes)" if entry.size is not None else ""),
+        f"File: {entry.file or 'none'}" + (f" ({counted(entry.size, 'byte')})" if entry.size is not None else ""),
         f"SHA-256: {entry.sha256 or 'none'}",
         f"Answers: {_answers(entry) or 'none'}",
         f"Started: {timestamp(entry.started_at)}, finished: {timestamp(entry.finished_at) or 'not'}",
@@ -138,10 +139,11 @@ def _ask(store: Store, org: int, entry: Import, yes: bool) -> UndoPlan:
 
 def _plan(entry: Import, plan: UndoPlan) -> str:
     begun = " An earlier undo was interrupted and will be continued." if entry.state == "undoing" else ""
+    stay = "stays because other sources reported it too" if plan.kept == 1 else "stay because others reported them too"
     return (
-        f"Import {entry.id} ({entry.kind}, {entry.file or 'no file'}, {timestamp(entry.started_at)}): {plan.messages} "
-        f"messages will be removed, {plan.kept} stay because other sources reported them too. {plan.chats} chats, "
-        f"{plan.contacts} contacts and {plan.files} files are known only from it.{begun}"
+        f"Import {entry.id} ({entry.kind}, {entry.file or 'no file'}, {timestamp(entry.started_at)}): "
+        f"{counted(plan.messages, 'message')} will be removed, {plan.kept:,} {stay}. {counted(plan.chats, 'chat')}, "
+        f"{counted(plan.contacts, 'contact')} and {counted(plan.files, 'file')} are known only from it.{begun}"
     )
 
 
@@ -151,9 +153,10 @@ def _outcome(entry: Import, done: Undone) -> dict[str, Any]:
 
 def _done(import_id: int, done: Undone) -> str:
     told = (
-        f"Import {import_id} was undone: {done.messages} messages, {done.chats} chats, {done.contacts} contacts and "
-        f"{done.files} files were removed."
+        f"Import {import_id} was undone: {counted(done.messages, 'message')}, {counted(done.chats, 'chat')}, "
+        f"{counted(done.contacts, 'contact')} and {counted(done.files, 'file')} were removed."
     )
     if done.mappings:
-        told += f" {done.mappings} pairs of JIDs that only it had joined were separated again."
+        were = "was" if done.mappings == 1 else "were"
+        told += f" {counted(done.mappings, 'pair')} of JIDs that only it had joined {were} separated again."
     return told

@@ -30,6 +30,7 @@ from backscroll.cli.import_databases import DATABASES
 from backscroll.cli.import_entries import import_list, import_show, import_undo
 from backscroll.core.errors import BadField
 from backscroll.core.model import Org
+from backscroll.core.text import counted
 
 if TYPE_CHECKING:
     from backscroll.core.import_jobs import JobProgress
@@ -343,12 +344,15 @@ def import_periskope(
 
 
 def _pulled(summary: PullSummary) -> str:
-    rows = ", ".join(f"{count} {what}" for what, count in summary.rows.items()) or "nothing"
-    lines = [f"Read {rows}; {summary.changed} rows changed, {summary.media_held} media files kept."]
+    rows = ", ".join(counted(count, what.removesuffix("s")) for what, count in summary.rows.items()) or "nothing"
+    changed, held = counted(summary.changed, "row"), counted(summary.media_held, "media file")
+    lines = [f"Read {rows}; {changed} changed, {held} kept."]
     if summary.quarantined:
-        lines.append(f"{summary.quarantined} rows that could not be read, or not in full, are in quarantine:")
+        lines.append(f"In quarantine: {counted(summary.quarantined, 'row')} that could not be read, or not in full:")
         lines += [f"  {named}" for named in summary.refused]
-    lines += [f"{count} media files could not be fetched: {why}." for why, count in summary.media_failed.items()]
+    lines += [
+        f"{counted(count, 'media file')} could not be fetched: {why}." for why, count in summary.media_failed.items()
+    ]
     lines += [f"The server did not provide {what}: {why}" for what, why in summary.skipped.items()]
     return "\n".join(lines)
 

@@ -13,7 +13,6 @@ from backscroll.cli.common import (
     Commands,
     Failure,
     Misuse,
-    counted,
     json_option,
     open_archive,
     org_option,
@@ -25,6 +24,7 @@ from backscroll.cli.common import (
     show,
 )
 from backscroll.core.model import Org
+from backscroll.core.text import counted
 
 if TYPE_CHECKING:
     from backscroll.storage.store import Store

@@ -12,6 +12,7 @@ from backscroll.cli.common import Archive
 from backscroll.core.errors import NotFound
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import MessageQuery
+from backscroll.core.text import counted
 
 if TYPE_CHECKING:
     from backscroll.storage.accounts.accounts import NewToken
@@ -82,7 +83,8 @@ def greeting(archive: Archive, org: Org, phones: list[Phone], made: NewToken) ->
     url = archive.settings.url
     periskope = f"{url}/v1/chats/messages?limit=3"
     gowa = f"{url}{archive.settings.gowa_base_path}/chat/{SHOP.number}@s.whatsapp.net/messages?limit=3"
-    return f"""The archive was empty. It now holds a made-up sample: {len(phones)} phones, {total} messages.
+    holds = f"{counted(len(phones), 'phone')}, {counted(total, 'message')}"
+    return f"""The archive was empty. It now holds a made-up sample: {holds}.
 
 Token id      {made.id}
 Token secret  {made.secret}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backscroll.cli.common import (
-    counted,
     json_option,
     opened_store,
     settings_of,
@@ -20,6 +19,7 @@ from backscroll.cli.common import (
 )
 from backscroll.core.model import Org, Phone
 from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.core.text import counted
 
 if TYPE_CHECKING:
     from backscroll.config import Settings
@@ -123,4 +123,4 @@ def _lines(row: dict[str, Any]) -> str:
 
 
 def _database(row: dict[str, Any]) -> str:
-    return f"{row['database']} ({row['database_bytes']:,} bytes)" if row["database"] else "PostgreSQL"
+    return f"{row['database']} ({counted(row['database_bytes'], 'byte')})" if row["database"] else "PostgreSQL"

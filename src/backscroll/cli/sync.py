@@ -18,6 +18,7 @@ from backscroll.cli.common import (
     show,
 )
 from backscroll.core.gateways import ASKED
+from backscroll.core.text import counted
 
 if TYPE_CHECKING:
     from backscroll.storage.store import Store
@@ -73,6 +74,8 @@ def _wanted(store: Store, id: str | None, org: str | None) -> list[LiveSource]:
 
 def _told(row: dict[str, Any]) -> str:
     rows = row.get("rows") or {name: row[name] for name in ("chats", "messages") if name in row}
-    read = ", ".join(f"{count} {what}" for what, count in rows.items()) or "nothing"
-    quarantined = f" {row['quarantined']} unreadable rows are in quarantine." if row["quarantined"] else ""
-    return f"{row['id']} ({row['kind']}): read {read}; {row['changed']} rows changed.{quarantined}"
+    read = ", ".join(counted(count, what.removesuffix("s")) for what, count in rows.items()) or "nothing"
+    told = f"{row['id']} ({row['kind']}): read {read}; {counted(row['changed'], 'row')} changed."
+    if row["quarantined"]:
+        told += f" In quarantine: {counted(row['quarantined'], 'unreadable row')}."
+    return told

@@ -13,7 +13,6 @@ from backscroll.cli.common import (
     UNITS,
     Commands,
     Failure,
-    counted,
     json_option,
     open_archive,
     org_of,
@@ -27,6 +26,7 @@ from backscroll.cli.common import (
     timestamp,
 )
 from backscroll.core.errors import BadField, NotFound
+from backscroll.core.text import counted
 from backscroll.core.webhooks import ALL, STATES, Delivery, Webhook, resubscribed, shown_type, types_of
 
 if TYPE_CHECKING:

@@ -44,6 +44,11 @@ _JOINING = "\u1160-\u11ff\ud7b0-\ud7ff\u3099\u309a\uff9e\uff9f\uffa0-\uffdc"
 _AROUND_ZWJ = re.compile("(.?)\u200d+(?=(.?))", re.S)
 
 
+def counted(number: int, noun: str, many: str | None = None) -> str:
+    """``1 message``, ``1,200 messages``; ``many`` is the plural where it is not ``noun`` and an s."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
 def fold(text: str) -> str:
     """``text`` without case, accents, width and other differences that do not distinguish words.
 

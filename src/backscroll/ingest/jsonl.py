@@ -18,6 +18,7 @@ from backscroll.core.errors import BadField, Conflict, NewerData, NotFound, Unre
 from backscroll.core.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Org
+from backscroll.core.text import counted
 from backscroll.ingest import imports
 from backscroll.storage.files.compressed_files import DAMAGED, unpacked
 from backscroll.storage.files.media import MediaStore
@@ -73,11 +74,11 @@ class ExportSummary(Struct, frozen=True):
     """What could not be read."""
 
     def __str__(self) -> str:
-        told = f'Wrote {self.messages} messages of "{self.org}", {self.lines} lines in all.'
+        told = f'Wrote {counted(self.messages, "message")} of "{self.org}", {counted(self.lines, "line")} in all.'
         if self.left_out:
             told += (
-                f"\n{len(self.left_out)} rows could not be read and are not in it, such as {self.left_out[0]}. "
-                "`backscroll check` names them all; a backup may still have them."
+                f"\nNot in it: {counted(len(self.left_out), 'row')} that could not be read, such as "
+                f"{self.left_out[0]}. `backscroll check` names them all; a backup may still have them."
             )
         return told
 
@@ -97,15 +98,15 @@ class ImportSummary(Struct, frozen=True):
     """Lines that could not be stored and went to quarantine, each with its reason."""
 
     def __str__(self) -> str:
-        told = f'Read {self.lines} lines into "{self.org}"; {self.changed} rows changed.'
+        told = f'Read {counted(self.lines, "line")} into "{self.org}"; {counted(self.changed, "row")} changed.'
         if self.missing_files:
             told += (
-                f"\n{self.missing_files} media files are not here yet, such as {self.missing[0]}:"
+                f"\nNot here yet: {counted(self.missing_files, 'media file')}, such as {self.missing[0]}:"
                 f" copy the folder of the archive they come from into {self.media_folder}."
             )
         if self.refused:
             named = "".join(f"\n  {problem}" for problem in self.refused[:SHOWN])
-            told += f"\n{len(self.refused)} lines could not be kept and are in quarantine, such as:{named}"
+            told += f"\nIn quarantine: {counted(len(self.refused), 'line')} that could not be kept, such as:{named}"
         return told
 
 
@@ -371,7 +372,10 @@ class Reader:
         if problem is not None:
             raise problem
         if end.messages != messages:
-            raise self._bad("last line", f"tells of {end.messages} messages, but {messages} are there; export it again")
+            raise self._bad(
+                "last line",
+                f"tells of {counted(end.messages, 'message')}, but {messages:,} came before it; export it again",
+            )
         return header, end
 
     def _header(self, line: bytes) -> Header:
@@ -400,7 +404,9 @@ class Reader:
     def _compare(self, end: End, lines: int, sha256: str) -> None:
         remedy = "copy or export it again"
         if end.lines != lines:
-            raise self._bad("last line", f"tells of {end.lines} lines before it, but {lines} are there; {remedy}")
+            raise self._bad(
+                "last line", f"tells of {counted(end.lines, 'line')} before it, but {lines:,} came; {remedy}"
+            )
         if end.sha256 != sha256:
             raise self._bad("last line", f"has another SHA-256 than the lines before it: they were changed; {remedy}")
 

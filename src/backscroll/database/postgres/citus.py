@@ -12,6 +12,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from backscroll.core.errors import Conflict, StorageBusy, StorageError
+from backscroll.core.text import counted
 from backscroll.database.postgres.engine import conninfo_of
 from backscroll.database.protocol import Row
 from backscroll.database.tables import REFERENCE, TENANT
@@ -153,7 +154,9 @@ def _spread(connection: Connection, table: str) -> None:
     )
     after = _count(connection, name)
     if before != after:
-        raise StorageError(f"Table {table} had {before} rows but has {after} on the workers; it was not changed")
+        raise StorageError(
+            f"Table {table} had {counted(before, 'row')} but has {after:,} on the workers; it was not changed"
+        )
     connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from backscroll.core.errors import BadField, Conflict
 from backscroll.core.model import Org
+from backscroll.core.text import counted
 from backscroll.dialects.links import first_values
 from backscroll.dialects.native.cursors import decode_cursor, encode_cursor
 from backscroll.dialects.native.imports import (
@@ -217,7 +218,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
 
 
 def _too_large(upload: Upload) -> Refused:
-    message = f"this file was announced with {upload.size} bytes, but more are being sent"
+    message = f"this file was announced with {counted(upload.size, 'byte')}, but more are being sent"
     return Refused(413, "TOO_LARGE", message, dict((*_offsets(upload.at, upload.size), TUS)))
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct, structs, to_builtins
 from backscroll.core.errors import Error
 from backscroll.core.events import Batch, Event, MediaHeld, MessageSeen
 from backscroll.core.imports import Import, NewImport
+from backscroll.core.text import counted
 from backscroll.ingest.connectors.foreign.pieces import Piece
 from backscroll.ingest.connectors.foreign.rows import OnSkip, Skipped
 from backscroll.ingest.databases.local_files import LocalFiles
@@ -168,13 +169,14 @@ class _Taking:
 
 def summary(taken: ImportOutcome) -> str:
     """A report for users, in a few lines."""
-    lines = [f"{taken.messages:,} messages read; {taken.changed:,} rows changed. This is import {taken.import_id}."]
+    read, changed = counted(taken.messages, "message"), counted(taken.changed, "row")
+    lines = [f"{read} read; {changed} changed. This is import {taken.import_id}."]
     if taken.resumed:
         lines.append("An interrupted import of the same file was continued.")
     if taken.files or taken.files_missing:
-        lines.append(f"{taken.files:,} files kept, {taken.files_missing:,} are not where the database says.")
+        lines.append(f"{counted(taken.files, 'file')} kept; not where the database says: {taken.files_missing:,}.")
     if taken.left_out:
-        lines.append(f"{taken.left_out:,} rows could not be read and are in quarantine.")
+        lines.append(f"In quarantine: {counted(taken.left_out, 'row')} that could not be read.")
     return "\n".join(lines)
 
 

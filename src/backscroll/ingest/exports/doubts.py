@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backscroll.core.text import counted
 from backscroll.ingest.connectors.export.blocks import Doubt, Why
 from backscroll.ingest.connectors.export.chat import ExportedChat
 
@@ -33,9 +34,4 @@ def _sentence(why: Why, doubts: list[Doubt], unlisted: int) -> str:
 def _ranges(doubts: list[Doubt], unlisted: int) -> str:
     shown = [str(d.first) if d.first == d.last else f"{d.first}-{d.last}" for d in doubts[:MAX_SHOWN]]
     left = len(doubts) + unlisted - len(shown)
-    return ", ".join(shown) + (f" and {left} more places" if left else "")
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return ", ".join(shown) + (f" and {counted(left, 'more place')}" if left else "")

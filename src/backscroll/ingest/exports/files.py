@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from backscroll.core import ids
 from backscroll.core.errors import BadField, Unreadable
 from backscroll.core.model import Media
+from backscroll.core.text import counted
 from backscroll.ingest.connectors.export.archive import Opener
 from backscroll.ingest.connectors.export.attachments import holds_file
 from backscroll.ingest.connectors.export.chat import ExportedLine
-from backscroll.ingest.exports.doubts import counted
 from backscroll.storage.files.media import MediaStore
 
 MAX_VCARD = 256 * 1024

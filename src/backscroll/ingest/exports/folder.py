@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
+from backscroll.core.text import counted
 from backscroll.ingest.connectors.export.archive import open_export
 from backscroll.ingest.connectors.export.blocks import looks_like_export
 from backscroll.ingest.exports.importer import ExportSummary
@@ -30,8 +31,8 @@ class FolderSummary(Struct, frozen=True):
     def __str__(self) -> str:
         added = sum(one.added for one in self.exports)
         known = sum(one.known for one in self.exports)
-        count = len(self.exports) + len(self.failed)
-        told = [f"{len(self.exports)} of {count} exports imported: {added} new lines, {known} known."]
+        exports = counted(len(self.exports) + len(self.failed), "export")
+        told = [f"{len(self.exports)} of {exports} imported: {counted(added, 'new line')}, {known:,} known."]
         told += [str(one) for one in self.exports]
         told += [f"Not imported: {one.file}: {one.error}" for one in self.failed]
         return "\n".join(told)

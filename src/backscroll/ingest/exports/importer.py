@@ -9,6 +9,7 @@ from msgspec import Struct, convert, to_builtins
 from backscroll.core.errors import Unreadable
 from backscroll.core.imports import Import, NewImport
 from backscroll.core.model import Phone
+from backscroll.core.text import counted
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.export.archive import ExportArchive, open_export
 from backscroll.ingest.connectors.export.chat import ExportedChat, parse
@@ -46,7 +47,8 @@ class ExportSummary(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         if self.is_repeated:
             return f"Nothing new: import {self.import_id} has imported this file with the same answers."
-        told = f"{self.lines} lines of {self.chat}: {self.added} new, {self.known} known, {self.files} files kept."
+        told = f"{counted(self.lines, 'line')} of {self.chat}: {self.added:,} new, {self.known:,} known, "
+        told += f"{counted(self.files, 'file')} kept."
         told += f" This is import {self.import_id}"
         told += f"; it replaces import {', '.join(map(str, self.replaces))}." if self.replaces else "."
         return "\n".join([told, *(f"Note: {warning}" for warning in self.warnings)])

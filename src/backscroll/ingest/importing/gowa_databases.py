@@ -12,6 +12,7 @@ from backscroll.core.errors import Candidate, Question
 from backscroll.core.events import Batch, MessageSeen, PhoneSeen
 from backscroll.core.ids import user_part
 from backscroll.core.import_jobs import Preview, Sample
+from backscroll.core.text import counted
 from backscroll.ingest import imports
 from backscroll.ingest.connectors.foreign.rows import Skipped
 from backscroll.ingest.connectors.gowa import database
@@ -57,7 +58,9 @@ class Imported(Struct, frozen=True):
     problems: list[str]
 
     def __str__(self) -> str:
-        return f"{self.messages} messages read, of phones {', '.join(self.phones)}; {self.changed} rows changed."
+        read, changed = counted(self.messages, "message"), counted(self.changed, "row")
+        phones = f"phone{'' if len(self.phones) == 1 else 's'} {', '.join(self.phones)}"
+        return f"{read} read, of {phones}; {changed} changed."
 
 
 def plan(task: Task) -> Plan:

@@ -13,6 +13,7 @@ from backscroll.core.ids import bare_number
 from backscroll.core.import_jobs import Asked, Preview, QuestionType
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Org, Phone
+from backscroll.core.text import counted
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -112,10 +113,12 @@ class Stopped(Exception):
 
 def counted_messages(outcome: Outcome) -> str:
     """The numbers of new and known messages, as far as the kind knows them, and further remarks."""
-    counts = [
-        f"{count} {what}" for count, what in ((outcome.added, "new"), (outcome.known, "known")) if count is not None
-    ]
-    told = f"{', '.join(counts)} messages, {outcome.files} files kept." if counts else "imported."
+    counts = [(count, what) for count, what in ((outcome.added, "new"), (outcome.known, "known")) if count is not None]
+    told = "imported."
+    if counts:
+        last = counts[-1][0]
+        messages = ", ".join(f"{count:,} {what}" for count, what in counts)
+        told = f"{messages} message{'' if last == 1 else 's'}, {counted(outcome.files, 'file')} kept."
     return "\n".join([told, *(f"Note: {note}" for note in outcome.notes)])
 
 

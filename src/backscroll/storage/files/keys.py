@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from backscroll.core.errors import StorageError
+from backscroll.core.text import counted
 from backscroll.storage.files.durable_files import make_folder, sync_folder, writing
 
 KEY_FILE = "secret.key"
@@ -108,7 +109,9 @@ def _read_key(path: Path) -> bytes:
     except OSError as error:
         raise StorageError(f"the key file {path} cannot be read: {error.strerror or error}") from error
     if len(key) != KEY_BYTES:
-        raise StorageError(f"the key file {path} holds {len(key)} bytes, not {KEY_BYTES}: put back the right file")
+        raise StorageError(
+            f"the key file {path} holds {counted(len(key), 'byte')}, not {KEY_BYTES}: put back the right file"
+        )
     return key
 
 

@@ -17,6 +17,7 @@ from typing import IO, BinaryIO
 from msgspec import Struct, structs
 
 from backscroll.core.errors import Unreadable
+from backscroll.core.text import counted
 from backscroll.ingest.connectors.export.blocks import looks_like_export
 from backscroll.ingest.connectors.export.titles import Sign, is_generic, signs_of, title_of
 
@@ -299,7 +300,7 @@ def _chat_among(files: dict[str, Opener], container: str) -> str:
             return chats[0]
         chats += beside
         if chats:
-            problem = f"this holds {len(chats)} exported chats; import them one at a time"
+            problem = f"this holds {counted(len(chats), 'exported chat')}; import them one at a time"
             raise Unreadable("export", container, problem)
     raise Unreadable("export", container, "there is no exported chat in it (a .txt file with one message per line)")
 

@@ -13,6 +13,7 @@ import zstandard
 
 from backscroll.core.errors import Error
 from backscroll.core.model import SOURCE_RANK
+from backscroll.core.text import counted
 from backscroll.storage.accounts.accounts import SCOPES
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.records.org_state import read_org_state
@@ -53,7 +54,7 @@ def _changes(scan: Scan, seq: int, pruned: int, next_no: int) -> Iterator[Findin
     expected = (seq - pruned, pruned + 1, seq) if seq > pruned else (0, None, None)
     for count, first, last in scan.tx.all("count_changes", {"org": scan.org}):
         if (count, first, last) != expected or pruned > seq:
-            told = f"head {seq}, pruned up to {pruned}, {count} changes from {first} to {last}"
+            told = f"head {seq}, pruned up to {pruned}, {counted(count, 'change')} from {first} to {last}"
             yield scan.finding("change feed without gaps", told)
     params = {"org": scan.org, "next_no": max(next_no, 1), "limit": MAX_FINDINGS}
     for at, what, no in scan.tx.all("odd_changes", params):
