@@ -24,7 +24,7 @@ SCRIPTS = (
     (0x900, 0xD00),
     (0xE00, 0x1200),
     (0x1E00, 0x2070),
-    (0x3040, 0x3100),
+    (0x3040, 0x3190),
     (0xAC00, 0xAC80),
     (0xD7B0, 0xD900),
     (0xFE00, 0x10000),
@@ -41,6 +41,22 @@ def test_the_map_leads_from_every_folded_character_to_its_place(text: str) -> No
     assert len(starts) == len(folded) + 1
     assert starts == sorted(starts)
     assert starts[-1] == len(text)
+    for start in set(starts):
+        assert fold(text[:start]) == folded[: starts.index(start)]
+
+
+@pytest.mark.parametrize(
+    ("text", "starts"),
+    [
+        ("Ao\u0308ß 👍🏽!", [0, 1, 3, 3, 4, 5, 7, 8]),
+        ("हाँ जी 10", [0, 0, 0, 3, 4, 4, 6, 7, 8, 9]),
+        # These letters of Hangul become syllables when they are folded.
+        ("ㅋㅋㅠㅠ ok", [0, 1, 3, 4, 5, 6, 7]),
+        ("하ㄶ지", [0, 2, 3]),
+    ],
+)
+def test_the_map_names_the_beginning_of_each_cluster(text: str, starts: list[int]) -> None:
+    assert fold_with_map(text) == (fold(text), starts)
 
 
 @given(TEXTS)

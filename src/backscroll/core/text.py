@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 ZWJ = "\u200d"
 
@@ -66,39 +67,74 @@ def fold_with_map(text: str) -> tuple[str, list[int]]:
     """``fold(text)``, and for each of its characters, and its end, where in ``text`` it begins."""
     if text.isascii():
         return text.lower(), list(range(len(text) + 1))
-    pieces: list[str] = []
+    folded, shapes = fold(text), text.translate(_SHAPES)
+    if len(folded) == len(text) and _ONE_BY_ONE.fullmatch(shapes):
+        return folded, list(range(len(text) + 1))
     starts: list[int] = []
-    for start, end in _clusters(text):
-        cluster = text[start:end]
-        # Even in texts that are not ASCII most characters usually are.
-        piece = cluster.lower() if cluster.isascii() else fold(cluster)
-        pieces.append(piece)
-        starts += [start] * len(piece)
-    return "".join(pieces), [*starts, len(text)]
+    for match in _CLUSTERS.finditer(shapes):
+        start, end = match.span()
+        starts += range(start, end) if match.lastgroup else [start] * _folded_length(text[start:end])
+    if len(starts) != len(folded):
+        starts = _starts_if_composed(text, shapes)
+    return folded, [*starts, len(text)]
 
 
-def _clusters(text: str) -> list[tuple[int, int]]:
-    """Spans that can be folded independently."""
-    cuts = [0]
-    for at in range(1, len(text)):
-        joined = _joins(text[at]) or text[at - 1] == ZWJ
-        if not joined:
-            cuts.append(at)
-    return list(zip(cuts, [*cuts[1:], len(text)], strict=True)) if text else []
+def _folded_length(cluster: str) -> int:
+    return _short_length(cluster) if len(cluster) <= _SHORT else len(fold(cluster))
 
 
-def _joins(char: str) -> bool:
-    """Whether it belongs to the character before it."""
-    known = _JOINS.get(char)
-    if known is None:
-        joins = unicodedata.category(char) in ("Mn", "Mc", "Me") or _JOINING_CLASS.match(char) is not None
-        # What is dropped at the end of a cluster does no harm there, and an emoji keeps its tone beside it.
-        known = _JOINS[char] = joins or ord(char) in _DROPPED or char == ZWJ
-    return known
+@lru_cache(maxsize=4096)
+def _short_length(cluster: str) -> int:
+    return len(fold(cluster))
 
 
-_JOINS: dict[str, bool] = {}
+_SHORT = 8
+
+
+def _starts_if_composed(text: str, shapes: str) -> list[int]:
+    """The same where clusters become one only when they are folded, as ㅋ and ㅠ become 큐."""
+    starts: list[int] = []
+    begin, known = 0, ""
+    for match in _CLUSTER.finditer(shapes):
+        start, end = match.span()
+        piece, both = fold(text[start:end]), fold(text[begin:end])
+        if both != known + piece:
+            piece = both
+            del starts[len(starts) - len(known) :]
+        else:
+            begin = start
+        starts += [begin] * len(piece)
+        known = piece
+    return starts
+
+
+class _Shapes(dict[int, str]):
+    """What each character means for its neighbours, computed when it is first seen.
+
+    s stands alone and is folded to one character · j belongs to what stands before it · z is the zero-width joiner,
+    to which what follows belongs too · o is anything else.
+    """
+
+    def __missing__(self, code: int) -> str:
+        shape = self[code] = _shape_of(chr(code))
+        return shape
+
+
+def _shape_of(char: str) -> str:
+    if char == ZWJ:
+        return "z"
+    joins = unicodedata.category(char) in ("Mn", "Mc", "Me") or _JOINING_CLASS.match(char) is not None
+    # What is dropped at the end of a cluster does no harm there, and an emoji keeps its tone beside it.
+    if joins or ord(char) in _DROPPED:
+        return "j"
+    return "s" if len(fold(char)) == 1 else "o"
+
+
+_SHAPES = _Shapes()
 _JOINING_CLASS = re.compile(f"[{_JOINING}]")
+_ONE_BY_ONE = re.compile("s+")
+_CLUSTER = re.compile(".(?:(?<=z).|[jz])*")
+_CLUSTERS = re.compile(f"(?P<run>s+(?![jz]))|{_CLUSTER.pattern}")
 
 
 def _keep_zwj(match: re.Match[str]) -> str:
