@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
+from heapq import nlargest
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -154,7 +155,9 @@ def _facets(names: Names, facets: Facets) -> SearchFacets:
     for chat, count in facets.chats.items():
         standing = names.contact_row(chat).contact
         chats[standing] = chats.get(standing, 0) + count
-    counted = sorted(((names.contact_row(chat), count) for chat, count in chats.items()), key=_most_first)
+    # Only those that may be named are put in order by their JIDs, too.
+    least = min(nlargest(MAX_FACETS, chats.values()), default=0)
+    counted = sorted(((names.contact_row(chat), n) for chat, n in chats.items() if n >= least), key=_most_first)
     phones = ((names.phones[phone].phone, count) for phone, count in sorted(facets.phones.items()))
     return SearchFacets(
         chats=tuple(FacetCount(value=chat.jid, name=chat.display_name, count=n) for chat, n in counted[:MAX_FACETS]),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ from backscroll.storage.records.rows import DELETED, FROM_ME, MEDIA, NOTIFICATIO
 from backscroll.storage.search.documents import document_of_row
 from backscroll.storage.search.matching import Reading
 from backscroll.storage.search.names import NameIndex
+from backscroll.storage.search.offsets import Choice, Listed, Offsets, all_of, any_of
 from backscroll.storage.search.query import Filters, Group, Probe, Query, Run, Word
 from backscroll.storage.search.reader import IndexReader, PartCache, SegmentReader
 from backscroll.storage.search.segments import month_of
@@ -29,8 +30,6 @@ _ASKED = 500
 EXACT, STEMS, ALL = 0, 1, 2
 """Tiers of relevance: matches of the typed words, of their stems, and all other matches."""
 
-Offsets = Sequence[int]
-"""Rising."""
 Key = tuple[int, str, int, int, int]
 """The sort key of messages: time, WhatsApp id, phone, chat, sender."""
 
@@ -221,43 +220,49 @@ class Search:
         low, high = self._span(segment)
         if low >= high or not self._may_hold(segment):
             return ()
-        sets = [found for asked in self._include if (found := self._matching(asked, at, tier)) is not None]
-        sets += [_union(segment, _encoded(_KINDS[fact])) for fact in self._filters.facts if fact in _KINDS]
+        choices = [choice for asked in self._include if (choice := self._choice(asked, at, tier)) is not None]
+        choices += [segment.listed(_encoded(_KINDS[fact])) for fact in self._filters.facts if fact in _KINDS]
         if self._filters.senders:
-            sets.append(self._sent_by(segment, self._senders, self._filters.senders))
-        found = _intersection(sets) if sets else range(low, high)
-        if sets and (low > 0 or high < segment.head.docs):
+            choices.append(self._sent_by(segment, self._senders, self._filters.senders))
+        found = all_of(choices, segment.places.language_of) if choices else range(low, high)
+        if choices and (low > 0 or high < segment.head.docs):
             found = found[bisect_left(found, low) : bisect_left(found, high)]
         return self._without(segment, self._in_scope(segment, found)) if len(found) else ()
 
-    def _matching(self, asked: _Asked, at: int, tier: int) -> Offsets | None:
+    def _choice(self, asked: _Asked, at: int, tier: int) -> Choice | None:
         """None where nothing narrows."""
         group, segment = asked.group, self._index.segments[at]
         if isinstance(group, Run):
-            return self._matching_run(asked, group, at)
+            return self._choice_of_run(asked, group, at)
         if tier == ALL and asked.is_wide:
             return None
-        found: list[Offsets | None] = [segment.find(term) for term in _encoded(group.exact)]
-        if tier >= STEMS:
-            found += [_in_languages(segment, stem.term, stem.languages) for stem in group.stems]
+        plain = dict.fromkeys(_encoded(group.exact))
         if tier == ALL:
-            found += [segment.find(term) for term in (*asked.senders, *(asked.words[at] if asked.words else ()))]
-        return _merged(found)
+            plain.update(dict.fromkeys((*asked.senders, *(asked.words[at] if asked.words else ()))))
+        return segment.listed(plain) + (self._stemmed(segment, group, plain) if tier >= STEMS else [])
 
-    def _matching_run(self, asked: _Asked, group: Run, at: int) -> Offsets | None:
+    def _stemmed(self, segment: SegmentReader, group: Word, besides: Collection[bytes] = ()) -> list[Listed]:
+        """Postings of the stems of a word that are not among other terms."""
+        stems = ((stem.term.encode("utf-8", "replace"), stem.languages) for stem in group.stems)
+        found = ((segment.find(term), languages) for term, languages in stems if term not in besides)
+        return [
+            (offsets, segment.places.speaking(languages) if languages else None)
+            for offsets, languages in found
+            if offsets is not None
+        ]
+
+    def _choice_of_run(self, asked: _Asked, group: Run, at: int) -> Choice | None:
         segment = self._index.segments[at]
-        sets: list[Offsets] = [segment.find(term) or () for term in _encoded(group.required)]
-        sets += [_union(segment, edge[at]) for edge in asked.edges]
-        if not sets:
-            return None
-        return _merged([_intersection(sets), *(segment.find(term) for term in _encoded(group.joined))])
+        parts = [segment.listed((term,)) for term in _encoded(group.required)]
+        parts += [segment.listed(edge[at]) for edge in asked.edges]
+        return [(all_of(parts, ()), None), *segment.listed(_encoded(group.joined))] if parts else None
 
-    def _sent_by(self, segment: SegmentReader, senders: Sequence[bytes], values: Sequence[str]) -> Offsets:
-        found: list[Offsets | None] = [segment.find(term) for term in senders]
+    def _sent_by(self, segment: SegmentReader, senders: Sequence[bytes], values: Sequence[str]) -> Choice:
+        found = segment.listed(senders)
         if any(value.lower() == "me" for value in values):
             mine = bytes(flags & FROM_ME != 0 for flags in segment.places.flags)
-            found.append([at for at, flag in enumerate(segment.places.flag_of) if mine[flag]])
-        return _merged(found)
+            found.append(([at for at, flag in enumerate(segment.places.flag_of) if mine[flag]], None))
+        return found
 
     def _span(self, segment: SegmentReader) -> tuple[int, int]:
         since, until = self._filters.since, self._filters.until
@@ -307,13 +312,12 @@ class Search:
         out: set[int] = set(segment.head.dead)
         for asked in self._exclude:
             if isinstance(asked.group, Word) and not asked.group.probes:
-                out.update(_merged([segment.find(term) for term in _encoded(asked.group.exact)]))
-                for stem in asked.group.stems:
-                    out.update(_in_languages(segment, stem.term, stem.languages) or ())
+                choice = segment.listed(_encoded(asked.group.exact)) + self._stemmed(segment, asked.group)
+                out.update(any_of(choice, segment.places.language_of))
         for fact in self._filters.not_facts:
-            out.update(_union(segment, _encoded(_KINDS.get(fact, ()))))
+            out.update(any_of(segment.listed(_encoded(_KINDS.get(fact, ())))))
         if self._filters.not_senders:
-            out.update(self._sent_by(segment, self._not_senders, self._filters.not_senders))
+            out.update(any_of(self._sent_by(segment, self._not_senders, self._filters.not_senders)))
         for since, until in self._filters.not_within:
             out.update(range(segment.first_from(since), segment.first_from(until)))
         return [offset for offset in found if offset not in out] if out else found
@@ -461,25 +465,21 @@ class Search:
     # ------------------------------------------------------------------ facets
 
     def _facets(self, every: Sequence[Offsets], rows: Sequence[MessageRow], is_exact: bool) -> Facets:
-        chats: Counter[int] = Counter()
-        phones: Counter[int] = Counter()
-        months: Counter[int] = Counter()
         if self.must_read:
-            chats.update(row.chat for row in rows)
-            phones.update(row.phone for row in rows)
-            months.update(month_of(row.sent_at) for row in rows)
-            return Facets(chats, phones, months, is_exact)
+            read = Counter((row.phone, row.chat) for row in rows)
+            return _facets_of(read, Counter(month_of(row.sent_at) for row in rows), is_exact)
+        counted: dict[tuple[int, int], int] = defaultdict(int)
+        months: Counter[int] = Counter()
         left = self._bounds.counted
         for at in sorted(range(len(every)), key=lambda at: -self._index.segments[at].head.high):
             some = every[at][-left:] if left else ()
-            left -= len(some)
-            places = self._index.segments[at].places
-            for at_place, count in Counter(map(places.chat_of.__getitem__, some)).items():
-                phone, chat = places.chats[at_place]
-                chats[chat] += count
-                phones[phone] += count
-            months.update(_by_month(some, places.months) if some else {})
-        return Facets(chats, phones, months, sum(map(len, every)) <= self._bounds.counted)
+            if len(some):
+                left -= len(some)
+                places = self._index.segments[at].places
+                for chat, count in Counter(map(places.chat_of.__getitem__, some)).items():
+                    counted[places.chats[chat]] += count
+                months.update(_by_month(some, places.months))
+        return _facets_of(counted, months, sum(map(len, every)) <= self._bounds.counted)
 
     def all_nos(self) -> list[int]:
         """Numbers of all candidates, whatever their order."""
@@ -490,6 +490,16 @@ class Search:
 def key_of(row: MessageRow) -> Key:
     """What messages are ordered by."""
     return row.sent_at, row.id, row.phone, row.chat, row.sender
+
+
+def _facets_of(places: Mapping[tuple[int, int], int], months: dict[int, int], is_complete: bool) -> Facets:
+    """From how many hits each phone and chat has."""
+    chats: dict[int, int] = defaultdict(int)
+    phones: dict[int, int] = defaultdict(int)
+    for (phone, chat), count in places.items():
+        chats[chat] += count
+        phones[phone] += count
+    return Facets(chats, phones, months, is_complete)
 
 
 def _by_month(offsets: Offsets, months: Sequence[int]) -> dict[int, int]:
@@ -520,45 +530,3 @@ def _terms_in(group: Group) -> Iterator[str]:
     else:
         yield from group.exact
         yield from (stem.term for stem in group.stems)
-
-
-def _in_languages(segment: SegmentReader, term: str, languages: str) -> Offsets | None:
-    """The postings of a stem, in messages of these languages."""
-    found = segment.find(term.encode("utf-8", "replace"))
-    if found is None or not languages:
-        return found
-    language_of = segment.places.language_of
-    counts = bytes(any(one in told for one in languages) for told in segment.places.languages)
-    return [offset for offset in found if counts[language_of[offset]]]
-
-
-def _union(segment: SegmentReader, wanted: Iterable[bytes]) -> Offsets:
-    return _merged([segment.find(term) for term in wanted])
-
-
-def _merged(some: Iterable[Offsets | None]) -> Offsets:
-    """Everything that is in one of them."""
-    found = [offsets for offsets in some if offsets is not None and len(offsets)]
-    if len(found) <= 1:
-        return found[0] if found else ()
-    return sorted(set().union(*found))
-
-
-def _intersection(some: Sequence[Offsets]) -> Offsets:
-    """What is in all of them."""
-    ordered = sorted(some, key=len)
-    found: Offsets = ordered[0]
-    for other in ordered[1:]:
-        if not len(found):
-            return ()
-        if len(found) * 20 < len(other) and not isinstance(other, range):
-            found = [offset for offset in found if _has(other, offset)]
-        else:
-            among = set(other)
-            found = [offset for offset in found if offset in among]
-    return found
-
-
-def _has(offsets: Offsets, offset: int) -> bool:
-    at = bisect_left(offsets, offset)
-    return at < len(offsets) and offsets[at] == offset

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from backscroll.core.answers import Highlight
 from backscroll.core.text import fold, fold_with_map
 from backscroll.storage.search.languages import guess
 from backscroll.storage.search.matching import fits_at
-from backscroll.storage.search.query import Group, Query, Run, Word
-from backscroll.storage.search.stems import as_written, languages_of, stems
+from backscroll.storage.search.query import Group, Query, Run, Stem, Word
+from backscroll.storage.search.stems import as_written, stems_in
 from backscroll.storage.search.terms import MIN_DIGITS, Document, kinds_of, tokens
 
 Span = tuple[int, int]
@@ -102,19 +103,25 @@ class _Reading:
     def __init__(self, text: str) -> None:
         self._text = text
         self._folded = folded = fold(text)
-        self._kinds = kinds_of(folded)
+        self._kinds = kinds = kinds_of(folded)
         self._tokens: list[tuple[str, int, int]] = []
-        for token in tokens(self._kinds):
+        for token in tokens(kinds):
             if token.kind == "c":
                 self._tokens += [(folded[at], at, at + 1) for at in range(token.start, token.end)]
             else:
                 self._tokens.append((folded[token.start : token.end], token.start, token.end))
+        self._places: dict[str, list[Span]] = {}
+        for word, start, end in self._tokens:
+            self._places.setdefault(word, []).append((start, end))
         self._words: list[tuple[str, str, int, int]] | None = None
+        self._letters: list[int] | None = None
+        self._plain = ""
 
     @property
     def runs(self) -> Iterator[str]:
         """Its words of letters alone."""
-        return (word for word, start, end in self._tokens if set(self._kinds[start:end]) == {"w"})
+        kinds = self._kinds
+        return (word for word, start, end in self._tokens if kinds[start] == "w" and "d" not in kinds[start:end])
 
     @property
     def letters(self) -> str:
@@ -134,7 +141,7 @@ class _Reading:
     def _as_written(self, plain: list[str]) -> list[str]:
         written = as_written(self._text)
         words = [written[t.start : t.end] for t in tokens(kinds_of(written)) if t.kind != "c"]
-        return words if [fold(word) for word in words] == plain else plain
+        return words if len(words) == len(plain) and fold("\n".join(words)) == "\n".join(plain) else plain
 
     def spans(self, group: Group, languages: _Languages) -> Iterator[Span]:
         """Where a group stands."""
@@ -152,10 +159,11 @@ class _Reading:
     def _whole(self, term: str) -> Iterator[Span]:
         if kinds_of(term) == "cc":
             yield from self._parts(term)
-        for word, start, end in self._tokens:
-            if word == term or ("\u200d" in word and term in word.split("\u200d")):
-                yield start, end
-        if self._may_be_spread and kinds_of(term)[0] in "wd" and term not in (word for word, _, _ in self._tokens):
+        yield from self._places.get(term, ())
+        if "\u200d" in self._folded:
+            joined = (word for word in self._places if "\u200d" in word and word != term)
+            yield from (span for word in joined if term in word.split("\u200d") for span in self._places[word])
+        if self._may_be_spread and kinds_of(term)[0] in "wd" and term not in self._places:
             yield from self._spread(term)
 
     @property
@@ -170,8 +178,10 @@ class _Reading:
 
     def _spread(self, term: str) -> Iterator[Span]:
         """A word written with hyphens or apostrophes in it, a number in groups, a part of a word with digits."""
-        letters = [at for at, kind in enumerate(self._kinds) if kind in "wd"]
-        plain = "".join(self._folded[at] for at in letters)
+        if self._letters is None:
+            self._letters = [at for at, kind in enumerate(self._kinds) if kind in "wd"]
+            self._plain = "".join([self._folded[at] for at in self._letters])
+        letters, plain = self._letters, self._plain
         is_number = term.isdecimal() and len(term) >= MIN_DIGITS
         allowed = "qh" if not is_number else "qhsp"
         at = plain.find(term)
@@ -182,15 +192,14 @@ class _Reading:
             at = plain.find(term, at + 1)
 
     def _stemmed(self, group: Word, guessed: str) -> Iterator[Span]:
-        wanted = {stem.term.removeprefix("~") for stem in group.stems if stem.counts_in(guessed or "?")}
+        wanted = _stems_wanted(group.stems, guessed)
         for word, written, start, end in self.words:
-            languages = languages_of(word, guessed)
-            if any(stem in wanted for form in {word, written} for _, stem in stems(form, languages)):
+            if not wanted.isdisjoint(stems_in(word, written, guessed)):
                 yield start, end
 
     def _probed(self, mode: str, text: str) -> Iterator[Span]:
         found = False
-        for word, start, _ in self._tokens:
+        for word, start, _ in self._tokens if text in self._folded else ():
             at = word.find(text)
             while at >= 0:
                 if (mode != "prefix" or at == 0) and (mode != "suffix" or at + len(text) == len(word)):
@@ -209,3 +218,9 @@ class _Reading:
                 start = first[2] - len(group.parts[0]) if group.open_ends else first[1]
                 end = last[1] + len(group.parts[-1]) if group.open_ends else last[2]
                 yield start, end
+
+
+@lru_cache(maxsize=256)
+def _stems_wanted(stems: tuple[Stem, ...], guessed: str) -> frozenset[str]:
+    """Those that count in a message whose languages are ``guessed``."""
+    return frozenset(stem.term.removeprefix("~") for stem in stems if stem.counts_in(guessed or "?"))

@@ -16,9 +16,8 @@ class Reading:
         self._document = document
         self._sender_names = sender_names
         self._folded: list[str] | None = None
-        self._words: set[str] | None = None
+        self._words: list[set[str]] | None = None
         self._terms: Terms | None = None
-        self._sequences: list[list[str]] | None = None
 
     @property
     def folded(self) -> list[str]:
@@ -28,10 +27,10 @@ class Reading:
         return self._folded
 
     @property
-    def words(self) -> set[str]:
-        """Words that others may be inside of."""
+    def every_word(self) -> list[set[str]]:
+        """All terms of each field but stems."""
         if self._words is None:
-            self._words = {word for text in self.folded for word in words_of(text) if is_word(word)}
+            self._words = [words_of(text) for text in self.folded]
         return self._words
 
     @property
@@ -41,38 +40,36 @@ class Reading:
             self._terms = terms_of(self._document)
         return self._terms
 
-    @property
-    def sequences(self) -> list[list[str]]:
-        """The tokens of each field in order."""
-        if self._sequences is None:
-            self._sequences = [sequence_of(text) for text in self.folded]
-        return self._sequences
-
     def matches(self, group: Group) -> bool:
         """The whole rule for one item of a query; the index answers the same faster."""
         return self._matches_word(group) if isinstance(group, Word) else self.has_run(group)
 
     def _matches_word(self, group: Word) -> bool:
-        terms, languages = self.all_terms.terms, self.all_terms.languages
-        if any(form in terms for form in group.exact):
-            return True
-        if any(stem.term in terms and stem.counts_in(languages) for stem in group.stems):
+        # Stems come last: they take longer than all the rest.
+        if self.has_probed(group) or any(form in words for form in group.exact for words in self.every_word):
             return True
         name = group.sender
-        return self.has_probed(group) or (name is not None and any(n.startswith(name) for n in self._sender_names))
+        if name is not None and any(n.startswith(name) for n in self._sender_names):
+            return True
+        if not group.stems:
+            return False
+        terms, languages = self.all_terms.terms, self.all_terms.languages
+        return any(stem.term in terms and stem.counts_in(languages) for stem in group.stems)
 
     def has_probed(self, group: Word) -> bool:
         """Whether one of its words is one that the group's probes find."""
-        return any(probe.fits(word) for probe in group.probes for word in self.words)
+        return any(
+            probe.fits(word) and is_word(word) for probe in group.probes for words in self.every_word for word in words
+        )
 
     def has_run(self, group: Run) -> bool:
         """Whether the tokens are adjacent in one of its fields."""
-        terms = self.all_terms.terms
-        if any(term in terms for term in group.joined):
+        if any(term in words for term in group.joined for words in self.every_word):
             return True
-        if not all(term in terms for term in group.required):
+        texts = (text for text in self.folded if group.may_be_in(text))
+        if not any(find_run(group, sequence_of(text)) for text in texts):
             return False
-        return any(find_run(group, sequence) for sequence in self.sequences)
+        return all(any(term in words for words in self.every_word) for term in group.required)
 
 
 def sequence_of(folded: str) -> list[str]:

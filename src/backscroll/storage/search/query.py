@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -83,6 +84,15 @@ class Run(Struct, frozen=True):
         first, last = self.parts[0], self.parts[-1]
         edges = (Probe("suffix", first[-16:]), Probe("prefix", last[:16]))
         return tuple(p for p in edges if len(p.text) >= INSIDE_LETTERS and kinds_of(p.text)[0] in "wd")
+
+    def may_be_in(self, folded: str) -> bool:
+        """False only where it is not: a letter or digit of ASCII is never between two adjacent tokens."""
+        return _between(self.parts).search(folded) is not None
+
+
+@lru_cache(maxsize=256)
+def _between(parts: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("[^a-z0-9]*".join(map(re.escape, parts)))
 
 
 Group = Word | Run

@@ -11,6 +11,7 @@ from typing import Any
 
 from backscroll.database.protocol import Txn
 from backscroll.storage.search.index_writer import PART_STATEMENTS, SegmentHead, heads_of
+from backscroll.storage.search.offsets import Listed
 from backscroll.storage.search.query import Probe
 from backscroll.storage.search.segments import (
     DOCS_CHUNK,
@@ -90,6 +91,10 @@ class SegmentReader:
     def find(self, term: bytes) -> array[int] | None:
         """The postings of a term whose part was loaded."""
         return self._parts[part_of(term, PARTS[self.head.level])].find(term)
+
+    def listed(self, terms: Iterable[bytes]) -> list[Listed]:
+        """The postings of those terms that it has, all of which count."""
+        return [(found, None) for term in terms if (found := self.find(term)) is not None]
 
     @property
     def places(self) -> Places:

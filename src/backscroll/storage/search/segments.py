@@ -24,6 +24,7 @@ PARTS = {FRESH: 1, YOUNG: 512, FULL: 4096}
 MAX_FRESH, MAX_FULL = 4096, 65_536
 """Messages. An offset is 16 bits."""
 DOCS_CHUNK = 1024
+_MAX_SPEAKING = 64
 
 PLACES, VOCABULARY, FIRST_DOCS = -1, -2, -10
 """Parts that are no postings: documents go down from ``FIRST_DOCS``, a chunk each."""
@@ -154,7 +155,7 @@ class Places:
     ``months`` are those in which messages were sent (year * 12 + month - 1, UTC), each with the offset of its first.
     """
 
-    __slots__ = ("chat_of", "chats", "flag_of", "flags", "language_of", "languages", "months", "phones")
+    __slots__ = ("_speaking", "chat_of", "chats", "flag_of", "flags", "language_of", "languages", "months", "phones")
 
     def __init__(self, columns: tuple[list[tuple[int, int]], list[int], list[str]], months: array[int]) -> None:
         self.chats, self.flags, self.languages = columns
@@ -164,6 +165,7 @@ class Places:
         self.chat_of = array("H")
         self.flag_of = b""
         self.language_of = array("H")
+        self._speaking: dict[str, bytes | None] = {}
 
     @classmethod
     def of(cls, places: Iterable[Place], times: Sequence[int]) -> Places:
@@ -185,6 +187,16 @@ class Places:
         phone, chat = self.chats[self.chat_of[offset]]
         flags, languages = self.flags[self.flag_of[offset]], self.languages[self.language_of[offset]]
         return Place(phone, chat, flags, languages)
+
+    def speaking(self, languages: str) -> bytes | None:
+        """For each entry of ``languages`` a 1 if one of these is among it; None when all have one."""
+        if languages not in self._speaking:
+            if len(self._speaking) >= _MAX_SPEAKING:
+                self._speaking = {}
+            wanted = set(languages)
+            counted = bytes(not wanted.isdisjoint(told) for told in self.languages)
+            self._speaking[languages] = counted if 0 in counted else None
+        return self._speaking[languages]
 
     def encode(self) -> bytes:
         """As the bytes of a row, for ``decode``: sizes, the places, months, and which place each message has."""

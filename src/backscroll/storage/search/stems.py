@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 import Stemmer
 
@@ -45,6 +46,13 @@ def languages_asked(word: str) -> str:
 def stems(word: str, languages: str) -> Iterator[tuple[str, str]]:
     """Language and folded stem of a word, as it was written or folded already, in some languages."""
     return ((language, stem_of(word, language)[0]) for language in languages)
+
+
+@lru_cache(maxsize=16_384)
+def stems_in(word: str, written: str, guessed: str) -> frozenset[str]:
+    """The folded stems of a word, folded and as it was written, in a message whose languages are ``guessed``."""
+    languages = languages_of(word, guessed)
+    return frozenset(stem for form in {word, written} for _, stem in stems(form, languages))
 
 
 class _Known(dict[str, tuple[str, bool]]):
