@@ -135,6 +135,18 @@ def test_what_is_forgotten_is_in_no_part_of_the_index(archive: Archive, tended: 
     assert archive.search("apple") == (149, True)
 
 
+def test_what_nobody_merged_becomes_a_full_segment_at_once(archive: Archive) -> None:
+    for first in range(0, 200, 20):
+        archive.tell(first, 20)
+    archive.edit(7, "pear")
+    IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
+    heads = archive.store._engine.read(lambda tx: heads_of(tx, archive.org), archive.org)
+    # Eleven segments were written, and one built of them.
+    assert [(head.segment, head.level, head.alive) for head in heads] == [(12, 2, 200)]
+    assert (archive.search("apple"), archive.search("pear")) == ((199, True), (1, True))
+    assert list(archive.store.check()) == []
+
+
 def test_several_at_work_on_one_index_lose_nothing(archive: Archive) -> None:
     def write(part: int) -> None:
         for n in range(12):

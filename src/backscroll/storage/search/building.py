@@ -95,10 +95,9 @@ def merge(sources: Sequence[Source], level: int, beat: Callable[[], object] = la
 
     def merged() -> Iterator[dict[bytes, array[int]]]:
         for part in range(fewest):
-            beat()
-            yield _merge_parts(sources, maps, part, fewest)
+            yield _merge_parts(sources, maps, part, fewest, beat)
 
-    return _built(level, docs, places, merged())
+    return _built(level, docs, places, merged(), beat)
 
 
 def _alive(source: Source, at: int) -> Iterator[tuple[int, int, int, int]]:
@@ -108,11 +107,14 @@ def _alive(source: Source, at: int) -> Iterator[tuple[int, int, int, int]]:
             yield (*key, at, old)
 
 
-def _merge_parts(sources: Sequence[Source], maps: Sequence[array[int]], part: int, of: int) -> dict[bytes, array[int]]:
+def _merge_parts(
+    sources: Sequence[Source], maps: Sequence[array[int]], part: int, of: int, beat: Callable[[], object]
+) -> dict[bytes, array[int]]:
     """Postings of the terms that fall into one of ``of`` parts, wherever the sources keep them."""
     merged: dict[bytes, array[int]] = {}
     mixed: set[bytes] = set()
     for source, offsets in zip(sources, maps, strict=True):
+        beat()
         for at in range(part, PARTS[source.head.level], of):
             if at not in source.parts:
                 continue
@@ -130,7 +132,9 @@ def _merge_parts(sources: Sequence[Source], maps: Sequence[array[int]], part: in
     return merged
 
 
-def _built(level: int, docs: Docs, places: Places, merged: Iterable[dict[bytes, array[int]]]) -> Built:
+def _built(
+    level: int, docs: Docs, places: Places, merged: Iterable[dict[bytes, array[int]]], beat: Callable[[], object]
+) -> Built:
     words: list[bytes] = []
     parts: list[tuple[int, bytes]] = []
     if level == FRESH:
@@ -139,7 +143,9 @@ def _built(level: int, docs: Docs, places: Places, merged: Iterable[dict[bytes, 
     else:
         for some in merged:
             words += some
-            parts += [(part, encode_part(terms)) for part, terms in sorted(split(some, PARTS[level]).items())]
+            for part, terms in sorted(split(some, PARTS[level]).items()):
+                beat()
+                parts.append((part, encode_part(terms)))
         parts += other_parts(docs, places, vocabulary(words))
     return Built(level, docs, places, parts, {no: offset for offset, no in enumerate(docs.nos)})
 
@@ -176,7 +182,7 @@ def rebuild(tx: Txn, org: int, source: Source, beat: Callable[[], object] = lamb
             postings.setdefault(term, array("H")).append(len(places))
         places.append(entry.place)
     encoded = {term.encode("utf-8", "replace"): found for term, found in postings.items()}
-    return _built(source.head.level, docs, Places.of(places, docs.times), (encoded,))
+    return _built(source.head.level, docs, Places.of(places, docs.times), (encoded,), beat)
 
 
 def _entries(tx: Txn, org: int, nos: Sequence[int]) -> Iterator[Entry]:

@@ -3,7 +3,7 @@ their sources by the holder of the lease, and replace them at the end.
 
     fresh    as transactions wrote them; 64 tiny ones, or 16 others, become one
     young    from 4,096 messages on
-    full     from 57,344 messages on
+    full     from 57,344 messages on; of fresh ones too where so many wait
 """
 
 from __future__ import annotations
@@ -107,7 +107,11 @@ def _tasks(heads: Sequence[SegmentHead], limits: Limits, purge: bool) -> Iterato
     fresh = [head for head in heads if head.level == FRESH]
     tiny = [head for head in fresh if head.docs < limits.tiny]
     others = [head for head in fresh if head.docs >= limits.tiny]
-    if sum(head.docs for head in fresh) >= limits.young:
+    waiting = sum(head.docs for head in fresh)
+    if waiting >= limits.full:
+        # After a large import nobody was there to merge: to write young segments first would only take time and disk.
+        yield Task("merge", _up_to(fresh, MAX_FULL), FULL)
+    elif waiting >= limits.young:
         yield Task("merge", _up_to(fresh, 2 * limits.young), YOUNG)
     if len(tiny) >= limits.max_tiny:
         yield Task("compact", _up_to(tiny, limits.young), FRESH)
