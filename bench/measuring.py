@@ -55,6 +55,33 @@ class Compared(Struct, frozen=True):
         }
 
 
+class Share(Struct, frozen=True):
+    """A target: at least this part of the rival's requests per second."""
+
+    least: float
+
+    @property
+    def text(self) -> str:
+        return f"≥ {self.least:.2f}"
+
+    def is_reached(self, compared: Compared) -> bool:
+        return compared.speed >= self.least
+
+
+class Cost(Struct, frozen=True):
+    """A target: at most this much CPU per request, in microseconds."""
+
+    most: float
+
+    @property
+    def text(self) -> str:
+        return f"≤ {self.most:,.0f} µs of CPU"
+
+    def is_reached(self, compared: Compared) -> bool:
+        return compared.one.cpu_us <= self.most
+
+
+Target = Share | Cost
 Turn = Callable[[int], Rate]
 """Measures one round; it takes the seed of the requests."""
 
@@ -117,9 +144,10 @@ def waits(rate: Rate) -> str:
     return f"p50 {rate.p50_ms:,.1f} ms, p99 {rate.p99_ms:,.1f} ms"
 
 
-def to_rival(what: str, compared: Compared, rival: str, least: float) -> Line:
+def to_rival(what: str, compared: Compared, rival: str, target: Target) -> Line:
     reached = f"{compared.speed:.2f} of {rival} ({1 / compared.cost:.2f} by CPU)   {told(compared.one)}"
-    return Line(what=what, reached=reached, target=f"≥ {least:.2f}", met=compared.speed >= least, facts=compared.facts)
+    met = target.is_reached(compared)
+    return Line(what=what, reached=reached, target=target.text, met=met, facts=compared.facts)
 
 
 def to_first_page(what: str, compared: Compared, most: float) -> Line:

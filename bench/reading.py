@@ -9,7 +9,7 @@ from msgspec import structs
 from bench import living
 from bench.data import Loaded
 from bench.load import Ask, Client, Rate, drive
-from bench.measuring import FEW_CONNECTIONS, MB, Bench, Line, Turn, to_first_page, to_rival, told, waits
+from bench.measuring import FEW_CONNECTIONS, MB, Bench, Line, Share, Target, Turn, to_first_page, to_rival, told, waits
 from bench.places import Engine, Place
 from bench.questions import PAGE, Questions
 from bench.served import Rival, Served, beside, fill
@@ -23,7 +23,7 @@ OFFSET_IN_CHAT, OFFSET_ACROSS = 0.15, 0.9
 
 
 def first_pages(
-    bench: Bench, rival: Rival, archive: Served, state: str, newest: float, across: float
+    bench: Bench, rival: Rival, archive: Served, state: str, newest: Target, across: Target
 ) -> Iterable[Line]:
     compared = beside(bench, rival, archive, Questions.newest, CONNECTIONS)
     yield to_rival(f"newest 50 of a chat, page cache {state}", compared, rival.name, newest)
@@ -78,7 +78,7 @@ def while_written(bench: Bench, place: Place, loaded: Loaded, engine: Engine) ->
         for per_second, least in WRITES:
             compared = bench.turns(turn(per_second), turn(0))
             what = f"newest 50, page cache on, {per_second} writes a second to other chats"
-            yield to_rival(what, compared, "the rate without", least)
+            yield to_rival(what, compared, "the rate without", Share(least))
 
 
 def crowded(bench: Bench, archive: Served, state: str) -> Iterable[Line]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from bench import webhooks, writing
 from bench.data import Loaded
 from bench.measuring import MB, Line, say
@@ -13,6 +15,8 @@ from bench.targets import Targets
 
 FLAT = 1.25
 """So much more the last two tenths of a load may cost than the first two."""
+MAX_MEMORY = 150 * MB
+"""Bytes of memory that an import may use at most."""
 
 
 def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
@@ -50,6 +54,7 @@ def to_rate(what: str, rate: float, reached: str, least: int | None, facts: dict
 
 
 def imported(what: str, done: writing.Imported, least: int | None, tenth: writing.Imported | None = None) -> Line:
+    """``least`` messages a second are to be reached within ``MAX_MEMORY``; None: the figures are for information."""
     rate = done.messages / done.seconds
     cpu = done.cpu / done.messages * 1e6
     reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB at most"
@@ -57,7 +62,11 @@ def imported(what: str, done: writing.Imported, least: int | None, tenth: writin
     if tenth is not None:
         facts["more_memory"] = done.most_memory - tenth.most_memory
         reached += f", {facts['more_memory'] / MB:+.0f} MB from a tenth of them to all"
-    return to_rate(what, rate, reached, least, facts)
+    line = to_rate(what, rate, reached, least, facts)
+    if least is None:
+        return line
+    met = rate >= least and done.most_memory <= MAX_MEMORY
+    return structs.replace(line, target=f"{line.target}, ≤ {MAX_MEMORY / MB:.0f} MB", met=met)
 
 
 def by_tenths(loaded: Loaded) -> Line:
