@@ -6,8 +6,9 @@ import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from msgspec import structs
+from msgspec import Struct, structs
 
+from backscroll.concurrency.retry import retry
 from backscroll.core.events import Batch, Event, MessageRevoked, MessageSeen, NumberMapped, Target
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message, MessageKey, Notice, Phone
 from backscroll.core.query import MessageQuery
@@ -22,6 +23,7 @@ from backscroll.storage.read.export_lines import StoredLine, StoredLines
 from backscroll.storage.read.told_by import told_only_by
 from backscroll.storage.records.rows import EXPORT_PREFIX
 from backscroll.storage.store import Store
+from backscroll.storage.write.bulk import BulkWriter
 from backscroll.storage.write.export_matching import MINUTE_US, words_of
 from backscroll.storage.write.validation import cleaned
 
@@ -36,6 +38,20 @@ PROOFS = 3
 Progress = Callable[[int, int | None], None]
 Count = Callable[[int, int], None]
 """(messages that were new so far, and those that were known)"""
+
+
+class _Adding(Struct, frozen=True):
+    """Lines whose batch waits to be written."""
+
+    lines: list[ExportedLine]
+    new: set[str]
+    """Ids of the lines that no export told before."""
+    meet_others: bool
+    """Whether the archive has messages of other sources at their time."""
+
+    @property
+    def characters(self) -> int:
+        return sum(len(line.raw) for line in self.lines)
 
 
 class LineImport:
@@ -63,6 +79,8 @@ class LineImport:
         self._first, self._last = min(parsed.lines.times), max(parsed.lines.times)
         self._writers: set[str] = set()
         self._aliases: dict[str, Counter[str]] = defaultdict(Counter)
+        self._waiting: deque[_Adding] = deque()
+        self._done = 0
         self.added = 0
 
     def run(self, progress: Progress) -> None:
@@ -72,17 +90,30 @@ class LineImport:
         self._people.learn()
         self._writers = set(self._people.authors.values())
         raw: bytes | None = self._text
-        done = 0
-        for lines in _by_whole_minutes(self._parsed.lines):
-            self._take(lines, raw)
-            raw = None
-            done += len(lines)
-            self._count(self.added, done - self.added)
-            progress(done, len(self._parsed.lines))
+        with self._store.bulk_writer(self._org) as writer:
+            for lines in _by_whole_minutes(self._parsed.lines):
+                self._add(writer, lines, raw)
+                raw = None
+                if writer.is_full or sum(adding.characters for adding in self._waiting) >= BATCH_CHARACTERS:
+                    self._write(writer, progress)
+            while not writer.is_empty:
+                self._write(writer, progress)
         self._join_names()
 
-    def _take(self, lines: list[ExportedLine], raw: bytes | None) -> None:
-        """Lines that were told before keep their ids; the store finds out which messages all of them are."""
+    def _write(self, writer: BulkWriter, progress: Progress) -> None:
+        """Write what fits into one transaction."""
+        for _ in retry(writer.write):
+            written = self._waiting.popleft()
+            self._note_met(written)
+            self._done += len(written.lines)
+            self._count(self.added, self._done - self.added)
+            progress(self._done, len(self._parsed.lines))
+
+    def _add(self, writer: BulkWriter, lines: list[ExportedLine], raw: bytes | None) -> None:
+        """Lines that were told before keep their ids; the store finds out which messages all of them are.
+
+        What is known is read before earlier lines are on disk: no two batches have lines of the same minute.
+        """
         there = self._known(lines)
         known = there.lines
         matches = align(
@@ -106,9 +137,13 @@ class LineImport:
             if line.deleted_by is not None:
                 events.append(self._revoked(line.deleted_by, seen.message.key))
         batch = Batch(source="export", events=events, raw=raw, raw_type="text/plain; charset=utf-8")
-        self._store.apply(self._org, batch)
-        met = [told for told in self._known(lines).lines if told.is_matched] if there.meet_others else []
-        self.added += len(new - {told.id for told in met})
+        writer.add(batch)
+        self._waiting.append(_Adding(lines, new, there.meet_others))
+
+    def _note_met(self, written: _Adding) -> None:
+        """Count the lines that are new, and see whose messages the others are."""
+        met = [told for told in self._known(written.lines).lines if told.is_matched] if written.meet_others else []
+        self.added += len(written.new - {told.id for told in met})
         for told in met:
             self._note_alias(told.sender, told.host, told.message.text)
 

@@ -22,10 +22,11 @@ LARGEST = 10_000
 ALONE_SECONDS = 0.8
 WANTED_SECONDS = 0.1
 """Seconds after which a transaction is committed: while there is no other writer, and while there is one."""
+ALONE_PART_SECONDS = 0.1
 PART_SECONDS = 0.04
 LEAST = 50
-"""Intended seconds for a part of a batch, estimated from recent speed, and the minimum events of a part. Whether
-another writer is waiting is checked between parts."""
+"""Intended seconds for a part of a batch while there is no other writer and while there is one, estimated from recent
+speed, and the minimum events of a part. Whether another writer is waiting is checked between parts."""
 FIRST_GUESS = 3_000.0
 """Events per second, as long as nothing has been written."""
 
@@ -162,7 +163,10 @@ class BulkWriter:
         self._ending = (self._ending + took / max(told, LEAST)) / 2
 
     def _size_for(self, waiting: _Batch) -> int:
-        return max(LEAST, int(self._per_second * PART_SECONDS)) if waiting.is_divisible else waiting.size
+        if not waiting.is_divisible:
+            return waiting.size
+        seconds = PART_SECONDS if self._engine.is_wanted() else ALONE_PART_SECONDS
+        return max(LEAST, int(self._per_second * seconds))
 
     def _timed(self, session: Session, part: events.Batch, raw: PackedRaw | None) -> Applied:
         began = time.monotonic()
