@@ -50,6 +50,16 @@ def test_a_space_that_is_missing_after_the_colon_neither_cuts_nor_hides_anything
     assert spoken(case(f"no-space-after-author/{file}/_chat.txt")) == (said if file == "some" else said[:4])
 
 
+@pytest.mark.parametrize(("people", "said"), [((), (None, "Rob:Good morning")), (("rob",), ("Rob", "Good morning"))])
+def test_on_android_a_name_that_no_other_line_has_needs_evidence(
+    people: tuple[str, ...], said: tuple[str | None, str]
+) -> None:
+    lines = "13/01/2026, 09:00 - Rob:Good morning\n13/01/2026, 09:01 - Ana: hello\n"
+    parsed = parse(lines.encode(), timezone=UTC, day_first=True, people=people)
+    assert spoken(parsed) == [said, ("Ana", "hello")]
+    assert parsed.possible_authors == (() if people else ("Rob",))
+
+
 def test_on_android_a_name_that_is_known_from_other_lines_needs_no_space() -> None:
     parsed = chat(
         "13/01/2026, 09:00 - Bob: hello",

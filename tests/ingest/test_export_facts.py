@@ -190,3 +190,22 @@ def test_what_people_said_is_shown_by_both(
     assert len(texts) == said
     assert len([row for row in gowa if row["media_type"] != "call"]) == said
     assert not any("\u200e" in (message["body"] or "") for message in texts)
+
+
+@pytest.mark.parametrize("evidence", ["me", "file", "archive", "nothing"])
+def test_a_line_without_a_space_is_a_message_where_evidence_names_its_author(desk: Desk, evidence: str) -> None:
+    lines = ["09:00 - Mara: hello", "09:01 - Rob:Good morning", "09:02 - Ida: hi"]
+    name, chat, options = "WhatsApp Chat with G.txt", GROUP, {"me": "Mara"}
+    if evidence == "me":
+        options = {"me": "rob"}
+    elif evidence == "archive":
+        desk.live("3EB0", 0, "before", chat=GROUP, push_name="Rob")
+    elif evidence == "file":
+        name, chat, lines = "WhatsApp Chat with Rob.txt", BEN, lines[:2]
+    taken = desk.android(*lines, name=name, chat=chat, **options)
+    assert ("Rob" in taken.authors, "Good morning" in desk.said()) == (evidence != "nothing",) * 2
+    [notice] = [m.message.text for m in desk.shown(shows="notices")] or [None]
+    assert notice == ("Rob:Good morning" if evidence == "nothing" else None)
+    if evidence == "me":
+        assert taken.authors["Rob"] == "me"
+    assert desk.android(*lines, name=name, chat=chat, **options).added == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from msgspec import Struct, convert, to_builtins
@@ -77,14 +78,27 @@ class PlannedExport(Struct, kw_only=True):
     repeats: Import | None
 
 
-def read_export(path: Path, options: Options) -> tuple[ExportArchive, ExportedChat]:
-    """The whole file, read. ``Question`` about the order of day and month, ``Unreadable`` for what is no export."""
+def read_export(path: Path, options: Options, people: Collection[str] = ()) -> tuple[ExportArchive, ExportedChat]:
+    """The whole file, read. ``people`` are names that the archive knows in the chat.
+
+    Raises ``Question`` about the order of day and month, ``Unreadable`` for what is no export.
+    """
     archive = open_export(path)
-    zone = zone_of(options.timezone)
-    parsed = parse(archive.text, timezone=zone, day_first=options.day_first, names=archive.attachments)
+    parsed = _parsed(archive, options, people)
     if not parsed.lines:
         raise Unreadable("export", path.name, "there is no message in it")
     return archive, parsed
+
+
+def _parsed(archive: ExportArchive, options: Options, people: Collection[str]) -> ExportedChat:
+    titles = [sign.title for sign in archive.signs if sign.is_whatsapps]
+    return parse(
+        archive.text,
+        timezone=zone_of(options.timezone),
+        day_first=options.day_first,
+        names=archive.attachments,
+        people=[*people, *titles, *([options.me] if options.me else [])],
+    )
 
 
 def plan_export(
@@ -109,6 +123,9 @@ def plan_export(
     }
     source = imports.source_of("export", path, answers, archive.text)
     people = People(store, org, phone, archive, parsed, options.chat, options.me)
+    if named := people.known_among(parsed.possible_authors):
+        parsed = _parsed(archive, options, named)
+        people = People(store, org, phone, archive, parsed, options.chat, options.me, named=named)
     known = imports.same_import(store, org, source)
     replaces = () if known is not None else imports.replaced_by(store, org, source, archive.text)
     if known is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from msgspec import Struct, structs
 
 from backscroll.core import ids
@@ -30,6 +32,8 @@ class Decided(Struct, frozen=True, kw_only=True):
     title: str | None
     other: str | None
     mine: tuple[str, ...]
+    named: tuple[str, ...] = ()
+    """Authors whom only the archive's names for the people of the chat revealed."""
     warnings: tuple[str, ...] = ()
 
 
@@ -49,11 +53,13 @@ class People:
         chat: str | None = None,
         me: str | None = None,
         decided: Decided | None = None,
+        named: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._org = org
         self.phone = phone
         self._parsed = parsed
+        self._named = tuple(named)
         self.warnings: list[str] = list(decided.warnings) if decided else []
         self.events: list[Event] = []
         self._me = self._spelled(me)
@@ -86,8 +92,19 @@ class People:
             title=self.title,
             other=self._other,
             mine=tuple(self._mine),
+            named=self._named,
             warnings=tuple(self.warnings),
         )
+
+    def known_among(self, names: Collection[str]) -> list[str]:
+        """Those of some names by which the archive knows the phone's owner, or somebody in this chat."""
+        if not names:
+            return []
+        contact = self._store.find_contact(self._org, (self.phone.no,), self.chat)
+        known = {message.sender_name for message in self._sample(self.chat)} | {self.phone.name}
+        if contact is not None and not self.is_group:
+            known |= {contact.name, contact.push_name, contact.business_name}
+        return [name for name in names if name in known]
 
     def known(self) -> list[Event]:
         """What is learned of people, told before the lines."""

@@ -287,8 +287,8 @@ def _planned_before(work: Work) -> PlannedExport:
     """What was planned before a restart."""
     task = work.task
     options = options_of(task.answers)
-    archive, parsed = read_export(task.found.path, options)
     people = convert(dict(work.decided), Decided)
+    archive, parsed = read_export(task.found.path, options, people.named)
     return PlannedExport(
         phone=task.phone(),
         options=options,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from functools import lru_cache
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from backscroll.ingest.connectors.export.notices import notice_start, notice_typ
 from backscroll.ingest.connectors.export.wording import fold, unmark
 
 MAX_AUTHOR = 150
+MAX_POSSIBLE = 1000
+"""Possible names that are listed; no chat has so many people who wrote one line each."""
 _QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')
 _SEPARATED = re.compile(f":(?:[ \u00a0\u202f]|(?=[{MARKS}])|$)")
 _UNSEPARATED = re.compile(r"(?<!\d):(?![\s/\\()|*'-])|(?<=\d):(?![\s\d/\\()|*'-])")
@@ -39,12 +42,15 @@ class Authors:
     """The names of one file. Its lines are given without their heads, and three times: all of them to ``count``, those
     of which that says so to ``settle``, then all to ``split``.
 
-    A name that stands before ``: `` anywhere in the file is also recognised where the space is missing; text is never
-    cut at a later colon where an earlier one may end the name.
+    A name that stands before ``: `` anywhere in the file, or is among ``known``, is also recognised where the space is
+    missing; text is never cut at a later colon where an earlier one may end the name.
     """
 
-    def __init__(self, ios: bool) -> None:
+    def __init__(self, ios: bool, known: Collection[str] = ()) -> None:
         self._ios = ios
+        self._known = frozenset(fold(name) for name in known)
+        self.possible: set[str] = set()
+        """Names before a colon without a space in lines that name nobody for certain: evidence may name them."""
         self._certain: Counter[str] = Counter()
         self._spaced: Counter[str] = Counter()
         self._tight: Counter[str] = Counter()
@@ -70,9 +76,15 @@ class Authors:
 
     def split(self, rest: str, is_single: bool) -> Split:
         """Name and words of a line; ``is_single`` where its message has no other."""
-        return _split(rest, self._choose(_read(rest)), self._seen, is_single, self._ios)
+        reading = _read(rest)
+        parts = self._choose(reading)
+        if parts is None and reading.tight is not None and len(self.possible) < MAX_POSSIBLE:
+            self.possible.add(_name(reading.tight))
+        return _split(rest, parts, self._seen, is_single, self._ios)
 
     def _choose(self, reading: _Reading) -> tuple[str, str] | None:
+        if reading.tight is not None and self._known and fold(_name(reading.tight)) in self._known:
+            return reading.tight
         return _choose(reading, self._certain, self._spaced, self._tight, self._ios)
 
 

@@ -146,6 +146,8 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """On iOS, the group or contact in whose name the notices stand; never somebody who writes in the chat."""
     authors: tuple[str, ...] = ()
     """The authors, in order of appearance."""
+    possible_authors: tuple[str, ...] = ()
+    """Names in front of a colon without a space that the file names nowhere else; their lines are read as notices."""
     own_names: tuple[str, ...] = ()
     """Authors that must be the phone's owner: they deleted a message themselves, or are called "You"."""
     is_group: bool | None = None
@@ -161,9 +163,15 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def parse(
-    text: bytes, *, timezone: tzinfo, day_first: bool | None = None, names: Collection[str] | None = None
+    text: bytes,
+    *,
+    timezone: tzinfo,
+    day_first: bool | None = None,
+    names: Collection[str] | None = None,
+    people: Collection[str] = (),
 ) -> ExportedChat:
-    """Read an export. ``timezone`` is the exporting phone's; ``names`` are the files that came along, if known.
+    """Read an export. ``timezone`` is the exporting phone's; ``names`` are the files that came along, if known, and
+    ``people`` the names of those who are known to be in the chat.
 
     Every non-empty line of the text is in the ``raw`` of one of the lines, or in ``preamble``. Raises Unreadable for
     anything but an export, Question if only the user can tell days from months.
@@ -171,7 +179,7 @@ def parse(
     blocks = read_blocks(text, day_first)
     layout = blocks.heads.layout(0)
     ios = layout.shape.startswith("[]")
-    script = Script(blocks, ios)
+    script = Script(blocks, ios, people)
     lines = ExportedLines(script, _context(script, names, ios), timezone)
     facts = _Facts(lines)
     title = facts.title() if ios else None
@@ -182,6 +190,7 @@ def parse(
         day_first=None if blocks.order == "ymd" else blocks.order == "dmy",
         title=title,
         authors=tuple(facts.authors),
+        possible_authors=tuple(sorted(script.possible_authors)),
         own_names=tuple(facts.own_names),
         is_group=facts.is_group(title) or None,
         preamble=blocks.preamble,

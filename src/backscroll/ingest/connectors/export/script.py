@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import Struct
 
@@ -27,7 +27,7 @@ class Said(Struct, frozen=True, gc=False):
 class Script:
     """All messages of an export, held as numbers: who says each, and where behind its head their words begin."""
 
-    def __init__(self, blocks: Blocks, ios: bool) -> None:
+    def __init__(self, blocks: Blocks, ios: bool, people: Collection[str] = ()) -> None:
         self.blocks = blocks
         self._names: list[tuple[str, bool]] = []
         self._authors = array("i")
@@ -35,7 +35,9 @@ class Script:
         self._starts = array("H")
         self._first_written = len(blocks)
         self._heads_tell = False
-        self._split(_authors_of(blocks, ios))
+        authors = _authors_of(blocks, ios, people)
+        self._split(authors)
+        self.possible_authors = authors.possible
 
     def _split(self, authors: Authors) -> None:
         """Find out who says each message, and whether marks before heads tell anything."""
@@ -78,8 +80,8 @@ class Script:
         return Body(author, text, is_marked, is_marked and (by_head or at <= self._first_written)), is_push_name
 
 
-def _authors_of(blocks: Blocks, ios: bool) -> Authors:
-    authors = Authors(ios)
+def _authors_of(blocks: Blocks, ios: bool, people: Collection[str]) -> Authors:
+    authors = Authors(ios, people)
     doubtful = array("I")
     for at in range(len(blocks)):
         if authors.count(_rest(blocks, at)):
