@@ -377,18 +377,18 @@ def test_two_placeholder_chats_that_become_one_make_equal_lines_one(
 @pytest.mark.parametrize(
     ("damage", "finding"),
     [
-        ("UPDATE import_numbers SET import = 99", "numbers of imports name theirs"),
-        ("UPDATE import_numbers SET last_no = first_no - 1", "numbers of imports do not overlap"),
+        ("UPDATE import_numbers SET import = 99", "number range belongs to the wrong import"),
+        ("UPDATE import_numbers SET last_no = first_no - 1", "number ranges of imports overlap"),
         (
             "UPDATE import_retold SET no = 9999 WHERE no IN (SELECT no FROM messages)",
-            "what an import told again is there",
+            "import refers to something that is missing",
         ),
-        ("UPDATE tellings SET told = '[99]'", "what was told of a message names imports that stand"),
-        ("UPDATE addons SET told = '[99]'", "an annotation names imports that stand"),
-        ("UPDATE import_mappings SET import = 99 WHERE import = 1", "an undone import tells nothing"),
-        ("UPDATE import_facts SET facts = NULL", "facts of a contact are those of its tellers"),
-        ("DELETE FROM files", "a file of an import is known"),
-        ("UPDATE heads SET imports = 7", "imports are numbered without a gap"),
+        ("UPDATE tellings SET told = '[99]'", "observation refers to an unknown or undone import"),
+        ("UPDATE addons SET told = '[99]'", "annotation refers to an unknown or undone import"),
+        ("UPDATE import_mappings SET import = 99 WHERE import = 1", "something refers to an unknown or undone import"),
+        ("UPDATE import_facts SET facts = NULL", "contact's facts differ from what its sources reported"),
+        ("DELETE FROM files", "file of an import is not listed"),
+        ("UPDATE heads SET imports = 7", "number of the last import is wrong"),
     ],
 )
 def test_check_names_what_is_wrong_with_imports(

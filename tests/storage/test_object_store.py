@@ -183,7 +183,7 @@ def test_backup_check_and_push_know_the_store(bucket: str, tmp_path: Path) -> No
     assert (tmp_path / "backup" / "media" / "1" / stored.sha256[:2] / stored.sha256).read_bytes() == picture()
     media_in(tmp_path / "third").delete(world.org.no, stored.sha256)
     (tmp_path / "data" / "media").rename(tmp_path / "away again")
-    assert "file of a message is there does not hold" in with_media(shell, "check").stdout
+    assert "File of a message is missing in organisation 1" in with_media(shell, "check").stdout
 
 
 def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:

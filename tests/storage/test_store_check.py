@@ -33,17 +33,17 @@ from plain_sql import PlainSql
 
 LID, BEN = "22222222222@lid", "4915112345678@s.whatsapp.net"
 
-TOLD = "message is what was told of it"
-DERIVED = "columns of a message that follow from others"
-COUNTER = "counter"
-SEARCH = "text can be searched"
-ALIAS = "contact is found by its JID"
-BY_PHONE = "facts of a contact are those of its phones"
-MERGE = "merge that goes on has its contacts"
-ROW = "row can be decoded"
-GAPS = "change feed without gaps"
+TOLD = "message differs from what was reported"
+DERIVED = "derived columns of a message are wrong"
+COUNTER = "counter is wrong"
+SEARCH = "search index is wrong"
+ALIAS = "contact is not found by its JID"
+BY_PHONE = "contact's facts differ from what was reported by phone"
+MERGE = "unfinished merge lacks a contact"
+ROW = "message cannot be decoded"
+GAPS = "change feed has gaps"
 
-SEALED = ["quarantine opens with the key", "webhook's secret opens with the key"]
+SEALED = ["quarantined input does not open with the key", "webhook's secret does not open with the key"]
 
 DAMAGES: list[tuple[str, str]] = [
     ("UPDATE tallies SET plain_in = plain_in + 1 WHERE chat <> 0 AND level = 1", COUNTER),
@@ -51,7 +51,7 @@ DAMAGES: list[tuple[str, str]] = [
     ("DELETE FROM tallies WHERE level = 0", COUNTER),
     (
         "INSERT INTO tallies SELECT org, phone, chat, level, bucket + 90000, 1, 0, 0, 0, 0, 0, 0, 0 FROM tallies",
-        "counter",
+        "counter is wrong",
     ),
     ("DELETE FROM messages WHERE id = 'M1'", COUNTER),
     ("UPDATE messages SET sent_at = sent_at + 86400000000 WHERE id = 'M1'", COUNTER),
@@ -62,14 +62,14 @@ DAMAGES: list[tuple[str, str]] = [
     ("UPDATE messages SET text = 'other words' WHERE id = 'M1'", SEARCH),
     ("UPDATE messages SET sent_at = sent_at + 1 WHERE id = 'M1'", SEARCH),
     ("DELETE FROM messages WHERE id = 'M1'", SEARCH),
-    ("UPDATE messages SET text = NULL, fts = NULL WHERE id = 'M1'", "text can be searched"),
+    ("UPDATE messages SET text = NULL, fts = NULL WHERE id = 'M1'", "search index is wrong"),
     (
         "DROP INDEX messages_key; CREATE TEMP TABLE t AS SELECT * FROM messages WHERE id = 'M1';"
         "UPDATE t SET no = 999; INSERT INTO messages SELECT * FROM t",
-        "message stored once",
+        "message is stored more than once",
     ),
-    ("DROP INDEX messages_media", "index is there"),
-    ("DROP TABLE positions", "table is there"),
+    ("DROP INDEX messages_media", "index is missing"),
+    ("DROP TABLE positions", "table is missing"),
     ("DELETE FROM changes WHERE seq = 2", GAPS),
     ("DELETE FROM changes WHERE seq = (SELECT max(seq) FROM changes)", GAPS),
     ("UPDATE heads SET seq = seq + 1", GAPS),
@@ -77,51 +77,54 @@ DAMAGES: list[tuple[str, str]] = [
     ("UPDATE heads SET pruned = seq + 1; DELETE FROM changes", GAPS),
     ("DELETE FROM changes WHERE seq = 1", GAPS),
     ("UPDATE heads SET named = seq + 1", GAPS),
-    ("UPDATE changes SET what = 'MESS' WHERE seq = 2", "change can be decoded"),
-    ("UPDATE heads SET next_no = 2", "numbers are given once"),
-    ("DELETE FROM heads", "numbers are given once"),
-    ("UPDATE orgs SET id = 'nobody'", "organisation can be decoded"),
+    ("UPDATE changes SET what = 'MESS' WHERE seq = 2", "change cannot be decoded"),
+    ("UPDATE heads SET next_no = 2", "next number is wrong"),
+    ("DELETE FROM heads", "next number is wrong"),
+    ("UPDATE orgs SET id = 'nobody'", "organisation cannot be decoded"),
     (
         "UPDATE aliases SET contact = (SELECT contact FROM contacts WHERE merged_into > 0) WHERE jid LIKE '%@lid'",
-        "JID leads to a contact",
+        "JID does not lead to a contact",
     ),
-    ("UPDATE aliases SET contact = 4242 WHERE jid LIKE '4915%'", "JID leads to a contact"),
-    ("UPDATE aliases SET jid = '+49 151 12345678' WHERE jid LIKE '4915%'", "JID leads to a contact"),
+    ("UPDATE aliases SET contact = 4242 WHERE jid LIKE '4915%'", "JID does not lead to a contact"),
+    ("UPDATE aliases SET jid = '+49 151 12345678' WHERE jid LIKE '4915%'", "JID does not lead to a contact"),
     ("DELETE FROM aliases WHERE jid LIKE '9195%'", ALIAS),
     (
         "UPDATE aliases SET contact = (SELECT min(contact) FROM contacts) WHERE jid LIKE '4915%'",
-        "contact is found by its JID",
+        "contact is not found by its JID",
     ),
-    ("UPDATE contacts SET facts = '{\"name\":[1' WHERE merged_into IS NULL", "contact can be decoded"),
-    ("UPDATE contacts SET kind = 'group' WHERE kind = 'user'", "contact can be decoded"),
-    ("UPDATE contacts SET push_name = 'Somebody' WHERE merged_into IS NULL", "names of a contact are what was told"),
+    ("UPDATE contacts SET facts = '{\"name\":[1' WHERE merged_into IS NULL", "contact cannot be decoded"),
+    ("UPDATE contacts SET kind = 'group' WHERE kind = 'user'", "contact cannot be decoded"),
+    (
+        "UPDATE contacts SET push_name = 'Somebody' WHERE merged_into IS NULL",
+        "contact's names differ from what was reported",
+    ),
     ("UPDATE contact_facts SET facts = '{\"name\":[1' WHERE phone > 0", BY_PHONE),
     ("DELETE FROM contact_facts WHERE phone > 0", BY_PHONE),
     ("UPDATE contact_facts SET phone = 4242 WHERE phone > 0", BY_PHONE),
     ("UPDATE contact_facts SET facts = replace(facts, 'Benjamin', 'Bob')", BY_PHONE),
     ("UPDATE contacts SET told_by = 4242 WHERE told_by = 0 AND merged_into IS NULL", BY_PHONE),
-    ("UPDATE contacts SET merged_into = 4242 WHERE merged_into IS NOT NULL", "merged contact has a successor"),
+    ("UPDATE contacts SET merged_into = 4242 WHERE merged_into IS NOT NULL", "merged contact has no successor"),
     (
         "INSERT INTO merges SELECT org, contact, 4242, 1 FROM contacts WHERE merged_into > 0",
-        "merge that goes on has its contacts",
+        "unfinished merge lacks a contact",
     ),
-    ("UPDATE phones SET jid = 'nonsense'", "phone can be decoded"),
-    ("UPDATE phones SET contact = 4242", "phone has a contact"),
-    ("UPDATE tokens SET phones = '[4242]'", "token can be decoded"),
-    ("UPDATE tokens SET scopes = 'everything'", "token can be decoded"),
-    ("UPDATE tokens SET hash = {blob}", "token can be decoded"),
-    ("UPDATE chats SET last_at = last_at - 1", "latest message of a chat"),
-    ("UPDATE chats SET has_media = 1 - has_media", "chat has media"),
-    ("UPDATE chats SET facts = '[]'", "chat can be decoded"),
-    ("UPDATE chats SET seq = 1000000", "chat can be decoded"),
-    ("UPDATE chats SET chat = 4242 WHERE last_at > 0 AND has_media = 1", "chat has a contact and a phone"),
-    ("DELETE FROM chats", "chat has a row"),
-    ("UPDATE messages SET phone = 4242", "message has a chat and a phone"),
-    ("UPDATE messages SET chat = 4242", "message has a chat and a phone"),
-    ("UPDATE messages SET sender = 4242", "message has a chat and a phone"),
+    ("UPDATE phones SET jid = 'nonsense'", "phone cannot be decoded"),
+    ("UPDATE phones SET contact = 4242", "phone does not lead to its contact"),
+    ("UPDATE tokens SET phones = '[4242]'", "token cannot be decoded"),
+    ("UPDATE tokens SET scopes = 'everything'", "token cannot be decoded"),
+    ("UPDATE tokens SET hash = {blob}", "token cannot be decoded"),
+    ("UPDATE chats SET last_at = last_at - 1", "time of a chat's latest message is wrong"),
+    ("UPDATE chats SET has_media = 1 - has_media", "chat is wrongly marked as having media or none"),
+    ("UPDATE chats SET facts = '[]'", "chat cannot be decoded"),
+    ("UPDATE chats SET seq = 1000000", "chat cannot be decoded"),
+    ("UPDATE chats SET chat = 4242 WHERE last_at > 0 AND has_media = 1", "chat has no contact or no phone"),
+    ("DELETE FROM chats", "chat has no row"),
+    ("UPDATE messages SET phone = 4242", "message has no chat or no phone"),
+    ("UPDATE messages SET chat = 4242", "message has no chat or no phone"),
+    ("UPDATE messages SET sender = 4242", "message has no chat or no phone"),
     (
         "UPDATE messages SET sender = (SELECT contact FROM contacts WHERE merged_into > 0) WHERE id = 'M2'",
-        "merged contacts hold nothing",
+        "merged contact still has messages",
     ),
     ("UPDATE messages SET details = '{\"media\":' WHERE id = 'M2'", ROW),
     ('UPDATE messages SET details = \'{"media":{"size":"many"}}\' WHERE id = \'M2\'', ROW),
@@ -141,34 +144,34 @@ DAMAGES: list[tuple[str, str]] = [
     ("UPDATE messages SET flags = flags - 16 WHERE id = 'M1'", TOLD),
     ("UPDATE messages SET flags = flags - 32 WHERE id = 'M3'", TOLD),
     ("DELETE FROM tellings", TOLD),
-    ("DELETE FROM messages WHERE id = 'M3'", "observation has its message"),
-    ("UPDATE tellings SET message = '{\"key\":' ", "observation can be decoded"),
-    ("UPDATE tellings SET message = replace(message, 'first', 'fiRst')", "observation can be decoded"),
-    ("UPDATE addons SET kind = 'nonsense' WHERE kind = 'reaction'", "annotation can be decoded"),
-    ("UPDATE addons SET ref = 'seen' WHERE kind = 'receipt'", "annotation can be decoded"),
-    ("UPDATE addons SET value = '[1' WHERE kind = 'vote'", "annotation can be decoded"),
-    ("UPDATE addons SET value = '{\"file\":4}' WHERE kind = 'media'", "annotation can be decoded"),
-    ("UPDATE addons SET at = 9000000000000000000 WHERE kind = 'receipt'", "annotation can be decoded"),
+    ("DELETE FROM messages WHERE id = 'M3'", "observation has no message"),
+    ("UPDATE tellings SET message = '{\"key\":' ", "observation cannot be decoded"),
+    ("UPDATE tellings SET message = replace(message, 'first', 'fiRst')", "observation cannot be decoded"),
+    ("UPDATE addons SET kind = 'nonsense' WHERE kind = 'reaction'", "annotation cannot be decoded"),
+    ("UPDATE addons SET ref = 'seen' WHERE kind = 'receipt'", "annotation cannot be decoded"),
+    ("UPDATE addons SET value = '[1' WHERE kind = 'vote'", "annotation cannot be decoded"),
+    ("UPDATE addons SET value = '{\"file\":4}' WHERE kind = 'media'", "annotation cannot be decoded"),
+    ("UPDATE addons SET at = 9000000000000000000 WHERE kind = 'receipt'", "annotation cannot be decoded"),
     ("UPDATE addons SET value = 'edited otherwise' WHERE kind = 'edit'", TOLD),
-    ("DELETE FROM files", "file of a message is listed"),
-    ("DELETE FROM raws", "payload of a message is kept"),
-    ("UPDATE raws SET payload = {blob}", "payload is what was received"),
-    ("UPDATE raws SET size = size + 1", "payload is what was received"),
-    ("UPDATE raws SET digest = 'other'", "payload is what was received"),
-    ("UPDATE quarantine SET payload = {blob}", "quarantine opens with the key"),
-    ("UPDATE quarantine SET digest = 'other'", "quarantine is what was received"),
-    ("UPDATE files SET size = size + 1", "file of a message is whole"),
-    ("UPDATE webhooks SET types = '[1'", "webhook can be decoded"),
-    ("UPDATE webhooks SET format = 'nonsense'", "webhook can be decoded"),
-    ("UPDATE webhooks SET url = 'nowhere'", "webhook can be decoded"),
-    ("UPDATE webhooks SET phones = '[4242]'", "webhook can be decoded"),
-    ("UPDATE webhooks SET secret = {blob}", "webhook's secret opens with the key"),
-    ("UPDATE heads SET hooks = 0", "what webhooks want is known to writers"),
-    ("UPDATE outbox SET type = 'nonsense'", "event of the outbox can be decoded"),
-    ("DELETE FROM outbox", "delivery has its event and webhook"),
-    ("DELETE FROM webhooks", "delivery has its event and webhook"),
-    ("UPDATE deliveries SET state = 9", "delivery has its event and webhook"),
-    ("DELETE FROM webhook_lanes", "an event that waits has its turn"),
+    ("DELETE FROM files", "file of a message is not listed"),
+    ("DELETE FROM raws", "payload of a message is missing"),
+    ("UPDATE raws SET payload = {blob}", "payload differs from what was received"),
+    ("UPDATE raws SET size = size + 1", "payload differs from what was received"),
+    ("UPDATE raws SET digest = 'other'", "payload differs from what was received"),
+    ("UPDATE quarantine SET payload = {blob}", "quarantined input does not open with the key"),
+    ("UPDATE quarantine SET digest = 'other'", "quarantined input differs from what was received"),
+    ("UPDATE files SET size = size + 1", "file of a message is damaged"),
+    ("UPDATE webhooks SET types = '[1'", "webhook cannot be decoded"),
+    ("UPDATE webhooks SET format = 'nonsense'", "webhook cannot be decoded"),
+    ("UPDATE webhooks SET url = 'nowhere'", "webhook cannot be decoded"),
+    ("UPDATE webhooks SET phones = '[4242]'", "webhook cannot be decoded"),
+    ("UPDATE webhooks SET secret = {blob}", "webhook's secret does not open with the key"),
+    ("UPDATE heads SET hooks = 0", "event types that webhooks want are not recorded"),
+    ("UPDATE outbox SET type = 'nonsense'", "event of the outbox cannot be decoded"),
+    ("DELETE FROM outbox", "delivery has no event or no webhook"),
+    ("DELETE FROM webhooks", "delivery has no event or no webhook"),
+    ("UPDATE deliveries SET state = 9", "delivery has no event or no webhook"),
+    ("DELETE FROM webhook_lanes", "waiting event will never be sent"),
 ]
 
 SQLITE_ONLY: list[tuple[str, str]] = [
@@ -176,11 +179,11 @@ SQLITE_ONLY: list[tuple[str, str]] = [
     ("UPDATE messages SET id = x'ff' WHERE id = 'M1'", ROW),
     ("UPDATE messages SET text = x'00' WHERE id = 'M1'", ROW),
     ("UPDATE messages SET sent_at = 'noon' WHERE id = 'M1'", ROW),
-    ("UPDATE contacts SET name = CAST(x'ff' AS TEXT) WHERE merged_into IS NULL", "contact can be decoded"),
-    ("UPDATE aliases SET jid = x'ff' WHERE jid LIKE '4915%'", "JID leads to a contact"),
-    ("UPDATE addons SET value = x'ff' WHERE kind = 'reaction'", "annotation can be decoded"),
-    ("UPDATE tellings SET message = CAST(x'ff' AS TEXT)", "observation can be decoded"),
-    ("UPDATE chats SET seq = 'many'", "table can be read"),
+    ("UPDATE contacts SET name = CAST(x'ff' AS TEXT) WHERE merged_into IS NULL", "contact cannot be decoded"),
+    ("UPDATE aliases SET jid = x'ff' WHERE jid LIKE '4915%'", "JID does not lead to a contact"),
+    ("UPDATE addons SET value = x'ff' WHERE kind = 'reaction'", "annotation cannot be decoded"),
+    ("UPDATE tellings SET message = CAST(x'ff' AS TEXT)", "observation cannot be decoded"),
+    ("UPDATE chats SET seq = 'many'", "table cannot be read"),
 ]
 
 BLOB = {"sqlite": "x'00ff'", "postgres": "'\\x00ff'"}
@@ -295,9 +298,9 @@ def test_a_file_that_is_gone_or_changed_is_found(archive: str | None, tmp_path: 
     (name,) = media.files(1)
     media.path(1, name).write_bytes(b"a pictur_")
     assert found_in(store, tmp_path, read_files=False) == []
-    assert {finding.what for finding in found_in(store, tmp_path)} == {"file of a message is whole"}
+    assert {finding.what for finding in found_in(store, tmp_path)} == {"file of a message is damaged"}
     shutil.rmtree(tmp_path / "media")
-    assert {finding.what for finding in found_in(store, tmp_path)} == {"file of a message is there"}
+    assert {finding.what for finding in found_in(store, tmp_path)} == {"file of a message is missing"}
     store.close()
 
 

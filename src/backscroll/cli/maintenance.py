@@ -66,7 +66,7 @@ def _key_findings(settings: Settings, store: Store) -> list[Finding]:
     path = settings.data / KEY_FILE
     if path.is_file() or not store.list_orgs():
         return []
-    return [Finding(0, "the archive's key is there", f"{path} is missing; put it back from the backup")]
+    return [Finding(0, "key of the archive is missing", f"{path} is missing; put it back from the backup")]
 
 
 @click.command()

@@ -15,8 +15,8 @@ from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.facts import problem_of_registers
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
-NAMES = "names of a contact are what was told"
-ALIAS = "contact is found by its JID"
+NAMES = "contact's names differ from what was reported"
+ALIAS = "contact is not found by its JID"
 
 
 def contacts(scan: Scan) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def contacts(scan: Scan) -> Iterator[Finding]:
         sound = []
         for contact in found:
             if problem := problem_of_contact(contact):
-                yield scan.finding("contact can be decoded", f"contact {contact.contact}: {problem}")
+                yield scan.finding("contact cannot be decoded", f"contact {contact.contact}: {problem}")
             else:
                 sound.append(contact)
         for contact in sound:
@@ -86,7 +86,7 @@ def _merged_nowhere(scan: Scan, contacts: Sequence[ContactRow]) -> Iterator[Find
     for contact in contacts:
         if contact.merged_into not in winners or winners[contact.merged_into] is not None:
             detail = f"contact {contact.contact} was merged into {contact.merged_into}"
-            yield scan.finding("merged contact has a successor", detail)
+            yield scan.finding("merged contact has no successor", detail)
 
 
 def aliases(scan: Scan) -> Iterator[Finding]:
@@ -96,9 +96,9 @@ def aliases(scan: Scan) -> Iterator[Finding]:
         known = contacts_there(scan.tx, scan.org, {contact for _, contact in rows})
         for jid, contact in rows:
             if contact not in known or known[contact] is not None:
-                yield scan.finding("JID leads to a contact", f"{jid!r:.60} leads to {contact}")
+                yield scan.finding("JID does not lead to a contact", f"{jid!r:.60} leads to {contact}")
             elif type(jid) is not str or jid != ids.canonical(jid):
-                yield scan.finding("JID leads to a contact", f"{jid!r:.60} is not in the canonical form")
+                yield scan.finding("JID does not lead to a contact", f"{jid!r:.60} is not in the canonical form")
         texts = [jid for jid, _ in rows if type(jid) is str]
         if not texts:
             return
@@ -110,7 +110,7 @@ def merges(scan: Scan) -> Iterator[Finding]:
     for contact, into in scan.tx.all("pending_merges", {"org": scan.org}):
         known = contacts_there(scan.tx, scan.org, {contact, into})
         if known.get(contact) != into or into not in known or known[into] is not None:
-            yield scan.finding("merge that goes on has its contacts", f"{contact} into {into}")
+            yield scan.finding("unfinished merge lacks a contact", f"{contact} into {into}")
 
 
 def phones(scan: Scan) -> Iterator[Finding]:
@@ -120,13 +120,13 @@ def phones(scan: Scan) -> Iterator[Finding]:
         texts = all(value is None or type(value) is str for value in (row.device_id, row.name, row.state))
         is_number = type(jid) is str and ids.kind_of(jid) == "user" and jid == ids.canonical(jid)
         if not is_number or not row.phone_id or not texts:
-            yield scan.finding("phone can be decoded", f"phone {phone}")
+            yield scan.finding("phone cannot be decoded", f"phone {phone}")
             continue
         known = contacts_there(scan.tx, scan.org, {contact})
         if contact not in known:
-            yield scan.finding("phone has a contact", f"phone {phone} leads to {contact}")
+            yield scan.finding("phone does not lead to its contact", f"phone {phone} leads to {contact}")
             continue
         today = contact if known[contact] is None else known[contact]
         aliases = scan.tx.all("find_aliases", {"org": scan.org, "jids": (jid,)})
         if [meant for _, meant, *_ in aliases] != [today]:
-            yield scan.finding("phone has a contact", f"phone {phone}: its number leads elsewhere")
+            yield scan.finding("phone does not lead to its contact", f"phone {phone}: its number leads elsewhere")

@@ -52,7 +52,7 @@ class ChatRow(NamedTuple):
 
 _LEVELS = (MONTH, DAY, HOUR)
 _WIDEST = 2**40
-COUNTER = "counter"
+COUNTER = "counter is wrong"
 
 
 def counters(scan: Scan) -> Iterator[Finding]:
@@ -162,19 +162,19 @@ def _chats(scan: Scan, states: dict[Place, ChatState], merging: dict[int, int]) 
             last_at, has_media = missing.pop((row.phone, row.chat), (None, False))
             if row.chat not in merging and row.last_at != last_at:
                 detail = f"{where}: {row.last_at}, rows {last_at}"
-                yield scan.finding("latest message of a chat", detail, repairable=True)
+                yield scan.finding("time of a chat's latest message is wrong", detail, repairable=True)
             if row.chat not in merging and row.has_media != int(has_media):
-                yield scan.finding("chat has media", where, repairable=True)
+                yield scan.finding("chat is wrongly marked as having media or none", where, repairable=True)
             if row.phone not in phones or row.chat not in known:
-                yield scan.finding("chat has a contact and a phone", where)
+                yield scan.finding("chat has no contact or no phone", where)
             if row.exported not in (0, 1) or head is None or not 0 <= row.seq <= head.seq + 1:
-                yield scan.finding("chat can be decoded", where)
+                yield scan.finding("chat cannot be decoded", where)
             if problem := problem_of_registers(row.facts):
-                yield scan.finding("chat can be decoded", f"{where}: {problem}")
+                yield scan.finding("chat cannot be decoded", f"{where}: {problem}")
     known = contacts_there(scan.tx, scan.org, {chat for _, chat in missing})
     for phone, chat in sorted(missing):
         may_have = phone in phones and chat in known
-        yield scan.finding("chat has a row", f"phone {phone} chat {chat}", repairable=may_have)
+        yield scan.finding("chat has no row", f"phone {phone} chat {chat}", repairable=may_have)
 
 
 def pages_of_chats(tx: Txn, org: int) -> Iterator[list[ChatRow]]:

@@ -39,10 +39,10 @@ def spans(scan: Scan) -> Iterator[Finding]:
                 f"phone {span.phone} chat {span.jid or 'all'}, import {span.import_id} {span.origin}: from {span.since}"
             )
             if span.phone not in phones:
-                yield scan.finding("a span is of a phone that is there", where)
+                yield scan.finding("covered period belongs to no phone", where)
             if span.until < span.since:
-                yield scan.finding("a span ends after it begins", where)
+                yield scan.finding("covered period ends before it begins", where)
             if last is not None and span.told_by == last.told_by and span.since < last.until:
-                yield scan.finding("spans of one source do not overlap", where)
+                yield scan.finding("covered periods of one source overlap", where)
             last = span
         after = dict(zip(_FIRST, rows[-1], strict=False))

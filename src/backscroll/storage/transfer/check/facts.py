@@ -13,7 +13,7 @@ from backscroll.storage.records.registers import decode_registers
 from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
-BY_PHONE = "facts of a contact are those of its phones"
+BY_PHONE = "contact's facts differ from what was reported by phone"
 
 
 class _ToldFacts(NamedTuple):

@@ -22,7 +22,7 @@ _RESTORE = "restore a backup, or export to JSONL and import it into a new archiv
 
 
 class Finding(Struct, frozen=True):
-    """A violated invariant, named by ``what``."""
+    """A fault, named by ``what``: a sentence without its capital letter and full stop."""
 
     org: int
     """0 is the whole database."""
@@ -35,7 +35,8 @@ class Finding(Struct, frozen=True):
 
     def __str__(self) -> str:
         where = f" in organisation {self.org}" if self.org else ""
-        return f"{self.what} does not hold{where}: {self.detail}; {_REBUILD if self.repairable else _RESTORE}"
+        what = self.what[:1].upper() + self.what[1:]
+        return f"{what}{where}: {self.detail}; {_REBUILD if self.repairable else _RESTORE}"
 
 
 class Scan(Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ class Scan(Struct, frozen=True, kw_only=True):
     sealer: Sealer | None = None
 
     def finding(self, what: str, detail: str, *, repairable: bool = False, key: tuple[int | str, ...] = ()) -> Finding:
-        """Something that does not hold here. With a ``key`` it can be repaired."""
+        """A fault in this organisation. With a ``key`` it can be repaired."""
         return Finding(self.org, what, detail, repairable or bool(key), key)
 
 

@@ -15,7 +15,7 @@ from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 from backscroll.storage.write.imports import list_imports
 
 Problem = tuple[str, str]
-"""Name of the invariant, and where it does not hold."""
+"""Name of the fault, and where it is."""
 
 
 def imports(scan: Scan) -> Iterator[Finding]:
@@ -25,12 +25,12 @@ def imports(scan: Scan) -> Iterator[Finding]:
 
 
 def problems(tx: Txn, org: int) -> Iterator[Problem]:
-    """All that does not hold; nothing where there never was an import."""
+    """All faults; none where there never was an import."""
     entries = list_imports(tx, org)
     highest = max((entry.id for entry in entries), default=0)
     for (last,) in tx.all("read_org_imports", {"org": org}):
         if last != highest:
-            yield "imports are numbered without a gap", f"the last is {last}, of {len(entries)}"
+            yield "number of the last import is wrong", f"the last is {last}, of {len(entries)}"
     if not entries:
         return
     alive = {NOBODY, *(entry.id for entry in entries if entry.state != "undone")}
@@ -38,31 +38,31 @@ def problems(tx: Txn, org: int) -> Iterator[Problem]:
     yield from _tellers(tx, org, alive | {entry.id for entry in entries if entry.state == "undoing"})
     yield from _facts(tx, org, entries[-1].id)
     for import_id, file in tx.all("lost_import_files", {"org": org}):
-        yield "a file of an import is known", f"import {import_id}: {file}"
+        yield "file of an import is not listed", f"import {import_id}: {file}"
 
 
 def _numbers(tx: Txn, org: int, alive: set[int], undone: set[int]) -> Iterator[Problem]:
     end = 0
     for first, last, owner in tx.all("every_import_range", {"org": org}):
         if first <= end or last < first:
-            yield "numbers of imports do not overlap", f"{first} to {last}, after {end}"
+            yield "number ranges of imports overlap", f"{first} to {last}, after {end}"
         if abs(owner) not in alive | undone or (owner > 0) == (abs(owner) in undone):
-            yield "numbers of imports name theirs", f"{first} to {last}: import {owner}"
+            yield "number range belongs to the wrong import", f"{first} to {last}: import {owner}"
         end = last
     for import_id, no in tx.all("stray_retold", {"org": org}):
-        yield "what an import told again is there", f"import {import_id}: {no}"
+        yield "import refers to something that is missing", f"import {import_id}: {no}"
 
 
 def _tellers(tx: Txn, org: int, alive: set[int]) -> Iterator[Problem]:
     for phone, chat, id, told in _pages(tx, org, "every_told_telling"):
         if not set(decode_tellers(told)) <= alive:
-            yield "what was told of a message names imports that stand", f"phone {phone} chat {chat}: {id}"
+            yield "observation refers to an unknown or undone import", f"phone {phone} chat {chat}: {id}"
     for phone, chat, id, told in _pages(tx, org, "every_told_addon"):
         if not {teller for teller, _, _ in decode_told(told, None, None)} <= alive:
-            yield "an annotation names imports that stand", f"phone {phone} chat {chat}: {id}"
+            yield "annotation refers to an unknown or undone import", f"phone {phone} chat {chat}: {id}"
     for import_id, what in tx.all("import_references", {"org": org}):
         if import_id not in alive:
-            yield "an undone import tells nothing", f"import {import_id} in {what}"
+            yield "something refers to an unknown or undone import", f"import {import_id} in {what}"
 
 
 def _pages(tx: Txn, org: int, name: str) -> Iterator[tuple[int, int, str, str]]:
@@ -76,7 +76,7 @@ def _pages(tx: Txn, org: int, name: str) -> Iterator[tuple[int, int, str, str]]:
 
 
 def _facts(tx: Txn, org: int, last: int) -> Iterator[Problem]:
-    """What is shown of a contact is what its tellers told together."""
+    """What is shown of a contact is what its sources reported together."""
     provenance = Provenance(tx, OrgState(org, 0, 0, 0, imports=last))
     after = 0
     while rows := tx.all("imported_contacts", {"org": org, "after": after, "limit": PAGE}):
@@ -86,5 +86,5 @@ def _facts(tx: Txn, org: int, last: int) -> Iterator[Problem]:
         for contact, facts in rows:
             told = joined(provenance.derived_of_contact(aliases[contact])[0])
             if aliases[contact] and told != decode_registers(facts):
-                yield "facts of a contact are those of its tellers", f"contact {contact}"
+                yield "contact's facts differ from what its sources reported", f"contact {contact}"
         after, _ = rows[-1]

@@ -24,7 +24,7 @@ _PAYLOADS = 10
 """Payloads in memory at a time."""
 _HASH_BYTES = 32
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-NUMBERS = "numbers are given once"
+NUMBERS = "next number is wrong"
 
 
 def organisation(scan: Scan) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def organisation(scan: Scan) -> Iterator[Finding]:
     except (ValueError, AttributeError, TypeError):
         is_id = False
     if not is_id or not isinstance(name, str) or not name.strip():
-        yield scan.finding("organisation can be decoded", "its id is no UUID, or it has no name")
+        yield scan.finding("organisation cannot be decoded", "its id is no UUID, or it has no name")
     head = read_org_state(scan.tx, scan.org)
     if head is None:
         yield scan.finding(NUMBERS, "the counter row is missing")
@@ -45,7 +45,7 @@ def organisation(scan: Scan) -> Iterator[Finding]:
         if highest is not None and highest >= head.next_no:
             yield scan.finding(NUMBERS, f"the next is {head.next_no}, but {table} has {highest}", repairable=True)
     if head.named > head.seq:
-        yield scan.finding("change feed without gaps", f"head {head.seq}, but names changed at {head.named}")
+        yield scan.finding("change feed has gaps", f"head {head.seq}, but names changed at {head.named}")
     yield from _changes(scan, head.seq, head.pruned, head.next_no)
 
 
@@ -55,10 +55,10 @@ def _changes(scan: Scan, seq: int, pruned: int, next_no: int) -> Iterator[Findin
     for count, first, last in scan.tx.all("count_changes", {"org": scan.org}):
         if (count, first, last) != expected or pruned > seq:
             told = f"head {seq}, pruned up to {pruned}, {counted(count, 'change')} from {first} to {last}"
-            yield scan.finding("change feed without gaps", told)
+            yield scan.finding("change feed has gaps", told)
     params = {"org": scan.org, "next_no": max(next_no, 1), "limit": MAX_FINDINGS}
     for at, what, no in scan.tx.all("odd_changes", params):
-        yield scan.finding("change can be decoded", f"change {at}: {what!r:.40} {no}")
+        yield scan.finding("change cannot be decoded", f"change {at}: {what!r:.40} {no}")
 
 
 def tokens(scan: Scan) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def tokens(scan: Scan) -> Iterator[Finding]:
         elif listed is not None and not _are_phones(listed, phones):
             problem = "it names phones that are not there"
         if problem:
-            yield scan.finding("token can be decoded", f"token {token!r:.40}: {problem}")
+            yield scan.finding("token cannot be decoded", f"token {token!r:.40}: {problem}")
 
 
 def _are_phones(listed: object, phones: set[int]) -> bool:
@@ -93,7 +93,7 @@ def payloads(scan: Scan) -> Iterator[Finding]:
         after = rows[-1][0]
         for raw, digest, source, size, packed in rows:
             if problem := _problem_of_payload(digest, source, size, packed):
-                yield scan.finding("payload is what was received", f"payload {raw}: {problem}")
+                yield scan.finding("payload differs from what was received", f"payload {raw}: {problem}")
 
 
 def _problem_of_payload(digest: str, source: str, size: int, packed: object) -> str | None:
@@ -122,15 +122,17 @@ def quarantine(scan: Scan) -> Iterator[Finding]:
         after = rows[-1][0]
         for no, _, digest, sealed in rows:
             if scan.sealer is None:
-                yield scan.finding("quarantine opens with the key", f"entry {no}: there is no key file")
+                yield scan.finding("quarantined input does not open with the key", f"entry {no}: there is no key file")
                 continue
             try:
                 opened = scan.sealer.unseal(bytes(sealed))
             except Error as error:
-                yield scan.finding("quarantine opens with the key", f"entry {no}: {error}")
+                yield scan.finding("quarantined input does not open with the key", f"entry {no}: {error}")
                 continue
             if hashlib.sha256(opened).hexdigest() != digest:
-                yield scan.finding("quarantine is what was received", f"entry {no} has another SHA-256 than it had")
+                yield scan.finding(
+                    "quarantined input differs from what was received", f"entry {no} has another SHA-256 than it had"
+                )
 
 
 def files(scan: Scan) -> Iterator[Finding]:
@@ -142,11 +144,11 @@ def files(scan: Scan) -> Iterator[Finding]:
         for name, size, _ in rows:
             found = _size(scan.media, scan.org, name)
             if found is None:
-                yield scan.finding("file of a message is there", f"{name!r:.70} is not in the media folder")
+                yield scan.finding("file of a message is missing", f"{name!r:.70} is not in the media folder")
             elif size and found != size:
-                yield scan.finding("file of a message is whole", f"{name} has another size than it had")
+                yield scan.finding("file of a message is damaged", f"{name} has another size than it had")
             elif scan.read_files and not _is_whole(scan.media, scan.org, name):
-                yield scan.finding("file of a message is whole", f"{name} has another SHA-256 than its name")
+                yield scan.finding("file of a message is damaged", f"{name} has another SHA-256 than its name")
         after = rows[-1][0]
 
 

@@ -21,7 +21,7 @@ MAX_BYTES = 1 << 20
 
 
 class OrgFindings(Struct, frozen=True):
-    """How much does not hold in one organisation, and the first of it in words."""
+    """The number of faults in one organisation, and the first one in words."""
 
     count: int
     first: list[str]

@@ -53,8 +53,8 @@ _SHOWN = (
     "source",
 )
 """Columns that are derived from what was reported."""
-TOLD = "message is what was told of it"
-DERIVED = "columns of a message that follow from others"
+TOLD = "message differs from what was reported"
+DERIVED = "derived columns of a message are wrong"
 
 
 def messages(scan: Scan) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def messages(scan: Scan) -> Iterator[Finding]:
         sound = []
         for row in rows:
             if problem := unreadable(row):
-                yield scan.finding("row can be decoded", f"message {row.no} ({row.id!r:.60}): {problem}")
+                yield scan.finding("message cannot be decoded", f"message {row.no} ({row.id!r:.60}): {problem}")
             else:
                 sound.append(row)
         lost = yield from _homeless(scan, sound)
@@ -79,7 +79,7 @@ def messages(scan: Scan) -> Iterator[Finding]:
         yield from _lost_raws(scan, there)
     yield from _references(scan)
     for phone, chat, id, sender in scan.tx.all("stored_twice", {"org": scan.org}):
-        yield scan.finding("message stored once", f"phone {phone} chat {chat} sender {sender}: {id!r:.60}")
+        yield scan.finding("message is stored more than once", f"phone {phone} chat {chat} sender {sender}: {id!r:.60}")
 
 
 def pages_of_messages(scan: Scan) -> Iterator[list[MessageRow]]:
@@ -132,10 +132,10 @@ def _homeless(scan: Scan, rows: Sequence[MessageRow]) -> Generator[Finding, None
         contacts = {row.chat, row.sender} - {0} if row.sender else {row.chat}
         if row.phone not in phones or not contacts <= known.keys():
             lost.add(row.no)
-            yield scan.finding("message has a chat and a phone", f"message {row.no}")
+            yield scan.finding("message has no chat or no phone", f"message {row.no}")
         elif any(known[contact] is not None and contact not in pending for contact in contacts):
             lost.add(row.no)
-            yield scan.finding("merged contacts hold nothing", f"message {row.no}")
+            yield scan.finding("merged contact still has messages", f"message {row.no}")
     return lost
 
 
@@ -174,12 +174,12 @@ def _lost_files(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]:
         media = decode_details(row.details).media
         if media is not None and media.file is not None:
             named[media.file] = row.no
-    yield from _not_listed(scan, named, "files_named", "files", "file of a message is listed")
+    yield from _not_listed(scan, named, "files_named", "files", "file of a message is not listed")
 
 
 def _lost_raws(scan: Scan, rows: Iterable[MessageRow]) -> Iterator[Finding]:
     named = {row.raw: row.no for row in rows if row.raw is not None}
-    yield from _not_listed(scan, named, "raws_named", "raws", "payload of a message is kept")
+    yield from _not_listed(scan, named, "raws_named", "raws", "payload of a message is missing")
 
 
 def _not_listed(scan: Scan, named: dict[Any, int], statement: str, list: str, what: str) -> Iterator[Finding]:
@@ -243,11 +243,11 @@ def observation_rows(scan: Scan) -> Iterator[Finding]:
         last: _ObservationRow | None = None
         for row in rows:
             if not _has_types(row, (int, int, str, int, str, str)):
-                yield scan.finding("observation can be decoded", f"one of chat {row.chat}")
+                yield scan.finding("observation cannot be decoded", f"one of chat {row.chat}")
                 continue
             last = row
             if problem := _problem_of_observation(row):
-                yield scan.finding("observation can be decoded", f"{row.id} in chat {row.chat}: {problem}")
+                yield scan.finding("observation cannot be decoded", f"{row.id} in chat {row.chat}: {problem}")
         yield from _unmarked(scan, {(row.phone, row.chat, row.id, 0) for row in rows}, OBSERVED)
         if last is None:
             return
@@ -279,7 +279,7 @@ def annotation_rows(scan: Scan) -> Iterator[Finding]:
         last: _AnnotationRow | None = None
         for row in rows:
             if problem := _problem_of_annotation(row):
-                yield scan.finding("annotation can be decoded", f"{row.id!r:.60} in chat {row.chat}: {problem}")
+                yield scan.finding("annotation cannot be decoded", f"{row.id!r:.60} in chat {row.chat}: {problem}")
             if _has_types(row, (int, int, str, str, int, int, str)):
                 last = row
         told = {(row.phone, row.chat, row.id, row.target) for row in rows if row.kind != MATCHED}
@@ -312,7 +312,7 @@ def _unmarked(scan: Scan, told: set[tuple[Any, ...]], mark: int) -> Iterator[Fin
     for phone, chat, id, target in sorted(told, key=repr):
         found = marks.get((phone, chat, id), [])
         if mark == OBSERVED and not found and not str(id).startswith(EXPORT_PREFIX):
-            yield scan.finding("observation has its message", f"{id} in chat {chat}", key=(phone, chat, id))
+            yield scan.finding("observation has no message", f"{id} in chat {chat}", key=(phone, chat, id))
         # If an id has several senders, it is unknown which of them is meant.
         elif len(found) == 1:
             [(sender, flags)] = found

@@ -53,7 +53,7 @@ _ODD_VALUES = (TypeError, ValueError, KeyError, ArithmeticError, AttributeError)
 def findings(
     engine: Engine, sealer: Sealer | None, media: Path | MediaStore | None, read_files: bool
 ) -> Iterator[Finding]:
-    """All that does not hold; nothing in a sound archive. ``media`` None leaves files alone."""
+    """All faults; none in a sound archive. ``media`` None leaves files alone."""
     if engine.name == "sqlite":
         # Every page is read once; mapped, the whole file would count as this process's memory.
         engine.read(lambda tx: tx.all("map_nothing", {}))
@@ -71,7 +71,7 @@ def findings(
 
 
 def findings_of_org(tx: Txn, org: int) -> list[Finding]:
-    """What does not hold in one organisation's rows, all in one transaction."""
+    """The faults in one organisation's rows, all found in one transaction."""
     scan = Scan(tx=tx, org=org)
     return [finding for subject in SUBJECTS for finding in subject(scan)]
 
@@ -84,6 +84,6 @@ def _looked_at(
     except StorageBusy:
         raise
     except StorageError as error:
-        return [Finding(org or 0, "table can be read", f"{name}: {error}")]
+        return [Finding(org or 0, "table cannot be read", f"{name}: {error}")]
     except _ODD_VALUES as error:
-        return [Finding(org or 0, "table can be read", f"{name}: a value of another type ({type(error).__name__})")]
+        return [Finding(org or 0, "table cannot be read", f"{name}: a value of another type ({type(error).__name__})")]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from backscroll.storage.search.checking import faults
 from backscroll.storage.transfer.check.findings import Finding, Scan
 
-SEARCH = "text can be searched"
+SEARCH = "search index is wrong"
 
 
 def search(scan: Scan) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ _STEP = re.compile(
     r"|CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?P<index>\w+) ON (?P<of>\w+)"
     r"|DROP (?:TABLE|INDEX) (?:CONCURRENTLY )?(?:IF EXISTS )?(?P<gone>\w+)"
 )
-INDEX = "index is there"
+INDEX = "index is missing"
 
 
 def structure(tx: Txn, engine: str) -> Iterator[Finding]:
@@ -23,11 +23,11 @@ def structure(tx: Txn, engine: str) -> Iterator[Finding]:
     for (told,) in tx.all("integrity_check", {}):
         if told != "ok":
             is_index = "index" in str(told)
-            yield Finding(0, "integrity of the database", str(told), repairable=is_index)
+            yield Finding(0, "database is damaged", str(told), repairable=is_index)
     tables, indexes = _migrated(engine)
     there = {name for (name,) in tx.all("list_tables", {})}
     for name in sorted(tables - there):
-        yield Finding(0, "table is there", name)
+        yield Finding(0, "table is missing", name)
     there = {name for (name,) in tx.all("list_indexes", {})}
     for name in sorted(indexes - there):
         yield Finding(0, INDEX, name, repairable=True, key=(name,))

@@ -14,8 +14,8 @@ from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.records.webhook_rows import WAITING, webhook_of
 from backscroll.storage.transfer.check.findings import MAX_FINDINGS, Finding, Scan
 
-MASK = "what webhooks want is known to writers"
-LANE = "an event that waits has its turn"
+MASK = "event types that webhooks want are not recorded"
+LANE = "waiting event will never be sent"
 
 
 def webhooks(scan: Scan) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def webhooks(scan: Scan) -> Iterator[Finding]:
         except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError):
             problem, unreadable = "it cannot be read", True
         if problem:
-            yield scan.finding("webhook can be decoded", f"webhook {id!r:.40}: {problem}")
+            yield scan.finding("webhook cannot be decoded", f"webhook {id!r:.40}: {problem}")
         yield from _secrets(scan, id, (secret, previous_secret))
     wanted = mask_of(known)
     for (hooks,) in scan.tx.all("read_hooks", {"org": scan.org}):
@@ -60,15 +60,15 @@ def _secrets(scan: Scan, id: str, sealed: tuple[Any, ...]) -> Iterator[Finding]:
         except Error as error:
             problem = str(error)
         if problem:
-            yield scan.finding("webhook's secret opens with the key", f"webhook {id}: {problem}")
+            yield scan.finding("webhook's secret does not open with the key", f"webhook {id}: {problem}")
 
 
 def _queues(scan: Scan) -> Iterator[Finding]:
     base: dict[str, Any] = {"org": scan.org, "limit": MAX_FINDINGS}
     for event, type in scan.tx.all("odd_events", base | {"types": EVENT_TYPES}):
-        yield scan.finding("event of the outbox can be decoded", f"event {event}: {type!r:.40}")
+        yield scan.finding("event of the outbox cannot be decoded", f"event {event}: {type!r:.40}")
     for webhook, event, state in scan.tx.all("odd_deliveries", base | {"states": len(STATES)}):
-        yield scan.finding("delivery has its event and webhook", f"event {event} for {webhook!r:.40}, state {state}")
+        yield scan.finding("delivery has no event or no webhook", f"event {event} for {webhook!r:.40}, state {state}")
     for webhook, phone, chat in laneless(scan.tx, scan.org):
         yield scan.finding(LANE, f"chat {chat} of phone {phone} for {webhook!r:.40}", repairable=True)
 
