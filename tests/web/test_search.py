@@ -19,6 +19,17 @@ def test_hits_are_marked_and_stand_with_their_chat_and_what_is_around_them(reade
     assert violations(page) == []
 
 
+def test_what_is_found_is_shown_formatted_and_marked(reader: Any) -> None:
+    page = reader().go("/read/search?q=bold%20struck")
+    hit = page.locator(".hit", has=page.locator("mark", has_text="Bold")).first
+    expect(hit.locator("strong mark")).to_have_text("Bold")
+    expect(hit.locator("s mark")).to_have_text("struck")
+    expect(hit.locator("em")).to_have_text("italic")
+    expect(hit.locator("a")).to_have_count(0)
+    expect(hit).not_to_contain_text("*")
+    assert violations(page) == []
+
+
 def test_filters_are_chips_that_can_be_set_and_taken_away(reader: Any) -> None:
     page = reader().go("/")
     page.fill("[data-search]", "kettle from:karim")

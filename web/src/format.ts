@@ -10,7 +10,7 @@ export const loadLinker = async (): Promise<void> => {
 export type Inline =
   | string
   | { type: "strong" | "em" | "s"; children: Inline[] }
-  | { type: "code"; text: string }
+  | { type: "code" | "hit"; text: string }
   | { type: "link"; href: string; text: string }
   | { type: "mention"; jid: string; text: string }
   | { type: "number"; digits: string; text: string };
@@ -202,19 +202,92 @@ function marked(all: Unit[], from = 0, until = all.length, depth = 0): Inline[] 
   return found;
 }
 
-/** The text without formatting, for lists and labels. */
-export function plain(text: string): string {
+const LINE = 600; // characters of a text that is shown as one line
+
+/** The beginning of a text without formatting, for lists and labels. */
+export function plain(text: string, mentions: readonly Mention[] = []): string {
   const flat = (items: Inline[]): string =>
     items
       .map((item) => (typeof item === "string" ? item : "children" in item ? flat(item.children) : item.text))
       .join("");
-  return parse(text)
-    .map((block) =>
-      "lines" in block ? flat(block.lines) : "items" in block ? block.items.map(flat).join(" ") : block.text,
-    )
-    .join(" ")
+  return flat(matched([[text.slice(0, LINE), false]], mentions))
     .replace(/\s+/g, " ")
     .trim();
+}
+
+export type Part = readonly [text: string, isHit: boolean];
+
+/**
+ * The text of a search result as one line, formatted and with what was found; nothing in it can be followed.
+ * Of a long text what surrounds the first hit.
+ */
+export function matched(parts: readonly Part[], mentions: readonly Mention[] = []): Inline[] {
+  const near = around(parts);
+  const text = near.map(([piece]) => piece).join("");
+  const hits = near.flatMap(([piece, isHit]) => Array<boolean>(piece.length).fill(isHit));
+  let at = 0;
+  // What is shown consists of the letters of the text, in their order, without the formatting characters.
+  const split = (shown: string): Inline[] => {
+    const found: Part[] = shown.split("").map((letter) => {
+      at = Math.max(at, text.indexOf(letter, at));
+      return [letter, hits[at++] ?? false];
+    });
+    return joined(found).map(([piece, isHit]) => (isHit ? { type: "hit", text: piece } : piece));
+  };
+  const named = (name: string, as: string): Inline => {
+    const start = Math.max(at, text.indexOf(as, at));
+    at = start + as.length;
+    return hits.slice(start, at).includes(true) ? { type: "hit", text: name } : name;
+  };
+  const walk = (items: Inline[]): Inline[] =>
+    items.flatMap((item): Inline[] => {
+      if (typeof item === "string") return split(item);
+      if ("children" in item) return [{ ...item, children: walk(item.children) }];
+      if (item.type !== "mention") return split(item.text);
+      return [named(item.text, mentions.find(({ jid }) => jid === item.jid)?.as ?? "")];
+    });
+  const blocks = parse(text, mentions);
+  return blocks.flatMap((block, index) => {
+    const isApart = block.type !== "pre" && blocks[index - 1]?.type !== "pre";
+    const lines = "lines" in block ? [block.lines] : "items" in block ? block.items : [[block.text]];
+    return lines.flatMap((items, line) => [...(line ? [" · "] : index ? [isApart ? " · " : " "] : []), ...walk(items)]);
+  });
+}
+
+function joined(parts: readonly Part[]): Part[] {
+  const found: [string, boolean][] = [];
+  for (const [text, isHit] of parts) {
+    const last = found.at(-1);
+    if (last?.[1] === isHit) last[0] += text;
+    else found.push([text, isHit]);
+  }
+  return found;
+}
+
+/** The parts around the first hit, if all of them would be too long. */
+function around(parts: readonly Part[]): readonly Part[] {
+  const text = parts.map(([piece]) => piece).join("");
+  if (text.length <= LINE) return parts;
+  const first = parts
+    .slice(
+      0,
+      parts.findIndex(([, isHit]) => isHit),
+    )
+    .reduce((sum, [piece]) => sum + piece.length, 0);
+  // At spaces, unless a word is longer than the line.
+  const from = first < LINE / 2 ? 0 : Math.max(first - LINE / 2, text.lastIndexOf(" ", first - LINE / 4) + 1);
+  const end = text.indexOf(" ", from + LINE * 0.8);
+  const until = end < 0 ? Math.min(text.length, from + LINE) : Math.min(end, from + LINE);
+  let at = 0;
+  const near = parts.map(([piece, isHit]): Part => {
+    const start = at;
+    at += piece.length;
+    return [piece.slice(Math.max(0, from - start), Math.max(0, until - start)), isHit];
+  });
+  return [["… ", false] as const, ...near, ["  …", false] as const].slice(
+    from ? 0 : 1,
+    until < text.length ? undefined : -1,
+  );
 }
 
 interface Piece {

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Block, difference, type Inline, isBig, loadLinker, parse, plain, safeHref } from "../src/format.ts";
+import {
+  type Block,
+  difference,
+  type Inline,
+  isBig,
+  loadLinker,
+  matched,
+  type Part,
+  parse,
+  plain,
+  safeHref,
+} from "../src/format.ts";
 
 await loadLinker();
 
@@ -18,6 +29,8 @@ function short(items: Inline[]): string {
           return `<s>${short(item.children)}</s>`;
         case "code":
           return `<c>${item.text}</c>`;
+        case "hit":
+          return `<m>${item.text}</m>`;
         case "link":
           return `<a ${item.href}>${item.text}</a>`;
         case "mention":
@@ -139,7 +152,43 @@ test("up to three emoji alone are large", () => {
   for (const small of ["1", "#", "42", "hi 🌅", "🌅🧺🌅🧺", "", "*"]) assert.ok(!isBig(small), small);
 });
 
-test("marks and links are gone in lists", () => assert.equal(plain("*a* _b_\n- c `d`"), "a b c d"));
+test("marks and links are gone in lists", () => assert.equal(plain("*a* _b_\n- c `d`"), "a b · c d"));
+
+/** The parts of a text in which what is found stands in [ ]. */
+const parts = (text: string): Part[] =>
+  text
+    .split(/[[\]]/)
+    .map((piece, index): Part => [piece, index % 2 === 1])
+    .filter(([piece]) => piece);
+const HITS: [string, string][] = [
+  ["*[bold]* word", "<b><m>bold</m></b> word"],
+  ["*[bold] word*", "<b><m>bold</m> word</b>"],
+  ["_a [hit] b_ and ~[c]~", "<i>a <m>hit</m> b</i> and <s><m>c</m></s>"],
+  ["a*b [hit]*", "a*b <m>hit</m>*"],
+  ["- [one]\n- two", "<m>one</m> · two"],
+  ["> quoted [hit]\nafter", "quoted <m>hit</m> · after"],
+  ["```code [hit]``` [out]", "code <m>hit</m>  <m>out</m>"],
+  ["`[hit]` https://example.org/[hit]_a_", "<m>hit</m> https://example.org/<m>hit</m>_a_"],
+  ["[👍🏽] *👍🏽* [x]", "<m>👍🏽</m> <b>👍🏽</b> <m>x</m>"],
+  ["x * [*] y", "x * <m>*</m> y"],
+  ["<b>[hit]</b> <script>", "<b><m>hit</m></b> <script>"],
+];
+for (const [text, wanted] of HITS) test(`hits: ${text}`, () => assert.equal(short(matched(parts(text))), wanted));
+
+test("a hit in the number of a mention is shown in the name", () => {
+  const tomas = [{ jid: "4915@c.us", name: "Tomás", as: "@4915" }];
+  assert.equal(short(matched(parts("*ask* @[4915] [now]"), tomas)), "<b>ask</b> <m>@Tomás</m> <m>now</m>");
+  assert.equal(short(matched(parts("ask @4915 [now]"), tomas)), "ask @Tomás <m>now</m>");
+});
+
+test("of a long text what surrounds the first hit is shown", () => {
+  const words = "many words ".repeat(1000);
+  for (const text of [`[hit] ${words}`, `${words}[hit] ${words}`, `${words}[hit]`, `${"x".repeat(9000)}[hit]`]) {
+    const shown = short(matched(parts(text)));
+    assert.ok(shown.includes("<m>hit</m>") && shown.length < 700, shown);
+    assert.ok(shown.includes("…"));
+  }
+});
 
 test("every opener of a long line looks for its end once", () => {
   const text = "*a ".repeat(20_000);

@@ -257,15 +257,13 @@ function PhoneChoice() {
   );
 }
 
-const WHOLE = /[^\p{L}\p{N}]/u;
-
 /** One line of the newest message, without links and formatting. */
 export function lastLine({ last, kind }: Chat): string {
   if (!last) return "";
   const who = last.from_me ? words.you : kind === "group" ? last.sender_name : null;
   if (last.kind === "call") return words.call(null, last.sender_name ?? words.somebody(null), last.from_me);
   if (last.kind === "notice") return words.notice(null, last.from_me ? words.you : last.sender_name, last.text);
-  const text = last.text && WHOLE.test(last.text) ? plain(last.text) : last.text;
+  const text = last.text && plain(last.text);
   const gist = words.gist(last.kind, text, last);
   return who ? words.chats.by(who, gist) : gist;
 }

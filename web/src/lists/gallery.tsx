@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { chatPath, get } from "../api.ts";
+import { plain } from "../format.ts";
 import { chatNames } from "../hits.ts";
 import { Avatar } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
@@ -277,7 +278,10 @@ function Line({ item, kind, isNamed }: { item: MediaItem; kind: MediaKind; isNam
 
 /** The links of a message, and the text around them if there is any. */
 function Links({ item }: { item: MediaItem }) {
-  const around = (item.text ?? "").replace(LINK, " ").replace(/\s+/g, " ").trim();
+  const around = plain(item.text ?? "")
+    .replace(LINK, " ")
+    .replace(/\s+/g, " ")
+    .trim();
   return (
     <>
       {item.links.slice(0, MAX_LINKS).map((link, at) => (

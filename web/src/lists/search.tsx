@@ -1,9 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, session } from "../api.ts";
+import { matched, plain } from "../format.ts";
 import { chatNames, type Found, hits } from "../hits.ts";
 import { Avatar, colour } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Alert, Blank, Failure, Waiting } from "../parts/states.tsx";
+import { Line } from "../parts/words.tsx";
 import { join, split, toggle, valued, without } from "../query.ts";
 import { navigate, type Route, type Sort, to } from "../router.ts";
 import { ms, show, startOfMonth, ZONE } from "../time.ts";
@@ -312,6 +314,9 @@ function Nothing({ route }: { route: Extract<Route, { name: "search" }> }) {
   );
 }
 
+const gist = ({ kind, body, mentions, file }: Message): string =>
+  words.gist(kind, body && plain(body, mentions), file ?? {});
+
 function HitLine({ hit, index }: { hit: Hit; index: number }) {
   const { message, context } = hit;
   const who = message.from_me ? words.you : words.somebody(message.sender);
@@ -323,7 +328,7 @@ function HitLine({ hit, index }: { hit: Hit; index: number }) {
         <b class={one.from_me || !one.sender ? "" : `who f${colour(one.sender.jid)}`}>
           <bdi>{name}</bdi>
         </b>{" "}
-        {words.gist(one.kind, one.body, one.file ?? {})}
+        {gist(one)}
       </p>
     );
   };
@@ -341,11 +346,15 @@ function HitLine({ hit, index }: { hit: Hit; index: number }) {
         {hit.highlights.length ? (
           hit.highlights.map(({ field, parts }) => (
             <p key={field} dir="auto">
-              {parts.map(([text, isHit], key) => (isHit ? <mark key={key}>{text}</mark> : text))}
+              {field === "body" ? (
+                <Line items={matched(parts, message.mentions)} />
+              ) : (
+                parts.map(([text, isHit], key) => (isHit ? <mark key={key}>{text}</mark> : text))
+              )}
             </p>
           ))
         ) : (
-          <p dir="auto">{words.gist(message.kind, message.body, message.file ?? {})}</p>
+          <p dir="auto">{gist(message)}</p>
         )}
         {after && beside(after)}
       </div>

@@ -7,6 +7,7 @@ import { show } from "../time.ts";
 import type { Kind, MediaItem, Message, Page, Person } from "../types.ts";
 import { words } from "../words.ts";
 import { stop } from "./player.ts";
+import { Words } from "./words.tsx";
 
 export interface Viewed {
   key: string;
@@ -219,9 +220,9 @@ export function Viewer({
         )}
       </div>
       {view?.text && (
-        <p class="caption" dir="auto">
-          {view.text}
-        </p>
+        <div class="caption prose">
+          <Words text={view.text} />
+        </div>
       )}
     </dialog>
   );

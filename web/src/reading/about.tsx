@@ -5,6 +5,7 @@ import { Gaps } from "../parts/gaps.tsx";
 import { Avatar } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure, Waiting } from "../parts/states.tsx";
+import { Words } from "../parts/words.tsx";
 import { to } from "../router.ts";
 import { dayOf, show, ZONE } from "../time.ts";
 import type { ChatDetails, Fetch, MessageDetails } from "../types.ts";
@@ -295,9 +296,9 @@ export function AboutChat({ chat, name, onClose }: { chat: ChatDetails; name: st
       {chat.description && (
         <section>
           <h3>{words.about.description}</h3>
-          <p dir="auto" class="pre">
-            {chat.description}
-          </p>
+          <div class="prose">
+            <Words text={chat.description} />
+          </div>
         </section>
       )}
       <section>

@@ -1,8 +1,10 @@
 import type { Signal } from "@preact/signals";
 import { Component } from "preact";
+import { plain } from "../format.ts";
 import { Avatar, colour } from "../parts/avatar.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Voice } from "../parts/voice.tsx";
+import { Words } from "../parts/words.tsx";
 import { to } from "../router.ts";
 import { dayOf, ms, show } from "../time.ts";
 import type { Gap, Message, Quoted } from "../types.ts";
@@ -10,7 +12,6 @@ import { words } from "../words.ts";
 import { continues, isEvent, type Item } from "./items.ts";
 import { Cards, PlaceCard, PollCard, saysAll, Told, Topic } from "./kinds/cards.tsx";
 import { Document, Missing, Picture, Sticker } from "./kinds/media.tsx";
-import { Words } from "./kinds/words.tsx";
 
 /** What the rows of one chat share. */
 export interface Setting {
@@ -189,10 +190,11 @@ function Quote({ quoted, setting }: { quoted: Quoted; setting: Setting }) {
   const who = quoted.from_me ? words.you : words.somebody(quoted.sender);
   const shape = `quote${quoted.sender && !quoted.from_me ? ` f${colour(quoted.sender.jid)}` : ""}${quoted.thumbnail ? " pictured" : ""}`;
   const kind = quoted.kind ?? "text";
+  const said = quoted.text && plain(quoted.text);
   const gist =
     kind === "text" || kind === "interactive"
-      ? words.gist(kind, quoted.text)
-      : [words.kinds[kind], quoted.text].filter(Boolean).join(" · ");
+      ? words.gist(kind, said)
+      : [words.kinds[kind], said].filter(Boolean).join(" · ");
   const inside = (
     <>
       {quoted.thumbnail && <img src={quoted.thumbnail} alt="" width="40" height="40" loading="lazy" />}

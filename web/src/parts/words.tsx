@@ -1,11 +1,12 @@
 import { useMemo, useState } from "preact/hooks";
-import { type Block, type Inline, isBig, linker, type Mention, parse } from "../../format.ts";
-import { to } from "../../router.ts";
-import { words } from "../../words.ts";
+import { type Block, type Inline, isBig, linker, type Mention, parse } from "../format.ts";
+import { to } from "../router.ts";
+import { words } from "../words.ts";
 
 const MAX_LETTERS = 3000;
 
-function Line({ items }: { items: Inline[] }) {
+/** Formatted text inside a line. */
+export function Line({ items }: { items: Inline[] }) {
   return <>{items.map(draw)}</>;
 }
 
@@ -30,6 +31,8 @@ function draw(item: Inline, key: number) {
           {item.text}
         </a>
       );
+    case "hit":
+      return <mark key={key}>{item.text}</mark>;
     case "code":
       return <code key={key}>{item.text}</code>;
     case "strong":
