@@ -141,8 +141,8 @@ def test_what_nobody_merged_becomes_a_full_segment_at_once(archive: Archive) -> 
     archive.edit(7, "pear")
     IndexUpkeep(archive.store._engine, now_us, SMALL).run(archive.org)
     heads = archive.store._engine.read(lambda tx: heads_of(tx, archive.org), archive.org)
-    # Eleven segments were written, and one built of them.
-    assert [(head.segment, head.level, head.alive) for head in heads] == [(12, 2, 200)]
+    # Eleven segments were written, one of them tiny, and one built of the others.
+    assert [(head.segment, head.level, head.alive) for head in heads] == [(11, 0, 1), (12, 2, 199)]
     assert (archive.search("apple"), archive.search("pear")) == ((199, True), (1, True))
     assert list(archive.store.check()) == []
 

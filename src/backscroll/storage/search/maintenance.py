@@ -107,11 +107,10 @@ def _tasks(heads: Sequence[SegmentHead], limits: Limits, purge: bool) -> Iterato
     fresh = [head for head in heads if head.level == FRESH]
     tiny = [head for head in fresh if head.docs < limits.tiny]
     others = [head for head in fresh if head.docs >= limits.tiny]
-    waiting = sum(head.docs for head in fresh)
-    if waiting >= limits.full:
+    if sum(head.docs for head in others) >= limits.full:
         # After a large import nobody was there to merge: to write young segments first would only take time and disk.
-        yield Task("merge", _up_to(fresh, MAX_FULL), FULL)
-    elif waiting >= limits.young:
+        yield Task("merge", _up_to(others, MAX_FULL), FULL)
+    elif sum(head.docs for head in fresh) >= limits.young:
         yield Task("merge", _up_to(fresh, 2 * limits.young), YOUNG)
     if len(tiny) >= limits.max_tiny:
         yield Task("compact", _up_to(tiny, limits.young), FRESH)
