@@ -127,21 +127,38 @@ def _spelled(jid: str) -> re.Pattern[str]:
 
 
 def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
-    """The history split among tellers, some events given twice, with undos anywhere after an import's last batch."""
+    """The history split among tellers, some events given twice, some several in one batch, with undos anywhere after an
+    import's last batch.
+    """
     again = [observed for observed in history if chance.random() < 0.5]
     names = {(t, nth): chance.choice(jids) for t in range(IMPORTS + 1) for nth, jids in enumerate(PEOPLE)}
-    told: list[Step] = []
+    single: list[Told] = []
     for source, event in [*history, *again]:
         teller = chance.randint(0, IMPORTS)
         if not isinstance(event, NumberMapped):
             event = worded(event, teller, names)
-        told.append(Told(teller, source, [event]))
-    chance.shuffle(told)
+        single.append(Told(teller, source, [event]))
+    chance.shuffle(single)
+    told: list[Step] = [*batched(single, chance)]
     for teller in range(1, IMPORTS + 1):
         said = [at for at, step in enumerate(told) if step.teller == teller]
         if said and chance.random() < 0.6:
             told.insert(chance.randint(said[-1] + 1, len(told)), Undo(teller))
     return told
+
+
+def batched(single: list[Told], chance: random.Random) -> list[Told]:
+    """The same events, some of a teller's together in one batch and so from one source, in any order."""
+    found: list[Told] = []
+    often = chance.choice([0, 0.3, 0.8])
+    for step in single:
+        same = [at for at, other in enumerate(found) if other.teller == step.teller]
+        if same and chance.random() < often:
+            at = chance.choice(same)
+            found[at] = msgspec.structs.replace(found[at], events=[*found[at].events, *step.events])
+        else:
+            found.append(step)
+    return found
 
 
 def try_histories(shelf: _Shelf, examples: int) -> None:
