@@ -105,8 +105,5 @@ def go_text(micros: int) -> str:
 
 def compact_text(micros: int) -> str:
     """``20240115_103000``, as GOWA puts it into file names."""
-    text = go_text(micros)
-    return text.translate(_COMPACT)
-
-
-_COMPACT = str.maketrans({"-": None, ":": None, "T": "_", "Z": None})
+    date, _, time = go_text(micros).partition("T")
+    return f"{date.replace('-', '')}_{time[:2]}{time[3:5]}{time[6:8]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from backscroll.core.kinds import gowa_media_type
 from backscroll.core.model import ArchivedMessage, Location, Message
@@ -81,11 +82,12 @@ def file_name(archived: ArchivedMessage) -> str | None:
         return None
     if media.filename:
         return media.filename
-    caption = _UNSAFE.sub("_", (message.text or "")[:_MAX_CAPTION]).strip("_")
+    caption = _UNSAFE.sub("_", message.text[:_MAX_CAPTION]).strip("_") if message.text else ""
     stem = f"{media_type}_{compact_text(message.sent_at)}"
     return f"{stem}{'_' + caption if caption else ''}.{_extension(media.mimetype, media_type)}"
 
 
+@lru_cache(maxsize=256)
 def _extension(mimetype: str | None, media_type: str) -> str:
     plain = (mimetype or "").partition(";")[0].strip().lower()
     if plain in _EXTENSIONS:
