@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,9 +51,7 @@ def test_a_page_that_is_ready_goes_out_however_many_wait(size: int) -> None:
         sent.append(message)
 
     headers = {"accept-encoding": "gzip"}
-    exchange = Exchange(
-        "GET", "/", headers, None, "1.1", DIALECT_HTTP["periskope"], trace_id="x", head=[], admitted=ExitStack()
-    )
+    exchange = Exchange("GET", "/", headers, None, "1.1", DIALECT_HTTP["periskope"], trace_id="x", head=[])
     asyncio.run(deliver(exchange, Packed(Reply(200, b"x" * size)), Workers(local=False), Sender(), send))
     is_large = size > LARGE_BODY
     assert sent[0]["status"] == 200

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from urllib.parse import quote
 
@@ -216,32 +216,39 @@ class Server:
             check_head(exchange, scope)
             return await self._admit(exchange, "read")
 
-        with exchange.admitted:
+        try:
             await self._sockets(exchange, admit, scope, receive, send)
+        finally:
+            self._let_go(exchange)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = self._welcome(scope)
+        try:
+            await self._answer_to(exchange, scope, receive, send)
+        finally:
+            self._let_go(exchange)
+
+    async def _answer_to(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = Incoming(receive) if has_body(exchange.headers) else None
-        with exchange.admitted:
-            try:
-                packed = await self._serve(exchange, scope, incoming or receive)
-                if packed.reply.chunks is None:
-                    # A streamed answer has begun: a message that a gateway has sent must not be answered with an error.
-                    self._sender.check(exchange.token, len(packed.reply.body))
-            except ClientGone:
-                return
-            except Exception as error:
-                packed = Packed(self._explain(error, exchange))
-            if incoming is not None and not await drain(incoming, MAX_UNWANTED, UNWANTED_SECONDS):
-                exchange.keeps_alive = False
-                exchange.head.append((b"connection", b"close"))
-            try:
-                await deliver(exchange, packed, self._app.workers, self._sender, send)
-            except TooSlow:
-                log.warning("%s %s: the client took too long to read its answer", exchange.trace_id, exchange.method)
-            except AnswerCut:
-                log.warning("%s %s: the upstream's answer was cut off", exchange.trace_id, exchange.method)
-                self._connections.cut(exchange.peer)
+        try:
+            packed = await self._serve(exchange, scope, incoming or receive)
+            if packed.reply.chunks is None:
+                # A streamed answer has begun: a message that a gateway has sent must not be answered with an error.
+                self._sender.check(exchange.token, len(packed.reply.body))
+        except ClientGone:
+            return
+        except Exception as error:
+            packed = Packed(self._explain(error, exchange))
+        if incoming is not None and not await drain(incoming, MAX_UNWANTED, UNWANTED_SECONDS):
+            exchange.keeps_alive = False
+            exchange.head.append((b"connection", b"close"))
+        try:
+            await deliver(exchange, packed, self._app.workers, self._sender, send)
+        except TooSlow:
+            log.warning("%s %s: the client took too long to read its answer", exchange.trace_id, exchange.method)
+        except AnswerCut:
+            log.warning("%s %s: the upstream's answer was cut off", exchange.trace_id, exchange.method)
+            self._connections.cut(exchange.peer)
 
     def _welcome(self, scope: Scope) -> Exchange:
         path, version, peer = raw_path(scope), scope.get("http_version", "1.1"), scope.get("client")
@@ -254,7 +261,6 @@ class Server:
             dialect=DIALECT_HTTP[self._router.owner(path)],
             trace_id=self._traces.next(),
             head=[],
-            admitted=ExitStack(),
             # Until the token is known, the address is used instead.
             token=network_of(peer[0]) if peer else "",
             keeps_alive=version.startswith("1"),
@@ -304,7 +310,12 @@ class Server:
 
     def _let_in(self, exchange: Exchange) -> None:
         """A connection that is used is not closed, until the answer is out."""
-        exchange.admitted.enter_context(self._connections.request(exchange.peer))
+        if exchange.connection is None:
+            exchange.connection = self._connections.begin(exchange.peer)
+
+    def _let_go(self, exchange: Exchange) -> None:
+        if exchange.connection is not None:
+            self._connections.end(exchange.connection)
 
     async def _admission(self, exchange: Exchange) -> Admission:
         known = self._authenticator.remembered(sent_credential(exchange.headers))

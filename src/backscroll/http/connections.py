@@ -63,14 +63,25 @@ class Connections:
     @contextmanager
     def request(self, client: Any) -> Iterator[None]:
         """Context in which a request of this client (from an ASGI scope) is in progress."""
-        peer = peer_of(client)
-        connection = self._known.setdefault(peer, Connection(0, 0.0))
-        connection.requests += 1
+        connection = self.begin(client)
         try:
             yield
         finally:
-            connection.requests -= 1
-            connection.used_at = time.monotonic()
+            self.end(connection)
+
+    def begin(self, client: Any) -> Connection:
+        """The same without a context, which takes time in every request. Has to be followed by ``end``."""
+        peer = peer_of(client)
+        connection = self._known.get(peer)
+        if connection is None:
+            connection = self._known[peer] = Connection(0, 0.0)
+        connection.requests += 1
+        return connection
+
+    def end(self, connection: Connection) -> None:
+        """A request of this connection has been answered."""
+        connection.requests -= 1
+        connection.used_at = time.monotonic()
 
     def is_crowded(self, client: Any) -> bool:
         """Whether this client's address already has the maximum number of requests in progress."""

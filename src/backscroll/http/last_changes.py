@@ -53,7 +53,8 @@ class LastChanges:
 
     def begin(self, org: int, version: int) -> None:
         """Follow the changes of an organisation from ``version`` on, if they are not followed yet."""
-        self._orgs.setdefault(org, _begun(version))
+        if org not in self._orgs:
+            self._orgs[org] = _begun(version)
 
     async def of_accounts(self, org: int, version: int) -> int:
         """The version at which the access of a credential may last have changed, up to ``version``."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
 from msgspec import Struct
 from starlette.types import Send
 
 from backscroll.core.errors import StorageBusy
+from backscroll.http.connections import Connection
 from backscroll.http.dialect_http import DialectHttp
 from backscroll.http.encoding import Encoding, choose_encoding, is_fresh
 from backscroll.http.messages import Header, Reply
@@ -46,8 +46,8 @@ class Exchange(Struct):
     dialect: DialectHttp
     trace_id: str
     head: list[Header]
-    admitted: ExitStack
-    """Exited once the answer has been sent: until then the connection counts as in use."""
+    connection: Connection | None = None
+    """In use from when the request is admitted until the answer has been sent."""
     token: str = ""
     """Whose budget of unsent bytes the answer counts against."""
     org: int = 0
