@@ -281,8 +281,8 @@ def test_changes_of_members_are_notices() -> None:
 
 
 def test_who_left_and_who_made_a_change_are_told_by_number() -> None:
-    data = {"id": GROUP, "participants": [JOHN_LID], "action": "remove", "author": JOHN_LID, "authorPn": JOHN}
-    data["participantsData"] = [{"jid": JOHN_LID, "phoneNumber": JOHN}]
+    data: dict[str, Any] = {"id": GROUP, "participants": [JOHN_LID], "action": "remove"}
+    data |= {"author": JOHN_LID, "authorPn": JOHN, "participantsData": [{"jid": JOHN_LID, "phoneNumber": JOHN}]}
     mapped, notice = events("group-participants.update", data)
     assert mapped == NumberMapped(lid=JOHN_LID, jid=JOHN)
     assert isinstance(notice, MessageSeen)
