@@ -54,6 +54,7 @@ def test_adding_a_source_prints_what_the_gateway_needs(shell: Shell, kind: str) 
     told = shell.run("source", "add", kind, "--phone", "628987654321").stdout
     assert "/ingest/" in told
     assert "Keep the secret now" in told
+    assert "listens on port 8080" in told
 
 
 def test_a_source_is_changed_by_what_is_named(shell: Shell) -> None:

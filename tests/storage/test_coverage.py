@@ -126,6 +126,13 @@ def test_a_file_that_begins_after_what_others_told_is_short(keeper: Keeper) -> N
     ]
 
 
+def test_a_message_from_a_clock_that_is_ahead_is_no_gap_while_a_source_listens(keeper: Keeper) -> None:
+    keeper.hear(keeper.add_source(), MORNING)
+    ahead = (keeper.message("A", MORNING), keeper.message("B", MORNING + DAY))
+    keeper.store.apply(keeper.org.no, Batch(source="webhook", events=ahead))
+    assert keeper.gaps() == []
+
+
 @pytest.mark.parametrize("many", [FEW - 1, FEW, FEW + 1])
 def test_all_messages_of_a_gap_are_counted(keeper: Keeper, many: int) -> None:
     said = tuple(keeper.message(f"M{n}", MORNING + n * HOUR) for n in range(many))

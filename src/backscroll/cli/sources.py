@@ -29,6 +29,7 @@ from backscroll.core.gateways import GATEWAYS
 from backscroll.core.model import Org, Phone
 
 if TYPE_CHECKING:
+    from backscroll.config import Settings
     from backscroll.storage.store import Store
     from backscroll.storage.write.live_sources import LiveSource
 
@@ -98,7 +99,17 @@ def add_source(
     row |= {"url": source_setup.address(added.source, given, settings.url), "secret": given.secret}
     if given.verify_token:
         row["verify_token"] = given.verify_token
-    show(row, as_json, lambda: _told_how(kind, row, secret is not None))
+    show(row, as_json, lambda: _told_how(kind, row, secret is not None) + _assumed(settings))
+
+
+def _assumed(settings: Settings) -> str:
+    """Which address was printed, unless the user has set it."""
+    if settings.public_url:
+        return ""
+    return (
+        f"\n\nThe address assumes that the gateway is on this machine and the server listens on port {settings.port}.\n"
+        "Otherwise set BACKSCROLL_PUBLIC_URL to where the server is; the part from /ingest on stays the same."
+    )
 
 
 def _told_how(kind: str, row: dict[str, Any], given: bool) -> str:
@@ -274,7 +285,8 @@ def test_source(ctx: click.Context, source_id: str, as_json: bool) -> None:
     shown = url.removesuffix(f"/{given.secret}")
     status = try_address(found.kind, url, given.secret)
     if status is None:
-        raise Failure(f"{shown} cannot be reached; is the server running at that address?")
+        hint = "" if settings.public_url else " If it listens elsewhere, set BACKSCROLL_PUBLIC_URL"
+        raise Failure(f"{shown} cannot be reached; is the server running at that address?{hint}")
     if status != 200:
         raise Failure(f"{shown} answered {status}; is this the server of this archive?")
     row = {"id": source_id, "url": shown, "ok": True, "last_event_at": timestamp(found.last_event_at)}

@@ -32,8 +32,11 @@ class Hole(Struct, frozen=True, kw_only=True):
 def holes(spans: Sequence[Span], first_at: int | None, last_at: int | None, now: int) -> list[Hole]:
     """The holes between the first message and the last one (or the last span of a live source); oldest first.
 
-    A source that no longer listens leaves a hole that is still open. Short interruptions are left out.
+    A source that no longer listens leaves a hole that is still open. Short interruptions are left out, and so is what
+    is to come while a source listens: a sender's clock may be ahead.
     """
+    if last_at is not None and any(span.live for span in spans):
+        last_at = min(last_at, now)
     found: list[Hole] = []
     end, before = first_at, None
     for span in sorted(spans, key=lambda span: (span.since, span.until)):
