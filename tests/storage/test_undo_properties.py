@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -65,7 +65,7 @@ Step = Told | Undo | Upgraded
 
 
 class _Shelf(Shelf):
-    def archive(self, steps: list[Step]) -> dict[str, Any]:
+    def archive(self, steps: Sequence[Step]) -> dict[str, Any]:
         """What an archive holds after these steps."""
         org = self.new((ONE, TWO))
         ids: dict[int, int] = {}
@@ -126,7 +126,7 @@ def _spelled(jid: str) -> re.Pattern[str]:
     return re.compile(rf'"[ +]?{re.escape(jid.partition("@")[0])}(:[0-9]+)?(@[a-z.]+)?"')
 
 
-def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
+def steps_of(history: list[Observed], chance: random.Random) -> list[Told | Undo]:
     """The history split among tellers, some events given twice, some several in one batch, with undos anywhere after an
     import's last batch.
     """
@@ -139,7 +139,7 @@ def steps_of(history: list[Observed], chance: random.Random) -> list[Step]:
             event = worded(event, teller, names)
         single.append(Told(teller, source, [event]))
     chance.shuffle(single)
-    told: list[Step] = [*batched(single, chance)]
+    told: list[Told | Undo] = [*batched(single, chance)]
     for teller in range(1, IMPORTS + 1):
         said = [at for at, step in enumerate(told) if step.teller == teller]
         if said and chance.random() < 0.6:
@@ -203,7 +203,7 @@ def test_a_chat_that_an_undone_mapping_parted_goes_with_the_last_import_that_tol
     assert shelf.archive(steps) == shelf.archive([said(GROUP)])
 
 
-def leaves_no_trace(shelf: _Shelf, steps: list[Step]) -> None:
+def leaves_no_trace(shelf: _Shelf, steps: Sequence[Step]) -> None:
     undone = {step.teller for step in steps if isinstance(step, Undo)}
     assert shelf.archive(steps) == shelf.archive([step for step in steps if step.teller not in undone])
 
@@ -243,7 +243,7 @@ def test_what_an_older_version_mapped_counts_as_used_so_that_nothing_leaves_the_
     shelf: _Shelf, chat: str
 ) -> None:
     """That of a hidden id stays there as well: it is not known that live sources never used the number."""
-    steps: list[Step] = [tied(0, ANNA_TOO, ANNA), Upgraded(), tied(1, ANNA_LID, ANNA), said(chat), Undo(1)]
+    steps: Sequence[Step] = [tied(0, ANNA_TOO, ANNA), Upgraded(), tied(1, ANNA_LID, ANNA), said(chat), Undo(1)]
     found = shelf.archive(steps)["rows"]
     [message], [place] = found["messages"], found["chats"]
     assert (message["id"], message["chat"], place["chat"]) == ("3EB01", ANNA, ANNA)
@@ -260,7 +260,7 @@ def test_a_mapping_that_contradicts_an_imports_is_applied_once_that_is_undone(
 
 
 def test_of_mappings_that_contradict_an_imports_and_each_other_the_first_is_applied(shelf: _Shelf) -> None:
-    steps: list[Step] = [tied(1, ANNA_LID, ANNA), tied(0, ANNA_LID, BEN), tied(0, ANNA_LID, TWO), said(ANNA_LID)]
+    steps: Sequence[Step] = [tied(1, ANNA_LID, ANNA), tied(0, ANNA_LID, BEN), tied(0, ANNA_LID, TWO), said(ANNA_LID)]
     leaves_no_trace(shelf, [*steps, Undo(1)])
 
 
