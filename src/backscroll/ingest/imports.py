@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import Struct, structs, to_builtins
 
 from backscroll.core.errors import Candidate, Error, Question
 from backscroll.core.imports import Import, NewImport, Undone
+from backscroll.ingest.connectors.export.held import Text
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
 
@@ -50,7 +52,7 @@ def importing(store: Store, org: int, source: NewImport, replaces: tuple[int, ..
     store.finish_import(org, entry.id, to_builtins(running.report))
 
 
-def source_of(kind: str, path: Path, answers: dict[str, Any], text: bytes | None = None) -> NewImport:
+def source_of(kind: str, path: Path, answers: dict[str, Any], text: Text | None = None) -> NewImport:
     """A file as it is. Of a folder, whose files may be huge, the text of its chat counts, and what else is there."""
     known = {name: answer for name, answer in answers.items() if answer is not None}
     sketch = () if text is None else sketch_of(text)
@@ -59,7 +61,9 @@ def source_of(kind: str, path: Path, answers: dict[str, Any], text: bytes | None
             sha256, size = digest(file)
     else:
         sizes = sorted((entry.name, entry.stat().st_size) for entry in path.iterdir() if entry.is_file())
-        sha256 = hashlib.sha256((text or b"") + repr(sizes).encode("utf-8", "surrogateescape")).hexdigest()
+        hashed = hashlib.sha256(text or b"")
+        hashed.update(repr(sizes).encode("utf-8", "surrogateescape"))
+        sha256 = hashed.hexdigest()
         size = sum(size for _, size in sizes)
     return NewImport(kind=kind, file=path.name, sha256=sha256, size=size, answers=known, sketch=sketch)
 
@@ -89,22 +93,30 @@ def _is_same(known: Import, source: NewImport) -> bool:
 # ---------------------------------------------------------------------- exported chats that were read otherwise before
 
 
-def replaced_by(store: Store, org: int, source: NewImport, text: bytes) -> tuple[int, ...]:
+def replaced_by(store: Store, org: int, source: NewImport, text: Text) -> tuple[int, ...]:
     """Imports of the same export, or of lines of it, that were read with other answers and give way to this one.
 
     ``Question`` when such an import also has lines that this export lacks: with them gone something would be lost,
     with them kept half of the chat would stand at other times.
     """
+    alike = [
+        known
+        for known in store.list_imports(org)
+        if known.kind == source.kind and known.state != "undone" and _phone(known.answers) == _phone(source.answers)
+    ]
+    otherwise = {
+        known.id: known
+        for known in alike
+        if known.sha256 != source.sha256 and _reads_otherwise(known.answers, source.answers) and known.sketch
+    }
+    sought = {line for known in otherwise.values() for line in known.sketch}
+    lines = sought.intersection(_hashes(text)) if sought else set()
     found: list[int] = []
-    lines: set[str] | None = None
-    for known in store.list_imports(org):
-        if known.kind != source.kind or known.state == "undone" or _phone(known.answers) != _phone(source.answers):
-            continue
-        if known.sha256 == source.sha256:
-            found.append(known.id)
-        elif _reads_otherwise(known.answers, source.answers) and known.sketch:
-            lines = lines or set(_hashes(text))
+    for known in alike:
+        if known.id in otherwise:
             found += _overlapping(known, source, lines)
+        elif known.sha256 == source.sha256:
+            found.append(known.id)
     return tuple(found)
 
 
@@ -150,16 +162,33 @@ def _answer(answers: dict[str, Any], name: str) -> Any:
     return answers.get(name, "UTC" if name == "timezone" else None)
 
 
-def sketch_of(text: bytes) -> tuple[str, ...]:
+def sketch_of(text: Text) -> tuple[str, ...]:
     """The least hashes of an export's lines: two exports that share lines are likely to share some of these."""
-    return tuple(sorted(set(_hashes(text)))[:SKETCH])
+    least: list[str] = []
+    for line in _hashes(text):
+        if len(least) == SKETCH and line >= least[-1]:
+            continue
+        at = bisect_left(least, line)
+        if at == len(least) or least[at] != line:
+            least.insert(at, line)
+            del least[SKETCH:]
+    return tuple(least)
 
 
-def _hashes(text: bytes) -> Iterator[str]:
-    for line in text.splitlines():
+def _hashes(text: Text) -> Iterator[str]:
+    for line in _lines(text):
         line = line.strip()
         if len(line) >= _MIN_LINE and any(48 <= byte <= 57 for byte in line[:_MIN_LINE]):
             yield base64.b64encode(hashlib.sha256(line).digest()[:_HASH_BYTES]).decode()
+
+
+def _lines(text: Text) -> Iterator[bytes]:
+    """The lines of a text, a part of it at a time. Parts end at the end of a line."""
+    at = 0
+    while at < len(text):
+        end = text.find(b"\n", at + _CHUNK) + 1 or len(text)
+        yield from text[at:end].splitlines()
+        at = end
 
 
 # ---------------------------------------------------------------------- taking back

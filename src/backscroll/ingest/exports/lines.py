@@ -14,6 +14,7 @@ from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.alignment import OBSERVATION, Utterance, align, shift_of, utterance
 from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine, ExportedLines
+from backscroll.ingest.connectors.export.held import IN_MEMORY, Text
 from backscroll.ingest.exports.files import Files
 from backscroll.ingest.exports.names import is_by_name
 from backscroll.ingest.exports.people import People
@@ -29,6 +30,8 @@ from backscroll.storage.write.validation import cleaned
 
 BATCH = 1000
 BATCH_CHARACTERS = 4 * 2**20
+RAW_BYTES = IN_MEMORY
+RAW_TYPE = "text/plain; charset=utf-8"
 DAY_US = 86_400_000_000
 SAMPLE = 2000
 """Minimum number of messages for recognising the time zone."""
@@ -62,7 +65,7 @@ class LineImport:
         store: Store,
         org: int,
         phone: Phone,
-        text: bytes,
+        text: Text,
         parsed: ExportedChat,
         people: People,
         files: Files,
@@ -89,16 +92,21 @@ class LineImport:
         apply_with_retry(self._store, self._org, Batch(source="export", events=self._people.known()))
         self._people.learn()
         self._writers = set(self._people.authors.values())
-        raw: bytes | None = self._text
+        raw = self._raw()
         with self._store.bulk_writer(self._org) as writer:
             for lines in _by_whole_minutes(self._parsed.lines):
-                self._add(writer, lines, raw)
-                raw = None
+                self._add(writer, lines, next(raw, None))
                 if writer.is_full or sum(adding.characters for adding in self._waiting) >= BATCH_CHARACTERS:
                     self._write(writer, progress)
             while not writer.is_empty:
                 self._write(writer, progress)
+        for part in raw:
+            apply_with_retry(self._store, self._org, Batch(source="export", events=[], raw=part, raw_type=RAW_TYPE))
         self._join_names()
+
+    def _raw(self) -> Iterator[bytes]:
+        """The text as it came: one payload, or several of a text that is too long to be held in memory."""
+        return (self._text[at : at + RAW_BYTES] for at in range(0, len(self._text), RAW_BYTES))
 
     def _write(self, writer: BulkWriter, progress: Progress) -> None:
         """Write what fits into one transaction."""
@@ -136,7 +144,7 @@ class LineImport:
             events.append(seen)
             if line.deleted_by is not None:
                 events.append(self._revoked(line.deleted_by, seen.message.key))
-        batch = Batch(source="export", events=events, raw=raw, raw_type="text/plain; charset=utf-8")
+        batch = Batch(source="export", events=events, raw=raw, raw_type=RAW_TYPE)
         writer.add(batch)
         self._waiting.append(_Adding(lines, new, there.meet_others))
 

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from backscroll.core.errors import Unreadable
 from backscroll.core.text import counted
 from backscroll.ingest.connectors.export.blocks import looks_like_export
+from backscroll.ingest.connectors.export.held import HeldText, Text
 from backscroll.ingest.connectors.export.titles import Sign, is_generic, signs_of, title_of
 
 Opener = Callable[[], BinaryIO]
@@ -40,7 +41,7 @@ class Caps(Struct, frozen=True, kw_only=True):
 
 
 class ExportArchive(Struct, frozen=True, kw_only=True):
-    text: bytes
+    text: Text
     signs: tuple[Sign, ...] = ()
     """Signs about the chat from names of files and folders, the one closest to its text first."""
     attachments: dict[str, Opener] = {}
@@ -310,14 +311,13 @@ def _is_chat(opener: Opener) -> bool:
         return looks_like_export(file.read(8192))
 
 
-def _read_text(file: BinaryIO, name: str, caps: Caps) -> bytes:
-    text = io.BytesIO()
+def _read_text(file: BinaryIO, name: str, caps: Caps) -> Text:
+    text = HeldText()
     while chunk := file.read(2**20):
-        if text.tell() + len(chunk) > caps.text:
+        if text.size + len(chunk) > caps.text:
             raise _too_large(name)
         text.write(chunk)
-    # The buffer's own bytes: there is one copy of them.
-    return text.getvalue()
+    return text.done()
 
 
 def _too_many(name: str, caps: Caps) -> Unreadable:

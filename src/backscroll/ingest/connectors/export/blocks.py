@@ -17,6 +17,7 @@ from msgspec import Struct
 from backscroll.core.errors import Unreadable
 from backscroll.ingest.connectors.export.dates import DateOrder, choose_order, to_ordinal
 from backscroll.ingest.connectors.export.header import Date, Head, HeadReader, Layout, choose_shape
+from backscroll.ingest.connectors.export.held import Text
 from backscroll.ingest.connectors.export.text import ChatText, encoding_of
 
 _UNPADDED = re.compile(r"\D*\d\D+0\d\D")
@@ -144,7 +145,7 @@ def looks_like_export(start: bytes) -> bool:
     return any(reader.read(line) for line in lines)
 
 
-def read_blocks(text: bytes, day_first: bool | None) -> Blocks:
+def read_blocks(text: Text, day_first: bool | None) -> Blocks:
     """Split an export into messages. Every non-empty line is part of one, or of the preamble.
 
     Raises Unreadable for anything but an export, Question if only the user can tell days from months.

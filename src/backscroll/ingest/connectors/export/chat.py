@@ -17,6 +17,7 @@ from backscroll.ingest.connectors.export.attachments import FileNames
 from backscroll.ingest.connectors.export.blocks import Doubt, Why, read_blocks
 from backscroll.ingest.connectors.export.body import Context
 from backscroll.ingest.connectors.export.dates import to_ordinal
+from backscroll.ingest.connectors.export.held import Text
 from backscroll.ingest.connectors.export.phrases import YOU
 from backscroll.ingest.connectors.export.script import Said, Script
 from backscroll.ingest.connectors.export.wording import fold, unmark
@@ -163,7 +164,7 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def parse(
-    text: bytes,
+    text: Text,
     *,
     timezone: tzinfo,
     day_first: bool | None = None,

@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterator
 
 from backscroll.core.errors import Unreadable
+from backscroll.ingest.connectors.export.held import HeldText, Text
 
 _CHUNK = 2**16
 
@@ -13,7 +14,7 @@ _CHUNK = 2**16
 class ChatText:
     """Lines of a text by the bytes where they begin. Raises Unreadable for what is neither UTF-8 nor UTF-16."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: Text) -> None:
         self._bytes, self._start = _as_utf8(text)
 
     def lines(self) -> Iterator[tuple[int, str]]:
@@ -36,23 +37,23 @@ class ChatText:
         return "\n".join(self.between(self._start, end)).strip()
 
 
-def encoding_of(text: bytes) -> str:
+def encoding_of(text: Text) -> str:
     """The codec of a text by its mark: UTF-16, else UTF-8."""
-    return "utf-16" if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return "utf-16" if text[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
-def _as_utf8(text: bytes) -> tuple[bytes, int]:
+def _as_utf8(text: Text) -> tuple[Text, int]:
     """The text in UTF-8, and where it begins behind its mark."""
     if encoding_of(text) != "utf-16":
-        return text, len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
+        return text, len(codecs.BOM_UTF8) if text[: len(codecs.BOM_UTF8)] == codecs.BOM_UTF8 else 0
     decoder = codecs.getincrementaldecoder("utf-16")()
-    made = bytearray()
+    made = HeldText()
     try:
         for at in range(0, len(text), _CHUNK):
-            made += decoder.decode(text[at : at + _CHUNK], final=at + _CHUNK >= len(text)).encode()
+            made.write(decoder.decode(text[at : at + _CHUNK], final=at + _CHUNK >= len(text)).encode())
     except UnicodeError:
         raise _unreadable(at) from None
-    return bytes(made), 0
+    return made.done(), 0
 
 
 def _decoded(line: bytes, at: int) -> str:
