@@ -13,6 +13,7 @@ const formats = {
   short: format({ day: "numeric", month: "short", year: "numeric" }),
   dayMonth: format({ day: "numeric", month: "short" }),
   month: format({ month: "long", year: "numeric" }),
+  shortMonth: format({ month: "short" }),
   weekday: format({ weekday: "short" }),
   minute: format({ hour: "2-digit", minute: "2-digit" }),
   second: format({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { before, momentOf, partOf, scaleOf, yearsOf } from "../src/reading/spine.tsx";
+import { before, momentOf, partOf, scaleOf, labelsOf } from "../src/reading/spine.tsx";
 import { weeksOf } from "../src/reading/dates.tsx";
 import { addDays, addMonths, clock, dayOf, monthOf, startOfDay, startOfMonth } from "../src/time.ts";
 
@@ -63,7 +63,7 @@ test("messages before a moment are whole months, and the days that are known", (
 
 test("years stand on the spine as far as there is room", () => {
   assert.deepEqual(
-    yearsOf(scaleOf(data)).map(({ year }) => year),
+    labelsOf(scaleOf(data)).map(({ label }) => label),
     ["2015", "2016", "2017", "2018", "2019", "2020", "2021", "2022", "2023", "2024", "2025", "2026"],
   );
   const long = {
@@ -73,7 +73,27 @@ test("years stand on the spine as far as there is room", () => {
       ["2069-12", 1],
     ] as [string, number][],
   };
-  assert.ok(yearsOf(scaleOf(long)).length <= 29);
+  assert.ok(labelsOf(scaleOf(long)).length <= 29);
+});
+
+test("a short chat has a spine of months, days or hours", () => {
+  const short = (first: string, last: string, months: string[]) =>
+    scaleOf({
+      ...data,
+      months: months.map((month): [string, number] => [month, 1]),
+      first_at: new Date(startOfDay(first)! + 8.4 * 3_600_000).toISOString(),
+      last_at: new Date(startOfDay(last)! + 20.6 * 3_600_000).toISOString(),
+    });
+  const labels = (scale: ReturnType<typeof scaleOf>) => labelsOf(scale).map(({ label }) => label);
+  const months = short("2025-11-20", "2026-02-03", ["2025-11", "2025-12", "2026-01", "2026-02"]);
+  assert.deepEqual(labels(months), ["2025", "Dec", "2026", "Feb"]);
+  const month = short("2026-06-02", "2026-06-05", ["2026-06"]);
+  assert.deepEqual(labels(month), ["2 Jun", "3 Jun", "4 Jun", "5 Jun"]);
+  assert.deepEqual([month.from, month.until], [startOfDay("2026-06-02"), startOfDay("2026-06-06")]);
+  assert.deepEqual(labels(short("2026-06-30", "2026-07-01", ["2026-06", "2026-07"])), ["30 Jun", "1 Jul"]);
+  const day = short("2026-07-18", "2026-07-18", ["2026-07"]);
+  assert.equal(day.by, "hour");
+  assert.ok(labels(day).length >= 13 && day.until - day.from <= 14 * 3_600_000);
 });
 
 test("a month is shown in whole weeks", () => {
