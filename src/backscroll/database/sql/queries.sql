@@ -541,8 +541,8 @@ WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
     AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
     AND EXISTS (SELECT 1 FROM messages m
         WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
-            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = s.org
-                WHERE s.org = a.org AND s.contact = m.sender AND t.contact = a.target
+            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = :org
+                WHERE s.org = :org AND s.contact = m.sender AND t.contact = a.target
                     AND COALESCE(s.merged_into, s.contact) = COALESCE(t.merged_into, t.contact))))
 ORDER BY a.at DESC, a.id DESC, a.phone DESC, a.actor DESC LIMIT :limit OFFSET :offset;
 
@@ -554,8 +554,8 @@ WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
     AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
     AND EXISTS (SELECT 1 FROM messages m
         WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
-            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = s.org
-                WHERE s.org = a.org AND s.contact = m.sender AND t.contact = a.target
+            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = :org
+                WHERE s.org = :org AND s.contact = m.sender AND t.contact = a.target
                     AND COALESCE(s.merged_into, s.contact) = COALESCE(t.merged_into, t.contact))));
 
 -- ------------------------------------------------------------------ counters, changes, raw payloads
