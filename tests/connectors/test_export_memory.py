@@ -51,7 +51,7 @@ def test_lines_that_were_not_understood_are_all_counted_and_some_listed() -> Non
     assert len(parsed.doubts) == blocks.MAX_DOUBTS
     [told] = doubts_of(parsed)
     assert told.startswith("lines 2, 5, 8, ")
-    assert f" and {blocks.MAX_DOUBTS + 200 - 10} more places" in told
+    assert f" and {blocks.MAX_DOUBTS + 200 - 10:,} more places" in told
 
 
 def test_any_line_may_be_read_by_its_place() -> None:

@@ -175,13 +175,13 @@ def test_no_kept_page_of_many_histories_differs_from_one_made_anew(desk: Desk) -
     try_histories(desk, 500)
 
 
-def test_a_reaction_whose_message_never_came_is_a_change_of_its_chat(store: Store, org: Org, phone: Phone) -> None:
+def test_a_reaction_whose_message_never_came_changes_no_chat(store: Store, org: Org, phone: Phone) -> None:
     store.apply(org.no, Batch(source="gowa", events=[ChatSeen(phone=phone.jid, chat=ANNA, name="Anna")]))
     before = store.version(org.no)
     target = Target(phone.jid, ANNA, "never came")
     store.apply(org.no, Batch(source="gowa", events=[ReactionSet(target=target, by=ANNA, emoji="👍", at=1)]))
     lines = store.feed.places_changed_since(org.no, before, 100)
-    assert [line.what for line in lines if line.chat and line.phone == phone.no] == ["chat"]
+    assert [line.what for line in lines if line.chat and line.phone == phone.no] == []
 
 
 def test_a_chat_that_messages_leave_has_changed(store: Store, org: Org, phone: Phone) -> None:
