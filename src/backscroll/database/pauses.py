@@ -10,12 +10,12 @@ PAUSE_SECONDS = 0.001
 QUIET_SECONDS = 0.01
 """Seconds without a sign of other writers after which long work goes on. A source that passes on its messages one by
 one, and had to wait, has several to write by then; with one message per pause it would fall behind more and more."""
-COURTESY_SECONDS = 0.15
+MAX_PAUSE_SECONDS = 0.15
 """Maximum seconds of a pause."""
 
 
 def pause(version: Callable[[], object], is_waited: Callable[[], bool], look_seconds: float) -> bool:
-    """Sleep until others are done writing, at most ``COURTESY_SECONDS``; returns whether there were any.
+    """Sleep until others are done writing, at most ``MAX_PAUSE_SECONDS``; returns whether there were any.
 
     ``version`` gives a value that changes with every commit, ``is_waited`` tells whether another writer is waiting. If
     neither shows one for ``look_seconds``, nobody is expected.
@@ -28,5 +28,5 @@ def pause(version: Callable[[], object], is_waited: Callable[[], bool], look_sec
         now, latest = time.monotonic(), version()
         if latest != known or is_waited():
             is_shared, known, last = True, latest, now
-        if now - last >= (QUIET_SECONDS if is_shared else look_seconds) or now - began >= COURTESY_SECONDS:
+        if now - last >= (QUIET_SECONDS if is_shared else look_seconds) or now - began >= MAX_PAUSE_SECONDS:
             return is_shared

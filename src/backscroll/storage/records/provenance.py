@@ -91,8 +91,10 @@ class Provenance:
     def on_behalf_of(self, teller: int) -> Iterator[None]:
         """What is written meanwhile was reported by this import before. It must assign no numbers of messages."""
         self.teller, before = teller, self.teller
-        yield
-        self.teller = before
+        try:
+            yield
+        finally:
+            self.teller = before
 
     # ------------------------------------------------------------------ who told what has a number
 
