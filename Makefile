@@ -98,7 +98,7 @@ docs: install-for-tests  ## Generate docs/settings.md, docs/cli.md and docs/rout
 
 .PHONY: page-shots
 page-shots: install-for-tests web  ## Take the pictures of the web page: docs/images
-	@bash tools/require.sh chromium
+	@bash tools/require.sh chromium emoji
 	@$(BIN)/python tools/page_shots.py
 
 .PHONY: lock

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks for programs that some tests use: as root, missing ones are installed by apt; otherwise they are listed.
-# usage: require.sh node|postgresql|pgbouncer|chromium|nginx|wrk …
+# usage: require.sh node|postgresql|pgbouncer|chromium|emoji|nginx|wrk …
 set -euo pipefail
 
 have() {
@@ -8,16 +8,18 @@ have() {
     node) command -v node >/dev/null && command -v npm >/dev/null ;;
     postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
+    emoji) fc-list :lang=und-zsye 2>/dev/null | grep -q . ;;
     pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ;;
     nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     wrk) command -v wrk >/dev/null ;;
-    *) echo "require.sh: knows node, postgresql, pgbouncer, chromium, nginx and wrk, not '$1'" >&2; exit 2 ;;
+    *) echo "require.sh: knows node, postgresql, pgbouncer, chromium, emoji, nginx and wrk, not '$1'" >&2; exit 2 ;;
   esac
 }
 
 packages() {
   case $1 in
     node) echo nodejs npm ;;
+    emoji) echo fontconfig fonts-noto-color-emoji ;;
     *) echo "$1" ;;
   esac
 }

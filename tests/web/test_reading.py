@@ -227,6 +227,38 @@ def test_a_date_leads_to_the_first_message_of_that_day(reader: Any) -> None:
     expect(page.locator(".row", has_text="Then Saturday it is")).to_be_visible()
 
 
+@pytest.mark.parametrize("chat", [KINDS, HOUSE])
+def test_no_label_of_the_timeline_is_covered_by_the_flag_of_the_present_place(reader: Any, chat: str) -> None:
+    page = reader().chat(MARA, chat)
+    for part in (0, 0.3, 0.7, 1):
+        page.locator(".scroller").evaluate("(s, part) => s.scrollTo(0, part * s.scrollHeight)", part)
+        settle(page)
+        covered = page.evaluate(
+            "() => { const flag = document.querySelector('.spine .now span').getBoundingClientRect();"
+            " return [...document.querySelectorAll('.spine .year')]"
+            "  .map((one) => [one.textContent, getComputedStyle(one).opacity, one.getBoundingClientRect()])"
+            "  .filter(([, opacity, at]) => opacity > 0 && at.top < flag.bottom && at.bottom > flag.top"
+            "   && at.right > flag.left).map(([text]) => text); }"
+        )
+        assert covered == []
+    assert page.locator(".spine .year").evaluate_all("(all) => all.some((one) => getComputedStyle(one).opacity == 1)")
+
+
+def test_a_chat_that_the_archive_does_not_know_says_so_whatever_is_answered_first(reader: Any) -> None:
+    somebody = reader()
+    somebody.expected = ("404",)
+    address = f"/read/chat/{MARA}/{quote('4917000555@c.us', safe='')}"
+    for late in ("messages", None):
+        somebody.page.unroute_all()
+        if late:
+            somebody.page.route(f"**/{late}?*", lambda route: (somebody.page.wait_for_timeout(500), route.continue_()))
+        page = somebody.go(address)
+        expect(page.get_by_text("There is nothing at this address.")).to_be_visible()
+        settle(page)
+        expect(page.get_by_text("There is nothing at this address.")).to_be_visible()
+        assert page.get_by_text("No messages in this chat.").count() == 0
+
+
 def test_hostile_words_and_names_are_only_words(reader: Any) -> None:
     somebody = reader()
     page = somebody.chat(MARA, HOSTILE)

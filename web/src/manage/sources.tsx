@@ -74,11 +74,12 @@ export function SourcesScreen({ route }: { route: Route }) {
     <section class="sheet page" tabIndex={-1}>
       <Loaded of={loaded}>
         {({ phones: all, sources: every, coverage, links }) => {
-          // A linked device is shown by its link, which has more details than its source.
-          const sources = every.filter(({ type }) => type !== "linked");
           const phones = chosen ? all.filter((phone) => phone.phone === chosen || phone.phone_id === chosen) : all;
+          const isMeant = (phone: string | null) => !chosen || phones.some((one) => one.phone === phone);
+          // A linked device is shown by its link, which has more details than its source.
+          const sources = every.filter(({ type, phone }) => type !== "linked" && isMeant(phone));
           const unnamed = chosen ? [] : links.filter((link) => link.phone === null);
-          const others = chosen ? [] : sources.filter((source) => source.phone === null);
+          const others = sources.filter((source) => source.phone === null);
           return (
             <>
               <div class="head">
@@ -88,7 +89,7 @@ export function SourcesScreen({ route }: { route: Route }) {
                       <Icon name="back" /> {words.sources.all}
                     </a>
                   )}
-                  <h1 class="title">{words.sources.title}</h1>
+                  <h1 class="title">{chosen && phones[0] ? <bdi>{nameOf(phones[0])}</bdi> : words.sources.title}</h1>
                   <p class="note num">
                     {words.sources.summary(sum(phones.map((phone) => phone.messages)), phones.length, sources.length)}
                   </p>
@@ -226,8 +227,10 @@ interface CardParts {
   onChanged: () => void;
 }
 
+const nameOf = (phone: PhoneDetails): string => phone.name ?? `+${phone.phone}`;
+
 function PhoneCard({ phone, sources, coverage, links, isAlone, onChanged }: CardParts) {
-  const name = phone.name ?? `+${phone.phone}`;
+  const name = nameOf(phone);
   const state = stateOf(phone, sources, links);
   return (
     <article class="phone">

@@ -52,6 +52,8 @@ export class Reader {
   #numberTimer = 0;
   #list: HTMLElement | null = null;
   #wasErased = false;
+  /** The answer that says that the archive has no such chat; its messages are an empty list and no error. */
+  #unknown: ApiError | null = null;
   #stopEvents: () => void = () => {};
 
   constructor(
@@ -150,8 +152,12 @@ export class Reader {
       toast(words.problem.unreachable);
       return;
     }
+    this.#set("failed", error);
+  }
+
+  #set(state: "shown" | "none" | "failed", error: unknown = null): void {
     this.error.value = error;
-    this.state.value = "failed";
+    this.state.value = state;
   }
 
   async #showKey(key: string, { top, mark = false }: { top?: number; mark?: boolean }): Promise<void> {
@@ -186,8 +192,8 @@ export class Reader {
     const shown = await this.#window?.show(ask, place);
     if (!shown || shown === "late") return null;
     this.edges.value = { older: null, newer: null };
-    this.error.value = null;
-    this.state.value = this.#window?.items.length ? "shown" : "none";
+    if (this.#window?.items.length) this.#set("shown");
+    else this.#set(this.#unknown ? "failed" : "none", this.#unknown);
     return shown === "none" ? null : shown;
   }
 
@@ -302,6 +308,7 @@ export class Reader {
   async #loadDetails(): Promise<void> {
     try {
       const details = await get<ChatDetails>(chatPath(this.phone, this.jid));
+      this.#unknown = null;
       const isMerged = details.chat_id !== this.jid;
       if (isMerged) {
         rename(
@@ -321,8 +328,8 @@ export class Reader {
       if (isMerged && this.state.value === "shown") await this.#reload();
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
-        this.error.value = error;
-        this.state.value = "failed";
+        this.#unknown = error;
+        this.#set("failed", error);
       }
     }
   }
@@ -399,7 +406,7 @@ export class Reader {
     this.#count(message);
     const isLater = item.at >= (this.#window.items.at(-1)?.at ?? 0);
     const wasFollowing = this.follows.value;
-    if (this.state.value === "none") await this.#run({}, {});
+    if (this.state.value === "none" || this.state.value === "failed") await this.#run({}, {});
     else this.#window.insert([item]);
     if (isLater && !wasFollowing) this.fresh.value++;
   }

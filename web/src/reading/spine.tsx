@@ -148,12 +148,12 @@ export function Spine({ data, now, days, hits = [], go, exact = true }: SpinePar
         if (event.currentTarget.hasPointerCapture(event.pointerId)) soon(pointed(event), 0);
       }}
     >
-      <div class="spine-in" ref={inside}>
+      <div class="spine-in" ref={inside} style={{ "--now": String(partOf(scale, at)) }}>
         <Bars data={data} scale={scale} days={days?.value ?? null} />
         {hits.map((hit) => (
           <i key={hit} class="hit" style={{ insetBlockStart: `${partOf(scale, hit) * 100}%` }} />
         ))}
-        <span class="now" style={{ insetBlockStart: `${partOf(scale, at) * 100}%` }}>
+        <span class="now">
           <span>{label}</span>
         </span>
       </div>
@@ -195,7 +195,7 @@ function Bars({ data, scale, days }: { data: SpineData; scale: Scale; days: Spin
     return (
       <>
         {labelsOf(scale).map(({ label, part }) => (
-          <span key={part} class="year" style={{ insetBlockStart: `${part * 100}%` }}>
+          <span key={part} class="year" style={{ "--part": String(part) }}>
             {label}
           </span>
         ))}
