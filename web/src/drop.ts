@@ -3,7 +3,8 @@ import { signal } from "@preact/signals";
 import { navigate, route, to } from "./router.ts";
 
 export interface Dropped {
-  entries: FileSystemEntry[];
+  folders: FileSystemEntry[];
+  /** The files that were dropped themselves. Their entries are not used: some browsers cannot open them. */
   files: File[];
 }
 export const dropped = signal<Dropped | null>(null);
@@ -27,10 +28,15 @@ function onDrop(event: DragEvent): void {
   if (!holdsFiles(event) || !event.dataTransfer) return;
   event.preventDefault();
   // The contents of a folder can be read later, but its entry only during this event.
-  const entries = [...event.dataTransfer.items]
-    .map((item) => item.webkitGetAsEntry())
-    .filter((entry) => entry !== null);
-  dropped.value = { entries, files: [...event.dataTransfer.files] };
+  const folders: FileSystemEntry[] = [],
+    files: File[] = [];
+  for (const item of event.dataTransfer.items) {
+    const entry = item.webkitGetAsEntry();
+    const file = entry?.isDirectory ? null : item.getAsFile();
+    if (entry?.isDirectory) folders.push(entry);
+    else if (file) files.push(file);
+  }
+  dropped.value = { folders, files };
   // An import that lacks files may be waiting for these.
   if (route.value.name !== "imports") navigate(to.imports());
 }

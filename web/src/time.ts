@@ -19,8 +19,10 @@ const formats = {
   second: format({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
   moment: format({ day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" }),
 };
-const parts = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, year: "numeric", month: "2-digit", day: "2-digit" });
-const offsets = new Intl.DateTimeFormat("en-US", {
+// Fields are read by name: how a locale orders them differs between browsers and changes with their versions.
+const NUMERIC = "en-u-ca-gregory-nu-latn";
+const days = new Intl.DateTimeFormat(NUMERIC, { timeZone: ZONE, year: "numeric", month: "2-digit", day: "2-digit" });
+const offsets = new Intl.DateTimeFormat(NUMERIC, {
   timeZone: ZONE,
   hourCycle: "h23",
   year: "numeric",
@@ -39,19 +41,24 @@ export function show(style: Style, time: string | number): string {
   return Number.isNaN(at) ? "" : formats[style].format(at);
 }
 
+function fields(of: Intl.DateTimeFormat, at: number): Partial<Record<Intl.DateTimeFormatPartTypes, string>> {
+  return Object.fromEntries(of.formatToParts(at).map(({ type, value }) => [type, value]));
+}
+
 /** The calendar day of a moment in the viewer's time zone: 2026-07-18. */
 export const dayOf = (time: string | number): string => {
   const at = typeof time === "string" ? ms(time) : time;
-  return Number.isNaN(at) ? "" : parts.format(at);
+  if (Number.isNaN(at)) return "";
+  const { year = "", month, day } = fields(days, at);
+  return `${year.padStart(4, "0")}-${month}-${day}`;
 };
 export const monthOf = (time: string | number): string => dayOf(time).slice(0, 7);
 
 /** Minutes by which the viewer's clock was ahead of UTC at a moment. */
 function ahead(at: number): number {
-  const found: Record<string, number> = {};
-  for (const { type, value } of offsets.formatToParts(at)) found[type] = Number(value);
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = found;
-  return (Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000) / 60_000;
+  const { year, month, day, hour, minute, second } = fields(offsets, at);
+  const clock = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+  return (clock - Math.floor(at / 1000) * 1000) / 60_000;
 }
 
 /** When a day begins for the viewer, or the first moment after midnight if clocks skip it; null for an invalid date. */

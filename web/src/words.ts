@@ -75,6 +75,7 @@ export const words = {
     notFoundHelp: "The link may be incomplete, or its target was erased.",
     toChats: "Go to chats",
     broken: "This part of the page failed.",
+    unreadable: "A file could not be read. Was it moved, renamed or deleted?",
     row: "This message cannot be displayed. It is kept in the archive.",
   },
 

@@ -104,3 +104,15 @@ test("a month is shown in whole weeks", () => {
     assert.equal(weeks.flat().find(Boolean), "2024-02-01");
   }
 });
+
+test("days do not depend on how the browser's locale data orders the fields of a date", () => {
+  const prototype = Intl.DateTimeFormat.prototype;
+  const kept = Object.getOwnPropertyDescriptor(prototype, "format")!;
+  Object.defineProperty(prototype, "format", { configurable: true, get: () => () => "7/18/2026" });
+  try {
+    assert.equal(dayOf(Date.UTC(2026, 6, 18, 12)), "2026-07-18");
+    assert.equal(dayOf(startOfDay("2026-07-18")!), "2026-07-18");
+  } finally {
+    Object.defineProperty(prototype, "format", kept);
+  }
+});

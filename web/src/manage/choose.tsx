@@ -1,11 +1,7 @@
 import { useRef } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
 import { words } from "../words/imports.ts";
-import type { Named } from "./upload.ts";
-
-/** Files, with their path in the folder that was chosen. */
-export const named = (files: Iterable<File>): Named[] =>
-  [...files].filter((file) => file.size > 0).map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+import { type Named, named } from "./upload.ts";
 
 /** Choosing files, as an alternative to dropping them. */
 export function Choose({

@@ -8,10 +8,10 @@ import { navigate, type Route, to } from "../router.ts";
 import { briefly } from "../time.ts";
 import type { ImportJob, Page } from "../types.ts";
 import { words } from "../words/imports.ts";
-import { Choose, named } from "./choose.tsx";
+import { Choose } from "./choose.tsx";
 import { Job } from "./job.tsx";
 import { Bar, isActive, TONES } from "./progress.tsx";
-import { filesIn, type Named, send, uploads } from "./upload.ts";
+import { everything, type Named, send, uploads } from "./upload.ts";
 
 const POLL_MS = 4000;
 
@@ -81,8 +81,7 @@ function List() {
     const taken = dropped.value;
     if (!taken) return;
     dropped.value = null;
-    const whole = taken.entries.length ? filesIn(taken.entries) : Promise.resolve(named(taken.files));
-    whole.then(begin, setError);
+    everything(taken).then(begin, setError);
   }, [dropped.value]);
   return (
     <>

@@ -5,6 +5,7 @@ import { onChange } from "../events.ts";
 import { Sure } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Alert, Blank, explain, Failure, Waiting } from "../parts/states.tsx";
+import { toast } from "../parts/toast.tsx";
 import { navigate, to } from "../router.ts";
 import { show } from "../time.ts";
 import type { ImportFound, ImportJob, UndoPlan } from "../types.ts";
@@ -12,7 +13,7 @@ import { words } from "../words/imports.ts";
 import { Choose } from "./choose.tsx";
 import { Bar, isActive, TONES } from "./progress.tsx";
 import { Questions } from "./questions.tsx";
-import { filesIn, forget, matched, type Named, send, uploads } from "./upload.ts";
+import { everything, forget, matched, type Named, send, uploads } from "./upload.ts";
 
 const POLL_MS = 2000;
 const pathOf = (id: string, tail = "") => `/api/imports/${encodeURIComponent(id)}${tail}`;
@@ -98,7 +99,7 @@ function Upload({ job, load }: { job: ImportJob; load: () => void }) {
     // Files that do not belong to this import start another one.
     if (job.state !== "uploading" || sending) return navigate(to.imports());
     dropped.value = null;
-    void filesIn(taken.entries).then(goOn);
+    everything(taken).then(goOn, (error: unknown) => toast(explain(error)));
   }, [dropped.value]);
   if (job.state !== "uploading") return null;
   if (sending?.error)

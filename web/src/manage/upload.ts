@@ -1,6 +1,7 @@
 /** Uploads in parts that survive a lost connection: tus 1.0, as far as an import needs it. */
 import { signal } from "@preact/signals";
 import { ApiError, ask, Unreachable } from "../api.ts";
+import type { Dropped } from "../drop.ts";
 import type { ImportJob } from "../types.ts";
 
 export interface Named {
@@ -127,8 +128,18 @@ async function placeOf(path: string): Promise<number> {
   return Number(response.headers.get("upload-offset"));
 }
 
+/** Files, with their path in the folder that was chosen; empty ones are left out. */
+export const named = (files: Iterable<File>): Named[] =>
+  [...files].filter((file) => file.size > 0).map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+
+/** Everything that was dropped: files, and what is in folders. */
+export const everything = async ({ files, folders }: Dropped): Promise<Named[]> => [
+  ...named(files),
+  ...(await filesIn(folders)),
+];
+
 /** Everything in dropped folders, with the path inside them. */
-export async function filesIn(entries: readonly FileSystemEntry[]): Promise<Named[]> {
+async function filesIn(entries: readonly FileSystemEntry[]): Promise<Named[]> {
   const found: Named[] = [];
   for (const entry of entries) {
     if (entry.isFile) found.push({ name: entry.fullPath.replace(/^\//, ""), file: await fileOf(entry) });

@@ -7,6 +7,9 @@ import { Icon, type IconName } from "./icon.tsx";
 /** Errors for which the server's own message is the most helpful one. */
 const SAYS_ENOUGH = new Set(["TOO_MANY_IMPORTS", "STORAGE_FULL", "TOO_LARGE", "NOT_IMPLEMENTED", "UNSUPPORTED"]);
 
+/** Names of exceptions that browsers throw when a file cannot be read. */
+const UNREADABLE = new Set(["NotReadableError", "NotFoundError", "SecurityError", "EncodingError"]);
+
 /** An error in words that say what can be done. */
 export function explain(error: unknown): string {
   if (error instanceof Unreachable) return words.problem.unreachableShort;
@@ -18,6 +21,7 @@ export function explain(error: unknown): string {
     if (error.status >= 500) return words.problem.server;
     return error.message;
   }
+  if (error instanceof DOMException && UNREADABLE.has(error.name)) return words.problem.unreadable;
   return words.problem.broken;
 }
 

@@ -61,7 +61,8 @@ export class ScrollWindow<T extends Row> {
   constructor(parts: Parts<T>) {
     this.#parts = parts;
     this.#observer = new ResizeObserver(() => {
-      this.#hold();
+      // A script may have scrolled in this frame; its scroll event comes in the next one.
+      this.#hold(parts.scroller.scrollTop - (this.#anchor?.scrolled ?? 0));
       this.#fill();
     });
     this.#observer.observe(parts.list);
@@ -267,15 +268,18 @@ export class ScrollWindow<T extends Row> {
     return rows[low] ?? null;
   }
 
-  /** Move the remembered row back to its position before the next paint, so that no movement is visible. */
-  #hold(): void {
+  /** Move the remembered row back to its position before the next paint, so that no movement is visible.
+   *
+   * `scrolled`: by how many pixels the view was scrolled since the position was noted.
+   */
+  #hold(scrolled = 0): void {
     const { scroller } = this.#parts;
     if (this.#follows) {
       scroller.scrollTop = scroller.scrollHeight;
       return;
     }
     if (!this.#anchor?.row.isConnected) return;
-    this.#pull(this.#topOf(this.#anchor.row) - this.#anchor.top);
+    this.#pull(this.#topOf(this.#anchor.row) - this.#anchor.top + scrolled);
     this.#anchor.top = this.#topOf(this.#anchor.row);
     this.#anchor.scrolled = scroller.scrollTop;
   }
