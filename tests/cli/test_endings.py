@@ -71,7 +71,10 @@ def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        # Its standard input stays open until it has ended: otherwise the end of input may come before the signal.
+        process.wait(timeout=30)
+        assert process.stderr is not None
+        told = process.stderr.read()
     assert process.returncode == 130
     assert told.strip() == "Stopped."
 
