@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from backscroll.core.events import MessageEdited, MessageRevoked
+from backscroll.http import live
 from contract.world import SECOND, Teller, World, known_as, micros, user
 
 NOON = micros("2026-03-01T12:00:00+00:00")
@@ -85,7 +89,7 @@ class Stream:
         self._sent: asyncio.Queue[Message] = asyncio.Queue()
         self._left = asyncio.Event()
         self._begun = False
-        self._text = ""
+        self._text = self.whole = ""
         scope: Scope = {
             "type": "http",
             "http_version": "1.1",
@@ -110,7 +114,9 @@ class Stream:
         """The fields of each event as it arrives, until the stream ends."""
         while True:
             message = await asyncio.wait_for(self._sent.get(), 60)
-            self._text += message.get("body", b"").decode()
+            told = message.get("body", b"").decode()
+            self._text += told
+            self.whole += told
             while "\n\n" in self._text:
                 block, _, self._text = self._text.partition("\n\n")
                 fields = dict(line.partition(": ")[::2] for line in block.splitlines() if not line.startswith(":"))
@@ -203,6 +209,80 @@ def test_a_revoked_token_is_told_and_disconnected(world: World) -> None:
         last = [event async for event in events][-1]
         assert (last["event"], json.loads(last["data"])) == ("bye", {"reason": "revoked"})
         await stream.leave()
+
+    run(world, work)
+
+
+class Bustle:
+    """Messages that arrive all the time."""
+
+    def __init__(self, world: World, number: str) -> None:
+        self._teller, self._world = Teller(world.phone(number)), world
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        for n in itertools.count():
+            if self._stopping.wait(0.02):
+                return
+            self._world.tell(self._teller.message(CHAT, f"B{n}", NOON + n * SECOND, f"line {n}"))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.3)
+
+
+def test_a_stream_of_a_busy_archive_ends_with_its_token(world: World, quick: None) -> None:
+    expires_at = (time.time_ns() // 1000) + 2 * SECOND
+    secret = world.store.create_token(world.org.no, "live", expires_at=expires_at).secret
+
+    async def work() -> None:
+        stream = Stream(world, {"authorization": f"Bearer {secret}"})
+        last = [event async for event in stream.events()][-1]
+        assert (last["event"], json.loads(last["data"])) == ("bye", {"reason": "revoked"})
+        await stream.leave()
+
+    with Bustle(world, "4915550001001"):
+        run(world, work)
+
+
+def test_a_quiet_phones_stream_stays_alive_and_moves_on_while_others_are_busy(world: World, quick: None) -> None:
+    quiet = world.phone("4915550001003")
+    secret = world.store.create_token(world.org.no, "live", (quiet.no,)).secret
+
+    async def work() -> None:
+        stream = Stream(world, {"authorization": f"Bearer {secret}"})
+        events = stream.events()
+        places = [int((await anext(events))["id"])]
+        while len(places) < 4:
+            event = await anext(events)
+            assert event.keys() == {"id"}
+            places.append(int(event["id"]))
+        assert places == sorted(set(places))
+        await stream.leave()
+        assert f"id: {places[-1]}\n: still here\n\n" in stream.whole
+
+    with Bustle(world, "4915550001001"):
+        run(world, work)
+
+
+def test_an_empty_last_event_id_is_none(world: World) -> None:
+    secret = world.store.create_token(world.org.no, "live").secret
+
+    async def work() -> None:
+        headers = {"authorization": f"Bearer {secret}", "last-event-id": ""}
+        for query, place in (("", world.store.version(world.org.no)), ("after=1", 1)):
+            stream = Stream(world, headers, query)
+            assert int((await anext(stream.events()))["id"]) == place
+            await stream.leave()
 
     run(world, work)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Scope
 
 from backscroll.core.events import ReactionSet
-from backscroll.http import socketio
+from backscroll.http import live, socketio
 from contract.world import SECOND, Teller, World, micros, user
 
 NOON = micros("2026-03-01T12:00:00+00:00")
@@ -125,6 +126,26 @@ def test_a_browsers_session_opens_no_socket(world: World) -> None:
         await socket.packet()
         socket.say("40")
         assert (await socket.packet()).startswith('44{"message":"Invalid bearer auth token"')
+        await socket.leave()
+
+    run(world, work)
+
+
+def test_a_socket_of_a_busy_archive_ends_with_its_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.3)
+    teller = Teller(world.phone("4915550001001"))
+    expires_at = time.time_ns() // 1000 + 2 * SECOND
+    short = world.store.create_token(world.org.no, "s", expires_at=expires_at).secret
+
+    async def work(_: str) -> None:
+        socket = Socket(world.app, short)
+        await socket.begin()
+        for n in itertools.count():
+            await asyncio.to_thread(world.tell, teller.message(CHAT, f"B{n}", NOON + n * SECOND, f"line {n}"))
+            if (packet := await socket.packet()).startswith('42["error"'):
+                break
+            assert packet.startswith("42")
+        assert await socket.packet() == "41"
         await socket.leave()
 
     run(world, work)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 """Seconds between checks of an organisation's version."""
 HEARTBEAT_SECONDS = 15.0
-"""How long a follower waits for changes before it checks whether it still has access."""
+"""How often a follower checks whether it still has access, and a stream shows that it is alive, however busy it is."""
 BUSY_SECONDS = 1.0
 """Seconds before a follower retries while the database is unavailable."""
 MAX_SHARED = 64
@@ -65,6 +65,24 @@ class Way(Struct, Generic[P], frozen=True):
     read: Callable[[Reading, Access, int], P]
 
 
+class Heartbeat:
+    """When a follower's next heartbeat is due. Changes do not put it off: not all of them are for this follower, and
+    none of them is needed for a credential to expire.
+    """
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
+
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return max(0.0, self._due - time.monotonic())
+
+    def beat(self) -> None:
+        """Begin the wait for the next one."""
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
+
+
 class Feeds:
     """Belongs to one event loop."""
 
@@ -93,18 +111,20 @@ class Feeds:
             del self._orgs[org]
             self._tasks.pop(org).cancel()
 
-    async def news(self, org: int, after: int, seconds: float, jobs: int | None = None) -> bool:
+    async def news(self, org: int, after: int, heartbeat: Heartbeat, jobs: int | None = None) -> bool:
         """Wait until there is something after a position, or after a number of the job news if that is given.
 
-        Returns False if nothing came for that many seconds.
+        Returns False when the heartbeat is due.
         """
-        known = self._orgs[org]
+        known, left = self._orgs[org], heartbeat.left
 
         def is_news() -> bool:
             return known.seq > after or (jobs is not None and self.jobs(org).last > jobs)
 
+        if not left:
+            return False
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(left):
                 while not is_news() and not self.is_closed:
                     await known.changed.wait()
         except TimeoutError:

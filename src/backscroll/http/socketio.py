@@ -30,7 +30,7 @@ from backscroll.dialects.periskope.requests import parse_phones
 from backscroll.http.connections import Connections
 from backscroll.http.dialect_http import DIALECT_HTTP, Refused
 from backscroll.http.links import SignedLinks
-from backscroll.http.live import BUSY_SECONDS, HEARTBEAT_SECONDS, Feeds, Way, reason_to_end
+from backscroll.http.live import BUSY_SECONDS, Feeds, Heartbeat, Way, reason_to_end
 from backscroll.http.messages import AppState, Reply, base_url_of
 from backscroll.http.responses import Exchange
 from backscroll.http.sending import Sender, TooSlow
@@ -207,11 +207,11 @@ class _Socket:
             self._feeds.leave(org)
 
     async def _tell(self, granted: Access, access: Access, way: Way[EventPage], place: Place) -> int:
-        after = place.after
+        after, heartbeat = place.after, Heartbeat()
         while not self._feeds.is_closed:
-            news = await self._feeds.news(granted.org.no, after, HEARTBEAT_SECONDS)
-            touched = not news
-            if news:
+            if touched := not await self._feeds.news(granted.org.no, after, heartbeat):
+                heartbeat.beat()
+            else:
                 try:
                     page = await self._feeds.read(access, after, way)
                 except StorageError:

@@ -79,6 +79,11 @@ def server_sent(event: str, data: bytes, seq: int | None = None) -> bytes:
     return place + b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
 
 
+def still_here(seq: int | None) -> bytes:
+    """A comment that keeps a connection open, with the position from which a listener continues if that has changed."""
+    return (b"" if seq is None else b"id: %d\n" % seq) + b": still here\n\n"
+
+
 def server_sent_lines(lines: Iterable[tuple[int, bytes]]) -> bytes:
     """Changes as events, each with its position. If a position has several lines, only the last of them carries it."""
     found = list(lines)

@@ -11,14 +11,21 @@ from msgspec import structs
 from backscroll.core.errors import StorageError
 from backscroll.core.model import Access
 from backscroll.dialects.links import Links, first_values
-from backscroll.dialects.native.changes import Lines, changes_seen, render_changes, server_sent, server_sent_lines
+from backscroll.dialects.native.changes import (
+    Lines,
+    changes_seen,
+    render_changes,
+    server_sent,
+    server_sent_lines,
+    still_here,
+)
 from backscroll.dialects.native.errors import Gone
 from backscroll.dialects.native.imports import render_job_change
 from backscroll.dialects.native.requests import parse_after, parse_limit
 from backscroll.dialects.parameters import Param
 from backscroll.formats.jsontext import encode
 from backscroll.http.body import hung_up
-from backscroll.http.live import BUSY_SECONDS, HEARTBEAT_SECONDS, Feeds, Way, reason_to_end
+from backscroll.http.live import BUSY_SECONDS, Feeds, Heartbeat, Way, reason_to_end
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Route
 from backscroll.http.routes.native import answer, get, limit, links_of
@@ -61,7 +68,7 @@ async def follow(request: Request) -> Reply:
     """
     values = first_values(request.query)
     header = request.headers.get("last-event-id")
-    after = parse_after(values if header is None else {"after": header})
+    after = parse_after({"after": header} if header else values)
     store, org = request.app.store, request.granted.org.no
     bounds = await request.app.workers.run(partial(store.feed.bounds, org), prompt=True)
     return Reply(200, headers=HEADERS, content_type="text/event-stream", chunks=_stream(request, after, bounds))
@@ -78,8 +85,9 @@ async def _stream(request: Request, after: int | None, bounds: FeedBounds) -> As
         if not bounds.reach(place):
             place = bounds.seq
             yield server_sent("reset", encode({"seq": place}), place)
+        told, heartbeat = place, Heartbeat()
         while not gone.done() and not feeds.is_closed:
-            coming = asyncio.ensure_future(_next(request, feeds, place, heard))
+            coming = asyncio.ensure_future(_next(request, feeds, place, heard, heartbeat))
             try:
                 await asyncio.wait((coming, gone), return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
@@ -96,10 +104,13 @@ async def _stream(request: Request, after: int | None, bounds: FeedBounds) -> As
                 yield b"".join(server_sent("import", render_job_change(*structs.astuple(job))) for job in jobs)
             if lines is None:
                 if not jobs:
-                    yield b": still here\n\n"
+                    # Changes of other phones move the position, too: after an interruption they are not read again.
+                    yield still_here(place if place > told else None)
+                    told = place
                 continue
             place = lines.upto
             if lines.lines:
+                told = lines.lines[-1][0]
                 yield server_sent_lines(lines.lines)
     finally:
         gone.cancel()
@@ -112,10 +123,13 @@ def _heard(request: Request, feeds: Feeds) -> int | None:
     return None if access.scoped or "write" not in access.scopes else feeds.jobs(access.org.no).last
 
 
-async def _next(request: Request, feeds: Feeds, place: int, heard: int | None) -> tuple[str | None, Lines | None]:
-    """Why the stream ends, or the next lines; neither if nothing came for a while, or only import job changes."""
+async def _next(
+    request: Request, feeds: Feeds, place: int, heard: int | None, heartbeat: Heartbeat
+) -> tuple[str | None, Lines | None]:
+    """Why the stream ends, or the next lines; neither if a heartbeat is due, or for import job changes alone."""
     org = request.granted.org.no
-    if not await feeds.news(org, place, HEARTBEAT_SECONDS, heard):
+    if not await feeds.news(org, place, heartbeat, heard):
+        heartbeat.beat()
         return await reason_to_end(request.app, request.headers, request.granted), None
     if feeds.seq(org) <= place:
         return None, None
