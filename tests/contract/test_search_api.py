@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
 import pytest
 
 from contract.bakery import ANA, Bakery
-from contract.world import World
+from contract.world import Teller, World
 
 
 def ids(found: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
@@ -86,9 +88,39 @@ def test_what_cannot_be_looked_for_is_named(bakery: Bakery) -> None:
     assert bakery.one.ask("/api/search?q=cake%20%2B%2B").json()["ignored"] == ["++"]
 
 
-def test_a_walk_by_cursor_sees_each_message_once_while_others_come(world: World) -> None:
-    from contract.world import Teller
+@pytest.mark.parametrize("query", ["", "%2B%2B", "nothinglikeit"])
+def test_the_first_page_has_facets_even_where_nothing_is_found(bakery: Bakery, query: str) -> None:
+    nothing = {"chats": [], "phones": [], "months": [], "complete": True}
+    for client in (bakery.both, bakery.none):
+        assert client.ask(f"/api/search?q={query}").json()["facets"] == nothing
 
+
+def test_an_altered_cursor_is_refused(bakery: Bakery) -> None:
+    cursor = bakery.one.ask("/api/search?q=from:ana&limit=2").json()["next"]
+    raw = bytearray(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    for at in range(len(raw)):
+        altered = bytes([*raw[:at], raw[at] ^ 1, *raw[at + 1 :]])
+        answer = bakery.one.ask(f"/api/search?q=from:ana&limit=2&cursor={urlsafe_b64encode(altered).decode()}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "BAD_CURSOR"), at
+    for odd in (f"!{cursor}", f"{cursor}%20", cursor[:-1]):
+        assert bakery.one.ask(f"/api/search?q=from:ana&limit=2&cursor={odd}").status_code == 422
+
+
+def test_a_cursor_of_another_organisation_is_refused(world: World) -> None:
+    other = world.store.create_org("Lake Street Bakery")
+    found = []
+    for org in (world.org, other):
+        teller = Teller(world.store.add_phone(org.no, "918527184400"))
+        start = 1_700_000_000_000_000
+        world.tell(*(teller.message(ANA, f"M{n}", start + n, "apple") for n in range(3)), org=org)
+        client = world.client(org=org)
+        found.append((client, client.json("/api/search?q=apple&limit=1")["next"]))
+    (one, cursor), (two, _) = found
+    assert one.ask(f"/api/search?q=apple&limit=1&cursor={cursor}").status_code == 200
+    assert two.ask(f"/api/search?q=apple&limit=1&cursor={cursor}").json()["code"] == "BAD_CURSOR"
+
+
+def test_a_walk_by_cursor_sees_each_message_once_while_others_come(world: World) -> None:
     phone = world.phone("918527184400")
     teller, client = Teller(phone), world.client()
     start = 1_700_000_000_000_000

@@ -29,7 +29,7 @@ REASONS = {
     415: "The content type is not accepted at this address",
     422: "A value is invalid",
     429: "Too many requests; retry after `Retry-After` seconds",
-    501: "Needs WhatsApp itself",
+    501: "Needs WhatsApp itself, or something that is not installed",
     502: "The gateway did not answer",
     504: "The gateway did not answer in time",
     503: "The archive is busy; try again",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LONG = "".join(f"{n * 7919 % 99991:05x}" for n in range(1, 26))
+"""Longer than the words that the index keeps, like a checksum."""
+LONG_NUMBER = "".join(str(n * 7919 % 99991) for n in range(1, 26))
 FOUND_BY: list[tuple[str, list[str]]] = [
     ("The horses were galloping", ["gallop", "galloping", "horse"]),
     ("We gallop", ["gallop", "galloping", '"gallop"']),
@@ -51,6 +54,8 @@ FOUND_BY: list[tuple[str, list[str]]] = [
     ("Ｆｕｌｌ", ["full"]),
     ("cafe\u0301", ["café"]),
     ("R$ 1.250,00 at 10:30", ["1.250,00", "10:30"]),
+    (f"digest {LONG} of it", [LONG, LONG[:70], LONG[20:100], f"{LONG[:70]}*", f"*{LONG[5:90]}", f'"{LONG}"']),
+    (f"0x{LONG_NUMBER}", [LONG_NUMBER, LONG_NUMBER[3:90]]),
 ]
 NOT_FOUND_BY: list[tuple[str, list[str]]] = [
     ("The horses were galloping", ['"gallop"', "horses -galloping", "xgallop"]),
@@ -65,6 +70,10 @@ NOT_FOUND_BY: list[tuple[str, list[str]]] = [
     ("red apples and pears", ["apples -pears", "-apples pears", "figs"]),
     ('backscroll (AND) NEAR a* "x 50% C++', ["scroll*"]),
     ("R$ 1.250,00 at 10:30", ["1.251,00"]),
+    (
+        f"digest {LONG} of it",
+        [f'"{LONG[:70]}"', f"{LONG}0", f"digest -{LONG}", f'digest -"{LONG}"', LONG[:70] + LONG[71:]],
+    ),
 ]
 HOSTILE = [
     "",

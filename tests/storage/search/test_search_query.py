@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backscroll.storage.search.query import MAX_ITEMS, Filters, Probe, Query, Run, Word, parse
+from backscroll.storage.search.query import MAX_ITEMS, MAX_TEXT, Filters, Probe, Query, Run, Word, parse
+from backscroll.storage.search.terms import MAX_WORD
 
 DAY = 86_400_000_000
 MAY_17 = 1_715_904_000_000_000
@@ -55,6 +56,8 @@ def test_what_is_no_filter_is_text(text: str) -> None:
 def test_exclusions_alone_are_words() -> None:
     assert words(parse("-figs -pears")) == ["figs", "pears"]
     assert len(parse("-figs in:club").exclude) == 1
+    query = parse("-figs :)")
+    assert (words(query), query.exclude, query.ignored) == (["figs"], (), (":)",))
 
 
 def test_a_number_in_groups_is_one_item_and_two_years_are_two() -> None:
@@ -82,6 +85,26 @@ def test_what_is_too_much_and_what_says_nothing_is_named() -> None:
     assert len(query.include) == MAX_ITEMS
     assert query.ignored == (f"w{MAX_ITEMS}", f"w{MAX_ITEMS + 1}")
     assert parse("++ cake ?!").ignored == ("++", "?!")
+
+
+def test_what_is_too_long_to_be_read_is_named_whole_words_at_a_time() -> None:
+    query = parse("x" * (MAX_TEXT - 3) + " figs and pears")
+    assert len(query.include) == 1
+    assert query.ignored == ("figs and pears",)
+    query = parse("x" * (MAX_TEXT + 3))
+    assert query.ignored == ("xxx",)
+    assert parse("x " * (MAX_TEXT // 2)).ignored == ("x",) * (MAX_TEXT // 2 - MAX_ITEMS)
+
+
+def test_a_word_longer_than_those_that_the_index_keeps_is_read_from_the_messages() -> None:
+    long = "ab" * MAX_WORD
+    for text, is_open in ((long, True), (f'"{long}"', False), (f"{long}*", True), (f"*{long}", True)):
+        (group,) = parse(text).include
+        assert isinstance(group, Run)
+        assert (group.parts, group.open_ends) == ((long,), is_open), text
+    (left_out,) = parse(f"apples -{long}").exclude
+    assert isinstance(left_out, Run)
+    assert not left_out.open_ends
 
 
 @given(st.text())

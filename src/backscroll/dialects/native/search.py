@@ -18,6 +18,8 @@ from backscroll.formats.periskope_ids import shown_jid
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 MAX_CONTEXT = 10
+FIELDS = ("body", "file_name", "poll", "place", "contact", "link", "invite", "interactive", "sender_name")
+"""Texts that hits may be in."""
 _SORTS: dict[str, Literal["newest", "relevance"]] = {"newest": "newest", "relevance": "relevance"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from backscroll.core.errors import BadField
 from backscroll.dialects.links import first_values
 from backscroll.dialects.native.errors import BadCursor
-from backscroll.dialects.native.search import DEFAULT_LIMIT, MAX_CONTEXT, MAX_LIMIT, parse_search, render_search
+from backscroll.dialects.native.search import DEFAULT_LIMIT, FIELDS, MAX_CONTEXT, MAX_LIMIT, parse_search, render_search
 from backscroll.dialects.parameters import Param
 from backscroll.http.messages import Reply, Request
 from backscroll.http.router import Answer, Route
@@ -27,6 +27,7 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 
 _TEXT, _MAYBE = {"type": "string"}, {"type": ["string", "null"]}
+_FIELD = {"type": "string", "enum": list(FIELDS), "description": "Which text of the message; its sender's name."}
 _PART = {"type": "array", "items": {"type": ["string", "boolean"]}, "minItems": 2, "maxItems": 2}
 _SCHEMA = _object(
     {
@@ -34,7 +35,7 @@ _SCHEMA = _object(
             _object(
                 {
                     "message": _MESSAGE,
-                    "highlights": _list(_object({"field": _TEXT, "parts": _list(_PART)})),
+                    "highlights": _list(_object({"field": _FIELD, "parts": _list(_PART)})),
                     "context": _list(_MESSAGE),
                 }
             )

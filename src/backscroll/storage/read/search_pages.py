@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from heapq import nlargest
 from typing import Any
@@ -32,7 +32,8 @@ from backscroll.storage.search.reader import PartCache
 
 MAX_FACETS = 50
 """Chats that facets name."""
-_POSITION = msgspec.json.Decoder(tuple[str, Position])
+_TAG_BYTES = 8
+_POSITION = msgspec.json.Decoder(Position)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -61,7 +62,10 @@ def find(reading: Reading, query: SearchQuery, caches: SearchCaches) -> SearchPa
     )
     complete = names.indexed_from == 0 and search.is_current
     if asked.is_empty or not query.phones:
-        return SearchPage(hits=[], total=0, total_is_exact=True, complete=complete, ignored=asked.ignored)
+        nothing = SearchFacets() if after is None else None
+        return SearchPage(
+            hits=[], total=0, total_is_exact=True, complete=complete, ignored=asked.ignored, facets=nothing
+        )
     found = search.page(query.limit, query.sort == "relevance", after)
     hits = _hits(tx, query, asked, names, found.rows)
     return SearchPage(
@@ -82,26 +86,28 @@ def find(reading: Reading, query: SearchQuery, caches: SearchCaches) -> SearchPa
 def _cursor(query: SearchQuery, found: Found) -> str | None:
     if found.next is None:
         return None
-    return urlsafe_b64encode(_ENCODER.encode((_digest(query), found.next))).decode().rstrip("=")
+    place = _ENCODER.encode(found.next)
+    return urlsafe_b64encode(_tag(query, place) + place).decode().rstrip("=")
 
 
 def _position(query: SearchQuery) -> Position | None:
     if query.cursor is None:
         return None
     try:
-        data = urlsafe_b64decode(query.cursor.encode("ascii") + b"=" * (-len(query.cursor) % 4))
-        digest, position = _POSITION.decode(data)
+        data = b64decode(query.cursor.encode("ascii") + b"=" * (-len(query.cursor) % 4), b"-_", validate=True)
+        if data[:_TAG_BYTES] == _tag(query, data[_TAG_BYTES:]):
+            return _POSITION.decode(data[_TAG_BYTES:])
     except (ValueError, msgspec.DecodeError) as error:
         raise BadField("cursor", query.cursor, "must be the next of an earlier page, as it was given") from error
-    if digest != _digest(query):
-        raise BadField("cursor", query.cursor, "belongs to another search; leave it out to begin this one")
-    return position
+    raise BadField("cursor", query.cursor, "belongs to another search, or was altered; leave it out to begin this one")
 
 
-def _digest(query: SearchQuery) -> str:
-    """What a cursor is bound to: everything that decides which messages are found in which order."""
-    told = _ENCODER.encode((query.text, query.sort, query.zone, sorted(query.phones)))
-    return hashlib.sha256(told).hexdigest()[:16]
+def _tag(query: SearchQuery, place: bytes) -> bytes:
+    """Binds a cursor to everything that decides which messages are found in which order. It notices alterations, but
+    any client could make one: a place gives access to nothing.
+    """
+    told = _ENCODER.encode((query.org, query.text, query.sort, query.zone, sorted(query.phones)))
+    return hashlib.blake2b(place, key=hashlib.sha256(told).digest(), digest_size=_TAG_BYTES).digest()
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -171,10 +171,7 @@ class _Reading:
         return "q" in self._kinds or "h" in self._kinds or "d" in self._kinds
 
     def _parts(self, text: str) -> Iterator[Span]:
-        at = self._folded.find(text)
-        while at >= 0:
-            yield at, at + len(text)
-            at = self._folded.find(text, at + 1)
+        return _occurrences(text, self._folded)
 
     def _spread(self, term: str) -> Iterator[Span]:
         """A word written with hyphens or apostrophes in it, a number in groups, a part of a word with digits."""
@@ -215,9 +212,19 @@ class _Reading:
         for at in range(len(words) - size + 1):
             if fits_at(group, words, at):
                 first, last = self._tokens[at], self._tokens[at + size - 1]
+                if size == 1 and group.open_ends:
+                    yield from ((first[1] + s, first[1] + e) for s, e in _occurrences(group.parts[0], first[0]))
+                    continue
                 start = first[2] - len(group.parts[0]) if group.open_ends else first[1]
                 end = last[1] + len(group.parts[-1]) if group.open_ends else last[2]
                 yield start, end
+
+
+def _occurrences(part: str, whole: str) -> Iterator[Span]:
+    at = whole.find(part)
+    while at >= 0:
+        yield at, at + len(part)
+        at = whole.find(part, at + 1)
 
 
 @lru_cache(maxsize=256)

@@ -93,6 +93,8 @@ def fits_at(group: Run, sequence: Sequence[str], start: int) -> bool:
     if not group.open_ends:
         return all(sequence[start + at] == part for at, part in enumerate(parts))
     last = len(parts) - 1
+    if not last:
+        return parts[0] in sequence[start]
     return (
         sequence[start].endswith(parts[0])
         and sequence[start + last].startswith(parts[-1])

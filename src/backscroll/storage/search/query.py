@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from backscroll.core.text import fold
 from backscroll.storage.search.stems import as_written, languages_asked, stems
-from backscroll.storage.search.terms import MAX_WORD, MIN_DIGITS, kinds_of, stem_terms, tokens
+from backscroll.storage.search.terms import MAX_WORD, MIN_DIGITS, kinds_of, pieces, stem_terms, tokens
 
 MAX_ITEMS = 32
 MAX_TEXT = 2_000
@@ -66,7 +66,7 @@ class Word(Struct, frozen=True):
 
 class Run(Struct, frozen=True):
     """Adjacent tokens, whatever punctuation is between them. Open ends may be the end and the beginning of longer
-    words.
+    words; a single part with open ends may be anywhere in one.
     """
 
     parts: tuple[str, ...]
@@ -82,6 +82,8 @@ class Run(Struct, frozen=True):
         if not self.open_ends:
             return ()
         first, last = self.parts[0], self.parts[-1]
+        if len(self.parts) == 1:
+            return (Probe("inside", first[:16]),)
         edges = (Probe("suffix", first[-16:]), Probe("prefix", last[:16]))
         return tuple(p for p in edges if len(p.text) >= INSIDE_LETTERS and kinds_of(p.text)[0] in "wd")
 
@@ -162,12 +164,13 @@ class _Item(Struct):
 
 def parse(text: str, zone: tzinfo = UTC) -> Query:
     """Parse a query; dates are days in ``zone``."""
-    items = _with_numbers(list(_items(text[:MAX_TEXT])))
-    ignored = [item.source for item in items[MAX_ITEMS:]]
+    read, rest = _cut(text)
+    items = _with_numbers(list(_items(read)))
+    ignored = [item.source for item in items[MAX_ITEMS:]] + ([rest] if rest else [])
     items = items[:MAX_ITEMS]
     filters = _Filters(zone)
     words = [item for item in items if not filters.take(item)]
-    if all(item.minus for item in words) and not filters.taken:
+    if not filters.taken and all(item.minus for item in words if _is_searchable(item)):
         for item in words:
             item.minus = False
     include: list[Group] = []
@@ -179,6 +182,14 @@ def parse(text: str, zone: tzinfo = UTC) -> Query:
         else:
             (exclude if item.minus else include).append(group)
     return Query(tuple(include), tuple(exclude), filters.result(), tuple(ignored))
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """What is read of a query, up to a whole item if there is one, and the rest."""
+    if len(text) <= MAX_TEXT:
+        return text, ""
+    end = max((at for at in range(MAX_TEXT + 1) if text[at].isspace()), default=MAX_TEXT)
+    return text[:end], text[end:].strip()
 
 
 def _items(text: str) -> Iterator[_Item]:
@@ -226,9 +237,18 @@ def _is_spaced_number(text: str) -> bool:
 # ------------------------------------------------------------------ words, phrases, parts
 
 
+def _is_searchable(item: _Item) -> bool:
+    """Whether there is a letter, digit or emoji in it."""
+    return any(kind in "wdcer" for kind in kinds_of(fold(_text_of(item))))
+
+
+def _text_of(item: _Item) -> str:
+    return f"{item.key}:{item.value}" if item.key else item.value
+
+
 def _group(item: _Item) -> Group | None:
     """What an item of text looks for; None when nothing in it can be."""
-    text = f"{item.key}:{item.value}" if item.key else item.value
+    text = _text_of(item)
     if item.quoted:
         return _run(text, open_ends=False)
     if (number := _number(text)) is not None:
@@ -239,7 +259,11 @@ def _group(item: _Item) -> Group | None:
     folded = fold(text)
     found = [folded[t.start : t.end] for t in tokens(kinds_of(folded))]
     if len(found) == 1 and kinds_of(found[0])[0] in "wd":
-        return _word(_written_word(text), found[0], item.minus)
+        return (
+            _word(_written_word(text), found[0], item.minus)
+            if len(found[0]) <= MAX_WORD
+            else _run(text, not item.minus)
+        )
     return _run(text, open_ends=True)
 
 
@@ -278,12 +302,16 @@ def _stems_asked(written: str, folded: str, forms: Sequence[str]) -> tuple[Stem,
     return tuple(Stem(term, where) for term, where in found.items())
 
 
-def _wild(text: str, stripped: str) -> Word | None:
-    """``ab*`` and ``*ab``; other stars are signs like any other."""
+def _wild(text: str, stripped: str) -> Group | None:
+    """``ab*`` and ``*ab``; other stars are signs like any other. What is longer than the words that the index keeps is
+    looked for anywhere in a word.
+    """
     folded = fold(stripped)
     found = list(tokens(kinds_of(folded)))
     if len(found) != 1 or found[0].kind != "w" or (found[0].start, found[0].end) != (0, len(folded)):
         return None
+    if len(folded) > MAX_WORD:
+        return _run(stripped, open_ends=True)
     return Word((), (), (Probe("inside" if text.startswith("*") else "prefix", folded),))
 
 
@@ -313,6 +341,9 @@ def _run(text: str, open_ends: bool) -> Group | None:
             parts.append(piece)
     if not parts:
         return None
+    if len(parts) == 1 and len(parts[0]) > MAX_WORD:
+        # The index has only pieces of it; the message itself decides.
+        return Run(tuple(parts), () if open_ends else tuple(pieces(parts[0]))[:MAX_REQUIRED], open_ends)
     if len(parts) == 1 or (len(parts) == 2 and len(required) == 1 and kinds == "cc"):
         return Word(("".join(parts),))
     required.update(dict.fromkeys(_whole_words(parts, open_ends)))
