@@ -12,7 +12,8 @@ from msgspec import Struct
 from backscroll.core.errors import BadField, Error, NotFound
 from backscroll.core.model import Access, Media, Phone
 from backscroll.dialects.mcp import objects
-from backscroll.dialects.mcp.tools import BY_NAME, NO_PROOF, UNTRUSTED, Arguments, limit_of, values_of
+from backscroll.dialects.mcp.fitting import all_visible, fitted, size_of
+from backscroll.dialects.mcp.tools import BY_NAME, NATIVE_NAMES, NO_PROOF, UNTRUSTED, Arguments, limit_of, values_of
 from backscroll.dialects.native import objects as native
 from backscroll.dialects.native.coverage import parse_coverage, render_coverage
 from backscroll.dialects.native.messages import render_card, render_thread
@@ -99,19 +100,33 @@ class Answers:
         if tool is None:
             raise NotFound("tool", name[:80])
         values = values_of(tool, arguments)
-        make = getattr(self, f"_{name}")
         if "limit" not in tool.takes:
-            return self._marked(make(values))
+            return self._marked(self._made(name, values))
         limit = limit_of(tool, values)
         while True:
-            made = self._marked(make({**values, "limit": str(limit)}))
-            size = len(msgspec.json.encode(made))
-            if size <= self._max_bytes or limit == 1:
-                return made
+            made = self._made(name, {**values, "limit": str(limit)})
+            size = size_of(made)
+            if size <= self._room or limit == 1:
+                return self._marked(made)
             # Read again with fewer rows instead of being cut, so that the cursor belongs to what is shown.
-            limit = max(1, min(limit - 1, int(limit * self._max_bytes / size * 0.9)))
+            limit = max(1, min(limit - 1, int(limit * self._room / size * 0.9)))
+
+    def _made(self, name: str, values: Values) -> Json:
+        """What a tool answers, without what only a model could read; invalid arguments are called as the tool does."""
+        try:
+            made: Json = all_visible(getattr(self, f"_{name}")(values))
+        except BadField as error:
+            named = {native: own for own, native in NATIVE_NAMES.items() if own in BY_NAME[name].takes}
+            raise BadField(named.get(error.field, error.field), error.value, error.remedy) from error
+        return made
+
+    @property
+    def _room(self) -> int:
+        """Bytes of an answer besides what it is marked with."""
+        return self._max_bytes - len(UNTRUSTED) - len(NO_PROOF) - 60
 
     def _marked(self, made: Json) -> Json:
+        made = fitted(made, self._room)
         return {"untrusted": UNTRUSTED, **made, **({"warning": NO_PROOF} if made.get("items") == [] else {})}
 
     # ------------------------------------------------------------------ tools
@@ -122,13 +137,15 @@ class Answers:
         return {"items": [objects.phone_object(phone) for phone in told["items"]]}
 
     def _list_chats(self, values: Values) -> Json:
-        query, filters = parse_chats(self._access, _renamed(values, query="q"), _phones(values))
+        query, filters = parse_chats(self._access, _renamed(values), _phones(values))
         told = self._native(lambda reading: native.render_chats(Lists.of(reading).chats(query), query, filters))
         return {"items": [objects.chat_object(chat) for chat in told["items"]], "next": told["next"]}
 
     def _read_messages(self, values: Values) -> Json:
         phone = self._phone_of(values)
         told = self._thread(phone, values["chat_id"], values)
+        if not told["items"]:
+            self._check_chat(phone, values["chat_id"])
         return {"items": _messages(told["items"]), "older": told["older"], "newer": told["newer"]}
 
     def _get_context(self, values: Values) -> Json:
@@ -141,6 +158,12 @@ class Answers:
             "older": told["older"],
             "newer": told["newer"],
         }
+
+    def _check_chat(self, phone: Phone, chat: str) -> None:
+        """Raise ``NotFound`` for a chat that the phone does not have, such as a name in place of an id."""
+        found = self._store.ask(self._access.org.no, lambda reading: Lists.of(reading).chat((phone.no,), chat))
+        if found is None:
+            raise NotFound("chat", f"{chat[:80]} (list_chats finds chats by name)")
 
     def _thread(self, phone: Phone, chat: str, values: Values) -> Json:
         query, filters, key = parse_thread(self._access, phone, chat, values)
@@ -156,7 +179,7 @@ class Answers:
         return self._native(question)
 
     def _search_messages(self, values: Values) -> Json:
-        asked = {"context": "0", **_renamed(values, query="q", time_zone="tz")}
+        asked = {"context": "0", **_renamed(values)}
         query = parse_search(self._access, asked, _phones(values))
         told = msgspec.json.decode(render_search(self._store.search(query), self._access, self._links))
         hits = []
@@ -186,7 +209,7 @@ class Answers:
         return {"message": made}
 
     def _list_contacts(self, values: Values) -> Json:
-        query, filters = parse_contacts(self._access, _renamed(values, query="q"))
+        query, filters = parse_contacts(self._access, _renamed(values))
         told = self._native(lambda reading: native.render_contacts(Lists.of(reading).contacts(query), filters))
         return {"items": [objects.contact_object(contact) for contact in told["items"]], "next": told["next"]}
 
@@ -205,7 +228,7 @@ class Answers:
         phones = _phones(values)
         if values.get("chat_id") and not phones:
             phones = [self._phone_of(values).number]
-        query, filters = parse_media(self._access, {"kind": "all", **_renamed(values, chat_id="chat")}, phones)
+        query, filters = parse_media(self._access, {"kind": "all", **_renamed(values)}, phones)
         told = self._native(
             lambda reading: native.render_media(list_media(reading, query), self._access, self._links, filters)
         )
@@ -215,7 +238,7 @@ class Answers:
         phones = _phones(values)
         if values.get("chat_id") and not phones:
             phones = [self._phone_of(values).number]
-        query, chat, filters = parse_coverage(self._access, _renamed(values, chat_id="chat"), phones)
+        query, chat, filters = parse_coverage(self._access, _renamed(values), phones)
         now = time.time_ns() // 1000
         told = self._native(lambda reading: render_coverage(Coverages(reading, now).page(query, chat), query, filters))
         covered = {name: [objects.covered_object(row) for row in told[name]] for name in ("phones", "items")}
@@ -227,7 +250,7 @@ class Answers:
         """Messages with files that the archive holds, newest first, and the cursor of the next page."""
         values = {"kind": "all", "limit": str(RESOURCES)} | ({} if cursor is None else {"cursor": cursor})
         told = self._list_media(values)
-        return [row for row in told["items"] if "uri" in row["file"]], told["next"]
+        return [all_visible(row) for row in told["items"] if "uri" in row["file"]], told["next"]
 
     def file(self, uri: str) -> File:
         """The file that a URI refers to; raises ``NotFound`` or ``TooLarge``."""
@@ -266,9 +289,9 @@ def _phones(values: Values) -> list[str]:
     return [values["phone"]] if values.get("phone") else []
 
 
-def _renamed(values: Values, **names: str) -> dict[str, str]:
+def _renamed(values: Values) -> dict[str, str]:
     """The values under the native API's names."""
-    return {names.get(name, name): value for name, value in values.items()}
+    return {NATIVE_NAMES.get(name, name): value for name, value in values.items()}
 
 
 def _row_of(reading: Reading, phone: Phone, ref: MessageRef, key: str) -> tuple[MessageRow, str]:

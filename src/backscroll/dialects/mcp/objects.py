@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -17,11 +16,6 @@ MAX_SPANS = 10
 """Maximum number of spans and gaps shown for a chat."""
 MEDIA = "backscroll://media/"
 MEDIA_TEMPLATE = "backscroll://media/{key}"
-
-_INVISIBLE = re.compile("[\U000e0000-\U000e007f]")
-"""Tag characters: invisible to people, but a model can read text in them."""
-_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+")
-"""Their one legitimate use is in the flags of regions."""
 
 
 def message_object(told: Json, max_text: int = MAX_TEXT) -> Json:
@@ -66,20 +60,7 @@ def card_object(told: Json, max_text: int) -> Json:
 def _cut(text: str | None, most: int) -> Json:
     if text is None:
         return {}
-    shown = visible(text)
-    return {"text": shown} if len(shown) <= most else {"text": shown[:most], "text_is_cut": True}
-
-
-def visible(text: str) -> str:
-    """The text without characters that only a model can read."""
-    if not _INVISIBLE.search(text):
-        return text
-    kept = {found.start(): found[0] for found in _FLAG.finditer(text)}
-    parts, at = [], 0
-    for start, flag in kept.items():
-        parts += [_INVISIBLE.sub("", text[at:start]), flag]
-        at = start + len(flag)
-    return "".join([*parts, _INVISIBLE.sub("", text[at:])])
+    return {"text": text} if len(text) <= most else {"text": text[:most], "text_is_cut": True}
 
 
 def _quoted(told: Json) -> Json:
@@ -162,7 +143,7 @@ _GAP = ("from", "to", "reason", "text", "messages")
 def _span(told: Json) -> Json:
     source = told["source"]
     named = f"{source['kind']} {source['name'] or ''}".rstrip()
-    return {"from": told["from"], "to": told["to"], "live": told["live"] or None, "source": visible(named)}
+    return {"from": told["from"], "to": told["to"], "live": told["live"] or None, "source": named}
 
 
 def _without_absent(told: Json) -> Json:

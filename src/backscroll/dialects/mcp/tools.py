@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from backscroll.core.errors import BadField
+from backscroll.dialects.mcp.fitting import SHORTENED
 from backscroll.dialects.native.requests import CHAT_KINDS, MEDIA_KINDS
 
 Schema = dict[str, Any]
@@ -51,8 +52,9 @@ class Tool(Struct, frozen=True, kw_only=True):
         properties = {
             "untrusted": _text("Which parts of this answer were written by other people, and what that means."),
             **self.gives,
+            SHORTENED: {"type": "boolean", "description": "True if texts were cut and lists ended to limit the size."},
         }
-        required = [name for name in properties if name not in self.at_times]
+        required = [name for name in properties if name not in (*self.at_times, SHORTENED)]
         return {"type": "object", "properties": properties, "required": required}
 
 
@@ -271,7 +273,8 @@ TOOLS: tuple[Tool, ...] = (
 )
 BY_NAME: dict[str, Tool] = {tool.name: tool for tool in TOOLS}
 
-_KINDS = {"string": str, "integer": int, "boolean": bool}
+NATIVE_NAMES = {"query": "q", "time_zone": "tz", "chat_id": "chat"}
+"""Arguments that the native API's parameters have other names for."""
 
 
 def values_of(tool: Tool, arguments: Arguments) -> dict[str, str]:
@@ -282,23 +285,33 @@ def values_of(tool: Tool, arguments: Arguments) -> dict[str, str]:
             raise BadField(
                 name[:80], None, f"is not a parameter of {tool.name}; it takes {', '.join(tool.takes) or 'nothing'}"
             )
-        kind = _KINDS[wanted["type"]]
-        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            raise BadField(name, str(value)[:80], f"must be {_a(wanted['type'])}")
+        if value is not None:
+            _check(name, wanted, value)
     for name in tool.required:
         if arguments.get(name) in (None, ""):
             raise BadField(name, None, "must be given")
-    return {name: str(value) for name, value in arguments.items() if value not in (None, "")}
+    return {name: _text_of(value) for name, value in arguments.items() if value not in (None, "")}
+
+
+def _check(name: str, wanted: Schema, value: object) -> None:
+    """Raise ``BadField`` if a value is not what the schema of its parameter allows."""
+    if wanted["type"] == "string":
+        if not isinstance(value, str):
+            raise BadField(name, str(value)[:80], "must be a string")
+        if value and value not in wanted.get("enum", (value,)):
+            raise BadField(name, value[:80], f"must be one of {', '.join(wanted['enum'])}")
+    elif not isinstance(value, int | float) or isinstance(value, bool) or value != value // 1:
+        raise BadField(name, str(value)[:80], "must be an integer")
+    elif not wanted["minimum"] <= value <= wanted["maximum"]:
+        remedy = f"must be a whole number from {wanted['minimum']} to {wanted['maximum']}"
+        raise BadField(name, str(value)[:80], remedy)
+
+
+def _text_of(value: object) -> str:
+    # In JSON, 20.0 is an integer, too.
+    return str(int(value) if isinstance(value, float) else value)
 
 
 def limit_of(tool: Tool, values: Mapping[str, str]) -> int:
     """The requested number of rows."""
-    wanted: Schema = tool.takes["limit"]
-    limit = int(values.get("limit", wanted["default"]))
-    if not 1 <= limit <= wanted["maximum"]:
-        raise BadField("limit", values["limit"][:80], f"must be a whole number from 1 to {wanted['maximum']}")
-    return limit
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+    return int(values.get("limit", tool.takes["limit"]["default"]))
