@@ -424,6 +424,18 @@ def test_a_contact_was_changed_when_its_name_was_and_not_when_it_was_told_again(
     assert (contact.push_name, contact.stored_at, contact.changed_at) == ("Anne", 5, 7)
 
 
+def test_a_chat_was_changed_when_its_messages_were_and_not_by_what_is_not_shown_yet(
+    store: Store, org: Org, phone: Phone
+) -> None:
+    # That a chat has lines of an export is stored in its row, and shown to nobody; the reaction waits for its message.
+    early = ReactionSet(target=Target(phone.jid, CHAT, "exp_1"), by=CHAT, emoji="👍", at=MORNING)
+    batches = [said(phone.jid, "A"), said(phone.jid, "B"), Batch(source="webhook", events=[early])]
+    store._engine.write(lambda tx: write_group(tx, org.no, batches, iter([5, 7, 9])), org.no)
+    chat = store.find_chat(org.no, (phone.no,), CHAT)
+    assert chat is not None
+    assert (chat.stored_at, chat.changed_at) == (5, 7)
+
+
 # ---------------------------------------------------------------------- kill -9
 
 WRITERS = """

@@ -337,10 +337,10 @@ class MessageWriter:
             times = [at for at in (before["last_at"], params["last_at"]) if at is not None]
             params["last_at"] = max(times, default=None)
             params |= {"imported": before["imported"], "stored_at": before["stored_at"]}
-            for name in ("has_media", "exported", "shown"):
-                params[name] = max(params[name], before[name])
             if not params["shown"]:
                 params["now"] = before["now"]
+            for name in ("has_media", "exported", "shown"):
+                params[name] = max(params[name], before[name])
         self._chats[(params["phone"], params["chat"])] = params
 
     def _flush_chats(self) -> None:
