@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import random
-import resource
 import sys
 import time
 from collections import deque
@@ -301,13 +300,25 @@ def _count(batch: Batch, counts: dict[str, list[int]]) -> None:
 
 def memory_of(pid: int | str) -> tuple[int, int]:
     """Anonymous memory of a process, and what it maps of files, in bytes."""
+    return _status(pid, "RssAnon"), _status(pid, "RssFile")
+
+
+def most_memory_of(pid: int | str) -> int:
+    """Bytes that a process has had in memory at most, mapped files included; 0 once it has ended.
+
+    ``ru_maxrss`` would count the memory of the process that started it.
+    """
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int | str, field: str) -> int:
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(fields["RssAnon"].split()[0]) * 1024, int(fields["RssFile"].split()[0]) * 1024
+    return int(fields[field].split()[0]) * 1024 if field in fields else 0
 
 
 if __name__ == "__main__":
     done = load(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
     print(
         f"{done.messages} messages in {done.seconds:.0f} s, {done.apply_seconds:.0f} s of them in the store; "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB at most"
+        f"{most_memory_of('self') // 2**20} MB at most"
     )

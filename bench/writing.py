@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import itertools
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from msgspec import Struct, structs
 from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Message
 from backscroll.formats.timestamps import go_text
-from bench.data import PHONES, events_of
+from bench.data import PHONES, events_of, most_memory_of
 from bench.places import Place
 
 GOWA_MESSAGES = 60_000
@@ -60,7 +59,7 @@ def import_gowa(place: Place) -> Imported:
         began = time.perf_counter()
         usage = _run(["import", "gowa", str(given)], place)
         seconds = time.perf_counter() - began
-        return Imported(GOWA_MESSAGES, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        return Imported(GOWA_MESSAGES, seconds, usage.cpu, usage.most_memory)
 
 
 def import_export(place: Place, lines: int = EXPORT_LINES) -> Imported:
@@ -74,7 +73,7 @@ def import_export(place: Place, lines: int = EXPORT_LINES) -> Imported:
         told = ["--phone", "918527184400", "--chat", "4915112345678", "--me", "Rob", "--timezone", "UTC", "--day-first"]
         usage = _run(["import", "export", str(given), *told], place)
         seconds = time.perf_counter() - began
-        return Imported(lines, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        return Imported(lines, seconds, usage.cpu, usage.most_memory)
 
 
 def _write_export(path: Path, lines: int) -> None:
@@ -86,13 +85,25 @@ def _write_export(path: Path, lines: int) -> None:
             file.write(f"{at:%d/%m/%Y, %H:%M} - {'Ana' if line % 3 else 'Rob'}: line {line} of a long conversation\n")
 
 
-def _run(arguments: list[str], place: Place) -> resource.struct_rusage:
+class Usage(Struct, frozen=True):
+    cpu: float
+    """Seconds."""
+    most_memory: int
+
+
+def _run(arguments: list[str], place: Place) -> Usage:
     command = [sys.executable, "-m", "backscroll", *arguments]
     process = subprocess.Popen(command, env=place.environ, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    most = 0
+    while True:
+        most = max(most, most_memory_of(process.pid))
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.02)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
-    return usage
+    return Usage(usage.ru_utime + usage.ru_stime, most)
 
 
 def write_gowa(path: Path, first: int = 0) -> None:

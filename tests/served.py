@@ -45,11 +45,11 @@ class Served(Struct, frozen=True):
             raise
         return connection
 
-    def resident_bytes(self) -> int:
-        """Total memory of the server's processes."""
+    def own_bytes(self) -> int:
+        """Total memory of the server's processes, without mapped files, which the system can take back at any time."""
         family = [self.process.pid, *children(self.process.pid)]
-        pages = (Path(f"/proc/{pid}/statm").read_text("ascii").split()[1] for pid in family)
-        return sum(map(int, pages)) * resource.getpagesize()
+        lines = (line for pid in family for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines())
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 def children(pid: int) -> list[int]:
