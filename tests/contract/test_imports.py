@@ -95,17 +95,17 @@ def test_names_that_clash_are_refused(someone: Importer) -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "body"),
+        ({}, "files"),
         ({"files": []}, "files"),
         ({"files": [{"name": "a", "size": -1}]}, "files"),
         ({"files": [{"name": "a", "size": 2**60}]}, "files"),
-        ({"files": [{"name": "a"}]}, "body"),
+        ({"files": [{"name": "a"}]}, "files"),
         ({"files": [{"name": "a", "size": 1}], "phone": "12"}, "phone"),
         ({"files": [{"name": "a", "size": 1}], "kind": "fax"}, "kind"),
         ({"files": [{"name": "a", "size": 1}], "options": {"timezone": "Mars"}}, "timezone"),
         ({"files": [{"name": "a", "size": 1}], "options": {"colour": "red"}}, "colour"),
         ({"files": [{"name": "a", "size": 1}], "options": {"me": 7}}, "me"),
-        ({"files": [{"name": "a", "size": 1}], "surprise": 1}, "body"),
+        ({"files": [{"name": "a", "size": 1}], "surprise": 1}, "surprise"),
     ],
 )
 def test_what_cannot_be_meant_is_named(someone: Importer, body: dict[str, Any], field: str) -> None:

@@ -55,9 +55,9 @@ def test_a_token_of_some_phones_sees_their_sources_and_adds_none(world: World, a
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
-        ({}, "body"),
-        ({"kind": 7}, "body"),
-        ({"kind": "gowa", "upstream": "http://h"}, "body"),
+        ({}, "kind"),
+        ({"kind": 7}, "kind"),
+        ({"kind": "gowa", "upstream": "http://h"}, "upstream"),
         ({"kind": "novel"}, "kind"),
         ({"kind": "gowa"}, "phone"),
         ({"kind": "gowa", "phone": "x"}, "phone"),
@@ -136,8 +136,8 @@ def test_another_upstream_is_not_shown_the_credential_that_is_kept(world: World,
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
-        ({"kind": "waha"}, "body"),
-        ({"silent_after": 6}, "body"),
+        ({"kind": "waha"}, "kind"),
+        ({"silent_after": 6}, "silent_after"),
         ({"silent_after": "soon"}, "silent_after"),
         ({"every": "15m"}, "every"),
         ({"upstream": "ftp://h"}, "upstream"),
@@ -203,7 +203,7 @@ def test_after_its_grace_the_old_secret_opens_nothing(world: World, admin: Clien
     ("kind", "asked", "field"),
     [
         ("gowa", {"grace_hours": 169}, "grace_hours"),
-        ("gowa", {"grace_hours": "1"}, "body"),
+        ("gowa", {"grace_hours": "1"}, "grace_hours"),
         ("gowa", {"secret": "secret"}, "secret"),
         ("periskope", {}, "secret"),
     ],

@@ -101,7 +101,7 @@ def test_a_secret_is_shown_once(world: World, phone: str) -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "body"),
+        ({}, "url"),
         ({"url": 5}, "url"),
         ({"url": "http://127.0.0.1/"}, "url"),
         ({"url": "https://user:pass@example.com/"}, "url"),
@@ -111,7 +111,7 @@ def test_a_secret_is_shown_once(world: World, phone: str) -> None:
         ({"url": HOOK, "format": "xml"}, "format"),
         ({"url": HOOK, "phones": []}, "phones"),
         ({"url": HOOK, "name": " "}, "name"),
-        ({"url": HOOK, "secret": "mine"}, "body"),
+        ({"url": HOOK, "secret": "mine"}, "secret"),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_words(world: World, phone: str, body: dict[str, Any], field: str) -> None:

@@ -130,7 +130,7 @@ def test_the_picture_has_the_very_modules(world: World, manager: Client) -> None
         ({"phone_name": "x" * 101}, 422, "phone_name"),
         ({"phone_name": "x", "pair_code_for": "01234"}, 422, "pair_code_for"),
         ({"phone_name": "x", "silent_after": "soon"}, 422, "silent_after"),
-        ({"phone_name": "x", "more": 1}, 422, "body"),
+        ({"phone_name": "x", "more": 1}, 422, "more"),
         ({"phone": "490000000"}, 404, None),
     ],
 )

@@ -23,6 +23,8 @@ from backscroll.dialects.mcp.tools import INSTRUCTIONS, TOOLS, UNTRUSTED, Tool
 from backscroll.mcp.answers import Answers, TooLarge
 
 log = logging.getLogger("backscroll.mcp")
+# The library reports every request as "info".
+logging.getLogger("mcp").setLevel(logging.WARNING)
 
 T = TypeVar("T")
 Context = ServerRequestContext[Any, Any]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct, to_builtins
 
 from backscroll.core.errors import BadField
 from backscroll.core.ids import bare_number, clean_text
 from backscroll.core.import_jobs import OVER, Asked, Item, Job, JobFile, JobProgress, NewJob
 from backscroll.core.imports import Import, UndoPlan
+from backscroll.dialects.native.bodies import decoded
 from backscroll.dialects.native.messages import time_text
 from backscroll.formats.jsontext import encode
 from backscroll.formats.periskope_ids import shown_jid
@@ -83,10 +83,7 @@ def parse_undo(body: bytes) -> tuple[int, ...] | None:
 def _read(body: bytes, kind: Any, example: str) -> Any:
     if len(body) > MAX_BODY:
         raise BadField("body", None, f"must be at most {MAX_BODY} bytes")
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadField("body", None, f"must be JSON such as {example}") from None
+    return decoded(body, kind, example)
 
 
 def _files(files: Sequence[_File]) -> tuple[JobFile, ...]:

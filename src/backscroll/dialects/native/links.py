@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import BadField
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access, Phone
+from backscroll.dialects.native.bodies import decoded
 from backscroll.dialects.native.messages import time_text
 from backscroll.dialects.native.requests import parse_phone
 from backscroll.formats.jsontext import encode
@@ -99,10 +99,7 @@ class _Again(Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_new(access: Access, body: bytes) -> Wanted:
     """The requested device; ``BadField`` names an invalid field."""
-    try:
-        asked = msgspec.json.decode(body, type=_New)
-    except msgspec.DecodeError:
-        raise BadField("body", None, 'must be JSON such as {"phone_name": "Sales"}') from None
+    asked = decoded(body, _New, '{"phone_name": "Sales"}')
     phone = None if asked.phone is None else parse_phone(access, asked.phone)
     name = None if asked.phone_name is None else clean_text(asked.phone_name)[0].strip()
     if name is not None and not 0 < len(name) <= MAX_NAME:
@@ -116,10 +113,7 @@ def parse_again(body: bytes) -> str | None:
     """The number for a code to type; None for a QR code."""
     if not body.strip():
         return None
-    try:
-        asked = msgspec.json.decode(body, type=_Again)
-    except msgspec.DecodeError:
-        raise BadField("body", None, 'must be {} or JSON such as {"pair_code_for": "4915550001001"}') from None
+    asked = decoded(body, _Again, '{"pair_code_for": "4915550001001"}')
     return number_of("pair_code_for", asked.pair_code_for)
 
 

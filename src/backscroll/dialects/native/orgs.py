@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from backscroll.core.errors import BadField
 from backscroll.core.model import Access, Org
+from backscroll.dialects.native.bodies import decoded
 from backscroll.formats.jsontext import encode
 from backscroll.formats.timestamps import postgres_text
 
@@ -20,10 +19,7 @@ class _Body(Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_name(body: bytes) -> str:
     """What an organisation is to be called. ``BadField`` for what is no such JSON."""
-    try:
-        return msgspec.json.decode(body, type=_Body).name
-    except (msgspec.DecodeError, UnicodeError):
-        raise BadField("body", None, 'must be JSON such as {"name": "Hill Street Bakery"}') from None
+    return decoded(body, _Body, '{"name": "Hill Street Bakery"}').name
 
 
 def render_orgs(orgs: Sequence[Org], access: Access) -> bytes:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from backscroll.core.errors import BadField
 from backscroll.core.model import Phone
+from backscroll.dialects.native.bodies import decoded
 from backscroll.dialects.native.messages import time_text
 from backscroll.formats.jsontext import encode
-
-T = TypeVar("T")
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -99,27 +97,20 @@ class AskedRotation(Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_change(body: bytes) -> AskedChange:
     """The requested changes. Raises ``BadField`` if the JSON is invalid."""
-    return _decoded(body, AskedChange, '{"silent_after": "6h", "every": null}')
+    return decoded(body, AskedChange, '{"silent_after": "6h", "every": null}')
 
 
 def parse_rotation(body: bytes) -> AskedRotation:
     """The new secret, and for how long the old one stays valid. Raises ``BadField``."""
-    asked = _decoded(body or b"{}", AskedRotation, '{"grace_hours": 24}')
+    asked = decoded(body or b"{}", AskedRotation, '{"grace_hours": 24}')
     if not 0 <= asked.grace_hours <= MAX_GRACE_HOURS:
         raise BadField("grace_hours", str(asked.grace_hours), f"must be a whole number from 0 to {MAX_GRACE_HOURS}")
     return asked
 
 
-def _decoded(body: bytes, shape: type[T], example: str) -> T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeError):
-        raise BadField("body", None, f"must be JSON such as {example}") from None
-
-
 def parse_source(body: bytes) -> AskedSource:
     """The requested source. Raises ``BadField`` if the JSON is invalid."""
-    return _decoded(body, AskedSource, '{"kind": "gowa", "phone": "919876543210", "silent_after": "6h"}')
+    return decoded(body, AskedSource, '{"kind": "gowa", "phone": "919876543210", "silent_after": "6h"}')
 
 
 def render_sources(standings: Sequence[Standing], whole: bool) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import BadField
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access
+from backscroll.dialects.native.bodies import decoded
 from backscroll.dialects.native.messages import time_text
 from backscroll.dialects.native.requests import parse_phone, parse_time
 from backscroll.formats.jsontext import encode
@@ -60,11 +60,7 @@ def parse_token(access: Access, body: bytes, now: int) -> Wanted:
     """The requested token. Raises ``BadField`` for more rights than the requesting token has, and for a time in the
     past.
     """
-    try:
-        asked = msgspec.json.decode(body, type=_Body)
-    except msgspec.DecodeError:
-        example = '{"name": "Laptop", "scopes": ["read"], "phones": null, "expires_at": null}'
-        raise BadField("body", None, f"must be JSON such as {example}") from None
+    asked = decoded(body, _Body, '{"name": "Laptop", "scopes": ["read"], "phones": null, "expires_at": null}')
     name = clean_text(asked.name)[0].strip()
     if not 0 < len(name) <= MAX_NAME:
         raise BadField("name", name[:80], f"must have 1 to {MAX_NAME} characters")

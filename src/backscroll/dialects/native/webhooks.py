@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from backscroll.core.errors import BadField, NotFound
 from backscroll.core.ids import clean_text
 from backscroll.core.model import Access, ArchivedMessage, Phone
 from backscroll.core.webhooks import ALL, STATES, Counts, Delivery, Format, Webhook, resubscribed, shown_type, types_of
+from backscroll.dialects.native.bodies import decoded
 from backscroll.dialects.native.cursors import decode_cursor, encode_cursor
 from backscroll.dialects.native.messages import key_of, time_text
 from backscroll.dialects.native.requests import Values, parse_limit, parse_phone
 from backscroll.formats.jsontext import encode
 from backscroll.formats.periskope_ids import shown_jid
 
-T = TypeVar("T")
 MAX_NAME = 100
 MAX_GRACE_HOURS = 168
 HOUR_US = 3600 * 1_000_000
@@ -65,7 +64,7 @@ def parse_new(access: Access, body: bytes, now: int) -> Webhook:
     """The requested endpoint, with its address unchecked. Raises ``BadField``, or ``NotFound`` for a phone without
     access.
     """
-    asked = _decoded(body, _New, '{"url": "https://example.com/hook", "types": ["message.created"]}')
+    asked = decoded(body, _New, '{"url": "https://example.com/hook", "types": ["message.created"]}')
     made = Webhook(
         org=access.org.no,
         id="",
@@ -82,7 +81,7 @@ def parse_new(access: Access, body: bytes, now: int) -> Webhook:
 
 def parse_change(access: Access, body: bytes) -> Mapping[str, Any]:
     """The fields to change."""
-    asked = _decoded(body, _Changed, '{"enabled": false}')
+    asked = decoded(body, _Changed, '{"enabled": false}')
     given = {name: value for name, value in structs.asdict(asked).items() if value is not UNSET}
     if not given:
         raise BadField("body", None, f"must name what to change: {', '.join(_Changed.__struct_fields__)}")
@@ -104,18 +103,10 @@ def changed(webhook: Webhook, given: Mapping[str, Any], now: int) -> Webhook:
 
 def parse_grace(body: bytes) -> int:
     """How long the old secret remains valid beside the new one, in microseconds."""
-    asked = _decoded(body or b"{}", _Rotation, '{"grace_hours": 24}')
+    asked = decoded(body or b"{}", _Rotation, '{"grace_hours": 24}')
     if not 0 <= asked.grace_hours <= MAX_GRACE_HOURS:
         raise BadField("grace_hours", str(asked.grace_hours), f"must be a whole number from 0 to {MAX_GRACE_HOURS}")
     return asked.grace_hours * HOUR_US
-
-
-def _decoded(body: bytes, shape: type[T], example: str) -> T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        place = str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else "body"
-        raise BadField(place.partition("[")[0] or "body", None, f"must be JSON such as {example}") from None
 
 
 def _name(name: str | None) -> str | None:

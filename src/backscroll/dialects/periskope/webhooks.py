@@ -86,7 +86,7 @@ def parse_update(body: bytes) -> Update:
 def _decoded(body: bytes, shape: type[Any]) -> Any:
     try:
         return msgspec.json.decode(body or b"{}", type=shape)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         told = str(error)
         field = next(
             (name for name in shape.__struct_encode_fields__ if f"`{name}`" in told or f"`$.{name}" in told), "body"

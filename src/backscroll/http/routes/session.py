@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-import msgspec
 from msgspec import Struct
 
 from backscroll.core.errors import BadField, Unauthorised
 from backscroll.core.model import Access
+from backscroll.dialects.native.bodies import decoded
 from backscroll.dialects.native.objects import render_session
 from backscroll.http.cookies import clear_cookies, is_same_origin, session_of, set_cookie
 from backscroll.http.dialect_http import Refused
@@ -49,10 +49,7 @@ async def sign_in(request: Request) -> Reply:
 
 
 def _asked(body: bytes) -> _SignIn:
-    try:
-        asked = msgspec.json.decode(body, type=_SignIn)
-    except msgspec.DecodeError:
-        raise BadField("body", None, 'must be JSON such as {"token": "the secret of a token"}') from None
+    asked = decoded(body, _SignIn, '{"token": "the secret of a token"}')
     if (asked.token is None) == (asked.once is None):
         raise BadField("token", None, "must be given, or `once` instead")
     return asked

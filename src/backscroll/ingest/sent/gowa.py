@@ -66,7 +66,7 @@ def understood(sent: Sent) -> Understood | None:
     """The events; None if request and answer do not contain enough."""
     try:
         results = msgspec.json.decode(sent.answer, type=_Answer).results
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     recipient = sent.fields.text("phone")
     if recipient is None:

@@ -43,7 +43,7 @@ def understood(sent: Sent) -> Understood | None:
         return _change(sent)
     try:
         answer = msgspec.json.decode(sent.answer, type=_Answer)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     recipient = sent.fields.text("chat_id") or sent.fields.text("phone")
     id = _id(answer)

@@ -67,7 +67,7 @@ def _taken_apart(fields: dict[str, Raw]) -> tuple[str, bytes]:
 def _decoded(raw: Raw, shape: type[wire.T]) -> wire.T | None:
     try:
         return msgspec.json.decode(raw, type=shape)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
