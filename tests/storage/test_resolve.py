@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backscroll.core.model import Details, Location, Media, Message, MessageKey, Source
+from backscroll.core.model import Call, Details, Location, Media, Message, MessageKey, Source
 from backscroll.storage.records.resolve import (
     Annotation,
     AnnotationKey,
@@ -70,6 +70,16 @@ def test_media_is_taken_together_field_by_field() -> None:
         observed("cloud", media=Media(mimetype="image/png")), observed("gowa", media=Media(size=3, mimetype="x/y"))
     )
     assert resolved.message.details.media == Media(mimetype="image/png", size=3)
+
+
+def test_a_call_began_when_it_was_first_reported_and_ended_as_any_report_says() -> None:
+    rings = observed(kind="call", sent_at=60_000_000, call=Call(video=True, outgoing=False))
+    accepted = observed(kind="call", sent_at=63_000_000, call=Call(outgoing=False, result="connected"))
+    over = observed(kind="call", sent_at=99_000_000, call=Call(outgoing=False, result="rejected"))
+    resolved = only(rings, accepted, over)
+    assert resolved.message.details.call == Call(video=True, outgoing=False, result="connected")
+    assert resolved.message.sent_at == 60_000_000
+    assert only(rings, over).message.details.call == Call(video=True, outgoing=False, result="rejected")
 
 
 def test_a_vague_kind_gives_way_to_one_that_says_what_it_is() -> None:

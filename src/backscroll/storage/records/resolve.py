@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from backscroll.core.model import (
     SOURCE_RANK,
+    Call,
     Details,
     Edit,
     Kind,
@@ -44,7 +45,7 @@ _VAGUE: frozenset[Kind] = frozenset({"unknown", "ciphertext"})
 _DETAIL_FIELDS = Details.__struct_fields__
 _KINDS: dict[Kind, Kind] = {kind: kind for kind in get_args(Kind)}
 _NO_DETAILS: Details = Message.__struct_defaults__[-1]
-_NESTED = (Media, Quote, Location, Poll)
+_NESTED = (Media, Quote, Location, Poll, Call)
 _ENCODER = msgspec.json.Encoder()
 _MEDIA = msgspec.json.Decoder(Media)
 Told = tuple[int, int | None, str | None]
@@ -63,11 +64,15 @@ class Observation(Struct, frozen=True):
     """Who told exactly this."""
 
     @property
-    def priority(self) -> tuple[int, int, bool, str]:
-        """The better source, then its later report; one that knows of an edit was made later."""
+    def priority(self) -> tuple[int, int, bool, int, str]:
+        """The better source, then its later report; one that knows of an edit was made later.
+
+        A gateway reports a call when it rings, when it is accepted and when it ends: the first gives its time.
+        """
         details = self.message.details
         later = bool(details.is_edited or details.is_deleted)
-        return (SOURCE_RANK[self.source], details.updated_at or 0, later, self.digest)
+        began = -self.message.sent_at if self.message.kind == "call" else 0
+        return (SOURCE_RANK[self.source], details.updated_at or 0, later, began, self.digest)
 
 
 class Annotation(Struct, frozen=True):

@@ -92,6 +92,15 @@ _SILENT = {
     "fastratchetkeysenderkeydistributionmessage",
 }
 REVOKE, EDIT = (0, "0", "REVOKE"), (14, "14", "MESSAGE_EDIT")
+_EXPIRATION = (3, "3", "EPHEMERAL_SETTING")
+
+
+def expiration_set(node: Node) -> int | None:
+    """After how many seconds messages of the chat disappear from now on, 0 for never; None if this is no such setting.
+
+    ``node`` is a protocol message.
+    """
+    return (node.number("ephemeralExpiration") or 0) if node.raw("type") in _EXPIRATION else None
 
 
 class Node:

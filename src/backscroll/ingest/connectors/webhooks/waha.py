@@ -1,4 +1,4 @@
-"""Payloads of WAHA with any of its engines (WEBJS, NOWEB, GOWS). See waha.md."""
+"""Payloads of WAHA with any of its engines (WEBJS, WPP, NOWEB, GOWS). See waha.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
@@ -22,12 +22,12 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.ids import canonical, is_person
-from backscroll.core.kinds import periskope_kind
 from backscroll.core.model import Details, Kind, Location, Media, Member, Message, MessageKey, Quote
 from backscroll.formats.periskope_ids import MessageRef, decode_message_id
 from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, ConnectionState, Observed, Setup, nothing
-from backscroll.ingest.connectors.webhooks import proto_json, wire
+from backscroll.ingest.connectors.webhooks import proto_json, waha_web, wire
+from backscroll.ingest.connectors.webhooks import waha_shapes as shapes
 from backscroll.ingest.connectors.webhooks.proto_json import Node
 
 SOURCE = "waha"
@@ -45,155 +45,39 @@ _ACKS = {-1: -1, 0: 1, 1: 2, 2: 3, 3: 4, 4: 5}
 """WAHA counts as whatsapp-web.js does, one lower than the archive."""
 _NOTICES = {"join": "add", "leave": "leave", "promote": "promote", "demote": "demote"}
 _CALLS = {"call.accepted": "connected", "call.rejected": "rejected"}
-
-
-class _Me(Struct):
-    id: str | None = None
-
-
-class _Envelope(Struct):
-    event: str
-    payload: Raw = Raw(b"null")
-    timestamp: wire.Time | None = None
-    me: _Me | None = None
-
-
-class _MediaFile(Struct):
-    url: str | None = None
-    mimetype: str | None = None
-    filename: str | None = None
-
-
-class _Place(Struct):
-    latitude: str | float
-    longitude: str | float
-    description: str | None = None
-
-
-class _Reply(Struct):
-    id: str | None = None
-    participant: str | None = None
-    body: str | None = None
-
-
-class _Message(Struct, rename="camel"):
-    id: str
-    timestamp: wire.Time | None = None
-    from_: str | None = field(default=None, name="from")
-    from_me: bool = False
-    participant: str | None = None
-    author: str | None = None
-    body: str | None = None
-    has_media: bool | None = None
-    media: _MediaFile | None = None
-    media_url: str | None = None
-    ack: wire.Whole | None = None
-    location: _Place | None = None
-    v_cards: list[str] | None = field(default=None, name="vCards")
-    reply_to: _Reply | None = None
-    edited_message_id: str | None = None
-    data: Any = field(default=None, name="_data")
-
-
-class _ReactionBody(Struct, rename="camel"):
-    message_id: str
-    text: str | None = None
-
-
-class _Reaction(_Message):
-    reaction: _ReactionBody | None = None
-
-
-class _Ack(Struct, rename="camel"):
-    id: str
-    ack: wire.Whole
-    participant: str | None = None
-    from_me: bool | None = None
-
-
-class _Revoked(Struct, rename="camel"):
-    after: _Message | None = None
-    before: _Message | None = None
-    revoked_message_id: str | None = None
-
-
-class _Vote(Struct, rename="camel"):
-    from_: str | None = field(default=None, name="from")
-    from_me: bool = False
-    participant: str | None = None
-    selected_options: list[str] | None = None
-    timestamp: Any = None
-
-
-class _Poll(Struct):
-    id: str
-
-
-class _PollVote(Struct):
-    vote: _Vote
-    poll: _Poll
-
-
-class _Participant(Struct):
-    id: str
-    pn: str | None = None
-    role: str | None = None
-
-
-class _GroupInfo(Struct):
-    id: str
-    subject: str | None = None
-    description: str | None = None
-    participants: list[_Participant] | None = None
-    invite: str | None = None
-
-
-class _Group(Struct):
-    group: _GroupInfo
-    timestamp: wire.Time | None = None
-    type: str | None = None
-    participants: list[_Participant] | None = None
-
-
-class _Archive(Struct):
-    id: str
-    archived: bool
-    timestamp: wire.Time | None = None
-
-
-class _Call(Struct, rename="camel"):
-    id: str
-    from_: str | None = field(default=None, name="from")
-    timestamp: wire.Time | None = None
-    is_video: bool | None = None
-
-
-class _Status(Struct):
-    status: str
+_WEB = ("WEBJS", "WPP")
+"""Engines that show an edited message as it is now, with the time at which it was sent."""
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
     """The events of one payload; raises ``Unreadable`` if it is not one of WAHA's."""
-    envelope = wire.decode(SOURCE, body, _Envelope)
+    envelope = wire.decode(SOURCE, body, shapes.Envelope)
     if envelope.event in _PASSING:
         return nothing()
     own = envelope.me.id if envelope.me else None
     phone = wire.required_jid(own or setup.phone, SOURCE, "me.id")
-    delivery = _Delivery(phone, envelope)
+    lid = wire.jid_or_none(waha_web.jid(envelope.me.lid)) if envelope.me else None
+    delivery = _Delivery(phone, envelope, lid)
     if envelope.event == "session.status":
-        state = _STATES.get(delivery.payload(_Status).status)
+        state = _STATES.get(delivery.payload(shapes.Status).status)
         return Observed(connections=[Connection(phone, state, delivery.event_time())] if state else [])
     handler = _HANDLERS.get(envelope.event) or _family(envelope.event)
     if handler is None:
         raise Unreadable(SOURCE, "event", f"this version does not know the event {envelope.event[:80]!r}")
-    return Observed(events=wire.unrepeated(handler(delivery)), raw=body)
+    return Observed(events=wire.unrepeated(_with_own(delivery, handler(delivery))), raw=body)
+
+
+def _with_own(delivery: _Delivery, events: list[Event]) -> list[Event]:
+    """What a payload tells, and the hidden id of the account itself, by which groups name it."""
+    return [*wire.same_person(delivery.lid, delivery.phone), *events] if events else events
 
 
 class _Delivery(Struct):
-    """One payload on its way to events."""
+    """One payload on its way to events. ``lid`` is the account's own hidden id."""
 
     phone: str
-    envelope: _Envelope
+    envelope: shapes.Envelope
+    lid: str | None = None
 
     def payload(self, shape: type[wire.T]) -> wire.T:
         return wire.decode_part(SOURCE, "payload", bytes(self.envelope.payload), shape)
@@ -210,10 +94,10 @@ class _Delivery(Struct):
         return at
 
 
-def _ref(id: str, chat: str | None) -> MessageRef:
+def _ref(id: str, beside: shapes.Wid) -> MessageRef:
     """``true_<chat>_<id>[_<participant>]`` taken apart; of a bare id the chat must be told beside."""
     ref = decode_message_id(id)
-    chat = ref.chat or (canonical(chat) if chat else None)
+    chat = ref.chat or wire.jid_or_none(waha_web.jid(beside))
     if not chat or not ref.id:
         raise Unreadable(SOURCE, "payload.id", "has no chat or no message id")
     return msgspec.structs.replace(ref, chat=chat)
@@ -225,57 +109,91 @@ class _Who(Struct):
     chat: str
     sender: str | None
     mapped: list[NumberMapped]
+    broadcast: bool = False
+    """It came through a broadcast list of the sender."""
 
 
-def _who(delivery: _Delivery, message: _Message, ref: MessageRef) -> _Who:
-    node = Node(message.data)
+def _who(delivery: _Delivery, message: shapes.Message, ref: MessageRef) -> _Who:
     chat = ref.chat or ""
-    info, key = node.node("Info"), node.node("key")
-    others = [info.text(name) for name in ("SenderAlt", "RecipientAlt")]
-    in_key = ("remoteJidAlt", "senderPn") if is_person(chat) else ("participantAlt", "participantPn")
-    others += [key.text(name) for name in in_key]
-    told_sender = wire.number_first(message.participant, message.author, ref.sender)
     if is_person(chat):
-        mapped = [event for other in others if other != delivery.phone for event in wire.same_person(chat, other)]
+        others = [jid for jid in _spellings(message) if canonical(jid) not in (delivery.phone, delivery.lid)]
+        mapped = [event for other in others for event in wire.same_person(chat, other)]
         chat = wire.number_first(chat, *(event.jid for event in mapped)) or chat
         return _Who(chat, delivery.phone if message.from_me else chat, mapped)
     if message.from_me:
         return _Who(chat, delivery.phone, [])
-    mapped = [event for other in others for event in wire.same_person(told_sender, other)]
+    told_sender = wire.number_first(waha_web.jid(message.participant), waha_web.jid(message.author), ref.sender)
+    mapped = [event for other in _spellings(message) for event in wire.same_person(told_sender, other)]
     sender = wire.number_first(told_sender, *(event.jid for event in mapped))
+    if wire.is_list(chat) and sender is not None:
+        return _Who(sender, sender, mapped, broadcast=True)
     return _Who(chat, sender, mapped)
+
+
+def _spellings(message: shapes.Message) -> list[str]:
+    """The other JIDs of the person who wrote, or in a chat of two of the other one, as the engines tell them.
+
+    Baileys puts the author's number of a status beside the chat, although the chat is no person.
+    """
+    node = Node(message.data)
+    info, key = node.node("Info"), node.node("key")
+    told = [info.text("RecipientAlt" if message.from_me else "SenderAlt")]
+    told += [key.text(name) for name in ("participantAlt", "participantPn", "remoteJidAlt", "senderPn")]
+    return [jid for jid in told if jid]
+
+
+def _sender_mapped(node: Node) -> list[NumberMapped]:
+    """Who caused an event of GOWS, by both of their JIDs."""
+    source = node.node("Info") or node
+    return wire.same_person(source.text("Sender"), source.text("SenderAlt"))
 
 
 # Messages
 
 
 def _message(delivery: _Delivery) -> list[Event]:
-    message = delivery.payload(_Message)
+    message = delivery.payload(shapes.Message)
     ref = _ref(message.id, message.from_)
     who = _who(delivery, message, ref)
     node = Node(message.data)
     content = proto_json.read(node.raw("message"))
     if content is not None and content.action is not None:
-        return list(who.mapped)
-    kind, details = (content.kind, content.details) if content is not None else _web_content(message, node)
+        return [*who.mapped, *_setting(delivery, message, who, content.node)]
+    has_file = bool(message.has_media or message.media)
+    web = waha_web.read(node, has_media=has_file) if content is None else None
+    kind = _more_exact(content.kind if content is not None else web.kind if web else "unknown", message)
+    details = content.details if content is not None else web.details if web else Details()
+    text = content.text if content is not None else web.text if web else None
+    told = None if web is not None and kind in waha_web.WITHOUT_TEXT else message.body
     seen = Message(
         key=MessageKey(delivery.phone, who.chat, ref.id, who.sender),
         sent_at=delivery.at(message.timestamp),
         from_me=message.from_me,
-        kind=_more_exact(kind, message),
-        text=message.body or (content.text if content is not None else None),
+        kind=kind,
+        text=told or text,
         ack=_ACKS.get(message.ack) if message.from_me and message.ack is not None else None,
-        details=_details(message, details, node, who.chat),
+        details=_details(message, details, node, who),
     )
     return [*who.mapped, MessageSeen(seen)]
 
 
-def _more_exact(kind: Kind, message: _Message) -> Kind:
+def _setting(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node) -> list[Event]:
+    """How long messages of a chat stay; edits and deletions have events of their own."""
+    seconds = proto_json.expiration_set(node)
+    if seconds is None:
+        return []
+    at = delivery.at(message.timestamp)
+    return [ChatSeen(phone=delivery.phone, chat=who.chat, at=at, ephemeral_seconds=seconds)]
+
+
+def _more_exact(kind: Kind, message: shapes.Message) -> Kind:
     """The kind, or what WAHA's own fields say where the engine's raw message does not tell it."""
     if kind != "unknown":
         return kind
+    if Node(message.data).node("key").flag("isViewOnce"):
+        return "ciphertext"
     if message.location is not None:
-        return "location"
+        return "live_location" if message.location.live else "location"
     if message.v_cards:
         return "contact" if len(message.v_cards) == 1 else "contacts"
     if message.has_media or message.media:
@@ -291,34 +209,16 @@ def _kind_of_mimetype(mimetype: str | None) -> Kind:
     return kinds.get(family, "document" if mimetype else "unknown")
 
 
-def _web_content(message: _Message, node: Node) -> tuple[Kind, Details]:
-    """The kind that whatsapp-web.js names, and what it tells of the file."""
-    word = node.text("type")
-    kind = periskope_kind(word) if word else "unknown"
-    if not (message.has_media or message.media):
-        return kind, Details()
-    filehash, key = node.bytes("filehash"), node.text("mediaKey")
-    file = Media(
-        mimetype=node.text("mimetype"),
-        size=node.number("size"),
-        filename=node.text("filename"),
-        sha256=filehash.hex() if filehash else None,
-        width=node.number("width"),
-        height=node.number("height"),
-        media_key=key,
-        direct_path=node.text("directPath"),
-    )
-    return kind, Details(media=file)
-
-
-def _details(message: _Message, details: Details, node: Node, chat: str) -> Details:
+def _details(message: shapes.Message, details: Details, node: Node, who: _Who) -> Details:
     changes: dict[str, Any] = {
         "media": _media(message, details.media),
         "has_media": message.has_media,
         "quoted": details.quoted or _quote(message.reply_to),
         "location": details.location or _location(message.location),
         "vcards": details.vcards or (tuple(message.v_cards) if message.v_cards else None),
-        "is_status": True if chat == "status@broadcast" else None,
+        "is_status": True if who.chat == "status@broadcast" else None,
+        "is_view_once": True if node.node("key").flag("isViewOnce") else details.is_view_once,
+        "broadcast": True if who.broadcast else details.broadcast,
     }
     if details.is_forwarded is None:
         changes["is_forwarded"] = node.flag("isForwarded")
@@ -328,11 +228,11 @@ def _details(message: _Message, details: Details, node: Node, chat: str) -> Deta
     return msgspec.structs.replace(details, **changes)
 
 
-def _media(message: _Message, media: Media | None) -> Media | None:
+def _media(message: shapes.Message, media: Media | None) -> Media | None:
     """The file as WAHA serves it, over what the engine tells of it."""
     if not (message.has_media or message.media or media):
         return None
-    file, known = message.media or _MediaFile(), media or Media()
+    file, known = message.media or shapes.MediaFile(), media or Media()
     return msgspec.structs.replace(
         known,
         mimetype=known.mimetype or file.mimetype or None,
@@ -341,19 +241,23 @@ def _media(message: _Message, media: Media | None) -> Media | None:
     )
 
 
-def _quote(reply: _Reply | None) -> Quote | None:
+def _quote(reply: shapes.Reply | None) -> Quote | None:
     if reply is None or not (reply.id or reply.body):
         return None
-    ref = decode_message_id(reply.id or "")
-    return Quote(id=ref.id or None, sender=wire.number_first(reply.participant, ref.sender), text=reply.body or None)
+    ref = decode_message_id(waha_web.jid(reply.id) or "")
+    sender = wire.number_first(waha_web.jid(reply.participant), ref.sender)
+    return Quote(id=ref.id or None, sender=sender, text=reply.body if isinstance(reply.body, str) else None)
 
 
-def _location(place: _Place | None) -> Location | None:
-    return place_at(place.latitude, place.longitude, name=place.description or None) if place else None
+def _location(place: shapes.Place | None) -> Location | None:
+    if place is None:
+        return None
+    named = {"name": place.name or place.description or None, "address": place.address or None}
+    return place_at(place.latitude, place.longitude, url=place.url or None, **named)
 
 
 def _reaction(delivery: _Delivery) -> list[Event]:
-    message = delivery.payload(_Reaction)
+    message = delivery.payload(shapes.Reaction)
     if message.reaction is None:
         raise Unreadable(SOURCE, "payload.reaction", "is missing")
     ref = _ref(message.id, message.from_)
@@ -361,7 +265,7 @@ def _reaction(delivery: _Delivery) -> list[Event]:
     if who.sender is None:
         raise Unreadable(SOURCE, "payload.participant", "does not say who reacted")
     reaction = ReactionSet(
-        target=_target(delivery, _ref(message.reaction.message_id, who.chat), who.chat),
+        target=_reacted(delivery, message, message.reaction, who),
         by=who.sender,
         emoji=message.reaction.text or "",
         at=delivery.at(message.timestamp),
@@ -370,35 +274,69 @@ def _reaction(delivery: _Delivery) -> list[Event]:
     return [*who.mapped, reaction]
 
 
+def _reacted(delivery: _Delivery, message: shapes.Message, reaction: shapes.ReactionBody, who: _Who) -> Target:
+    """The message that somebody reacted to.
+
+    GOWS may pass its key on as the one who reacts sees it: "own" then is either theirs or ours, and the id decides.
+    """
+    ref = _ref(reaction.message_id, who.chat)
+    target = _target(delivery, ref, who.chat)
+    if delivery.envelope.engine == "GOWS" and not message.from_me and ref.from_me:
+        return msgspec.structs.replace(target, sender=None)
+    return target
+
+
 def _target(delivery: _Delivery, ref: MessageRef, chat: str | None = None) -> Target:
     sender = delivery.phone if ref.from_me else ref.sender
     return Target(delivery.phone, chat or ref.chat or "", ref.id, sender)
 
 
 def _ack(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_Ack)
-    ref = _ref(payload.id, None)
+    payload = delivery.payload(shapes.Ack)
+    ref, node = _ref(payload.id, None), Node(payload.data)
     from_me = payload.from_me if payload.from_me is not None else ref.from_me
-    at, chat = delivery.event_time(), ref.chat or ""
+    at, chat, mapped = delivery.event_time(), ref.chat or "", _sender_mapped(node)
     ack = _ACKS.get(payload.ack)
     if not from_me:
         read = ack is not None and ack >= 4 and at is not None
-        return [ChatSeen(phone=delivery.phone, chat=chat, at=at, unread=0)] if read else []
+        return [*mapped, ChatSeen(phone=delivery.phone, chat=chat, at=at, unread=0)] if read else []
+    target = Target(delivery.phone, chat, ref.id, delivery.phone)
+    if exact := _receipt_of_noweb(node.node("receipt")):
+        who, ack, at = exact
+        return [ReceiptSet(target=target, ack=ack, participant=None if is_person(chat) else who, at=at)]
     if ack is None:
         return []
-    reader = None if is_person(chat) or ack < 3 else wire.jid_or_none(payload.participant)
+    alternative = node.text("SenderAlt") if mapped else None
+    told = wire.number_first(waha_web.jid(payload.participant), alternative)
+    reader = None if is_person(chat) or ack < 3 else told
     participant = None if reader == delivery.phone else reader
-    target = Target(delivery.phone, chat, ref.id, delivery.phone)
-    return [ReceiptSet(target=target, ack=ack, participant=participant, at=at)]
+    return [*mapped, ReceiptSet(target=target, ack=ack, participant=participant, at=at)]
+
+
+_RECEIPTS = (("playedTimestamp", 5), ("readTimestamp", 4), ("receiptTimestamp", 3))
+
+
+def _receipt_of_noweb(receipt: Node) -> tuple[str, int, int] | None:
+    """Who received, read or played a message of a group, and when.
+
+    NOWEB names itself as the participant, and what was delivered as sent.
+    """
+    who = receipt.text("userJid")
+    found = ((ack, receipt.number(name)) for name, ack in _RECEIPTS)
+    told = next(((ack, at) for ack, at in found if at), None)
+    if who is None or told is None:
+        return None
+    return canonical(who), told[0], wire.instant(told[1], SOURCE, "payload._data.receipt")
 
 
 def _revoked(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_Revoked)
-    told_by = payload.after or payload.before
+    payload = delivery.payload(shapes.Revoked)
+    told_by, data = payload.after or payload.before, Node(payload.data)
     if told_by is None:
         raise Unreadable(SOURCE, "payload.after", "has no chat")
-    ref = _ref(told_by.id, told_by.from_)
-    who = _who(delivery, told_by, ref)
+    # WPP takes the ids apart, and has them whole in its own event.
+    ref = _ref(data.text("id") or told_by.id, told_by.from_)
+    who = _who(delivery, msgspec.structs.replace(told_by, from_me=told_by.from_me or bool(ref.from_me)), ref)
     original = _ref(payload.before.id, who.chat) if payload.before else None
     id = payload.revoked_message_id or (original.id if original else ref.id)
     target = Target(delivery.phone, who.chat, decode_message_id(id).id)
@@ -410,27 +348,40 @@ def _revoked(delivery: _Delivery) -> list[Event]:
 
 
 def _edited(delivery: _Delivery) -> list[Event]:
-    message = delivery.payload(_Message)
+    """The new text of a message. NOWEB and GOWS send "" for one that they could not decrypt: then none is known."""
+    message = delivery.payload(shapes.Message)
     ref = _ref(message.id, message.from_)
     who = _who(delivery, message, ref)
     id = decode_message_id(message.edited_message_id).id if message.edited_message_id else ref.id
-    if message.body is None:
+    if not message.body:
         return list(who.mapped)
-    # whatsapp-web.js shows the message itself with its new text: its time is when it was sent.
-    edited_at = None if ref.id == id and delivery.event_time() is not None else message.timestamp
     edit = MessageEdited(
         target=Target(delivery.phone, who.chat, id, who.sender),
         text=message.body,
-        at=delivery.at(edited_at),
+        at=_edited_at(delivery, message, itself=ref.id == id),
         id=ref.id if ref.id != id else None,
         by=who.sender,
     )
     return [*who.mapped, edit]
 
 
+def _edited_at(delivery: _Delivery, message: shapes.Message, *, itself: bool) -> int:
+    """When a message was edited: WhatsApp Web shows the message itself, with the time at which it was sent."""
+    data = message.data
+    shown = Node(data[2] if isinstance(data, list) and len(data) > 2 else data)
+    exact = next((at for node in (shown, shown.node("msg")) if (at := node.number(_LATEST_EDIT))), None)
+    if exact:
+        return wire.instant(exact, SOURCE, "payload._data")
+    of_event = (itself or delivery.envelope.engine in _WEB) and delivery.event_time() is not None
+    return delivery.at(None if of_event else message.timestamp)
+
+
+_LATEST_EDIT = "latestEditSenderTimestampMs"
+
+
 def _undecrypted(delivery: _Delivery) -> list[Event]:
     """A message that WAHA waits for, until a later copy fills it."""
-    message = delivery.payload(_Message)
+    message = delivery.payload(shapes.Message)
     ref = _ref(message.id, message.from_)
     who = _who(delivery, message, ref)
     key = MessageKey(delivery.phone, who.chat, ref.id, who.sender)
@@ -439,14 +390,16 @@ def _undecrypted(delivery: _Delivery) -> list[Event]:
 
 
 def _voted(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_PollVote)
+    payload = delivery.payload(shapes.PollVote)
     ref, vote = _ref(payload.poll.id, payload.vote.from_), payload.vote
-    voter = delivery.phone if vote.from_me else wire.jid_or_none(vote.participant or vote.from_)
+    told = waha_web.jid(vote.participant) or waha_web.jid(vote.from_)
+    voter = delivery.phone if vote.from_me else wire.jid_or_none(told)
     if voter is None or vote.selected_options is None:
         raise Unreadable(SOURCE, "payload.vote", "does not say who voted, or for what")
     cast_at = proto_json.whole_number(vote.timestamp)
     options = tuple(option for option in vote.selected_options if option)
-    return [PollVoted(target=_target(delivery, ref), by=voter, options=options, at=delivery.at(cast_at))]
+    voted = PollVoted(target=_target(delivery, ref), by=voter, options=options, at=delivery.at(cast_at))
+    return [*_sender_mapped(Node(payload.data)), voted]
 
 
 def _lost_vote(delivery: _Delivery) -> list[Event]:
@@ -457,7 +410,7 @@ def _lost_vote(delivery: _Delivery) -> list[Event]:
 
 
 def _group(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_Group)
+    payload = delivery.payload(shapes.Group)
     group, at = payload.group, delivery.at(payload.timestamp)
     left = delivery.envelope.event == "group.v2.leave"
     members = group.participants
@@ -475,13 +428,13 @@ def _group(delivery: _Delivery) -> list[Event]:
     return [*mapped, seen]
 
 
-def _member(person: _Participant) -> Member:
+def _member(person: shapes.Participant) -> Member:
     admin, owner = person.role in ("admin", "superadmin"), person.role == "superadmin"
     return Member(jid=wire.number_first(person.id, person.pn) or person.id, is_admin=admin, is_super_admin=owner)
 
 
 def _participants(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_Group)
+    payload = delivery.payload(shapes.Group)
     type = payload.type or ""
     people = payload.participants or []
     jids = [jid for member in people if (jid := wire.number_first(member.id, member.pn))]
@@ -491,17 +444,30 @@ def _participants(delivery: _Delivery) -> list[Event]:
 
 
 def _archived(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_Archive)
-    at = delivery.at(payload.timestamp)
+    """Whether a chat is archived; the time in the payload is that of its last message."""
+    payload = delivery.payload(shapes.Archive)
+    at = delivery.event_time()
+    at = delivery.at(payload.timestamp) if at is None else at
     return [ChatSeen(phone=delivery.phone, chat=canonical(payload.id), at=at, archived=payload.archived)]
 
 
 def _call(delivery: _Delivery) -> list[Event]:
-    payload = delivery.payload(_Call)
-    caller = wire.required_jid(payload.from_, SOURCE, "payload.from")
+    payload = delivery.payload(shapes.Call)
+    node = Node(payload.data)
+    creator = node.text("CallCreator"), node.text("CallCreatorAlt")
+    told = wire.required_jid(payload.from_, SOURCE, "payload.from")
+    number = node.text("callerPn")
+    caller = wire.number_first(*creator) or wire.number_first(payload.from_, number) or told
+    if caller == delivery.lid:
+        caller = delivery.phone
+    group = node.text("GroupJID")
+    chat = canonical(group) if group else told if caller == delivery.phone or not is_person(told) else caller
     at, result = delivery.at(payload.timestamp), _CALLS.get(delivery.envelope.event)
     sender = caller if is_person(caller) else None
-    return [wire.call_of(delivery.phone, caller, payload.id, at, sender, video=payload.is_video, result=result)]
+    mapped = [*wire.same_person(*creator), *wire.same_person(payload.from_, number)]
+    if chat in (delivery.phone, delivery.lid):
+        return list(mapped)
+    return [*mapped, wire.call_of(delivery.phone, chat, payload.id, at, sender, video=payload.is_video, result=result)]
 
 
 def _family(event: str) -> Callable[[_Delivery], list[Event]] | None:

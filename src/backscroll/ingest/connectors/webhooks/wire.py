@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import Event, MessageSeen, NumberMapped
-from backscroll.core.ids import USER, canonical, kind_of
+from backscroll.core.ids import USER, canonical, kind_of, user_part
 from backscroll.core.model import Call, Details, Message, MessageKey, Notice
 from backscroll.core.notices import notice_id
 
@@ -138,17 +138,32 @@ def required_jid(text: str | None, source: str, where: str) -> str:
 
 
 def same_person(one: str | None, other: str | None) -> list[NumberMapped]:
-    """That a hidden id and a phone number are one person, where the two are told and differ so."""
+    """That a hidden id and a phone number are one person, where the two are told and differ so.
+
+    A gateway that does not know the number may write the digits of the hidden id in its place.
+    """
     pair = sorted((canonical(jid) for jid in (one, other) if jid), key=lambda jid: kind_of(jid) == "user")
     if len(pair) != 2 or kind_of(pair[1]) != "user" or kind_of(pair[0]) not in ("lid", "bsuid"):
+        return []
+    if user_part(pair[0]) == user_part(pair[1]):
         return []
     return [NumberMapped(lid=pair[0], jid=pair[1])]
 
 
 def number_first(*jids: str | None) -> str | None:
-    """Of several spellings of one person the phone number, else the first."""
+    """Of several spellings of one person the phone number, else the first.
+
+    A number whose digits are those of the hidden id beside it is none.
+    """
     told = [canonical(jid) for jid in jids if jid]
+    hidden = {user_part(jid) for jid in told if kind_of(jid) == "lid"}
+    told = [jid for jid in told if kind_of(jid) != "user" or user_part(jid) not in hidden]
     return next((jid for jid in told if jid.endswith(f"@{USER}")), told[0] if told else None)
+
+
+def is_list(chat: str) -> bool:
+    """Whether it is a broadcast list: what comes through somebody's list belongs to the chat with them."""
+    return kind_of(chat) == "broadcast"
 
 
 # Messages that are made of other things
