@@ -22,7 +22,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Location, Media, Message, MessageKey, Notice, Quote
 from backscroll.ingest.connectors.pushed import Connection, Observed, Setup
-from backscroll.ingest.connectors.webhooks import cloud
+from backscroll.ingest.connectors.webhooks import cloud, wamid
 
 OWN = "15550783881@s.whatsapp.net"
 USER, BSUID = "16505551234@s.whatsapp.net", "US.13491208655302741918"
@@ -75,13 +75,13 @@ def test_a_text_has_whatsapps_own_id_which_is_inside_metas() -> None:
 
 @pytest.mark.parametrize("id", ["wamid.!!!", "wamid.QUJD", "gBGGFlA5FpafAgkOuJbRq54qwbM", ""])
 def test_an_id_of_another_form_stays_as_it_is(id: str) -> None:
-    assert cloud.bare_id(id) == id
+    assert wamid.bare_id(id) == id
 
 
 def test_the_id_inside_is_taken_only_where_its_length_is_right() -> None:
     inner = b"\x1c\x18\x0b16503879439\x15\x02\x00\x12\x18\x15" + INSIDE.encode() + b"\x00"
     wrong = "wamid." + base64.b64encode(inner).decode()
-    assert cloud.bare_id(wrong) == wrong
+    assert wamid.bare_id(wrong) == wrong
 
 
 def test_a_user_without_a_number_is_known_by_the_business_scoped_id() -> None:

@@ -27,12 +27,12 @@ from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, Observed, Setup
 from backscroll.ingest.connectors.webhooks import cloud_shapes as shapes
 from backscroll.ingest.connectors.webhooks import wire
+from backscroll.ingest.connectors.webhooks.wamid import bare_id
 
 SOURCE = "cloud"
 FILE_URL = "https://graph.facebook.com/"
 """Where a file's id leads to its short-lived address, for whoever has the token."""
 
-_WAMID = re.compile(rb"\x18([\x01-\x7f])([0-9A-Za-z._:+-]+)\x00*$")
 _ACKS = {"failed": -1, "error": -1, "pending": 1, "sent": 2, "delivered": 3, "read": 4, "played": 5}
 _MEDIA: dict[str, Kind] = {
     "image": "image",
@@ -147,21 +147,6 @@ class _Delivery(Struct):
 def person(number: str | None, user_id: str | None) -> str | None:
     """The JID of a user: by the phone number, or by the business-scoped id (BSUID) when the number is hidden."""
     return canonical(number) if number else user_id or None
-
-
-def bare_id(wamid: str) -> str:
-    """WhatsApp's own message id inside ``wamid.…``, so that the message meets itself from other sources.
-
-    The form is not documented: Base64 around the number, a flag, and the id. What does not look so stays as it is.
-    """
-    encoded = wamid.removeprefix("wamid.")
-    if encoded == wamid:
-        return wamid
-    try:
-        found = _WAMID.search(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
-    except (binascii.Error, ValueError):
-        return wamid
-    return found[2].decode() if found and found[1][0] == len(found[2]) else wamid
 
 
 # Messages

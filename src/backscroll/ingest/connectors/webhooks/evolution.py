@@ -22,8 +22,8 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.core.ids import canonical, is_person
-from backscroll.core.model import Member, Message, MessageKey
+from backscroll.core.ids import GROUP, canonical, is_person
+from backscroll.core.model import Details, Member, Message, MessageKey
 from backscroll.ingest.connectors.pushed import (
     UNKNOWN_CHAT,
     Connection,
@@ -35,6 +35,7 @@ from backscroll.ingest.connectors.pushed import (
 )
 from backscroll.ingest.connectors.webhooks import proto_json, wire
 from backscroll.ingest.connectors.webhooks.proto_json import Content, Node
+from backscroll.ingest.connectors.webhooks.wamid import opened_id
 
 SOURCE = "evolution"
 CREDENTIALS = ("apikey", "destination")
@@ -42,6 +43,8 @@ CREDENTIALS = ("apikey", "destination")
 
 _STATES: dict[str, ConnectionState] = {"open": "CONNECTED", "connecting": "CONNECTING", "close": "DISCONNECTED"}
 _ACKS = {"ERROR": -1, "PENDING": 1, "SERVER_ACK": 2, "DELIVERY_ACK": 3, "READ": 4, "PLAYED": 5}
+_META_ACKS = {"FAILED": -1, "SENT": 2, "DELIVERED": 3}
+"""The words of instances on Meta's Cloud API; of these ``fromMe`` is always false."""
 _NOTICES = {"add": "add", "remove": "remove", "promote": "promote", "demote": "demote", "leave": "leave"}
 _CALLS = {"reject": "rejected", "timeout": "missed", "accept": "connected"}
 
@@ -107,6 +110,8 @@ class _Key(Struct):
     from_me: bool
     participant: str | None
     mapped: list[NumberMapped]
+    broadcast: bool = False
+    """It came through a broadcast list of the sender."""
 
 
 def _key(delivery: _Delivery, key: Node) -> _Key:
@@ -114,20 +119,36 @@ def _key(delivery: _Delivery, key: Node) -> _Key:
     remote = key.text("remoteJid")
     if remote is None or not (id := key.text("id")):
         raise Unreadable(SOURCE, "key", "has no chat or no message id")
-    numbers = (key.text("remoteJidAlt"), key.text("senderPn"), key.text("senderLid"), key.text("previousRemoteJid"))
-    chat = canonical(remote)
-    other = [canonical(jid) for jid in numbers if jid] if is_person(chat) else []
-    participant = key.text("participant")
-    others = [jid for name in ("participantAlt", "participantPn", "participantLid") if (jid := key.text(name))]
-    mapped = [event for jid in other for event in wire.same_person(chat, jid)]
-    mapped += [event for jid in others for event in wire.same_person(participant, jid)]
-    return _Key(
-        chat=wire.number_first(chat, *other) or chat,
-        id=id,
-        from_me=bool(key.flag("fromMe")),
-        participant=wire.number_first(participant, *others),
-        mapped=mapped,
-    )
+    chat, from_me, participant = canonical(remote), bool(key.flag("fromMe")), key.text("participant")
+    beside = [jid for name in _BESIDE_CHAT if (jid := key.text(name))]
+    if is_person(chat):
+        return _key_of_two(delivery, chat, id, from_me, [canonical(jid) for jid in beside])
+    others = [jid for name in _BESIDE_AUTHOR if (jid := key.text(name))]
+    if not chat.endswith(f"@{GROUP}"):
+        # Of a status or a list it is the author's number that stands beside the chat.
+        others += beside
+    mapped = [event for jid in others for event in wire.same_person(participant, jid)]
+    author = wire.number_first(participant, *others)
+    if wire.is_list(chat) and author is not None and not from_me:
+        return _Key(author, id, from_me, author, mapped, broadcast=True)
+    return _Key(chat, id, from_me, author, mapped)
+
+
+_BESIDE_CHAT = ("remoteJidAlt", "senderPn", "senderLid", "previousRemoteJid")
+_BESIDE_AUTHOR = ("participantAlt", "participantPn", "participantLid")
+
+
+def _key_of_two(delivery: _Delivery, chat: str, id: str, from_me: bool, beside: list[str]) -> _Key:
+    """Of a chat with one person: the account's own number is never theirs.
+
+    An instance on Meta's API answers several requests at once and may name the chat of another; the id knows better.
+    """
+    bare, number = opened_id(id)
+    if number is not None and number not in (chat, delivery.phone):
+        chat, beside = number, []
+    others = [jid for jid in beside if jid != delivery.phone]
+    mapped = [event for jid in others for event in wire.same_person(chat, jid)]
+    return _Key(wire.number_first(chat, *others) or chat, bare, from_me, None, mapped)
 
 
 def _author(delivery: _Delivery, key: _Key) -> str | None:
@@ -163,17 +184,21 @@ def _message_time(row: Node) -> int:
 
 
 def _placeholder(delivery: _Delivery, key: _Key, row: Node, at: int) -> list[Event]:
-    """A message that could not be decrypted, until a later copy fills it."""
-    if row.raw("messageStubType") not in (2, "CIPHERTEXT"):
+    """A message that could not be decrypted, until a later copy fills it; or one to be seen once on the phone only."""
+    once = row.node("key").flag("isViewOnce")
+    if row.raw("messageStubType") not in (2, "CIPHERTEXT") and not once:
         return list(key.mapped)
     key_ = MessageKey(delivery.phone, key.chat, key.id, _author(delivery, key))
-    return [*key.mapped, MessageSeen(Message(key=key_, sent_at=at, from_me=key.from_me, kind="ciphertext"))]
+    details = Details(is_view_once=True if once else None, broadcast=True if key.broadcast else None)
+    seen = Message(key=key_, sent_at=at, from_me=key.from_me, kind="ciphertext", details=details)
+    return [*key.mapped, MessageSeen(seen)]
 
 
 def _seen(delivery: _Delivery, key: _Key, row: Node, content: Content, at: int) -> Message:
     details = content.details
     push_name = row.text("pushName")
     changes: dict[str, Any] = {"is_status": True if key.chat == "status@broadcast" else None}
+    changes["broadcast"] = True if key.broadcast else details.broadcast
     if not key.from_me and push_name and push_name != (key.participant or "").partition("@")[0]:
         changes["push_name"] = push_name
     if (base64_url := row.node("message").text("mediaUrl")) and details.media is not None:
@@ -212,8 +237,16 @@ def _action(delivery: _Delivery, key: _Key, content: Content, at: int) -> list[E
             raise Unreadable(SOURCE, "key.participant", "does not say who reacted")
         return [ReactionSet(target=target, by=actor, emoji=node.text("text") or "", at=at, id=key.id)]
     if content.action == "protocolMessage":
-        return _protocol(delivery, node, at, key.chat, actor)
+        return [*_setting(delivery, node, key.chat, at), *_protocol(delivery, node, at, key.chat, actor)]
     return []
+
+
+def _setting(delivery: _Delivery, node: Node, chat: str, at: int | None) -> list[Event]:
+    """How long messages of a chat stay."""
+    seconds = proto_json.expiration_set(node)
+    if seconds is None:
+        return []
+    return [ChatSeen(phone=delivery.phone, chat=chat, at=at, ephemeral_seconds=seconds)]
 
 
 def _target(delivery: _Delivery, outer: _Key, key: Node) -> Target:
@@ -228,7 +261,7 @@ def _target(delivery: _Delivery, outer: _Key, key: Node) -> Target:
     else:
         participant = key.text("participant")
         sender = canonical(participant) if participant else None
-    return Target(delivery.phone, outer.chat, id, sender)
+    return Target(delivery.phone, outer.chat, opened_id(id)[0], sender)
 
 
 def _protocol(delivery: _Delivery, node: Node, at: int | None, chat: str, by: str | None) -> list[Event]:
@@ -257,9 +290,10 @@ def _edited(delivery: _Delivery, row: Node) -> list[Event]:
     key = row.node("key")
     remote, participant = key.text("remoteJid"), key.text("participant")
     chat = canonical(remote) if remote else UNKNOWN_CHAT
-    return _protocol(
-        delivery, row, delivery.at, UNKNOWN_CHAT if chat == delivery.phone else chat, wire.jid_or_none(participant)
-    )
+    if chat == delivery.phone:
+        chat = UNKNOWN_CHAT
+    told = _protocol(delivery, row, delivery.at, chat, wire.jid_or_none(participant))
+    return told if chat == UNKNOWN_CHAT else [*_setting(delivery, row, chat, delivery.at), *told]
 
 
 def _edited_here(delivery: _Delivery, row: Node) -> list[Event]:
@@ -289,6 +323,12 @@ def _updated(delivery: _Delivery, row: Node) -> list[Event]:
     if remote is None or id is None:
         raise Unreadable(SOURCE, "keyId", "has no chat or no message id")
     chat, from_me = canonical(remote), bool(row.flag("fromMe"))
+    id, number = opened_id(id)
+    if number is not None:
+        # An instance on Meta's API: only of one's own messages is anything told.
+        target = Target(delivery.phone, number, id, delivery.phone)
+        ack = _META_ACKS.get(status or "") or _ACKS.get(status or "")
+        return [] if ack is None else [ReceiptSet(target=target, ack=ack, at=delivery.at)]
     if status == "DELETED":
         return [MessageRevoked(target=Target(delivery.phone, chat, id), at=delivery.at)]
     events = list(_votes(delivery, row, Target(delivery.phone, chat, id)))
@@ -373,10 +413,9 @@ def _participants(delivery: _Delivery, row: Node) -> list[Event]:
     jid, action = row.text("id"), row.text("action")
     if jid is None or action is None or delivery.at is None:
         raise Unreadable(SOURCE, "id", "has no group or no change")
-    told_of = row.nodes("participantsData")
-    jids = [wire.number_first(node.text("phoneNumber"), node.text("jid")) for node in told_of]
-    named = [jid for jid in jids if jid] or [canonical(text) for text in row.texts("participants")]
-    mapped = [event for node in told_of for event in wire.same_person(node.text("jid"), node.text("phoneNumber"))]
+    people = [told for value in _told_of(row) if (told := _spellings(value))]
+    named = [person for told in people if (person := wire.number_first(*told))]
+    mapped = [event for told in people for one in told for event in wire.same_person(wire.number_first(*told), one)]
     author = row.text("authorPn"), row.text("author")
     by, mapped = wire.number_first(*author), [*mapped, *wire.same_person(*author)]
     if action == "remove" and named == [by]:
@@ -385,6 +424,22 @@ def _participants(delivery: _Delivery, row: Node) -> list[Event]:
         *mapped,
         wire.notice_of(delivery.phone, canonical(jid), _NOTICES.get(action, action), delivery.at, named, by),
     ]
+
+
+def _told_of(row: Node) -> list[Any]:
+    """The people of a change, each as Baileys and as Evolution name them."""
+    told = row.raw("participantsData") or row.raw("participants")
+    return told if isinstance(told, list) else []
+
+
+def _spellings(value: object) -> list[str]:
+    """All JIDs of a person: text in older versions, an object in newer ones, with another inside of Evolution's own."""
+    if isinstance(value, str):
+        return [value] if value else []
+    node = Node(value)
+    inner = node.raw("jid")
+    told = [node.text(name) for name in ("phoneNumber", "id", "lid")]
+    return [jid for jid in told if jid] + (_spellings(inner) if inner is not None else [])
 
 
 def _call(delivery: _Delivery, row: Node) -> list[Event]:

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backscroll.core.ids import canonical
 from backscroll.core.model import Details, Kind, Location, Media, Poll, Quote
@@ -33,6 +33,9 @@ _WRAPPERS = (
     "editedMessage",
     "groupMentionedMessage",
     "associatedChildMessage",
+    "eventCoverImage",
+    "pollCreationOptionImageMessage",
+    "botTaskMessage",
     "groupStatusMessage",
     "groupStatusMessageV2",
     "pollCreationMessageV4",
@@ -52,6 +55,7 @@ _MEDIA: tuple[tuple[str, Kind], ...] = (
     ("stickerMessage", "sticker"),
 )
 _POLLS = tuple(f"pollCreationMessage{version}" for version in ("", "V2", "V3", "V5", "V6"))
+_POLL_RESULTS = ("pollResultSnapshotMessage", "pollResultSnapshotMessageV3")
 _OTHERS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("buttonsResponseMessage", "interactive", ("selectedDisplayText",)),
     ("templateButtonReplyMessage", "interactive", ("selectedDisplayText",)),
@@ -73,6 +77,18 @@ _OTHERS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("albumMessage", "album", ()),
     ("callLogMesssage", "call", ()),
     ("callLogMessage", "call", ()),
+    ("placeholderMessage", "ciphertext", ()),
+    ("sendPaymentMessage", "unknown", ("noteMessage.extendedTextMessage.text", "noteMessage.conversation")),
+    ("requestPaymentMessage", "unknown", ("noteMessage.extendedTextMessage.text", "noteMessage.conversation")),
+    ("invoiceMessage", "unknown", ("note",)),
+    ("scheduledCallCreationMessage", "unknown", ("title",)),
+    ("stickerPackMessage", "unknown", ("caption", "name")),
+    ("newsletterAdminInviteMessage", "unknown", ("caption", "newsletterName")),
+    ("newsletterFollowerInviteMessageV2", "unknown", ("caption", "newsletterName")),
+    ("questionResponseMessage", "unknown", ("text",)),
+    ("statusQuestionAnswerMessage", "unknown", ("text",)),
+    ("statusQuotedMessage", "unknown", ("text",)),
+    ("bcallMessage", "unknown", ("caption",)),
 )
 _ACTIONS = (
     "reactionMessage",
@@ -90,6 +106,7 @@ _SILENT = {
     "messagecontextinfo",
     "stickersyncrmrmessage",
     "fastratchetkeysenderkeydistributionmessage",
+    "call",
 }
 REVOKE, EDIT = (0, "0", "REVOKE"), (14, "14", "MESSAGE_EDIT")
 _EXPIRATION = (3, "3", "EPHEMERAL_SETTING")
@@ -217,6 +234,8 @@ def read(message: object) -> Content | None:
     for name in _ACTIONS:
         if found := node.node(name):
             return Content(action=name, node=found)
+    if comment := node.node("commentMessage"):
+        return _comment(comment)
     content = _content(node)
     return Content(
         kind=content.kind,
@@ -224,6 +243,17 @@ def read(message: object) -> Content | None:
         details=_wrapped_details(content.details, content.node or Node(None), wrapped),
         node=content.node,
     )
+
+
+def _comment(comment: Node) -> Content | None:
+    """A comment on a message of a channel or an announcement is a message that answers it."""
+    content = read(comment.raw("message"))
+    if content is None or content.action is not None:
+        return None
+    key = comment.node("targetMessageKey")
+    sender = key.text("participant")
+    quoted = Quote(id=key.text("id"), sender=canonical(sender) if sender else None)
+    return structs.replace(content, details=structs.replace(content.details, quoted=quoted))
 
 
 def _unwrapped(node: Node) -> tuple[Node, set[str]]:
@@ -276,11 +306,16 @@ def _media_content(kind: Kind, file: Node) -> Content:
 
 
 def media(file: Node) -> Media:
-    """A file as the protobuf describes it; the key and path with which a linked device may fetch it included."""
+    """A file as the protobuf describes it; the key and path with which a linked device may fetch it included.
+
+    Evolution's instances on Meta's API fill it with Meta's names.
+    """
     sha256, enc_sha256, key = file.bytes("fileSha256"), file.bytes("fileEncSha256"), file.bytes("mediaKey")
+    if sha256 is None and (digest := file.bytes("sha256")) is not None and len(digest) == 32:
+        sha256 = digest
     thumbnail, waveform = file.bytes("jpegThumbnail") or file.bytes("pngThumbnail"), file.bytes("waveform")
     return Media(
-        mimetype=file.text("mimetype"),
+        mimetype=file.text("mimetype") or file.text("mime_type"),
         size=_natural(file.number("fileLength")),
         filename=file.text("fileName") or file.text("title"),
         sha256=sha256.hex() if sha256 else None,
@@ -314,6 +349,9 @@ def _structured(node: Node) -> Content | None:
     for name in _POLLS:
         if found := node.node(name):
             return Content(kind="poll", text=found.text("name"), details=Details(poll=_poll(found)), node=found)
+    for name in _POLL_RESULTS:
+        if found := node.node(name):
+            return Content(kind="poll", text=found.text("name"), details=Details(poll=_poll_result(found)), node=found)
     return None
 
 
@@ -325,6 +363,7 @@ def _other(node: Node) -> Content:
             details = Details(
                 interactive=shape if kind in ("interactive", "product", "order", "event") else None,
                 invite=shape if kind == "group_invite" else None,
+                type_name=name if kind == "unknown" else None,
             )
             return Content(kind=kind, text=text, details=details, node=found)
     names = [name for name in node.names() if name.lower() not in _SILENT]
@@ -350,6 +389,15 @@ def _vcards(cards: list[Node]) -> tuple[str, ...]:
 def _poll(node: Node) -> Poll:
     options = tuple(name for option in node.nodes("options") if (name := option.text("optionName")) is not None)
     return Poll(name=node.text("name") or "", options=options, selectable=node.number("selectableOptionsCount"))
+
+
+def _poll_result(node: Node) -> Poll:
+    """A poll as somebody passed on its result, which is all that is known of its votes."""
+    told = [
+        (name, vote.number("optionVoteCount")) for vote in node.nodes("pollVotes") if (name := vote.text("optionName"))
+    ]
+    counts = {name: count for name, count in told if count is not None}
+    return Poll(name=node.text("name") or "", options=tuple(name for name, _ in told), counts=counts or None)
 
 
 def _quote(context: Node) -> Quote | None:
