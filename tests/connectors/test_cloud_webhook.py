@@ -10,6 +10,7 @@ import pytest
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatSeen,
     ContactSeen,
     Event,
     MessageEdited,
@@ -311,3 +312,83 @@ def test_the_number_of_a_business_scoped_id_is_told_wherever_both_stand() -> Non
 def test_what_is_no_payload_of_metas_is_refused(body: bytes) -> None:
     with pytest.raises(Unreadable):
         cloud.observe(body, Setup())
+
+
+# Groups of Meta's Groups API
+
+GROUP_ID = "Y2FwaV9ncm91cDoxNzA1NTU1MDEzOToxMjAzNjM0MDQ2OTQyMzM4MjAZD"
+GROUP = "120363404694233820@g.us"
+
+
+def group(field: str, type: str, **more: Any) -> list[Event]:
+    row = {"timestamp": str(SECONDS), "group_id": GROUP_ID, "type": type, "request_id": "R1"}
+    return events(field, groups=[row | more])
+
+
+def test_the_id_of_a_group_is_whatsapps_own_inside_metas() -> None:
+    assert message(group_id=GROUP_ID, type="text", text={"body": "hi"}).key == MessageKey(OWN, GROUP, INSIDE, USER)
+    assert message(group_id="Y2Fwa", type="text", text={"body": "hi"}).key.chat == "Y2Fwa@g.us"
+    status = {"id": WAMID, "status": "read", "timestamp": str(SECONDS), "recipient_type": "group"}
+    status |= {"recipient_id": GROUP_ID, "recipient_participant_id": "16505551234"}
+    assert events("messages", statuses=[status]) == [
+        ReceiptSet(target=Target(OWN, GROUP, INSIDE, OWN), ack=4, participant=USER, at=MICROS)
+    ]
+
+
+def test_a_group_is_made_renamed_and_deleted() -> None:
+    made = {"subject": "Inquiry", "invite_link": "https://chat.whatsapp.com/X", "join_approval_mode": "auto_approve"}
+    assert group("group_lifecycle_update", "group_create", **made) == [
+        ChatSeen(phone=OWN, chat=GROUP, at=MICROS, name="Inquiry", invite_link="https://chat.whatsapp.com/X")
+    ]
+    failed = [{"code": 131201, "title": "Invalid subject"}]
+    assert group("group_lifecycle_update", "group_create", subject="x", errors=failed) == []
+    setting = {"text": "New", "update_successful": True}
+    notice, seen = group("group_settings_update", "group_settings_update", group_subject=setting)
+    assert isinstance(notice, MessageSeen)
+    assert notice.message.details.notice == Notice(type="subject")
+    assert seen == ChatSeen(phone=OWN, chat=GROUP, at=MICROS, name="New")
+    refused = {"text": "New", "update_successful": False}
+    assert group("group_settings_update", "group_settings_update", group_description=refused) == []
+    assert group("group_lifecycle_update", "group_delete") == [
+        ChatSeen(phone=OWN, chat=GROUP, at=MICROS, is_exited=True)
+    ]
+
+
+def test_people_join_and_leave_a_group() -> None:
+    person = {"wa_id": "16505551234", "user_id": BSUID}
+    field = "group_participants_update"
+    mapped, joined = group(field, "group_participants_add", reason="invite_link", added_participants=[person])
+    assert mapped == NumberMapped(lid=BSUID, jid=USER)
+    assert isinstance(joined, MessageSeen)
+    assert joined.message.details.notice == Notice(type="add", recipients=(USER,))
+    for by, type in (("business", "remove"), ("participant", "leave")):
+        (gone,) = group(
+            field, "group_participants_remove", initiated_by=by, removed_participants=[{"wa_id": "16505551234"}]
+        )
+        assert isinstance(gone, MessageSeen)
+        assert gone.message.details.notice == Notice(type=type, recipients=(USER,))
+    assert group(field, "group_join_request_created", wa_id="16505551234") == []
+
+
+def test_one_unreadable_message_of_a_history_hides_no_other() -> None:
+    rows = [incoming(id=f"plain-{n}", type="text", text={"body": str(n)}) for n in range(3)]
+    rows[1]["timestamp"] = "soon"
+    threads = [{"id": "16505551234", "messages": rows}, {"id": "16505550000", "messages": [rows[0] | {"id": "other"}]}]
+    told = observed(change("history", history=[{"threads": threads}]))
+    assert [e.message.key.id for e in told.events if isinstance(e, MessageSeen)] == ["plain-0", "plain-2", "other"]
+    assert [p.where for p in told.problems] == ["entry[0].changes[0].value.history.threads[0].messages[1].timestamp"]
+
+
+def test_a_thread_may_be_with_somebody_who_has_no_number() -> None:
+    theirs = {"id": WAMID, "timestamp": str(SECONDS), "type": "text", "text": {"body": "x"}, "from_user_id": BSUID}
+    threads = [{"context": {"user_id": BSUID, "username": "pablo"}, "messages": [theirs]}]
+    (told,) = events("history", history=[{"threads": threads}])
+    assert isinstance(told, MessageSeen)
+    assert told.message.key == MessageKey(OWN, BSUID, INSIDE, BSUID)
+
+
+def test_what_meta_does_not_pass_on_is_named_and_a_card_may_be_whole() -> None:
+    unsupported = message(type="unsupported", unsupported={"type": "poll_creation"}, errors=[{"code": 131051}])
+    assert (unsupported.kind, unsupported.details.type_name) == ("unknown", "poll_creation")
+    card = "BEGIN:VCARD\nFN:Ana\nEND:VCARD"
+    assert message(type="contacts", contacts=[{"vcard": card, "phones": [{"phone": "1"}]}]).details.vcards == (card,)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
@@ -25,8 +25,9 @@ from backscroll.core.ids import canonical
 from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Notice, Quote
 from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, Observed, Setup
+from backscroll.ingest.connectors.webhooks import cloud_groups, wire
 from backscroll.ingest.connectors.webhooks import cloud_shapes as shapes
-from backscroll.ingest.connectors.webhooks import wire
+from backscroll.ingest.connectors.webhooks.cloud_groups import group_jid
 from backscroll.ingest.connectors.webhooks.wamid import bare_id
 
 SOURCE = "cloud"
@@ -52,6 +53,7 @@ _ACCOUNT_FIELDS = frozenset(
         "business_capability_update",
         "business_status_update",
         "flows",
+        "group_status_update",
         "message_template_components_update",
         "message_template_quality_update",
         "message_template_status_update",
@@ -116,6 +118,8 @@ def _change(change: shapes.Change, setup: Setup, where: str) -> Observed:
         heard, unread = wire.each(SOURCE, rows, lambda raw, tell_one=tell_one: tell_one(delivery, raw))  # type: ignore[misc]
         events += heard
         problems += unread
+        problems += [Unreadable(SOURCE, f"{where}.value.{name}.{p.where}", p.problem) for p in delivery.problems]
+        delivery.problems.clear()
     return Observed(events=events, problems=problems, connections=[Connection(phone, "CONNECTED")])
 
 
@@ -124,6 +128,8 @@ class _Delivery(Struct):
 
     phone: str
     contacts: list[shapes.Contact]
+    problems: list[Unreadable] = []
+    """Of single messages of a history, which may hold thousands."""
 
     def people(self) -> Iterator[Event]:
         """Names, and which hidden id is whose number."""
@@ -160,7 +166,7 @@ def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     if sender == delivery.phone:
         # The files of a history come so, those that were sent too.
         return _echo(delivery, raw)
-    chat = _group(message.group_id) or sender
+    chat = group_jid(message.group_id) or sender
     mapped = wire.same_person(message.from_user_id, message.from_)
     return [*mapped, *_said(delivery, message, chat, sender)]
 
@@ -168,7 +174,7 @@ def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 def _echo(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     """Sent from the phone's own app."""
     message = wire.decode(SOURCE, raw, shapes.Message)
-    chat = _group(message.group_id) or person(message.to, message.to_user_id) or delivery.other()
+    chat = group_jid(message.group_id) or person(message.to, message.to_user_id) or delivery.other()
     if chat is None:
         raise Unreadable(SOURCE, "to", "does not say who received it")
     mapped = wire.same_person(message.to_user_id, message.to)
@@ -176,22 +182,27 @@ def _echo(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
 
 
 def _history(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
-    for thread in wire.decode(SOURCE, raw, shapes.History).threads:
-        for row in thread.messages:
-            message = wire.decode(SOURCE, bytes(row), shapes.Message)
-            context = message.history_context or shapes.HistoryContext()
-            sender = person(message.from_, message.from_user_id)
-            mine = context.from_me or sender == delivery.phone
-            other = person(thread.id, None) or (person(message.to, message.to_user_id) if mine else sender)
-            if other is None:
-                raise Unreadable(SOURCE, "threads.id", "does not say whom the thread is with")
-            yield from wire.same_person(message.from_user_id, message.from_)
-            yield from wire.same_person(message.to_user_id, message.to)
-            yield from _said(delivery, message, other, delivery.phone if mine else sender or other)
+    for number, thread in enumerate(wire.decode(SOURCE, raw, shapes.History).threads):
+        rows = ((f"threads[{number}].messages[{at}]", (thread, row)) for at, row in enumerate(thread.messages))
+        told, problems = wire.each(SOURCE, rows, lambda row: _of_thread(delivery, *row))
+        delivery.problems.extend(problems)
+        yield from told
 
 
-def _group(id: str | None) -> str | None:
-    return f"{id}@g.us" if id and "@" not in id else id
+def _of_thread(delivery: _Delivery, thread: shapes.Thread, row: Raw) -> Iterator[Event]:
+    message = wire.decode(SOURCE, bytes(row), shapes.Message)
+    context = message.history_context or shapes.HistoryContext()
+    sender = person(message.from_, message.from_user_id)
+    mine = context.from_me or sender == delivery.phone
+    named = thread.context or shapes.Contact()
+    number = thread.id or named.wa_id
+    other = person(number, named.user_id) or (person(message.to, message.to_user_id) if mine else sender)
+    if other is None:
+        raise Unreadable(SOURCE, "threads.id", "does not say whom the thread is with")
+    yield from wire.same_person(named.user_id, number)
+    yield from wire.same_person(message.from_user_id, message.from_)
+    yield from wire.same_person(message.to_user_id, message.to)
+    yield from _said(delivery, message, other, delivery.phone if mine else sender or other)
 
 
 def _said(delivery: _Delivery, message: shapes.Message, chat: str, sender: str) -> list[Event]:
@@ -313,8 +324,16 @@ def _details(delivery: _Delivery, message: shapes.Message, kind: Kind, file: sha
         notice=_notice(message) if kind == "notice" else None,
         interactive=wire.storable(message.interactive or message.button or message.order),
         referral=wire.storable(message.referral) if isinstance(message.referral, dict) else None,
-        type_name=message.type if kind == "unknown" and message.type != "unsupported" else None,
+        type_name=_type_name(message) if kind == "unknown" else None,
     )
+
+
+def _type_name(message: shapes.Message) -> str | None:
+    """What Meta calls a message that it does not pass on, such as ``poll_creation``; else its type."""
+    if message.type != "unsupported":
+        return message.type
+    name = _at(message.unsupported, ("type",))
+    return None if name in (None, "unknown") else name
 
 
 def _media(file: shapes.File) -> Media:
@@ -349,10 +368,13 @@ def _notice(message: shapes.Message) -> Notice:
 
 
 def _vcards(contacts: Any) -> tuple[str, ...] | None:
-    """Meta takes the cards apart; they are put together again as vCard 3.0, like those of other sources."""
+    """Meta takes the cards apart; they are put together again as vCard 3.0, like those of other sources.
+
+    Somebody who was asked for their number sends the card itself.
+    """
     if not isinstance(contacts, list):
         return None
-    return tuple(_vcard(card) for card in contacts if isinstance(card, dict))
+    return tuple(_at(card, ("vcard",)) or _vcard(card) for card in contacts if isinstance(card, dict))
 
 
 def _vcard(card: dict[str, Any]) -> str:
@@ -386,7 +408,7 @@ def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     at = wire.instant(status.timestamp, SOURCE, "timestamp")
     in_group = status.recipient_type == "group"
     recipient = person(status.recipient_id, status.recipient_user_id) or delivery.other()
-    chat = _group(status.recipient_id) if in_group else recipient
+    chat = group_jid(status.recipient_id) if in_group else recipient
     if chat is None:
         raise Unreadable(SOURCE, "recipient_id", "does not say who received the message")
     who = person(status.recipient_participant_id, status.recipient_participant_user_id) if in_group else None
@@ -426,6 +448,10 @@ def _call(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     return [*mapped, wire.call_of(delivery.phone, other, call.id, at, caller, result=result)]
 
 
+def _grouped(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
+    return cloud_groups.events(SOURCE, delivery.phone, raw)
+
+
 Part = Callable[[_Delivery, bytes], Iterable[Event]]
 _PARTS: dict[str, tuple[tuple[str, Part], ...]] = {
     "messages": (("messages", _incoming), ("statuses", _status), ("message_echoes", _echo), ("calls", _call)),
@@ -433,5 +459,8 @@ _PARTS: dict[str, tuple[tuple[str, Part], ...]] = {
     "smb_message_echoes": (("message_echoes", _echo), ("statuses", _status)),
     "history": (("history", _history), ("messages", _incoming)),
     "smb_app_state_sync": (("state_sync", _synced),),
+    "group_lifecycle_update": (("groups", _grouped),),
+    "group_participants_update": (("groups", _grouped),),
+    "group_settings_update": (("groups", _grouped),),
     "calls": (("calls", _call), ("statuses", _status)),
 }

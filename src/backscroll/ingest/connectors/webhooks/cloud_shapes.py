@@ -50,6 +50,7 @@ class Value(Struct):
     history: list[Raw] = []
     state_sync: list[Raw] = []
     calls: list[Raw] = []
+    groups: list[Raw] = []
 
 
 class File(Struct):
@@ -123,6 +124,7 @@ class Message(Struct):
     interactive: Any = None
     order: Any = None
     system: Any = None
+    unsupported: Any = None
     edit: Original | None = None
     revoke: Original | None = None
 
@@ -149,8 +151,10 @@ class Status(Struct):
 
 
 class Thread(Struct):
+    """``context`` names somebody without a number."""
+
     id: str | None = None
-    context: Any = None
+    context: Contact | None = None
     messages: list[Raw] = []
 
 
