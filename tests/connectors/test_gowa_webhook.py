@@ -110,9 +110,19 @@ def test_cards_places_and_the_rest_are_kinds_of_their_own() -> None:
     assert live.kind == "live_location"
     assert live.details.location is not None
     assert live.details.location.accuracy == 12
+    named = {"degreesLatitude": 1, "degreesLongitude": 2, "URL": "https://m.example", "caption": "soon there"}
+    live = message(common(live_location=named))
+    assert (live.text, live.details.location) == (
+        "soon there",
+        Location(latitude=1, longitude=2, url="https://m.example"),
+    )
+    nowhere = message(common(location={"name": "Somewhere"}))
+    assert (nowhere.kind, nowhere.details.location) == ("location", None)
     assert message(common(interactive="Visit us: https://x")).text == "Visit us: https://x"
-    assert message(common(list={"title": "Menu"})).kind == "interactive"
-    assert message(common(order={"orderID": "1"})).kind == "order"
+    menu = message(common(list={"title": "Menu", "description": "Choose"}))
+    assert (menu.kind, menu.text) == ("interactive", "Choose")
+    order = message(common(order={"orderID": "1", "message": "two, please"}))
+    assert (order.kind, order.text) == ("order", "two, please")
     assert message(common()).kind == "unknown"
 
 

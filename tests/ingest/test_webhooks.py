@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import gateways
+from backscroll.core.model import Call
+from backscroll.core.query import ChatQuery
+from backscroll.ingest.quarantine import retry
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 from gateway_archive import Archive
@@ -116,3 +121,67 @@ def test_an_edit_that_several_gateways_tell_is_one_edit(archive: Archive) -> Non
     assert [(edit.text, edit.at, edit.id) for edit in edits] == [
         ("hello there", (HELLO.at + 20) * 1_000_000, "3A10000000000000A0E1")
     ]
+
+
+# What two sources send alike
+
+
+def test_quarantined_bytes_belong_to_the_source_that_sent_them_last(archive: Archive) -> None:
+    """The address of one gateway was entered in another, and corrected; or a source was removed and added again."""
+    unread = {"event": "message.any", "payload": {"id": "false_1@c.us_A", "timestamp": "soon"}}
+    body = msgspec.json.encode(unread)
+    for kind in ("gowa", "waha", "waha"):
+        archive.take(kind, body)
+    (kept,) = archive.store.list_quarantined(archive.org.no)
+    assert (kept.source, kept.via, kept.problem) == (
+        "waha",
+        archive.sources["waha"].id,
+        "payload.timestamp: 'soon' is not a time",
+    )
+    problem = retry(archive.store, archive.org.no, kept.no)
+    assert problem == kept.problem
+
+
+def test_a_call_told_by_several_gateways_in_any_order_is_one_call(archive: Archive) -> None:
+    def waha(event: str, at: int) -> bytes:
+        call = {"id": "CALL1", "from": f"{ANA}@c.us", "timestamp": at, "isVideo": True}
+        envelope = {"event": event, "timestamp": at * 1000, "engine": "GOWS", "payload": call}
+        return msgspec.json.encode(envelope | {"me": {"id": f"{gateways.ME}@c.us"}})
+
+    offer = {"call_id": "CALL1", "from": net(ANA), "auto_rejected": False}
+    told: list[Delivery] = [
+        ("waha", waha("call.rejected", 1_700_000_060)),
+        ("waha", waha("call.accepted", 1_700_000_009)),
+        ("gowa", msgspec.json.encode({"event": "call.offer", "payload": offer, "timestamp": "2023-11-14T22:13:22Z"})),
+        ("waha", waha("call.received", 1_700_000_001)),
+    ]
+    views = []
+    for order in itertools.permutations(told):
+        fresh = Archive(archive.store)
+        for kind, body in order:
+            fresh.take(kind, body)
+        (call,) = fresh.notices()
+        views.append((call.message.sent_at, call.message.details.call, call.message.key.chat))
+    assert set(map(str, views)) == {str(views[0])}
+    assert views[0][0] == 1_700_000_001_000_000
+    assert views[0][1] == Call(video=True, outgoing=False, result="connected")
+
+
+def test_a_number_that_repeats_a_hidden_id_makes_no_contact(archive: Archive) -> None:
+    data = {"id": GROUP, "action": "add", "participants": [ANA_LID]}
+    data |= {"participantsData": [{"jid": ANA_LID, "phoneNumber": ANA_LID.partition("@")[0]}]}
+    envelope = {"event": "group-participants.update", "data": data, "sender": net(gateways.ME)}
+    archive.take("evolution", msgspec.json.encode(envelope | {"date_time": "2023-11-14T22:13:22.000Z"}))
+    (notice,) = archive.notices()
+    assert notice.message.details.notice is not None
+    assert notice.message.details.notice.recipients == (ANA_LID,)
+    for body in gateways.payloads("gowa"):
+        archive.take("gowa", body)
+    assert net(ANA) in {chat.jid for chat in archive.store.list_chats(_chats(archive)).chats}
+    (notice,) = (n for n in archive.notices() if n.message.key.id == notice.message.key.id)
+    assert notice.message.details.notice is not None
+    assert notice.message.details.notice.recipients == (net(ANA),)
+
+
+def _chats(archive: Archive) -> ChatQuery:
+    return ChatQuery(org=archive.org.no, phones=(archive.phone.no,), limit=100)

@@ -636,6 +636,11 @@ VALUES (:org, :raw, :digest, :source, :type, :size, :payload, :now);
 -- name: find_quarantined
 SELECT no FROM quarantine WHERE org = :org AND digest = :digest;
 
+-- name: resend_quarantined
+-- The same bytes, sent by another source: it is the one that sends them now.
+UPDATE quarantine SET source = :source, problem = :problem, via = :via, waits = :waits
+WHERE org = :org AND no = :no AND (source <> :source OR COALESCE(via, '') <> COALESCE(:via, ''));
+
 -- name: add_quarantined
 INSERT INTO quarantine (org, no, source, problem, digest, payload, stored_at, via, waits)
 VALUES (:org, :no, :source, :problem, :digest, :payload, :now, :via, :waits);

@@ -33,14 +33,19 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 def keep(tx: Txn, org: int, entry: Entry, payload: bytes, sealed: bytes, now: int) -> int:
-    """Store sealed bytes and return their number; the same payload is stored once. ``payload`` is not sealed."""
+    """Store sealed bytes and return their number. ``payload`` is not sealed.
+
+    The same payload is stored once, as that of the source that sent it last: an earlier one may have been removed, or
+    may have been of the wrong kind.
+    """
     digest = hashlib.sha256(payload).hexdigest()
     state = lock_org_state(tx, org)
     known = only_value(tx.one("find_quarantined", {"org": org, "digest": digest}))
+    params = structs.asdict(entry) | {"waits": int(entry.waits), "org": org}
     if known is not None:
+        tx.run("resend_quarantined", params | {"no": int(known)})
         return int(known)
     no = state.number()
-    params = structs.asdict(entry) | {"waits": int(entry.waits), "org": org, "no": no, "digest": digest}
-    tx.run("add_quarantined", params | {"payload": sealed, "now": now})
+    tx.run("add_quarantined", params | {"no": no, "digest": digest, "payload": sealed, "now": now})
     save_org_state(tx, state)
     return no

@@ -22,10 +22,10 @@ from backscroll.core.events import (
 )
 from backscroll.core.ids import canonical, is_person
 from backscroll.core.kinds import gowa_kind
-from backscroll.core.model import Details, Kind, Location, Media, Message, MessageKey, Quote
-from backscroll.formats.places import place_at
+from backscroll.core.model import Details, Kind, Media, Message, MessageKey, Quote
 from backscroll.ingest.connectors.pushed import Observed, Setup, nothing
-from backscroll.ingest.connectors.webhooks import wire
+from backscroll.ingest.connectors.webhooks import proto_json, wire
+from backscroll.ingest.connectors.webhooks.proto_json import Node
 
 SOURCE = "gowa"
 MUTED_FOREVER = 253_402_300_799_000_000
@@ -61,15 +61,6 @@ class _Card(Struct, rename={"display_name": "displayName"}):
     vcard: str | None = None
 
 
-class _Place(Struct, rename="camel"):
-    degrees_latitude: float
-    degrees_longitude: float
-    name: str | None = None
-    address: str | None = None
-    url: str | None = None
-    accuracy_in_meters: float | None = None
-
-
 class _Common(Struct):
     """What all payloads of messages share."""
 
@@ -98,8 +89,8 @@ class _Message(_Common):
     sticker: str | _MediaFile | None = None
     contact: _Card | None = None
     contacts_array: list[_Card] | None = None
-    location: _Place | None = None
-    live_location: _Place | None = None
+    location: dict[str, Any] | None = None
+    live_location: dict[str, Any] | None = None
     choices: Any = msgspec.field(default=None, name="list")
     order: Any = None
     interactive: Any = None
@@ -262,6 +253,11 @@ def _text(payload: _Message, file: _MediaFile | None) -> str | None:
         return payload.body
     if file is not None:
         return file.caption or None
+    if payload.live_location is not None:
+        return Node(payload.live_location).text("caption")
+    for name, value in (("listMessage", payload.choices), ("orderMessage", payload.order)):
+        if value and (content := proto_json.read({name: value})) is not None:
+            return content.text
     return payload.interactive if isinstance(payload.interactive, str) else None
 
 
@@ -272,7 +268,7 @@ def _details(payload: _Message, file: _MediaFile | None, setup: Setup) -> Detail
         media=None if file is None else _media(file, setup),
         has_media=True if file else None,
         quoted=_quote(payload),
-        location=_location(payload.location or payload.live_location),
+        location=proto_json.location(Node(payload.location or payload.live_location)),
         vcards=None if cards is None else tuple(card.vcard for card in cards if card.vcard),
         is_view_once=payload.view_once,
         is_forwarded=payload.forwarded,
@@ -294,19 +290,6 @@ def _quote(payload: _Message) -> Quote | None:
     if not payload.replied_to_id and payload.quoted_body is None:
         return None
     return Quote(id=payload.replied_to_id or None, text=payload.quoted_body)
-
-
-def _location(place: _Place | None) -> Location | None:
-    if place is None:
-        return None
-    return place_at(
-        place.degrees_latitude,
-        place.degrees_longitude,
-        name=place.name or None,
-        address=place.address or None,
-        url=place.url or None,
-        accuracy=place.accuracy_in_meters,
-    )
 
 
 def _reaction(delivery: _Delivery) -> list[Event]:
