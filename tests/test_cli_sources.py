@@ -145,6 +145,33 @@ def test_quarantine_is_listed_shown_read_again_and_dropped(shell: Shell) -> None
     assert "not found" in shell.refusal("quarantine", "retry", "99", code=1)
 
 
+def test_numbers_of_quarantine_are_checked_before_anything_is_done_and_count_once(shell: Shell) -> None:
+    added = shell.json("source", "add", "gowa", "--phone", ME)
+    store = archive(shell)
+    Ingestor(store).take(store.sources.find(added["id"]), b'{"event":"message.unheard","payload":{}}')
+    store.close()
+    (kept,) = shell.json("quarantine", "list")
+    number = str(kept["no"])
+    for command in ("drop", "retry"):
+        assert "not found: 99" in shell.refusal("quarantine", command, number, "99", code=1)
+        assert [row["no"] for row in shell.json("quarantine", "list")] == [kept["no"]]
+    assert shell.run("quarantine", "drop", number, number).stdout == "Deleted 1.\n"
+
+
+def test_a_secret_of_any_characters_is_written_so_that_the_address_holds(shell: Shell) -> None:
+    added = shell.json("source", "add", "evolution", "--phone", ME, "--secret", "ab/c?d#e%2f")
+    assert added["url"].endswith(f"/ingest/evolution/{added['id']}/ab%2Fc%3Fd%23e%252f")
+    assert added["secret"] == "ab/c?d#e%2f"
+
+
+def test_a_verify_token_is_refused_where_none_is_used(shell: Shell) -> None:
+    told = shell.refusal("source", "add", "waha", "--phone", ME, "--verify-token", "long-enough", code=2)
+    assert "--verify-token: only cloud and evolution have one" in told
+    told = shell.refusal("source", "add", "cloud", "--phone", ME, "--verify-token", "short", code=2)
+    assert "at least 8 characters" in told
+    assert "GOWA" not in told
+
+
 def test_what_an_import_put_aside_or_a_removed_source_told_is_not_read_again(shell: Shell) -> None:
     added = shell.json("source", "add", "gowa", "--phone", ME)
     store = archive(shell)

@@ -124,6 +124,13 @@ def test_a_deletion_by_wpp_has_its_ids_taken_apart() -> None:
     assert told_own.by == OWN
 
 
+def test_a_deletion_among_the_messages_is_a_deletion() -> None:
+    key = {"fromMe": False, "remote": "628123456789@c.us", "id": "BBBB"}
+    told = events("WEBJS", "message.any", common(body="", _data={"type": "revoked", "protocolMessageKey": key}))
+    assert told == [MessageRevoked(target=Target(OWN, JOHN, "BBBB"), at=MICROS, by=JOHN)]
+    assert events("WPP", "message.any", common(body="", _data={"type": "protocol", "subtype": "message_edit"})) == []
+
+
 def test_archiving_is_dated_by_the_event_and_not_by_the_last_message() -> None:
     payload = {"id": "628123456789@c.us", "archived": False, "timestamp": SECONDS}
     told = events("WEBJS", "chat.archive", payload, later=600)

@@ -168,7 +168,7 @@ def test_a_call_told_by_several_gateways_in_any_order_is_one_call(archive: Archi
 
 
 def test_a_number_that_repeats_a_hidden_id_makes_no_contact(archive: Archive) -> None:
-    data = {"id": GROUP, "action": "add", "participants": [ANA_LID]}
+    data: dict[str, Any] = {"id": GROUP, "action": "add", "participants": [ANA_LID]}
     data |= {"participantsData": [{"jid": ANA_LID, "phoneNumber": ANA_LID.partition("@")[0]}]}
     envelope = {"event": "group-participants.update", "data": data, "sender": net(gateways.ME)}
     archive.take("evolution", msgspec.json.encode(envelope | {"date_time": "2023-11-14T22:13:22.000Z"}))

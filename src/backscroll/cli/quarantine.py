@@ -20,9 +20,11 @@ from backscroll.cli.common import (
     show_rows,
     timestamp,
 )
+from backscroll.core.errors import NotFound
 from backscroll.core.model import Org
 
 if TYPE_CHECKING:
+    from backscroll.storage.store import Store
     from backscroll.storage.write.quarantine import Quarantined
 
 
@@ -100,7 +102,7 @@ def retry_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | N
 
     with open_archive(settings_of(ctx)) as archive:
         owner = org_of(archive.store, org)
-        wanted = numbers or tuple(found.no for found in archive.store.list_quarantined(owner.no))
+        wanted = _existing(archive.store, owner, numbers) if numbers else _all(archive.store, owner)
         outcomes = [(number, retry(archive.store, owner.no, number)) for number in wanted]
     rows = [{"no": number, "taken": outcome is None, "problem": outcome} for number, outcome in outcomes]
     taken = sum(bool(row["taken"]) for row in rows)
@@ -123,7 +125,21 @@ def drop_quarantined(ctx: click.Context, numbers: tuple[int, ...], org: str | No
     """
     with open_archive(settings_of(ctx)) as archive:
         owner = org_of(archive.store, org)
-        for number in numbers:
+        wanted = _existing(archive.store, owner, numbers)
+        for number in wanted:
             archive.store.drop_quarantined(owner.no, number)
-    rows = [{"no": number, "dropped": True} for number in numbers]
-    show(rows, as_json, lambda: f"Deleted {len(numbers)}.")
+    rows = [{"no": number, "dropped": True} for number in wanted]
+    show(rows, as_json, lambda: f"Deleted {len(wanted)}.")
+
+
+def _all(store: Store, owner: Org) -> list[int]:
+    return [found.no for found in store.list_quarantined(owner.no)]
+
+
+def _existing(store: Store, owner: Org, numbers: tuple[int, ...]) -> list[int]:
+    """Each number once; ``NotFound`` for the first that is missing, before anything is done with the others."""
+    there = set(_all(store, owner))
+    for number in numbers:
+        if number not in there:
+            raise NotFound("quarantined input", str(number))
+    return list(dict.fromkeys(numbers))

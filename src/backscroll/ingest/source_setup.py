@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from backscroll.storage.write.live_sources import LiveSource, SourceSecrets, mak
 
 NEEDS_NO_PHONE = frozenset({"periskope", "events"})
 """Kinds whose payloads name their phone."""
+TAKES_VERIFY_TOKEN = ("cloud", "evolution")
 GIVES_SECRET = frozenset({"periskope", "cloud"})
 """Kinds for which the other side chooses the secret with which it signs."""
 MIN_SECRET = 8
@@ -136,6 +137,8 @@ def _check(wish: SourceWish) -> None:
         raise BadField(
             "phone", None, f"name the number that the {wish.kind} gateway is linked to, such as 919876543210"
         )
+    if wish.verify_token is not None and wish.kind not in TAKES_VERIFY_TOKEN:
+        raise BadField("verify_token", None, f"only {' and '.join(TAKES_VERIFY_TOKEN)} have one")
     for name, secret in (("secret", wish.secret), ("verify_token", wish.verify_token)):
         _check_secret(name, secret)
     if wish.every is not None and wish.upstream is None:
@@ -147,8 +150,10 @@ def _check(wish: SourceWish) -> None:
 
 def _check_secret(name: str, secret: str | None) -> None:
     if secret is not None and len(secret) < MIN_SECRET:
-        remedy = f"give at least {MIN_SECRET} characters that nobody can guess, or leave it out and one is made"
-        raise BadField(name, None, f"{remedy} (GOWA's own default, the word secret, is known to everybody)")
+        remedy = f"give at least {MIN_SECRET} characters that nobody can guess"
+        if name == "secret":
+            remedy += ", or leave it out and one is made (GOWA's own default, the word secret, is known to everybody)"
+        raise BadField(name, None, remedy)
     if secret is not None and not re.fullmatch(r"[\x21-\x7e]+", secret):
         raise BadField(name, None, "use ASCII characters without spaces")
 
@@ -189,7 +194,7 @@ def address(source: LiveSource, given: SourceSecrets, base_url: str) -> str:
     base = f"{base_url}/ingest/{source.kind}"
     if source.kind == "events" and given.secret.startswith(f"{source.id}_"):
         return base
-    return f"{base}/{source.id}/{given.secret}" if source.kind == "evolution" else f"{base}/{source.id}"
+    return f"{base}/{source.id}/{quote(given.secret, safe='')}" if source.kind == "evolution" else f"{base}/{source.id}"
 
 
 _HOW = {

@@ -159,6 +159,8 @@ def _message(delivery: _Delivery) -> list[Event]:
     content = proto_json.read(node.raw("message"))
     if content is not None and content.action is not None:
         return [*who.mapped, *_setting(delivery, message, who, content.node)]
+    if content is None and node.text("type") in waha_web.CHANGES:
+        return [*who.mapped, *_change_in_web(delivery, message, who, node)]
     has_file = bool(message.has_media or message.media)
     web = waha_web.read(node, has_media=has_file) if content is None else None
     kind = _more_exact(content.kind if content is not None else web.kind if web else "unknown", message)
@@ -184,6 +186,16 @@ def _setting(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node
         return []
     at = delivery.at(message.timestamp)
     return [ChatSeen(phone=delivery.phone, chat=who.chat, at=at, ephemeral_seconds=seconds)]
+
+
+def _change_in_web(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node) -> list[Event]:
+    """WhatsApp Web also lists what changes other messages: a deletion is one, the rest has events of its own."""
+    original = node.node("protocolMessageKey").text("id")
+    if original is None or node.text("type") != "revoked":
+        return []
+    target = Target(delivery.phone, who.chat, original)
+    at, by_admin = delivery.at(message.timestamp), not is_person(who.chat)
+    return [MessageRevoked(target=target, at=at, by=who.sender, by_admin=by_admin and who.sender is not None)]
 
 
 def _more_exact(kind: Kind, message: shapes.Message) -> Kind:

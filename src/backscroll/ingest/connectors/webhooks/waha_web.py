@@ -14,6 +14,10 @@ WITHOUT_TEXT: frozenset[Kind] = frozenset({"location", "live_location", "contact
 """Kinds whose ``body`` is a thumbnail in Base64, or the card itself."""
 
 
+CHANGES = ("revoked", "protocol")
+"""Types of messages that change others."""
+
+
 class WebContent(Struct, frozen=True, kw_only=True):
     """What a message holds. ``text`` is only what stands outside of ``body``."""
 
