@@ -377,3 +377,16 @@ def test_a_zip_that_is_long_by_its_own_record_is_read(tmp_path: Path) -> None:
 )
 def test_the_title_is_in_the_name_of_the_file(name: str, title: str | None) -> None:
     assert title_of(name) == title
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [(("Ana/_chat.txt", "Bob/_chat.txt"), "2 exported chats"), (("Ana.zip", "Bob.zip"), "2 zips")],
+)
+def test_a_zip_of_several_chats_says_what_to_do(names: tuple[str, ...], found: str, tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "13/01/2026, 09:00 - Ana: hi\n")
+    with pytest.raises(Unreadable, match=f"{found}; unpack it and import the folder"):
+        open_export(path)

@@ -172,6 +172,18 @@ def test_a_half_of_the_day_that_is_not_known_is_refused_and_not_guessed() -> Non
         chat("31/12/2025, 9:05 qqq - Mara: a", "31/12/2025, 9:06 zzz - Mara: b")
 
 
+def test_a_half_of_the_day_beside_a_word_that_is_no_half_elsewhere_is_refused() -> None:
+    with pytest.raises(Unreadable, match="'f'"):
+        chat("31/12/2025, 9:05 m - Mara: a", "31/12/2025, 9:06 f - Mara: b")
+
+
+@pytest.mark.parametrize("written", ["10/14/1404 AP, 12:05", "4/1/2569 BE, 12:05", "4/1/2026 AD, 12:05"])
+def test_an_era_may_stand_behind_the_date(written: str) -> None:
+    month_first = written.startswith("10")
+    line = parse(f"{written} - Mara: a\n".encode(), timezone=UTC, day_first=not month_first).lines[0]
+    assert line.local == "2026-01-04T12:05"
+
+
 def test_an_unknown_word_beside_a_clock_of_twenty_four_hours_does_no_harm() -> None:
     assert chat("31/12/2025 qqq 9:05 - Mara: a", "31/12/2025 qqq 21:05 - Mara: b").lines[1].local[11:] == "21:05"
 

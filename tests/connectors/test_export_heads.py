@@ -100,6 +100,32 @@ def test_somebody_with_a_long_name_may_say_what_a_notice_says() -> None:
     )
 
 
+def test_a_name_that_a_saved_contact_and_a_stranger_have_is_told_apart() -> None:
+    parsed = chat("13/01/2026, 09:00 - ~\u202fJo: a", "13/01/2026, 09:01 - Jo: b", "13/01/2026, 09:02 - ~ Ida: c")
+    assert spoken(parsed) == [("~ Jo", "a"), ("Jo", "b"), ("Ida", "c")]
+    assert (parsed.authors, parsed.push_names) == (("~ Jo", "Jo", "Ida"), ("~ Jo", "Ida"))
+
+
+@pytest.mark.parametrize("head", ["13/01/2026, 09:0{} - ", "[13/01/2026, 09:0{}:00] "])
+def test_a_name_may_hold_the_end_of_a_line(head: str) -> None:
+    lines = [f"{head.format(n)}Ana\nShop: line {n}\nmore: of it" for n in range(2)]
+    parsed = chat(*lines, f"{head.format(2)}Rob: hello")
+    assert spoken(parsed)[:2] == [("Ana\nShop", f"line {n}\nmore: of it") for n in range(2)]
+    assert parsed.authors == ("Ana\nShop", "Rob")
+
+
+def test_on_android_one_line_alone_is_no_such_name() -> None:
+    lines = ("13/01/2026, 09:00 - Ana joined the choir", "note: bring cake", "13/01/2026, 09:01 - Rob: hello")
+    assert spoken(chat(*lines))[0] == (None, "Ana joined the choir\nnote: bring cake")
+
+
+def test_a_name_with_a_colon_and_a_space_is_whole_where_it_is_known() -> None:
+    lines = b"13/01/2026, 09:00 - Dr: Who: hello\n13/01/2026, 09:01 - Dr: Who\n13/01/2026, 09:02 - Rob: a: b\n"
+    parsed = parse(lines, timezone=UTC, day_first=True, people=("dr: who",))
+    assert spoken(parsed) == [("Dr: Who", "hello"), ("Dr", "Who"), ("Rob", "a: b")]
+    assert parse(lines, timezone=UTC, day_first=True).possible_authors == ("Dr: Who", "Rob: a")
+
+
 # Marks
 
 
@@ -114,6 +140,12 @@ def test_a_mark_before_every_head_says_nothing_about_a_line(file: str) -> None:
 def test_nor_does_one_before_all_words(mark: str) -> None:
     lines = [f"{mark}[13/01/2026, 09:00:0{n}] {name}: {mark}hi" for n, name in enumerate(("Ali", "Sara", "Ali"))]
     assert [line.author for line in chat(*lines).lines] == ["Ali", "Sara", "Ali"]
+
+
+@pytest.mark.parametrize("words", ["\u202a+49 1515 5550001\u202c", "\u2068Ana\u2069 said so", "\u202bשלום"])
+def test_words_that_begin_with_a_sign_of_direction_are_somebodys(words: str) -> None:
+    lines = ["[13/01/2026, 09:00:00] Ana: hi", "[13/01/2026, 09:00:01] Rob: hi"]
+    assert spoken(chat(*lines, f"[13/01/2026, 09:01:00] Ida: {words}"))[2] == ("Ida", words)
 
 
 # A second kind of head

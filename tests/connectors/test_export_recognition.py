@@ -223,3 +223,28 @@ def test_the_files_of_a_zip_are_each_found_once_among_many(tmp_path: Path) -> No
     export = open_export(path)
     parsed = parse(export.text, timezone=UTC, names=export.attachments)
     assert [line.attachment for line in parsed.lines] == names
+
+
+# People's own words
+
+
+@pytest.mark.parametrize("own", ["This message was deleted.", "image omitted"])
+@pytest.mark.parametrize("body", ["You deleted this message", "This message was deleted.", "GIF omitted"])
+def test_words_like_whatsapps_stay_words_where_it_marks_its_own(body: str, own: str) -> None:
+    marked, plain = (f"[13/01/2026, 09:00:00] Rob: {mark}{own}" for mark in ("\u200e", ""))
+    said = f"[13/01/2026, 09:01:00] Ana: {body}"
+    is_of_its_kind = ("deleted" in body) == ("deleted" in own)
+    assert (chat(marked, said).lines[1].text == body) == is_of_its_kind
+    assert chat(plain, said).lines[1].text is None
+    assert chat(marked, said.replace(": ", ": \u200e")).lines[1].text is None
+
+
+def test_a_notice_about_a_stranger_names_them_with_other_spaces() -> None:
+    line = system("~\u202fOlek qqq www", author="~\u202fOlek")
+    said = chat(
+        "[13/01/2026, 09:00:00] ~\u202fOlek: hello",
+        "[13/01/2026, 09:00:01] Rob: hello",
+        f"\u200e{line.raw.lstrip(chr(0x200E))}",
+    )
+    assert said.lines[2].kind == "notice"
+    assert said.title is None

@@ -13,6 +13,7 @@ from backscroll.core.events import Batch, Event, MessageRevoked, MessageSeen, Nu
 from backscroll.core.model import MEDIA_KINDS, ArchivedMessage, Details, Message, MessageKey, Notice, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.alignment import OBSERVATION, Utterance, align, shift_of, utterance
+from backscroll.ingest.connectors.export.authors import chosen_name
 from backscroll.ingest.connectors.export.chat import ExportedChat, ExportedLine, ExportedLines
 from backscroll.ingest.connectors.export.held import IN_MEMORY, Text
 from backscroll.ingest.exports.files import Files
@@ -307,7 +308,7 @@ class LineImport:
             call=line.call,
             notice=Notice(type=line.notice_type) if line.kind == "notice" else None,
             vcards=self._files.vcards_of(line),
-            push_name=line.author if line.is_push_name and not from_me else None,
+            push_name=chosen_name(line.author) if line.author and line.is_push_name and not from_me else None,
             precision=self._parsed.precision,
         )
         key = MessageKey(self._phone.jid, self._people.chat, id, None if from_me else author)

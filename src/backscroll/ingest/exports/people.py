@@ -12,6 +12,7 @@ from backscroll.core.events import ContactSeen, Event, NumberMapped
 from backscroll.core.model import ArchivedMessage, Contact, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.connectors.export.archive import ExportArchive
+from backscroll.ingest.connectors.export.authors import chosen_name
 from backscroll.ingest.connectors.export.chat import ExportedChat
 from backscroll.ingest.exports.identity import ChatFinder, Identity, Signs, identify, which_is_owner
 from backscroll.ingest.exports.names import is_numbered, jid_of_number, made_up_jid, number_of
@@ -109,7 +110,7 @@ class People:
     def known(self) -> list[Event]:
         """What is learned of people, told before the lines."""
         mine = [name for name, jid in self.authors.items() if jid == self.phone.jid]
-        known_before = [NumberMapped(lid=made_up_jid(self.chat, name), jid=self.phone.jid) for name in mine]
+        known_before = [NumberMapped(lid=self._made_up(self.chat, name), jid=self.phone.jid) for name in mine]
         if self.is_group and self.title:
             self.events.append(ContactSeen(jid=self.chat, phone=self.phone.jid, name=self.title))
         return [*self.events, *(known_before if self.is_group else [])]
@@ -133,6 +134,8 @@ class People:
     def _is_me(self, name: str) -> bool:
         if self._me is not None:
             return name == self._me
+        if name in self._parsed.push_names:
+            return False
         return name in self._parsed.own_names or name == self.phone.name or number_of(name) == self.phone.number
 
     # ------------------------------------------------------------------ the chat
@@ -191,7 +194,7 @@ class People:
         here = [name for name in self._parsed.authors if name not in self._mine]
         if not there or not here:
             return True
-        jids = {jid_of_number(name) or made_up_jid(jid, name) for name in here}
+        jids = {jid_of_number(name) or self._made_up(jid, name) for name in here}
         jids.update(contact.jid for name in here for contact in self._known_as(name))
         return bool(jids & there or names & set(here))
 
@@ -232,7 +235,7 @@ class People:
             self.events.append(NumberMapped(lid=earlier, jid=self.chat))
             if self.is_group:
                 self.events += [
-                    NumberMapped(lid=made_up_jid(earlier, name), jid=jid) for name, jid in self.authors.items()
+                    NumberMapped(lid=self._made_up(earlier, name), jid=jid) for name, jid in self.authors.items()
                 ]
 
     # ------------------------------------------------------------------ the authors
@@ -282,13 +285,17 @@ class People:
         """The JID of somebody whom a line names, also if they wrote nothing in this chat."""
         if name == self._me or name in self._mine:
             return self.phone.jid
-        return self.authors.get(name) or jid_of_number(name) or made_up_jid(self.chat, name)
+        return self.authors.get(name) or jid_of_number(name) or self._made_up(self.chat, name)
+
+    def _made_up(self, chat: str, name: str) -> str:
+        """The JID of an author known by name only; who chose a name is another person than a contact saved under it."""
+        return made_up_jid(chat, f"~ {chosen_name(name)}" if name in self._parsed.push_names else name)
 
     def _someone(self, name: str) -> str:
         """The JID of somebody in a group: their number, whom the phone's owner saved so, or one made up."""
         if number := jid_of_number(name):
             return number
-        made_up = made_up_jid(self.chat, name)
+        made_up = self._made_up(self.chat, name)
         known = self._known_as(name)
         if len(known) != 1:
             self._tell_name(made_up, name)
@@ -300,13 +307,18 @@ class People:
 
     def _known_as(self, name: str) -> list[Contact]:
         """Contacts of this phone, with a number or LID, that go by a name."""
-        found = [jid for jid in self._store.find_by_name(self._org, name) if is_numbered(jid)]
+        bare = chosen_name(name) if name in self._parsed.push_names else name
+        found = [jid for jid in self._store.find_by_name(self._org, bare) if is_numbered(jid)]
         phones = (self.phone.no,)
         archive = self._store.seen_by(phones)
-        return [contact for jid in found if (contact := archive.find_contact(self._org, phones, jid))]
+        known = [contact for jid in found if (contact := archive.find_contact(self._org, phones, jid))]
+        # A phone writes the name of a saved contact, so somebody with a name of their own is none of these.
+        return [c for c in known if c.name != bare] if name in self._parsed.push_names else known
 
     def _tell_name(self, jid: str, name: str | None) -> None:
-        if name and not number_of(name):
+        if name in self._parsed.push_names:
+            self.events.append(ContactSeen(jid=jid, phone=self.phone.jid, push_name=chosen_name(name)))
+        elif name and not number_of(name):
             self.events.append(ContactSeen(jid=jid, phone=self.phone.jid, name=name))
 
 

@@ -56,6 +56,7 @@ class ExportArchive(Struct, frozen=True, kw_only=True):
         return next((sign.title for sign in self.signs if sign.is_whatsapps), None)
 
 
+_UNPACK = "unpack it and import the folder that they are in"
 _FREE_OF_RATIO = 8 * 2**20
 _MAX_NAME = 1024
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -301,9 +302,12 @@ def _chat_among(files: dict[str, Opener], container: str) -> str:
             return chats[0]
         chats += beside
         if chats:
-            problem = f"this holds {counted(len(chats), 'exported chat')}; import them one at a time"
+            problem = f"this holds {counted(len(chats), 'exported chat')}; {_UNPACK}"
             raise Unreadable("export", container, problem)
-    raise Unreadable("export", container, "there is no exported chat in it (a .txt file with one message per line)")
+    packed = [name for name in files if name.lower().endswith(".zip") and not name.startswith("__MACOSX/")]
+    also = f" but {counted(len(packed), 'zip')}; {_UNPACK}" if packed else ""
+    problem = "there is no exported chat in it (a .txt file with one message per line)"
+    raise Unreadable("export", container, f"{problem}{also}")
 
 
 def _is_chat(opener: Opener) -> bool:

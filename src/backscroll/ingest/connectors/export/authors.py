@@ -16,6 +16,7 @@ from backscroll.ingest.connectors.export.wording import fold, unmark
 MAX_AUTHOR = 150
 MAX_POSSIBLE = 1000
 """Possible names that are listed; no chat has so many people who wrote one line each."""
+_MARKS = tuple(MARKS)
 _QUOTES = frozenset('"“”„«»‟「」『』〝〞＂')
 _SEPARATED = re.compile(f":(?:[ \u00a0\u202f]|(?=[{MARKS}])|$)")
 _UNSEPARATED = re.compile(r"(?<!\d):(?![\s/\\()|*'-])|(?<=\d):(?![\s\d/\\()|*'-])")
@@ -31,11 +32,12 @@ class Split(Struct, frozen=True, gc=False):
 
 
 class _Reading(Struct, gc=False):
-    """The two ways to read a line: cut at a colon with a space, or at an earlier one without."""
+    """The ways to read a line: cut at a colon with a space, at an earlier one without, or at a later one with it."""
 
     rest: str
     spaced: tuple[str, str] | None
     tight: tuple[str, str] | None
+    later: tuple[tuple[str, str], ...] = ()
 
 
 class Authors:
@@ -43,7 +45,8 @@ class Authors:
     of which that says so to ``settle``, then all to ``split``.
 
     A name that stands before ``: `` anywhere in the file, or is among ``known``, is also recognised where the space is
-    missing; text is never cut at a later colon where an earlier one may end the name.
+    missing. A name may hold ``: `` if it is among ``known``, or a line's end if it comes twice, is among them or is in
+    an iPhone's file; otherwise text is never cut at a later colon where an earlier one may end the name.
     """
 
     def __init__(self, ios: bool, known: Collection[str] = ()) -> None:
@@ -62,7 +65,7 @@ class Authors:
         if reading.spaced:
             name = _name(reading.spaced)
             self._spaced[name] += 1
-            if not reading.tight:
+            if not reading.tight and "\n" not in name:
                 self._certain[name] += 1
                 self._seen[name] += 1
         if reading.tight:
@@ -78,13 +81,23 @@ class Authors:
         """Name and words of a line; ``is_single`` where its message has no other."""
         reading = _read(rest)
         parts = self._choose(reading)
-        if parts is None and reading.tight is not None and len(self.possible) < MAX_POSSIBLE:
-            self.possible.add(_name(reading.tight))
+        unsure = (
+            [reading.tight] if parts is None and reading.tight else reading.later if parts == reading.spaced else ()
+        )
+        for other in unsure:
+            if len(self.possible) < MAX_POSSIBLE:
+                self.possible.add(_name(other))
         return _split(rest, parts, self._seen, is_single, self._ios)
 
     def _choose(self, reading: _Reading) -> tuple[str, str] | None:
-        if reading.tight is not None and self._known and fold(_name(reading.tight)) in self._known:
-            return reading.tight
+        if self._known:
+            for parts in (*reversed(reading.later), reading.tight, reading.spaced):
+                if parts is not None and fold(_name(parts)) in self._known:
+                    return parts
+        if reading.spaced and "\n" in reading.spaced[0]:
+            name = _name(reading.spaced)
+            is_name = self._spaced[name] > 1 or (self._ios and not reading.rest.startswith(_MARKS))
+            return reading.spaced if is_name and notice_type(name) is None else None
         return _choose(reading, self._certain, self._spaced, self._tight, self._ios)
 
 
@@ -93,8 +106,18 @@ def _read(rest: str) -> _Reading:
     spaced = _SEPARATED.search(start)
     if spaced and spaced.end() == len(start) < len(rest) and start[-1] == ":":
         spaced = None
+    if "\n" in start:
+        return _Reading(rest, _cut(rest, spaced), None)
     tight = _UNSEPARATED.search(start, 1, spaced.start() if spaced else len(start))
-    return _Reading(rest, _cut(rest, spaced), _cut(rest, tight))
+    later = _SEPARATED.finditer(start, spaced.end()) if spaced and spaced.end() < len(start) else ()
+    return _Reading(
+        rest, _cut(rest, spaced), _cut(rest, tight), tuple(filter(None, (_cut(rest, one) for one in later)))
+    )
+
+
+def may_go_on(rest: str, line: str) -> bool:
+    """Whether a name may go on in the next ``line``: a name in the address book may hold the end of a line."""
+    return 0 < len(rest) <= MAX_AUTHOR and ":" not in rest and _SEPARATED.search(line[:MAX_AUTHOR]) is not None
 
 
 def _cut(rest: str, colon: re.Match[str] | None) -> tuple[str, str] | None:
@@ -153,3 +176,8 @@ def clean_author(name: str) -> tuple[str, bool]:
     name = unmark(name).replace("\u00a0", " ").replace("\u202f", " ").strip()
     bare = name.removeprefix("~").strip()
     return (bare, True) if bare and bare != name else (name, False)
+
+
+def chosen_name(author: str) -> str:
+    """The name of an author who is no saved contact, where a saved one of the same name writes too (``~ Mara``)."""
+    return author.removeprefix("~ ")

@@ -214,7 +214,8 @@ class _Found:
             refused = len(words) > 1 or not any(chosen.clock(at)[0] > 12 for at in range(len(chosen)))
         else:
             count = sum(self._counts[self._layouts[other]] for other in strange)
-            refused = layout.half is not None and count * 10 > len(chosen)
+            is_half_day = layout.half is not None or not any(chosen.clock(at)[0] > 12 for at in range(len(chosen)))
+            refused = is_half_day and count * 10 > len(chosen)
         if refused:
             problem = f"the word {strange[0].unknown!r} beside the time is unknown; please report it"
             raise Unreadable("export", "line 1", problem)

@@ -29,7 +29,7 @@ from backscroll.ingest.connectors.export.phrases import (
     YOU_DELETED,
     deleting_admin,
 )
-from backscroll.ingest.connectors.export.wording import fold, unmark
+from backscroll.ingest.connectors.export.wording import fold, has_mark, unmark
 
 
 class Content(TypedDict, total=False):
@@ -78,6 +78,10 @@ class Context(Struct, frozen=True):
     """Files that some line names as WhatsApp does."""
     mentioned_once: frozenset[str] = frozenset()
     """Files that no line names so, and that stand in the words of exactly one."""
+    marks_omitted: bool = False
+    """WhatsApp's phrases for files that were left out have its mark in this file; without it they are a person's."""
+    marks_deleted: bool = False
+    """The same of its phrases for deleted messages."""
 
 
 MAX_PHRASE = 120
@@ -110,8 +114,10 @@ def read(body: Body, context: Context) -> Content:
 
 def _content(body: Body, author: str, rest: str, context: Context) -> Content:
     plain = unmark(rest).strip()
-    found = _file(rest, context) or _omitted(plain, body.is_marked, context)
-    if not found and len(plain) <= _MAX_DELETED:
+    found = _file(rest, context)
+    if not found and (has_mark(rest) or not context.marks_omitted):
+        found = _omitted(plain, body.is_marked, context)
+    if not found and len(plain) <= _MAX_DELETED and (has_mark(rest) or not context.marks_deleted):
         found = _phrase(plain)
     if not found and _is_about_its_author(body, author, plain, context):
         return _notice(plain)
@@ -136,7 +142,10 @@ def _call(plain: str, call: Call) -> Content:
 
 def _is_about_its_author(body: Body, author: str, plain: str, context: Context) -> bool:
     """``Cansu: Cansu grup adını değiştirdi``: what iOS marks twice and begins with its author's name is a notice."""
-    return context.ios and body.is_marked_twice and (plain.startswith(author) or f" {author}" in plain)
+    if not (context.ios and body.is_marked_twice):
+        return False
+    plain = plain.replace("\u00a0", " ").replace("\u202f", " ")
+    return plain.startswith(author) or f" {author}" in plain
 
 
 def _phrase(plain: str) -> Content | None:
@@ -148,6 +157,22 @@ def _phrase(plain: str) -> Content | None:
     if phrase in LIVE_LOCATION:
         return {"kind": "live_location"}
     return {"is_deleted": True} if phrase in DELETED or phrase in YOU_DELETED else None
+
+
+class MarkedPhrases:
+    """Whether a file marks WhatsApp's phrases for files that were left out, and for deleted messages."""
+
+    def __init__(self) -> None:
+        self.omitted = False
+        self.deleted = False
+
+    def count(self, body: str) -> None:
+        """Look at what one message says."""
+        if (self.omitted and self.deleted) or len(body) > MAX_PHRASE or not has_mark(body):
+            return
+        phrase = fold(body)
+        self.omitted = self.omitted or phrase in OMITTED or phrase in GIF_OMITTED
+        self.deleted = self.deleted or phrase in DELETED or phrase in YOU_DELETED
 
 
 def deleted_by_owner(body: str) -> bool:

@@ -14,13 +14,14 @@ from backscroll.core.errors import Unreadable
 from backscroll.core.model import Call, Kind, Location, Poll
 from backscroll.ingest.connectors.export import body as bodies
 from backscroll.ingest.connectors.export.attachments import FileNames
+from backscroll.ingest.connectors.export.authors import MAX_AUTHOR, chosen_name, clean_author
 from backscroll.ingest.connectors.export.blocks import Doubt, Why, read_blocks
 from backscroll.ingest.connectors.export.body import Context
 from backscroll.ingest.connectors.export.dates import to_ordinal
 from backscroll.ingest.connectors.export.held import Text
 from backscroll.ingest.connectors.export.phrases import YOU
 from backscroll.ingest.connectors.export.script import Said, Script
-from backscroll.ingest.connectors.export.wording import fold, unmark
+from backscroll.ingest.connectors.export.wording import fold
 
 _MINUTE_US = 60_000_000
 _MICROSECOND = timedelta(microseconds=1)
@@ -39,7 +40,8 @@ class ExportedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     local: str
     """Local time of the exporting phone: ``2026-02-01T14:05``, with seconds if the file has them."""
     author: str | None = None
-    """As the exporting phone names them; None for notices and calls that name nobody."""
+    """As the exporting phone names them; None for notices and calls that name nobody. A name that its owner chose is
+    written without its sign (``~ Mara``), unless a saved contact of that name writes too."""
     is_push_name: bool | None = None
     """True when the author is no saved contact (``~ Mara``) and chose the name themselves."""
     kind: Kind = "text"
@@ -147,8 +149,11 @@ class ExportedChat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """On iOS, the group or contact in whose name the notices stand; never somebody who writes in the chat."""
     authors: tuple[str, ...] = ()
     """The authors, in order of appearance."""
+    push_names: tuple[str, ...] = ()
+    """Those of the authors who are no saved contacts."""
     possible_authors: tuple[str, ...] = ()
-    """Names in front of a colon without a space that the file names nowhere else; their lines are read as notices."""
+    """What may be a name by somebody's evidence and was not read as one: in front of a colon without a space, where the
+    file names it nowhere else and its lines are read as notices; and in front of a line's second colon."""
     own_names: tuple[str, ...] = ()
     """Authors that must be the phone's owner: they deleted a message themselves, or are called "You"."""
     is_group: bool | None = None
@@ -191,6 +196,7 @@ def parse(
         day_first=None if blocks.order == "ymd" else blocks.order == "dmy",
         title=title,
         authors=tuple(facts.authors),
+        push_names=tuple(facts.push_names),
         possible_authors=tuple(sorted(script.possible_authors)),
         own_names=tuple(facts.own_names),
         is_group=facts.is_group(title) or None,
@@ -207,11 +213,13 @@ def _context(script: Script, names: Collection[str] | None, ios: bool) -> Contex
     unmarked: set[str] = set()
     everybody: set[str] = set()
     written = 0
+    marked = bodies.MarkedPhrases()
     for body in script.bodies():
         if body.author is None:
             continue
         written += 1
         phrases.count(body.text)
+        marked.count(body.text)
         if named:
             named.count(body.text)
         if body.author:
@@ -227,6 +235,8 @@ def _context(script: Script, names: Collection[str] | None, ios: bool) -> Contex
         writers=frozenset(writers),
         claimed=frozenset(named.claimed) if named else frozenset(),
         mentioned_once=named.once() if named else frozenset(),
+        marks_omitted=ios and marked.omitted,
+        marks_deleted=ios and marked.deleted,
     )
 
 
@@ -235,6 +245,7 @@ class _Facts:
 
     def __init__(self, lines: ExportedLines) -> None:
         self.authors: dict[str, None] = {}
+        self.push_names: dict[str, None] = {}
         self.own_names: dict[str, None] = {}
         self.attachments: set[str] = set()
         self._titles: dict[str, None] = {}
@@ -249,14 +260,17 @@ class _Facts:
             self._learn_notice(line, said.body.author)
         elif line.author:
             self.authors[line.author] = None
-            if (line.is_deleted and bodies.deleted_by_owner(said.body.text)) or fold(line.author) in YOU:
+            if line.is_push_name:
+                self.push_names[line.author] = None
+            is_you = fold(line.author) in YOU and not line.is_push_name
+            if (line.is_deleted and bodies.deleted_by_owner(said.body.text)) or is_you:
                 self.own_names[line.author] = None
         if line.attachment is not None:
             self.attachments.add(line.attachment)
 
     def _learn_notice(self, line: ExportedLine, author: str | None) -> None:
         self._is_group = self._is_group or line.notice_type in _GROUP_NOTICES
-        if author and not unmark(line.text or "").startswith(author):
+        if author and not clean_author((line.text or "")[:MAX_AUTHOR])[0].startswith(chosen_name(author)):
             self._titles[author] = None
             if line.notice_type == "e2e":
                 self._first_titles[author] = None

@@ -24,6 +24,8 @@ _MAX_SKELETONS = 4096
 _SPACES = "\u00a0\u202f\u2007\u2009\u3000"
 _SAME_LENGTH = {ord(c): " " for c in _SPACES} | {ord(c): "\u200e" for c in MARKS}
 _ERAS = {"令和": 2018, "平成": 1988, "r": 2018, "h": 1988, "民國": 1911, "民国": 1911, "พศ": -543}
+_ERAS_BEHIND = frozenset(("be", "ap", "ad", "ce", "พศ", "คศ"))
+"""Eras that stand behind a date; their years tell the calendar."""
 _FILLER_WORDS = """
     klo kl klock klokken klokka kel kell kello в у u um à a om at ob o às as alas alle ore oră lúc vào ч г h uhr godz
     日 일 분 초 分 秒 分秒 น ga gada na ve den dia le del și la ur hr min m s t
@@ -191,10 +193,12 @@ def _layout(
     year_first: bool,
 ) -> Layout:
     era, half, unknown = None, None, None
-    for word in words:
+    for place, word in enumerate(words):
         folded = fold_word(word)
-        if folded in _ERAS and word is words[0]:
+        if folded in _ERAS and place == 0:
             era = _ERAS[folded]
+        elif folded in _ERAS_BEHIND and place == (1 if date_first else 2):
+            continue
         elif found := half_of(folded):
             half = found
         elif folded and folded not in _FILLERS:

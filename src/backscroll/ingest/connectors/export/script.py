@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from backscroll.ingest.connectors.export.authors import Authors
+from backscroll.ingest.connectors.export.authors import Authors, may_go_on
 from backscroll.ingest.connectors.export.blocks import Blocks
 from backscroll.ingest.connectors.export.body import Body
 from backscroll.ingest.connectors.export.header import MARKS
+from backscroll.ingest.connectors.export.wording import is_marked
 
 _MARKS = tuple(MARKS)
 _NOBODY = -1
@@ -46,19 +47,22 @@ class Script:
         for at in range(len(self.blocks)):
             lines = self.blocks.lines(at)
             end = self.blocks.heads.ends[at]
-            split = authors.split(lines[0][end:], len(lines) == 1)
+            rest = _rest(lines, end)
+            split = authors.split(rest, len(lines) == 1)
             name = _NOBODY
             if split.author is not None:
                 name = known.setdefault((split.author, split.is_push_name), len(self._names))
                 if name == len(self._names):
                     self._names.append((split.author, split.is_push_name))
             self._authors.append(name)
-            self._starts.append(len(lines[0]) - len(split.said))
-            if name != _NOBODY and at < self._first_written and not split.said.startswith(_MARKS):
+            self._starts.append(end + len(rest) - len(split.said))
+            if name != _NOBODY and at < self._first_written and not is_marked(split.said):
                 self._first_written = at
             if lines[0].startswith(_MARKS):
                 by_head += 1
                 marked_within += "\u200e" in split.said or any("\u200e" in line for line in lines[1:])
+        saved = {name for name, is_push_name in self._names if not is_push_name}
+        self._names = [(f"~ {name}" if own and name in saved else name, own) for name, own in self._names]
         # A mark that all lines of a file carry tells nothing.
         self._heads_tell = marked_within * 2 >= by_head
 
@@ -74,22 +78,24 @@ class Script:
 
     def _body(self, at: int, lines: list[str]) -> tuple[Body, bool]:
         author, is_push_name = self._names[name] if (name := self._authors[at]) != _NOBODY else (None, False)
-        text = "\n".join([lines[0][self._starts[at] :], *lines[1:]])
-        is_marked = text.startswith(_MARKS)
+        text = "\n".join(lines)[self._starts[at] :]
+        marked = is_marked(text)
         by_head = self._heads_tell and lines[0].startswith(_MARKS)
-        return Body(author, text, is_marked, is_marked and (by_head or at <= self._first_written)), is_push_name
+        return Body(author, text, marked, marked and (by_head or at <= self._first_written)), is_push_name
 
 
 def _authors_of(blocks: Blocks, ios: bool, people: Collection[str]) -> Authors:
     authors = Authors(ios, people)
     doubtful = array("I")
     for at in range(len(blocks)):
-        if authors.count(_rest(blocks, at)):
+        if authors.count(_rest(blocks.lines(at), blocks.heads.ends[at])):
             doubtful.append(at)
     for at in doubtful:
-        authors.settle(_rest(blocks, at))
+        authors.settle(_rest(blocks.lines(at), blocks.heads.ends[at]))
     return authors
 
 
-def _rest(blocks: Blocks, at: int) -> str:
-    return blocks.lines(at)[0][blocks.heads.ends[at] :]
+def _rest(lines: Sequence[str], end: int) -> str:
+    """The first line less its head; with the second where only that has a colon, so that a name may go over both."""
+    rest = lines[0][end:]
+    return f"{rest}\n{lines[1]}" if len(lines) > 1 and may_go_on(rest, lines[1]) else rest

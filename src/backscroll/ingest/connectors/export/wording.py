@@ -13,6 +13,19 @@ def unmark(text: str) -> str:
     return text if text.isascii() else text.translate(_NO_MARKS)
 
 
+def is_marked(text: str) -> bool:
+    """Whether WhatsApp's own mark stands before ``text``. People's words begin with other ones: a number copied from
+    the address book, or a line written from right to left.
+    """
+    start = text[: len(text) - len(text.lstrip(MARKS))]
+    return "\u200e" in start or "\u200f" in start
+
+
+def has_mark(text: str) -> bool:
+    """Whether WhatsApp's own mark stands anywhere in ``text``."""
+    return "\u200e" in text or "\u200f" in text
+
+
 def fold(text: str) -> str:
     """``text`` for looking up: no direction marks, plain spaces, small letters, no full stop."""
     if not text.isascii():
