@@ -38,6 +38,7 @@ class Said(Struct, frozen=True):
     author: str
     text: str
     is_media: bool
+    is_place: bool
     is_live: bool
     change: str | None
     changed_before: int
@@ -63,6 +64,12 @@ class TrueChat(Struct, frozen=True):
     cuts: list[Cut]
     is_group: bool
 
+    def shows_text(self, number: int) -> bool:
+        """Whether some source tells the text of a message as it is: an iPhone exports no captions."""
+        said = self.said[number]
+        by_phone = (cut.start <= number < cut.stop and not (cut.ios and said.is_media) for cut in self.cuts)
+        return bool(said.text) and said.change is None and (said.is_live or any(by_phone))
+
     def covered(self) -> set[int]:
         exported = {i for cut in self.cuts for i in range(cut.start, cut.stop)}
         return exported | {i for i, said in enumerate(self.said) if said.is_live}
@@ -83,7 +90,7 @@ def true_chats(draw: st.DrawFn) -> TrueChat:
     edges = {times[i] // 60 for cut in cuts for i in (cut.start, cut.stop - 1)}
     said = []
     for number, at in enumerate(times):
-        kind = draw(st.sampled_from(["ok", "ok", "words", "words", "media"]))
+        kind = draw(st.sampled_from(["ok", "ok", "words", "words", "media", "caption", "place"]))
         if at // 60 in edges:
             kind = "words"
         changes = [None, None, "edit", "delete"] if kind == "words" and at // 60 not in edges else [None]
@@ -91,8 +98,9 @@ def true_chats(draw: st.DrawFn) -> TrueChat:
             Said(
                 at=at,
                 author=draw(st.sampled_from(["Mara", "Ben", "Ira"] if is_group else ["Mara", "Ben"])),
-                text="ok" if kind == "ok" else f"sentence {number}" if kind == "words" else "",
-                is_media=kind == "media",
+                text="ok" if kind == "ok" else f"sentence {number}" if kind in ("words", "caption") else "",
+                is_media=kind in ("media", "caption"),
+                is_place=kind == "place",
                 is_live=draw(st.booleans()),
                 change=draw(st.sampled_from(changes)),
                 changed_before=number + draw(st.integers(1, 4)),
@@ -109,12 +117,16 @@ def written(chat: TrueChat, cut: Cut) -> tuple[str, dict[str, bytes]]:
         at = datetime.datetime.fromtimestamp(NINE // SECOND + said.at, datetime.UTC)
         head = at.strftime("[%d/%m/%Y, %H:%M:%S] " if cut.ios else "%d/%m/%Y, %H:%M - ")
         text = said.text_at(cut.stop)
+        caption = f"\n{text}" if text and not cut.ios else ""
         if said.is_media and cut.with_media:
             name = f"IMG-20260314-WA{number:04}.jpg"
             files[name] = b"\xff\xd8\xff" + bytes([number])
-            text = f"\u200e<attached: {name}>" if cut.ios else f"\u200e{name} (file attached)"
+            text = f"\u200e<attached: {name}>" if cut.ios else f"\u200e{name} (file attached){caption}"
         elif said.is_media:
-            text = "\u200eimage omitted" if cut.ios else "<Media omitted>"
+            text = "\u200eimage omitted" if cut.ios else f"<Media omitted>{caption}"
+        elif said.is_place:
+            label = "\u200eLocation" if cut.ios else "location"
+            text = f"{label}: https://maps.google.com/?q=52.5,13.{number}"
         elif text == "":
             text = "\u200eThis message was deleted." if cut.ios else "This message was deleted"
         elif text != said.text:
@@ -175,8 +187,8 @@ def live(chat: TrueChat, number: int) -> list[Event]:
         key=MessageKey(ME, jid, f"3EB0{number:02}", sender),
         sent_at=at,
         from_me=sender is None,
-        kind="image" if said.is_media else "text",
-        text=said.text or None,
+        kind="image" if said.is_media else "location" if said.is_place else "text",
+        text="The shed" if said.is_place else said.text or None,
         details=Details(
             push_name=f"{said.author}'s own name", media=Media(mimetype="image/jpeg") if said.is_media else None
         ),
@@ -219,4 +231,4 @@ def test_each_true_message_stands_there_once(shelf: Shelf, data: st.DataObject) 
     assert (page.total, seen.messages) == (len(covered), len(covered))
     assert Counter(m.message.from_me for m in page.messages) == Counter(chat.said[i].author == "Mara" for i in covered)
     texts = {m.message.text for m in page.messages}
-    assert texts >= {chat.said[i].text for i in covered if chat.said[i].text and chat.said[i].change is None}
+    assert texts >= {chat.said[i].text for i in covered if chat.shows_text(i)}

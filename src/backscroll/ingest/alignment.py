@@ -45,7 +45,7 @@ class Utterance(Struct, frozen=True, kw_only=True):
     still_writes: bool = False
     """Of a stored one: its author writes in the export too, so that nobody there is them under a new name."""
     is_changed: bool = False
-    """Edited or deleted: its text may differ from the other side."""
+    """Edited, deleted or not decrypted: its text may differ from the other side."""
     is_omitted: bool = False
     at_edge: bool = False
     """In the first or last minute of an export, which may be incomplete."""
@@ -69,6 +69,8 @@ _SORTS: dict[Kind, str] = {
     "contact": "contact",
     "contacts": "contact",
 }
+_TELLING = ("media", "location", "contact")
+"""Sorts of which one without words is no less sure than a text with some."""
 _WORDLESS = ("location", "contact", "call")
 """Sources put these into words of their own."""
 
@@ -103,7 +105,7 @@ def utterance(
         is_exact=is_exact,
         by_name=by_name,
         still_writes=still_writes,
-        is_changed=is_changed,
+        is_changed=is_changed or kind == "ciphertext",
         is_omitted=is_omitted,
         at_edge=at_edge,
     )
@@ -223,7 +225,7 @@ def _may_be_renamed(line: Utterance, message: Utterance) -> bool:
 
 
 def _renamed(line: Utterance, message: Utterance) -> bool:
-    return _may_be_renamed(line, message) and bool(line.words or line.sort == "media")
+    return _may_be_renamed(line, message) and bool(line.words or line.sort in _TELLING)
 
 
 def _is_changed(line: Utterance, message: Utterance) -> bool:
@@ -246,6 +248,19 @@ def _told_as_file(line: Utterance, message: Utterance) -> bool:
     return "media" in (line.sort, message.sort)
 
 
+def _lacks_caption(line: Utterance, message: Utterance) -> bool:
+    """An iPhone exports files without their captions."""
+    return line.sort == message.sort == "media" and not (line.words and message.words)
+
+
+def _lacks_caption_by_name(line: Utterance, message: Utterance) -> bool:
+    return _may_be_renamed(line, message) and _lacks_caption(line, message)
+
+
+def _told_as_file_by_name(line: Utterance, message: Utterance) -> bool:
+    return _may_be_renamed(line, message) and _told_as_file(line, message)
+
+
 def _is_notification(line: Utterance, message: Utterance) -> bool:
     return line.sort == "call" or (line.sort == "notice" and line.notice is not None)
 
@@ -260,12 +275,16 @@ _RULES = (
     _Rule(lambda u: u.author, _written_anew),
     _Rule(lambda u: None, _emptied_by_name),
     _Rule(lambda u: (u.author, u.words), _told_as_file),
+    _Rule(lambda u: u.author, _lacks_caption),
     _Rule(lambda u: (u.sort, u.notice), _is_notification),
+    _Rule(lambda u: u.words, _told_as_file_by_name),
+    _Rule(lambda u: None, _lacks_caption_by_name),
+    _Rule(lambda u: (u.sort, u.words), _may_be_renamed),
 )
 """Surest first: the same words by the same author; what one of them said before it was edited; the same words by
 another name, if the old one is nowhere in the export; the same author with words that changed a little, are gone, or
-are others; somebody's words that are gone; a file that one side tells as something else; calls, and notices of one
-type in other words."""
+are others; somebody's words that are gone; a file that one side tells as something else, or without its caption;
+calls, and notices of one type in other words; such files, and what has no words, by another name."""
 
 
 def shift_of(lines: Sequence[Utterance], stored: Sequence[Utterance]) -> int | None:

@@ -41,6 +41,8 @@ _WORDLESS: dict[Kind, str] = {
     "contacts": "contact",
 }
 """Kinds for which sources use their own wording, or none."""
+_TELLING = ("media", "location", "contact")
+"""Sorts of which one without words is no less sure than a text with some."""
 MATCHED = "line"
 """Kind of the annotation stored under a matched line's id. Its time shows where the line was moved."""
 
@@ -188,7 +190,7 @@ def _says_it_by_name(line: Resolved, message: Resolved, names: Collection[int]) 
         sort == _sort_of(message.message)
         and _same_time(line.message, message.message)
         and _may_be_sender(line.sender, message.sender, names)
-        and any(words or sort == "media" for words in _words(line) & _words(message))
+        and any(words or sort in _TELLING for words in _words(line) & _words(message))
     )
 
 
@@ -202,10 +204,31 @@ def _says_it_changed_by_name(line: Resolved, message: Resolved, names: Collectio
 
 def _leaves_it_out(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
     """One is a file and the other a contact card: a card that was left out of the export looks like any file."""
+    return _is_card_and_file(line.message, message.message) and line.sender == message.sender
+
+
+def _leaves_it_out_by_name(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
+    return _is_card_and_file(line.message, message.message) and _may_be_sender(line.sender, message.sender, names)
+
+
+def _is_card_and_file(line: Message, message: Message) -> bool:
+    return {_sort_of(line), _sort_of(message)} == {"media", "contact"} and _same_time(line, message)
+
+
+def _lacks_caption(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
+    """Both are files, and one has no words: an iPhone exports files without their captions."""
+    return _are_files(line, message) and line.sender == message.sender
+
+
+def _lacks_caption_by_name(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
+    return _are_files(line, message) and _may_be_sender(line.sender, message.sender, names)
+
+
+def _are_files(line: Resolved, message: Resolved) -> bool:
     return (
-        {_sort_of(line.message), _sort_of(message.message)} == {"media", "contact"}
+        _sort_of(line.message) == _sort_of(message.message) == "media"
         and _same_time(line.message, message.message)
-        and line.sender == message.sender
+        and not all(any(_words(one)) for one in (line, message))
     )
 
 
@@ -277,13 +300,26 @@ def _by_change(asks: bool, by_name: bool) -> Keys:
     return keys
 
 
-def _by_sort(asks: bool) -> Keys:
+def _by_file(asks: bool, by_name: bool) -> Keys:
+    """Files of the same time and sender."""
+
+    def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        if _sort_of(resolved.message) != "media":
+            return ()
+        who: Hashable = (resolved.sender in names) != asks if by_name else resolved.sender
+        return [(time, who) for time in _times(resolved, asks)]
+
+    return keys
+
+
+def _by_sort(asks: bool, by_name: bool) -> Keys:
     """The same sort, time and sender. A file may be reported as a contact card, and vice versa."""
 
     def keys(resolved: Resolved, names: Collection[int]) -> Iterable[Hashable]:
+        who: Hashable = (resolved.sender in names) != asks if by_name else resolved.sender
         sort = _sort_of(resolved.message)
         other = {"media": "contact", "contact": "media"}.get(sort)
-        return [(other if asks else sort, time, resolved.sender) for time in _times(resolved, asks)]
+        return [(other if asks else sort, time, who) for time in _times(resolved, asks)]
 
     return keys
 
@@ -305,26 +341,35 @@ _RULES = (
     _Rule(_says_it_by_name, _by_words_and_name(True), _by_words_and_name(False)),
     _Rule(_says_it_changed, _by_change(True, False), _by_change(False, False)),
     _Rule(_says_it_changed_by_name, _by_change(True, True), _by_change(False, True)),
-    _Rule(_leaves_it_out, _by_sort(True), _by_sort(False)),
+    _Rule(_leaves_it_out, _by_sort(True, False), _by_sort(False, False)),
+    _Rule(_leaves_it_out_by_name, _by_sort(True, True), _by_sort(False, True)),
+    _Rule(_lacks_caption, _by_file(True, False), _by_file(False, False)),
+    _Rule(_lacks_caption_by_name, _by_file(True, True), _by_file(False, True)),
     _Rule(_tells_the_event, _by_event(True), _by_event(False)),
 )
 """The most certain rules first; each is applied to everything that the rules before it left unmatched."""
 
 
 def _is_other_version(line: Resolved, message: Resolved) -> bool:
-    """Edited or deleted on one side, so that the words differ or are missing."""
+    """Edited, deleted or not decrypted on one side, so that the words differ or are missing."""
     if not (_is_changed(line) or _is_changed(message)):
         return False
     if kind_flags(line.message.kind) & CLASS or kind_flags(message.message.kind) & CLASS:
         return False
     one, other = _words(line), _words(message)
-    gone = (line.deleted and not any(one)) or (message.deleted and not any(other))
+    gone = (_may_lack_words(line) and not any(one)) or (_may_lack_words(message) and not any(other))
     alike = gone or any(are_alike(a, b) for a in one for b in other)
     return alike and _same_time(line.message, message.message)
 
 
 def _is_changed(resolved: Resolved) -> bool:
-    return resolved.deleted or len(resolved.texts) > 1 or bool(resolved.message.details.is_edited)
+    return _may_lack_words(resolved) or len(resolved.texts) > 1 or bool(resolved.message.details.is_edited)
+
+
+def _may_lack_words(resolved: Resolved) -> bool:
+    """Deleted, or not understood by the phone or program that tells it."""
+    message = resolved.message
+    return resolved.deleted or message.kind == "ciphertext" or (message.kind == "unknown" and not message.details.media)
 
 
 def _sort_of(message: Message) -> str:
@@ -349,10 +394,15 @@ def _may_be_sender(one: int, other: int, names: Collection[int]) -> bool:
 
 
 def _words(resolved: Resolved) -> set[str]:
-    """The current and all earlier texts, as far as they are known."""
+    """The current and all earlier texts, as far as they are known; of a poll also the question."""
     if resolved.message.kind in _WORDLESS or resolved.message.kind == "call":
         return {""}
-    return {words_of(text) for text in (*resolved.texts, *filter(None, [resolved.prev_text]))}
+    details = resolved.message.details
+    texts = {*resolved.texts, *filter(None, [resolved.prev_text, details.poll.name if details.poll else None])}
+    if details.media and details.media.filename in texts:
+        # Some programs give a document without a caption the name of its file.
+        texts.add(None)
+    return {words_of(text) for text in texts}
 
 
 def words_of(text: str | None) -> str:
