@@ -83,6 +83,8 @@ class LineImport:
         self._first, self._last = min(parsed.lines.times), max(parsed.lines.times)
         self._writers: set[str] = set()
         self._aliases: dict[str, Counter[str]] = defaultdict(Counter)
+        self._renamed: set[tuple[str, str]] = set()
+        """Authors here and those under whom the archive has some of their lines, both known by name only."""
         self._waiting: deque[_Adding] = deque()
         self._done = 0
         self.added = 0
@@ -103,6 +105,7 @@ class LineImport:
                 self._write(writer, progress)
         for part in raw:
             apply_with_retry(self._store, self._org, Batch(source="export", events=[], raw=part, raw_type=RAW_TYPE))
+        self._name_renamed()
         self._join_names()
 
     def _raw(self) -> Iterator[bytes]:
@@ -272,7 +275,11 @@ class LineImport:
 
     def _note_alias(self, by_name: str | None, jid: str | None, text: str | None) -> None:
         """Somebody known by name said what the archive knows of somebody else."""
-        if by_name and jid and is_by_name(by_name) and by_name != jid and len(text or "") >= OBSERVATION:
+        if not by_name or not jid or not is_by_name(by_name) or by_name == jid:
+            return
+        if is_by_name(jid):
+            self._renamed.add((by_name, jid))
+        if len(text or "") >= OBSERVATION:
             self._aliases[by_name][jid] += 1
 
     def _join_names(self) -> None:
@@ -285,6 +292,18 @@ class LineImport:
                 mapped = NumberMapped(lid=by_name, jid=jid)
                 self._store.apply(self._org, Batch(source="export", events=[mapped]))
                 authors |= {name: jid for name, known in authors.items() if known == by_name}
+
+    def _name_renamed(self) -> None:
+        """Lines of a renamed author stay under the JID made up for the old name, which an undo may leave nameless."""
+        here, there = Counter(one for one, _ in self._renamed), Counter(other for _, other in self._renamed)
+        sure = {one: other for one, other in self._renamed if here[one] == there[other] == 1}
+        events: list[Event] = [
+            self._people.named(sure[jid], name)
+            for name, jid in self._people.authors.items()
+            if sure.get(jid) is not None
+        ]
+        if events:
+            apply_with_retry(self._store, self._org, Batch(source="export", events=events))
 
     # ------------------------------------------------------------------ a line as a message
 

@@ -12,7 +12,7 @@ from backscroll.core.events import ContactSeen, Event, NumberMapped
 from backscroll.core.model import ArchivedMessage, Contact, Phone
 from backscroll.core.query import MessageQuery
 from backscroll.ingest.connectors.export.archive import ExportArchive
-from backscroll.ingest.connectors.export.authors import chosen_name
+from backscroll.ingest.connectors.export.authors import chosen_name, clean_author
 from backscroll.ingest.connectors.export.chat import ExportedChat
 from backscroll.ingest.exports.identity import ChatFinder, Identity, Signs, identify, which_is_owner
 from backscroll.ingest.exports.names import is_numbered, jid_of_number, made_up_jid, number_of
@@ -285,7 +285,12 @@ class People:
         """The JID of somebody whom a line names, also if they wrote nothing in this chat."""
         if name == self._me or name in self._mine:
             return self.phone.jid
-        return self.authors.get(name) or jid_of_number(name) or self._made_up(self.chat, name)
+        bare, is_chosen = clean_author(name)
+        named = f"~ {bare}" if is_chosen else bare
+        known = self.authors.get(named)
+        if known is None or is_chosen != (named in self._parsed.push_names):
+            known = self.authors.get(bare) if is_chosen and bare in self._parsed.push_names else None
+        return known or jid_of_number(bare) or made_up_jid(self.chat, named)
 
     def _made_up(self, chat: str, name: str) -> str:
         """The JID of an author known by name only; who chose a name is another person than a contact saved under it."""
@@ -296,14 +301,19 @@ class People:
         if number := jid_of_number(name):
             return number
         made_up = self._made_up(self.chat, name)
-        known = self._known_as(name)
+        # A name that people chose themselves means them only where they write.
+        known = [c for c in self._known_as(name) if c.name == name or c.jid in self._writers()]
         if len(known) != 1:
             self._tell_name(made_up, name)
             return made_up
         if known[0].name == name:
-            # As this phone's owner saved it; a name that people chose themselves is no proof.
+            # As this phone's owner saved it, which is proof.
             self.events.append(NumberMapped(lid=made_up, jid=known[0].jid))
         return known[0].jid
+
+    def _writers(self) -> set[str | None]:
+        """Who writes in the chat, as far as the archive knows."""
+        return {message.message.key.sender for message in self._sample(self.chat)}
 
     def _known_as(self, name: str) -> list[Contact]:
         """Contacts of this phone, with a number or LID, that go by a name."""
@@ -316,10 +326,14 @@ class People:
         return [c for c in known if c.name != bare] if name in self._parsed.push_names else known
 
     def _tell_name(self, jid: str, name: str | None) -> None:
+        if name and not number_of(name):
+            self.events.append(self.named(jid, name))
+
+    def named(self, jid: str, name: str) -> ContactSeen:
+        """That somebody is called by the name of an author: as the phone has saved them, or as they call themselves."""
         if name in self._parsed.push_names:
-            self.events.append(ContactSeen(jid=jid, phone=self.phone.jid, push_name=chosen_name(name)))
-        elif name and not number_of(name):
-            self.events.append(ContactSeen(jid=jid, phone=self.phone.jid, name=name))
+            return ContactSeen(jid=jid, phone=self.phone.jid, push_name=chosen_name(name))
+        return ContactSeen(jid=jid, phone=self.phone.jid, name=name)
 
 
 def _letters(name: str) -> str:
