@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from backscroll.core.events import MessageEdited, MessageRevoked
+from backscroll.core.events import Batch, MessageEdited, MessageRevoked
+from backscroll.core.imports import NewImport
 from backscroll.http import live
-from contract.world import SECOND, Teller, World, known_as, micros, user
+from contract.world import SECOND, Teller, World, known_as, micros, same_person, user
 
 NOON = micros("2026-03-01T12:00:00+00:00")
 CHAT = user("4915550002001")
+LID, GROUP = "77700011122233@lid", "120363041234567890@g.us"
 
 
 def walk(client: Any, after: int = 0, limit: int = 7) -> list[dict[str, Any]]:
@@ -61,6 +63,46 @@ def test_the_feed_of_a_scoped_token_holds_nothing_of_other_phones(world: World) 
     seen = walk(world.client([one]))
     assert {line["phone"] for line in seen} == {one.number, None}
     assert {line["chat_id"] for line in seen} <= {"4915550002001@c.us", None}
+
+
+def erased(lines: list[dict[str, Any]]) -> list[tuple[str | None, str | None, str | None]]:
+    return [(line["phone"], line["chat_id"], line["key"]) for line in lines if line["type"] == "message.erased"]
+
+
+def test_an_erased_message_is_named_as_it_was_before(world: World) -> None:
+    """Rows of merged contacts that are one message: the one that stays must not be taken for the one that goes."""
+    phone, other = world.phone("4915550001001"), world.phone("4915550001003")
+    teller, client = Teller(phone), world.client()
+    world.tell(teller.message(LID, "A", NOON, "hello"), teller.message(CHAT, "A", NOON, "hello"))
+    world.tell(*(teller.message(GROUP, "B", NOON, "all", sender=sender) for sender in (LID, CHAT)))
+    keys = {line["key"] for line in walk(client) if line["type"] == "message.created"}
+    begin = world.store.version(world.org.no)
+    world.tell(same_person(LID, CHAT))
+    world.store.finish_merges(world.org.no)
+    lid, group = LID.replace("s.whatsapp.net", "c.us"), GROUP
+    gone = erased(walk(client, begin))
+    assert sorted(gone) == [
+        (phone.number, group, f"{phone.number}:false_{group}_B_{lid}"),
+        (phone.number, lid, f"{phone.number}:false_{lid}_A"),
+    ]
+    assert erased(walk(world.client([phone]), begin)) == gone
+    assert erased(walk(world.client([other]), begin)) == []
+    left = keys - {key for _, _, key in gone}
+    assert {client.json(f"/api/messages/{key}")["key"] for key in left} == left
+    assert len(left) == 2
+
+
+def test_an_erased_message_is_named_when_its_contacts_are_gone_too(world: World) -> None:
+    phone, client = world.phone("4915550001001"), world.client()
+    begun = world.store.begin_import(
+        world.org.no, NewImport(kind="export", file="x.txt", sha256="0" * 64, size=1, answers={})
+    )
+    message = Teller(phone).message(CHAT, "A", NOON, "hello")
+    world.store.as_import(begun.id).apply(world.org.no, Batch(source="export", events=[message]))
+    world.store.finish_import(world.org.no, begun.id, None)
+    world.store.undo_import(world.org.no, begun.id)
+    shown = "4915550002001@c.us"
+    assert erased(walk(client)) == [(phone.number, shown, f"{phone.number}:false_{shown}_A")]
 
 
 def test_a_place_of_the_future_is_gone(world: World) -> None:

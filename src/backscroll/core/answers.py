@@ -18,6 +18,15 @@ class ReactionChanged(Struct, frozen=True):
     is_first: bool
 
 
+class ErasedMessage(Struct, frozen=True):
+    """The identity of a message that no longer exists. JIDs are in canonical form."""
+
+    id: str
+    chat: str
+    sender: str | None
+    from_me: bool
+
+
 class ChangeLine(Struct, frozen=True, kw_only=True):
     """One change. ``message`` is in its current state; it may have changed again, in a later line."""
 
@@ -31,6 +40,8 @@ class ChangeLine(Struct, frozen=True, kw_only=True):
     """The id of a source that has become silent, or is heard again."""
     chat: Chat | None = None
     """The chat, for a line that created it."""
+    erased: ErasedMessage | None = None
+    """The message that is gone; None if its line does not tell, or if another message is shown under the same id."""
     aspects: tuple[str, ...] | None = None
     """What changed: content, deleted, ack, flagged, unflagged, ticket; created for a chat, state for a phone. None if
     that is not known.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from backscroll.core.answers import Surroundings
+from backscroll.core.answers import ErasedMessage, Surroundings
 from backscroll.core.model import ArchivedMessage, Chat, Contact, Phone, Reaction
 
 Format = Literal["native", "periskope"]
@@ -176,15 +176,6 @@ class Delivery(Struct, frozen=True, kw_only=True):
     next_attempt_at: int | None
     status: int | None
     error: str | None
-
-
-class ErasedMessage(Struct, frozen=True):
-    """The identity of a message that no longer exists. JIDs are in canonical form."""
-
-    id: str
-    chat: str
-    sender: str | None
-    from_me: bool
 
 
 class QuietSource(Struct, frozen=True):

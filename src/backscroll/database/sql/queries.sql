@@ -601,7 +601,7 @@ INSERT INTO changes (org, seq, what, no, aspects, phone, chat)
 VALUES (:org, :seq, :what, :no, :aspects, :phone, :chat);
 
 -- name: changes_since
-SELECT seq, what, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+SELECT seq, what, no, aspects, phone FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: places_changed_since
 SELECT seq, what, phone, chat, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;

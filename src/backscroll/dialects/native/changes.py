@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from backscroll.core.answers import ChangeLine, Changes
-from backscroll.core.model import Access
+from backscroll.core.model import Access, Phone
 from backscroll.dialects.links import Links
-from backscroll.dialects.native.messages import key_of, message_renderer
+from backscroll.dialects.native.messages import erased_key, key_of, message_renderer
 from backscroll.formats.jsontext import encode
 from backscroll.formats.periskope_ids import shown_jid
 
@@ -60,9 +60,15 @@ def _line(line: ChangeLine) -> dict[str, Any]:
         "type": _type(line),
         "phone": None if phone is None else phone.number,
         "chat_id": None if jid is None else shown_jid(jid),
-        "key": None if message is None else key_of(message),
+        "key": _key(line, phone),
     }
     return shown if line.source is None else shown | {"source": line.source}
+
+
+def _key(line: ChangeLine, phone: Phone | None) -> str | None:
+    if line.message is not None:
+        return key_of(line.message)
+    return erased_key(line.erased, phone) if line.erased is not None and phone is not None else None
 
 
 def _type(line: ChangeLine) -> str:

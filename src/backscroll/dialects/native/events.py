@@ -8,13 +8,13 @@ from msgspec import Raw
 
 from backscroll.core.answers import Surroundings
 from backscroll.core.model import Access, ArchivedMessage, Phone
-from backscroll.core.webhooks import TEST, ErasedMessage, QuietSource, WebhookEvent
+from backscroll.core.webhooks import TEST, QuietSource, WebhookEvent
 from backscroll.dialects.links import Links
-from backscroll.dialects.native.messages import key_of, message_renderer, time_text
+from backscroll.dialects.native.messages import erased_key, key_of, message_renderer, time_text
 from backscroll.dialects.native.objects import chat_object, contact_object
 from backscroll.dialects.periskope.webhook_events import previous_attributes
 from backscroll.formats.jsontext import encode
-from backscroll.formats.periskope_ids import encode_message_id, shown_jid
+from backscroll.formats.periskope_ids import shown_jid
 
 NOTHING = Surroundings(names={}, lids={}, quoted={}, sizes={})
 
@@ -47,14 +47,8 @@ def _key(webhook_event: WebhookEvent) -> str | None:
     if webhook_event.message is not None:
         return key_of(webhook_event.message)
     if webhook_event.erased is not None and webhook_event.phone is not None:
-        return _erased_key(webhook_event.erased, webhook_event.phone)
+        return erased_key(webhook_event.erased, webhook_event.phone)
     return None
-
-
-def _erased_key(erased: ErasedMessage, phone: Phone) -> str:
-    """The key that ``key_of`` returned while the message existed."""
-    sender = phone.jid if erased.from_me else erased.sender
-    return f"{phone.number}:{encode_message_id(erased.from_me, erased.chat, erased.id, sender)}"
 
 
 def _data(webhook_event: WebhookEvent, access: Access, links: Links) -> dict[str, Any]:

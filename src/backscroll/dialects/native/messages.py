@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from backscroll.core import ids
-from backscroll.core.answers import MessageCard, Surroundings, Thread
-from backscroll.core.model import MEDIA_KINDS, Access, ArchivedMessage, Media, Receipt
+from backscroll.core.answers import ErasedMessage, MessageCard, Surroundings, Thread
+from backscroll.core.model import MEDIA_KINDS, Access, ArchivedMessage, Media, Phone, Receipt
 from backscroll.core.query import Position
 from backscroll.dialects.links import Links
 from backscroll.dialects.native.cards import card_of
@@ -18,7 +18,7 @@ from backscroll.dialects.native.cursors import encode_cursor
 from backscroll.dialects.native.vcards import cards_of
 from backscroll.dialects.periskope.messages import message_id_of, row_renderer, sender_of
 from backscroll.formats.jsontext import encode
-from backscroll.formats.periskope_ids import shown_jid
+from backscroll.formats.periskope_ids import encode_message_id, shown_jid
 from backscroll.formats.timestamps import postgres_text
 
 MAX_QUOTED = 300
@@ -35,6 +35,12 @@ Render = Callable[[ArchivedMessage], bytes]
 def key_of(archived: ArchivedMessage) -> str:
     """The opaque key of a message: it stays valid whatever contacts are merged later."""
     return f"{archived.phone.number}:{message_id_of(archived)}"
+
+
+def erased_key(erased: ErasedMessage, phone: Phone) -> str:
+    """The key that ``key_of`` returned while the message existed."""
+    sender = phone.jid if erased.from_me else erased.sender
+    return f"{phone.number}:{encode_message_id(erased.from_me, erased.chat, erased.id, sender)}"
 
 
 def time_text(micros: int | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
+import msgspec
 from msgspec import structs
 
 from backscroll.core.answers import ChangeLine, Changes, ReactionChanged
@@ -13,7 +14,7 @@ from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of
-from backscroll.storage.records.aspects import CREATED, created, reaction_of
+from backscroll.storage.records.aspects import CREATED, Erased, created, reaction_of
 from backscroll.storage.records.damage import readable
 from backscroll.storage.records.rows import row_of
 
@@ -31,20 +32,20 @@ def changes_after(
     rows = reading.tx.all("changes_since", {"org": reading.org, "seq": after, "limit": limit + 1})
     page = rows[:limit]
     meant: dict[str, set[int]] = defaultdict(set)
-    for _, what, no, _ in page:
+    for _, what, no, _, _ in page:
         meant[what].add(no)
     messages = messages_by_no(reading, phones, meant["message"] | meant["update"])
     chats = _chats(reading, phones, meant["chat"])
     contacts = _contacts(reading, phones, meant["contact"])
     sources = _sources(reading, phones, meant["silent"] | meant["heard"])
     lines: list[ChangeLine] = []
-    for seq, what, no, told in page:
-        aspects = None if told is None else tuple(told.split())
+    for seq, what, no, told, where in page:
+        aspects = None if told is None or what == "gone" else tuple(told.split())
         if what in ("message", "update") and no in messages:
             reactions = _reactions(reading, messages[no], aspects or ())
             lines.append(ChangeLine(seq=seq, what=what, message=messages[no], aspects=aspects, reactions=reactions))
-        elif what == "gone":
-            lines.append(ChangeLine(seq=seq, what="gone"))
+        elif what == "gone" and (where in phones or where not in reading.names.phones):
+            lines.append(_gone(reading, seq, where, told))
         elif what == "chat":
             lines += [
                 ChangeLine(seq=seq, what="chat", phone=phone, jid=jid, aspects=_of_chat(aspects, number))
@@ -61,11 +62,20 @@ def changes_after(
         lines = [_with_chat(reading, line) for line in lines]
     return Changes(
         lines=lines,
-        upto=max((seq for seq, _, _, _ in page), default=after),
+        upto=max((seq for seq, *_ in page), default=after),
         more=len(rows) > limit,
         touches_tokens="token" in meant or "phone" in meant,
         around=surroundings_of(reading, list(messages.values())),
     )
+
+
+def _gone(reading: Reading, seq: int, phone: int, told: str | None) -> ChangeLine:
+    """A removed message. Nothing identifies it if its phone was removed, too, or in lines of earlier versions."""
+    if phone not in reading.names.phones:
+        return ChangeLine(seq=seq, what="gone")
+    of_phone = reading.names.phones[phone].phone
+    erased = None if told is None else msgspec.json.decode(told, type=Erased).message
+    return ChangeLine(seq=seq, what="gone", phone=of_phone, jid=erased.chat if erased else None, erased=erased)
 
 
 def messages_by_no(reading: Reading, phones: Collection[int], nos: set[int]) -> dict[int, ArchivedMessage]:

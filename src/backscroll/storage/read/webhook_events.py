@@ -8,22 +8,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from backscroll.core.answers import ErasedMessage
 from backscroll.core.model import ArchivedMessage, Phone, Reaction
-from backscroll.core.webhooks import Delivery, ErasedMessage, OutboxEvent, QuietSource, WebhookEvent
+from backscroll.core.webhooks import Delivery, OutboxEvent, QuietSource, WebhookEvent
 from backscroll.storage.accounts.accounts import phones_of
 from backscroll.storage.read.changes import messages_by_no
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import Reading
 from backscroll.storage.read.surroundings import surroundings_of
+from backscroll.storage.records.aspects import Erased
 from backscroll.storage.records.identity import ContactRow
 from backscroll.storage.records.rows import FROM_ME
 from backscroll.storage.records.webhook_rows import delivery_of
-
-
-class _Erased(Struct):
-    id: str
-    sender: int
-    flags: int
 
 
 class DeliveryPage(Struct, frozen=True):
@@ -68,7 +64,7 @@ class _WebhookEvents:
         place: dict[str, Any] = {"event": event, "id": id, "phone": phone, "chat_jid": row.jid if row else None}
         subject, _, _ = event.type.partition(".")
         if event.type == "message.erased":
-            about = self._erased(event, row, phone)
+            about = self._erased(event, row) if phone else None
         elif event.message:
             about = self._about_message(event)
         elif subject == "source":
@@ -105,12 +101,18 @@ class _WebhookEvents:
         about["around"] = surroundings_of(self._reading, [message])
         return about
 
-    def _erased(self, event: OutboxEvent, chat: ContactRow | None, phone: Phone | None) -> dict[str, Any] | None:
-        if chat is None or phone is None or event.ref is None:
+    def _erased(self, event: OutboxEvent, chat: ContactRow | None) -> dict[str, Any] | None:
+        if event.ref is None:
             return None
-        told = msgspec.json.decode(event.ref, type=_Erased)
-        sender, from_me = self._contact(told.sender), bool(told.flags & FROM_ME)
-        return {"erased": ErasedMessage(told.id, chat.jid, sender.jid if sender else None, from_me)}
+        told = msgspec.json.decode(event.ref, type=Erased)
+        erased = told.message
+        if erased is None:
+            # Of an event that an earlier version queued.
+            sender, from_me = self._contact(told.sender), bool(told.flags & FROM_ME)
+            if chat is None:
+                return None
+            erased = ErasedMessage(told.id, chat.jid, sender.jid if sender else None, from_me)
+        return {"erased": erased, "chat_jid": erased.chat}
 
     def _about_source(self, event: OutboxEvent) -> dict[str, Any] | None:
         row = self._reading.tx.one("source_by_no", {"org": self._reading.org, "no": event.message})

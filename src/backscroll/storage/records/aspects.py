@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from backscroll.core.answers import ErasedMessage
 from backscroll.core.model import Details
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import DELETED, FROM_ME, MessageRow, decode_details
@@ -46,6 +47,26 @@ class ReactionChange(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"reaction{'+' if self.is_first else '~'}{self.actor}"
+
+
+class Erased(Struct, frozen=True, omit_defaults=True):
+    """What identifies a removed row, in lines of the feed and events of the outbox. Those of earlier versions have
+    ``chat`` and ``by`` neither, and processes of these ignore them.
+    """
+
+    id: str
+    sender: int
+    flags: int
+    chat: str | None = None
+    by: str | None = None
+    """The sender's JID, in chats in which several people write."""
+
+    @property
+    def message(self) -> ErasedMessage | None:
+        """None if it does not tell the chat."""
+        if self.chat is None:
+            return None
+        return ErasedMessage(self.id, self.chat, self.by, bool(self.flags & FROM_ME))
 
 
 def created(phone: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from backscroll.core import events
 from backscroll.core.model import Source
 from backscroll.database.protocol import Txn
+from backscroll.formats.periskope_ids import has_participants
 from backscroll.storage.records.aspects import aspects_of
 from backscroll.storage.records.identity import ContactResolver, canonical
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
@@ -27,6 +28,7 @@ from backscroll.storage.records.resolve import (
 )
 from backscroll.storage.records.rows import (
     EXPORT_PREFIX,
+    FROM_ME,
     MessageRow,
     only_value,
 )
@@ -451,11 +453,17 @@ class Writer:
         self._told_rows.write(phone, chat, id, known, observations if observed else [], annotations)
         # Deletions come first, because a new row may have the key of a deleted one.
         for row in left:
-            self.message_writer.remove(row)
+            self.message_writer.remove(row, self._is_double(row, chat, resolved))
         self._write_rows(phone, chat, id, pairs, observed, known.annotations, annotations)
         for _, row in pairs:
             if row is not None:
                 self.provenance.set_tellers(row.no, () if observed else observations[0].told)
+
+    def _is_double(self, row: MessageRow, chat: int, resolved: Sequence[Resolved]) -> bool:
+        """Whether one of the messages that stay has the identity of a row: it names the sender in groups only."""
+        is_group = has_participants(self.resolver.contact_row(chat).jid)
+        alike = (m for m in resolved if m.message.from_me == bool(row.flags & FROM_ME))
+        return row.chat == chat and any(not is_group or m.sender == row.sender for m in alike)
 
     def expected(self, phone: int, chat: int, wanted: Sequence[str]) -> dict[str, list[Values]]:
         """The rows that would be written from what is known about some ids; ``no`` is 0 for rows that do not exist."""

@@ -11,7 +11,9 @@ from msgspec import structs
 from backscroll.core.model import Media
 from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
-from backscroll.storage.records.aspects import created
+from backscroll.formats.jsontext import encode
+from backscroll.formats.periskope_ids import has_participants
+from backscroll.storage.records.aspects import Erased, created
 from backscroll.storage.records.chat_rows import NEW_CHAT, StoredChat, read_chat
 from backscroll.storage.records.chunks import chunks
 from backscroll.storage.records.counters import MONTH, CounterChanges
@@ -160,14 +162,26 @@ class MessageWriter:
         values["client_ref"] = decode_details(row.details).client_ref
         self.replace(row, values | {"changed_at": self.now})
 
-    def remove(self, row: MessageRow) -> None:
-        """Remove a row, and subtract it from the counters."""
+    def remove(self, row: MessageRow, is_double: bool = False) -> None:
+        """Remove a row, and subtract it from the counters. ``is_double``: another one has the same identity and stays,
+        so that followers must not take it for gone.
+        """
         self._tx.run("delete_message", {"org": self._org, "no": row.no})
         self._provenance.drop(row.no)
-        self._state.change("gone", row.no, phone=row.phone, chat=row.chat)
-        tell_gone(self._state, self.now, row)
+        erased = None if is_double else encode(self._identity(row)).decode()
+        self._state.change("gone", row.no, erased, phone=row.phone, chat=row.chat)
+        if erased is not None:
+            tell_gone(self._state, self.now, row, erased)
         self._uncount(row)
         self._index.remove(row.no, row.sent_at)
+
+    def _identity(self, row: MessageRow) -> Erased:
+        """By the JIDs under which the row was stored, also if its contacts have been merged into others since: what it
+        was merged with has those of the others, and stays.
+        """
+        chat = self._resolver.contact_row(row.chat).jid
+        by = self._resolver.contact_row(row.sender).jid if row.sender and has_participants(chat) else None
+        return Erased(row.id, row.sender, row.flags, chat, by)
 
     # ------------------------------------------------------------------ counters and the search index
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from backscroll.formats.jsontext import encode
 from backscroll.storage.records.aspects import ACK, CONTENT, FLAGGED, IS_DELETED, TICKET, UNFLAGGED, reaction_of
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow
@@ -50,8 +49,7 @@ def _before(row: MessageRow, values: dict[str, Any], aspect: str) -> str | None:
     return str(row.ack) if aspect == ACK and row.ack is not None and row.ack != values["ack"] else None
 
 
-def tell_gone(state: OrgState, at: int, row: MessageRow) -> None:
-    """Report a removed row. The event contains its id, because it can no longer be looked up."""
+def tell_gone(state: OrgState, at: int, row: MessageRow, erased: str) -> None:
+    """Report a removed row. The event contains its identity, because that can no longer be looked up."""
     if state.wants("message.erased"):
-        about = {"id": row.id, "sender": row.sender, "flags": row.flags}
-        state.tell("message.erased", at, phone=row.phone, chat=row.chat, message=row.no, ref=encode(about).decode())
+        state.tell("message.erased", at, phone=row.phone, chat=row.chat, message=row.no, ref=erased)

@@ -80,7 +80,7 @@ def _remove_doubles(tx: Txn, org: int, writer: Writer) -> None:
         first, *others = [row for row in rows if row.sender == sender]
         for row in others:
             if structs.replace(row, no=first.no) == first:
-                writer.message_writer.remove(row)
+                writer.message_writer.remove(row, is_double=True)
     writer.flush()
 
 
