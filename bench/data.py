@@ -299,16 +299,8 @@ def _count(batch: Batch, counts: dict[str, list[int]]) -> None:
 
 
 def memory_of(pid: int | str) -> tuple[int, int]:
-    """Anonymous memory of a process, and what it maps of files, in bytes."""
+    """Anonymous memory of a process, and what it maps of files, in bytes; nothing once it has ended."""
     return _status(pid, "RssAnon"), _status(pid, "RssFile")
-
-
-def most_memory_of(pid: int | str) -> int:
-    """Bytes that a process has had in memory at most, mapped files included; 0 once it has ended.
-
-    ``ru_maxrss`` would count the memory of the process that started it.
-    """
-    return _status(pid, "VmHWM")
 
 
 def _status(pid: int | str, field: str) -> int:
@@ -320,5 +312,5 @@ if __name__ == "__main__":
     done = load(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
     print(
         f"{done.messages} messages in {done.seconds:.0f} s, {done.apply_seconds:.0f} s of them in the store; "
-        f"{most_memory_of('self') // 2**20} MB at most"
+        f"{done.late_rss // 10**6} MB of memory of its own"
     )

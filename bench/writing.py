@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 from backscroll.core.events import Batch, MessageSeen
 from backscroll.core.model import Message
 from backscroll.formats.timestamps import go_text
-from bench.data import PHONES, events_of, most_memory_of
+from bench.data import PHONES, events_of, memory_of
 from bench.places import Place
 
 GOWA_MESSAGES = 60_000
@@ -47,7 +47,7 @@ class Imported(Struct, frozen=True):
     seconds: float
     cpu: float
     most_memory: int
-    """Bytes; the whole process at its largest."""
+    """Bytes of its own (not mapped files) at most, sampled."""
 
 
 def import_gowa(place: Place) -> Imported:
@@ -96,7 +96,7 @@ def _run(arguments: list[str], place: Place) -> Usage:
     process = subprocess.Popen(command, env=place.environ, stdout=subprocess.DEVNULL)
     most = 0
     while True:
-        most = max(most, most_memory_of(process.pid))
+        most = max(most, memory_of(process.pid)[0])
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             break

@@ -57,7 +57,7 @@ def imported(what: str, done: writing.Imported, least: int | None, tenth: writin
     """``least`` messages a second are to be reached within ``MAX_MEMORY``; None: the figures are for information."""
     rate = done.messages / done.seconds
     cpu = done.cpu / done.messages * 1e6
-    reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB at most"
+    reached = f"{rate:,.0f}/s, {cpu:,.0f} µs of CPU each; {done.most_memory / MB:.0f} MB of its own at most"
     facts = {"cpu_us": cpu, "most_memory": done.most_memory}
     if tenth is not None:
         facts["more_memory"] = done.most_memory - tenth.most_memory

@@ -42,9 +42,11 @@ def test_with_json_an_error_is_one_json_object_on_standard_error(
 
 
 WAITING = """
-import time
+import signal, time
 from backscroll.cli import status
 from backscroll.cli.main import main
+# What a shell starts in the background ignores this signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 real = status.status_row
 def slow(*arguments):
     print("ready", flush=True)
