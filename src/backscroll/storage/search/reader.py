@@ -27,7 +27,11 @@ from backscroll.storage.search.segments import (
     unpack,
 )
 
-CACHE_BYTES = 32_000_000
+CACHE_BYTES = 96_000_000
+"""Enough for the vocabularies and places of about ten million messages; a million take an eighth of it."""
+ADMITTED = 8
+"""While the cache is full, one part in this many is taken in. Every search reads all segments in turn: if each took the
+place of the one that was read longest ago, none would be there when the next search asks for it."""
 _TOGETHER = 48
 """Parts that are asked of all segments at once; of more, each segment is asked for its own."""
 _ASKED = 400
@@ -41,6 +45,7 @@ class PartCache:
     def __init__(self, most: int = CACHE_BYTES) -> None:
         self._most = most
         self._size = 0
+        self._turned_away = 0
         self._known: OrderedDict[tuple[int, int, int], tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,6 +63,10 @@ class PartCache:
         with self._lock:
             if key in self._known or size > self._most // 2:
                 return
+            if self._size + size > self._most:
+                self._turned_away += 1
+                if self._turned_away % ADMITTED:
+                    return
             self._known[key] = (value, size)
             self._size += size
             while self._size > self._most:
