@@ -89,6 +89,10 @@ class Engine:
         """Size of the archive in bytes, with all its files."""
         return sum(file.stat().st_size for file in place.folder.rglob("*") if file.is_file())
 
+    def index_disk(self, place: Place) -> int:
+        """Size of the search index in bytes."""
+        raise NotImplementedError
+
     def pids(self) -> list[int]:
         """The processes that work for the archives, except the program's own."""
         return []
@@ -97,6 +101,14 @@ class Engine:
 class Sqlite(Engine):
     name = "sqlite"
     title = f"SQLite {apsw.sqlite_lib_version()}"
+
+    def index_disk(self, place: Place) -> int:
+        with closing(apsw.Connection(str(place.folder / "backscroll.db"), flags=apsw.SQLITE_OPEN_READONLY)) as db:
+            sizes = db.execute(
+                "SELECT pgsize FROM dbstat WHERE aggregate = TRUE AND name IN"
+                " (SELECT name FROM sqlite_schema WHERE substr(tbl_name, 1, 7) = 'search_')"
+            )
+            return sum(size for (size,) in sizes)
 
 
 class Postgres(Engine):
@@ -129,6 +141,14 @@ class Postgres(Engine):
     def disk(self, place: Place) -> int:
         row = self._admin.execute("SELECT pg_database_size(%s)", (_database(place.folder),)).fetchone()
         return super().disk(place) + int(row[0] if row else 0)
+
+    def index_disk(self, place: Place) -> int:
+        with psycopg.connect(self._cluster.url(_database(place.folder))) as connection:
+            tables = connection.execute(
+                "SELECT pg_total_relation_size(oid) FROM pg_class"
+                " WHERE relkind = 'r' AND substr(relname, 1, 7) = 'search_'"
+            )
+            return sum(int(size) for (size,) in tables)
 
     def pids(self) -> list[int]:
         return family_of(int((self._cluster.data / "postmaster.pid").read_text().split()[0]))

@@ -32,6 +32,8 @@ def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
         yield imported("import of an exported chat's lines, parsing to commit", done, None, tenth)
     yield stored(loaded, targets.stored)
     yield by_tenths(loaded)
+    say("Making a search index …")
+    yield indexed(small, large)
     say(f"Writing single messages from {writing.WRITERS} threads …")
     with passing(engine, small) as place:
         rate = writing.write_singly(place, 5)
@@ -46,6 +48,16 @@ def written(small: Archive, large: Archive, targets: Targets) -> Iterable[Line]:
     reached = f"{each:,.0f} bytes a message ({each * loaded.messages / MB:,.0f} MB)"
     target, met = ("", None) if targets.disk is None else (f"≤ {targets.disk:,} bytes", each <= targets.disk)
     yield Line(what="disk, everything included", reached=reached, target=target, met=met, facts={"bytes": each})
+
+
+def indexed(small: Archive, large: Archive) -> Line:
+    """What the search index costs: to make it for the small archive, and its place on the disk of the large one."""
+    with passing(small.engine, small) as place:
+        cpu = writing.index_anew(place) / small.loaded.messages * 1e6
+    disk = large.engine.index_disk(large.place)
+    each = disk / large.loaded.messages
+    reached = f"{cpu:,.0f} µs of CPU a message; {each:,.0f} bytes a message ({disk / MB:,.0f} MB)"
+    return Line(what="the search index", reached=reached, target="", met=None, facts={"cpu_us": cpu, "bytes": each})
 
 
 def to_rate(what: str, rate: float, reached: str, least: int | None, facts: dict[str, float]) -> Line:

@@ -50,8 +50,8 @@ class ReactionChange(Struct, frozen=True):
 
 
 class Erased(Struct, frozen=True, omit_defaults=True):
-    """What identifies a removed row, in lines of the feed and events of the outbox. Those of earlier versions have
-    ``chat`` and ``by`` neither, and processes of these ignore them.
+    """What identifies a removed row, in lines of the feed and events of the outbox. Those of earlier versions lack
+    ``chat`` and ``by``, which processes of those versions ignore.
     """
 
     id: str
