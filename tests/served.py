@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,16 +88,22 @@ def serving(data: Path, database: str | None = None, **settings: object) -> Iter
     given |= {**({"database": database} if database else {}), **settings}
     environment |= {f"BACKSCROLL_{name.upper()}": str(value) for name, value in given.items()}
     command = [sys.executable, "-m", "backscroll", "serve"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as made:
+    # A file, since a pipe that nobody reads holds up the server once it is full.
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as log,
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log, text=True) as made,
+    ):
         served = Served(made, port)
         try:
             wait_until_ready(served)
             yield served
         finally:
             made.send_signal(signal.SIGTERM)
-            _, told = made.communicate(timeout=60)
+            made.wait(timeout=60)
+            log.seek(0)
+            told = log.read()
+            # Shown beside a test that failed.
+            sys.stderr.write(told)
             assert made.returncode == 0
             assert "Traceback" not in told, told
             assert "Killing" not in told, told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -49,6 +50,11 @@ class Archive(Struct):
     def tell(self, *events: Event) -> None:
         self.store.apply(self.org.no, Batch(source="webhook", events=events))
 
+    def new_phone(self) -> tuple[str, int]:
+        """A phone of which nothing is known: its number, and its number in the archive."""
+        number = f"1555{secrets.randbelow(10**7):07}"
+        return number, self.store.add_phone(self.org.no, number).no
+
 
 @pytest.fixture(scope="module")
 def archive(client: Path, own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
@@ -67,10 +73,6 @@ def message(id: str, at: int = 0, text: str | None = "hello", phone: str = ONE, 
     told = {name: more.pop(name) for name in ("kind", "ack", "from_me") if name in more}
     told.setdefault("from_me", False)
     return MessageSeen(Message(key=key, sent_at=NOON + at * SECOND, text=text, details=Details(**more), **told))
-
-
-def target(id: str) -> Target:
-    return Target(f"{ONE}@s.whatsapp.net", ANA, id)
 
 
 class Listener:
@@ -97,7 +99,10 @@ class Listener:
     def until(self, wanted: Callable[[Line], bool]) -> Line:
         """Wait for the next line of a kind; fails if it does not come."""
         while True:
-            line = self._lines.get(timeout=60)
+            try:
+                line = self._lines.get(timeout=60)
+            except queue.Empty:
+                pytest.fail(f"the expected line did not come; heard {[_named(line) for line in self.heard]}")
             assert line is not None, "the client ended before the expected line"
             self.heard.append(line)
             if wanted(line):
@@ -111,9 +116,16 @@ class Listener:
         return [line for line in self.heard if line["heard"] == "event"]
 
 
+def _named(line: Line) -> str:
+    """A line in a few words."""
+    return f"{line['heard']} {line.get('name', '')} {line.get('place', '')}"
+
+
 @contextmanager
-def listening(archive: Archive, token: str, phone: str = ONE, **more: Any) -> Iterator[Listener]:
-    """A client that has connected or was refused."""
+def listening(
+    archive: Archive, token: str, phone: str = ONE, answer: str = "connect", **more: Any
+) -> Iterator[Listener]:
+    """A client that has connected, or that was refused with the answer ``connect_error``."""
     config = archive.folder / f"listen-{os.urandom(4).hex()}.json"
     config.write_text(json.dumps({"token": token, "phone": phone, **more}))
     environment = os.environ | {"PORT": str(archive.served.port)}
@@ -127,7 +139,7 @@ def listening(archive: Archive, token: str, phone: str = ONE, **more: Any) -> It
     ) as process:
         listener = Listener(process)
         try:
-            listener.until(lambda line: line["heard"].startswith("connect"))
+            listener.until(lambda line: line["heard"] == answer)
             yield listener
         finally:
             listener.end()
@@ -139,17 +151,18 @@ def token_of(archive: Archive) -> tuple[str, str]:
 
 
 def test_each_change_comes_as_the_event_that_the_client_types(archive: Archive) -> None:
-    with listening(archive, token_of(archive)[1]) as listener:
-        archive.tell(message("T1", ack=1, from_me=True))
-        archive.tell(MessageEdited(target=target("T1"), text="better words", at=NOON + SECOND))
-        archive.tell(ReceiptSet(target=target("T1"), ack=3, participant=ANA, at=NOON + 2 * SECOND))
-        archive.tell(ReactionSet(target=target("T1"), by=ANA, emoji="👍", at=NOON + 3 * SECOND))
-        archive.tell(ReactionSet(target=target("T1"), by=ANA, emoji="", at=NOON + 4 * SECOND))
-        archive.tell(MessageRevoked(target=target("T1"), at=NOON + 5 * SECOND))
+    number, phone = archive.new_phone()
+    t1 = Target(f"{number}@s.whatsapp.net", ANA, "T1")
+    with listening(archive, token_of(archive)[1], number) as listener:
+        archive.tell(message("T1", ack=1, from_me=True, phone=number))
+        archive.tell(MessageEdited(target=t1, text="better words", at=NOON + SECOND))
+        archive.tell(ReceiptSet(target=t1, ack=3, participant=ANA, at=NOON + 2 * SECOND))
+        archive.tell(ReactionSet(target=t1, by=ANA, emoji="👍", at=NOON + 3 * SECOND))
+        archive.tell(ReactionSet(target=t1, by=ANA, emoji="", at=NOON + 4 * SECOND))
+        archive.tell(MessageRevoked(target=t1, at=NOON + 5 * SECOND))
         missed = Details(call=Call(video=False, outgoing=False, result="MISSED"))
-        call = message("C1", 6, None, kind="call", call=missed.call)
-        archive.tell(call)
-        archive.store.sources.connect(archive.org.no, 1, "CONNECTED")
+        archive.tell(message("C1", 6, None, kind="call", call=missed.call, phone=number))
+        archive.store.sources.connect(archive.org.no, phone, "CONNECTED")
         listener.event("org.phone.connected")
     names = [line["name"] for line in listener.events]
     assert names == [
@@ -168,7 +181,8 @@ def test_each_change_comes_as_the_event_that_the_client_types(archive: Archive) 
 
 
 def test_a_client_that_is_cut_at_random_hears_every_change_once_and_in_order(archive: Archive) -> None:
-    expected = [f"R{n:03}" for n in range(200)]
+    run = os.urandom(4).hex()
+    expected = [f"R{run}{n:03}" for n in range(200)]
     with listening(archive, token_of(archive)[1], cut_every=9, seed=7) as listener:
         for start in range(0, 200, 4):
             archive.tell(*(message(id, 100 + start) for id in expected[start : start + 4]))
@@ -183,14 +197,17 @@ def test_a_client_that_is_cut_at_random_hears_every_change_once_and_in_order(arc
 
 
 def test_a_client_hears_only_of_the_phone_that_it_names(archive: Archive) -> None:
-    secret = token_of(archive)[1]
+    secret, run = token_of(archive)[1], os.urandom(4).hex()
     with listening(archive, secret, ONE) as one, listening(archive, secret, "") as both:
-        archive.tell(message("S2", 1000, phone=TWO), message("S1", 1001, phone=ONE))
+        archive.tell(message(f"S2{run}", 1000, phone=TWO), message(f"S1{run}", 1001, phone=ONE))
         one.event("message.created")
         both.event("message.created")
         both.event("message.created")
     assert {line["data"]["org_phone"] for line in one.events} == {f"{ONE}@c.us"}
-    assert {line["data"]["unique_id"] for line in both.events if line["name"] == "message.created"} == {"S1", "S2"}
+    assert {line["data"]["unique_id"] for line in both.events if line["name"] == "message.created"} == {
+        f"S1{run}",
+        f"S2{run}",
+    }
 
 
 def test_a_client_whose_token_is_revoked_is_told_and_disconnected(archive: Archive) -> None:
@@ -207,7 +224,7 @@ def test_a_client_whose_token_is_revoked_is_told_and_disconnected(archive: Archi
 )
 def test_a_client_that_is_not_let_in_is_told_why_and_stops(archive: Archive, wrong: dict[str, str], word: str) -> None:
     given = {"token": token_of(archive)[1], "phone": ONE} | wrong
-    with listening(archive, given["token"], given["phone"]) as listener:
+    with listening(archive, given["token"], given["phone"], "connect_error") as listener:
         (told,) = listener.heard
         assert (told["heard"], told["data"]["status"]) == ("connect_error", 401)
         assert word in told["message"]

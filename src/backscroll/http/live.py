@@ -7,6 +7,7 @@ same position is read and rendered once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from backscroll.core.errors import NotFound, StorageError, Unauthorised
+from backscroll.core.errors import NotFound, StorageError, Unauthorised, story_of
 from backscroll.core.model import Access
 from backscroll.http.auth import admission_of, sent_credential
 from backscroll.http.job_news import JobNews
@@ -25,6 +26,8 @@ from backscroll.storage.store import Store
 
 if TYPE_CHECKING:
     from backscroll.http.messages import AppState
+
+log = logging.getLogger("backscroll.http")
 
 LOOK_SECONDS = 0.5
 """Seconds between checks of an organisation's version."""
@@ -174,16 +177,22 @@ class Feeds:
         return page
 
     async def _look(self, org: int, known: _Organisation) -> None:
+        """Look for changes until the last follower leaves: if this ended, all of them would wait for ever."""
         while True:
             try:
-                seq = await self._workers.run(partial(self._store.version, org), prompt=True)
+                await self._look_once(org, known)
             except StorageError:
-                seq = known.seq
-            if await self._look_at_jobs(org) or seq != known.seq:
-                known.seq = seq
-                waiting, known.changed = known.changed, asyncio.Event()
-                waiting.set()
+                pass
+            except Exception as error:
+                log.error("following the changes of organisation %d: %s", org, story_of(error))
             await asyncio.sleep(self._look_seconds)
+
+    async def _look_once(self, org: int, known: _Organisation) -> None:
+        seq = await self._workers.run(partial(self._store.version, org), prompt=True)
+        if await self._look_at_jobs(org) or seq != known.seq:
+            known.seq = seq
+            waiting, known.changed = known.changed, asyncio.Event()
+            waiting.set()
 
     async def _look_at_jobs(self, org: int) -> bool:
         jobs = self.jobs(org)
