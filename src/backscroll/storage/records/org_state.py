@@ -64,6 +64,9 @@ class OrgState(Struct):
     def change(self, what: str, no: int, aspects: str | None = None, *, phone: int = 0, chat: int = 0) -> None:
         """Record a change for the feed, and where it shows; it gets its seq when the batch ends."""
         self.changes.append(Change(what, no, aspects, phone, chat))
+        if what == "phone":
+            # Readers cache phones together with names.
+            self.named = -1
 
     def wants(self, type: str, history: bool = False) -> bool:
         """Whether some webhook wants events of this type, for the present or for history."""

@@ -89,7 +89,6 @@ class OwnPhones:
     def _changed(self, number: int) -> None:
         self._state.change("phone", number)
         self._state.tell("phone.updated", self.now, phone=number)
-        self._state.named = -1
         self._load()
 
     def _add(self, event: events.PhoneSeen, jid: str, device: str | None, phone_id: str) -> int:

@@ -319,7 +319,6 @@ class _Undo:
             if gone and self._tx.one("phone_is_referred_to", params) is None and not self._has_token(jid):
                 self._tx.run("delete_phone", params)
                 self._writer.state.change("phone", phone)
-                self._writer.state.named = -1
         return False
 
     def _has_token(self, jid: str) -> bool:
