@@ -1,4 +1,4 @@
-"""Cached pages: whatever happens, none differs from a page that is made anew."""
+"""Cached pages, and pages made with cached names: whatever happens, none differs from a page that is made anew."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from backscroll.core.model import MessageKey, Org, Phone
 from backscroll.http.app import build_app
 from backscroll.storage import store as store_module
 from backscroll.storage.read.names import ContactCache
+from backscroll.storage.read.search_pages import SearchCaches
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 
 EXAMPLES = {"sqlite": 4, "postgres": 2}
-MANY = {"sqlite": 500, "postgres": 150}
+MANY = {"sqlite": 300, "postgres": 90}
 """Enough for some minutes on each."""
 CHATS = (ANNA, ANNA_LID, ANNA_BY_NAME, BEN, GROUP)
 ROUTES = (
@@ -45,9 +46,25 @@ ROUTES = (
     "/v1/notifications",
     "/chats",
     "/user/my/contacts",
+    "/user/my/groups",
+    f"/group/info?group_id={GROUP}",
+    "/devices",
+    "/v1/phones/all",
 )
+NUMBER = ONE.partition("@")[0]
+NATIVE = (
+    *(f"/api/chats/{NUMBER}/{chat}{more}" for chat in CHATS for more in ("", "/messages", "/spine")),
+    *(f"/api/contacts/{chat}" for chat in (ANNA, BEN)),
+    "/api/chats",
+    "/api/contacts",
+    "/api/phones",
+    "/api/media",
+    "/api/changes?after=0&limit=1000",
+    *(f"/api/search?q={words}" for words in ("a", "from:name", "in:anna", "has:reaction", "-zzz")),
+)
+"""These pages are not cached, but the names, phones and search index with which they are made."""
 ASKED = 10
-"""How many routes are requested again after each step of a history."""
+"""How many routes of each kind are requested again after each step of a history."""
 
 
 class Desk:
@@ -92,10 +109,10 @@ class Desk:
         """A function that compares some pages in their present state."""
         narrow = self.store.create_token(org, "narrow", (phones[0].no,)).secret
         wide = self.store.create_token(org, "wide").secret
-        paths = chance.sample(ROUTES, ASKED)
+        paths = chance.sample(ROUTES, ASKED) + chance.sample(NATIVE, ASKED)
 
         def compare() -> None:
-            self._second._contact_cache = ContactCache()
+            self._second._contact_cache, self._second._search_caches = ContactCache(), SearchCaches()
             for path in paths:
                 for secret in (narrow, wide):
                     headers = [(b"authorization", f"Bearer {secret}".encode()), (b"host", b"archive.test")]
@@ -121,6 +138,8 @@ class Desk:
             store.apply(org, Batch(source="gowa", events=[name]))
         if chance.random() < 0.1:
             store.add_phone(org, ONE, name=f"Phone {chance.random()}")
+        if chance.random() < 0.2:
+            store.sources.connect(org, store.find_phone(org, ONE).no, chance.choice(["CONNECTED", "DISCONNECTED"]))
         if chance.random() < 0.5:
             store.finish_merges(org)
 
