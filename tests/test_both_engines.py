@@ -44,6 +44,7 @@ ONE_ENGINE: dict[str, str] = {
     "storage/test_engines_agree.py": BOTH_AT_ONCE,
     "storage/search/test_search_engines.py": BOTH_AT_ONCE,
     "database/test_one_version_apart.py": BOTH_AT_ONCE,
+    "database/test_migration_of_quarantine.py": BOTH_AT_ONCE,
     "database/test_citus_rules.py": POSTGRES,
     "database/test_citus.py": POSTGRES,
     "concurrency/test_greenlets.py": POSTGRES,

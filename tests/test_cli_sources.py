@@ -145,6 +145,20 @@ def test_quarantine_is_listed_shown_read_again_and_dropped(shell: Shell) -> None
     assert "not found" in shell.refusal("quarantine", "retry", "99", code=1)
 
 
+def test_quarantine_of_one_source_is_listed_also_after_it_was_removed(shell: Shell) -> None:
+    one, two, idle = (shell.json("source", "add", "gowa", "--phone", ME)["id"] for _ in range(3))
+    store = archive(shell)
+    for id in (one, two):
+        Ingestor(store).take(store.sources.find(id), b'{"event":"message.unheard","payload":{}}')
+    store.close()
+    assert [row["via"] for row in shell.json("quarantine", "list")] == [one, two]
+    shell.run("source", "remove", one)
+    for id in (one, two):
+        assert [row["via"] for row in shell.json("quarantine", "list", "--source", id)] == [id]
+    assert shell.json("quarantine", "list", "--source", idle) == []
+    assert "source not found: src1xnone" in shell.refusal("quarantine", "list", "--source", "src1xnone", code=1)
+
+
 def test_numbers_of_quarantine_are_checked_before_anything_is_done_and_count_once(shell: Shell) -> None:
     added = shell.json("source", "add", "gowa", "--phone", ME)
     store = archive(shell)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 import gateways
 from backscroll.core.model import Call
 from backscroll.core.query import ChatQuery
-from backscroll.ingest.quarantine import retry
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 from gateway_archive import Archive
@@ -124,22 +123,6 @@ def test_an_edit_that_several_gateways_tell_is_one_edit(archive: Archive) -> Non
 
 
 # What two sources send alike
-
-
-def test_quarantined_bytes_belong_to_the_source_that_sent_them_last(archive: Archive) -> None:
-    """The address of one gateway was entered in another, and corrected; or a source was removed and added again."""
-    unread = {"event": "message.any", "payload": {"id": "false_1@c.us_A", "timestamp": "soon"}}
-    body = msgspec.json.encode(unread)
-    for kind in ("gowa", "waha", "waha"):
-        archive.take(kind, body)
-    (kept,) = archive.store.list_quarantined(archive.org.no)
-    assert (kept.source, kept.via, kept.problem) == (
-        "waha",
-        archive.sources["waha"].id,
-        "payload.timestamp: 'soon' is not a time",
-    )
-    problem = retry(archive.store, archive.org.no, kept.no)
-    assert problem == kept.problem
 
 
 def test_a_call_told_by_several_gateways_in_any_order_is_one_call(archive: Archive) -> None:

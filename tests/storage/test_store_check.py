@@ -69,6 +69,7 @@ DAMAGES: list[tuple[str, str]] = [
         "message is stored more than once",
     ),
     ("DROP INDEX messages_media", "index is missing"),
+    ("DROP INDEX quarantine_digest", "index is missing"),
     ("DROP TABLE positions", "table is missing"),
     ("DELETE FROM changes WHERE seq = 2", GAPS),
     ("DELETE FROM changes WHERE seq = (SELECT max(seq) FROM changes)", GAPS),

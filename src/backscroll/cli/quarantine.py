@@ -34,20 +34,25 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
+@click.option("--source", "via", metavar="ID", help="Only what came through this live source (or one removed since).")
 @org_option
 @json_option
 @shared_options
 @click.pass_context
-def list_quarantine(ctx: click.Context, org: str | None, as_json: bool) -> None:
-    """List the quarantined input, oldest first, without the bytes.
+def list_quarantine(ctx: click.Context, via: str | None, org: str | None, as_json: bool) -> None:
+    """List the quarantined input, oldest first, without the bytes. What several sources sent is listed for each of
+    them.
 
     \b
-    Example:
+    Examples:
       backscroll quarantine list
+      backscroll quarantine list --source src1xab12cd34ef56gh78
     """
     with open_archive(settings_of(ctx)) as archive:
         owners = owners_of(archive.store, org)
-        rows = [_row(found, owner) for owner in owners for found in archive.store.list_quarantined(owner.no)]
+        rows = [_row(found, owner) for owner in owners for found in archive.store.list_quarantined(owner.no, via)]
+        if via is not None and not rows:
+            archive.store.sources.find(via)
     show_rows(rows, as_json, "The quarantine is empty.")
 
 

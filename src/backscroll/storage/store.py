@@ -177,7 +177,7 @@ class Store:
     def quarantine(
         self, org: int, source: str, payload: bytes, problem: str, via: str | None = None, waits: bool = False
     ) -> int:
-        """Store input that could not be understood, encrypted; identical bytes are stored once. Returns its number.
+        """Store input that could not be understood, encrypted; once for each source. Returns its number.
 
         ``waits``: it will be understood once the message that it refers to has arrived.
         """
@@ -201,9 +201,9 @@ class Store:
         no, source, problem, sealed, stored_at, via = row
         return Quarantined(no, source, problem, self._seal().unseal(bytes(sealed)), stored_at, via)
 
-    def list_quarantined(self, org: int) -> list[Quarantined]:
-        """All entries, oldest first, without the bytes."""
-        rows = self._engine.read(lambda tx: tx.all("index_of_quarantine", {"org": org}), org)
+    def list_quarantined(self, org: int, via: str | None = None) -> list[Quarantined]:
+        """All entries, or those that came through the live source ``via``; oldest first, without the bytes."""
+        rows = self._engine.read(lambda tx: tx.all("index_of_quarantine", {"org": org, "via": via}), org)
         return [Quarantined(no, source, problem, b"", stored_at, via) for no, source, problem, stored_at, via in rows]
 
     def waiting_in_quarantine(self, org: int, limit: int = 100) -> list[int]:

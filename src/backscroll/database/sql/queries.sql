@@ -634,12 +634,21 @@ INSERT INTO raws (org, raw, digest, source, type, size, payload, stored_at)
 VALUES (:org, :raw, :digest, :source, :type, :size, :payload, :now);
 
 -- name: find_quarantined
-SELECT no FROM quarantine WHERE org = :org AND digest = :digest;
+SELECT no FROM quarantine
+WHERE org = :org AND digest = :digest AND source = :source AND COALESCE(via, '') = COALESCE(:via, '');
+
+-- name: find_orphaned_quarantined
+-- The same bytes, which came through a live source that was removed since.
+SELECT q.no FROM quarantine q
+WHERE q.org = :org AND q.digest = :digest AND q.via LIKE :sources
+AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.org = q.org AND s.source = q.via)
+ORDER BY q.no LIMIT 1;
 
 -- name: resend_quarantined
--- The same bytes, sent by another source: it is the one that sends them now.
 UPDATE quarantine SET source = :source, problem = :problem, via = :via, waits = :waits
-WHERE org = :org AND no = :no AND (source <> :source OR COALESCE(via, '') <> COALESCE(:via, ''));
+WHERE org = :org AND no = :no AND (
+    source <> :source OR COALESCE(via, '') <> COALESCE(:via, '') OR problem <> :problem OR COALESCE(waits, 0) <> :waits
+);
 
 -- name: add_quarantined
 INSERT INTO quarantine (org, no, source, problem, digest, payload, stored_at, via, waits)
@@ -649,7 +658,8 @@ VALUES (:org, :no, :source, :problem, :digest, :payload, :now, :via, :waits);
 SELECT no, source, problem, payload, stored_at, via FROM quarantine WHERE org = :org ORDER BY no;
 
 -- name: index_of_quarantine
-SELECT no, source, problem, stored_at, via FROM quarantine WHERE org = :org ORDER BY no;
+SELECT no, source, problem, stored_at, via FROM quarantine
+WHERE org = :org AND (CAST(:via AS TEXT) IS NULL OR via = :via) ORDER BY no;
 
 -- name: latest_quarantined
 -- Of the latest inputs only, so that the work does not grow with the quarantine.
