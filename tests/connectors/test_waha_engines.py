@@ -231,6 +231,28 @@ def test_receipts_and_votes_tell_the_number_of_who_gave_them() -> None:
     assert voted == PollVoted(target=Target(OWN, GROUP, "BBBB", OWN), by=JOHN_LID, options=(), at=MICROS)
 
 
+@pytest.mark.parametrize(
+    ("data", "call"),
+    [
+        ({"callOutcome": "Ongoing", "isVideoCall": False}, Call(video=False, outgoing=False)),
+        (
+            {"callOutcome": "AcceptedElsewhere", "isVideoCall": True},
+            Call(video=True, outgoing=False, result="connected"),
+        ),
+        ({"callOutcome": "Rejected", "callDuration": 0}, Call(outgoing=False, result="rejected")),
+        ({"callOutcome": "Missed", "finalCallOutcome": "Failed"}, Call(outgoing=False, result="failed")),
+        ({"subtype": "miss"}, Call(video=False, outgoing=False, result="missed")),
+        ({"subtype": "miss_group_video"}, Call(video=True, outgoing=False, result="missed")),
+        ({"callOutcome": "of tomorrow", "callDuration": {"sentinel": "DEFAULT"}}, Call(outgoing=False)),
+    ],
+)
+def test_a_call_that_whatsapp_web_lists_in_the_chat(data: dict[str, Any], call: Call) -> None:
+    seen = message("WEBJS", _data={"type": "call_log", "id": {"fromMe": False}} | data)
+    assert (seen.key.id, seen.kind, seen.text, seen.details.call) == ("call:AAAA", "call", None, call)
+    mine = message("WPP", _data={"type": "call_log", "id": {"fromMe": True}, "callOutcome": "Missed"}, fromMe=True)
+    assert mine.details.call == Call(outgoing=True, result="unanswered")
+
+
 def test_a_call_in_a_group_is_in_the_group_and_names_the_caller() -> None:
     payload: dict[str, Any] = {"id": "CALL1", "timestamp": SECONDS + 0.25, "isVideo": False, "isGroup": True}
     payload |= {"from": "251556368777322@lid"}

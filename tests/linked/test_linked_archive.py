@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from typing import Any
 
@@ -13,6 +14,7 @@ from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 from neonize.proto.waHistorySync import WAWebProtobufsHistorySync_pb2 as history
 from neonize.proto.waWeb import WAWebProtobufsWeb_pb2 as web
 
+from backscroll.core.model import Call, MessageKey
 from backscroll.linked.bodies import ids_told
 from backscroll.storage.store import Store
 from linked_archive import LinkedArchive, sealed, secret_context
@@ -269,6 +271,37 @@ def test_the_list_of_calls_of_a_history(device: Phone, archive: LinkedArchive) -
     told = line.details.call
     assert told is not None
     assert (line.key.chat, told.video, told.result, told.duration) == (net(ANA), True, "connected", 61.0)
+
+
+def test_a_call_is_one_message_whether_it_is_told_live_or_in_a_history(device: Phone, store: Store) -> None:
+    """It rings and ends, and is in the list of calls and in the chat of a history."""
+    record = history.HistorySync.DESCRIPTOR.fields_by_name["callLogRecords"].message_type
+    missed = record.enum_types_by_name["CallResult"].values_by_name["MISSED"].number
+    call = record._concrete_class(
+        callID="C1", startTime=SECONDS, isIncoming=True, isVideo=True, callCreatorJID=net(ANA), callResult=missed
+    )
+    stub = web.WebMessageInfo.StubType.CALL_MISSED_VIDEO
+    chat = history.Conversation(ID=net(ANA), messages=[past("C1", chat=net(ANA), messageStubType=stub)])
+    meta = {"callID": "C1", "callCreator": jid(ANA), "callCreatorAlt": jid(ANA_LID, "lid"), "from": jid(ANA)}
+    node = neonize.Node(Tag="offer", Nodes=[neonize.Node(Tag="video")])
+    remote = neonize.CallRemoteMeta(remotePlatform="", remoteVersion="")
+    begun = neonize.BasicCallMeta(timestamp=SECONDS, **meta)
+    ended = neonize.BasicCallMeta(timestamp=SECONDS + 30, **meta)
+    device.push(neonize.CallOffer(basicCallMeta=begun, callRemoteMeta=remote, data=node))
+    device.push(neonize.CallTerminate(basicCallMeta=ended, reason="timeout", data=node))
+    device.push(sync(callLogRecords=[call]))
+    device.push(sync(chat))
+    lines = list(device.lines())
+    views = set()
+    for order in itertools.permutations(lines):
+        archive = LinkedArchive(store)
+        archive.take(order)
+        assert archive.quarantine() == []
+        (seen,) = (line.message for line in archive.notices())
+        views.add(str((seen.key, seen.sent_at, seen.details.call)))
+    (view,) = views
+    key = MessageKey(net(OWN), net(ANA), "call:C1", net(ANA))
+    assert view == str((key, MICROS, Call(video=True, outgoing=False, result="missed")))
 
 
 def test_a_history_that_is_cut_is_kept_as_it_came(device: Phone, archive: LinkedArchive) -> None:

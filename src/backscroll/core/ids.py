@@ -32,6 +32,8 @@ MAX_NUMBER = 15
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
 """WhatsApp's business-scoped user id, of people who show a username instead of a number; it has no server part."""
 
+CALL_PREFIX = "call:"
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -40,6 +42,15 @@ def org_in(id: str, prefix: str) -> int | None:
     head, x, _ = id.removeprefix(prefix).partition("x")
     ours = id.startswith(prefix) and x and head.isascii() and head.isdigit() and len(head) <= 12
     return int(head) if ours else None
+
+
+def call_id(told: str) -> str:
+    """The id of the message that a call becomes, from the call's own id; GOWA and Android write it in this form.
+
+    The line that stands for a call in its chat has the id of the call as its own in WhatsApp Web, in Baileys and on
+    phones, so that line and call are one message.
+    """
+    return told if told.startswith(CALL_PREFIX) else f"{CALL_PREFIX}{told}"
 
 
 def canonical(jid: str) -> str:

@@ -123,8 +123,8 @@ def message_of(record: Record, phone: str) -> Message:
     if sent_at is None:
         raise Unusable("ZMESSAGEDATE", "is unknown")
     kind, id = kind_of(record), row.key("ZSTANZAID")
-    if kind == "call" and not id.startswith("call:"):
-        id = f"call:{id}"
+    if kind == "call":
+        id = ids.call_id(id)
     poll = _poll(record) if kind == "poll" else None
     return Message(
         key=MessageKey(phone, chat, id, _author(record, chat, phone)),
@@ -367,7 +367,7 @@ def call_of(row: Row, phone: str, aggregate: Row | None, participants: list[Row]
         metadata={"outcome": outcome} if isinstance(outcome, int) else None,
     )
     return Message(
-        key=MessageKey(phone, chat, id if id.startswith("call:") else f"call:{id}", sender),
+        key=MessageKey(phone, chat, ids.call_id(id), sender),
         sent_at=at,
         from_me=bool(outgoing),
         kind="call",

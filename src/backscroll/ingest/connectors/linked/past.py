@@ -17,7 +17,7 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.core.ids import canonical, is_person, kind_of
+from backscroll.core.ids import call_id, canonical, is_person, kind_of
 from backscroll.core.model import Call, Details, Member, Message, MessageKey
 from backscroll.ingest.connectors.linked.live import action, hex_of
 from backscroll.ingest.connectors.linked.told import ACKS, SOURCE, STATUS, Key, Told
@@ -240,7 +240,7 @@ class _Chat:
             return [self._bare(key, at, "unknown", Details(is_deleted=True))]
         if stub in _MISSED:
             call = Call(video=_MISSED[stub], outgoing=False, result="missed")
-            return [self._bare(key, at, "call", Details(call=call))]
+            return [self._bare(structs.replace(key, id=call_id(key.id)), at, "call", Details(call=call))]
         told = self._told
         type = _GROUP_LINES.get(stub, stub.lower())
         people = [told.person(text) or text for text in texts] if type in _NAMES_PEOPLE else []

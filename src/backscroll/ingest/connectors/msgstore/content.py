@@ -473,14 +473,9 @@ def _interactive(record: Record) -> dict[str, Any] | None:
 # Calls
 
 
-def call_id(told: str) -> str:
-    """The id of a call, as GOWA's database and the gateways' webhooks give it."""
-    return told if told.startswith("call:") else f"call:{told}"
-
-
 def _call_message(record: Record, phone: str, sent_at: int) -> Message:
     """A missed call that only stands in the chat."""
-    key = MessageKey(phone, record.chat, call_id(id_of(record)), author_of(record, phone))
+    key = MessageKey(phone, record.chat, ids.call_id(id_of(record)), author_of(record, phone))
     missed = record.part("missed_call_logs")
     video = missed.flag("video_call") if missed else None
     call = Call(video=video, outgoing=is_from_me(record), result=None if is_from_me(record) else "missed")
@@ -509,7 +504,7 @@ def call_of(row: Row, phone: str, jids: Jids) -> Message:
         metadata={"call_result": number} if isinstance(number, int) else None,
     )
     return Message(
-        key=MessageKey(phone, chat, call_id(row.key("call_id")), phone if outgoing else other),
+        key=MessageKey(phone, chat, ids.call_id(row.key("call_id")), phone if outgoing else other),
         sent_at=sent_at,
         from_me=outgoing,
         kind="call",

@@ -393,6 +393,6 @@ def call_of(row: Row, phone: str) -> MessageSeen | None:
         duration=float(duration) if duration else None,
         metadata={"outcome": outcome} if outcome else None,
     )
-    key = MessageKey(phone, chat, f"call:{row.key('call_id')}", phone if outgoing else other)
+    key = MessageKey(phone, chat, ids.call_id(row.key("call_id")), phone if outgoing else other)
     details = Details(call=call, has_media=False)
     return MessageSeen(Message(key=key, sent_at=sent_at, from_me=outgoing, kind="call", details=details))

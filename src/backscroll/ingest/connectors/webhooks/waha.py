@@ -21,8 +21,8 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.core.ids import canonical, is_person
-from backscroll.core.model import Details, Kind, Location, Media, Member, Message, MessageKey, Quote
+from backscroll.core.ids import call_id, canonical, is_person
+from backscroll.core.model import Call, Details, Kind, Location, Media, Member, Message, MessageKey, Quote
 from backscroll.formats.periskope_ids import MessageRef, decode_message_id
 from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, ConnectionState, Observed, Setup, nothing
@@ -161,14 +161,17 @@ def _message(delivery: _Delivery) -> list[Event]:
         return [*who.mapped, *_setting(delivery, message, who, content.node)]
     if content is None and node.text("type") in waha_web.CHANGES:
         return [*who.mapped, *_change_in_web(delivery, message, who, node)]
+    if node.node("message").node("call"):
+        return [*who.mapped, _ringing(delivery, message, who, ref)]
     has_file = bool(message.has_media or message.media)
     web = waha_web.read(node, has_media=has_file) if content is None else None
     kind = _more_exact(content.kind if content is not None else web.kind if web else "unknown", message)
     details = content.details if content is not None else web.details if web else Details()
     text = content.text if content is not None else web.text if web else None
     told = None if web is not None and kind in waha_web.WITHOUT_TEXT else message.body
+    id = call_id(ref.id) if web is not None and kind == "call" else ref.id
     seen = Message(
-        key=MessageKey(delivery.phone, who.chat, ref.id, who.sender),
+        key=MessageKey(delivery.phone, who.chat, id, who.sender),
         sent_at=delivery.at(message.timestamp),
         from_me=message.from_me,
         kind=kind,
@@ -177,6 +180,13 @@ def _message(delivery: _Delivery) -> list[Event]:
         details=_details(message, details, node, who),
     )
     return [*who.mapped, MessageSeen(seen)]
+
+
+def _ringing(delivery: _Delivery, message: shapes.Message, who: _Who, ref: MessageRef) -> MessageSeen:
+    """A call of a group, of which Baileys makes a message too: its id is that of the call, and it names no caller."""
+    key = MessageKey(delivery.phone, who.chat, call_id(ref.id), who.sender)
+    at, details = delivery.at(message.timestamp), Details(call=Call())
+    return MessageSeen(Message(key=key, sent_at=at, from_me=message.from_me, kind="call", details=details))
 
 
 def _setting(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node) -> list[Event]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from backscroll.core.ids import canonical
 from backscroll.core.kinds import periskope_kind
-from backscroll.core.model import Details, Kind, Location, Media, Poll
+from backscroll.core.model import Call, Details, Kind, Location, Media, Poll
 from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.webhooks.proto_json import Node, whole_number
 
@@ -16,6 +16,19 @@ WITHOUT_TEXT: frozenset[Kind] = frozenset({"location", "live_location", "contact
 
 CHANGES = ("revoked", "protocol")
 """Types of messages that change others."""
+
+_OUTCOMES = {
+    "completed": "connected",
+    "acceptedelsewhere": "connected",
+    "missed": "missed",
+    "canceled": "missed",
+    "cancelled": "missed",
+    "rejected": "rejected",
+    "failed": "failed",
+}
+"""How calls end, by WhatsApp Web's words in small letters; a call that goes on has none yet."""
+_MISSED = {"miss": False, "miss_group": False, "miss_video": True, "miss_group_video": True}
+"""Whether it was with video, by the subtype of a missed call of which WhatsApp Web knows no more."""
 
 
 class WebContent(Struct, frozen=True, kw_only=True):
@@ -46,6 +59,7 @@ def read(node: Node, *, has_media: bool) -> WebContent:
         location=_location(node) if kind in ("location", "live_location") else None,
         vcards=_cards(node, kind),
         poll=_poll(node),
+        call=_call(node) if kind == "call" else None,
         mentions=tuple(canonical(person) for person in people if person),
         is_forwarded=node.flag("isForwarded"),
         forwarding_score=node.number("forwardingScore"),
@@ -88,6 +102,20 @@ def _cards(node: Node, kind: Kind) -> tuple[str, ...] | None:
     if kind == "contacts":
         return tuple(card for item in node.nodes("vcardList") if (card := item.text("vcard"))) or None
     return None
+
+
+def _call(node: Node) -> Call:
+    """A call as WhatsApp Web lists it in the chat. ``finalCallOutcome`` is the later one."""
+    outgoing, subtype = node.node("id").flag("fromMe"), node.text("subtype") or ""
+    told = (_OUTCOMES.get((node.text(name) or "").lower()) for name in ("finalCallOutcome", "callOutcome"))
+    result = next(filter(None, told), "missed" if subtype in _MISSED else None)
+    duration, video = node.number("callDuration"), node.flag("isVideoCall")
+    return Call(
+        video=_MISSED.get(subtype) if video is None else video,
+        outgoing=outgoing,
+        result="unanswered" if outgoing and result == "missed" else result,
+        duration=float(duration) if duration and duration > 0 else None,
+    )
 
 
 def _poll(node: Node) -> Poll | None:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import Event, MessageSeen, NumberMapped
-from backscroll.core.ids import USER, canonical, kind_of, user_part
+from backscroll.core.ids import USER, call_id, canonical, kind_of, user_part
 from backscroll.core.model import Call, Details, Message, MessageKey, Notice
 from backscroll.core.notices import notice_id
 
@@ -187,10 +187,10 @@ def notice_of(
 def call_of(
     phone: str, chat: str, id: str, at: int, caller: str | None, *, video: bool | None = None, result: str | None = None
 ) -> MessageSeen:
-    """A call as a message of its chat, under the id that GOWA's own database gives it."""
+    """A call as a message of its chat; ``id`` is that of the call."""
     outgoing = caller == phone
     call = Call(video=video, outgoing=outgoing, result=result)
-    key = MessageKey(phone, chat, f"call:{id}", caller)
+    key = MessageKey(phone, chat, call_id(id), caller)
     return MessageSeen(Message(key=key, sent_at=at, from_me=outgoing, kind="call", details=Details(call=call)))
 
 

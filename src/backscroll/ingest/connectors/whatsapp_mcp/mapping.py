@@ -132,6 +132,6 @@ def call_of(row: Row, phone: str, person: JidOf) -> MessageSeen:
         duration=float(duration) if duration else None,
         metadata={"result": result} if result else None,
     )
-    key = MessageKey(phone, chat, f"call:{row.key('call_id')}", caller)
+    key = MessageKey(phone, chat, ids.call_id(row.key("call_id")), caller)
     details = Details(call=call, has_media=False)
     return MessageSeen(Message(key=key, sent_at=at, from_me=outgoing, kind="call", details=details))
