@@ -69,6 +69,28 @@ def test_a_transaction_of_lines_ends_when_somebody_waits(desk: Desk, monkeypatch
     assert made.sizes == [1] * 6
 
 
+def test_no_more_is_read_than_fits_in_a_transaction_while_others_write(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two imports at once end each other's transactions early; what they read meanwhile must not pile up."""
+    made = Transactions(desk, monkeypatch)
+    made.wanted = True
+    for name, value in (("LARGEST", 20), ("LEAST", 2), ("PART_SECONDS", 0.0), ("WANTED_SECONDS", 0.0)):
+        monkeypatch.setattr(bulk, name, value)
+    waiting: list[int] = []
+    add = bulk.BulkWriter.add
+
+    def counted(writer: bulk.BulkWriter, batch: Any) -> None:
+        add(writer, batch)
+        waiting.append(writer._events)
+
+    monkeypatch.setattr(bulk.BulkWriter, "add", counted)
+    assert desk.android(*TALK, chat=BEN).added == LINES
+    assert len(made.sizes) == LINES / 2
+    assert max(waiting) < 20 + 10
+    assert desk.said(BEN) == [f"line number {at}" for at in range(LINES)]
+
+
 def test_lines_that_were_cut_off_come_with_the_next_import(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Transactions(desk, monkeypatch)
     monkeypatch.setattr(bulk, "LARGEST", 20)

@@ -99,7 +99,8 @@ class LineImport:
         with self._store.bulk_writer(self._org) as writer:
             for lines in _by_whole_minutes(self._parsed.lines):
                 self._add(writer, lines, next(raw, None))
-                if writer.is_full or sum(adding.characters for adding in self._waiting) >= BATCH_CHARACTERS:
+                # A transaction ends early while others want to write, so one of them may write less than was just read.
+                while writer.is_full or self._waiting_characters >= BATCH_CHARACTERS:
                     self._write(writer, progress)
             while not writer.is_empty:
                 self._write(writer, progress)
@@ -107,6 +108,10 @@ class LineImport:
             apply_with_retry(self._store, self._org, Batch(source="export", events=[], raw=part, raw_type=RAW_TYPE))
         self._name_renamed()
         self._join_names()
+
+    @property
+    def _waiting_characters(self) -> int:
+        return sum(adding.characters for adding in self._waiting)
 
     def _raw(self) -> Iterator[bytes]:
         """The text as it came: one payload, or several of a text that is too long to be held in memory."""
