@@ -14,7 +14,8 @@ from itertools import islice
 
 from msgspec import Struct, structs
 
-from backscroll.core.model import MEDIA_KINDS, Kind
+from backscroll.core.model import Kind
+from backscroll.storage.records.sorts import is_telling, is_wordless, lacks_caption, sort_of
 from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words_of
 
 QUARTER = 15
@@ -56,23 +57,8 @@ class Utterance(Struct, frozen=True, kw_only=True):
 
     @property
     def sort(self) -> str:
-        """Kinds that may meet: a file that was left out does not say which kind it was."""
-        return "media" if self.is_omitted else _SORTS.get(self.kind, "message")
-
-
-_SORTS: dict[Kind, str] = {
-    **dict.fromkeys(MEDIA_KINDS, "media"),
-    "call": "call",
-    "notice": "notice",
-    "location": "location",
-    "live_location": "location",
-    "contact": "contact",
-    "contacts": "contact",
-}
-_TELLING = ("media", "location", "contact")
-"""Sorts of which one without words is no less sure than a text with some."""
-_WORDLESS = ("location", "contact", "call")
-"""Sources put these into words of their own."""
+        """Kinds that may be matched."""
+        return sort_of(self.kind, is_omitted=self.is_omitted)
 
 
 def utterance(
@@ -93,7 +79,7 @@ def utterance(
     at_edge: bool = False,
 ) -> Utterance:
     """A line in the form used for alignment; see ``Utterance`` for the flags."""
-    wordless = _SORTS.get(kind) in _WORDLESS or (filename is not None and text == filename)
+    wordless = is_wordless(kind) or (filename is not None and text == filename)
     return Utterance(
         place=place,
         sent_at=sent_at,
@@ -225,7 +211,7 @@ def _may_be_renamed(line: Utterance, message: Utterance) -> bool:
 
 
 def _renamed(line: Utterance, message: Utterance) -> bool:
-    return _may_be_renamed(line, message) and bool(line.words or line.sort in _TELLING)
+    return _may_be_renamed(line, message) and is_telling(line.sort, line.words)
 
 
 def _is_changed(line: Utterance, message: Utterance) -> bool:
@@ -249,8 +235,7 @@ def _told_as_file(line: Utterance, message: Utterance) -> bool:
 
 
 def _lacks_caption(line: Utterance, message: Utterance) -> bool:
-    """An iPhone exports files without their captions."""
-    return line.sort == message.sort == "media" and not (line.words and message.words)
+    return lacks_caption(line.sort, message.sort, have_words=bool(line.words and message.words))
 
 
 def _lacks_caption_by_name(line: Utterance, message: Utterance) -> bool:

@@ -16,7 +16,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from backscroll.core.ids import clean_text
-from backscroll.core.model import Kind, Message
+from backscroll.core.model import Message
 from backscroll.storage.records.resolve import (
     MOVED,
     Annotation,
@@ -28,21 +28,13 @@ from backscroll.storage.records.resolve import (
     put_latest,
 )
 from backscroll.storage.records.rows import CLASS, EXPORT_PREFIX, kind_flags
+from backscroll.storage.records.sorts import is_telling, is_wordless, lacks_caption, sort_of
 from backscroll.storage.write.event_collector import Observed
 
 MINUTE_US = 60_000_000
 _SPACE = re.compile(r"\s+")
 _MENTION = re.compile("@(?:\u2068[^\u2068\u2069\n]{1,100}\u2069|[0-9]{5,20})")
 _MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
-_WORDLESS: dict[Kind, str] = {
-    "location": "location",
-    "live_location": "location",
-    "contact": "contact",
-    "contacts": "contact",
-}
-"""Kinds for which sources use their own wording, or none."""
-_TELLING = ("media", "location", "contact")
-"""Sorts of which one without words is no less sure than a text with some."""
 MATCHED = "line"
 """Kind of the annotation stored under a matched line's id. Its time shows where the line was moved."""
 
@@ -190,7 +182,7 @@ def _says_it_by_name(line: Resolved, message: Resolved, names: Collection[int]) 
         sort == _sort_of(message.message)
         and _same_time(line.message, message.message)
         and _may_be_sender(line.sender, message.sender, names)
-        and any(words or sort in _TELLING for words in _words(line) & _words(message))
+        and any(is_telling(sort, words) for words in _words(line) & _words(message))
     )
 
 
@@ -216,7 +208,6 @@ def _is_card_and_file(line: Message, message: Message) -> bool:
 
 
 def _lacks_caption(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
-    """Both are files, and one has no words: an iPhone exports files without their captions."""
     return _are_files(line, message) and line.sender == message.sender
 
 
@@ -225,11 +216,10 @@ def _lacks_caption_by_name(line: Resolved, message: Resolved, names: Collection[
 
 
 def _are_files(line: Resolved, message: Resolved) -> bool:
-    return (
-        _sort_of(line.message) == _sort_of(message.message) == "media"
-        and _same_time(line.message, message.message)
-        and not all(any(_words(one)) for one in (line, message))
-    )
+    if not _same_time(line.message, message.message):
+        return False
+    have_words = all(any(_words(one)) for one in (line, message))
+    return lacks_caption(_sort_of(line.message), _sort_of(message.message), have_words=have_words)
 
 
 def _tells_the_event(line: Resolved, message: Resolved, names: Collection[int]) -> bool:
@@ -373,14 +363,8 @@ def _may_lack_words(resolved: Resolved) -> bool:
 
 
 def _sort_of(message: Message) -> str:
-    """A common name for kinds that can match. For a file that an export left out, the kind is unknown."""
     media = message.details.media
-    flags = kind_flags(message.kind)
-    if flags & CLASS:
-        return message.kind
-    if flags or (media is not None and media.omitted):
-        return "media"
-    return _WORDLESS.get(message.kind, "message")
+    return sort_of(message.kind, is_omitted=media is not None and bool(media.omitted))
 
 
 def _same_time(line: Message, message: Message) -> bool:
@@ -395,7 +379,7 @@ def _may_be_sender(one: int, other: int, names: Collection[int]) -> bool:
 
 def _words(resolved: Resolved) -> set[str]:
     """The current and all earlier texts, as far as they are known; of a poll also the question."""
-    if resolved.message.kind in _WORDLESS or resolved.message.kind == "call":
+    if is_wordless(resolved.message.kind):
         return {""}
     details = resolved.message.details
     texts = {*resolved.texts, *filter(None, [resolved.prev_text, details.poll.name if details.poll else None])}
