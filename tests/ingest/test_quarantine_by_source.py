@@ -161,3 +161,15 @@ def test_after_any_history_each_source_has_what_it_sent(shared_store: Store, see
             held[(source.id, body)] = no
         kept = {(str(row.via), row.payload): row.no for row in store.quarantined(org.no)}
         assert kept == held
+
+
+def test_entries_that_wait_for_ever_hold_back_no_others(store: Store, org: Org) -> None:
+    waiting = [
+        store.quarantine(org.no, "waha", b"%d" % n, "waits for message: A", via="src1xa", waits=True) for n in range(7)
+    ]
+    rounds = [store.waiting_in_quarantine(org.no, limit=3) for _ in range(4)]
+    assert rounds == [waiting[:3], waiting[3:6], waiting[6:], waiting[:3]]
+    for no in waiting[3:6]:
+        store.drop_quarantined(org.no, no)
+    assert store.waiting_in_quarantine(org.no, limit=3) == waiting[6:]
+    assert store.waiting_in_quarantine(org.no, limit=3) == waiting[:3]

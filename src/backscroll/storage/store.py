@@ -114,6 +114,8 @@ class Store:
         self._import_id: int | None = None
         self._viewer: Viewer = None
         self._contact_cache = ContactCache()
+        self._waiting_after: dict[int, int] = {}
+        """By organisation, the last entry of the quarantine that was listed as waiting."""
         self._sealer: Sealer | None = None
         self.sessions = Sessions(engine, clock, self.authenticate, self._change_tokens)
         self.orgs = Organisations(engine, clock, partial(load_or_make_key, data / KEY_FILE), self._change_tokens)
@@ -207,9 +209,15 @@ class Store:
         return [Quarantined(no, source, problem, b"", stored_at, via) for no, source, problem, stored_at, via in rows]
 
     def waiting_in_quarantine(self, org: int, limit: int = 100) -> list[int]:
-        """Numbers of the oldest entries that wait for a message."""
-        params = {"org": org, "limit": limit}
-        return [no for (no,) in self._engine.read(lambda tx: tx.all("quarantine_that_waits", params), org)]
+        """Numbers of entries that wait for a message, oldest first.
+
+        Each call continues where the one before ended, and begins again after the last entry: entries that wait for
+        ever hold back no others.
+        """
+        params = {"org": org, "after": self._waiting_after.get(org, 0), "limit": limit}
+        found = [no for (no,) in self._engine.read(lambda tx: tx.all("quarantine_that_waits", params), org)]
+        self._waiting_after[org] = found[-1] if len(found) == limit else 0
+        return found
 
     def rename_quarantined(self, org: int, no: int, problem: str) -> None:
         """Replace the description of its problem."""

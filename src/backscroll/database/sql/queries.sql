@@ -668,7 +668,7 @@ FROM (SELECT via, waits, stored_at FROM quarantine WHERE org = :org ORDER BY no 
 GROUP BY via, waits;
 
 -- name: quarantine_that_waits
-SELECT no FROM quarantine WHERE org = :org AND waits = 1 ORDER BY no LIMIT :limit;
+SELECT no FROM quarantine WHERE org = :org AND waits = 1 AND no > :after ORDER BY no LIMIT :limit;
 
 -- name: read_quarantined
 SELECT no, source, problem, payload, stored_at, via FROM quarantine WHERE org = :org AND no = :no;
