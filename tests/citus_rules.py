@@ -207,7 +207,7 @@ def _unnested(text: str) -> tuple[str, list[tuple[int, str]]]:
 # ------------------------------------------------------------------ statements, by their plans on the shadow
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
-_SAMPLES = {"bigint": "1", "text": "'x'", "bytea": "'\\x00'"}
+_SAMPLES = {"bigint": "1", "text": "'x'", "bytea": "'\\x00'", "json": "'[]'"}
 _PARTITION = re.compile(r"(\w+)_p\d+")
 
 

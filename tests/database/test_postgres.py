@@ -382,6 +382,7 @@ NEWEST = {"low": LOW, "high": HIGH, "offset": 0}
         ("rows_by_ids", "messages_key", {"ids": ["ID77", "ID78"]}, 2),
         ("places_by_id", "messages_key", {"ids": ["ID77", "ID78"]}, 2),
         ("messages_with_annotations", "addons_pkey", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
+        ("keys_with_annotations", "addons_pkey", {"keys": '[[1, 10, "ID77"], [1, 11, "ID78"], [1, 12, "ID79"]]'}, 3),
         ("texts_by_no", "messages_pkey", {"nos": [5, 6], "phones": (1,), "chats": (10,), "low": LOW, "high": HIGH}, 2),
         ("read_annotations", "addons_pkey", {"phone": 1, "chats": (10,), "ids": ["ID77", "ID78"]}, 2),
         ("read_annotations", "addons_pkey", {"phone": 1, "chats": (10, 11), "ids": ["ID10", "ID20"]}, 2),

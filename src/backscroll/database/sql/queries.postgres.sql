@@ -86,6 +86,15 @@ ANALYZE heads, phones, contacts, contact_facts, aliases, chats, messages, tellin
 SELECT 'index ' || c.relname || ' is not valid' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready);
 
+-- name: keys_with_annotations
+-- Those of some messages, [[phone, chat, id], …], that have annotations. The first OFFSET 0 has the keys taken apart
+-- first, because row level security keeps conditions with ->> from an index; the second has each looked up by itself.
+SELECT k.phone, k.chat, k.id FROM (
+    SELECT CAST(value ->> 0 AS BIGINT) AS phone, CAST(value ->> 1 AS BIGINT) AS chat, value ->> 2 AS id
+    FROM json_array_elements(CAST(:keys AS JSON)) OFFSET 0) AS k
+WHERE EXISTS (SELECT 1 FROM addons AS a
+    WHERE a.org = :org AND a.phone = k.phone AND a.chat = k.chat AND a.id = k.id OFFSET 0);
+
 -- name: list_tables
 SELECT tablename FROM pg_tables WHERE schemaname = current_schema();
 

@@ -22,6 +22,12 @@ PRAGMA integrity_check(50);
 -- name: map_nothing
 PRAGMA mmap_size = 0;
 
+-- name: keys_with_annotations
+-- Those of some messages, [[phone, chat, id], …], that have annotations.
+SELECT k.value ->> 0, k.value ->> 1, k.value ->> 2 FROM json_each(:keys) AS k
+WHERE EXISTS (SELECT 1 FROM addons AS a
+    WHERE a.org = :org AND a.phone = k.value ->> 0 AND a.chat = k.value ->> 1 AND a.id = k.value ->> 2);
+
 -- name: list_tables
 SELECT name FROM sqlite_master WHERE type = 'table';
 

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from backscroll.core.model import Message
 from backscroll.database.protocol import Txn
+from backscroll.formats.jsontext import encode
 from backscroll.storage.records.chunks import chunks
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.resolve import (
@@ -77,12 +78,15 @@ class KnownReader:
             rows = self._tx.all("places_by_id", {"org": self._org, "ids": part})
             found.update((phone, self._resolver.resolve(chat), id) for phone, chat, id in rows)
         found &= keys
-        left = {where: [id for id in ids if (*where, id) not in found] for where, ids in wanted.items()}
-        asked = list(self._by_chat(left))
-        answers = self._tx.several([("messages_with_annotations", params) for _, params in asked])
-        for (where, _), rows in zip(asked, answers, strict=True):
-            found.update((*where, id) for (id,) in rows)
-        return found
+        return found | self._annotated(keys - found)
+
+    def _annotated(self, keys: Collection[Key]) -> set[Key]:
+        """Which of these have annotations, also under numbers of contacts that were merged."""
+        chats = {chat: self._resolver.numbers_of(chat) for _, chat, _ in keys}
+        stored = sorted((phone, number, id) for phone, chat, id in keys for number in chats[chat])
+        asks = [("keys_with_annotations", {"org": self._org, "keys": encode(part).decode()}) for part in chunks(stored)]
+        rows = [row for rows in self._tx.several(asks) for row in rows]
+        return {(phone, self._resolver.resolve(chat), id) for phone, chat, id in rows}
 
     def of(self, wanted: Wanted) -> dict[Key, Known]:
         """What the archive holds about these ids, including what is still stored under numbers of merged chats."""
