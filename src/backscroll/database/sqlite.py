@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +33,7 @@ CHECKPOINT_PAGES, IMPORT_PAGES = 1_000, 16_000
 writes the same pages of the indexes again and again, and each copy takes them once."""
 SAVED_PAGES = 4096
 """Pages that a backup copies between two reports."""
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 STEPS = 20_000
 """Of SQLite's machine, about a millisecond; a reader is asked after them whether it is to stop."""
 _PRAGMAS = (
@@ -87,7 +91,17 @@ class SqliteTxn:
         self.all(name, params)
 
     def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._connection.executemany(self._statements[name], rows).fetchall()
+        sql = self._statements[name]
+        self._connection.executemany(sql, map(_values_for(sql), rows)).fetchall()
+
+
+@lru_cache(maxsize=128)
+def _values_for(sql: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Puts the parameters of a statement in the order in which they occur in it. SQLite's driver looks up each
+    parameter of each row by name otherwise, at twice the cost.
+    """
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    return itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
 
 
 class SqliteEngine:
