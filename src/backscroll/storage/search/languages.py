@@ -6,6 +6,7 @@ A wrong guess costs a few stems too many or too few; whole words and parts of wo
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
+from functools import lru_cache
 
 from backscroll.core.text import fold
 
@@ -142,6 +143,7 @@ def _by_item(table: Mapping[str, Collection[str]]) -> dict[str, tuple[str, int]]
 
 _WORDS = _by_item({language: {fold(word) for word in words.split()} for language, words in _FUNCTION_WORDS.items()})
 _LETTERS = _by_item(_TELLING_LETTERS)
+_KNOWN_WORDS, _KNOWN_LETTERS = frozenset(_WORDS), frozenset(_LETTERS)
 
 
 def script_of(word: str) -> str:
@@ -157,11 +159,14 @@ def guess(words: Set[str], letters: Set[str]) -> str:
 
     One or two of ``LATIN``, more when they are level, "" when nothing tells.
     """
+    return _best(_KNOWN_WORDS.intersection(words), _KNOWN_LETTERS.intersection(letters))
+
+
+@lru_cache(maxsize=4096)
+def _best(words: frozenset[str], letters: frozenset[str]) -> str:
+    """The same by function words and telling letters alone. Most messages have few of them, so they recur."""
     scores: dict[str, int] = {}
-    for found, worth in (
-        *(_WORDS[word] for word in _WORDS.keys() & words),
-        *(_LETTERS[letter] for letter in _LETTERS.keys() & letters),
-    ):
+    for found, worth in (*map(_WORDS.__getitem__, words), *map(_LETTERS.__getitem__, letters)):
         for language in found:
             scores[language] = scores.get(language, 0) + worth
     if not scores:

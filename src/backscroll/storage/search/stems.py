@@ -45,7 +45,7 @@ def languages_asked(word: str) -> str:
 
 def stems(word: str, languages: str) -> Iterator[tuple[str, str]]:
     """Language and folded stem of a word, as it was written or folded already, in some languages."""
-    return ((language, stem_of(word, language)[0]) for language in languages)
+    return ((language, stem_of(word, language)) for language in languages)
 
 
 @lru_cache(maxsize=16_384)
@@ -55,27 +55,33 @@ def stems_in(word: str, written: str, guessed: str) -> frozenset[str]:
     return frozenset(stem for form in {word, written} for _, stem in stems(form, languages))
 
 
-class _Known(dict[str, tuple[str, bool]]):
+class _Known(dict[str, str]):
     """Stems of words in one language, computed when they are first asked for. A cache by word and language together
     costs more per word than everything else about it."""
 
     def __init__(self, language: str) -> None:
         self._language = language
 
-    def __missing__(self, word: str) -> tuple[str, bool]:
+    def __missing__(self, word: str) -> str:
         if len(self) >= _MAX_KNOWN:
             self.clear()
         stem = _stem(word, self._language)
-        found = self[word] = stem, stem == word or _stem(stem, self._language) == stem
+        # Many words are their own stems, and then one text is kept instead of two.
+        found = self[word] = word if stem == word else stem
         return found
 
 
 _KNOWN = {language: _Known(language) for language in ALGORITHMS}
 
 
-def stem_of(word: str, language: str) -> tuple[str, bool]:
-    """The folded stem of a word, and whether that is its own stem, so that it stands for it where it is a word."""
+def stem_of(word: str, language: str) -> str:
+    """The folded stem of a word."""
     return _KNOWN[language][word]
+
+
+def is_own_stem(stem: str, word: str, language: str) -> bool:
+    """Whether the stem of a word is its own stem, so that it stands for the word where it is a word itself."""
+    return stem == word or stem_of(stem, language) == stem
 
 
 def _stem(word: str, language: str) -> str:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from backscroll.core.text import fold, is_emoji
 from backscroll.storage.search.languages import STEM_LETTERS, UNSURE, UNSURE_LETTERS, guess
-from backscroll.storage.search.stems import as_written, languages_of, stem_of
+from backscroll.storage.search.stems import as_written, is_own_stem, languages_of, stem_of
 
 MAX_WORD = 64
 _STEP = 48
@@ -258,31 +258,29 @@ def _add_stems(found: set[str], runs: set[str], written: set[str], letters: set[
         languages = languages_of(word, guessed)
         if languages == UNSURE:
             is_latin = True
-            always, own = _unsure_stems(word)
-            found.update(always)
-            found.update([term for stem, term in own if stem not in runs])
+            for stem, term in _unsure_stems(word):
+                if stem not in runs or (stem != word and not _stands_for(stem, word)):
+                    found.add(term)
         elif languages:
             is_latin = is_latin or languages.islower()
             for language in languages:
-                stem, is_own = stem_of(word, language)
-                if not (is_own and stem in runs and len(stem) >= STEM_LETTERS):
+                stem = stem_of(word, language)
+                if stem not in runs or len(stem) < STEM_LETTERS or not is_own_stem(stem, word, language):
                     found.add(f"~{stem}")
     return (guessed or "?") if is_latin else ""
 
 
 @lru_cache(maxsize=16_384)
-def _unsure_stems(word: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Terms for the stems of a word whose language is unclear. Some are needed only if the stem itself is not a word of
-    the message; these come second, each behind its stem."""
-    always: dict[str, None] = {}
-    own: dict[str, str] = {}
-    for language in UNSURE:
-        stem, is_own = stem_of(word, language)
-        if is_own and len(stem) >= UNSURE_LETTERS:
-            own[stem] = f"~{stem}"
-        else:
-            always[f"~{stem}"] = None
-    return tuple(always), tuple(own.items())
+def _unsure_stems(word: str) -> tuple[tuple[str, str], ...]:
+    """The stems of a word whose language is unclear, each with its term."""
+    return tuple((stem, f"~{stem}") for stem in dict.fromkeys(stem_of(word, language) for language in UNSURE))
+
+
+def _stands_for(stem: str, word: str) -> bool:
+    """Whether a stem of a word whose language is unclear is found as a word, wherever it is one itself."""
+    return len(stem) >= UNSURE_LETTERS and all(
+        is_own_stem(stem, word, language) for language in UNSURE if stem_of(word, language) == stem
+    )
 
 
 def stem_terms(language: str, stem: str) -> Iterator[tuple[str, str]]:
@@ -296,7 +294,7 @@ def stem_terms(language: str, stem: str) -> Iterator[tuple[str, str]]:
         languages = language
         unsure = "?" if language in UNSURE else ""
     yield f"~{stem}", languages + unsure
-    if len(stem) >= STEM_LETTERS and stem_of(stem, language)[0] == stem:
+    if len(stem) >= STEM_LETTERS and stem_of(stem, language) == stem:
         yield stem, languages + (unsure if len(stem) >= UNSURE_LETTERS else "")
 
 
