@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from zlib import crc32
 
 import msgspec
@@ -29,7 +31,7 @@ _MAX_SPEAKING = 64
 PLACES, VOCABULARY, FIRST_DOCS = -1, -2, -10
 """Parts that are no postings: documents go down from ``FIRST_DOCS``, a chunk each."""
 
-Postings = Mapping[bytes, "array[int]"]
+Postings = Mapping[bytes, Sequence[int]]
 _COLUMNS = msgspec.json.Decoder(tuple[list[tuple[int, int]], list[int], list[str]])
 _ENCODER = msgspec.json.Encoder()
 _BIG_ENDIAN = sys.byteorder == "big"
@@ -64,14 +66,12 @@ def part_of(term: bytes, parts: int) -> int:
 def encode_part(postings: Postings) -> bytes:
     """Number of terms, bytes of their text, where each one's postings end, the text, the postings."""
     terms = sorted(postings)
-    ends = array("I")
-    total = 0
+    ends, offsets = array("I"), array("H")
     for term in terms:
-        total += len(postings[term])
-        ends.append(total)
-    text = b"\n" + b"".join(term + b"\n" for term in terms)
-    offsets = b"".join(pack(postings[term], "H") for term in terms)
-    return b"".join((pack((len(terms), len(text)), "I"), pack(ends, "I"), text, offsets))
+        offsets.extend(postings[term])
+        ends.append(len(offsets))
+    text = b"\n".join((b"", *terms, b""))
+    return b"".join((pack((len(terms), len(text)), "I"), pack(ends, "I"), text, pack(offsets, "H")))
 
 
 class Part:
@@ -254,7 +254,7 @@ _LAST_MONTH = (datetime(9999, 12, 1) - _EPOCH) // timedelta(microseconds=1)
 class Segment:
     """A segment in memory, on its way to the database or from it."""
 
-    def __init__(self, docs: Docs, places: Places, postings: dict[bytes, array[int]]) -> None:
+    def __init__(self, docs: Docs, places: Places, postings: Postings) -> None:
         self.docs = docs
         self.places = places
         self.postings = postings
@@ -262,15 +262,11 @@ class Segment:
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Segment:
         """Of messages in any order."""
-        ordered = sorted(entries, key=lambda entry: (entry.sent_at, entry.no))
-        postings: dict[str, array[int]] = {}
+        ordered = sorted(entries, key=itemgetter(0, 1))
+        postings: defaultdict[str, list[int]] = defaultdict(list)
         for offset, entry in enumerate(ordered):
             for term in entry.terms:
-                found = postings.get(term)
-                if found is None:
-                    postings[term] = array("H", (offset,))
-                else:
-                    found.append(offset)
+                postings[term].append(offset)
         docs = Docs(array("q", (e.sent_at for e in ordered)), array("q", (e.no for e in ordered)))
         encoded = {term.encode("utf-8", "replace"): found for term, found in postings.items()}
         return cls(docs, Places.of((e.place for e in ordered), docs.times), encoded)
@@ -281,9 +277,9 @@ class Segment:
         return len(self.docs.nos)
 
 
-def split(postings: Postings, parts: int) -> dict[int, dict[bytes, array[int]]]:
+def split(postings: Postings, parts: int) -> dict[int, dict[bytes, Sequence[int]]]:
     """Postings by the part that they go to."""
-    found: dict[int, dict[bytes, array[int]]] = {}
+    found: dict[int, dict[bytes, Sequence[int]]] = {}
     for term, offsets in postings.items():
         found.setdefault(crc32(term) % parts, {})[term] = offsets
     return found
