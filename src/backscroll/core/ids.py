@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 JidKind = Literal["user", "lid", "group", "newsletter", "status", "broadcast", "bot", "export", "bsuid", "unknown"]
@@ -58,6 +59,10 @@ def canonical(jid: str) -> str:
 
     Bare digits longer than a phone number are a group. Anything that is not understood is returned trimmed.
     """
+    return _canonical_short(jid) if len(jid) <= _SHORT else _canonical(jid)
+
+
+def _canonical(jid: str) -> str:
     jid = clean_text(jid)[0].strip()
     user, at, server = jid.rpartition("@")
     if not at:
@@ -69,6 +74,11 @@ def canonical(jid: str) -> str:
         if server == USER:
             user = user.removeprefix("+")
     return f"{user}@{server}"
+
+
+_SHORT = 64
+_canonical_short = lru_cache(maxsize=8192)(_canonical)
+"""The same JIDs recur, and this is slow compared with the rest of the work for a message."""
 
 
 def from_number(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 
 from backscroll.core import ids
 from backscroll.core.errors import BadField
+from backscroll.core.ids import canonical
 from backscroll.core.limits import MAX_JID
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.chunks import chunks
@@ -26,7 +26,6 @@ from backscroll.storage.records.registers import (
     value_of,
 )
 
-_REMEMBERED = 64
 _REAL_GROUP = re.compile(r"[0-9-]+@g\.us")
 _PERSONS = ("user", "lid", "export", "bsuid")
 _ONLY_TIED = -1
@@ -64,16 +63,6 @@ class ContactRow(Struct):
     def display_name(self) -> str | None:
         """What the phone's owner saved, else what the person chose, else the business name."""
         return self.name or self.push_name or self.business_name
-
-
-def canonical(jid: str) -> str:
-    """``ids.canonical``, cached: it is slow compared with the rest of the work for a message, and the same JIDs
-    recur.
-    """
-    return _canonical(jid) if len(jid) <= _REMEMBERED else ids.canonical(jid)
-
-
-_canonical = lru_cache(maxsize=8192)(ids.canonical)
 
 
 class ContactResolver:

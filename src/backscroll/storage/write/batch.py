@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from backscroll.core import events
+from backscroll.core.ids import canonical
 from backscroll.core.model import Source
 from backscroll.database.protocol import Txn
 from backscroll.formats.periskope_ids import has_participants
 from backscroll.storage.records.aspects import aspects_of
-from backscroll.storage.records.identity import ContactResolver, canonical
+from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.provenance import Provenance
 from backscroll.storage.records.resolve import (

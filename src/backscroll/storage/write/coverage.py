@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from backscroll.core import events
 from backscroll.core.coverage import GRACE_US, SILENT_US, Coverage, Ended, origin_of
+from backscroll.core.ids import canonical
 from backscroll.core.imports import Import
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.chunks import chunks
-from backscroll.storage.records.identity import canonical
 from backscroll.storage.write.phones import OwnPhones
 
 MAX_MISSING = 100

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from backscroll.core import events, ids
+from backscroll.core.ids import canonical
 from backscroll.core.model import SOURCE_RANK, Message, Source
-from backscroll.storage.records.identity import ContactResolver, canonical
+from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.registers import tell
 from backscroll.storage.records.resolve import Annotation, Observation, observation
 from backscroll.storage.records.tellers import Tellers

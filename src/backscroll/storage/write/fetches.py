@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from backscroll.core import events
+from backscroll.core.ids import canonical
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
-from backscroll.storage.records.identity import canonical
 from backscroll.storage.write.phones import OwnPhones
 
 LEASE = "media"

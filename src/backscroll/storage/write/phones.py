@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from backscroll.core import events, ids
 from backscroll.core.errors import BadField, NotFound
+from backscroll.core.ids import canonical
 from backscroll.database.protocol import Txn
 from backscroll.formats.periskope_ids import is_phone_id
 from backscroll.storage.records.contact_facts import EVERYBODY
-from backscroll.storage.records.identity import ContactResolver, canonical
+from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.rows import PhoneRow, phone_rows
 from backscroll.storage.records.tellers import NOBODY

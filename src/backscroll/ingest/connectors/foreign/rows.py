@@ -16,6 +16,8 @@ from backscroll.ingest.connectors.foreign.sqlite import BrokenText
 from backscroll.ingest.connectors.foreign.times import instant, instant_of_unix
 
 _T = TypeVar("_T")
+_ENCODER = msgspec.json.Encoder()
+_BYTES = frozenset({bytes, BrokenText})
 
 
 class Skipped(Struct, frozen=True, kw_only=True):
@@ -151,12 +153,14 @@ class Row:
     @property
     def size(self) -> int:
         """Bytes or letters of its texts and blobs."""
-        return sum(len(value) for value in self.values.values() if isinstance(value, str | bytes))
+        return sum([len(value) for value in self.values.values() if isinstance(value, (str, bytes))])
 
     def raw(self) -> bytes:
         """The row as a line of JSON. Bytes are ``{"base64": …}``, text that is not UTF-8 ``{"broken_text": …}``."""
-        row = {name: _json_value(value) for name, value in self.values.items()}
-        return msgspec.json.encode({"table": self.table, "rowid": self.no, "row": row})
+        row = self.values
+        if not _BYTES.isdisjoint(map(type, row.values())):
+            row = {name: _json_value(value) for name, value in row.items()}
+        return _ENCODER.encode({"table": self.table, "rowid": self.no, "row": row})
 
 
 def what_it_is(value: object) -> str:

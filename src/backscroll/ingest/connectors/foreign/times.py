@@ -16,7 +16,8 @@ def instant(text: str) -> int | None:
     ``2026-01-15 10:30:00.5+07:00`` and ``2026-01-15 10:30:00.5 +0700 WIB m=+12.3`` are the same; no zone is UTC.
     Raises ``ValueError`` for anything else.
     """
-    go = _GO_STRING.fullmatch(text)
+    # The zone of Go's own spelling follows a space, after at least 19 characters.
+    go = _GO_STRING.fullmatch(text) if " " in text[19:] else None
     when = datetime.fromisoformat(f"{go[1]}{go[2]}:{go[3]}" if go else text)
     if when.year == 1:
         return None

@@ -75,14 +75,14 @@ def person_of(text: str, chat: str | None, is_lid: Callable[[str], bool]) -> str
 
     It may hold the user part alone, without saying whether that is a number or a LID: ``is_lid`` knows.
     """
-    user = re.split(r"[.:@]", text.strip())[0]
-    if "@" in text:
-        jid = ids.canonical(text)
-    elif chat is not None and user == ids.user_part(chat):
-        jid = chat
-    else:
-        jid = f"{user}@lid" if is_lid(user) else ids.canonical(user)
+    jid = ids.canonical(text) if "@" in text else _by_user_part(re.split(r"[.:]", text.strip())[0], chat, is_lid)
     return jid if ids.is_person(jid) else None
+
+
+def _by_user_part(user: str, chat: str | None, is_lid: Callable[[str], bool]) -> str:
+    if chat is not None and user == ids.user_part(chat):
+        return chat
+    return f"{user}@lid" if is_lid(user) else ids.canonical(user)
 
 
 def own_number(answer: str | None, found: set[str], file: str) -> str:

@@ -117,6 +117,7 @@ _KINDS: dict[str, Kind] = {
 }
 _CONTACT = re.compile(r"Contact: .+ \(\+?[\d\s().-]{4,}\)")
 _CONTACTS = re.compile(r"Contacts: .+")
+_MAP = "https://maps.google.com/?q="
 _LOCATION = re.compile(r"(?:(.*) — )?(https://maps\.google\.com/\?q=(-?\d{1,2}(?:\.\d+)?),(-?\d{1,3}(?:\.\d+)?))", re.S)
 
 
@@ -203,13 +204,15 @@ def _quote(row: Row) -> Quote | None:
 
 def _summary_kind(text: str) -> Kind:
     """GOWA keeps of contact cards only a line that a person could also have typed."""
+    if not text.startswith("Contact"):
+        return "text"
     if _CONTACT.fullmatch(text):
         return "contact"
     return "contacts" if _CONTACTS.fullmatch(text) else "text"
 
 
 def _location(text: str | None) -> Location | None:
-    found = _LOCATION.fullmatch(text) if text else None
+    found = _LOCATION.fullmatch(text) if text and _MAP in text else None
     if found is None:
         return None
     name, _, address = (found[1] or "").partition(" — ")
