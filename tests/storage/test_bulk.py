@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -247,6 +248,23 @@ def test_an_error_reaches_only_the_batch_whose_it_is(importing: Store, org: Org,
     with pytest.raises(Exception, match="phone"):
         done += [one.seq for one in apply_all(importing, org.no, [good[3], nobody])]
     assert len(ids(importing, org, phone)) == 4
+
+
+def test_a_batch_that_is_written_alone_keeps_its_payload(
+    importing: Store, org: Org, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(writer: bulk.BulkWriter) -> Any:
+        raise Conflict("not together")
+
+    monkeypatch.setattr(bulk.BulkWriter, "write", refuse)
+    payloads = [b"payload %d" % no for no in range(3)]
+    some = [structs.replace(b, raw=raw) for b, raw in zip(batches(phone.number, 3), payloads, strict=True)]
+    list(apply_all(importing, org.no, some))
+    assert len(ids(importing, org, phone)) == 3
+    digests = [{"org": org.no, "digest": hashlib.sha256(payload).hexdigest()} for payload in payloads]
+    kept = importing._engine.read(lambda tx: [tx.one("find_raw", digest) for digest in digests], org.no)
+    assert None not in kept
+    assert list(importing.check()) == []
 
 
 def test_an_import_that_is_over_tells_nothing_more(importing: Store, org: Org, phone: Phone) -> None:

@@ -92,7 +92,7 @@ class Session:
     def write(self, batch: events.Batch, now: int, raw: PackedRaw | None = None) -> Applied:
         """Write a batch that ``cleaned_batch`` made storable. It is on disk once the transaction is committed.
 
-        ``raw`` is the batch's payload if it is compressed already.
+        ``raw`` is the batch's payload if it is compressed already; the batch itself has none then.
         """
         unsettling = any(isinstance(event, _UNSETTLING) for event in batch.events)
         if unsettling:
@@ -178,8 +178,9 @@ class Writer:
     def write(self, batch: events.Batch, make_phone_id: Callable[[], str], raw: PackedRaw | None = None) -> None:
         """Write a batch; part of it is buffered until ``flush``."""
         self.introduce(batch.events, make_phone_id)
-        if batch.raw:
-            self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, batch.raw, raw)
+        payload = raw or batch.raw
+        if payload:
+            self.message_writer.raw = self.keep_raw(batch.source, batch.raw_type, payload)
         collector = EventCollector(self.resolver, self.phones, self.message_writer, self.source)
         for event in under_earlier_ids(batch.events, self._known, self._place_of):
             collector.collect(event)
@@ -227,9 +228,9 @@ class Writer:
         self.provenance.name((self.phones.number_of(phone), canonical(chat)) for phone, chat in told.places)
         self.provenance.expect((-self.phones.told_by(phone), canonical(jid)) for phone, jid in told.named)
 
-    def keep_raw(self, source: Source, type: str, payload: bytes, ready: PackedRaw | None = None) -> int:
+    def keep_raw(self, source: Source, type: str, payload: bytes | PackedRaw) -> int:
         """Store a payload as received, once, and return its number."""
-        raw = keep_raw(self.tx, self.state, source, type, payload, self.now, ready)
+        raw = keep_raw(self.tx, self.state, source, type, payload, self.now)
         self.provenance.tell_again(raw)
         return raw
 

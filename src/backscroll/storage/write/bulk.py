@@ -14,7 +14,7 @@ from backscroll.core import events
 from backscroll.database.protocol import Engine, Txn
 from backscroll.storage.records.org_state import Applied
 from backscroll.storage.write.batch import Session
-from backscroll.storage.write.raws import PackedRaw, packed
+from backscroll.storage.write.raws import PackedRaw, packed, unpacked
 from backscroll.storage.write.validation import cleaned_batch
 
 LARGEST = 10_000
@@ -38,6 +38,8 @@ class _Batch(Struct):
     raw: PackedRaw | None
     is_divisible: bool
     """Whether it may be written in parts. Not with phones or mappings: they must come before all other events."""
+    has_mapping: bool
+    """Whether it contains a mapping, after which merges of contacts are due."""
     written: int = 0
     """How many of its events earlier transactions wrote."""
     changed: int = 0
@@ -86,10 +88,13 @@ class BulkWriter:
         cleaned = cleaned_batch(batch)
         if cleaned.import_id is None:
             cleaned = structs.replace(cleaned, import_id=self._import_id)
-        # Compressing takes long, so it is done while others can write.
+        # Compressing takes long, so it is done while others can write. Ten payloads as received take several megabytes.
         raw = packed(cleaned.raw) if cleaned.raw else None
-        is_divisible = not any(isinstance(event, events.PhoneSeen | events.NumberMapped) for event in cleaned.events)
-        self._pending.append(_Batch(cleaned, raw, is_divisible))
+        cleaned = structs.replace(cleaned, raw=None)
+        kinds = set(map(type, cleaned.events))
+        has_mapping = events.NumberMapped in kinds
+        is_divisible = not has_mapping and events.PhoneSeen not in kinds
+        self._pending.append(_Batch(cleaned, raw, is_divisible, has_mapping))
         self._events += self._pending[-1].size
 
     @property
@@ -105,7 +110,8 @@ class BulkWriter:
     @property
     def first(self) -> events.Batch:
         """The batch that is written next. Parts of it may have been written already."""
-        return self._pending[0].batch
+        first = self._pending[0]
+        return first.batch if first.raw is None else structs.replace(first.batch, raw=unpacked(first.raw))
 
     def write(self) -> list[Applied]:
         """Write the next events in one transaction; returns the results of the batches that it completed, if any.
@@ -119,7 +125,7 @@ class BulkWriter:
         for size, applied in parts:
             first = self._pending[0]
             first.changed += applied.changed
-            is_mapped |= any(isinstance(event, events.NumberMapped) for event in first.batch.events)
+            is_mapped |= first.has_mapping
             first.written += size
             if first.written >= len(first.batch.events):
                 self.drop_first()

@@ -31,15 +31,18 @@ def packed(payload: bytes) -> PackedRaw:
     return PackedRaw(hashlib.sha256(payload).hexdigest(), len(payload), body)
 
 
-def keep_raw(
-    tx: Txn, state: OrgState, source: str, type: str, payload: bytes, now: int, ready: PackedRaw | None = None
-) -> int:
-    """Keep a payload as received, once, and return its number; ``ready`` is the payload if it is compressed already."""
-    digest = ready.digest if ready else hashlib.sha256(payload).hexdigest()
+def unpacked(raw: PackedRaw) -> bytes:
+    """The payload again."""
+    return zstandard.ZstdDecompressor().decompress(raw.body)
+
+
+def keep_raw(tx: Txn, state: OrgState, source: str, type: str, payload: bytes | PackedRaw, now: int) -> int:
+    """Keep a payload as received, once, and return its number."""
+    digest = payload.digest if isinstance(payload, PackedRaw) else hashlib.sha256(payload).hexdigest()
     known = only_value(tx.one("find_raw", {"org": state.org, "digest": digest}))
     if known is not None:
         return int(known)
-    ready = ready or packed(payload)
+    ready = payload if isinstance(payload, PackedRaw) else packed(payload)
     raw = state.number()
     params = {"org": state.org, "raw": raw, "digest": digest, "source": source, "type": type}
     tx.run("add_raw", params | {"size": ready.size, "payload": ready.body, "now": now})
