@@ -14,6 +14,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -97,6 +98,14 @@ EXAMPLES: list[tuple[dict[str, Any], Event]] = [
     (
         {"type": "vote", **OF, "by": "1", "options": ["a"], "timestamp": AT},
         PollVoted(target=TARGET, by="1", options=("a",), at=MICROS),
+    ),
+    (
+        {"type": "pin", **OF, "by": "1", "timestamp": AT, "until": 1_773_392_400},
+        MessagePinned(target=TARGET, pinned=True, by="1", at=MICROS, until=MICROS + 86_400_000_000),
+    ),
+    (
+        {"type": "pin", **OF, "timestamp": AT, "pinned": False},
+        MessagePinned(target=TARGET, pinned=False, at=MICROS),
     ),
     (
         {"type": "chat", "chat": CHAT, "name": "Team", "labels": ["x"], "archived": True},

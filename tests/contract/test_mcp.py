@@ -20,7 +20,17 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 from msgspec import Struct
 
-from backscroll.core.events import Batch, ChatSeen, ContactSeen, Event, MessageEdited, MessageSeen, ReactionSet, Target
+from backscroll.core.events import (
+    Batch,
+    ChatSeen,
+    ContactSeen,
+    Event,
+    MessageEdited,
+    MessagePinned,
+    MessageSeen,
+    ReactionSet,
+    Target,
+)
 from backscroll.core.model import Details, Location, Media, Message, MessageKey, Org, Poll
 from backscroll.dialects.mcp.tools import TOOLS
 from backscroll.storage.files.media import MediaStore
@@ -103,6 +113,7 @@ def archive(own_database: OwnDatabase, tmp_path_factory: pytest.TempPathFactory)
     told += [message("PIC", 202, "a cat", kind="image", media=picture)]
     target = Target(f"{ONE}@s.whatsapp.net", ANA, "M005")
     told += [MessageEdited(target=target, text="better words", at=NOON + 300 * SECOND)]
+    told += [MessagePinned(target=target, pinned=True, at=NOON, by=ANA, until=NOON + SECOND)]
     told += [ReactionSet(target=target, by=ANA, emoji="👍", at=NOON + 301 * SECOND)]
     told += [ChatSeen(phone=f"{TWO}@s.whatsapp.net", chat=CLUB, name=f"Club {HIDDEN}")]
     told += [ContactSeen(jid=BEN, name=f"Ben {HIDDEN}")]
@@ -150,6 +161,7 @@ def test_every_tool_answers_over_each_transport(archive: Archive, transport: str
         (hit,) = (await told(client, "search_messages", query="better", context=1))["items"]
         assert (hit["message"]["text"], len(hit["context"])) == ("better words", 2)
         assert hit["message"]["reactions"] == [{"emoji": "👍", "sender": "Ana"}]
+        assert hit["message"]["pinned"]["by"] == "Ana"
         key = hit["message"]["key"]
         around = await told(client, "get_context", key=key, limit=5)
         assert around["target"] == key

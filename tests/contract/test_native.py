@@ -16,6 +16,7 @@ import pytest
 from backscroll.core.events import (
     Batch,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     PollVoted,
     ReactionSet,
@@ -206,6 +207,26 @@ def test_a_message_shows_what_is_known_of_it(shelf: Shelf) -> None:
     assert [version["text"] for version in card["versions"]] == ["me, and @4915550002001", item["body"]]
     assert [told["source"] for told in card["tellings"]] == ["linked"]
     assert card["chat"] == {"phone": "4915550001001", "chat_id": GROUP, "name": "Hill Street"}
+
+
+def test_a_pin_is_shown_with_its_end_also_when_that_has_passed(shelf: Shelf) -> None:
+    target = shelf.teller.target(GROUP, "3EB001")
+    shelf.world.tell(
+        known_as(ANA, "Ana"),
+        shelf.teller.message(GROUP, "3EB000", NOON, "words", BEN),
+        shelf.teller.message(GROUP, "3EB001", NOON + SECOND, "the plan", BEN),
+        MessagePinned(target=target, pinned=True, at=NOON + 2 * SECOND, by=ANA, until=NOON + 9 * SECOND),
+    )
+    pinned = {
+        "by": {"jid": "4915550002001@c.us", "name": "Ana"},
+        "at": "2026-03-01T12:00:02+00:00",
+        "until": "2026-03-01T12:00:09+00:00",
+    }
+    assert [item["pinned"] for item in shelf.thread()["items"]] == [None, pinned]
+    shelf.world.tell(MessagePinned(target=target, pinned=True, at=NOON + 3 * SECOND))
+    assert shelf.thread()["items"][1]["pinned"] == {"by": None, "at": "2026-03-01T12:00:03+00:00", "until": None}
+    shelf.world.tell(MessagePinned(target=target, pinned=False, at=NOON + 4 * SECOND, by=BEN))
+    assert shelf.thread()["items"][1]["pinned"] is None
 
 
 def test_periskopes_53_fields_are_those_of_periskopes_own_route(shelf: Shelf) -> None:

@@ -16,6 +16,7 @@ from backscroll.core.events import (
     Event,
     MediaHeld,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -78,6 +79,9 @@ POISON: list[tuple[Event, str]] = [
     (ReceiptSet(target=AIM, ack=9), "ack"),
     (ReceiptSet(target=AIM, ack=3, participant=LONG), "participant"),
     (PollVoted(target=AIM, by=CHAT, options=("a",), at=LATE), "at"),
+    (MessagePinned(target=AIM, pinned=True, at=LATE), "at"),
+    (MessagePinned(target=AIM, pinned=True, at=MORNING, until=LATE), "until"),
+    (MessagePinned(target=AIM, pinned=True, at=MORNING, by=LONG), "by"),
     (MediaHeld(target=AIM, media=Media(file="a/b")), "file"),
     (MediaHeld(target=Target(OWN, LONG, "M1"), media=Media()), "chat"),
 ]

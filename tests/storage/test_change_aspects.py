@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from backscroll.core.events import Event, MessageEdited, MessageRevoked, PollVoted, ReactionSet, ReceiptSet
+from backscroll.core.events import (
+    Event,
+    MessageEdited,
+    MessagePinned,
+    MessageRevoked,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+)
 from backscroll.core.model import Access, Org, Phone
 from backscroll.dialects.links import NoLinks
 from backscroll.dialects.periskope.events import render_events
@@ -64,6 +72,10 @@ def vote(target: MakeTarget) -> list[Event]:
     return [PollVoted(target=target("A"), by=CHAT, options=("yes",), at=MORNING + 5)]
 
 
+def pin(target: MakeTarget) -> list[Event]:
+    return [MessagePinned(target=target("A"), pinned=True, at=MORNING + 5, by=CHAT)]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -73,6 +85,8 @@ def vote(target: MakeTarget) -> list[Event]:
         (acknowledge, ["message.ack.updated"]),
         (react, ["reaction.created"]),
         (vote, ["message.updated"]),
+        (pin, ["message.updated"]),
+        (lambda target: [*pin(target), *edit(target)], ["message.updated"]),
         (
             lambda target: [*edit(target), *receive(target), *react(target)],
             [

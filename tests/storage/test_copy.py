@@ -25,6 +25,7 @@ from backscroll.core.events import (
     ContactSeen,
     MediaHeld,
     MessageEdited,
+    MessagePinned,
     MessageSeen,
     NumberMapped,
     PhoneSeen,
@@ -102,6 +103,7 @@ def _tell(store: Store, org: int, phone: str, many: int) -> None:
     media = Media(mimetype="image/jpeg", size=12, file="ab" * 32)
     tell(MessageEdited(target=one, text="second words", at=MORNING + 5))
     tell(ReactionSet(target=one, by=ANNA, emoji="👍🏽", at=MORNING + 6), ReceiptSet(target=one, ack=3, at=MORNING + 7))
+    tell(MessagePinned(target=one, pinned=True, at=MORNING + 8, by=ANNA, until=MORNING + 9))
     tell(_message(phone, 1), _message(phone, 2, text="as another tells it"), source="backup")
     tell(PollVoted(target=Target(phone, ANNA, "not here yet"), by=ANNA, options=("a", "b"), at=MORNING))
     tell(MediaHeld(target=Target(phone, ANNA, "M3"), media=media))

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from backscroll.core.events import Batch, ChatSeen, ContactSeen, Event, PollVoted, ReactionSet, ReceiptSet
+from backscroll.core.events import (
+    Batch,
+    ChatSeen,
+    ContactSeen,
+    Event,
+    MessagePinned,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+)
 from backscroll.core.model import ArchivedMessage, Poll
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.ingest.jsonl import export_jsonl, import_jsonl
@@ -35,6 +44,9 @@ BESIDE = [
     "UPDATE contacts SET facts = '{\"name\":' WHERE kind = 'user'",
     "UPDATE addons SET value = '[1' WHERE kind = 'vote'",
     "UPDATE addons SET ref = 'seen' WHERE kind = 'receipt'",
+    "UPDATE addons SET value = 'soon' WHERE kind = 'pin'",
+    "UPDATE addons SET value = '9000000000000000000' WHERE kind = 'pin'",
+    "UPDATE addons SET at = NULL WHERE kind = 'pin'",
     "UPDATE addons SET at = 9000000000000000000",
 ]
 
@@ -54,6 +66,7 @@ def fill(store: Store, make_message: MakeMessage, target: MakeTarget) -> int:
         ReceiptSet(target=target("LAST"), ack=4, participant=CHAT, at=MORNING),
         PollVoted(target=target("LAST"), by=BEN, options=("yes",), at=MORNING),
         ReactionSet(target=target("FIRST"), by=BEN, emoji="👍", at=MORNING),
+        MessagePinned(target=target("FIRST"), pinned=True, at=MORNING, by=BEN),
         ContactSeen(jid=CHAT, name="Ana", at=MORNING),
         ChatSeen(phone=target("LAST").phone, chat=CHAT, archived=True, at=MORNING),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from backscroll.core.events import (
     Batch,
@@ -17,6 +18,7 @@ from backscroll.core.events import (
     Event,
     MediaHeld,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -92,6 +94,10 @@ def test_each_change_is_the_events_that_it_is(store: Store, org: Org, phone: Pho
     assert told.apply(ReactionSet(target=target, by=ANA, emoji="", at=7)) == ["reaction.updated"]
     assert told.apply(ReactionSet(target=target, by=ANA, emoji="", at=7)) == []
     assert told.apply(ReceiptSet(target=target, ack=3, at=8)) == ["message.ack.updated"]
+    pin = MessagePinned(target=target, pinned=True, at=MORNING, by=ANA)
+    assert told.apply(pin) == ["message.updated"]
+    both = MessageEdited(target=target, text="three", at=MORNING + 2), replace(pin, pinned=False, at=MORNING + 2)
+    assert told.apply(*both) == ["message.updated"]
     assert told.apply(MessageRevoked(target=target, at=MORNING + 9)) == ["message.deleted"]
     assert told.apply(message(phone, "P1", kind="poll", poll=Poll(name="?", options=("a", "b")))) == ["message.created"]
     vote = PollVoted(target=Target(phone.jid, CHAT, "P1"), by=ANA, options=("a",), at=MORNING)

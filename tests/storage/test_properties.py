@@ -19,6 +19,7 @@ from backscroll.core.events import (
     Event,
     MediaHeld,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -174,6 +175,7 @@ def annotation_events(where: Where) -> st.SearchStrategy[Observed]:
             st.builds(ReactionSet, target=target, by=PERSONS, emoji=emoji, at=MAYBE_TIMES),
             st.builds(ReceiptSet, target=target, ack=acks, participant=by, at=MAYBE_TIMES),
             st.builds(PollVoted, target=target, by=PERSONS, options=options, at=TIMES),
+            st.builds(MessagePinned, target=target, pinned=st.booleans(), at=TIMES, by=by, until=MAYBE_TIMES),
             st.builds(MediaHeld, target=target, media=MEDIA),
         )
     )

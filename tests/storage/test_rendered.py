@@ -20,6 +20,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -250,6 +251,7 @@ def test_what_becomes_of_a_message_is_shown_at_once(room: Room) -> None:
         ReactionSet(target=target, by=BEN, emoji="👍", at=NOON + 2 * MINUTE),
         ReactionSet(target=target, by=BEN, emoji="", at=NOON + 3 * MINUTE),
         PollVoted(target=target, by=BEN, options=("one",), at=NOON + 3 * MINUTE),
+        MessagePinned(target=target, pinned=True, at=NOON + 3 * MINUTE, by=BEN, until=NOON + 9 * MINUTE),
         MessageRevoked(target=target, at=NOON + 4 * MINUTE, by=ANNA),
         ReceiptSet(target=room.target(8, ANNA, ONE), participant=ANNA, ack=4, at=NOON + MINUTE),
     ):

@@ -43,8 +43,8 @@ class ChangeLine(Struct, frozen=True, kw_only=True):
     erased: ErasedMessage | None = None
     """The message that is gone; None if its line does not tell, or if another message is shown under the same id."""
     aspects: tuple[str, ...] | None = None
-    """What changed: content, deleted, ack, flagged, unflagged, ticket; created for a chat, state for a phone. None if
-    that is not known.
+    """What changed: content, deleted, ack, pinned, flagged, unflagged, ticket; created for a chat, state for a phone.
+    None if that is not known.
     """
     reactions: tuple[ReactionChanged, ...] = ()
     """Reactions that were added, changed or removed; removed ones have no emoji."""

@@ -76,6 +76,18 @@ class PollVoted(Struct, frozen=True, kw_only=True, tag="vote", omit_defaults=Tru
     at: int
 
 
+class MessagePinned(Struct, frozen=True, kw_only=True, tag="pin", omit_defaults=True):
+    """Pinned in its chat for everyone until ``until`` (None: unknown), or unpinned. The latest by ``at`` wins, whoever
+    told it; ``by`` None means that the source does not know who did it.
+    """
+
+    target: Target
+    pinned: bool
+    at: int
+    by: str | None = None
+    until: int | None = None
+
+
 class MediaHeld(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=True):
     """The file of a message is in the media store now; ``media.file`` names it."""
 
@@ -145,7 +157,7 @@ class PhoneSeen(Struct, frozen=True, kw_only=True, tag="phone", omit_defaults=Tr
     created_at: int | None = None
 
 
-AnnotationEvent = MessageEdited | MessageRevoked | ReactionSet | ReceiptSet | PollVoted | MediaHeld
+AnnotationEvent = MessageEdited | MessageRevoked | ReactionSet | ReceiptSet | PollVoted | MessagePinned | MediaHeld
 """Events about an existing message; each has a ``target``."""
 Event = MessageSeen | AnnotationEvent | ChatSeen | ContactSeen | NumberMapped | PhoneSeen
 

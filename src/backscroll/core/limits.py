@@ -88,6 +88,8 @@ def _check_annotation(event: events.AnnotationEvent) -> None:
             _check_ack(ack)
             _check_jids(participant=participant)
             _check_times(at=at)
+        case events.MessagePinned(at=at, until=until):
+            _check_times(at=at, until=until)
         case events.MediaHeld(media=media):
             _check_file(media.file)
         case events.MessageRevoked(at=at) | events.PollVoted(at=at):

@@ -317,6 +317,17 @@ class Vote(Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Pin(Struct, frozen=True, kw_only=True):
+    """A message is pinned in its chat for everyone, by ``by`` (None: unknown) until ``until`` (None: unknown).
+
+    It stays one when ``until`` has passed: whether it is over is for the reader's clock to say.
+    """
+
+    at: int
+    by: str | None = None
+    until: int | None = None
+
+
 class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
     """A message as the archive shows it, combined from all sources, edits, deletions and receipts.
 
@@ -339,6 +350,7 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
     reactions: tuple[Reaction, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     votes: tuple[Vote, ...] = ()
+    pinned: Pin | None = None
     sender_name: str | None = None
     fts: str | None = None
     stored_at: int = 0

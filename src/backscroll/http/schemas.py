@@ -158,8 +158,8 @@ _SOURCE = """
 _NATIVE_MESSAGE = f"""{_MESSAGE}
     key:string phone:string kind:string sender:@Person? precision:string edited_at:time? edits:int deleted_at:time?
     deleted_by:@Person? forwarded:bool starred:bool view_once:bool gif:bool expires_at:time? mentions:object[]
-    quoted:object? reactions:object[] receipts:object? file:@File? place:object? contacts:object[] poll:object?
-    card:@Card? call:object? notice:object?
+    quoted:object? reactions:object[] receipts:object? pinned:@Pin? file:@File? place:object? contacts:object[]
+    poll:object? card:@Card? call:object? notice:object?
 """
 _KNOWN = "first_message_at:time? last_message_at:time? messages:int"
 _COVERED = "covered_from:time? covered_until:time? spans:@Span[] gaps:@Gap[] more_spans:bool more_gaps:bool"
@@ -177,6 +177,7 @@ _BACKSCROLL = {
         members_total:int first_message_at:time? labels:string[] coverage:@Covered
     """,
     "Person": "jid:string name:string?",
+    "Pin": "by:@Person? at:time until:time?",
     "Card": """
         title:string? text:string? place:string? starts_at:time? ends_at:time? expires_at:time? canceled:bool
         items:@CardItem[] item_count:int? price:string? order_id:string? chat_id:string? url:string?

@@ -35,6 +35,7 @@ def message_object(told: Json, max_text: int = MAX_TEXT) -> Json:
         "forwarded": told["forwarded"] or None,
         "quoted": told["quoted"] and _quoted(told["quoted"]),
         "reactions": [_reaction(reaction) for reaction in told["reactions"][:MAX_REACTIONS]] or None,
+        "pinned": told["pinned"] and _pinned(told["pinned"]),
         "file": file and file_object(file, told["key"]),
         "place": told["place"] and _without_absent(told["place"]),
         "contacts": told["contacts"] or None,
@@ -69,6 +70,11 @@ def _quoted(told: Json) -> Json:
 
 def _reaction(told: Json) -> Json:
     return _without_absent({"emoji": told["emoji"], "sender": told["sender"]["name"] or told["sender"]["jid"]})
+
+
+def _pinned(told: Json) -> Json:
+    by = told["by"] and (told["by"]["name"] or told["by"]["jid"])
+    return _without_absent({"by": by, "at": told["at"], "until": told["until"]})
 
 
 def file_object(told: Json, key: str) -> Json:

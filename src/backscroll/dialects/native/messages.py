@@ -181,6 +181,7 @@ def _besides(archived: ArchivedMessage, access: Access, links: Links, around: Su
             for reaction in archived.reactions[:MAX_REACTIONS]
         ],
         "receipts": _receipts(archived, around),
+        "pinned": _pinned(archived, around),
         "file": file_of(archived, access, links),
         "place": _place(archived),
         "contacts": cards_of(details.vcards or ()),
@@ -189,6 +190,14 @@ def _besides(archived: ArchivedMessage, access: Access, links: Links, around: Su
         "call": _call(archived),
         "notice": _notice(archived, around),
     }
+
+
+def _pinned(archived: ArchivedMessage, around: Surroundings) -> dict[str, Any] | None:
+    """Also when ``until`` has passed: what is sent must not depend on when it is asked for."""
+    pin = archived.pinned
+    if pin is None:
+        return None
+    return {"by": person(pin.by, around), "at": time_text(pin.at), "until": time_text(pin.until)}
 
 
 def _mention(jid: str, text: str, around: Surroundings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _NAMES = {
     "content": "message.updated",
     "deleted": "message.deleted",
     "ack": "message.ack.updated",
+    "pinned": "message.updated",
     "flagged": "message.flagged",
     "unflagged": "message.unflagged",
     "ticket": "message.ticket.attached",
@@ -80,7 +81,7 @@ def _names_of(line: ChangeLine, archived: ArchivedMessage) -> list[str]:
     if line.aspects is None:
         # Written by an older version, which did not record it.
         return ["message.deleted" if archived.deleted else "message.updated"]
-    return [_NAMES[aspect] for aspect in line.aspects if aspect in _NAMES]
+    return list(dict.fromkeys(_NAMES[aspect] for aspect in line.aspects if aspect in _NAMES))
 
 
 def _of_reaction(change: ReactionChanged, archived: ArchivedMessage, access: Access) -> tuple[str, bytes]:

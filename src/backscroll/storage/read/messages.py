@@ -17,6 +17,7 @@ from backscroll.core.model import (
     Edit,
     Message,
     MessageKey,
+    Pin,
     Reaction,
     Receipt,
     Vote,
@@ -25,6 +26,7 @@ from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.names import Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable, registers_of
 from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.pins import end_of_pin, pins_in_effect
 from backscroll.storage.records.registers import value_of
 from backscroll.storage.records.resolve import ACK_ORDER, Annotation, Observation, edits_of, merged, original_text
 from backscroll.storage.records.rows import (
@@ -211,6 +213,7 @@ class Assembler:
             "receipts": receipts,
             "reactions": self._reactions([a for a in annotations if a.kind == "reaction"], own),
             "votes": self._votes([a for a in annotations if a.kind == "vote"]),
+            "pinned": self._pin(annotations),
             "ack": self._ack(row, annotations, chat) if row.flags & FROM_ME else row.ack,
         }
         edits = edits_of(annotations, sender)
@@ -252,6 +255,14 @@ class Assembler:
             Vote(voter=self._names.contact_row(a.actor).jid, options=_OPTIONS.decode(a.value or "[]"), at=a.at or 0)
             for a in latest
         )
+
+    def _pin(self, annotations: list[Annotation]) -> Pin | None:
+        # Numbers of contacts depend on the order of arrival, JIDs do not.
+        pins = [(self._names.contact_row(a.actor).jid if a.actor else "", a) for a in pins_in_effect(annotations)]
+        if not pins:
+            return None
+        by, pin = max(pins, key=lambda named: named[0])
+        return Pin(at=pin.at or 0, by=by or None, until=end_of_pin(pin.value or ""))
 
     def _receipts(self, annotations: list[Annotation]) -> tuple[Receipt, ...]:
         times: dict[str, dict[str, int | None]] = defaultdict(dict)

@@ -54,7 +54,9 @@ def _quoted(
 def _jids_of(archived: ArchivedMessage) -> Iterator[str]:
     """All JIDs that a message refers to."""
     message, details = archived.message, archived.message.details
-    yield from filter(None, (message.key.chat, message.key.sender, archived.phone.jid, archived.deleted_by))
+    pinned_by = None if archived.pinned is None else archived.pinned.by
+    jids = (message.key.chat, message.key.sender, archived.phone.jid, archived.deleted_by, pinned_by)
+    yield from filter(None, jids)
     yield from filter(ids.is_person, details.mentions)
     if details.quoted is not None and details.quoted.sender:
         yield details.quoted.sender

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from backscroll.core.answers import ErasedMessage
 from backscroll.core.model import Details
+from backscroll.storage.records.pins import pins_in_effect
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import DELETED, FROM_ME, MessageRow, decode_details
 
@@ -17,6 +18,8 @@ CONTENT = "content"
 IS_DELETED = "deleted"
 ACK = "ack"
 """The delivery status, or who received or read it."""
+PINNED = "pinned"
+"""Whether it is pinned in its chat, by whom, or until when."""
 FLAGGED = "flagged"
 UNFLAGGED = "unflagged"
 TICKET = "ticket"
@@ -36,7 +39,7 @@ _APART: dict[str, Any] = {
     "has_reaction": None,
 }
 """Details that do not count as content."""
-_ORDER = (CONTENT, IS_DELETED, ACK, FLAGGED, UNFLAGGED, TICKET)
+_ORDER = (CONTENT, IS_DELETED, ACK, PINNED, FLAGGED, UNFLAGGED, TICKET)
 
 
 class ReactionChange(Struct, frozen=True):
@@ -102,6 +105,8 @@ def aspects_of(
         found.add(CONTENT)
     if _told(old, "receipt") != _told(new, "receipt"):
         found.add(ACK)
+    if _pins(old) != _pins(new):
+        found.add(PINNED)
     return " ".join([word for word in _ORDER if word in found] + reactions)
 
 
@@ -129,6 +134,10 @@ def _of_details(was: Details, now: Details) -> Iterator[str]:
 
 def _told(annotations: list[Annotation], kind: str) -> set[tuple[int, str, int | None, str | None]]:
     return {(a.actor, a.ref, a.at, a.value) for a in annotations if a.kind == kind}
+
+
+def _pins(annotations: list[Annotation]) -> set[tuple[int, int | None, str | None]]:
+    return {(a.actor, a.at, a.value) for a in pins_in_effect(annotations)}
 
 
 def _reactions(old: list[Annotation], new: list[Annotation]) -> list[ReactionChange]:

@@ -14,6 +14,7 @@ import msgspec
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import Media
+from backscroll.storage.records.pins import PIN, end_of_pin
 from backscroll.storage.records.registers import Registers, decode_registers
 from backscroll.storage.records.resolve import ACK_ORDER
 from backscroll.storage.records.rows import MessageRow, is_sound, problem_of
@@ -76,6 +77,8 @@ def annotation_problem(kind: Any, ref: Any, at: Any, value: Any) -> str | None:
         return "its time lies outside the years 1 to 9999"
     if kind == "receipt":
         return None if ref in _ACKS else f"its ack {ref!r:.40} is unknown"
+    if kind == PIN:
+        return _problem_of_pin(at, value)
     try:
         if kind == "vote":
             _OPTIONS.decode(value or "[]")
@@ -84,3 +87,13 @@ def annotation_problem(kind: Any, ref: Any, at: Any, value: Any) -> str | None:
     except UNREADABLE:
         return "its value cannot be decoded"
     return None
+
+
+def _problem_of_pin(at: int | None, value: str | None) -> str | None:
+    if at is None:
+        return "it has no time"
+    try:
+        end = end_of_pin(value or "")
+    except ValueError:
+        return "its value cannot be decoded"
+    return None if end is None or EARLIEST <= end <= LATEST else "it ends outside the years 1 to 9999"

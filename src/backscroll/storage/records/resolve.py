@@ -76,7 +76,7 @@ class Observation(Struct, frozen=True):
 
 
 class Annotation(Struct, frozen=True):
-    """An edit, revoke, reaction, receipt or vote. ``target`` 0 means the one message with the id."""
+    """An edit, revoke, reaction, receipt, vote or pin. ``target`` 0 means the one message with the id."""
 
     kind: str
     actor: int

@@ -27,7 +27,7 @@ FROM_ME = 4
 MEDIA = 8
 """Also written out in the partial index of 0001_first.sql."""
 ANNOTATED = 16
-"""The message has annotations: reactions, receipts, votes or edits."""
+"""The message has annotations: reactions, receipts, votes, pins or edits."""
 OBSERVED = 32
 """observations holds what the sources told; without it the row itself is the only observation."""
 DELETED = 64

@@ -27,6 +27,7 @@ from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
+from backscroll.storage.records.pins import end_of_pin
 from backscroll.storage.records.registers import Registers, decode_registers
 from backscroll.storage.records.resolve import (
     Annotation,
@@ -116,7 +117,9 @@ class Line(Struct, frozen=True):
                 return (target.phone, target.chat, target.id)
             case events.ReactionSet(target=target) | events.ReceiptSet(target=target):
                 return (target.phone, target.chat, target.id)
-            case events.PollVoted(target=target) | events.MediaHeld(target=target):
+            case (
+                events.PollVoted(target=target) | events.MessagePinned(target=target) | events.MediaHeld(target=target)
+            ):
                 return (target.phone, target.chat, target.id)
             case _:
                 return None
@@ -489,6 +492,9 @@ def _event_of(annotation: Annotation, target: events.Target, actor: str | None, 
             return events.ReactionSet(target=target, by=actor or "", emoji=value or "", at=at)
         case "vote":
             return events.PollVoted(target=target, by=actor or "", options=_OPTIONS.decode(value or "[]"), at=at or 0)
+        case "pin":
+            until = end_of_pin(value or "")
+            return events.MessagePinned(target=target, pinned=value is not None, at=at or 0, by=actor, until=until)
         case "receipt":
             participant = None if annotation.actor == chat else actor
             return events.ReceiptSet(target=target, ack=int(annotation.ref), participant=participant, at=at)

@@ -12,6 +12,7 @@ from backscroll.core import events, ids
 from backscroll.core.ids import canonical
 from backscroll.core.model import SOURCE_RANK, Message, Source
 from backscroll.storage.records.identity import ContactResolver
+from backscroll.storage.records.pins import PIN, value_of_pin
 from backscroll.storage.records.registers import tell
 from backscroll.storage.records.resolve import Annotation, Observation, observation
 from backscroll.storage.records.tellers import Tellers
@@ -109,6 +110,8 @@ class EventCollector:
             case events.ReceiptSet(ack=ack, participant=participant, at=at):
                 who = chat if participant is None else self._number(participant)
                 return Annotation("receipt", who, target, str(ack), at, None)
+            case events.MessagePinned(pinned=pinned, at=at, by=by, until=until):
+                return Annotation(PIN, self._number(by), target, "", at, value_of_pin(pinned, until))
             case events.MediaHeld(media=media):
                 self._message_writer.keep_file(media)
                 return Annotation("media", 0, target, media.file or "", None, _ENCODER.encode(media).decode())

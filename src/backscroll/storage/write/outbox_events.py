@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from backscroll.storage.records.aspects import ACK, CONTENT, FLAGGED, IS_DELETED, TICKET, UNFLAGGED, reaction_of
+from backscroll.storage.records.aspects import (
+    ACK,
+    CONTENT,
+    FLAGGED,
+    IS_DELETED,
+    PINNED,
+    TICKET,
+    UNFLAGGED,
+    reaction_of,
+)
 from backscroll.storage.records.org_state import OrgState
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow
 
@@ -14,6 +23,7 @@ _TYPES = {
     CONTENT: "message.updated",
     IS_DELETED: "message.deleted",
     ACK: "message.ack.updated",
+    PINNED: "message.updated",
     FLAGGED: "message.flagged",
     UNFLAGGED: "message.unflagged",
     TICKET: "message.ticket.attached",
@@ -33,7 +43,10 @@ def tell_message(state: OrgState, at: int, row: MessageRow | None, values: dict[
         return
     if row is None:
         state.tell("message.created", at, **where)
-    for word in (aspects or "").split():
+    words = (aspects or "").split()
+    for word in words:
+        if word == PINNED and CONTENT in words:
+            continue
         reaction = reaction_of(word)
         if reaction is not None:
             type = "reaction.created" if reaction.is_first else "reaction.updated"

@@ -115,7 +115,7 @@ def everybody_in(event: events.Event) -> Iterator[str]:
     match event:
         case events.ReactionSet(by=by) | events.PollVoted(by=by):
             yield by
-        case events.MessageEdited(by=str(by)) | events.MessageRevoked(by=str(by)):
+        case events.MessageEdited(by=str(by)) | events.MessageRevoked(by=str(by)) | events.MessagePinned(by=str(by)):
             yield by
         case events.ReceiptSet(participant=str(participant)):
             yield participant

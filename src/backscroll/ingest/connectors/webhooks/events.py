@@ -140,6 +140,15 @@ class VoteEvent(_Of, frozen=True, tag_field="type", tag="vote", kw_only=True):
     timestamp: Timestamp
 
 
+class PinEvent(_Of, frozen=True, tag_field="type", tag="pin", kw_only=True):
+    """Pinned in its chat for everyone, until ``until`` if that is known; ``pinned`` false unpins it."""
+
+    timestamp: Timestamp
+    pinned: bool = True
+    by: Jid | None = None
+    until: Timestamp | None = None
+
+
 class ChatEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="chat", kw_only=True):
     """What is known of a chat."""
 
@@ -182,6 +191,7 @@ AnyEvent = (
     | ReactionEvent
     | ReceiptEvent
     | VoteEvent
+    | PinEvent
     | ChatEvent
     | ContactEvent
     | NumberEvent
@@ -248,7 +258,7 @@ def _event(event: AnyEvent, setup: Setup) -> events.Event:
 
 
 def _annotation(
-    event: EditEvent | RevokeEvent | ReactionEvent | ReceiptEvent | VoteEvent, target: events.Target
+    event: EditEvent | RevokeEvent | ReactionEvent | ReceiptEvent | VoteEvent | PinEvent, target: events.Target
 ) -> events.Event:
     match event:
         case EditEvent():
@@ -265,6 +275,11 @@ def _annotation(
         case VoteEvent():
             at = wire.instant(event.timestamp, SOURCE, "timestamp")
             return events.PollVoted(target=target, by=event.by, options=tuple(event.options), at=at)
+        case PinEvent():
+            at, until = wire.instant(event.timestamp, SOURCE, "timestamp"), None
+            if event.pinned:
+                until = wire.instant_or_none(event.until, SOURCE, "until")
+            return events.MessagePinned(target=target, pinned=event.pinned, at=at, by=event.by, until=until)
         case _:
             assert_never(event)
 

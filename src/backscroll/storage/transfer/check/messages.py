@@ -38,7 +38,7 @@ from backscroll.storage.write.export_matching import MATCHED
 from backscroll.storage.write.message_writer import Values
 
 _MESSAGE = msgspec.json.Decoder(Message)
-_ANNOTATIONS = frozenset({"edit", "revoke", "reaction", "receipt", "vote", "media", MATCHED})
+_ANNOTATIONS = frozenset({"edit", "revoke", "reaction", "receipt", "vote", "pin", "media", MATCHED})
 _SHOWN = (
     "sender",
     "sent_at",
