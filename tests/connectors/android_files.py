@@ -59,7 +59,7 @@ _TABLES: dict[str, str] = {
     "message_template_button": "_id INTEGER PRIMARY KEY AUTOINCREMENT, message_row_id INTEGER, text_data TEXT NOT NULL",
     "message_add_on": "_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_row_id INTEGER, from_me INTEGER, "
     "key_id TEXT NOT NULL, sender_jid_row_id INTEGER, parent_message_row_id INTEGER, timestamp INTEGER, "
-    "status INTEGER, message_add_on_type INTEGER",
+    "status INTEGER, message_add_on_type INTEGER, expiry_duration_in_secs INTEGER, expiry_timestamp INTEGER",
     "message_add_on_reaction": "message_add_on_row_id INTEGER PRIMARY KEY, reaction TEXT, sender_timestamp INTEGER",
     "receipt_user": "_id INTEGER PRIMARY KEY AUTOINCREMENT, message_row_id INTEGER NOT NULL, "
     "receipt_user_jid_row_id INTEGER NOT NULL, receipt_timestamp INTEGER, read_timestamp INTEGER, "
@@ -86,6 +86,8 @@ _LATER: dict[str, str] = {
     "message_add_on_poll_vote": "message_add_on_row_id INTEGER PRIMARY KEY, sender_timestamp INTEGER",
     "message_add_on_poll_vote_selected_option": "_id INTEGER PRIMARY KEY AUTOINCREMENT, "
     "message_add_on_row_id INTEGER, message_poll_option_id INTEGER",
+    "message_add_on_pin_in_chat": "message_add_on_row_id INTEGER PRIMARY KEY, "
+    "pin_in_chat_state INTEGER NOT NULL DEFAULT 0, sender_timestamp INTEGER",
     "message_event": "message_row_id INTEGER PRIMARY KEY, is_canceled INTEGER DEFAULT 0, name TEXT NOT NULL, "
     "description TEXT, location_latitude REAL, location_longitude REAL, location_name TEXT, location_address TEXT, "
     "start_time DATETIME NOT NULL",
@@ -216,6 +218,22 @@ class Msgstore(AndroidFile):
             self.row(
                 "message_add_on_poll_vote_selected_option", message_add_on_row_id=add_on, message_poll_option_id=option
             )
+
+    def pin(self, message: int, at: int, sender: str | None = None, from_me: int = 0, **values: Any) -> None:
+        """Insert a pin; ``state`` 0 is an unpin, ``expires`` is in seconds since 1970."""
+        add_on = self.row(
+            "message_add_on",
+            from_me=from_me,
+            key_id=f"P{message}{at}",
+            sender_jid_row_id=self.jid(sender) if sender else -1,
+            parent_message_row_id=message,
+            timestamp=at * 1000,
+            message_add_on_type=79,
+            expiry_timestamp=values["expires"] * 1000 if "expires" in values else None,
+        )
+        state, stamp = values.get("state", 1), at * 1000
+        row = {"message_add_on_row_id": add_on, "pin_in_chat_state": state, "sender_timestamp": stamp}
+        self.row("message_add_on_pin_in_chat", **row)
 
 
 def legacy(path: Path) -> Msgstore:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
@@ -13,6 +14,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -172,6 +174,49 @@ def test_a_reaction_names_its_message() -> None:
     assert events("messages.upsert", upsert(reaction)) == [
         ReactionSet(target=Target(OWN, JOHN, "BBBB", OWN), by=JOHN, emoji="👍", at=MICROS, id="AAAA")
     ]
+
+
+@pytest.mark.parametrize("words", [(1, 2), ("PIN_FOR_ALL", "UNPIN_FOR_ALL")])
+def test_a_pin_says_how_long_it_lasts_and_an_unpin_ends_it(words: tuple[int | str, int | str]) -> None:
+    def told(type: int | str, **context: Any) -> Event:
+        # Of one's own message, as John sees it.
+        pin = {"key": {"remoteJid": OWN, "fromMe": False, "id": "BBBB"}, "type": type}
+        pin |= {"senderTimestampMs": {"low": 0, "high": 413, "unsigned": False}}
+        (event,) = events("messages.upsert", upsert({"pinInChatMessage": pin, "messageContextInfo": context}))
+        return event
+
+    at, target = (413 << 32) * 1000, Target(OWN, JOHN, "BBBB")
+    until = MICROS + 604_800_000_000
+    pinned = MessagePinned(target=target, pinned=True, at=at, by=JOHN, until=until)
+    assert told(words[0], messageAddOnDurationInSecs=604_800) == pinned
+    assert told(words[0], messageAddOnDurationInSecs=0) == replace(pinned, until=None)
+    assert told(words[1], messageAddOnDurationInSecs=604_800) == replace(pinned, pinned=False, until=None)
+
+
+def test_the_key_of_a_pin_in_a_group_is_as_the_one_who_pins_sees_it() -> None:
+    row = {"remoteJid": "1203@g.us", "fromMe": False, "id": "AAAA", "participant": JOHN}
+    for key, sender in (
+        ({"fromMe": True}, JOHN),
+        ({"fromMe": False, "participant": OWN}, OWN),
+        # Whose hidden id it is may not be known: it may be one's own.
+        ({"fromMe": False, "participant": "77@lid"}, None),
+    ):
+        pin = {"pinInChatMessage": {"key": {"id": "BBBB", **key}, "type": 1}}
+        (told,) = events("messages.upsert", upsert(pin, key=row))
+        assert told == MessagePinned(target=Target(OWN, "1203@g.us", "BBBB", sender), pinned=True, at=MICROS, by=JOHN)
+
+
+def test_of_a_pin_of_an_unknown_type_only_the_payload_is_kept_and_a_pin_of_nothing_is_a_problem() -> None:
+    for type in (None, 0, 3, [1], "KEEP_FOR_ALL"):
+        told = observed("messages.upsert", upsert({"pinInChatMessage": {"key": {"id": "BBBB"}, "type": type}}))
+        assert (told.events, told.problems, told.raw is None) == ([], [], False)
+    for pin, context, where in (
+        ({"type": 1}, {}, "data.key.id"),
+        ({"type": 1, "key": {"id": "B"}}, {"messageAddOnDurationInSecs": -1}, "data.messageAddOnDurationInSecs"),
+        ({"type": 1, "key": {"id": "B"}}, {"messageAddOnDurationInSecs": 2**32}, "data.messageAddOnDurationInSecs"),
+    ):
+        row = upsert({"pinInChatMessage": pin, "messageContextInfo": context})
+        assert [problem.where for problem in observed("messages.upsert", row).problems] == [where]
 
 
 def test_an_edit_by_somebody_else_does_not_say_in_which_chat() -> None:

@@ -19,6 +19,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -290,6 +291,24 @@ def test_reactions_in_a_chat_of_two_and_in_a_group(file: Msgstore) -> None:
         (Target(ME, GROUP, "A2", CY), BOB, "❤️", (AT + 4) * US),
         (Target(ME, GROUP, "A2", CY), ME, "", (AT + 5) * US),
     ]
+
+
+def test_pins_and_unpins_and_a_state_that_nobody_knows(newest: Msgstore) -> None:
+    alone = newest.message(BOB, "A1", AT, "Hello", from_me=1)
+    newest.pin(alone, AT + 3, expires=AT + 86_400)
+    shared = newest.message(GROUP, "A2", AT, "Hello all", sender=CY)
+    newest.pin(shared, AT + 4, sender=BOB)
+    newest.pin(shared, AT + 5, from_me=1, state=0, expires=AT + 9)
+    newest.pin(shared, AT + 6, from_me=1, state=2)
+    found, skipped = pieces(newest.done())
+    assert of(MessagePinned, events_of((found, []))) == [
+        MessagePinned(
+            target=Target(ME, BOB, "A1", ME), pinned=True, at=(AT + 3) * US, by=BOB, until=(AT + 86_400) * US
+        ),
+        MessagePinned(target=Target(ME, GROUP, "A2", CY), pinned=True, at=(AT + 4) * US, by=BOB),
+        MessagePinned(target=Target(ME, GROUP, "A2", CY), pinned=False, at=(AT + 5) * US, by=ME),
+    ]
+    assert [(row.table, row.column) for row in skipped] == [("message_add_on_pin_in_chat", "pin_in_chat_state")]
 
 
 def test_an_edited_message_keeps_the_id_under_which_it_was_sent(newest: Msgstore) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
     ChatSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -188,6 +190,22 @@ def test_what_comes_through_a_broadcast_list_belongs_to_the_chat_with_its_sender
 
 
 # GOWS
+
+
+@pytest.mark.parametrize("engine", ["NOWEB", "GOWS"])
+def test_a_pin_is_told_of_its_message(engine: str) -> None:
+    names = {"NOWEB": ("id", "senderTimestampMs"), "GOWS": ("ID", "senderTimestampMS")}[engine]
+    key = {"remoteJid": GROUP, "fromMe": False, "participant": OWN, names[0]: "BBBB"}
+    pin = {"key": key, "type": 1, names[1]: str(SECONDS * 1000 + 250)}
+    raw = {"message": {"pinInChatMessage": pin, "messageContextInfo": {"messageAddOnDurationInSecs": 86_400}}}
+    payload = common(id=f"false_{GROUP}_AAAA_628123456789@c.us", participant="628123456789@c.us", body=None, _data=raw)
+    target = Target(OWN, GROUP, "BBBB", OWN)
+    assert events(engine, "message.any", payload | {"from": GROUP}) == [
+        MessagePinned(target=target, pinned=True, at=MICROS + 250_000, by=JOHN, until=MICROS + 86_400_000_000)
+    ]
+    del key[names[0]]
+    with pytest.raises(Unreadable, match="has no message id"):
+        events(engine, "message.any", payload | {"from": GROUP})
 
 
 def test_a_reaction_may_have_its_key_from_the_side_of_who_reacts() -> None:

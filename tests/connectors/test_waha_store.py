@@ -18,6 +18,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -155,6 +156,26 @@ def test_what_noweb_notes_on_a_message(noweb: Noweb) -> None:
     assert [(e.target.id, e.text, e.at) for e in of(MessageEdited, events)] == [("A2", "Three loaves", AT * US)]
 
 
+def test_pins_that_noweb_notes_on_a_message_or_keeps_as_messages(noweb: Noweb) -> None:
+    key = {"remoteJid": GROUP, "fromMe": False, "participant": BOB, "id": "P1"}
+    noted = {"type": 1, "key": key, "senderTimestampMs": AT * 1000 + 7, "serverTimestampMs": AT * 1000 + 900}
+    noted["messageAddOnContextInfo"] = {"messageAddOnDurationInSecs": 86_400}
+    noweb.say("A1", {"conversation": "All"}, GROUP, True, pinInChat=noted)
+    unpin = {"type": 2, "senderTimestampMs": AT * 1000}
+    newer = {"messageAddOnType": 4, "messageAddOn": {"pinInChatMessage": unpin}, "messageAddOnKey": {"fromMe": True}}
+    other = {"messageAddOnType": 1, "messageAddOn": {"reactionMessage": {"text": "👍"}}}
+    # Without a time it cannot be compared with others.
+    noweb.say("A2", {"conversation": "All"}, GROUP, True, messageAddOns=[other, newer], pinInChat={"type": 1})
+    pin = {"pinInChatMessage": {"key": {"id": "A2", "fromMe": True}, "type": 1}}
+    noweb.say("P2", pin, GROUP, key={"participant": BOB})
+    first, second = Target(ME, GROUP, "A1", ME), Target(ME, GROUP, "A2", ME)
+    assert of(MessagePinned, told(noweb)) == [
+        MessagePinned(target=first, pinned=True, at=AT * US + 7000, by=BOB, until=(AT + 86_400) * US),
+        MessagePinned(target=second, pinned=False, at=AT * US, by=ME),
+        MessagePinned(target=Target(ME, GROUP, "A2", BOB), pinned=True, at=AT * US, by=BOB),
+    ]
+
+
 def test_votes_that_noweb_decrypted(noweb: Noweb) -> None:
     poll = {"pollCreationMessageV3": {"name": "Day?", "options": [{"optionName": "Mon"}, {"optionName": "Tue"}]}}
     chosen = [buffer(hashlib.sha256(b"Tue").digest()), buffer(b"unknown")]
@@ -171,12 +192,21 @@ def test_changes_that_gows_keeps_as_messages(gows: Gows) -> None:
     gows.say("R1", {"reactionMessage": {"key": key, "text": "👍"}}, from_me=True)
     edit = {"type": 14, "key": key, "editedMessage": {"conversation": "Three loaves"}, "timestampMS": (AT + 5) * 1000}
     gows.say("E1", {"protocolMessage": edit})
+    pin = {"key": key | {"fromMe": True}, "type": 1, "senderTimestampMS": (AT + 6) * 1000}
+    gows.say("P1", {"pinInChatMessage": pin, "messageContextInfo": {"messageAddOnDurationInSecs": 60}})
     gows.say("D1", {"protocolMessage": {"type": 0, "key": key | {"ID": "A0"}}})
     events = told(gows)
     assert len(of(MessageSeen, events)) == 1
     assert [(r.target.id, r.by, r.emoji) for r in of(ReactionSet, events)] == [("A1", ME, "👍")]
     assert [(e.target.id, e.text, e.at) for e in of(MessageEdited, events)] == [("A1", "Three loaves", (AT + 5) * US)]
     assert [(r.target.id, r.by) for r in of(MessageRevoked, events)] == [("A0", BOB)]
+    (pinned,) = of(MessagePinned, events)
+    assert (pinned.target, pinned.by, pinned.at, pinned.until) == (
+        Target(ME, BOB, "A1"),
+        BOB,
+        (AT + 6) * US,
+        (AT + 60) * US,
+    )
 
 
 def test_hidden_ids_of_both_engines(noweb: Noweb, gows: Gows) -> None:

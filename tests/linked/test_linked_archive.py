@@ -8,13 +8,14 @@ import random
 from typing import Any
 
 import pytest
+from msgspec import structs
 from neonize.proto import Neonize_pb2 as neonize
 from neonize.proto.waCommon import WACommon_pb2 as common
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 from neonize.proto.waHistorySync import WAWebProtobufsHistorySync_pb2 as history
 from neonize.proto.waWeb import WAWebProtobufsWeb_pb2 as web
 
-from backscroll.core.model import Call, MessageKey
+from backscroll.core.model import Call, MessageKey, Pin
 from backscroll.linked.bodies import ids_told
 from backscroll.storage.store import Store
 from linked_archive import LinkedArchive, sealed, secret_context
@@ -198,6 +199,21 @@ def group_of_history() -> Any:
     )
     read = web.UserReceipt(userJID=net(BEN), receiptTimestamp=SECONDS + 1, readTimestamp=SECONDS + 2)
     stub = web.WebMessageInfo.StubType
+    day = web.MessageAddOnContextInfo(messageAddOnDurationInSecs=86_400)
+    stamps = {"senderTimestampMS": SECONDS * 1000 + 5, "serverTimestampMS": SECONDS * 1000 + 900}
+    pin = web.PinInChat(
+        type=web.PinInChat.PIN_FOR_ALL,
+        key=key_to("P1", participant=net(BEN)),
+        messageAddOnContextInfo=day,
+        **stamps,
+    )
+    pinned = e2e.Message(pinInChatMessage=e2e.PinInChatMessage(type=e2e.PinInChatMessage.PIN_FOR_ALL))
+    note = web.MessageAddOn(
+        messageAddOnType=web.MessageAddOn.PIN_IN_CHAT,
+        messageAddOn=pinned,
+        addOnContextInfo=day,
+        **stamps,
+    )
     wrapped = e2e.Message(ephemeralMessage=e2e.FutureProofMessage(message=text("soon gone")))
     return history.Conversation(
         ID=GROUP_JID,
@@ -207,9 +223,9 @@ def group_of_history() -> Any:
         participant=[history.GroupParticipant(userJID=net(ANA), rank=history.GroupParticipant.ADMIN)],
         messages=[
             past("G1", text("hello"), pushName="Ana", reactions=[reaction], starred=True),
-            past("G2", text("mine"), from_me=True, status=web.WebMessageInfo.READ, userReceipt=[read]),
+            past("G2", text("mine"), from_me=True, status=web.WebMessageInfo.READ, userReceipt=[read], pinInChat=pin),
             past("P1", poll(), pollUpdates=[update]),
-            past("G3", wrapped, ephemeralDuration=86400),
+            past("G3", wrapped, ephemeralDuration=86400, messageAddOns=[note]),
             past("N1", messageStubType=stub.GROUP_PARTICIPANT_ADD, messageStubParameters=[net(BEN)]),
             past("C1", messageStubType=stub.CIPHERTEXT),
             past("K1", messageStubType=stub.CALL_MISSED_VIDEO),
@@ -230,6 +246,10 @@ def test_a_history_with_all_that_has_happened_to_its_messages(device: Phone, arc
     assert mine.message.from_me
     assert [(r.participant, r.read_at) for r in mine.receipts] == [(net(BEN), MICROS + 2_000_000)]
     assert votes_of(archive) == [(net(BEN), ("Friday",))]
+    pinned = Pin(at=MICROS + 5000, by=net(BEN), until=MICROS + 86_400_000_000)
+    assert (hello.pinned, mine.pinned) == (None, pinned)
+    # Without a key nothing says who pinned.
+    assert found["G3"].pinned == structs.replace(pinned, by=None)
     soon = found["G3"].message
     assert (soon.text, soon.details.is_ephemeral, soon.details.expires_after) == ("soon gone", True, 86400)
     assert (found["C1"].message.kind, found["D1"].deleted) == ("ciphertext", True)

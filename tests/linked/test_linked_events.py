@@ -14,6 +14,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     NumberMapped,
@@ -239,6 +240,20 @@ def test_a_reaction_is_set_and_taken_back(device: Phone) -> None:
     (gone,) = told(device, message(react(""), id="R2"))
     assert isinstance(gone, ReactionSet)
     assert gone.emoji == ""
+
+
+def test_a_message_is_pinned_in_a_group_and_unpinned(device: Phone) -> None:
+    def pin(type: Any, seconds: int) -> Any:
+        key = key_to("M1", participant=net(BEN))
+        told = e2e.PinInChatMessage(key=key, type=type, senderTimestampMS=SECONDS * 1000 + 5)
+        context = e2e.MessageContextInfo(messageAddOnDurationInSecs=seconds)
+        return e2e.Message(pinInChatMessage=told, messageContextInfo=context)
+
+    (put,) = told(device, message(pin(e2e.PinInChatMessage.PIN_FOR_ALL, 86_400), where=in_group()))
+    target, until = Target(net(OWN), GROUP_JID, "M1", net(BEN)), MICROS + 86_400_000_000
+    assert put == MessagePinned(target=target, pinned=True, at=MICROS + 5000, by=net(ANA), until=until)
+    (gone,) = told(device, message(pin(e2e.PinInChatMessage.UNPIN_FOR_ALL, 0), where=in_group()))
+    assert gone == MessagePinned(target=target, pinned=False, at=MICROS + 5000, by=net(ANA))
 
 
 @pytest.mark.parametrize(

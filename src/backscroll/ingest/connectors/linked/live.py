@@ -22,7 +22,7 @@ from backscroll.core.events import (
 from backscroll.core.ids import is_person
 from backscroll.core.model import Details, Message, MessageKey, Quote
 from backscroll.ingest.connectors.linked.told import SOURCE, STATUS, Key, Told, hashed, key_of_source, target_of
-from backscroll.ingest.connectors.webhooks import proto_json, wire
+from backscroll.ingest.connectors.webhooks import pins, proto_json, wire
 from backscroll.ingest.connectors.webhooks.proto_json import Content, Node
 
 _RECEIPTS = {"SENDER": 2, "DELIVERED": 3, "INACTIVE": 3, "READ": 4, "PLAYED": 5}
@@ -75,6 +75,9 @@ def action(told: Told, key: Key, content: Content, at: int, id: str | None) -> l
             return [_reaction(told, key, node, at, id)]
         case "protocolMessage":
             return _protocol(told, key, node, at)
+        case proto_json.PIN:
+            target = target_of(told, key, node.node("key"), "pinInChatMessage.key")
+            return list(pins.pin_of(SOURCE, target, key.sender, node, at, content.lasts))
         case "pollUpdateMessage" if told.was_opened:
             return [_vote(told, key, node, at)]
         case "encReactionMessage" if told.was_opened:
@@ -86,7 +89,7 @@ def action(told: Told, key: Key, content: Content, at: int, id: str | None) -> l
 
 
 def is_kept(told: Told) -> bool:
-    """Whether a payload that gave no event is kept, as a later version may read it: what is encrypted, and pins."""
+    """Whether a payload that gave no event is kept, as a later version may read it, such as what is encrypted."""
     content = proto_json.read(told.data.raw("Message"))
     return content is not None and content.action != "protocolMessage"
 

@@ -21,7 +21,7 @@ from backscroll.core.ids import call_id, canonical, is_person, kind_of
 from backscroll.core.model import Call, Details, Member, Message, MessageKey
 from backscroll.ingest.connectors.linked.live import action, hex_of
 from backscroll.ingest.connectors.linked.told import ACKS, SOURCE, STATUS, Key, Told
-from backscroll.ingest.connectors.webhooks import proto_json, wire
+from backscroll.ingest.connectors.webhooks import pins, proto_json, wire
 from backscroll.ingest.connectors.webhooks.proto_json import Content, Node
 
 _GROUP_LINES = {
@@ -179,10 +179,17 @@ class _Chat:
 
     def _additions(self, row: Node, key: Key, content: Content) -> list[Event]:
         target = Target(self._told.phone, key.chat, key.id, key.sender)
-        return [*self._reactions(row, target), *self._votes(row, target, content), *self._receipts(row, target, key)]
+        return [
+            *self._reactions(row, target),
+            *self._votes(row, target, content),
+            *pins.noted_pins(SOURCE, target, row, self._who),
+            *self._receipts(row, target, key),
+        ]
 
     def _who(self, node: Node) -> str | None:
-        """Who is behind the key of a reaction or a vote."""
+        """Who is behind the key of a reaction, a vote or a pin."""
+        if not node:
+            return None
         if node.flag("fromMe"):
             return self._told.phone
         participant = node.text("participant")

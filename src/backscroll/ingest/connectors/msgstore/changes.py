@@ -1,11 +1,20 @@
-"""Changes of a message of msgstore.db after it was sent: edits, deletions, reactions, votes, receipts."""
+"""Changes of a message of msgstore.db after it was sent: edits, deletions, reactions, votes, pins, receipts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from backscroll.core import ids
-from backscroll.core.events import Event, MessageEdited, MessageRevoked, PollVoted, ReactionSet, ReceiptSet, Target
+from backscroll.core.events import (
+    Event,
+    MessageEdited,
+    MessagePinned,
+    MessageRevoked,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
 from backscroll.core.model import Message
 from backscroll.ingest.connectors.foreign.rows import Row, Unusable
 from backscroll.ingest.connectors.msgstore.content import (
@@ -30,6 +39,7 @@ def changes_of(record: Record, message: Message, phone: str, jids: Jids) -> Iter
         if (reaction := _reaction(add_on, record, target, phone, jids)) is not None:
             yield reaction
     yield from _votes(record, target, phone, jids)
+    yield from _pins(record, target, phone, jids)
     yield from _receipts(record, target, jids)
 
 
@@ -81,6 +91,18 @@ def _votes(record: Record, target: Target, phone: str, jids: Jids) -> Iterator[E
         numbers = [row.values.get("message_poll_option_id") for row in add_on.chosen]
         chosen = tuple(options[no] for no in numbers if isinstance(no, int) and options.get(no))
         yield PollVoted(target=target, by=by, options=chosen, at=at)
+
+
+def _pins(record: Record, target: Target, phone: str, jids: Jids) -> Iterator[Event]:
+    """WhatsApp keeps a row of an unpin for some days."""
+    for add_on in record.pins:
+        state = add_on.detail.values.get("pin_in_chat_state")
+        at = moment(add_on.detail, "sender_timestamp") or moment(add_on.row, "timestamp")
+        if state not in (0, 1) or at is None:
+            add_on.detail.report("pin_in_chat_state", "does not say whether it was pinned, or when", kept=False)
+            continue
+        by, until = _person(add_on.row, record, phone, jids), moment(add_on.row, "expiry_timestamp")
+        yield MessagePinned(target=target, pinned=state == 1, at=at, by=by, until=until if state == 1 else None)
 
 
 def _receipts(record: Record, target: Target, jids: Jids) -> Iterator[Event]:

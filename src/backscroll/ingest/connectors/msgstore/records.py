@@ -71,6 +71,7 @@ class Record(Struct):
     many: dict[str, list[Row]] = {}
     reactions: list[AddOn] = []
     votes: list[AddOn] = []
+    pins: list[AddOn] = []
 
     def part(self, table: str) -> Row | None:
         return self.one.get(table)
@@ -83,13 +84,13 @@ class Record(Struct):
         found = [self.row, *self.one.values()]
         for rows in self.many.values():
             found += rows
-        for add_on in (*self.reactions, *self.votes):
+        for add_on in (*self.reactions, *self.votes, *self.pins):
             found += [add_on.row, add_on.detail, *add_on.chosen]
         return found
 
 
 class AddOn(Struct):
-    """A reaction to a message or a vote in its poll. ``chosen`` are the options of a vote."""
+    """A reaction to a message, a vote in its poll or a pin. ``chosen`` are the options of a vote."""
 
     row: Row
     detail: Row
@@ -161,6 +162,7 @@ class Records:
                 many={table: side[row.no] for table, side in many.items() if row.no in side},
                 reactions=add_ons[0].get(row.no, []),
                 votes=add_ons[1].get(row.no, []),
+                pins=add_ons[2].get(row.no, []),
             )
             for row in rows
         ]
@@ -185,22 +187,26 @@ class Records:
     def _only(self, table: str, messages: Sequence[int]) -> dict[int, Row]:
         return {no: rows[0] for no, rows in self.tables.belonging(table, "message_row_id", messages).items()}
 
-    def _add_ons(self, messages: Sequence[int]) -> tuple[dict[int, list[AddOn]], dict[int, list[AddOn]]]:
-        """Reactions and votes by the message that they belong to."""
+    def _add_ons(self, messages: Sequence[int]) -> tuple[dict[int, list[AddOn]], ...]:
+        """Reactions, votes and pins by the message that they belong to."""
         told = self.tables.belonging("message_add_on", "parent_message_row_id", messages)
         numbers = [row.no for rows in told.values() for row in rows]
         reacted = self._details("message_add_on_reaction", numbers)
         voted = self._details("message_add_on_poll_vote", numbers)
+        pinned = self._details("message_add_on_pin_in_chat", numbers)
         chosen = self.tables.belonging("message_add_on_poll_vote_selected_option", "message_add_on_row_id", numbers)
         reactions: dict[int, list[AddOn]] = {}
         votes: dict[int, list[AddOn]] = {}
+        pins: dict[int, list[AddOn]] = {}
         for message, rows in told.items():
             for row in rows:
                 if row.no in reacted:
                     reactions.setdefault(message, []).append(AddOn(row, reacted[row.no]))
                 elif row.no in voted:
                     votes.setdefault(message, []).append(AddOn(row, voted[row.no], chosen.get(row.no, [])))
-        return reactions, votes
+                elif row.no in pinned:
+                    pins.setdefault(message, []).append(AddOn(row, pinned[row.no]))
+        return reactions, votes, pins
 
     def _details(self, table: str, add_ons: Sequence[int]) -> dict[int, Row]:
         found = self.tables.belonging(table, "message_add_on_row_id", add_ons)

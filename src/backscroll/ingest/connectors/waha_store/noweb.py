@@ -25,7 +25,7 @@ from backscroll.core.model import Member, Message
 from backscroll.ingest.connectors.foreign.rows import Row
 from backscroll.ingest.connectors.foreign.stages import Told
 from backscroll.ingest.connectors.waha_store.files import file_of
-from backscroll.ingest.connectors.webhooks import evolution, wire
+from backscroll.ingest.connectors.webhooks import evolution, pins, wire
 from backscroll.ingest.connectors.webhooks.proto_json import Node, as_bytes
 
 SOURCE = "waha"
@@ -168,10 +168,13 @@ def _changes(node: Node, message: Message, target: Target) -> Iterator[Event]:
     if message.from_me:
         yield from _receipts(node, target)
     yield from _votes(node, message, target)
+    yield from pins.noted_pins(SOURCE, target, node, lambda key: _person(key, phone, chat))
 
 
 def _person(key: Node, phone: str, chat: str) -> str | None:
-    """Who reacted or voted: the key is that of their own message."""
+    """Who reacted, voted or pinned: the key is that of their own message."""
+    if not key:
+        return None
     if key.flag("fromMe"):
         return phone
     told = wire.number_first(key.text("participant"), key.text("participantAlt"))

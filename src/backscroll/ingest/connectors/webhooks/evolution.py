@@ -33,7 +33,7 @@ from backscroll.ingest.connectors.pushed import (
     Setup,
     nothing,
 )
-from backscroll.ingest.connectors.webhooks import proto_json, wire
+from backscroll.ingest.connectors.webhooks import pins, proto_json, wire
 from backscroll.ingest.connectors.webhooks.proto_json import Content, Node
 from backscroll.ingest.connectors.webhooks.wamid import opened_id
 
@@ -238,6 +238,10 @@ def _action(delivery: _Delivery, key: _Key, content: Content, at: int) -> list[E
         return [ReactionSet(target=target, by=actor, emoji=node.text("text") or "", at=at, id=key.id)]
     if content.action == "protocolMessage":
         return [*_setting(delivery, node, key.chat, at), *_protocol(delivery, node, at, key.chat, actor)]
+    if content.action == proto_json.PIN:
+        target = _target(delivery, key, node.node("key"))
+        target = msgspec.structs.replace(target, sender=pins.pinned_author(key.chat, node.node("key"), actor))
+        return list(pins.pin_of(SOURCE, target, actor, node, at, content.lasts))
     return []
 
 

@@ -90,12 +90,13 @@ _OTHERS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("statusQuotedMessage", "unknown", ("text",)),
     ("bcallMessage", "unknown", ("caption",)),
 )
+PIN = "pinInChatMessage"
 _ACTIONS = (
     "reactionMessage",
     "encReactionMessage",
     "protocolMessage",
     "pollUpdateMessage",
-    "pinInChatMessage",
+    PIN,
     "keepInChatMessage",
     "encEventResponseMessage",
     "encCommentMessage",
@@ -224,6 +225,8 @@ class Content(Struct, frozen=True, kw_only=True):
     action: str | None = None
     node: Any = None
     """A ``Node``: of the action, else of the content."""
+    lasts: int | None = None
+    """For how many seconds an action holds, where that is told."""
 
 
 def read(message: object) -> Content | None:
@@ -233,7 +236,7 @@ def read(message: object) -> Content | None:
         return None
     for name in _ACTIONS:
         if found := node.node(name):
-            return Content(action=name, node=found)
+            return Content(action=name, node=found, lasts=_lasts(node, Node(message)))
     if comment := node.node("commentMessage"):
         return _comment(comment)
     content = _content(node)
@@ -243,6 +246,12 @@ def read(message: object) -> Content | None:
         details=_wrapped_details(content.details, content.node or Node(None), wrapped),
         node=content.node,
     )
+
+
+def _lasts(*holders: Node) -> int | None:
+    """The context may stand beside the action, or outside of what the action is wrapped in."""
+    told = (holder.node("messageContextInfo").number("messageAddOnDurationInSecs") for holder in holders)
+    return next((seconds for seconds in told if seconds is not None), None)
 
 
 def _comment(comment: Node) -> Content | None:

@@ -26,9 +26,9 @@ from backscroll.core.model import Call, Details, Kind, Location, Media, Member, 
 from backscroll.formats.periskope_ids import MessageRef, decode_message_id
 from backscroll.formats.places import place_at
 from backscroll.ingest.connectors.pushed import Connection, ConnectionState, Observed, Setup, nothing
-from backscroll.ingest.connectors.webhooks import proto_json, waha_web, wire
+from backscroll.ingest.connectors.webhooks import pins, proto_json, waha_web, wire
 from backscroll.ingest.connectors.webhooks import waha_shapes as shapes
-from backscroll.ingest.connectors.webhooks.proto_json import Node
+from backscroll.ingest.connectors.webhooks.proto_json import Content, Node
 
 SOURCE = "waha"
 
@@ -158,6 +158,8 @@ def _message(delivery: _Delivery) -> list[Event]:
     node = Node(message.data)
     content = proto_json.read(node.raw("message"))
     if content is not None and content.action is not None:
+        if content.action == proto_json.PIN:
+            return [*who.mapped, *_pinned(delivery, message, who, content)]
         return [*who.mapped, *_setting(delivery, message, who, content.node)]
     if content is None and node.text("type") in waha_web.CHANGES:
         return [*who.mapped, *_change_in_web(delivery, message, who, node)]
@@ -196,6 +198,16 @@ def _setting(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node
         return []
     at = delivery.at(message.timestamp)
     return [ChatSeen(phone=delivery.phone, chat=who.chat, at=at, ephemeral_seconds=seconds)]
+
+
+def _pinned(delivery: _Delivery, message: shapes.Message, who: _Who, content: Content) -> list[Event]:
+    """A message pinned or unpinned, by NOWEB and GOWS. WEBJS and WPP do not pass it on."""
+    key = content.node.node("key")
+    if (id := key.text("id")) is None:
+        raise Unreadable(SOURCE, "pinInChatMessage.key", "has no message id")
+    target = Target(delivery.phone, who.chat, id, pins.pinned_author(who.chat, key, who.sender))
+    at = delivery.at(message.timestamp)
+    return list(pins.pin_of(SOURCE, target, who.sender, content.node, at, content.lasts))
 
 
 def _change_in_web(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node) -> list[Event]:
