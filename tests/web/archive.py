@@ -20,6 +20,7 @@ from backscroll.core.events import (
     ContactSeen,
     Event,
     MessageEdited,
+    MessagePinned,
     MessageRevoked,
     MessageSeen,
     PollVoted,
@@ -222,6 +223,7 @@ def every_kind(world: World) -> Iterator[Event]:
     for n, (who, emoji) in enumerate(zip(("Ines", "Tomás", "Karim"), "👍👍😂", strict=True)):
         yield ReactionSet(target=target(own), by=PEOPLE[who], emoji=emoji, at=at(13) + n)
         yield ReceiptSet(target=target(own), ack=4, participant=PEOPLE[who], at=at(13))
+    yield MessagePinned(target=target(own), pinned=True, at=at(13), by=PEOPLE["Ines"], until=at(13) + 100 * 365 * DAY)
     gone = say(KINDS, "K12", at(13), "Tomás", "Do not tell anyone, but it rains on Sunday")
     yield gone
     yield MessageRevoked(target=target(gone), at=at(14))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from backscroll.core.errors import Unauthorised
-from backscroll.core.events import MessageEdited, MessageRevoked, NumberMapped, ReactionSet
+from backscroll.core.events import MessageEdited, MessagePinned, MessageRevoked, NumberMapped, ReactionSet
 from backscroll.core.query import MessageQuery
 from web import archive
 from web.archive import HOSTILE, HOUSE, KINDS, MARA, MINUTE, PEOPLE, World, moment, say, target
@@ -126,6 +127,37 @@ def test_the_panel_tells_sources_versions_and_receipts_of_a_message(reader: Any)
     expect(panel.locator(".seen")).to_contain_text("Oma Ruth")
     page.keyboard.press("Escape")
     expect(panel).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_pinned_message_says_so_until_its_pin_ends(
+    browser: Browser, own_world: tuple[World, str], scheme: str
+) -> None:
+    world, base = own_world
+    now = time.time_ns() // 1000
+    news = [say(KINDS, id, now, "Karim", text) for id, text in (("N1", "Still up"), ("N2", "Long over"))]
+    world.apply(*news)
+    pin = partial(MessagePinned, pinned=True, at=now - 2 * MINUTE)
+    world.apply(
+        pin(target=target(news[0]), by=f"{MARA}@s.whatsapp.net"),
+        pin(target=target(news[1]), by=PEOPLE["Ines"], until=now - MINUTE),
+    )
+    somebody = Reader(browser, base, world.secret, color_scheme=scheme)
+    page = somebody.chat(MARA, KINDS)
+    standing, over = (page.locator(".row", has_text=text) for text in ("Still up", "Long over"))
+    note = standing.get_by_role("button", name="Pinned", exact=True)
+    expect(note).to_be_visible()
+    expect(over.get_by_text("Pinned")).to_have_count(0)
+    assert violations(page) == []
+    line = page.locator(".about-panel p", has_text="Pinned by")
+    note.click()
+    expect(line).to_have_text(re.compile("^Pinned by you on [^.]+[.]$"))
+    over.locator(".at").click()
+    expect(line).to_have_text(re.compile("^Pinned by Ines on [^.]+[.] It stayed pinned until [^.]+[.]$"))
+    world.apply(MessagePinned(target=target(news[0]), pinned=False, at=now, by=PEOPLE["Ines"]))
+    expect(note).to_have_count(0)
+    assert not somebody.faults
+    somebody.close()
 
 
 def test_a_link_to_a_message_opens_its_chat_there_and_reading_goes_on_both_ways(reader: Any, world: World) -> None:

@@ -25,6 +25,7 @@ SCHEMA_OF = {
     "MessagesPage": "Thread",
     "MessageDetails": "MessageDetails",
     "File": "File",
+    "Pin": "Pin",
     "Fetch": "Fetch",
     "TopicCard": "Card",
     "CardItem": "CardItem",

@@ -34,6 +34,8 @@ const offsets = new Intl.DateTimeFormat(NUMERIC, {
 });
 
 export const ms = (time: string): number => Date.parse(time);
+/** Whether a time has passed by the viewer's clock; a missing one has not. */
+export const isPast = (time: string | null): boolean => time !== null && ms(time) < Date.now();
 
 type Style = keyof typeof formats;
 export function show(style: Style, time: string | number): string {

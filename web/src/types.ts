@@ -226,6 +226,13 @@ export interface Notice {
   metadata: Record<string, unknown> | null;
 }
 
+/** A message is pinned in its chat for everyone, also if `until` has passed. */
+export interface Pin {
+  by: Person | null;
+  at: string;
+  until: string | null;
+}
+
 /** A message: Periskope's fields (those that the page reads) and the native ones. */
 export interface Message {
   key: string;
@@ -255,6 +262,7 @@ export interface Message {
   quoted: Quoted | null;
   reactions: Reaction[];
   receipts: Receipts | null;
+  pinned: Pin | null;
   file: File | null;
   place: Place | null;
   contacts: Card[];

@@ -7,8 +7,8 @@ import { Icon, type IconName } from "../parts/icon.tsx";
 import { Failure, Waiting } from "../parts/states.tsx";
 import { Words } from "../parts/words.tsx";
 import { to } from "../router.ts";
-import { dayOf, show, ZONE } from "../time.ts";
-import type { ChatDetails, Fetch, MessageDetails } from "../types.ts";
+import { dayOf, isPast, show, ZONE } from "../time.ts";
+import type { ChatDetails, Fetch, MessageDetails, Pin } from "../types.ts";
 import { words } from "../words/about.ts";
 import { copyLink } from "./copy.ts";
 
@@ -97,6 +97,7 @@ function Facts({ details }: { details: MessageDetails }) {
       <Tellings details={details} day={day} />
       {details.versions.length > 1 && <Versions details={details} day={day} />}
       {details.receipt_list.length > 0 && <Seen details={details} day={day} />}
+      {details.pinned && <Pinned pin={details.pinned} phone={details.phone} />}
       {details.reactions.length > 0 && (
         <section>
           <h3>{words.about.reactions}</h3>
@@ -122,6 +123,19 @@ function Facts({ details }: { details: MessageDetails }) {
         {details.has_original && <Original messageKey={details.key} />}
       </p>
     </>
+  );
+}
+
+function Pinned({ pin, phone }: { pin: Pin; phone: string }) {
+  const who = pin.by && (pin.by.jid.startsWith(`${phone}@`) ? words.you.toLowerCase() : words.somebody(pin.by));
+  return (
+    <section>
+      <h3>{words.about.pinned}</h3>
+      <p dir="auto">
+        {words.about.pinnedBy(who, show("moment", pin.at))}
+        {pin.until && ` ${words.about.pinnedUntil(show("moment", pin.until), isPast(pin.until))}`}
+      </p>
+    </section>
   );
 }
 

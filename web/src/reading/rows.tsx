@@ -6,7 +6,7 @@ import { Icon, type IconName } from "../parts/icon.tsx";
 import { Voice } from "../parts/voice.tsx";
 import { Words } from "../parts/words.tsx";
 import { to } from "../router.ts";
-import { dayOf, ms, show } from "../time.ts";
+import { dayOf, isPast, ms, show } from "../time.ts";
 import type { Gap, Message, Quoted } from "../types.ts";
 import { words } from "../words.ts";
 import { continues, isEvent, type Item } from "./items.ts";
@@ -368,11 +368,12 @@ function Margin({ message, setting, isGroup }: { message: Message; setting: Sett
   if (message.edited_at || message.edits) notes.push({ icon: "pen", text: words.message.edited(message.edits) });
   const score = Number(message.forwarding_score ?? 0);
   if (message.forwarded || score > 0) notes.push({ icon: "forward", text: words.message.forwarded(score) });
+  if (message.pinned && !isPast(message.pinned.until)) notes.push({ icon: "tack", text: words.message.pinned });
   if (message.starred) notes.push({ icon: "star", text: words.message.starred });
   if (message.expires_at)
     notes.push({
       icon: "clock",
-      text: words.message.vanished(message.expires_at, ms(message.expires_at) < Date.now()),
+      text: words.message.vanished(message.expires_at, isPast(message.expires_at)),
     });
   if (!notes.length) return null;
   return (

@@ -73,6 +73,7 @@ export const reading = {
     edited: (times: number) => (times > 1 ? `Edited ${times === 2 ? "twice" : `${number(times)} times`}` : "Edited"),
     forwarded: (score: number | null) => ((score ?? 0) >= 5 ? "Forwarded many times" : "Forwarded"),
     starred: "Starred",
+    pinned: "Pinned",
     failed: "Not sent",
     pending: "Not yet sent",
     sent: "Sent",
