@@ -336,6 +336,15 @@ def test_what_live_sources_told_of_two_chats_stays_with_each_when_an_import_that
     leaves_no_trace(shelf, [*before, *facts, tied(1, chat, ANNA), Undo(1)])
 
 
+def test_what_live_sources_told_of_a_chat_stays_with_its_hidden_id_when_the_import_that_told_the_number_goes(
+    shelf: _Shelf,
+) -> None:
+    """The import tells the number and a fact of the chat at once."""
+    live = Told(0, "cloud", [ChatSeen(phone=ONE, chat=BEN_LID, name="Family", unread=3)])
+    fact = ChatSeen(phone=ONE, chat=BEN, name="Ben")
+    leaves_no_trace(shelf, [live, Told(1, "linked", [fact, NumberMapped(lid=BEN_LID, jid=BEN)]), Undo(1)])
+
+
 @pytest.mark.full
 def test_undone_imports_of_many_histories_leave_the_archive_that_never_saw_them(shelf: _Shelf) -> None:
     try_histories(shelf, 500)

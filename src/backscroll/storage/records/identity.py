@@ -83,7 +83,7 @@ class ContactResolver:
         self._observed: set[int] = set()
         self._unsaved: set[int] = set()
         self._used_live: dict[int, str] = {}
-        """``jid_used_live`` before merges: afterwards the JIDs of both contacts are the winner's."""
+        """``jid_used_live`` before merges, after which the JIDs of both are the winner's, and before new main JIDs."""
         self.just_merged: list[tuple[int, int]] = []
         """Losers and winners of this transaction."""
 
@@ -230,7 +230,7 @@ class ContactResolver:
     def jid_used_live(self, contact: int) -> str:
         """The JID under which live sources told of a contact's chats: its main one, unless they used only others.
 
-        Of a contact merged in this transaction, or with another one in it, what it was before.
+        Of a contact that was merged or got another main JID in this transaction, what it was before.
         """
         if contact in self._used_live:
             return self._used_live[contact]
@@ -429,6 +429,8 @@ class ContactResolver:
         if kind == "lid":
             contact_row.lid = min(filter(None, (contact_row.lid, jid)))
         if _worth(jid) < _worth(contact_row.jid):
+            if self.provenance.active:
+                self._used_live.setdefault(contact_row.contact, self.jid_used_live(contact_row.contact))
             contact_row.jid, contact_row.kind = jid, kind
             contact_row.imported = min(contact_row.imported, 1)
         self._settle(contact_row, anyway=True)
