@@ -64,6 +64,7 @@ class Rows:
             "contact_facts": self.table("contact_facts"),
             "aliases": self.table("aliases"),
             "merges": self.table("merges"),
+            "labels": self.table("labels"),
             "chats": self.table("chats"),
             "messages": self.table("messages"),
             "tellings": self.table("tellings"),

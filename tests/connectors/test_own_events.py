@@ -10,9 +10,11 @@ import pytest
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessagePinned,
     MessageRevoked,
@@ -111,6 +113,14 @@ EXAMPLES: list[tuple[dict[str, Any], Event]] = [
         {"type": "chat", "chat": CHAT, "name": "Team", "labels": ["x"], "archived": True},
         ChatSeen(phone=OWN, chat=CHAT, name="Team", labels=("x",), archived=True),
     ),
+    (
+        {"type": "label", "id": "9", "name": "Lead", "color": 2, "deleted": True, "timestamp": AT},
+        LabelSeen(phone=OWN, id="9", at=MICROS, name="Lead", color=2, deleted=True),
+    ),
+    (
+        {"type": "chat_label", "chat": CHAT, "label": "9", "labeled": False, "timestamp": AT},
+        ChatLabeled(phone=OWN, chat=CHAT, label="9", labeled=False, at=MICROS),
+    ),
     ({"type": "contact", "jid": CHAT, "name": "John"}, ContactSeen(jid=CHAT, phone=OWN, name="John", is_saved=True)),
     ({"type": "number", "lid": "1@lid", "jid": CHAT}, NumberMapped(lid="1@lid", jid=CHAT)),
 ]
@@ -139,6 +149,10 @@ def test_nothing_is_kept_of_an_empty_request() -> None:
             {"type": "message", **OF, "timestamp": 1, "location": {"latitude": 91, "longitude": 0}},
             "events[0].location.latitude",
         ),
+        ({"type": "label", "id": ""}, "events[0].id"),
+        ({"type": "label", "id": "9", "name": ""}, "events[0].name"),
+        ({"type": "label", "id": "9", "color": -1}, "events[0].color"),
+        ({"type": "chat_label", "chat": CHAT}, "events[0]"),
         ({"type": "novel"}, "events[0].type"),
         ({}, "events[0]"),
     ],

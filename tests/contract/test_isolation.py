@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from backscroll.core.events import MediaHeld, ReactionSet
+from backscroll.core.events import ChatLabeled, LabelSeen, MediaHeld, ReactionSet
 from backscroll.core.import_jobs import JobFile, NewJob
 from backscroll.core.model import Call, Media, Member, Notice, Org, Phone
 from backscroll.http.app import ROUTES
@@ -68,6 +68,9 @@ class Side:
             known_as(self.friend, f"friend {text}"),
             known_as(SHARED, f"shared {text}"),
             told.chat(self.group, name=f"group {text}", labels=(text,), members=(Member(jid=self.friend),)),
+            LabelSeen(phone=self.phone.jid, id="9", name=f"label {text}"),
+            ChatLabeled(phone=self.phone.jid, chat=self.friend, label="9"),
+            ChatLabeled(phone=self.phone.jid, chat=SHARED, label="9"),
             MediaHeld(target=told_again, media=Media(file=file.sha256, size=file.size)),
             org=org,
             raw=json.dumps({"payload": text}).encode(),

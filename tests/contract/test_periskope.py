@@ -15,7 +15,7 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
-from backscroll.core.events import MessageEdited, PhoneSeen
+from backscroll.core.events import ChatLabeled, LabelSeen, MessageEdited, PhoneSeen
 from backscroll.http.routes.unsupported import REMEDIES, UNSERVED
 from contract.bakery import ANA, BEN, BEN_LID, GROUP, JPEG, OVEN, QUIET_GROUP, SHOP, Bakery
 from contract.world import Client, Teller, World, basic, user
@@ -456,6 +456,26 @@ def test_chats_are_found_by_label_name_and_id(world: World) -> None:
     assert set(chats(client, "label=Bread")) == {ANA_C, BEN_C}
     assert chats(client, "label=label-abc") == [ANA_C]
     assert client.json(f"/v1/chats/{ANA_C}")["labels"] == ["VIP", "Bread"]
+
+
+def test_labels_that_gateways_report_by_number_are_found_by_name_and_id(world: World) -> None:
+    phone = world.phone("628111111111")
+    told = Teller(phone)
+    world.tell(
+        told.chat(ANA, labels=("VIP",)),
+        ChatLabeled(phone=phone.jid, chat=ANA, label="9"),
+        ChatLabeled(phone=phone.jid, chat=BEN, label="9"),
+        LabelSeen(phone=phone.jid, id="9", name="Bread", at=1),
+    )
+    client = world.client()
+    assert set(chats(client, "label=Bread")) == set(chats(client, "label=9")) == {ANA_C, BEN_C}
+    chat = client.json(f"/v1/chats/{ANA_C}")
+    assert (chat["labels"], chat["label_ids"]) == (["VIP", "Bread"], {"9": True})
+    world.tell(LabelSeen(phone=phone.jid, id="9", name="Rolls", at=2))
+    assert client.json(f"/v1/chats/{ANA_C}")["labels"] == ["VIP", "Rolls"]
+    assert chats(client, "label=Bread") == []
+    world.tell(LabelSeen(phone=phone.jid, id="9", deleted=True, at=3))
+    assert [one["labels"] for one in client.json("/v1/chats")["chats"]] == [["VIP"], []]
 
 
 def test_a_chat_tells_its_members_and_its_latest_message(bakery: Bakery) -> None:

@@ -20,9 +20,11 @@ from backscroll.cli.main import main
 from backscroll.core.errors import Conflict, NewerData, NotFound, Unreadable
 from backscroll.core.events import (
     Batch,
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MediaHeld,
     MessageEdited,
     MessagePinned,
@@ -54,6 +56,7 @@ from backscroll.core.query import MessageQuery
 from backscroll.ingest.jsonl import End, ImportSummary, export_jsonl, import_jsonl
 from backscroll.storage.files.compressed_files import packed_file
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.records.registers import Registers, decode_registers, join
 from backscroll.storage.store import Store, open_store
 from plain_sql import PlainSql
 
@@ -140,6 +143,10 @@ def _pictured(sql: PlainSql) -> Iterator[tuple[str, list[Any]]]:
         if table == "tellings":
             rows = [(*row[:-1], msgspec.json.decode(row[-1], type=Message)) for row in rows]
         yield table, sorted(rows, key=repr)
+    labels: dict[tuple[str, str], Registers] = {}
+    for phone, label, facts in ask("SELECT phone, label, facts FROM labels"):
+        join(labels.setdefault((phones[phone], label), {}), decode_registers(facts))
+    yield "labels", sorted(labels.items())
     yield "positions", sorted(ask("SELECT stream, place FROM positions"))
     yield "raws", sorted(ask("SELECT digest, source, type, payload FROM raws"))
 
@@ -212,6 +219,7 @@ class Gossip:
             ),
             MediaHeld(target=self.target(), media=Media(file="ab" * 32, size=5, mimetype="image/jpeg")),
             self.chat_seen(),
+            self.label(),
             self.contact(),
             self.mapped(ANA_LID, ANA, BEN_LID, BEN),
             self.mapped(SHOP_LID, SHOP, MADE_UP, ANA),
@@ -292,6 +300,14 @@ class Gossip:
             labels=self.maybe(self.dice.choice([(), ("late", "vip")])),
             extras=self.maybe({"chat_org_phones": [None, "1"], "a": {"b": 1}}),
         )
+
+    def label(self) -> Event:
+        label, at = self.dice.choice(["9", "12"]), self.maybe(self.time())
+        if self.dice.random() < 0.5:
+            labeled = self.dice.random() < 0.7
+            return ChatLabeled(phone=self.phone(), chat=self.chat(), label=label, labeled=labeled, at=at)
+        name, deleted = self.maybe(self.dice.choice(["late", "paid"])), self.maybe(self.dice.random() < 0.3)
+        return LabelSeen(phone=self.phone(), id=label, at=at, name=name, color=self.maybe(3), deleted=deleted)
 
     def contact(self) -> ContactSeen:
         return ContactSeen(
@@ -634,8 +650,9 @@ def test_the_examples_of_the_documentation_are_one_export(other: World) -> None:
     other.take(data)
     assert other.exported(other.store.find_org("Hill Street Bakery"), raws=True) == data
     types = {msgspec.json.decode(line).get("type") for line in data.splitlines()}
-    assert types == {None, "phone", "number", "contact", "chat", "raw", "message", "edit", "revoke", "reaction",
-                     "receipt", "vote", "pin", "media", "coverage", "file", "position", "end"}  # fmt: skip
+    assert types == {None, "phone", "label", "number", "contact", "chat", "chat_label", "raw", "message",
+                     "edit", "revoke", "reaction", "receipt", "vote", "pin", "media", "coverage", "file", "position",
+                     "end"}  # fmt: skip
 
 
 def test_a_line_of_an_exported_chat_stays_with_the_message_that_it_is(world: World, other: World) -> None:

@@ -21,8 +21,10 @@ from backscroll.core.errors import Conflict, StorageError
 from backscroll.core.events import (
     Answer,
     Batch,
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
+    LabelSeen,
     MediaHeld,
     MessageEdited,
     MessagePinned,
@@ -110,6 +112,7 @@ def _tell(store: Store, org: int, phone: str, many: int) -> None:
     tell(ChatSeen(phone=phone, chat=GROUP, name="Grüße 🥐", unread=3), ContactSeen(jid=ANNA, name="Anna ' \\ %"))
     for book, name in ((phone, "Anna of the shop"), ("6289685028129@s.whatsapp.net", "Anna of the oven")):
         tell(PhoneSeen(jid=book), ContactSeen(jid=ANNA, phone=book, name=name))
+    tell(LabelSeen(phone=phone, id="9", name="Bäcker", at=MORNING), ChatLabeled(phone=phone, chat=GROUP, label="9"))
     tell(NumberMapped(lid="12345678901234@lid", jid=ANNA))
     kept = Media(file="cd" * 32)
     for name in ("first", "second"):

@@ -10,9 +10,11 @@ import pytest
 
 from backscroll.core.events import (
     Batch,
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MessagePinned,
     PollVoted,
     ReactionSet,
@@ -42,6 +44,7 @@ SQLITE_ONLY = [
 BESIDE = [
     "UPDATE chats SET facts = '{\"name\":'",
     "UPDATE contacts SET facts = '{\"name\":' WHERE kind = 'user'",
+    "UPDATE labels SET facts = '{\"name\":'",
     "UPDATE addons SET value = '[1' WHERE kind = 'vote'",
     "UPDATE addons SET ref = 'seen' WHERE kind = 'receipt'",
     "UPDATE addons SET value = 'soon' WHERE kind = 'pin'",
@@ -69,6 +72,8 @@ def fill(store: Store, make_message: MakeMessage, target: MakeTarget) -> int:
         MessagePinned(target=target("FIRST"), pinned=True, at=MORNING, by=BEN),
         ContactSeen(jid=CHAT, name="Ana", at=MORNING),
         ChatSeen(phone=target("LAST").phone, chat=CHAT, archived=True, at=MORNING),
+        ChatLabeled(phone=target("LAST").phone, chat=CHAT, label="9", at=MORNING),
+        LabelSeen(phone=target("LAST").phone, id="9", name="Lead", at=MORNING),
     ]
     store.apply(org, Batch(source="webhook", events=events, raw=b"{}"))
     return org

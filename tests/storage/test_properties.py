@@ -14,9 +14,11 @@ from shelves import Shelf, trying
 
 from backscroll.core.events import (
     Batch,
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MediaHeld,
     MessageEdited,
     MessagePinned,
@@ -74,6 +76,7 @@ TEXTS = st.sampled_from(["hello", "hello", "second words", "José's  café", "",
 KINDS: st.SearchStrategy[Kind] = st.sampled_from(
     ["text", "text", "image", "document", "call", "notice", "unknown", "poll"]
 )
+LABELS = st.sampled_from(["1", "2"])
 ACKS = st.sampled_from([None, -1, 0, 1, 2, 3, 4, 5])
 MAYBE = st.sampled_from([None, None, True, False])
 MEDIA = st.builds(
@@ -202,10 +205,22 @@ def facts(where: Where) -> st.SearchStrategy[Observed]:
         push_name=st.sampled_from([None, "anna"]),
         extras=st.sampled_from([None, {"a": 1}, {"b": [2, None]}]),
     )
+    label_seen = st.builds(
+        LabelSeen,
+        phone=where.phones,
+        id=LABELS,
+        at=MAYBE_TIMES,
+        name=st.sampled_from([None, "vip", "lead"]),
+        color=st.sampled_from([None, 0, 7]),
+        deleted=MAYBE,
+    )
+    labeled = st.builds(
+        ChatLabeled, phone=where.phones, chat=where.chats, label=LABELS, labeled=st.booleans(), at=MAYBE_TIMES
+    )
     mapped = st.sampled_from(NUMBERS).flatmap(
         lambda pair: st.builds(NumberMapped, lid=spellings(pair[0]), jid=spellings(pair[1]))
     )
-    return told_by_any(st.one_of(chat_seen, contact_seen, mapped, mapped))
+    return told_by_any(st.one_of(chat_seen, contact_seen, label_seen, labeled, mapped, mapped))
 
 
 def told_by_any(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Observed]:

@@ -10,8 +10,10 @@ import pytest
 from backscroll.core.errors import NotFound, StorageError
 from backscroll.core.events import (
     Batch,
+    ChatLabeled,
     ContactSeen,
     Event,
+    LabelSeen,
     MediaHeld,
     MessageEdited,
     MessagePinned,
@@ -40,6 +42,7 @@ COUNTER = "counter is wrong"
 SEARCH = "search index is wrong"
 ALIAS = "contact is not found by its JID"
 BY_PHONE = "contact's facts differ from what was reported by phone"
+LABEL = "label's facts cannot be read, or its phone is missing"
 MERGE = "unfinished merge lacks a contact"
 ROW = "message cannot be decoded"
 GAPS = "change feed has gaps"
@@ -104,6 +107,9 @@ DAMAGES: list[tuple[str, str]] = [
     ("DELETE FROM contact_facts WHERE phone > 0", BY_PHONE),
     ("UPDATE contact_facts SET phone = 4242 WHERE phone > 0", BY_PHONE),
     ("UPDATE contact_facts SET facts = replace(facts, 'Benjamin', 'Bob')", BY_PHONE),
+    ("UPDATE labels SET facts = '{\"name\":[1'", LABEL),
+    ("UPDATE labels SET facts = '{\"name\":[1]}'", LABEL),
+    ("UPDATE labels SET phone = 4242", LABEL),
     ("UPDATE contacts SET told_by = 4242 WHERE told_by = 0 AND merged_into IS NULL", BY_PHONE),
     ("UPDATE contacts SET merged_into = 4242 WHERE merged_into IS NOT NULL", "merged contact has no successor"),
     (
@@ -229,6 +235,8 @@ def fill(database: str | None, tmp_path: Path) -> None:
         ReactionSet(target=Target(phone, CHAT, "M1"), by=BEN, emoji="👍"),
         ContactSeen(jid=BEN, phone=phone, name="Ben", at=MORNING),
         ContactSeen(jid=BEN, name="Benjamin", at=MORNING + 1),
+        LabelSeen(phone=phone, id="9", name="Lead", at=MORNING),
+        ChatLabeled(phone=phone, chat=CHAT, label="9", at=MORNING),
     ]
     store.apply(org, Batch(source="webhook", events=events, raw=b'{"what":"came"}'))
     store.apply(org, Batch(source="webhook", events=[NumberMapped(lid=LID, jid=BEN), *events]))

@@ -30,7 +30,17 @@ from test_properties import (
     histories,
 )
 
-from backscroll.core.events import Batch, ChatSeen, Event, MessageEdited, MessageSeen, NumberMapped, ReactionSet, Target
+from backscroll.core.events import (
+    Batch,
+    ChatLabeled,
+    ChatSeen,
+    Event,
+    MessageEdited,
+    MessageSeen,
+    NumberMapped,
+    ReactionSet,
+    Target,
+)
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Message, MessageKey, Source
 from backscroll.storage.records.rows import OBSERVED
@@ -89,9 +99,9 @@ def without_tellers(archive: dict[str, Any]) -> dict[str, Any]:
     rows = archive["rows"]
     del rows["tellings"]
     rows["addons"] = [row for row in rows["addons"] if row["kind"] != "line"]
-    for table in ("addons", "chats", "contacts", "messages"):
+    for table in ("addons", "chats", "contacts", "labels", "messages"):
         for row in rows[table]:
-            for name in ("told", "imported", "exported"):
+            for name in ("told", "import", "imported", "exported"):
                 row.pop(name, None)
             if "flags" in row:
                 row["flags"] &= ~OBSERVED
@@ -336,12 +346,14 @@ def test_what_live_sources_told_of_two_chats_stays_with_each_when_an_import_that
     leaves_no_trace(shelf, [*before, *facts, tied(1, chat, ANNA), Undo(1)])
 
 
+@pytest.mark.parametrize(
+    "fact", [ChatSeen(phone=ONE, chat=BEN, name="Ben"), ChatLabeled(phone=ONE, chat=BEN, label="1")]
+)
 def test_what_live_sources_told_of_a_chat_stays_with_its_hidden_id_when_the_import_that_told_the_number_goes(
-    shelf: _Shelf,
+    shelf: _Shelf, fact: Event
 ) -> None:
     """The import tells the number and a fact of the chat at once."""
     live = Told(0, "cloud", [ChatSeen(phone=ONE, chat=BEN_LID, name="Family", unread=3)])
-    fact = ChatSeen(phone=ONE, chat=BEN, name="Ben")
     leaves_no_trace(shelf, [live, Told(1, "linked", [fact, NumberMapped(lid=BEN_LID, jid=BEN)]), Undo(1)])
 
 

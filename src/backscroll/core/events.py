@@ -120,6 +120,30 @@ class ChatSeen(Struct, frozen=True, kw_only=True, tag="chat", omit_defaults=True
     extras: dict[str, Any] | None = None
 
 
+class LabelSeen(Struct, frozen=True, kw_only=True, tag="label", omit_defaults=True):
+    """One of an own phone's labels, as it was at ``at`` (None if unknown). Fields that are None were not reported.
+
+    ``id`` is WhatsApp's, and ``color`` its number of the colour. A deleted label keeps its name and its chats.
+    """
+
+    phone: str
+    id: str
+    at: int | None = None
+    name: str | None = None
+    color: int | None = None
+    deleted: bool | None = None
+
+
+class ChatLabeled(Struct, frozen=True, kw_only=True, tag="chat_label", omit_defaults=True):
+    """At ``at`` a chat had a label of its phone or, with ``labeled`` False, had it no longer. ``label`` is its id."""
+
+    phone: str
+    chat: str
+    label: str
+    labeled: bool = True
+    at: int | None = None
+
+
 class ContactSeen(Struct, frozen=True, kw_only=True, tag="contact", omit_defaults=True):
     """A person or other contact, as the source knows them; whatever it does not report is None.
 
@@ -159,7 +183,7 @@ class PhoneSeen(Struct, frozen=True, kw_only=True, tag="phone", omit_defaults=Tr
 
 AnnotationEvent = MessageEdited | MessageRevoked | ReactionSet | ReceiptSet | PollVoted | MessagePinned | MediaHeld
 """Events about an existing message; each has a ``target``."""
-Event = MessageSeen | AnnotationEvent | ChatSeen | ContactSeen | NumberMapped | PhoneSeen
+Event = MessageSeen | AnnotationEvent | ChatSeen | LabelSeen | ChatLabeled | ContactSeen | NumberMapped | PhoneSeen
 
 
 class Answer(Struct, frozen=True, kw_only=True):

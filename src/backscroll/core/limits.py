@@ -22,6 +22,8 @@ MAX_JID = 512
 """Characters of the id of a contact, group or channel."""
 MAX_NAME = 256
 """Characters of a phone's id or a device's."""
+MAX_COLOR = 2**31 - 1
+"""Largest number of a label's colour."""
 MAX_TEXT = 4 << 20
 """Characters of a message. WhatsApp itself allows 65,536."""
 
@@ -39,6 +41,16 @@ def check(event: events.Event) -> None:
             _check_jids(phone=phone, chat=chat)
             names = ("at", "created_at", "updated_at", "muted_until", "last_message_at")
             _check_times(**{name: getattr(event, name) for name in names})
+        case events.LabelSeen(phone=phone, id=label, at=at, color=color):
+            _check_jids(phone=phone)
+            _check_label("id", label)
+            if color is not None and not 0 <= color <= MAX_COLOR:
+                raise BadField("color", str(color)[:80], f"must be a number from 0 to {MAX_COLOR}")
+            _check_times(at=at)
+        case events.ChatLabeled(phone=phone, chat=chat, label=label, at=at):
+            _check_jids(phone=phone, chat=chat)
+            _check_label("label", label)
+            _check_times(at=at)
         case events.ContactSeen(phone=phone, jid=jid, at=at):
             _check_jids(phone=phone, jid=jid)
             _check_times(at=at)
@@ -112,6 +124,11 @@ def _check_phone(event: events.PhoneSeen) -> None:
 def _check_id(field: str, id: str) -> None:
     if not id or len(id) > MAX_ID:
         raise BadField(field, id[:80], f"must be a WhatsApp message id of 1 to {MAX_ID} characters")
+
+
+def _check_label(field: str, label: str) -> None:
+    if not label or len(label) > MAX_NAME:
+        raise BadField(field, label[:80], f"must be the id of a label, of 1 to {MAX_NAME} characters")
 
 
 def _check_jids(**jids: str | None) -> None:

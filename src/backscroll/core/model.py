@@ -366,6 +366,14 @@ class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
 
 
+class Label(Struct, frozen=True, kw_only=True):
+    """A label of an own phone; ``name`` and ``color``, WhatsApp's number of a colour, are None until reported."""
+
+    id: str
+    name: str | None = None
+    color: int | None = None
+
+
 class Chat(Struct, frozen=True, kw_only=True):
     """A chat as one phone sees it."""
 
@@ -391,6 +399,9 @@ class Chat(Struct, frozen=True, kw_only=True):
     created_at: int | None = None
     updated_at: int | None = None
     labels: tuple[str, ...] = ()
+    """Names: those that Periskope reported, and those of ``phone_labels``."""
+    phone_labels: tuple[Label, ...] = ()
+    """Its labels that sources report by id, without deleted ones."""
     extras: dict[str, Any] | None = None
     """Values reported by a source that no other field holds, by the source's own name."""
     stored_at: int = 0

@@ -51,6 +51,7 @@ TABLES: tuple[Table, ...] = (
     _table("aliases", "jid", "contact"),
     _table("merges", "contact", "into_contact created_at"),
     _table("chats", "phone chat", "last_at has_media exported facts seq stored_at changed_at imported"),
+    _table("labels", "phone label import", "facts"),
     _table(
         "messages",
         "no",

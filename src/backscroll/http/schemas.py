@@ -133,7 +133,7 @@ _GOWA = {
 _CHANGE = "seq:int type:string phone:string? chat_id:string? key:string? source*:string"
 _CHAT = """
     phone:string chat_id:string lid:string? kind:string name:string? image:string? unread:int? archived:bool?
-    pinned:bool? muted:bool? messages:int last_message_at:time? last:object?
+    pinned:bool? muted:bool? labels:string[] messages:int last_message_at:time? last:object?
 """
 _CONTACT = """
     jid:string lid:string? number:string? name:string? push_name:string? business_name:string? display_name:string?
@@ -174,8 +174,9 @@ _BACKSCROLL = {
     "Chat": _CHAT,
     "ChatDetails": f"""{_CHAT}
         description:string? created_at:time? ephemeral_seconds:int? is_exited:bool? invite_link:string? members:object[]
-        members_total:int first_message_at:time? labels:string[] coverage:@Covered
+        members_total:int first_message_at:time? phone_labels:@Label[] coverage:@Covered
     """,
+    "Label": "id:string name:string? color:int?",
     "Person": "jid:string name:string?",
     "Pin": "by:@Person? at:time until:time?",
     "Card": """

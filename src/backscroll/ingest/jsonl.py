@@ -15,7 +15,7 @@ from msgspec import Struct, structs, to_builtins
 
 from backscroll.concurrency.retry import retry
 from backscroll.core.errors import BadField, Conflict, NewerData, NotFound, Unreadable
-from backscroll.core.events import ChatSeen, ContactSeen, MediaHeld, MessageSeen
+from backscroll.core.events import ChatLabeled, ChatSeen, ContactSeen, LabelSeen, MediaHeld, MessageSeen
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Org
 from backscroll.core.text import counted
@@ -449,7 +449,7 @@ def _may_part(batch: list[Line], line: Line) -> bool:
 def _needs_source(line: Line) -> bool:
     """Whether the meaning of the line depends on who reported it."""
     match line.event:
-        case MessageSeen() | RawKept():
+        case MessageSeen() | LabelSeen() | ChatLabeled() | RawKept():
             return True
         case ContactSeen(jid=jid, phone=phone) as contact:
             return contact != ContactSeen(jid=jid, phone=phone)

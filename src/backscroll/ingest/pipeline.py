@@ -125,6 +125,10 @@ def name_of(event: Event) -> str:
             return f"message {message.key.id[:80]!r} in {message.key.chat[:80]!r}"
         case events.ChatSeen(chat=chat):
             return f"chat {chat[:80]!r}"
+        case events.LabelSeen(id=id):
+            return f"label {id[:80]!r}"
+        case events.ChatLabeled(label=id, chat=chat):
+            return f"label {id[:80]!r} of chat {chat[:80]!r}"
         case events.ContactSeen(jid=jid) | events.NumberMapped(jid=jid):
             return f"contact {jid[:80]!r}"
         case events.PhoneSeen(jid=jid):

@@ -287,7 +287,7 @@ def _phone_of(event: Event) -> str | None:
     match event:
         case events.MessageSeen(message):
             return canonical(message.key.phone)
-        case events.ChatSeen(phone=phone):
+        case events.ChatSeen(phone=phone) | events.LabelSeen(phone=phone) | events.ChatLabeled(phone=phone):
             return canonical(phone)
         case events.ContactSeen(phone=phone):
             return None if phone is None else canonical(phone)

@@ -40,6 +40,11 @@ DELETE FROM tallies WHERE org = :org;
 
 -- ------------------------------------------------------------------ messages and what was reported of them
 
+-- name: labels_after
+SELECT phone, label, import, facts FROM labels WHERE org = :org
+    AND (phone > :phone OR (phone = :phone AND (label > :label OR (label = :label AND import > :import))))
+ORDER BY phone, label, import LIMIT :limit;
+
 -- name: contact_facts_after
 SELECT f.contact, f.phone, f.facts, f.is_named, c.told_by, c.facts
 FROM contact_facts f LEFT JOIN contacts c ON c.org = f.org AND c.org = :org AND c.contact = f.contact

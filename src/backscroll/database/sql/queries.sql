@@ -248,6 +248,32 @@ ON CONFLICT (org, phone, chat) DO UPDATE SET
 -- name: set_chat_last
 UPDATE chats SET last_at = :last_at, has_media = :has_media WHERE org = :org AND phone = :phone AND chat = :chat;
 
+-- name: note_chat_changed
+UPDATE chats SET seq = :seq, changed_at = :now WHERE org = :org AND phone = :phone AND chat = :chat;
+
+-- name: labeled_chats
+-- Chats of a phone with any label. Reads all chats of the phone, which only a changed label is worth.
+SELECT chat, facts FROM chats WHERE org = :org AND phone = :phone AND facts LIKE :pattern ORDER BY chat;
+
+-- name: read_labels
+SELECT phone, label, facts FROM labels WHERE org = :org AND phone IN (:phones*) AND label IN (:labels*);
+
+-- name: read_label
+SELECT import, facts FROM labels WHERE org = :org AND phone = :phone AND label = :label;
+
+-- name: save_label
+INSERT INTO labels (org, phone, label, import, facts) VALUES (:org, :phone, :label, :import, :facts)
+ON CONFLICT (org, phone, label, import) DO UPDATE SET facts = excluded.facts;
+
+-- name: labels_of_import
+SELECT phone, label FROM labels WHERE org = :org AND import = :import ORDER BY phone, label LIMIT :limit;
+
+-- name: delete_label
+DELETE FROM labels WHERE org = :org AND phone = :phone AND label = :label AND import = :import;
+
+-- name: labels_of_phone
+SELECT label, facts FROM labels WHERE org = :org AND phone = :phone;
+
 -- name: delete_chat
 DELETE FROM chats WHERE org = :org AND phone = :phone AND chat = :chat;
 
@@ -1176,6 +1202,7 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.chat = :co
 -- name: phone_is_referred_to
 SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.phone = :phone)
     OR EXISTS (SELECT 1 FROM spans s WHERE s.org = :org AND s.phone = :phone)
+    OR EXISTS (SELECT 1 FROM labels l WHERE l.org = :org AND l.phone = :phone)
     OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone = :phone)
     OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.phone = :phone)
     -- Others than the import that is being taken back, who told of contacts as this phone knows them.
@@ -1227,6 +1254,7 @@ SELECT DISTINCT import, 'import_retold' FROM import_retold WHERE org = :org
 UNION ALL SELECT DISTINCT import, 'import_facts' FROM import_facts WHERE org = :org
 UNION ALL SELECT DISTINCT import, 'import_mappings' FROM import_mappings WHERE org = :org
 UNION ALL SELECT DISTINCT import, 'import_files' FROM import_files WHERE org = :org
+UNION ALL SELECT DISTINCT import, 'labels' FROM labels WHERE org = :org
 UNION ALL SELECT DISTINCT import, 'spans' FROM spans WHERE org = :org;
 
 -- name: lost_import_files

@@ -92,6 +92,7 @@ def chat_object(told: Json) -> Json:
     """A chat of a list."""
     last = told["last"]
     made = {name: told[name] for name in ("kind", "messages", "last_message_at", "unread", "archived")}
+    made["labels"] = told["labels"] or None
     preview = None if last is None else _without_absent({"kind": last["kind"], **_cut(last["text"], 120)})
     named = {"phone": told["phone"], "chat_id": told["chat_id"], "name": told["name"]}
     return named | _without_absent({**made, "last": preview})

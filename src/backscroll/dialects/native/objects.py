@@ -57,6 +57,7 @@ def chat_object(chat: Chat) -> dict[str, Any]:
         "archived": chat.archived,
         "pinned": chat.pinned,
         "muted": _is_muted(chat),
+        "labels": list(chat.labels),
         "messages": chat.messages,
         "last_message_at": time_text(chat.last_message_at),
         "last": None if chat.last_message is None else _preview(chat.last_message),
@@ -98,7 +99,7 @@ def render_chat(chat: Chat, spine: Spine, covered: Covered) -> bytes:
             "members": [_member(member) for member in members[:MAX_MEMBERS]],
             "members_total": len(members),
             "first_message_at": time_text(spine.first_at),
-            "labels": list(chat.labels),
+            "phone_labels": [{"id": label.id, "name": label.name, "color": label.color} for label in chat.phone_labels],
             "coverage": covered_object(covered),
         }
     )

@@ -169,7 +169,7 @@ def chat_object(chat: Chat, access: Access, row: Row) -> dict[str, Any]:
         "message_unread_count": chat.unread,
         "unread_count": {} if chat.unread is None else {phone: chat.unread},
         "member_unread_count": jsonb(told.get("member_unread_count", {})),
-        "label_ids": jsonb(told.get("label_ids", {})),
+        "label_ids": jsonb(_label_ids(chat, told.get("label_ids", {}))),
         "labels": chat.labels,
         "custom_properties": jsonb(told.get("custom_properties", {})),
         "chat_org_phones": [phone],
@@ -214,6 +214,13 @@ _TOLD_IF_KNOWN = (
 def _known(**values: Any) -> dict[str, Any]:
     """The keys whose values are known."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _label_ids(chat: Chat, told: Any) -> Any:
+    """The ids that Periskope reported, and those of the phone's labels."""
+    if not chat.phone_labels:
+        return told
+    return (told if isinstance(told, dict) else {}) | {label.id: True for label in chat.phone_labels}
 
 
 def _chat_type(chat: Chat) -> str:

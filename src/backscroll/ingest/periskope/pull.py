@@ -20,7 +20,7 @@ from msgspec import Struct, to_builtins
 from backscroll.concurrency.retry import retry
 from backscroll.core.coverage import Coverage, origin_of
 from backscroll.core.errors import BadField, Error, Unauthorised, Unreadable
-from backscroll.core.events import Batch, ChatSeen, Event, MessageSeen, NumberMapped, PhoneSeen
+from backscroll.core.events import Batch, ChatLabeled, ChatSeen, Event, LabelSeen, MessageSeen, NumberMapped, PhoneSeen
 from backscroll.core.events import ContactSeen as _ContactSeen
 from backscroll.core.ids import bare_number, canonical
 from backscroll.core.imports import NewImport
@@ -295,7 +295,7 @@ class _Run:
         if self._only is None:
             return True
         match event:
-            case PhoneSeen(jid=phone) | ChatSeen(phone=phone):
+            case PhoneSeen(jid=phone) | ChatSeen(phone=phone) | LabelSeen(phone=phone) | ChatLabeled(phone=phone):
                 return phone == self._only
             case MessageSeen(message=message):
                 return message.key.phone == self._only

@@ -20,6 +20,7 @@ from backscroll.core.model import (
     ChatPage,
     Contact,
     ContactPage,
+    Label,
     Member,
     Phone,
     ReactionPage,
@@ -34,6 +35,7 @@ from backscroll.storage.read.names import Names, Reading
 from backscroll.storage.records.counters import Counter, Scope
 from backscroll.storage.records.damage import readable, registers_of
 from backscroll.storage.records.identity import ContactRow
+from backscroll.storage.records.labels import PhoneLabel, labels_in, names_of, reported_labels, shown_labels
 from backscroll.storage.records.registers import Registers, value_of
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import NOTIFICATION, MessageRow, only_value, row_of
@@ -92,10 +94,14 @@ def _is_part_of_number(wanted: str, jid: str) -> bool:
     return len(digits) >= 3 and digits.isdigit() and digits in jid.partition("@")[0]
 
 
-def _has_label(registers: Registers, label: str) -> bool:
-    """Matches the label's name, or the id that a source reported with it."""
+def _has_label(registers: Registers, labels: Sequence[Label], wanted: str) -> bool:
+    """Matches a label's name, or the id that a source reported with it. ``labels`` are those of the phone."""
     observed = (value_of(registers, "extras") or {}).get("label_ids")
-    return label in (value_of(registers, "labels") or ()) or (isinstance(observed, dict) and bool(observed.get(label)))
+    return (
+        wanted in names_of(labels, value_of(registers, "labels") or ())
+        or any(label.id == wanted for label in labels)
+        or (isinstance(observed, dict) and bool(observed.get(wanted)))
+    )
 
 
 _CHUNK = 500
@@ -153,6 +159,7 @@ class Lists:
         self._org = org
         self._names = names
         self._assembler = Assembler(tx, org, names)
+        self._labels: dict[PhoneLabel, Registers] = {}
 
     @classmethod
     def of(cls, reading: Reading) -> Lists:
@@ -185,7 +192,9 @@ class Lists:
     def _filtered(self, query: ChatQuery, params: dict[str, Any]) -> ChatPage:
         rows = self._list_chats(params | {"limit": EVERYTHING, "offset": 0})
         self._names.load(row.chat for row in rows)
-        found = [row for row in rows if self._fits(row, query)]
+        found = [
+            row for start in range(0, len(rows), _CHUNK) for row in self._fitting(rows[start : start + _CHUNK], query)
+        ]
         return self._chat_page(query, found[query.offset : query.offset + query.limit], len(found))
 
     def _chat_page(self, query: ChatQuery, rows: Sequence[ChatRow], total: int) -> ChatPage:
@@ -197,12 +206,19 @@ class Lists:
             place=_place_of(rows[-1]) if rows else None,
         )
 
-    def _fits(self, row: ChatRow, query: ChatQuery) -> bool:
-        registers = self._registers(row)
+    def _fitting(self, rows: Sequence[ChatRow], query: ChatQuery) -> list[ChatRow]:
+        registers = [self._registers(row) for row in rows]
+        if query.label is not None:
+            self._learn_labels(rows, registers)
+        return [row for row, known in zip(rows, registers, strict=True) if self._fits(row, known, query)]
+
+    def _fits(self, row: ChatRow, registers: Registers, query: ChatQuery) -> bool:
         if query.archived is not None and bool(value_of(registers, "archived")) != query.archived:
             return False
-        if query.label is not None and not _has_label(registers, query.label):
-            return False
+        if query.label is not None:
+            labels = shown_labels(row.phone, registers, self._labels)
+            if not _has_label(registers, labels, query.label):
+                return False
         contact_row = self._names.contact_row(row.chat)
         wanted, name = fold(query.search or ""), self._chat_name(contact_row, registers) or ""
         return wanted in fold(name) or (query.by_number and _is_part_of_number(wanted, contact_row.jid))
@@ -222,10 +238,18 @@ class Lists:
     def chat_of(self, row: ChatRow, contact: int) -> Chat:
         """The chat without its members and messages. ``contact`` is its current number, after merges."""
         self._names.load([contact])
-        return self._chat(structs.replace(row, chat=contact), self._registers(row), {})
+        registers = self._registers(row)
+        self._learn_labels([row], [registers])
+        return self._chat(structs.replace(row, chat=contact), registers, {})
 
     def _registers(self, row: ChatRow) -> Registers:
         return registers_of(row.facts, "chat", self._org, row.chat)
+
+    def _learn_labels(self, rows: Sequence[ChatRow], registers: Sequence[Registers]) -> None:
+        """Read together the labels that these chats have; no statement for chats without."""
+        wanted = {(row.phone, id) for row, known in zip(rows, registers, strict=True) for id in labels_in(known)}
+        if wanted - self._labels.keys():
+            self._labels |= reported_labels(self._tx, self._org, wanted - self._labels.keys())
 
     def _chat_name(self, contact_row: ContactRow, registers: Registers) -> str | None:
         return value_of(registers, "name") or contact_row.display_name
@@ -234,11 +258,13 @@ class Lists:
         """Uses the same number of statements for many chats as for few."""
         self._names.load(row.chat for row in rows)
         registers = [self._registers(row) for row in rows]
+        self._learn_labels(rows, registers)
         return list(map(self._chat, rows, registers, self._more(rows, registers)))
 
     def _chat(self, row: ChatRow, registers: Registers, more: dict[str, Any]) -> Chat:
         contact_row = self._names.contact_row(row.chat)
         observed: dict[str, Any] = {name: value_of(registers, name) for name in _SHOWN_FACTS if name in registers}
+        labels = shown_labels(row.phone, registers, self._labels)
         return Chat(
             jid=contact_row.jid,
             phone=self._names.phones[row.phone].phone,
@@ -246,7 +272,8 @@ class Lists:
             name=self._chat_name(contact_row, registers),
             lid=contact_row.lid,
             last_message_at=value_of(registers, "last_message_at") if row.last_at is None else row.last_at,
-            labels=tuple(value_of(registers, "labels") or ()),
+            labels=names_of(labels, value_of(registers, "labels") or ()),
+            phone_labels=labels,
             stored_at=row.stored_at,
             changed_at=row.changed_at,
             **observed,

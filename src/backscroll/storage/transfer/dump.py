@@ -26,9 +26,10 @@ from backscroll.storage.accounts import accounts
 from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable
 from backscroll.storage.records.identity import ContactResolver
+from backscroll.storage.records.labels import label_of, label_order
 from backscroll.storage.records.org_state import Applied, OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.pins import end_of_pin
-from backscroll.storage.records.registers import Registers, decode_registers
+from backscroll.storage.records.registers import Registers, decode_registers, join
 from backscroll.storage.records.resolve import (
     Annotation,
     AnnotationKey,
@@ -50,7 +51,7 @@ from backscroll.storage.write.message_writer import MessageWriter, Values
 from backscroll.storage.write.validation import cleaned
 
 Taken = TypeVar("Taken")
-T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen)
+T = TypeVar("T", bound=events.ChatSeen | events.ContactSeen | events.LabelSeen)
 
 PAGE = 400
 WAIT_SECONDS = 0.05
@@ -239,6 +240,8 @@ class _Dumper:
                     created_at=phone.created_at,
                 )
             )
+        for no, (phone, _) in self._phones.items():
+            yield from self._labels(no, phone.jid)
         for page in self._contact_pages():
             yield from self._resolver(page)
         if self._raws and self._chat is None:
@@ -308,7 +311,21 @@ class _Dumper:
     def _jid(self, contact: int) -> str | None:
         return self._names.contact_row(contact).jid if contact else None
 
-    # ------------------------------------------------------------------ chats
+    # ------------------------------------------------------------------ labels and chats
+
+    def _labels(self, phone: int, jid: str) -> Iterator[Line]:
+        """The labels of a phone; of a single chat only those that it has or had."""
+        told: dict[str, Registers] = defaultdict(dict)
+        for label, facts in self._tx.all("labels_of_phone", {"org": self._org, "phone": phone}):
+            join(told[label], self._facts(facts, "label", (phone, label)))
+        if self._chat is not None:
+            where = {"org": self._org, "phones": (phone,), "chats": (self._chat,)}
+            rows = self._tx.all("facts_of_chats", where)
+            fields = (field for _, _, facts in rows for field in self._facts(facts, "chat", (phone, self._chat)))
+            used = set(map(label_of, fields))
+            told = {label: registers for label, registers in told.items() if label in used}
+        for label in sorted(filter(told.get, told), key=label_order):
+            yield from _observed(told[label], events.LabelSeen(phone=jid, id=label))
 
     def _chats(self, contacts: dict[int, str]) -> Iterator[Line]:
         chats = [c for c in contacts if self._chat in (None, c)]
@@ -324,7 +341,9 @@ class _Dumper:
             bare = events.ChatSeen(phone=self._phones[phone][0].jid, chat=contacts[chat])
             facts = known[(phone, chat)]
             if facts is not ...:
-                yield from _observed(self._facts(facts, "chat", (phone, chat)), bare)
+                registers = self._facts(facts, "chat", (phone, chat))
+                yield from _observed({f: told for f, told in registers.items() if label_of(f) is None}, bare)
+                yield from _labeled(registers, bare.phone, bare.chat)
             yield from self._messages(phone, chat)
             yield from self._waiting(phone, chat)
 
@@ -476,6 +495,15 @@ def _observed(facts: Registers, bare: T) -> Iterator[Line]:
         observations[(at, rank)][field] = value
     for (at, rank), fields in sorted(observations.items(), key=lambda observed: observed[0]):
         event = msgspec.convert(structs.asdict(bare) | fields | {"at": None if at == -1 else at}, type(bare))
+        yield Line(event, About(source=_SOURCE_OF[rank]))
+
+
+def _labeled(registers: Registers, phone: str, chat: str) -> Iterator[Line]:
+    """Which labels a chat was reported to have, or to have no longer."""
+    found = {label: told for field, told in registers.items() if (label := label_of(field)) is not None}
+    for label in sorted(found, key=label_order):
+        at, rank, has = found[label]
+        event = events.ChatLabeled(phone=phone, chat=chat, label=label, labeled=bool(has), at=None if at == -1 else at)
         yield Line(event, About(source=_SOURCE_OF[rank]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 from msgspec import Struct, structs
@@ -12,6 +12,7 @@ from backscroll.core import events, ids
 from backscroll.core.ids import canonical
 from backscroll.core.model import SOURCE_RANK, Message, Source
 from backscroll.storage.records.identity import ContactResolver
+from backscroll.storage.records.labels import field_of
 from backscroll.storage.records.pins import PIN, value_of_pin
 from backscroll.storage.records.registers import tell
 from backscroll.storage.records.resolve import Annotation, Observation, observation
@@ -27,6 +28,7 @@ _SHARED = ("group", "broadcast", "status")
 _NAMED = ("group", "newsletter", "broadcast")
 _CHAT_FACTS = tuple(f for f in events.ChatSeen.__struct_fields__ if f not in ("phone", "chat", "at"))
 _CONTACT_FACTS = tuple(f for f in events.ContactSeen.__struct_fields__ if f not in ("phone", "jid", "at"))
+_LABEL_FACTS = ("name", "color", "deleted")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -58,6 +60,12 @@ class EventCollector:
                 self._collect_message(message)
             case events.ChatSeen():
                 self._collect_chat(event)
+            case events.LabelSeen(phone=jid, id=label, at=at):
+                phone, _ = self._phones.find(jid)
+                shown = {name: getattr(event, name) for name in _LABEL_FACTS}
+                self._message_writer.tell_label(phone, label, shown, at, self._rank)
+            case events.ChatLabeled(phone=phone_jid, chat=chat_jid, label=label, at=at):
+                self._tell_chat(phone_jid, chat_jid, {field_of(label): event.labeled}, at)
             case events.ContactSeen():
                 facts = {name: getattr(event, name) for name in _CONTACT_FACTS}
                 contact, phone = self._resolver.number(event.jid), self._phones.told_by(event.phone)
@@ -122,12 +130,17 @@ class EventCollector:
         return 0 if jid is None else self._resolver.number(jid)
 
     def _collect_chat(self, event: events.ChatSeen) -> None:
-        phone, _ = self._phones.find(event.phone)
-        chat = self._resolver.number(event.chat)
         facts = {name: getattr(event, name) for name in _CHAT_FACTS}
-        jid = canonical(event.chat)
-        if self._message_writer.tell_chat(phone, chat, lambda registers: tell(registers, facts, event.at, self._rank)):
-            self._provenance.tell(phone, jid, facts, event.at, self._rank)
+        phone, chat = self._tell_chat(event.phone, event.chat, facts, event.at)
         if event.name:
+            jid = canonical(event.chat)
             field = "name" if ids.kind_of(jid) in _NAMED else "chat_name"
             self._resolver.tell(chat, jid, {field: event.name}, event.at, self._rank, phone)
+
+    def _tell_chat(self, phone_jid: str, jid: str, facts: dict[str, Any], at: int | None) -> tuple[int, int]:
+        """Record facts about a chat; returns the numbers of its phone and of the chat."""
+        phone, _ = self._phones.find(phone_jid)
+        chat = self._resolver.number(jid)
+        if self._message_writer.tell_chat(phone, chat, lambda registers: tell(registers, facts, at, self._rank)):
+            self._provenance.tell(phone, canonical(jid), facts, at, self._rank)
+        return phone, chat

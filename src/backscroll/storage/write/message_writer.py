@@ -38,6 +38,7 @@ from backscroll.storage.records.rows import (
 )
 from backscroll.storage.search.documents import entry_of, is_indexed_alike
 from backscroll.storage.search.index_writer import IndexWriter
+from backscroll.storage.write.labels import LabelWriter
 from backscroll.storage.write.outbox_events import tell_gone, tell_message
 
 ChatKey = tuple[int, int]
@@ -70,6 +71,7 @@ class MessageWriter:
         self._held: set[str] = set()
         """Ids of ``_rows``."""
         self._index = IndexWriter(tx, state)
+        self._labels = LabelWriter(tx, state)
         self._chats: dict[ChatKey, Values] = {}
         self.raw: int | None = None
         """The payload in which the batch arrived."""
@@ -249,6 +251,16 @@ class MessageWriter:
             self._has_row[(phone, chat)] = True
             self._state.tell("chat.created" if stored is None else "chat.updated", self.now, phone=phone, chat=chat)
         return bool(imported)
+
+    def tell_label(self, phone: int, label: str, facts: Values, at: int | None, rank: int) -> None:
+        """Change the facts about a phone's label, and with it the chats that have it."""
+        self._flush_chats()
+        self._labels.tell(phone, label, facts, at, rank, self._provenance.teller, self.now)
+
+    def forget_labels(self, import_id: int, limit: int) -> int:
+        """Remove what an import reported about up to ``limit`` labels; returns how many there were."""
+        self._flush_chats()
+        return self._labels.forget(import_id, limit, self.now)
 
     def join_chats(self, loser: int, winner: int) -> None:
         """Show the chats of a merged contact under the winner immediately, before any row is moved."""

@@ -39,6 +39,7 @@ PHASES = (
     # Before mappings, because what only the import reported about a chat is found by the JIDs that it joined.
     "chats",
     "mappings",
+    "labels",
     "phones",
     "contacts",
     "files",
@@ -310,6 +311,10 @@ class _Undo:
 
     def _jids_of(self, contact: int) -> list[str]:
         return self._resolver.aliases_of(contact)
+
+    def _take_labels(self) -> bool:
+        """Remove what the import reported about labels of phones; which chats have them went with the chats' facts."""
+        return bool(self._writer.message_writer.forget_labels(self._import, self._limit))
 
     def _take_phones(self) -> bool:
         """Remove phones without messages that no one else reported, in one step: an organisation has few phones."""

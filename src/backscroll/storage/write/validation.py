@@ -65,11 +65,11 @@ def jids_of(event: events.Event) -> Iterator[str]:
             yield message.key.chat
             if message.key.sender is not None:
                 yield message.key.sender
-        case events.ChatSeen(chat=chat):
+        case events.ChatSeen(chat=chat) | events.ChatLabeled(chat=chat):
             yield chat
         case events.ContactSeen(jid=jid):
             yield jid
-        case events.NumberMapped() | events.PhoneSeen():
+        case events.LabelSeen() | events.NumberMapped() | events.PhoneSeen():
             pass
         case _:
             yield event.target.chat
@@ -128,9 +128,9 @@ def place_of(event: events.Event) -> tuple[str, str] | None:
     match event:
         case events.MessageSeen(message):
             return (message.key.phone, message.key.chat)
-        case events.ChatSeen(phone=phone, chat=chat):
+        case events.ChatSeen(phone=phone, chat=chat) | events.ChatLabeled(phone=phone, chat=chat):
             return (phone, chat)
-        case events.ContactSeen() | events.NumberMapped() | events.PhoneSeen():
+        case events.LabelSeen() | events.ContactSeen() | events.NumberMapped() | events.PhoneSeen():
             return None
         case _:
             return (event.target.phone, event.target.chat)

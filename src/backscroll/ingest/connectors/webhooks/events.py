@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from backscroll.core import events, model
 from backscroll.core.errors import Unreadable
 from backscroll.core.ids import canonical
+from backscroll.core.limits import MAX_COLOR, MAX_NAME
 from backscroll.core.model import Details, Kind, Message, MessageKey
 from backscroll.ingest.connectors.pushed import Observed, Setup
 from backscroll.ingest.connectors.webhooks import wire
@@ -22,6 +23,7 @@ MAX_EVENTS = 1000
 
 Jid = Annotated[str, Meta(min_length=1, max_length=512, description="A JID, or a phone number with its country code.")]
 Id = Annotated[str, Meta(min_length=1, max_length=512, description="The id that WhatsApp gave the message.")]
+LabelId = Annotated[str, Meta(min_length=1, max_length=MAX_NAME, description="The id that WhatsApp gave the label.")]
 Timestamp = Annotated[
     int | float | str, Meta(description="ISO 8601 (no zone means UTC), or seconds or milliseconds since 1970.")
 ]
@@ -163,6 +165,27 @@ class ChatEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type
     labels: list[str] | None = None
 
 
+class LabelEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="label", kw_only=True):
+    """One of the phone's labels. ``id`` and ``color``, a number, are WhatsApp's; a deleted label keeps its chats."""
+
+    id: LabelId
+    phone: Jid | None = None
+    timestamp: Timestamp | None = None
+    name: Annotated[str, Meta(min_length=1)] | None = None
+    color: Annotated[int, Meta(ge=0, le=MAX_COLOR)] | None = None
+    deleted: bool | None = None
+
+
+class ChatLabelEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="chat_label", kw_only=True):
+    """The chat has the label with this id, or, with ``labeled`` false, has it no longer."""
+
+    chat: Jid
+    label: LabelId
+    phone: Jid | None = None
+    timestamp: Timestamp | None = None
+    labeled: bool = True
+
+
 class ContactEvent(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="contact", kw_only=True):
     """Names of a person: ``name`` is saved by the phone's owner, ``push_name`` chosen by the person.
 
@@ -193,6 +216,8 @@ AnyEvent = (
     | VoteEvent
     | PinEvent
     | ChatEvent
+    | LabelEvent
+    | ChatLabelEvent
     | ContactEvent
     | NumberEvent
 )
@@ -251,6 +276,8 @@ def _event(event: AnyEvent, setup: Setup) -> events.Event:
             return events.NumberMapped(lid=event.lid, jid=event.jid)
         case ChatEvent():
             return _chat(event, _phone(event.phone, setup))
+        case LabelEvent() | ChatLabelEvent():
+            return _label(event, _phone(event.phone, setup))
         case MessageEvent():
             return events.MessageSeen(_message(event, _phone(event.phone, setup)))
         case _:
@@ -325,6 +352,14 @@ def _message(event: MessageEvent, phone: str) -> Message:
         ack=_ACKS[event.ack] if event.ack else None,
         details=details,
     )
+
+
+def _label(event: LabelEvent | ChatLabelEvent, phone: str) -> events.Event:
+    at = _time(event.timestamp)
+    if isinstance(event, ChatLabelEvent):
+        return events.ChatLabeled(phone=phone, chat=event.chat, label=event.label, labeled=event.labeled, at=at)
+    name, color, deleted = event.name, event.color, event.deleted
+    return events.LabelSeen(phone=phone, id=event.id, at=at, name=name, color=color, deleted=deleted)
 
 
 def _chat(event: ChatEvent, phone: str) -> events.ChatSeen:

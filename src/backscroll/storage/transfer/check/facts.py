@@ -16,6 +16,9 @@ from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 BY_PHONE = "contact's facts differ from what was reported by phone"
 
 
+LABEL = "label's facts cannot be read, or its phone is missing"
+
+
 class _ToldFacts(NamedTuple):
     """A row of ``contact_facts_after``: what the sources of one phone told of a contact, and what its row holds."""
 
@@ -73,8 +76,20 @@ def _problem(rows: list[_ToldFacts], phones: set[int]) -> str | None:
     return None
 
 
+def labels(scan: Scan) -> Iterator[Finding]:
+    """Labels belong to phones of the organisation, and what was reported of them can be read."""
+    phones = {row.phone for row in phone_rows(scan.tx, scan.org)}
+    after = {"phone": -(2**63), "label": "", "import": -1}
+    while page := scan.tx.all("labels_after", {"org": scan.org, "limit": PAGE} | after):
+        for phone, label, import_id, facts in page:
+            problem = problem_of_registers(facts) if phone in phones else f"there is no phone {phone}"
+            if problem is not None:
+                yield scan.finding(LABEL, f"label {label!r:.80} of phone {phone}: {problem}")
+            after = {"phone": phone, "label": label, "import": import_id}
+
+
 def problem_of_registers(text: Any) -> str | None:
-    """What makes the facts of a chat or contact unreadable; None for sound ones."""
+    """What makes the facts of a chat, label or contact unreadable; None for sound ones."""
     try:
         registers = decode_registers(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:

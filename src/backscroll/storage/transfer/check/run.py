@@ -15,7 +15,7 @@ from backscroll.storage.files.media import MediaStore
 from backscroll.storage.transfer.check.contacts import aliases, contacts, merges, phones
 from backscroll.storage.transfer.check.counters import counters
 from backscroll.storage.transfer.check.coverage import spans
-from backscroll.storage.transfer.check.facts import contact_facts
+from backscroll.storage.transfer.check.facts import contact_facts, labels
 from backscroll.storage.transfer.check.findings import Finding, Scan, Subject, bounded
 from backscroll.storage.transfer.check.imports import imports
 from backscroll.storage.transfer.check.kept import files, organisation, payloads, quarantine, tokens
@@ -30,6 +30,7 @@ SUBJECTS: tuple[Subject, ...] = (
     phones,
     contacts,
     contact_facts,
+    labels,
     aliases,
     merges,
     messages,
