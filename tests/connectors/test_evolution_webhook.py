@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessagePinned,
     MessageRevoked,
@@ -360,7 +362,20 @@ def test_what_passes_or_is_a_credential_is_forgotten(event: str) -> None:
     assert observed(event, {"qrcode": {"code": "2@secret"}}) == Observed()
 
 
-@pytest.mark.parametrize("event", ["labels.edit", "labels.association", "chats.delete"])
+def test_labels_and_their_chats() -> None:
+    label = {"id": "9", "name": "Negócio", "color": 8, "predefinedId": "1", "instance": "desk"}
+    known = LabelSeen(phone=OWN, id="9", at=MICROS, name="Negócio", color=8, deleted=False)
+    assert events("labels.edit", label) == [known]
+    assert events("labels.edit", label | {"deleted": True}) == [msgspec.structs.replace(known, deleted=True)]
+    chat = {"instance": "desk", "type": "add", "chatId": GROUP, "labelId": "9"}
+    added = ChatLabeled(phone=OWN, chat=GROUP, label="9", at=MICROS)
+    assert events("labels.association", chat) == [added]
+    assert events("labels.association", chat | {"type": "remove"}) == [msgspec.structs.replace(added, labeled=False)]
+    (problem,) = observed("labels.association", chat | {"type": "novel"}).problems
+    assert (problem.where, problem.problem) == ("data.type", "must be add or remove")
+
+
+@pytest.mark.parametrize("event", ["chats.delete"])
 def test_what_has_no_place_yet_is_kept_as_it_came(event: str) -> None:
     told = observed(event, ["x"])
     assert told.events == []

@@ -9,8 +9,10 @@ import pytest
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessageRevoked,
     MessageSeen,
@@ -248,12 +250,27 @@ def test_a_call_is_a_message_under_the_id_of_gowas_database() -> None:
     assert grouped.message.key.chat == GROUP
 
 
-def test_typing_is_forgotten_and_labels_are_kept_as_they_came() -> None:
+def test_typing_is_forgotten() -> None:
     assert observed("chat_presence", {"from": JOHN, "chat_id": JOHN, "state": "composing"}) == Observed()
-    label = observed("label.association", {"label_id": "9", "labeled": True, "chat_id": GROUP}, timestamp=AT)
-    assert label.events == []
-    assert label.raw is not None
-    assert observed("label.edit", {"label_id": "9", "name": "Important"}, timestamp=AT).raw is not None
+
+
+def test_labels_and_their_chats() -> None:
+    edit = {"label_id": "9", "name": "Important", "color": 2, "order_index": 1, "is_active": True, "type": "CUSTOM"}
+    assert events("label.edit", edit, timestamp=AT) == [
+        LabelSeen(phone=OWN, id="9", at=MICROS, name="Important", color=2, deleted=False)
+    ]
+    assert events("label.edit", {"label_id": "9", "deleted": True}, timestamp=AT) == [
+        LabelSeen(phone=OWN, id="9", at=MICROS, deleted=True)
+    ]
+    added = {"label_id": "9", "labeled": True, "chat_id": GROUP}
+    assert events("label.association", added, timestamp=AT) == [
+        ChatLabeled(phone=OWN, chat=GROUP, label="9", at=MICROS)
+    ]
+    removed = {"label_id": "9", "labeled": False, "chat_id": JOHN, "chat_lid": JOHN_LID}
+    assert events("label.association", removed, timestamp=AT) == [
+        NumberMapped(lid=JOHN_LID, jid=JOHN),
+        ChatLabeled(phone=OWN, chat=JOHN, label="9", labeled=False, at=MICROS),
+    ]
 
 
 def test_a_phone_that_is_not_paired_yet_is_the_sources() -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessageRevoked,
     MessageSeen,
@@ -281,13 +283,22 @@ def test_what_passes_is_forgotten(event: str) -> None:
     assert observed(event, {"id": "x"}) == Observed()
 
 
+def test_labels_and_their_chats() -> None:
+    label = {"id": "1", "name": "Lead", "color": 0, "colorHex": "#ff9485"}
+    known = LabelSeen(phone=OWN, id="1", at=MICROS, name="Lead", color=0)
+    assert events("label.upsert", label) == [msgspec.structs.replace(known, deleted=False)]
+    assert events("label.deleted", label | {"name": ""}) == [msgspec.structs.replace(known, name=None, deleted=True)]
+    added = ChatLabeled(phone=OWN, chat=JOHN, label="1", at=MICROS)
+    chat = {"labelId": "1", "chatId": "628123456789@c.us"}
+    assert events("label.chat.added", chat | {"label": label}) == [added, known]
+    assert events("label.chat.deleted", chat | {"label": None}) == [msgspec.structs.replace(added, labeled=False)]
+    hidden = {"labelId": "1", "chatId": JOHN_LID, "label": None}
+    assert events("label.chat.added", hidden) == [msgspec.structs.replace(added, chat=JOHN_LID)]
+
+
 @pytest.mark.parametrize(
     "event",
     [
-        "label.upsert",
-        "label.deleted",
-        "label.chat.added",
-        "label.chat.deleted",
         "event.response",
         "group.join",
         "event.response.failed",

@@ -203,8 +203,9 @@ _HOW = {
     "  WHATSAPP_HOOK_URL={url}\n  WHATSAPP_HOOK_HMAC_KEY={secret}\n"
     "  WHATSAPP_HOOK_EVENTS=session.status,message.any,message.reaction,message.ack,message.ack.group,"
     "message.revoked,message.edited,message.waiting,poll.vote,group.v2.join,group.v2.leave,group.v2.update,"
-    "group.v2.participants,chat.archive,call.received,call.accepted,call.rejected",
-    "evolution": "Set the instance's webhook to this address, with the events of messages, chats and groups.\n"
+    "group.v2.participants,chat.archive,call.received,call.accepted,call.rejected,"
+    "label.upsert,label.deleted,label.chat.added,label.chat.deleted",
+    "evolution": "Set the instance's webhook to this address, with the events of messages, chats, groups and labels.\n"
     "The address holds the secret: treat it like a password.",
     "periskope": "Add a webhook with this address in Periskope's console. It signs with the key shown there:\n"
     "the source needs that key as its secret.",

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
@@ -461,8 +462,27 @@ def _call(delivery: _Delivery, row: Node) -> list[Event]:
     return [*wire.same_person(*spellings), call]
 
 
+def _label(delivery: _Delivery, row: Node) -> list[Event]:
+    """The whole label as it is now: Baileys leaves out ``deleted`` where it is false."""
+    id = row.text("id")
+    if id is None:
+        raise Unreadable(SOURCE, "id", "is missing")
+    deleted = row.flag("deleted") or False
+    return [wire.label_of(delivery.phone, id, delivery.at, row.text("name"), row.number("color"), deleted)]
+
+
+def _labeled(delivery: _Delivery, row: Node) -> list[Event]:
+    """Evolution does not say whether it is a label of the chat or of a message, and notes both for the chat."""
+    chat, label, type = row.text("chatId"), row.text("labelId"), row.text("type")
+    if chat is None or label is None:
+        raise Unreadable(SOURCE, "labelId", "has no label or no chat")
+    if type not in ("add", "remove"):
+        raise Unreadable(SOURCE, "type", "must be add or remove")
+    return [ChatLabeled(phone=delivery.phone, chat=canonical(chat), label=label, labeled=type == "add", at=delivery.at)]
+
+
 def _kept(delivery: _Delivery, row: Node) -> list[Event]:
-    """Labels by number, deleted chats: only the payload is kept."""
+    """Deleted chats: only the payload is kept."""
     return []
 
 
@@ -518,6 +538,6 @@ _HANDLERS: dict[str, Callable[[_Delivery, Node], Iterable[Event]]] = {
     "groups.update": _group,
     "group.participants.update": _participants,
     "call": _call,
-    "labels.edit": _kept,
-    "labels.association": _kept,
+    "labels.edit": _label,
+    "labels.association": _labeled,
 }

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     Event,
     MessageEdited,
@@ -157,6 +158,20 @@ class _Call(Struct):
     from_lid: str | None = None
     auto_rejected: bool | None = None
     group_jid: str | None = None
+
+
+class _Label(Struct):
+    label_id: str
+    name: str | None = None
+    color: wire.Whole | None = None
+    deleted: bool | None = None
+
+
+class _Labeled(Struct):
+    label_id: str
+    labeled: bool
+    chat_id: str
+    chat_lid: str | None = None
 
 
 def observe(body: bytes, setup: Setup) -> Observed:
@@ -428,8 +443,22 @@ def _call(delivery: _Delivery) -> list[Event]:
 
 
 def _label(delivery: _Delivery) -> list[Event]:
-    """A label's id at a chat says nothing without its name: only the payload is kept."""
-    return []
+    """The whole label as it is now: WhatsApp leaves out ``deleted`` where it is false."""
+    payload = delivery.payload(_Label)
+    deleted = bool(payload.deleted)
+    return [wire.label_of(delivery.phone, payload.label_id, delivery.at(), payload.name, payload.color, deleted)]
+
+
+def _labeled(delivery: _Delivery) -> list[Event]:
+    payload = delivery.payload(_Labeled)
+    labeled = ChatLabeled(
+        phone=delivery.phone,
+        chat=canonical(payload.chat_id),
+        label=payload.label_id,
+        labeled=payload.labeled,
+        at=delivery.at(),
+    )
+    return [*wire.same_person(payload.chat_lid, payload.chat_id), labeled]
 
 
 _PASSING = {"chat_presence"}
@@ -450,5 +479,5 @@ _HANDLERS: dict[str, Callable[[_Delivery], list[Event]]] = {
     "newsletter.message": _channel_messages,
     "call.offer": _call,
     "label.edit": _label,
-    "label.association": _label,
+    "label.association": _labeled,
 }

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     Event,
     MessageEdited,
@@ -504,13 +505,30 @@ def _call(delivery: _Delivery) -> list[Event]:
     return [*mapped, wire.call_of(delivery.phone, chat, payload.id, at, sender, video=payload.is_video, result=result)]
 
 
+def _label(delivery: _Delivery) -> list[Event]:
+    label, deleted = delivery.payload(shapes.Label), delivery.envelope.event == "label.deleted"
+    return [wire.label_of(delivery.phone, label.id, delivery.event_time(), label.name, label.color, deleted)]
+
+
+def _labeled(delivery: _Delivery) -> list[Event]:
+    """WAHA tells the label too, if it knows it."""
+    payload, at = delivery.payload(shapes.LabelChat), delivery.event_time()
+    chat = wire.required_jid(waha_web.jid(payload.chat_id), SOURCE, "payload.chatId")
+    labeled = delivery.envelope.event == "label.chat.added"
+    told: list[Event] = [ChatLabeled(phone=delivery.phone, chat=chat, label=payload.label_id, labeled=labeled, at=at)]
+    if payload.label is not None and payload.label.id == payload.label_id:
+        label = payload.label
+        told.append(wire.label_of(delivery.phone, label.id, at, label.name, label.color))
+    return told
+
+
 def _family(event: str) -> Callable[[_Delivery], list[Event]] | None:
     """Requests to join a group have events of their own below that of its members."""
     return _kept if event.startswith("group.v2.participants.") else None
 
 
 def _kept(delivery: _Delivery) -> list[Event]:
-    """Labels by number, old group events, answers to events: only the payload is kept."""
+    """Old group events, answers to events: only the payload is kept."""
     return []
 
 
@@ -538,10 +556,10 @@ _HANDLERS: dict[str, Callable[[_Delivery], list[Event]]] = {
     "call.received": _call,
     "call.accepted": _call,
     "call.rejected": _call,
-    "label.upsert": _kept,
-    "label.deleted": _kept,
-    "label.chat.added": _kept,
-    "label.chat.deleted": _kept,
+    "label.upsert": _label,
+    "label.deleted": _label,
+    "label.chat.added": _labeled,
+    "label.chat.deleted": _labeled,
     "event.response": _kept,
     "event.response.failed": _kept,
 }

@@ -143,5 +143,17 @@ class Call(Struct, rename="camel"):
     data: Any = field(default=None, name="_data")
 
 
+class Label(Struct):
+    id: str
+    name: str | None = None
+    color: wire.Whole | None = None
+
+
+class LabelChat(Struct, rename="camel"):
+    label_id: str
+    chat_id: Wid = None
+    label: Label | None = None
+
+
 class Status(Struct):
     status: str

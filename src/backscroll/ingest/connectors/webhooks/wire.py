@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Meta
 
 from backscroll.core.errors import Unreadable
-from backscroll.core.events import Event, MessageSeen, NumberMapped
+from backscroll.core.events import Event, LabelSeen, MessageSeen, NumberMapped
 from backscroll.core.ids import USER, call_id, canonical, kind_of, user_part
+from backscroll.core.limits import MAX_COLOR
 from backscroll.core.model import Call, Details, Message, MessageKey, Notice
 from backscroll.core.notices import notice_id
 
@@ -164,6 +165,17 @@ def number_first(*jids: str | None) -> str | None:
 def is_list(chat: str) -> bool:
     """Whether it is a broadcast list: what comes through somebody's list belongs to the chat with them."""
     return kind_of(chat) == "broadcast"
+
+
+# Labels
+
+
+def label_of(
+    phone: str, id: str, at: int | None, name: str | None, color: int | None, deleted: bool | None = None
+) -> LabelSeen:
+    """A label as a gateway tells it; an empty name or a colour below 0 stands for none."""
+    known = color is not None and 0 <= color <= MAX_COLOR
+    return LabelSeen(phone=phone, id=id, at=at, name=name or None, color=color if known else None, deleted=deleted)
 
 
 # Messages that are made of other things
