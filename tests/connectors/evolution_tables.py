@@ -16,6 +16,8 @@ TABLES = """
     CREATE TABLE "Session" (id TEXT PRIMARY KEY, "sessionId" TEXT, creds TEXT);
     CREATE TABLE "Chat" (id TEXT PRIMARY KEY, "remoteJid" VARCHAR(100) NOT NULL, name VARCHAR(100), labels JSONB,
         "instanceId" TEXT NOT NULL, "unreadMessages" INT NOT NULL DEFAULT 0);
+    CREATE TABLE "Label" (id TEXT PRIMARY KEY, "labelId" VARCHAR(100), name VARCHAR(100) NOT NULL,
+        color VARCHAR(100) NOT NULL, "instanceId" TEXT NOT NULL);
     CREATE TABLE "Contact" (id TEXT PRIMARY KEY, "remoteJid" VARCHAR(100) NOT NULL, "pushName" VARCHAR(100),
         "profilePicUrl" VARCHAR(500), "instanceId" TEXT NOT NULL);
     CREATE TABLE "Message" (id TEXT PRIMARY KEY, key JSONB NOT NULL, "pushName" VARCHAR(100), participant VARCHAR(100),

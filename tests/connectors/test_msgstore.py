@@ -15,9 +15,11 @@ from told_pieces import Told, events_of, of, told_by
 
 from backscroll.core.errors import Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessagePinned,
     MessageRevoked,
@@ -432,6 +434,24 @@ def test_chats_and_members(file: Msgstore) -> None:
         Member(jid=ME, is_admin=True, is_super_admin=True),
     )
     assert (second.chat, second.unread, second.ephemeral_seconds, second.members) == (BOB, None, 604800, None)
+
+
+@pytest.mark.parametrize("table", ["labeled_jid", "labeled_jids"])
+def test_labels_of_business_phones(newest: Msgstore, table: str) -> None:
+    newest.db.executescript("""
+        CREATE TABLE labels (_id INTEGER PRIMARY KEY AUTOINCREMENT, label_name TEXT, predefined_id INTEGER,
+            color_id INTEGER);
+        CREATE TABLE labeled_jid (_id INTEGER PRIMARY KEY AUTOINCREMENT, label_id INTEGER NOT NULL,
+            jid_row_id INTEGER NOT NULL);
+        CREATE TABLE labeled_jids (_id INTEGER PRIMARY KEY AUTOINCREMENT, label_id INTEGER NOT NULL, jid TEXT);
+    """)
+    newest.row("labels", _id=9, label_name="Lead", color_id=2)
+    newest.row("labels", _id=10, label_name=None, predefined_id=3)
+    chat = {"jid_row_id": newest.jid(BOB)} if table == "labeled_jid" else {"jid": BOB}
+    newest.row(table, label_id=9, **chat)
+    events = told(newest.done())
+    assert of(LabelSeen, events) == [LabelSeen(phone=ME, id="9", name="Lead", color=2)]
+    assert of(ChatLabeled, events) == [ChatLabeled(phone=ME, chat=BOB, label="9")]
 
 
 def test_names_from_the_list_of_contacts(newest: Msgstore, tmp_path: Path) -> None:

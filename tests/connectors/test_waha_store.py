@@ -14,9 +14,11 @@ from whatsmeow_files import GoFile
 
 from backscroll.core.errors import Question, Unreadable
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessagePinned,
     MessageRevoked,
@@ -219,6 +221,20 @@ def test_hidden_ids_of_both_engines(noweb: Noweb, gows: Gows) -> None:
         assert events[1] == NumberMapped(lid=BOB_LID, jid=BOB)
         (seen,) = of(MessageSeen, events)
         assert seen.message.key == MessageKey(ME, BOB, "A1", BOB)
+
+
+def test_labels_of_chats_from_both_engines(noweb: Noweb, gows: Gows) -> None:
+    label = json.dumps({"id": "9", "name": "Lead", "color": 2, "deleted": False})
+    noweb.row("labels", id="9", data=label)
+    gows.row("gows_labels", id="9", data=label)
+    chat = {"type": "label_jid", "chatId": BOB, "labelId": "9"}
+    of_message = {"type": "label_message", "chatId": CY, "labelId": "9", "messageId": "A1"}
+    for number, told_of in enumerate((chat, of_message)):
+        noweb.row("labelAssociations", id=str(number), type=told_of["type"], data=json.dumps(told_of))
+    gows.row("gows_label_associations", jid=BOB, label_id="9", data=json.dumps({"jid": BOB, "label_id": "9"}))
+    for events in (told(noweb), told(gows)):
+        assert of(LabelSeen, events) == [LabelSeen(phone=ME, id="9", name="Lead", color=2)]
+        assert of(ChatLabeled, events) == [ChatLabeled(phone=ME, chat=BOB, label="9")]
 
 
 def test_people_and_groups(noweb: Noweb, gows: Gows) -> None:

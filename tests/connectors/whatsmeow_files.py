@@ -93,6 +93,9 @@ GOWS = """
     CREATE TABLE gows_chats (jid VARCHAR(100) NOT NULL, name TEXT, conversation_timestamp TIMESTAMP,
         data TEXT NOT NULL, PRIMARY KEY (jid));
     CREATE TABLE gows_groups (id VARCHAR(100) NOT NULL, name TEXT, data TEXT NOT NULL, PRIMARY KEY (id));
+    CREATE TABLE gows_labels (id VARCHAR(100) NOT NULL, data TEXT NOT NULL, PRIMARY KEY (id));
+    CREATE TABLE gows_label_associations (jid VARCHAR(100) NOT NULL, label_id VARCHAR(100) NOT NULL,
+        data TEXT NOT NULL, PRIMARY KEY (jid, label_id));
 """
 
 NOWEB = """
@@ -105,6 +108,7 @@ NOWEB = """
     CREATE TABLE groups (id TEXT, data TEXT);
     CREATE TABLE lid_map (id TEXT, pn TEXT);
     CREATE TABLE labels (id TEXT, data TEXT);
+    CREATE TABLE labelAssociations (id TEXT, type TEXT, labelId TEXT, chatId TEXT, messageId TEXT, data TEXT);
 """
 
 Shape = Literal["wacli-first", "wacli", "bridge-first", "bridge", "gows", "noweb", "session"]

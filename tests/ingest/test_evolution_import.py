@@ -15,7 +15,7 @@ from evolution_tables import AT, BOB, ME, Evolution
 
 from backscroll.cli.main import main as cli
 from backscroll.core.errors import BadField, NotFound, Unreadable
-from backscroll.core.model import Org
+from backscroll.core.model import Label, Org
 from backscroll.core.query import ChatQuery, MessageQuery
 from backscroll.database.postgres.reading import reading
 from backscroll.ingest import imports
@@ -73,7 +73,8 @@ def test_messages_receipts_reactions_and_chats(store: Store, org: Org, source: E
         )
     source.row("Contact", remoteJid=BOB, pushName="Bob", instanceId="i1")
     source.row("Contact", remoteJid=GROUP, pushName="Bakers", instanceId="i1")
-    source.row("Chat", remoteJid=GROUP, unreadMessages=3, instanceId="i1")
+    source.row("Chat", remoteJid=GROUP, unreadMessages=3, labels=["9", "7"], instanceId="i1")
+    source.row("Label", labelId="9", name="Lead", color="8", instanceId="i1")
     taken = take(store, org, source)
     found = shown(store, org)
     assert (taken.messages, taken.left_out) == (3, 0)
@@ -88,7 +89,8 @@ def test_messages_receipts_reactions_and_chats(store: Store, org: Org, source: E
         BOB,
     )
     chats = {chat.jid: chat for chat in store.list_chats(ChatQuery(org=org.no, phones=(1,))).chats}
-    assert (chats[GROUP].name, chats[GROUP].unread) == ("Bakers", 3)
+    assert (chats[GROUP].name, chats[GROUP].unread, chats[GROUP].labels) == ("Bakers", 3, ("Lead",))
+    assert chats[GROUP].phone_labels == (Label(id="7"), Label(id="9", name="Lead", color=8))
     assert take(store, org, source).messages == 3
     assert shown(store, org).keys() == found.keys()
 

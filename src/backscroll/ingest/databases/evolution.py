@@ -30,7 +30,8 @@ PAGE = 200
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "IsOnWhatsapp": ("id", "remoteJid", "jidOptions", "lid"),
     "Contact": ("id", "remoteJid", "pushName", "profilePicUrl", "instanceId"),
-    "Chat": ("id", "remoteJid", "name", "unreadMessages", "instanceId"),
+    "Label": ("id", "labelId", "name", "color", "instanceId"),
+    "Chat": ("id", "remoteJid", "name", "unreadMessages", "labels", "instanceId"),
     "Message": (
         "id",
         "key",
@@ -137,6 +138,7 @@ class _Walk:
         self._tell: dict[str, Callable[[dict[str, Any]], list[Event]]] = {
             "IsOnWhatsapp": mapper.number_of,
             "Contact": lambda row: mapper.contact_of(row, self._phone(row)),
+            "Label": lambda row: mapper.label_of(row, self._phone(row)),
             "Chat": lambda row: mapper.chat_of(row, self._phone(row)),
             "Message": self._message,
             "MessageUpdate": self._update,

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from backscroll.core import ids
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     Event,
     MessageEdited,
@@ -20,7 +21,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Media
 from backscroll.ingest.connectors.webhooks import evolution, wire
-from backscroll.ingest.connectors.webhooks.proto_json import Node
+from backscroll.ingest.connectors.webhooks.proto_json import Node, whole_number
 
 SOURCE = "evolution"
 JSON_COLUMNS = ("key", "message", "contextInfo", "pollUpdates", "labels")
@@ -67,19 +68,31 @@ def number_of(row: Row) -> list[Event]:
     return [NumberMapped(lid=lid, jid=number) for lid in lids] if number else []
 
 
-def chat_of(row: Row, phone: str) -> list[Event]:
-    """A row of ``Chat``: its name, where it is no person's, and how much is unread."""
+def label_of(row: Row, phone: str) -> list[Event]:
+    """A row of ``Label``, without its time: Evolution keeps ASCII alone of a name, so any other telling of it wins."""
+    id, color = row.get("labelId"), row.get("color")
+    if not id:
+        return []
+    return [wire.label_of(phone, id, None, (row.get("name") or "").strip(), whole_number(color))]
+
+
+def chat_of(row: Mapping[str, Any], phone: str) -> list[Event]:
+    """A row of ``Chat``, decoded: its name, where it is no person's, how much is unread, and its labels by id.
+
+    Its time is that of the database's own clock or of another, so none is told.
+    """
     jid, unread = row.get("remoteJid"), row.get("unreadMessages")
     if not jid or "@" not in jid:
         return []
     chat = ids.canonical(jid)
     return [
+        *(ChatLabeled(phone=phone, chat=chat, label=label) for label in Node(row).texts("labels")),
         ChatSeen(
             phone=phone,
             chat=chat,
             name=None if ids.is_person(chat) else row.get("name") or None,
             unread=int(unread) if unread and unread.isdecimal() else None,
-        )
+        ),
     ]
 
 

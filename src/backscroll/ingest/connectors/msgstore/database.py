@@ -97,6 +97,9 @@ class _Reading:
             each("wa_group_descriptions", contacts, lambda row: names.description_of(row, self.phone)),
             each("lid_display_name", store, lambda row: names.shown_name_of(row, self.phone, self.jids)),
             Stage("chat", store, self._chats),
+            each("labels", store, lambda row: names.label_of(row, self.phone)),
+            each("labeled_jids", store, lambda row: names.labeled_of(row, self.phone, self.jids)),
+            Stage("labeled_jid", store, self._labeled),
             *([Stage("messages", store, self._old_messages, counts=True)] if old else ()),
             *([Stage("message", store, self._messages, counts=True)] if new else ()),
             each("call_log", store, lambda row: MessageSeen(call_of(row, self.phone, self.jids)), counts=True),
@@ -106,6 +109,11 @@ class _Reading:
         rows = list(self.tables.rows("jid_map", numbers))
         self.jids.learn(row.values.get(column) for row in rows for column in ("lid_row_id", "jid_row_id"))
         return Told(list(events_of(rows, lambda row: names.mapping_of(row, self.jids))), rows)
+
+    def _labeled(self, numbers: list[int]) -> Told:
+        rows = list(self.tables.rows("labeled_jid", numbers))
+        self.jids.learn(row.values.get("jid_row_id") for row in rows)
+        return Told(list(events_of(rows, lambda row: names.labeled_of(row, self.phone, self.jids))), rows)
 
     def _chats(self, numbers: list[int]) -> Told:
         rows = list(self.tables.rows("chat", numbers))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from backscroll.core import ids
-from backscroll.core.events import ChatSeen, ContactSeen, NumberMapped
+from backscroll.core.events import ChatLabeled, ChatSeen, ContactSeen, LabelSeen, NumberMapped
+from backscroll.core.limits import MAX_COLOR
 from backscroll.core.model import Member
 from backscroll.ingest.connectors.foreign.rows import Row
 from backscroll.ingest.connectors.msgstore.content import moment
@@ -86,6 +87,24 @@ def chat_of(row: Row, phone: str, jids: Jids, members: list[Row], newsletter: Ro
         created_at=moment(row, "created_timestamp"),
         last_message_at=moment(row, "sort_timestamp"),
     )
+
+
+def label_of(row: Row, phone: str) -> LabelSeen | None:
+    """A row of ``labels``, which WhatsApp Business and newer phones have; its number is the label's id everywhere."""
+    name, color = row.text("label_name"), row.values.get("color_id")
+    known = isinstance(color, int) and 0 <= color <= MAX_COLOR
+    if name is None:
+        return None
+    return LabelSeen(phone=phone, id=str(row.no), name=name, color=color if known else None)
+
+
+def labeled_of(row: Row, phone: str, jids: Jids) -> ChatLabeled | None:
+    """A row of ``labeled_jid``, or of ``labeled_jids`` of older phones: a label that a chat has."""
+    told, label = row.text("jid"), row.number("label_id")
+    chat = ids.canonical(told) if told and "@" in told else jids.get(row.values.get("jid_row_id"))
+    if chat is None or label is None:
+        return None
+    return ChatLabeled(phone=phone, chat=chat, label=str(label))
 
 
 def _members(rows: list[Row], phone: str, jids: Jids) -> tuple[Member, ...] | None:

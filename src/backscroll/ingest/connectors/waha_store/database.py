@@ -24,6 +24,8 @@ from backscroll.ingest.connectors.foreign.stages import Stage, Told, each, told_
 from backscroll.ingest.connectors.foreign.tables import Tables
 from backscroll.ingest.connectors.foreign.whatsmeow import COLUMNS, Whatsmeow, own_number
 from backscroll.ingest.connectors.waha_store import gows, noweb
+from backscroll.ingest.connectors.webhooks import wire
+from backscroll.ingest.connectors.webhooks.proto_json import Node
 
 T = TypeVar("T")
 
@@ -125,6 +127,8 @@ class _Reading:
                 *self.linked.stages(self.phone),
                 self._each("gows_chats", gows.chat_of),
                 self._each("gows_groups", gows.group_of),
+                self._each("gows_labels", _label_of),
+                self._each("gows_label_associations", gows.labeled_of),
                 common,
             )
         return (
@@ -132,6 +136,8 @@ class _Reading:
             self._each("contacts", noweb.contact_of),
             self._each("groups", noweb.group_of),
             self._each("chats", noweb.chat_of),
+            self._each("labels", _label_of),
+            self._each("labelAssociations", noweb.labeled_of),
             common,
         )
 
@@ -161,3 +167,10 @@ def _reading(row: Row, tell: Callable[[dict[str, Any]], T]) -> T:
         return tell(value)
     except Unreadable as error:
         raise Unusable(f"data.{error.where}", error.problem) from None
+
+
+def _label_of(data: dict[str, Any], phone: str) -> list[Event]:
+    """A label. Neither engine keeps a time, and both forget deleted labels."""
+    node = Node(data)
+    id = node.text("id")
+    return [wire.label_of(phone, id, None, node.text("name"), node.number("color"))] if id else []

@@ -6,7 +6,7 @@ from typing import Any
 
 from backscroll.core import ids
 from backscroll.core.errors import Unreadable
-from backscroll.core.events import ChatSeen, Event, MessageSeen
+from backscroll.core.events import ChatLabeled, ChatSeen, Event, MessageSeen
 from backscroll.core.model import Member
 from backscroll.ingest.connectors.foreign.stages import Told
 from backscroll.ingest.connectors.waha_store.files import file_of
@@ -66,6 +66,15 @@ def chat_of(data: dict[str, Any], phone: str) -> list[Event]:
         ephemeral_seconds=node.number("ephemeralExpiration") or None,
     )
     return [*mapped, seen]
+
+
+def labeled_of(data: dict[str, Any], phone: str) -> list[Event]:
+    """That a chat has a label."""
+    node = Node(data)
+    chat, label = node.text("jid"), node.text("label_id")
+    if chat is None or "@" not in chat or label is None:
+        return []
+    return [ChatLabeled(phone=phone, chat=ids.canonical(chat), label=label)]
 
 
 def group_of(data: dict[str, Any], phone: str) -> list[Event]:

@@ -10,6 +10,7 @@ import msgspec
 
 from backscroll.core import ids
 from backscroll.core.events import (
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
@@ -87,6 +88,15 @@ def chat_of(data: dict[str, Any], phone: str) -> list[Event]:
         last_message_at=wire.instant(at, SOURCE, "conversationTimestamp") if at and at > 0 else None,
     )
     return [*mapped, seen]
+
+
+def labeled_of(data: dict[str, Any], phone: str) -> list[Event]:
+    """That a chat has a label; labels of messages are left out."""
+    node = Node(data)
+    chat, label = node.text("chatId"), node.text("labelId")
+    if node.text("type") != "label_jid" or chat is None or "@" not in chat or label is None:
+        return []
+    return [ChatLabeled(phone=phone, chat=ids.canonical(chat), label=label)]
 
 
 def group_of(data: dict[str, Any], phone: str) -> list[Event]:
