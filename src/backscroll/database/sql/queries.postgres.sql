@@ -92,7 +92,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema()
 SELECT k.phone, k.chat, k.id FROM (
     SELECT CAST(value ->> 0 AS BIGINT) AS phone, CAST(value ->> 1 AS BIGINT) AS chat, value ->> 2 AS id
     FROM json_array_elements(CAST(:keys AS JSON)) OFFSET 0) AS k
-WHERE EXISTS (SELECT 1 FROM addons AS a
+WHERE EXISTS (SELECT 1 FROM addons a
     WHERE a.org = :org AND a.phone = k.phone AND a.chat = k.chat AND a.id = k.id OFFSET 0);
 
 -- name: list_tables

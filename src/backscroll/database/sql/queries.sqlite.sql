@@ -25,7 +25,7 @@ PRAGMA mmap_size = 0;
 -- name: keys_with_annotations
 -- Those of some messages, [[phone, chat, id], …], that have annotations.
 SELECT k.value ->> 0, k.value ->> 1, k.value ->> 2 FROM json_each(:keys) AS k
-WHERE EXISTS (SELECT 1 FROM addons AS a
+WHERE EXISTS (SELECT 1 FROM addons a
     WHERE a.org = :org AND a.phone = k.value ->> 0 AND a.chat = k.value ->> 1 AND a.id = k.value ->> 2);
 
 -- name: list_tables
