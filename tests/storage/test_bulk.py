@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -266,18 +265,6 @@ def test_a_batch_that_is_written_alone_keeps_its_payload(
     kept = importing._engine.read(lambda tx: [tx.one("find_raw", digest) for digest in digests], org.no)
     assert None not in kept
     assert list(importing.check()) == []
-
-
-def test_the_garbage_collector_runs_as_usual_again_once_the_last_import_has_ended(importing: Store, org: Org) -> None:
-    usual = gc.get_threshold()
-    with importing.bulk_writer(org.no):
-        with importing.bulk_writer(org.no):
-            assert gc.get_threshold() == (bulk.COLLECTED_AFTER, *usual[1:])
-        assert gc.get_threshold() == (bulk.COLLECTED_AFTER, *usual[1:])
-    assert gc.get_threshold() == usual
-    with pytest.raises(ValueError, match="broken"), importing.bulk_writer(org.no):
-        raise ValueError("broken")
-    assert gc.get_threshold() == usual
 
 
 def test_an_import_that_is_over_tells_nothing_more(importing: Store, org: Org, phone: Phone) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -31,8 +29,6 @@ LEAST = 50
 speed, and the minimum events of a part. Whether another writer is waiting is checked between parts."""
 FIRST_GUESS = 3_000.0
 """Events per second, as long as nothing has been written."""
-COLLECTED_AFTER = 10_000
-"""New objects after which the garbage collector runs while there is a bulk writer."""
 
 
 class _Batch(Struct):
@@ -195,35 +191,5 @@ class BulkWriter:
 @contextmanager
 def bulk_writer(engine: Engine, *about: Any) -> Iterator[BulkWriter]:
     """A ``BulkWriter`` with these arguments. Meanwhile the engine is set up for bulk writing."""
-    with engine.bulk(), _COLLECTIONS.made_rare():
+    with engine.bulk():
         yield BulkWriter(engine, *about)
-
-
-class _Collections:
-    """How often the garbage collector runs. By default it runs after every 700 new objects, and goes through all that
-    waits for a transaction again and again, of which it can free nothing.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._writers = 0
-        self._usual = gc.get_threshold()
-
-    @contextmanager
-    def made_rare(self) -> Iterator[None]:
-        """Let it run less often, until the last bulk writer of the process has ended."""
-        with self._lock:
-            self._writers += 1
-            if self._writers == 1:
-                self._usual = gc.get_threshold()
-                gc.set_threshold(max(COLLECTED_AFTER, self._usual[0]), *self._usual[1:])
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._writers -= 1
-                if self._writers == 0:
-                    gc.set_threshold(*self._usual)
-
-
-_COLLECTIONS = _Collections()
