@@ -11,10 +11,13 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 import gateways
 from backscroll.core.model import Call
 from backscroll.core.query import ChatQuery
+from backscroll.ingest import webhooks
+from backscroll.ingest.connectors.pushed import Observed, Setup
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 from gateway_archive import Archive
@@ -123,6 +126,17 @@ def test_an_edit_that_several_gateways_tell_is_one_edit(archive: Archive) -> Non
 
 
 # What two sources send alike
+
+
+def test_a_payload_nested_too_deeply_is_kept_in_quarantine(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(body: bytes, setup: Setup) -> Observed:
+        raise RecursionError
+
+    connector = webhooks.pushed("evolution")
+    monkeypatch.setattr(webhooks, "pushed", lambda kind: structs.replace(connector, observe=exhausted))
+    archive.take("evolution", b"{}")
+    (kept,) = archive.store.list_quarantined(archive.org.no)
+    assert kept.problem == "body: is nested too deeply"
 
 
 def test_a_call_told_by_several_gateways_in_any_order_is_one_call(archive: Archive) -> None:

@@ -22,7 +22,7 @@ from backscroll.core.events import Answer, Batch, Event, NumberMapped, PhoneSeen
 from backscroll.core.ids import canonical, user_part
 from backscroll.core.model import Phone
 from backscroll.ingest.connector import pushed
-from backscroll.ingest.connectors.pushed import HASHED_OPTION, UNKNOWN_CHAT, Connection, FileGiven, Setup
+from backscroll.ingest.connectors.pushed import HASHED_OPTION, UNKNOWN_CHAT, Connection, FileGiven, Observed, Setup
 from backscroll.ingest.media import held
 from backscroll.storage.files.media import MediaStore
 from backscroll.storage.store import Store
@@ -93,7 +93,7 @@ class Ingestor:
         """
         connector = pushed(source.kind)
         try:
-            observed = connector.observe(body, self._setup(source))
+            observed = self._observe(source, body)
         except Unreadable as error:
             return self._quarantine(source, body, [error])
         fit, problems = self._fit(source, [*observed.events, *self._kept(source, observed.files)])
@@ -113,7 +113,7 @@ class Ingestor:
         ``BadField`` names the field. ``answer`` is kept under the Idempotency-Key in the transaction of the events.
         """
         try:
-            observed = pushed(source.kind).observe(body, self._setup(source))
+            observed = self._observe(source, body)
         except Unreadable as error:
             raise BadField(error.where, None, error.problem) from error
         fit, problems = self._fit(source, observed.events)
@@ -132,7 +132,7 @@ class Ingestor:
         """Read quarantined bytes again; ``problem`` says what is still wrong, and nothing is quarantined twice."""
         connector = pushed(source.kind)
         try:
-            observed = connector.observe(body, self._setup(source))
+            observed = self._observe(source, body)
         except Unreadable as error:
             return Outcome(0, problem=_story([error]))
         fit, problems = self._fit(source, [*observed.events, *self._kept(source, observed.files)])
@@ -142,6 +142,12 @@ class Ingestor:
             return Outcome(0, problem=_story([_as_unreadable(source, error)]))
         problems = [*observed.problems, *problems]
         return Outcome(len(fit), problem=_story(problems) if problems else None)
+
+    def _observe(self, source: LiveSource, body: bytes) -> Observed:
+        try:
+            return pushed(source.kind).observe(body, self._setup(source))
+        except RecursionError:
+            raise Unreadable(source.kind, "body", "is nested too deeply") from None
 
     def _setup(self, source: LiveSource) -> Setup:
         phones = self._phones_of(source.org)

@@ -255,8 +255,9 @@ def _lasts(*holders: Node) -> int | None:
 
 
 def _comment(comment: Node) -> Content | None:
-    """A comment on a message of a channel or an announcement is a message that answers it."""
-    content = read(comment.raw("message"))
+    """A comment on a message of a channel or an announcement answers that message, and holds no other comment."""
+    inner = comment.raw("message")
+    content = None if _unwrapped(Node(inner))[0].node("commentMessage") else read(inner)
     if content is None or content.action is not None:
         return None
     key = comment.node("targetMessageKey")
@@ -414,7 +415,7 @@ def _quote(context: Node) -> Quote | None:
     quoted = context.node("quotedMessage")
     if id is None and not quoted:
         return None
-    content = read(quoted.value) if quoted else None
+    content = _of_quote(quoted) if quoted else None
     sender = context.text("participant")
     return Quote(
         id=id,
@@ -422,3 +423,9 @@ def _quote(context: Node) -> Quote | None:
         text=content.text if content else None,
         kind=None if content is None or content.kind == "unknown" else content.kind,
     )
+
+
+def _of_quote(quoted: Node) -> Content:
+    """What a quoted message says; what it quotes itself is left out, so that no depth of quotes exhausts the stack."""
+    node = _unwrapped(quoted)[0]
+    return _content(_unwrapped(node.node("commentMessage.message"))[0] or node)
