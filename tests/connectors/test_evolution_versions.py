@@ -7,9 +7,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from backscroll.core.events import ChatSeen, Event, MessageSeen, NumberMapped, ReactionSet, ReceiptSet, Target
+from backscroll.core.errors import Unreadable
+from backscroll.core.events import (
+    ChatSeen,
+    Event,
+    MessageEdited,
+    MessageRevoked,
+    MessageSeen,
+    NumberMapped,
+    PollVoted,
+    ReactionSet,
+    ReceiptSet,
+    Target,
+)
 from backscroll.core.model import Media, Message, MessageKey, Poll, Quote
-from backscroll.ingest.connectors.pushed import Setup
+from backscroll.ingest.connectors.pushed import UNKNOWN_CHAT, Setup
 from backscroll.ingest.connectors.webhooks import evolution, proto_json
 from backscroll.ingest.connectors.webhooks.proto_json import Content
 
@@ -66,6 +78,90 @@ def test_the_digits_of_a_hidden_id_are_no_number() -> None:
     assert isinstance(notice, MessageSeen)
     assert notice.message.details.notice is not None
     assert notice.message.details.notice.recipients == (JOHN_LID,)
+
+
+def test_whether_the_account_itself_is_in_a_group_is_the_chats() -> None:
+    data: dict[str, Any] = {"id": GROUP, "participants": [{"id": "77@lid", "phoneNumber": OWN}], "author": JOHN}
+    for action, is_exited in (("remove", True), ("add", False)):
+        told = events("group-participants.update", data | {"action": action})[-1]
+        assert told == ChatSeen(phone=OWN, chat=GROUP, at=MICROS, is_exited=is_exited)
+
+
+# Changes of messages
+
+
+@pytest.mark.parametrize("own", [OWN, "77766655544433@lid"])
+def test_the_chat_of_an_edit_is_not_that_of_its_author_with_us(own: str) -> None:
+    """The key of an edit is written by its author, for whom the chat is named after our number, or our hidden id."""
+    edit = {"key": {"remoteJid": own, "fromMe": True, "id": "BBBB"}, "type": "MESSAGE_EDIT"}
+    told = events("messages.edited", edit | {"editedMessage": {"conversation": "new"}})
+    assert told == [MessageEdited(target=Target(OWN, UNKNOWN_CHAT, "BBBB"), text="new", at=MICROS)]
+
+
+def test_who_deletes_somebody_elses_message_is_an_admin() -> None:
+    inner = {"remoteJid": GROUP, "fromMe": False, "id": "BBBB", "participant": JOHN}
+    revoke = {"key": inner, "type": "REVOKE"}
+    target = Target(OWN, GROUP, "BBBB", JOHN)
+    assert events("messages.edited", revoke) == [MessageRevoked(target=target, at=MICROS, by_admin=True)]
+    key = {"remoteJid": GROUP, "participant": ANA, "fromMe": False, "id": "A"}
+    told = events("messages.set", [upsert(key, {"protocolMessage": revoke})])
+    assert told == [MessageRevoked(target=target, at=MICROS, by=ANA, by_admin=True)]
+    own = {"key": {"remoteJid": GROUP, "fromMe": True, "id": "BBBB"}, "type": "REVOKE"}
+    told = events("messages.set", [upsert(key, {"protocolMessage": own})])
+    assert told == [MessageRevoked(target=Target(OWN, GROUP, "BBBB"), at=MICROS, by=ANA)]
+
+
+def test_a_vote_that_evolution_decrypted() -> None:
+    key = {"remoteJid": GROUP, "participant": JOHN, "fromMe": False, "id": "A"}
+    poll = {"remoteJid": GROUP, "fromMe": True, "id": "BBBB", "participant": OWN}
+    vote: dict[str, Any] = {"pollCreationMessageKey": poll, "senderTimestampMs": str(SECONDS * 1000 + 500)}
+    content = {"pollUpdateMessage": vote | {"vote": {"encPayload": {"0": 1}, "selectedOptions": ["yes", "maybe"]}}}
+    told = events("messages.upsert", upsert(key, content, messageType="pollUpdateMessage"))
+    target = Target(OWN, GROUP, "BBBB", OWN)
+    assert told == [PollVoted(target=target, by=JOHN, options=("yes", "maybe"), at=MICROS + 500_000)]
+    # Taken back, or not decrypted: Evolution writes both so.
+    unclear = {"pollUpdateMessage": vote | {"vote": {"encPayload": {"0": 1}, "selectedOptions": []}}}
+    body = {"event": "messages.upsert", "data": upsert(key, unclear), "sender": OWN}
+    (problem,) = evolution.observe(msgspec.json.encode(body), Setup()).problems
+    assert problem.where == "data.message.pollUpdateMessage"
+
+
+@pytest.mark.parametrize("name", [JOHN, JOHN_LID, "628123456789", "251556368777322"])
+def test_an_id_in_place_of_a_push_name_is_no_name(name: str) -> None:
+    in_group = {"remoteJid": GROUP, "participant": JOHN_LID, "participantAlt": JOHN, "fromMe": False, "id": "A"}
+    of_two = {"remoteJid": JOHN_LID, "remoteJidAlt": JOHN, "fromMe": False, "id": "A"}
+    for key in (in_group, of_two):
+        assert message(key, {"conversation": "hi"}, pushName=name).details.push_name is None
+    assert message(of_two, {"conversation": "hi"}, pushName="John @ work").details.push_name == "John @ work"
+
+
+def test_nothing_unread_is_no_news() -> None:
+    """Evolution writes 0 after each receipt, also of own messages."""
+    assert events("chats.upsert", [{"remoteJid": JOHN, "instanceId": "i", "unreadMessages": 0}]) == []
+
+
+def test_a_call_of_the_own_phone_is_in_the_chat_with_who_is_called() -> None:
+    call = {"id": "C", "from": OWN, "chatId": JOHN, "date": "2023-10-15T10:30:00.000Z", "status": "offer"}
+    (seen,) = events("call", call)
+    assert isinstance(seen, MessageSeen)
+    assert (seen.message.key.chat, seen.message.from_me) == (JOHN, True)
+    assert events("call", call | {"chatId": OWN}) == []
+
+
+def test_quotes_in_quotes_do_not_exhaust_the_stack() -> None:
+    content = '{"conversation":"first"}'
+    head = f'{{"event":"messages.upsert","sender":"{OWN}","data":{{"messageTimestamp":{SECONDS},'
+    head += f'"key":{{"remoteJid":"{JOHN}","fromMe":false,"id":"A"}},"message":'
+    understood = set()
+    for _ in range(335):
+        content = f'{{"extendedTextMessage":{{"text":"t","contextInfo":{{"stanzaId":"Q","quotedMessage":{content}}}}}}}'
+        try:
+            (seen,) = evolution.observe(f"{head}{content}}}}}".encode(), Setup()).events
+        except Unreadable:
+            continue
+        assert isinstance(seen, MessageSeen)
+        understood.add(seen.message.text)
+    assert understood == {"t"}
 
 
 # Statuses, lists, settings, placeholders

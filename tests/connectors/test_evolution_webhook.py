@@ -274,8 +274,15 @@ def test_the_state_of_somebodys_message_says_that_we_read_it() -> None:
     update = {"keyId": "AAAA", "remoteJid": JOHN, "fromMe": False, "status": "READ"}
     assert events("messages.update", update) == [ChatSeen(phone=OWN, chat=JOHN, at=MICROS, unread=0)]
     assert events("messages.update", update | {"status": "DELIVERY_ACK"}) == []
-    gone = events("messages.update", update | {"status": "DELETED"})
-    assert gone == [MessageRevoked(target=Target(OWN, JOHN, "AAAA"), at=MICROS)]
+
+
+def test_what_newer_versions_call_deleted_is_an_edit_or_a_vote() -> None:
+    """2.3.0 to 2.3.4 write so whatever has no status; a deletion is ``messages.delete`` in every version."""
+    update = {"keyId": "AAAA", "remoteJid": JOHN, "fromMe": False, "status": "DELETED"}
+    assert events("messages.update", update) == []
+    tally = [{"name": "yes", "voters": [JOHN]}, {"name": "no", "voters": []}]
+    voted = PollVoted(target=Target(OWN, JOHN, "AAAA"), by=JOHN, options=("yes",), at=MICROS)
+    assert events("messages.update", update | {"pollUpdates": tally}) == [voted]
 
 
 def test_votes_come_added_up() -> None:

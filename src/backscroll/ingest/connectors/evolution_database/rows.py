@@ -100,7 +100,7 @@ def message_of(row: Mapping[str, Any], phone: str) -> Told:
     """A row of ``Message``, decoded: a message, or a change of one. ``Unreadable`` where it makes no sense."""
     seconds, status = row.get("messageTimestamp"), row.get("status")
     node = Node({**row, "messageTimestamp": int(seconds) if isinstance(seconds, str) and seconds.isdecimal() else None})
-    events = [_tidy(event) for event in evolution.message_events(phone, node)]
+    events = evolution.message_events(phone, node)
     seen = next((event.message for event in events if isinstance(event, MessageSeen)), None)
     if seen is None:
         return Told(events)
@@ -116,17 +116,6 @@ def message_of(row: Mapping[str, Any], phone: str) -> Told:
     return Told(events, target, seen.details.media)
 
 
-def _tidy(event: Event) -> Event:
-    """Without a push name that is an id, or Evolution's word for oneself."""
-    if not isinstance(event, MessageSeen) or event.message.details.push_name is None:
-        return event
-    message, name = event.message, event.message.details.push_name
-    if "@" not in name or ids.kind_of(ids.canonical(name)) == "unknown":
-        return event
-    details = msgspec.structs.replace(message.details, push_name=None)
-    return MessageSeen(msgspec.structs.replace(message, details=details))
-
-
 def update_of(row: Mapping[str, Any], phone: str, polled_at: int | None) -> list[Event]:
     """A row of ``MessageUpdate``, decoded: how far a message came, or the votes of a poll.
 
@@ -136,6 +125,9 @@ def update_of(row: Mapping[str, Any], phone: str, polled_at: int | None) -> list
         return []
     fields = {**row, "fromMe": row.get("fromMe") in ("true", "t")}
     votes = {**fields, "status": None}
+    if fields.get("pollUpdates") and fields.get("status") == _DELETED:
+        # So versions 2.3.0 to 2.3.4 store votes.
+        fields["status"] = None
     events = evolution.update_events(phone, None, Node({**fields, "pollUpdates": None}))
     if fields.get("pollUpdates") and polled_at is not None:
         events += evolution.update_events(phone, polled_at, Node(votes))

@@ -23,7 +23,7 @@ from backscroll.core.events import (
     ReceiptSet,
     Target,
 )
-from backscroll.core.ids import GROUP, canonical, is_person
+from backscroll.core.ids import GROUP, LID, canonical, is_person, kind_of, user_part
 from backscroll.core.model import Details, Member, Message, MessageKey
 from backscroll.ingest.connectors.pushed import (
     UNKNOWN_CHAT,
@@ -197,10 +197,10 @@ def _placeholder(delivery: _Delivery, key: _Key, row: Node, at: int) -> list[Eve
 
 def _seen(delivery: _Delivery, key: _Key, row: Node, content: Content, at: int) -> Message:
     details = content.details
-    push_name = row.text("pushName")
+    push_name = _chosen_name(row)
     changes: dict[str, Any] = {"is_status": True if key.chat == "status@broadcast" else None}
     changes["broadcast"] = True if key.broadcast else details.broadcast
-    if not key.from_me and push_name and push_name != (key.participant or "").partition("@")[0]:
+    if not key.from_me and push_name:
         changes["push_name"] = push_name
     if (base64_url := row.node("message").text("mediaUrl")) and details.media is not None:
         changes["media"] = msgspec.structs.replace(details.media, url=base64_url)
@@ -213,6 +213,15 @@ def _seen(delivery: _Delivery, key: _Key, row: Node, content: Content, at: int) 
         ack=_ACKS.get(row.text("status") or "") if key.from_me else None,
         details=msgspec.structs.replace(_with_context(details, row), **changes),
     )
+
+
+def _chosen_name(row: Node) -> str | None:
+    """The push name, for which Evolution may write a JID of the sender, or its digits, when it knows none."""
+    name = row.text("pushName")
+    jids = [canonical(jid) for jid in row.node("key").value.values() if isinstance(jid, str)]
+    if name is None or (kind_of(canonical(name)) != "unknown" and (canonical(name) in jids or "@" in name)):
+        return None
+    return None if name in map(user_part, jids) else name
 
 
 def _with_context(details: Any, row: Node) -> Any:
@@ -237,6 +246,8 @@ def _action(delivery: _Delivery, key: _Key, content: Content, at: int) -> list[E
         if actor is None:
             raise Unreadable(SOURCE, "key.participant", "does not say who reacted")
         return [ReactionSet(target=target, by=actor, emoji=node.text("text") or "", at=at, id=key.id)]
+    if content.action == "pollUpdateMessage":
+        return [_vote(delivery, key, node, at)]
     if content.action == "protocolMessage":
         return [*_setting(delivery, node, key.chat, at), *_protocol(delivery, node, at, key.chat, actor)]
     if content.action == proto_json.PIN:
@@ -244,6 +255,17 @@ def _action(delivery: _Delivery, key: _Key, content: Content, at: int) -> list[E
         target = msgspec.structs.replace(target, sender=pins.pinned_author(key.chat, node.node("key"), actor))
         return list(pins.pin_of(SOURCE, target, actor, node, at, content.lasts))
     return []
+
+
+def _vote(delivery: _Delivery, key: _Key, node: Node, at: int) -> Event:
+    """A vote that Evolution decrypted (from 2.3.7 on). One without options was taken back or could not be decrypted."""
+    options, voter = node.node("vote").texts("selectedOptions"), _author(delivery, key)
+    if not options or voter is None:
+        raise Unreadable(SOURCE, "message.pollUpdateMessage", "does not say who voted, or for what")
+    cast_at = node.number("senderTimestampMs")
+    at = wire.instant(cast_at, SOURCE, "senderTimestampMs") if cast_at else at
+    target = _target(delivery, key, node.node("pollCreationMessageKey"))
+    return PollVoted(target=target, by=voter, options=tuple(options), at=at)
 
 
 def _setting(delivery: _Delivery, node: Node, chat: str, at: int | None) -> list[Event]:
@@ -279,7 +301,11 @@ def _protocol(delivery: _Delivery, node: Node, at: int | None, chat: str, by: st
     when = node.number("timestampMs")
     happened = wire.instant(when, SOURCE, "timestampMs") if when else at
     if kind in proto_json.REVOKE:
-        return [MessageRevoked(target=Target(delivery.phone, chat, id), at=happened, by=by)]
+        # The key is written from the side of who deletes: of somebody else's message it names the author.
+        author = wire.jid_or_none(node.text("key.participant")) if not node.node("key").flag("fromMe") else None
+        by = None if by == author else by
+        target = Target(delivery.phone, chat, id, author)
+        return [MessageRevoked(target=target, at=happened, by=by, by_admin=author is not None)]
     content = proto_json.read(node.raw("editedMessage"))
     if content is None or content.text is None or happened is None:
         return []
@@ -290,12 +316,13 @@ def _protocol(delivery: _Delivery, node: Node, at: int | None, chat: str, by: st
 def _edited(delivery: _Delivery, row: Node) -> list[Event]:
     """``messages.edited`` holds the bare protocol message, whose key is written from its author's side.
 
-    So ``fromMe`` is always true, and the chat of two in which somebody else edited is named after the own phone.
+    So ``fromMe`` is always true, and the chat of two in which somebody else edited is named after the own phone, or its
+    hidden id, which Evolution does not tell.
     """
     key = row.node("key")
     remote, participant = key.text("remoteJid"), key.text("participant")
     chat = canonical(remote) if remote else UNKNOWN_CHAT
-    if chat == delivery.phone:
+    if chat == delivery.phone or chat.endswith(f"@{LID}"):
         chat = UNKNOWN_CHAT
     told = _protocol(delivery, row, delivery.at, chat, wire.jid_or_none(participant))
     return told if chat == UNKNOWN_CHAT else [*_setting(delivery, row, chat, delivery.at), *told]
@@ -323,7 +350,10 @@ def _deleted(delivery: _Delivery, row: Node) -> list[Event]:
 
 
 def _updated(delivery: _Delivery, row: Node) -> list[Event]:
-    """The state of a message. Of a received one ``READ`` means that we read it, which is no acknowledgement."""
+    """The state of a message. Of a received one ``READ`` means that we read it, which is no acknowledgement.
+
+    ``DELETED`` is no deletion: versions 2.3.0 to 2.3.4 write it with edits and votes. Deletions have their own event.
+    """
     remote, id, status = row.text("remoteJid"), row.text("keyId") or row.text("id"), row.text("status")
     if remote is None or id is None:
         raise Unreadable(SOURCE, "keyId", "has no chat or no message id")
@@ -334,8 +364,6 @@ def _updated(delivery: _Delivery, row: Node) -> list[Event]:
         target = Target(delivery.phone, number, id, delivery.phone)
         ack = _META_ACKS.get(status or "") or _ACKS.get(status or "")
         return [] if ack is None else [ReceiptSet(target=target, ack=ack, at=delivery.at)]
-    if status == "DELETED":
-        return [MessageRevoked(target=Target(delivery.phone, chat, id), at=delivery.at)]
     events = list(_votes(delivery, row, Target(delivery.phone, chat, id)))
     ack = _ACKS.get(status or "")
     if from_me and ack is not None:
@@ -364,11 +392,14 @@ def _votes(delivery: _Delivery, row: Node, target: Target) -> Iterable[Event]:
 
 
 def _chat(delivery: _Delivery, row: Node) -> list[Event]:
-    """Evolution stores one name for a chat of two, the person's push name: that is no name of the chat."""
+    """Evolution stores one name for a chat of two, the person's push name: that is no name of the chat.
+
+    It writes 0 for unread also where it does not know the number, such as after each receipt.
+    """
     jid = row.text("remoteJid") or row.text("id")
     if jid is None or "@" not in jid:
         return []
-    chat, unread = canonical(jid), row.number("unreadMessages")
+    chat, unread = canonical(jid), row.number("unreadMessages") or None
     name = None if is_person(chat) else row.text("name")
     if name is None and unread is None:
         return []
@@ -425,10 +456,9 @@ def _participants(delivery: _Delivery, row: Node) -> list[Event]:
     by, mapped = wire.number_first(*author), [*mapped, *wire.same_person(*author)]
     if action == "remove" and named == [by]:
         action = "leave"
-    return [
-        *mapped,
-        wire.notice_of(delivery.phone, canonical(jid), _NOTICES.get(action, action), delivery.at, named, by),
-    ]
+    chat, change = canonical(jid), _NOTICES.get(action, action)
+    notice = wire.notice_of(delivery.phone, chat, change, delivery.at, named, by)
+    return [*mapped, notice, *wire.membership(delivery.phone, chat, change, delivery.at, named)]
 
 
 def _told_of(row: Node) -> list[Any]:
@@ -456,7 +486,11 @@ def _call(delivery: _Delivery, row: Node) -> list[Event]:
     at = wire.instant(date, SOURCE, "date") if isinstance(date, str | int) else delivery.at
     if at is None:
         raise Unreadable(SOURCE, "date", "is missing")
-    chat = wire.number_first(row.text("groupJid")) or caller
+    other = wire.jid_or_none(row.text("chatId")) if caller == delivery.phone else caller
+    chat = wire.jid_or_none(row.text("groupJid")) or other
+    if chat in (None, delivery.phone):
+        # A call of the own phone that does not name who was called.
+        return [*wire.same_person(*spellings)]
     result = _CALLS.get(row.text("status") or "")
     call = wire.call_of(delivery.phone, chat, id, at, caller, video=row.flag("isVideo"), result=result)
     return [*wire.same_person(*spellings), call]
@@ -495,8 +529,12 @@ def message_events(phone: str, row: Node) -> list[Event]:
 
 
 def update_events(phone: str, at: int | None, row: Node) -> list[Event]:
-    """What a stored update of a message tells."""
-    return _updated(_Delivery(phone, at), row)
+    """What a stored update of a message tells. Evolution stores deletions here too, as ``DELETED``."""
+    events = _updated(_Delivery(phone, at), row)
+    id, chat = row.text("keyId"), row.text("remoteJid")
+    if row.text("status") == "DELETED" and id and chat:
+        events.append(MessageRevoked(target=Target(phone, canonical(chat), opened_id(id)[0]), at=at))
+    return events
 
 
 def contact_events(phone: str, at: int | None, row: Node) -> list[Event]:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from backscroll.core.errors import Unreadable
-from backscroll.core.events import Event, LabelSeen, MessageSeen, NumberMapped
+from backscroll.core.events import ChatSeen, Event, LabelSeen, MessageSeen, NumberMapped
 from backscroll.core.ids import USER, call_id, canonical, kind_of, user_part
 from backscroll.core.limits import MAX_COLOR
 from backscroll.core.model import Call, Details, Message, MessageKey, Notice
@@ -194,6 +194,13 @@ def notice_of(
     details = Details(notice=Notice(type=type, recipients=tuple(recipients)))
     key = MessageKey(phone, chat, id, by)
     return MessageSeen(Message(key=key, sent_at=at, from_me=by == phone, kind="notice", details=details))
+
+
+def membership(phone: str, chat: str, change: str, at: int, people: Sequence[str]) -> list[Event]:
+    """Whether the account is in the group from now on, where it is one of the people whom a change is about."""
+    if phone not in people or change not in ("add", "leave", "remove"):
+        return []
+    return [ChatSeen(phone=phone, chat=chat, at=at, is_exited=change != "add")]
 
 
 def call_of(
