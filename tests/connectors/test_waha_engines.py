@@ -23,7 +23,7 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import Call, Location, Media, Message, MessageKey, Poll, Quote
 from backscroll.ingest.connectors.pushed import Setup
-from backscroll.ingest.connectors.webhooks import waha
+from backscroll.ingest.connectors.webhooks import waha, wire
 
 OWN, OWN_LID = "628987654321@s.whatsapp.net", "77766655544433@lid"
 JOHN, JOHN_LID = "628123456789@s.whatsapp.net", "251556368777322@lid"
@@ -269,6 +269,53 @@ def test_a_call_that_whatsapp_web_lists_in_the_chat(data: dict[str, Any], call: 
     assert (seen.key.id, seen.kind, seen.text, seen.details.call) == ("call:AAAA", "call", None, call)
     mine = message("WPP", _data={"type": "call_log", "id": {"fromMe": True}, "callOutcome": "Missed"}, fromMe=True)
     assert mine.details.call == Call(outgoing=True, result="unanswered")
+
+
+@pytest.mark.parametrize("engine", ["GOWS", "NOWEB"])
+def test_a_vote_in_a_chat_of_two_finds_the_poll_by_its_id(engine: str) -> None:
+    """Of their own poll WAHA passes on the key as they see it, in which the chat is our number or our hidden id."""
+    vote: dict[str, Any] = {"id": "false_628123456789@c.us_CCCC", "from": "628123456789@c.us", "fromMe": False}
+    vote |= {"selectedOptions": ["yes"], "timestamp": MICROS // 1000}
+    for poll in ("true_628123456789@c.us_BBBB", f"true_{OWN_LID}_BBBB", "false_628987654321@c.us_BBBB"):
+        told = events(engine, "poll.vote", {"poll": {"id": poll}, "vote": vote})
+        assert told == [PollVoted(target=Target(OWN, JOHN, "BBBB"), by=JOHN, options=("yes",), at=MICROS)]
+
+
+def test_a_vote_in_a_group_for_ones_own_poll_is_not_for_ours() -> None:
+    vote: dict[str, Any] = {"id": f"false_{GROUP}_CCCC_{JOHN}", "from": GROUP, "participant": JOHN}
+    vote |= {"fromMe": False, "selectedOptions": ["yes"], "timestamp": MICROS // 1000}
+    for poll in (f"true_{GROUP}_BBBB", f"true_{GROUP}_BBBB_628123456789@c.us"):
+        told = events("GOWS", "poll.vote", {"poll": {"id": poll}, "vote": vote})
+        assert told == [PollVoted(target=Target(OWN, GROUP, "BBBB"), by=JOHN, options=("yes",), at=MICROS)]
+
+
+def test_gows_tells_when_a_receipt_came_and_a_group_changed() -> None:
+    """WAHA itself gives only the time at which it heard of it, which is much later after an outage."""
+    receipt = {"Chat": JOHN, "Sender": JOHN, "Timestamp": "2023-10-15T17:30:00+07:00", "Type": "read"}
+    ack = {"id": "true_628123456789@c.us_AAAA", "fromMe": True, "ack": 3, "_data": receipt}
+    (told,) = events("GOWS", "message.ack", ack, later=3600)
+    assert told == ReceiptSet(target=Target(OWN, JOHN, "AAAA", OWN), ack=4, at=MICROS)
+    change = {"JID": GROUP, "Sender": JOHN_LID, "SenderPN": JOHN, "Timestamp": "2023-10-15T10:30:00Z"}
+    payload: dict[str, Any] = {"group": {"id": GROUP}, "type": "leave", "timestamp": (SECONDS + 3600) * 1000}
+    payload |= {"participants": [{"id": OWN_LID, "pn": None, "role": "left"}], "_data": change}
+    told_events = events("GOWS", "group.v2.participants", payload, lid=OWN_LID)
+    assert told_events[:2] == [NumberMapped(lid=OWN_LID, jid=OWN), NumberMapped(lid=JOHN_LID, jid=JOHN)]
+    notice, left = told_events[2:]
+    assert notice == wire.notice_of(OWN, GROUP, "remove", MICROS, [OWN], JOHN)
+    assert left == ChatSeen(phone=OWN, chat=GROUP, at=MICROS, is_exited=True)
+    unknown = ack | {"_data": receipt | {"Timestamp": "0001-01-01T00:00:00Z"}}
+    (told,) = events("GOWS", "message.ack", unknown, later=60)
+    assert isinstance(told, ReceiptSet)
+    assert told.at == MICROS + 60_000_000
+
+
+def test_noweb_tells_who_changed_a_group() -> None:
+    update = {"id": GROUP, "author": JOHN_LID, "authorPn": JOHN, "participants": [JOHN_LID], "action": "remove"}
+    payload: dict[str, Any] = {"group": {"id": GROUP}, "type": "leave", "timestamp": SECONDS * 1000, "_data": update}
+    payload |= {"participants": [{"id": JOHN_LID, "pn": JOHN, "role": "left"}]}
+    mapped, notice = events("NOWEB", "group.v2.participants", payload)
+    assert mapped == NumberMapped(lid=JOHN_LID, jid=JOHN)
+    assert notice == wire.notice_of(OWN, GROUP, "leave", MICROS, [JOHN], JOHN)
 
 
 def test_a_call_in_a_group_is_in_the_group_and_names_the_caller() -> None:

@@ -238,7 +238,10 @@ def test_a_group_is_joined_changed_and_left() -> None:
         description="Work",
         invite_link="https://x",
         members=(Member(jid=JOHN, is_admin=True, is_super_admin=True),),
+        is_exited=False,
     )
+    emptied = events("group.v2.update", {"timestamp": SECONDS, "group": {"id": GROUP, "description": ""}})
+    assert emptied == [ChatSeen(phone=OWN, chat=GROUP, at=MICROS, description="")]
     changed = events("group.v2.update", {"timestamp": SECONDS, "group": {"id": GROUP, "subject": "New"}})
     assert changed == [ChatSeen(phone=OWN, chat=GROUP, at=MICROS, name="New")]
     left = events("group.v2.leave", {"timestamp": SECONDS, "group": {"id": GROUP}})

@@ -149,6 +149,15 @@ def _sender_mapped(node: Node) -> list[NumberMapped]:
     return wire.same_person(source.text("Sender"), source.text("SenderAlt"))
 
 
+def _exact_time(event: Node) -> int | None:
+    """When an event of GOWS happened; the envelope tells when WAHA heard of it, after an outage much later.
+
+    Go writes the year 1 for a time that is not known.
+    """
+    text = event.text("Timestamp")
+    return None if text is None or text.startswith("0001-") else wire.instant(text, SOURCE, "payload._data.Timestamp")
+
+
 # Messages
 
 
@@ -330,7 +339,7 @@ def _ack(delivery: _Delivery) -> list[Event]:
     payload = delivery.payload(shapes.Ack)
     ref, node = _ref(payload.id, None), Node(payload.data)
     from_me = payload.from_me if payload.from_me is not None else ref.from_me
-    at, chat, mapped = delivery.event_time(), ref.chat or "", _sender_mapped(node)
+    at, chat, mapped = _exact_time(node) or delivery.event_time(), ref.chat or "", _sender_mapped(node)
     ack = _ACKS.get(payload.ack)
     if not from_me:
         read = ack is not None and ack >= 4 and at is not None
@@ -433,8 +442,23 @@ def _voted(delivery: _Delivery) -> list[Event]:
         raise Unreadable(SOURCE, "payload.vote", "does not say who voted, or for what")
     cast_at = proto_json.whole_number(vote.timestamp)
     options = tuple(option for option in vote.selected_options if option)
-    voted = PollVoted(target=_target(delivery, ref), by=voter, options=options, at=delivery.at(cast_at))
+    voted = PollVoted(target=_poll_of(delivery, vote, ref, voter), by=voter, options=options, at=delivery.at(cast_at))
     return [*_sender_mapped(Node(payload.data)), voted]
+
+
+def _poll_of(delivery: _Delivery, vote: shapes.Vote, ref: MessageRef, voter: str) -> Target:
+    """The poll that somebody voted in.
+
+    WAHA may pass its key on as the voter sees it: then the chat of two is named after the own phone, and "own" is the
+    voter's. Where only the message's id is certain, it decides.
+    """
+    target = _target(delivery, ref)
+    told = decode_message_id(vote.id or "").chat
+    if is_person(target.chat):
+        chat = told if told is not None and is_person(told) else target.chat
+        return msgspec.structs.replace(target, chat=chat, sender=None)
+    theirs = ref.from_me and not vote.from_me and ref.sender in (None, voter)
+    return msgspec.structs.replace(target, sender=None) if theirs else target
 
 
 def _lost_vote(delivery: _Delivery) -> list[Event]:
@@ -446,18 +470,17 @@ def _lost_vote(delivery: _Delivery) -> list[Event]:
 
 def _group(delivery: _Delivery) -> list[Event]:
     payload = delivery.payload(shapes.Group)
-    group, at = payload.group, delivery.at(payload.timestamp)
-    left = delivery.envelope.event == "group.v2.leave"
+    group, at = payload.group, _exact_time(Node(payload.data)) or delivery.at(payload.timestamp)
     members = group.participants
     seen = ChatSeen(
         phone=delivery.phone,
         chat=canonical(group.id),
         at=at,
         name=group.subject or None,
-        description=group.description or None,
+        description=group.description,
         invite_link=group.invite or None,
         members=tuple(_member(member) for member in members) if members else None,
-        is_exited=True if left else None,
+        is_exited={"group.v2.join": False, "group.v2.leave": True}.get(delivery.envelope.event),
     )
     mapped = [event for member in members or () for event in wire.same_person(member.id, member.pn)]
     return [*mapped, seen]
@@ -474,8 +497,18 @@ def _participants(delivery: _Delivery) -> list[Event]:
     people = payload.participants or []
     jids = [jid for member in people if (jid := wire.number_first(member.id, member.pn))]
     mapped = [event for member in people for event in wire.same_person(member.id, member.pn)]
-    chat, at = canonical(payload.group.id), delivery.at(payload.timestamp)
-    return [*mapped, wire.notice_of(delivery.phone, chat, _NOTICES.get(type, type), at, jids)]
+    node, chat = Node(payload.data), canonical(payload.group.id)
+    at = _exact_time(node) or delivery.at(payload.timestamp)
+    # GOWS and NOWEB pass on who made the change.
+    author = [jid for name in ("SenderPN", "Sender", "authorPn", "author") if (jid := node.text(name))]
+    by, mapped = wire.number_first(*author), [*mapped, *wire.same_person(author[0], author[-1])] if author else mapped
+    by = delivery.phone if by is not None and by == delivery.lid else by
+    jids = [delivery.phone if jid == delivery.lid else jid for jid in jids]
+    change = _NOTICES.get(type, type)
+    if change == "leave" and by is not None and by not in jids:
+        change = "remove"
+    notice = wire.notice_of(delivery.phone, chat, change, at, jids, by)
+    return [*mapped, notice, *wire.membership(delivery.phone, chat, change, at, jids)]
 
 
 def _archived(delivery: _Delivery) -> list[Event]:

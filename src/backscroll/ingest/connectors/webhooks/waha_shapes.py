@@ -91,6 +91,7 @@ class Revoked(Struct, rename="camel"):
 
 
 class Vote(Struct, rename="camel"):
+    id: str | None = None
     from_: Wid = field(default=None, name="from")
     from_me: bool = False
     participant: Wid = None
@@ -127,6 +128,7 @@ class Group(Struct):
     timestamp: wire.Time | None = None
     type: str | None = None
     participants: list[Participant] | None = None
+    data: Any = field(default=None, name="_data")
 
 
 class Archive(Struct):
