@@ -217,15 +217,21 @@ def test_changes_of_a_group_are_notices(type: str, word: str) -> None:
 
 def test_being_added_to_a_group_tells_its_name() -> None:
     payload = {"chat_id": GROUP, "type": "join", "jids": [OWN], "reason": "invite", "group_name": "Team"}
-    notice, chat = events("group.joined", payload, timestamp=AT)
+    notice, member, chat = events("group.joined", payload, timestamp=AT)
     assert isinstance(notice, MessageSeen)
+    assert member == ChatSeen(phone=OWN, chat=GROUP, at=MICROS, is_exited=False)
     assert chat == ChatSeen(phone=OWN, chat=GROUP, at=MICROS, name="Team")
+
+
+def test_a_change_of_ones_own_membership_is_the_chats() -> None:
+    _, left = events("group.participants", {"chat_id": GROUP, "type": "leave", "jids": [JOHN, OWN]}, timestamp=AT)
+    assert left == ChatSeen(phone=OWN, chat=GROUP, at=MICROS, is_exited=True)
 
 
 def test_channels_are_joined_left_muted_and_post() -> None:
     joined = {"newsletter_id": CHANNEL, "name": "Tech", "description": "News"}
     assert events("newsletter.joined", joined, timestamp=AT) == [
-        ChatSeen(phone=OWN, chat=CHANNEL, at=MICROS, name="Tech", description="News")
+        ChatSeen(phone=OWN, chat=CHANNEL, at=MICROS, name="Tech", description="News", is_exited=False)
     ]
     left = events("newsletter.left", {"newsletter_id": CHANNEL, "role": "subscriber"}, timestamp=AT)
     assert left == [ChatSeen(phone=OWN, chat=CHANNEL, at=MICROS, is_exited=True)]
@@ -237,6 +243,12 @@ def test_channels_are_joined_left_muted_and_post() -> None:
     (event,) = events("newsletter.message", {"newsletter_id": CHANNEL, "messages": [post]}, timestamp=AT)
     assert isinstance(event, MessageSeen)
     assert event.message == Message(key=MessageKey(OWN, CHANNEL, "ABC", CHANNEL), sent_at=MICROS, from_me=False)
+
+
+def test_a_call_of_the_own_phone_is_in_no_chat_with_itself() -> None:
+    told = observed("call.offer", {"call_id": "ABC123", "from": OWN, "auto_rejected": False}, timestamp=AT)
+    assert told.events == []
+    assert told.raw is not None
 
 
 def test_a_call_is_a_message_under_the_id_of_gowas_database() -> None:

@@ -85,6 +85,7 @@ def group(told: Told, node: Node) -> list[Event]:
         description=node.node("GroupTopic").text("Topic"),
         ephemeral_seconds=(ephemeral.number("DisappearingTimer") or 0) if ephemeral else None,
         members=tuple(members) if members else None,
+        is_exited=False,
     )
     return [*wire.unrepeated(mapped), seen]
 
@@ -139,7 +140,8 @@ def channel(told: Told) -> list[Event]:
         raise Unreadable(SOURCE, "NewsletterMetadata.ID", "has no channel")
     meta = node.node("ThreadMeta")
     name, description = meta.node("Name").text("Text"), meta.node("Description").text("Text")
-    return [ChatSeen(phone=told.phone, chat=canonical(jid), at=told.at, name=name, description=description)]
+    known = {"name": name, "description": description, "is_exited": False}
+    return [ChatSeen(phone=told.phone, chat=canonical(jid), at=told.at, **known)]  # type: ignore[arg-type]
 
 
 def left_channel(told: Told) -> list[Event]:

@@ -394,9 +394,11 @@ def _group(delivery: _Delivery) -> list[Event]:
     payload = delivery.payload(_Group)
     chat, at = canonical(payload.chat_id), delivery.at()
     jids = [canonical(jid) for jid in payload.jids if jid]
-    notice = wire.notice_of(delivery.phone, chat, _NOTICES.get(payload.type, payload.type), at, jids)
+    change = _NOTICES.get(payload.type, payload.type)
+    notice = wire.notice_of(delivery.phone, chat, change, at, jids)
     named = ChatSeen(phone=delivery.phone, chat=chat, at=at, name=payload.group_name or None)
-    return [notice, named] if payload.group_name else [notice]
+    events = [notice, *wire.membership(delivery.phone, chat, change, at, jids)]
+    return [*events, named] if payload.group_name else events
 
 
 def _channel(delivery: _Delivery) -> list[Event]:
@@ -410,7 +412,7 @@ def _channel(delivery: _Delivery) -> list[Event]:
             name=payload.name or None,
             description=payload.description or None,
             muted_until=muted,
-            is_exited=True if delivery.envelope.event == "newsletter.left" else None,
+            is_exited={"newsletter.joined": False, "newsletter.left": True}.get(delivery.envelope.event),
         )
     ]
 
@@ -439,6 +441,9 @@ def _call(delivery: _Delivery) -> list[Event]:
     chat = canonical(payload.group_jid) if payload.group_jid else caller
     result = "rejected" if payload.auto_rejected else None
     people = wire.same_person(payload.from_lid, payload.from_)
+    if chat == delivery.phone:
+        # A call of the own phone: GOWA does not tell who was called.
+        return [*people]
     return [*people, wire.call_of(delivery.phone, chat, payload.call_id, delivery.at(), caller, result=result)]
 
 
