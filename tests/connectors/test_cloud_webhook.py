@@ -278,6 +278,34 @@ def test_what_concerns_the_account_is_kept_as_it_came() -> None:
     assert told.raw is not None
 
 
+@pytest.mark.parametrize(("status", "result"), [("RINGING", None), ("ACCEPTED", "connected"), ("REJECTED", "rejected")])
+def test_how_far_a_call_to_somebody_came_is_no_receipt(status: str, result: str | None) -> None:
+    told = {"id": "wacid.1", "timestamp": str(SECONDS), "type": "call", "status": status, "recipient_id": "16505551234"}
+    (event,) = events("calls", statuses=[told])
+    assert isinstance(event, MessageSeen)
+    assert (event.message.key, event.message.from_me) == (MessageKey(OWN, USER, "call:wacid.1", OWN), True)
+    assert event.message.details.call is not None
+    assert event.message.details.call.result == result
+
+
+def test_a_payment_that_failed_is_no_message_that_failed() -> None:
+    told = {"id": WAMID, "timestamp": str(SECONDS), "type": "payment", "recipient_id": "16505551234"}
+    for status in ("failed", "captured"):
+        assert events("messages", statuses=[told | {"status": status}]) == []
+
+
+def test_a_new_business_scoped_id_is_the_numbers() -> None:
+    update: dict[str, Any] = {"wa_id": "16505551234", "user_id": {"previous": "US.1", "current": BSUID}}
+    assert events("user_id_update", user_id_update=[update]) == [NumberMapped(lid=BSUID, jid=USER)]
+    assert events("user_id_update", user_id_update=[update | {"wa_id": None}]) == []
+    system = {"type": "user_changed_user_id", "wa_id": "16505551234", "user_id": BSUID, "body": "changed"}
+    notice = {"id": WAMID, "timestamp": str(SECONDS), "type": "system", "system": system}
+    mapped, seen = events("messages", messages=[notice])
+    assert mapped == NumberMapped(lid=BSUID, jid=USER)
+    assert isinstance(seen, MessageSeen)
+    assert (seen.message.kind, seen.message.key.chat) == ("notice", USER)
+
+
 def test_a_call_is_a_message() -> None:
     call = {"id": "wacid.1", "from": "16505551234", "to": "15550783881", "event": "terminate", "status": "COMPLETED"}
     (event,) = events("calls", calls=[call | {"timestamp": str(SECONDS)}])

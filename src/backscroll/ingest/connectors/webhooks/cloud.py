@@ -160,7 +160,7 @@ def person(number: str | None, user_id: str | None) -> str | None:
 
 def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     message = wire.decode(SOURCE, raw, shapes.Message)
-    sender = person(message.from_, message.from_user_id) or delivery.other()
+    sender = person(message.from_, message.from_user_id) or delivery.other() or _changed_person(message)
     if sender is None:
         raise Unreadable(SOURCE, "from", "does not say who sent it")
     if sender == delivery.phone:
@@ -168,7 +168,14 @@ def _incoming(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
         return _echo(delivery, raw)
     chat = group_jid(message.group_id) or sender
     mapped = wire.same_person(message.from_user_id, message.from_)
+    # Somebody's new number and new id, where one of them changed.
+    mapped += wire.same_person(_at(message.system, ("user_id",)), _at(message.system, ("wa_id",)))
     return [*mapped, *_said(delivery, message, chat, sender)]
+
+
+def _changed_person(message: shapes.Message) -> str | None:
+    """Whom a notice of a new id or number is about, which may come without ``from``."""
+    return person(_at(message.system, ("wa_id",)), _at(message.system, ("user_id",)))
 
 
 def _echo(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
@@ -402,6 +409,10 @@ def _escaped(text: str) -> str:
 
 def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
     status = wire.decode(SOURCE, raw, shapes.Status)
+    if status.type == "call":
+        return _called(delivery, status)
+    if status.type == "payment":
+        return []
     ack = _ACKS.get(status.status.lower())
     if ack is None:
         raise Unreadable(SOURCE, "status", f"this version does not know the status {status.status[:80]!r}")
@@ -418,6 +429,23 @@ def _status(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
         ids = status.recipient_participant_user_id, status.recipient_participant_id
     mapped = wire.same_person(*ids)
     return [*mapped, ReceiptSet(target=target, ack=ack, participant=who if ack > 2 else None, at=at)]
+
+
+def _called(delivery: _Delivery, status: shapes.Status) -> list[Event]:
+    """How far a call that the business made has come."""
+    other = person(status.recipient_id, status.recipient_user_id) or delivery.other()
+    if other is None:
+        raise Unreadable(SOURCE, "recipient_id", "does not say who was called")
+    result = {"ACCEPTED": "connected", "REJECTED": "rejected"}.get(status.status.upper())
+    at = wire.instant(status.timestamp, SOURCE, "timestamp")
+    mapped = wire.same_person(status.recipient_user_id, status.recipient_id)
+    return [*mapped, wire.call_of(delivery.phone, other, status.id, at, delivery.phone, result=result)]
+
+
+def _new_id(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
+    """The new id is the number's. The earlier one may belong to an earlier number, which is not told."""
+    update = wire.decode(SOURCE, raw, shapes.UserIdUpdate)
+    return wire.same_person(update.user_id.current if update.user_id else None, update.wa_id)
 
 
 def _synced(delivery: _Delivery, raw: bytes) -> Iterable[Event]:
@@ -463,4 +491,5 @@ _PARTS: dict[str, tuple[tuple[str, Part], ...]] = {
     "group_participants_update": (("groups", _grouped),),
     "group_settings_update": (("groups", _grouped),),
     "calls": (("calls", _call), ("statuses", _status)),
+    "user_id_update": (("user_id_update", _new_id),),
 }

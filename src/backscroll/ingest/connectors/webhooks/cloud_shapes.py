@@ -51,6 +51,7 @@ class Value(Struct):
     state_sync: list[Raw] = []
     calls: list[Raw] = []
     groups: list[Raw] = []
+    user_id_update: list[Raw] = []
 
 
 class File(Struct):
@@ -143,11 +144,24 @@ class Status(Struct):
     id: str
     status: str
     timestamp: wire.Time
+    type: str | None = None
     recipient_id: str | None = None
     recipient_user_id: str | None = None
     recipient_type: str | None = None
     recipient_participant_id: str | None = None
     recipient_participant_user_id: str | None = None
+
+
+class UserIds(Struct):
+    previous: str | None = None
+    current: str | None = None
+
+
+class UserIdUpdate(Struct):
+    """Somebody's business-scoped id is another one from now on."""
+
+    wa_id: str | None = None
+    user_id: UserIds | None = None
 
 
 class Thread(Struct):
