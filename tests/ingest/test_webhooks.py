@@ -17,6 +17,7 @@ import gateways
 from backscroll.core.model import Call
 from backscroll.core.query import ChatQuery
 from backscroll.ingest import webhooks
+from backscroll.ingest.connector import pushed
 from backscroll.ingest.connectors.pushed import Observed, Setup
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
@@ -132,7 +133,7 @@ def test_a_payload_nested_too_deeply_is_kept_in_quarantine(archive: Archive, mon
     def exhausted(body: bytes, setup: Setup) -> Observed:
         raise RecursionError
 
-    connector = webhooks.pushed("evolution")
+    connector = pushed("evolution")
     monkeypatch.setattr(webhooks, "pushed", lambda kind: structs.replace(connector, observe=exhausted))
     archive.take("evolution", b"{}")
     (kept,) = archive.store.list_quarantined(archive.org.no)
