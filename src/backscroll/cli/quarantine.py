@@ -52,6 +52,7 @@ def list_quarantine(ctx: click.Context, via: str | None, org: str | None, as_jso
         owners = owners_of(archive.store, org)
         rows = [_row(found, owner) for owner in owners for found in archive.store.list_quarantined(owner.no, via)]
         if via is not None and not rows:
+            # For a source that does not exist, an error instead of an empty list.
             archive.store.sources.find(via)
     show_rows(rows, as_json, "The quarantine is empty.")
 

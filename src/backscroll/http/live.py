@@ -178,13 +178,18 @@ class Feeds:
 
     async def _look(self, org: int, known: _Organisation) -> None:
         """Look for changes until the last follower leaves: if this ended, all of them would wait for ever."""
+        logged: type[Exception] | None = None
         while True:
             try:
                 await self._look_once(org, known)
+                logged = None
             except StorageError:
                 pass
             except Exception as error:
-                log.error("following the changes of organisation %d: %s", org, story_of(error))
+                # Once, although it may happen twice a second.
+                if type(error) is not logged:
+                    log.error("following the changes of organisation %d: %s", org, story_of(error))
+                logged = type(error)
             await asyncio.sleep(self._look_seconds)
 
     async def _look_once(self, org: int, known: _Organisation) -> None:

@@ -15,7 +15,7 @@ from itertools import islice
 from msgspec import Struct, structs
 
 from backscroll.core.model import Kind
-from backscroll.storage.records.sorts import is_telling, is_wordless, lacks_caption, sort_of
+from backscroll.storage.records.sorts import is_distinctive, is_wordless, lacks_caption, sort_of
 from backscroll.storage.write.export_matching import MINUTE_US, are_alike, words_of
 
 QUARTER = 15
@@ -211,7 +211,7 @@ def _may_be_renamed(line: Utterance, message: Utterance) -> bool:
 
 
 def _renamed(line: Utterance, message: Utterance) -> bool:
-    return _may_be_renamed(line, message) and is_telling(line.sort, line.words)
+    return _may_be_renamed(line, message) and is_distinctive(line.sort, line.words)
 
 
 def _is_changed(line: Utterance, message: Utterance) -> bool:

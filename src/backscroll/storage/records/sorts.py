@@ -18,7 +18,7 @@ _SORTS: dict[Kind, str] = {
     "contacts": "contact",
 }
 _WORDLESS = ("location", "contact", "call")
-_TELLING = ("media", "location", "contact")
+_DISTINCTIVE = ("media", "location", "contact")
 
 
 def sort_of(kind: Kind, *, is_omitted: bool = False) -> str:
@@ -36,9 +36,9 @@ def is_wordless(kind: Kind) -> bool:
     return _SORTS.get(kind) in _WORDLESS
 
 
-def is_telling(sort: str, words: str) -> bool:
+def is_distinctive(sort: str, words: str) -> bool:
     """Whether sort and words suffice where the author is known by another name: of a text, some words are needed."""
-    return bool(words) or sort in _TELLING
+    return bool(words) or sort in _DISTINCTIVE
 
 
 def lacks_caption(one: str, other: str, *, have_words: bool) -> bool:

@@ -28,7 +28,7 @@ from backscroll.storage.records.resolve import (
     put_latest,
 )
 from backscroll.storage.records.rows import CLASS, EXPORT_PREFIX, kind_flags
-from backscroll.storage.records.sorts import is_telling, is_wordless, lacks_caption, sort_of
+from backscroll.storage.records.sorts import is_distinctive, is_wordless, lacks_caption, sort_of
 from backscroll.storage.write.event_collector import Observed
 
 MINUTE_US = 60_000_000
@@ -182,7 +182,7 @@ def _says_it_by_name(line: Resolved, message: Resolved, names: Collection[int]) 
         sort == _sort_of(message.message)
         and _same_time(line.message, message.message)
         and _may_be_sender(line.sender, message.sender, names)
-        and any(is_telling(sort, words) for words in _words(line) & _words(message))
+        and any(is_distinctive(sort, words) for words in _words(line) & _words(message))
     )
 
 

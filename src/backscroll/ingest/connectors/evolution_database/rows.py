@@ -69,7 +69,7 @@ def number_of(row: Row) -> list[Event]:
 
 
 def label_of(row: Row, phone: str) -> list[Event]:
-    """A row of ``Label``, without its time: Evolution keeps ASCII alone of a name, so any other telling of it wins."""
+    """A row of ``Label``, without its time: Evolution keeps only the ASCII part of a name, so any dated report wins."""
     id, color = row.get("labelId"), row.get("color")
     if not id:
         return []

@@ -140,8 +140,10 @@ def channel(told: Told) -> list[Event]:
         raise Unreadable(SOURCE, "NewsletterMetadata.ID", "has no channel")
     meta = node.node("ThreadMeta")
     name, description = meta.node("Name").text("Text"), meta.node("Description").text("Text")
-    known = {"name": name, "description": description, "is_exited": False}
-    return [ChatSeen(phone=told.phone, chat=canonical(jid), at=told.at, **known)]  # type: ignore[arg-type]
+    chat = canonical(jid)
+    return [
+        ChatSeen(phone=told.phone, chat=chat, at=told.at, name=name, description=description, is_exited=False),
+    ]
 
 
 def left_channel(told: Told) -> list[Event]:

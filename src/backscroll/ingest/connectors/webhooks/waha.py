@@ -211,7 +211,7 @@ def _setting(delivery: _Delivery, message: shapes.Message, who: _Who, node: Node
 
 
 def _pinned(delivery: _Delivery, message: shapes.Message, who: _Who, content: Content) -> list[Event]:
-    """A message pinned or unpinned, by NOWEB and GOWS. WEBJS and WPP do not pass it on."""
+    """A message pinned or unpinned, by NOWEB and GOWS. No event of it is known with WEBJS and WPP."""
     key = content.node.node("key")
     if (id := key.text("id")) is None:
         raise Unreadable(SOURCE, "pinInChatMessage.key", "has no message id")
@@ -501,7 +501,9 @@ def _participants(delivery: _Delivery) -> list[Event]:
     at = _exact_time(node) or delivery.at(payload.timestamp)
     # GOWS and NOWEB pass on who made the change.
     author = [jid for name in ("SenderPN", "Sender", "authorPn", "author") if (jid := node.text(name))]
-    by, mapped = wire.number_first(*author), [*mapped, *wire.same_person(author[0], author[-1])] if author else mapped
+    if author:
+        mapped += wire.same_person(author[0], author[-1])
+    by = wire.number_first(*author)
     by = delivery.phone if by is not None and by == delivery.lid else by
     jids = [delivery.phone if jid == delivery.lid else jid for jid in jids]
     change = _NOTICES.get(type, type)

@@ -14,8 +14,6 @@ from backscroll.storage.records.rows import phone_rows
 from backscroll.storage.transfer.check.findings import PAGE, Finding, Scan
 
 BY_PHONE = "contact's facts differ from what was reported by phone"
-
-
 LABEL = "label's facts cannot be read, or its phone is missing"
 
 
