@@ -16,9 +16,11 @@ from test_properties import ANNA, ANNA_LID, BEN, GROUP, ONE, TWO
 
 from backscroll.core.events import (
     Batch,
+    ChatLabeled,
     ChatSeen,
     ContactSeen,
     Event,
+    LabelSeen,
     MessageEdited,
     MessagePinned,
     MessageRevoked,
@@ -37,7 +39,8 @@ from backscroll.storage import store as store_module
 from backscroll.storage.read import rendered as rendered_module
 from backscroll.storage.read.names import ContactCache, Names, Reading
 from backscroll.storage.read.pages import list_places
-from backscroll.storage.read.rendered import RenderedMessages, Way, read_rendered
+from backscroll.storage.read.rendered import Way, read_rendered
+from backscroll.storage.read.rendered_cache import RenderedMessages
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
 
@@ -195,29 +198,51 @@ def everywhere(room: Room) -> None:
         room.read(room.query(chat, limit=2, offset=1))
 
 
-READ_ANYWAY = ["read_org_state", "total_counters"]
+TO_LIST = ["total_counters", "chat_of_phones"]
+"""Read besides the messages of a chat's page."""
+CAUGHT_UP = ["read_org_state", "places_changed_since"]
 
 
-def test_a_page_that_is_known_reads_no_message(room: Room) -> None:
-    assert sorted(room.read(room.query(GROUP))) == sorted([*READ_ANYWAY, "chat_of_phones", "keys_in_chats"])
-    assert sorted(room.read(room.query(None))) == sorted([*READ_ANYWAY, "numbers_in_phone"])
-
-
-def test_one_new_message_takes_two_statements_more(room: Room) -> None:
-    known = room.read(room.query(GROUP))
-    room.tell(room.say(GROUP, BEN))
-    more = room.read(room.query(GROUP))
-    assert sorted(more) == sorted([*known, "places_changed_since", "rows_by_id"])
+def test_a_page_that_is_known_reads_one_row(room: Room) -> None:
+    assert room.read(room.query(GROUP)) == ["read_org_state"]
+    assert room.read(room.query(None)) == ["read_org_state"]
     room.tell(room.say(ANNA, ANNA))
-    assert sorted(room.read(room.query(GROUP))) == sorted([*known, "places_changed_since"])
-    across = room.read(room.query(None))
-    assert sorted(across) == sorted([*READ_ANYWAY, "numbers_in_phone", "rows_by_no"])
+    assert room.read(room.query(GROUP)) == CAUGHT_UP
+
+
+def test_another_page_of_known_messages_reads_only_its_list(room: Room) -> None:
+    asked = room.read(room.query(GROUP, limit=3))
+    assert sorted(asked) == sorted(["read_org_state", *TO_LIST, "keys_in_chats"])
+    asked = room.read(room.query(None, limit=3))
+    assert sorted(asked) == sorted(["read_org_state", "total_counters", "numbers_in_phone"])
+
+
+def test_after_a_new_message_its_row_and_the_list_are_read(room: Room) -> None:
+    room.tell(room.say(GROUP, BEN))
+    asked = room.read(room.query(GROUP))
+    assert sorted(asked) == sorted([*CAUGHT_UP, *TO_LIST, "keys_in_chats", "rows_by_id"])
+    asked = room.read(room.query(None))
+    assert sorted(asked) == sorted(["read_org_state", "total_counters", "numbers_in_phone"])
+    assert room.read(room.query(GROUP)) == room.read(room.query(None)) == ["read_org_state"]
+
+
+def test_after_a_receipt_or_a_reaction_only_the_message_is_read(room: Room) -> None:
+    target = room.target(3, GROUP, ONE)
+    read_again = ["rows_by_no", "facts_of_chats", "read_annotations"]
+    for told in (
+        ReceiptSet(target=target, participant=ANNA, ack=3, at=NOON + MINUTE),
+        ReactionSet(target=target, by=BEN, emoji="👍", at=NOON + 2 * MINUTE),
+        MessagePinned(target=target, pinned=True, at=NOON + 3 * MINUTE, by=BEN, until=NOON + 9 * MINUTE),
+    ):
+        room.tell(told)
+        assert sorted(room.read(room.query(GROUP))) == sorted([*CAUGHT_UP, *read_again])
+        assert room.read(room.query(None)) == ["read_org_state"]
 
 
 def test_a_chat_of_one_of_several_phones_takes_one_statement_more(room: Room) -> None:
     both = structs.replace(room.query(GROUP), phones=(room.phone.no, room.store.add_phone(room.org, TWO).no))
     everywhere(room)
-    assert sorted(room.read(both)) == sorted([*room.read(room.query(GROUP)), "phones_in_chat"])
+    assert sorted(room.read(both)) == sorted([*room.read(room.query(GROUP, limit=4)), "phones_in_chat"])
     key = MessageKey(TWO, GROUP, "3EB900", BEN)
     room.tell(MessageSeen(Message(key=key, sent_at=NOON, from_me=False, text="to both")))
     for limit in (2, 50):
@@ -228,7 +253,7 @@ def test_a_chat_of_one_of_several_phones_takes_one_statement_more(room: Room) ->
 def test_a_page_of_which_nothing_is_known_takes_one_statement_more_than_ever(room: Room) -> None:
     room.kept = RenderedMessages(MB)
     asked = room.read(room.query(GROUP))
-    assert sorted(asked) == sorted([*READ_ANYWAY, "chat_of_phones", "list_in_chats"])
+    assert sorted(asked) == sorted(["read_org_state", *TO_LIST, "list_in_chats"])
 
 
 @pytest.mark.parametrize("members", [(ONE, ANNA), (ONE, ANNA, BEN, "4915100000009@s.whatsapp.net")])
@@ -257,6 +282,29 @@ def test_what_becomes_of_a_message_is_shown_at_once(room: Room) -> None:
     ):
         room.tell(told)
         everywhere(room)
+
+
+def test_what_becomes_of_a_chat_is_shown_at_once(room: Room) -> None:
+    own = room.phone.jid
+    for told in (
+        ChatSeen(phone=own, chat=GROUP, name="Gardeners", at=NOON + MINUTE),
+        ChatLabeled(phone=own, chat=GROUP, label="7", at=NOON + MINUTE),
+        LabelSeen(phone=own, id="7", name="VIP", at=NOON + MINUTE),
+        LabelSeen(phone=own, id="7", name="Regulars", at=NOON + 2 * MINUTE),
+        ChatLabeled(phone=own, chat=GROUP, label="7", labeled=False, at=NOON + 3 * MINUTE),
+    ):
+        room.tell(told)
+        everywhere(room)
+
+
+def test_a_receipt_does_not_change_the_chat(room: Room) -> None:
+    """Not even the first one, which marks the message's row."""
+    chat = room.store.find_chat(room.org, (room.phone.no,), GROUP)
+    room.tell(ReceiptSet(target=room.target(3, GROUP, ONE), participant=ANNA, ack=3, at=NOON + MINUTE))
+    page = room.store.list_messages(room.query(GROUP))
+    assert chat is not None
+    assert page.chat is not None
+    assert page.chat.changed_at == chat.changed_at < page.messages[3].changed_at
 
 
 def test_a_name_is_shown_everywhere_at_once(room: Room) -> None:
@@ -359,7 +407,8 @@ def test_a_page_keeps_nothing_that_has_changed_since_its_snapshot(room: Room, sl
 def test_a_page_takes_nothing_that_is_newer_than_its_snapshot(
     room: Room, slow: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = room.query(GROUP)
+    # The messages are cached, but not the list.
+    query = room.query(GROUP, limit=5)
     was = room.store.list_messages(query).rendered(RENDER)
 
     def interrupted(*asked: Any) -> Any:
@@ -385,14 +434,21 @@ def test_a_feed_that_goes_back_no_further_is_no_proof(room: Room, monkeypatch: p
     everywhere(room)
 
 
-def test_what_is_kept_has_its_bound(room: Room) -> None:
-    room.kept = RenderedMessages(3_000)
+@pytest.mark.parametrize("most", [3_000, 16_000])
+def test_what_is_kept_has_its_bound(room: Room, most: int) -> None:
+    room.kept = RenderedMessages(most)
+    lists = set[int]()
     for _ in range(3):
         everywhere(room)
-        assert 0 < room.kept.bytes <= 3_000
+        assert 0 < room.kept.bytes <= most
         ways = room.kept._ways.values()
         assert room.kept.bytes == sum(way.bytes for way in ways)
+        for way in ways:
+            assert way._list_bytes == sum(listed.size for listed, _ in way._lists.values()) <= most // 8
+            assert way._lists.keys() == {query for queries in way._lists_of.values() for query in queries}
+            lists.add(len(way._lists))
         room.tell(room.say(GROUP, BEN))
+    assert max(lists) == most * 3 // 16_000
 
 
 def test_with_no_room_nothing_is_kept(room: Room) -> None:

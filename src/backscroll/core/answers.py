@@ -234,6 +234,8 @@ class ChangedPlace(Struct, frozen=True):
     phone: int
     chat: int
     no: int = 0
+    aspects: str | None = None
+    """What changed, as the feed stores it (storage/records/aspects.py)."""
 
 
 class LastStored(Struct, frozen=True):

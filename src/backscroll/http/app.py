@@ -64,7 +64,7 @@ from backscroll.ingest.importing.spool import Spool
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.outbound.gateways import AnswerCut
 from backscroll.storage.files.media import MediaStore
-from backscroll.storage.read.rendered import RenderedMessages
+from backscroll.storage.read.rendered_cache import RenderedMessages
 from backscroll.storage.store import Store
 
 log = logging.getLogger("backscroll.http")

@@ -16,7 +16,7 @@ from backscroll.http.downloads import Downloads
 from backscroll.ingest.importing.desk import Desk
 from backscroll.ingest.webhooks import Ingestor
 from backscroll.storage.files.media import MediaStore
-from backscroll.storage.read.rendered import RenderedMessages
+from backscroll.storage.read.rendered_cache import RenderedMessages
 from backscroll.storage.store import Store
 
 if TYPE_CHECKING:

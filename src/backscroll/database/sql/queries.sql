@@ -630,7 +630,7 @@ VALUES (:org, :seq, :what, :no, :aspects, :phone, :chat);
 SELECT seq, what, no, aspects, phone FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: places_changed_since
-SELECT seq, what, phone, chat, no FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
+SELECT seq, what, phone, chat, no, aspects FROM changes WHERE org = :org AND seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: note_feed_day
 -- The end of the feed when a day was first seen.

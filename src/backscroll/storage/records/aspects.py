@@ -72,6 +72,18 @@ class Erased(Struct, frozen=True, omit_defaults=True):
         return ErasedMessage(self.id, self.chat, self.by, bool(self.flags & FROM_ME))
 
 
+_IN_PLACE = frozenset({ACK, PINNED, FLAGGED, UNFLAGGED, TICKET})
+
+
+def leaves_in_place(what: str, aspects: str | None) -> bool:
+    """Whether a line of the feed is about a message that stays on the pages on which it was, of any filter, and changes
+    neither totals nor chats.
+    """
+    if what != "update" or aspects is None:
+        return False
+    return all(word in _IN_PLACE or word.startswith("reaction") for word in aspects.split())
+
+
 def created(phone: int) -> str:
     """The aspect of a chat that a phone did not have before."""
     return f"{CREATED}+{phone}"

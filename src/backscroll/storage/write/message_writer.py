@@ -13,10 +13,10 @@ from backscroll.core.pgtext.tsvector import tsvector
 from backscroll.database.protocol import Txn
 from backscroll.formats.jsontext import encode
 from backscroll.formats.periskope_ids import has_participants
-from backscroll.storage.records.aspects import Erased, created
+from backscroll.storage.records.aspects import Erased, created, leaves_in_place
 from backscroll.storage.records.chat_rows import NEW_CHAT, StoredChat, read_chat
 from backscroll.storage.records.chunks import chunks
-from backscroll.storage.records.counters import MONTH, CounterChanges
+from backscroll.storage.records.counters import MONTH, CounterChanges, column_of
 from backscroll.storage.records.identity import ContactResolver
 from backscroll.storage.records.org_state import Change, OrgState
 from backscroll.storage.records.registers import Registers, decode_registers, encode_registers, join
@@ -150,9 +150,10 @@ class MessageWriter:
         tell_message(self._state, self.now, row, values, aspects)
         if row.chat != values["chat"]:
             self._left.add((row.phone, row.chat))
-        if (row.chat, row.sent_at, row.flags) != (values["chat"], values["sent_at"], values["flags"]):
+        counted, flags = (row.chat, row.sent_at, column_of(row.flags)), values["flags"]
+        if counted != (values["chat"], values["sent_at"], column_of(flags)):
             self._uncount(row)
-            self._count(row.phone, values["chat"], values["sent_at"], values["flags"])
+            self._count(row.phone, values["chat"], values["sent_at"], flags)
         if not is_indexed_alike(row, values):
             self._index.remove(row.no, row.sent_at)
             self._add_to_index(values)
@@ -332,7 +333,12 @@ class MessageWriter:
         for phone, chat in sorted(self._left):
             self._state.change("chat", chat, phone=phone, chat=chat)
         self._left.clear()
-        changed = {(change.phone, change.chat) for change in self._state.changes}
+        # Readers cache a chat with a page of it while nothing but such things as receipts changes (rendered_cache.py).
+        changed = {
+            (change.phone, change.chat)
+            for change in self._state.changes
+            if not leaves_in_place(change.what, change.aspects)
+        }
         base = {"org": self._org, "seq": self._state.seq + 1, "now": self.now, "stored_at": self.now}
         for (phone, chat), (last_at, has_media, exported) in sorted(self._touched.items()):
             params = base | {"phone": phone, "chat": chat, "last_at": last_at}
