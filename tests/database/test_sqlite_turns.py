@@ -83,6 +83,51 @@ def test_who_waits_in_another_thread_is_seen(tmp_path: Path) -> None:
     engine.close()
 
 
+@pytest.mark.usefixtures("forgetful")
+def test_for_a_writer_that_can_wait_no_work_is_shortened(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "backscroll.db")
+    began = threading.Event()
+
+    def write() -> None:
+        began.set()
+        engine.write(lambda tx: None, can_wait=True)
+
+    other = threading.Thread(target=write)
+
+    def work(tx: Txn) -> None:
+        other.start()
+        assert began.wait(SOON)
+        for _ in range(5):
+            assert not engine.is_wanted()
+            other.join(0.01)
+        assert other.is_alive()
+
+    engine.write(work)
+    other.join(SOON)
+    assert not other.is_alive()
+    engine.close()
+
+
+def test_only_commits_of_writers_that_cannot_wait_prolong_a_pause(tmp_path: Path) -> None:
+    turns, version = Turns(tmp_path), 1
+    look = turns._others(lambda: version)
+    assert look() == 0
+    with turns.taken(can_wait=True):
+        assert look() == 0
+        version = 2
+        assert look() == 0
+    with turns.taken(can_wait=True):
+        version = 3
+    assert look() == 0
+    with turns.taken():
+        version = 4
+        assert look() == 1
+    version = 5
+    assert look() == 2
+    assert look() == 2
+    turns.close()
+
+
 def until(is_so: Callable[[], bool]) -> None:
     waiting = threading.Event()
     for _ in range(int(SOON / 0.01)):

@@ -80,14 +80,14 @@ class Gate:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
         self.transactions += 1
         assert self._go.wait(SOON)
         wrong, self._wrong = self._wrong, None
         if wrong is None:
-            return self._engine.write(work, org)
+            return self._engine.write(work, org, can_wait=can_wait)
         if self._after_commit:
-            self._engine.write(work, org)
+            self._engine.write(work, org, can_wait=can_wait)
             raise wrong
 
         def fail(tx: Txn) -> T:

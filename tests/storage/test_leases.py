@@ -160,11 +160,11 @@ class Interrupted:
     def __getattr__(self, name: str) -> object:
         return getattr(self._engine, name)
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
         self._left -= 1
         if self._left == -1:
             self._event()
-        return self._engine.write(work, org)
+        return self._engine.write(work, org, can_wait=can_wait)
 
 
 @pytest.fixture

@@ -118,9 +118,9 @@ class Watched(SqliteEngine):
         self.seconds: list[float] = []
         self.rows: list[int] = []
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
         changed, start = self._writer.total_changes(), time.perf_counter()
-        result = super().write(work, org)
+        result = super().write(work, org, can_wait=can_wait)
         self.seconds.append(time.perf_counter() - start)
         self.rows.append(self._writer.total_changes() - changed)
         return result

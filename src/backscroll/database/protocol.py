@@ -59,8 +59,11 @@ class Engine(Protocol):
         """Run ``work`` on one consistent snapshot. Where the engine can, only rows of ``org`` are to be seen."""
         ...
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
-        """Run ``work`` alone and commit it to disk before returning; nothing of it stays on an error."""
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
+        """Run ``work`` alone and commit it to disk before returning; nothing of it stays on an error.
+
+        ``can_wait``: long work of this process does not shorten its transactions for it.
+        """
         ...
 
     def is_wanted(self) -> bool:

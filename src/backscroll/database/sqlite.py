@@ -154,8 +154,8 @@ class SqliteEngine:
             connection.set_progress_handler(interruption.is_interrupted, STEPS)
         return connection
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
-        with self._turns.taken(), _translated():
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
+        with self._turns.taken(can_wait), _translated():
             self._writer.execute("BEGIN IMMEDIATE")
             self._turns.arrived()
             try:

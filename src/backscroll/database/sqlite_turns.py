@@ -41,6 +41,10 @@ class Turns:
         self._lock = threading.Lock()
         self._counting = threading.Lock()
         self._waiting = 0
+        self._patient = 0
+        """How many writers that can wait have had their turn."""
+        self._is_patient = False
+        """Whether it is the turn of such a writer."""
         self._since = 0.0
         self._marked = False
         self._seen = -SHARED_SECONDS
@@ -49,18 +53,22 @@ class Turns:
         self._mark, self._look = _opened(folder), _opened(folder)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Exclusive writing among the threads of this process."""
+    def taken(self, can_wait: bool = False) -> Iterator[None]:
+        """Exclusive writing among the threads of this process. One that ``can_wait`` counts as no other writer."""
+        counted = 0 if can_wait else 1
         with self._counting:
-            self._waiting += 1
+            self._waiting += counted
         try:
             self._lock.acquire()
         finally:
             with self._counting:
-                self._waiting -= 1
+                self._waiting -= counted
+        self._is_patient = can_wait
         try:
             yield
         finally:
+            self._patient += can_wait
+            self._is_patient = False
             self.arrived()
             self._lock.release()
 
@@ -101,8 +109,24 @@ class Turns:
 
     def let_others_write(self, version: Callable[[], object]) -> None:
         """Pause for a moment, and for longer while others wait or write; ``version`` changes with every commit."""
-        if pause(version, self._is_waited, QUIET_SECONDS if self._is_shared() else 0.0):
+        if pause(self._others(version), self._is_waited, QUIET_SECONDS if self._is_shared() else 0.0):
             self._seen = time.monotonic()
+
+    def _others(self, version: Callable[[], object]) -> Callable[[], int]:
+        """A function whose result changes with every commit, except those of this process's writers that can wait."""
+        latest, patient, changes = version(), self._patient, 0
+
+        def look() -> int:
+            nonlocal latest, patient, changes
+            before, latest = latest, version()
+            # In this order: the commit of a writer that can wait is in the version before its turn ends.
+            is_patient = self._is_patient
+            was, patient = patient, self._patient
+            if latest != before and patient == was and not is_patient:
+                changes += 1
+            return changes
+
+        return look
 
     def close(self) -> None:
         """Close the descriptors. The object cannot be used afterwards."""

@@ -108,11 +108,11 @@ class MeddledEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
         self._left -= 1
         if self._left <= 0:
             self._interrupt()
-        return self._engine.write(work, org)
+        return self._engine.write(work, org, can_wait=can_wait)
 
 
 def die() -> None:

@@ -218,7 +218,7 @@ class PostgresEngine:
     def read(self, work: Callable[[Txn], T], org: int | None = None) -> T:
         return self._retry(lambda: self._transact(work, org, READING))
 
-    def write(self, work: Callable[[Txn], T], org: int | None = None) -> T:
+    def write(self, work: Callable[[Txn], T], org: int | None = None, *, can_wait: bool = False) -> T:
         return self._retry(lambda: self._transact(work, org, WRITING))
 
     def is_wanted(self) -> bool:

@@ -46,9 +46,6 @@ log = logging.getLogger("backscroll.imports")
 
 REPORT_SECONDS = 0.5
 """Minimum time between two updates of the saved progress."""
-PAUSE_SHARE = 0.1
-MAX_PAUSE = 0.02
-"""Seconds between two batches, so that other processes waiting to write to the same file can do so."""
 MAX_ITEMS = 2000
 MAX_NOTES = 20
 CUT = "This import was cut: import it again, or take back what it told"
@@ -91,7 +88,6 @@ class Worker:
         """What this run did, by number of the entry."""
         self.errors: dict[int, Error] = {}
         self._told = 0.0
-        self._worked = time.monotonic()
 
     def run(self) -> Job:
         """Raises ``StorageError`` while the database or the disk cannot be used; the job can be continued later."""
@@ -390,8 +386,6 @@ class Worker:
         if not self._place.alive():
             raise Stopped
         now = time.monotonic()
-        time.sleep(min(MAX_PAUSE, PAUSE_SHARE * (now - self._worked)))
-        self._worked = time.monotonic()
         self._place.watch(progress)
         if now - self._told >= REPORT_SECONDS or progress.phase != getattr(self.job.progress, "phase", None):
             self._told = now

@@ -76,7 +76,7 @@ def give_back(tx: Txn, lease: Lease) -> None:
 def is_kept(engine: Engine, lease: Lease, now: int) -> bool:
     """Renew the lease in its own transaction; returns False if another process has it."""
     try:
-        engine.write(lambda tx: keep(tx, lease, now), lease.org)
+        engine.write(lambda tx: keep(tx, lease, now), lease.org, can_wait=True)
     except LeaseLost:
         return False
     return True
