@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from backscroll.core.errors import NotFound
 from backscroll.core.ids import clean_text, is_person, user_part
@@ -25,7 +25,7 @@ from backscroll.core.model import (
 from backscroll.dialects.gowa.content import content_of, file_name
 from backscroll.dialects.gowa.envelope import NEVER, chat_label, success
 from backscroll.dialects.links import Links
-from backscroll.formats.jsontext import encode, go_json
+from backscroll.formats.jsontext import go_json
 from backscroll.formats.timestamps import go_text
 
 
@@ -67,11 +67,13 @@ def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
     ``chat_jid``, as requested, is shown if the archive does not know the chat.
     """
     results = {
-        "data": Raw(b"[" + b",".join(page.rows) + b"]"),
+        "data": (),
         "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
         "chat_info": _unknown_chat(chat_jid) if page.chat is None else _chat(page.chat),
     }
-    return success("Success get chat messages", results)
+    # The rows are escaped already.
+    start, data, end = success("Success get chat messages", results).partition(b'"data":[')
+    return b"".join((start, data, b",".join(page.rows), end))
 
 
 def row_renderer(links: Links, options: Options, access: Access) -> Callable[[ArchivedMessage], bytes]:
@@ -109,8 +111,7 @@ def row_renderer(links: Links, options: Options, access: Access) -> Callable[[Ar
             [_reaction(reaction, archived.phone) for reaction in archived.reactions] if archived.reactions else None,
             call_metadata,
         )
-        # The envelope escapes what Go escapes, in the whole page at once.
-        return encode(shown)
+        return go_json(shown)
 
     return row
 

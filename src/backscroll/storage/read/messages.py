@@ -25,8 +25,7 @@ from backscroll.core.model import (
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.names import Names
 from backscroll.storage.records.damage import UNREADABLE, annotation_problem, leave_out, readable, registers_of
-from backscroll.storage.records.identity import ContactRow
-from backscroll.storage.records.pins import end_of_pin, pins_in_effect
+from backscroll.storage.records.pins import PIN, end_of_pin, pins_in_effect
 from backscroll.storage.records.registers import value_of
 from backscroll.storage.records.resolve import ACK_ORDER, Annotation, Observation, edits_of, merged, original_text
 from backscroll.storage.records.rows import (
@@ -83,7 +82,7 @@ class Assembler:
         messages = [self._message(row, observed, jids, names) for row, observed in zip(rows, details, strict=True)]
         if touched := [row for row in rows if row.flags & ANNOTATED]:
             annotations = self._annotations(touched)
-            self._learn_sizes(touched)
+            self._learn_sizes([row for row in touched if _has_receipts(annotations.get(_place(row), ()))])
             for at, row in enumerate(rows):
                 if row.flags & ANNOTATED and (found := annotations.get(_place(row))):
                     messages[at] = self._with_annotations(messages[at], found, row, full)
@@ -205,30 +204,36 @@ class Assembler:
     def _with_annotations(
         self, shown: ArchivedMessage, found: list[Annotation], row: MessageRow, full: bool
     ) -> ArchivedMessage:
-        sender, chat = self._resolve(row.sender), self._names.contact_row(row.chat)
-        own = self._phones[row.phone].contact
-        annotations = [a for a in found if a.is_meant_for((sender,))]
-        receipts = self._receipts([a for a in annotations if a.kind == "receipt"])
-        changes: dict[str, Any] = {
-            "receipts": receipts,
-            "reactions": self._reactions([a for a in annotations if a.kind == "reaction"], own),
-            "votes": self._votes([a for a in annotations if a.kind == "vote"]),
-            "pinned": self._pin(annotations),
-            "ack": self._ack(row, annotations, chat) if row.flags & FROM_ME else row.ack,
-        }
-        edits = edits_of(annotations, sender)
+        sender = self._resolve(row.sender)
+        by_kind: dict[str, list[Annotation]] = defaultdict(list)
+        for annotation in found:
+            if annotation.is_meant_for((sender,)):
+                by_kind[annotation.kind].append(annotation)
+        changes: dict[str, Any] = {}
+        if receipts := by_kind["receipt"]:
+            changes["receipts"] = self._receipts(receipts)
+            if row.flags & FROM_ME:
+                changes["ack"] = self._ack(row, receipts)
+        if reactions := by_kind["reaction"]:
+            changes["reactions"] = self._reactions(reactions, self._phones[row.phone].contact)
+        if votes := by_kind["vote"]:
+            changes["votes"] = self._votes(votes)
+        if pins := by_kind[PIN]:
+            changes["pinned"] = self._pin(pins)
+        if revokes := by_kind["revoke"]:
+            changes["deleted_by"] = self._deleted_by(revokes)
+        edits = edits_of(by_kind["edit"], sender)
         changes["edits"] = tuple(edits)
-        changes["deleted_by"] = self._deleted_by(annotations)
         if full:
             changes["original_text"] = self._original(row, edits)
         return structs.replace(shown, **changes)
 
-    def _deleted_by(self, annotations: list[Annotation]) -> str | None:
+    def _deleted_by(self, revokes: list[Annotation]) -> str | None:
         """The first person who deleted it: later revokes had nothing to delete."""
-        revokes = [(a.at or 0, a.actor) for a in annotations if a.kind == "revoke" and a.actor]
-        if not revokes:
+        by = [(a.at or 0, a.actor) for a in revokes if a.actor]
+        if not by:
             return None
-        _, first = min(revokes)
+        _, first = min(by)
         return self._names.contact_row(first).jid
 
     def _reactions(self, annotations: list[Annotation], own: int) -> tuple[Reaction, ...]:
@@ -256,9 +261,9 @@ class Assembler:
             for a in latest
         )
 
-    def _pin(self, annotations: list[Annotation]) -> Pin | None:
+    def _pin(self, observed: list[Annotation]) -> Pin | None:
         # Numbers of contacts depend on the order of arrival, JIDs do not.
-        pins = [(self._names.contact_row(a.actor).jid if a.actor else "", a) for a in pins_in_effect(annotations)]
+        pins = [(self._names.contact_row(a.actor).jid if a.actor else "", a) for a in pins_in_effect(observed)]
         if not pins:
             return None
         by, pin = max(pins, key=lambda named: named[0])
@@ -272,16 +277,16 @@ class Assembler:
                 times[self._names.contact_row(a.actor).jid][field] = a.at
         return tuple(Receipt(participant=jid, **known) for jid, known in sorted(times.items()))
 
-    def _ack(self, row: MessageRow, annotations: list[Annotation], chat: ContactRow) -> int | None:
+    def _ack(self, row: MessageRow, receipts: list[Annotation]) -> int | None:
         """The reported ack, raised by receipts; in a group the lowest confirmed by all known participants."""
         by_participant: dict[int, int] = {}
-        for a in annotations:
-            if a.kind == "receipt":
-                ack = int(a.ref)
-                if ACK_ORDER.get(ack, 0) > ACK_ORDER.get(by_participant.get(a.actor, 0), 0):
-                    by_participant[a.actor] = ack
+        for a in receipts:
+            ack = int(a.ref)
+            if ACK_ORDER.get(ack, 0) > ACK_ORDER.get(by_participant.get(a.actor, 0), 0):
+                by_participant[a.actor] = ack
         if not by_participant:
             return row.ack
+        chat = self._names.contact_row(row.chat)
         least = min(by_participant.values(), key=lambda a: ACK_ORDER.get(a, 0))
         if chat.kind == "group":
             pending = decode_details(row.details).pending
@@ -290,7 +295,7 @@ class Assembler:
         return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
 
     def _learn_sizes(self, rows: Sequence[MessageRow]) -> None:
-        """Load the member counts of the groups in which these own messages were sent."""
+        """Load the member counts of the groups in which the own messages among these were sent."""
         sent = [(row.phone, self._names.contact_row(row.chat)) for row in rows if row.flags & FROM_ME]
         places = {(phone, chat.contact) for phone, chat in sent if chat.kind == "group"} - self._sizes.keys()
         phones, chats = sorted({phone for phone, _ in places}), sorted({chat for _, chat in places})
@@ -326,6 +331,10 @@ def _latest_by_actor(annotations: Iterable[Annotation]) -> list[Annotation]:
         if a.actor not in latest or a.recency > latest[a.actor].recency:
             latest[a.actor] = a
     return list(latest.values())
+
+
+def _has_receipts(annotations: Iterable[Annotation]) -> bool:
+    return any(annotation.kind == "receipt" for annotation in annotations)
 
 
 def _names_lid(details: Details) -> bool:
