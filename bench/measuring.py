@@ -144,10 +144,10 @@ def waits(rate: Rate) -> str:
     return f"p50 {rate.p50_ms:,.1f} ms, p99 {rate.p99_ms:,.1f} ms"
 
 
-def to_rival(what: str, compared: Compared, rival: str, target: Target) -> Line:
+def to_rival(what: str, compared: Compared, rival: str, target: Target | None) -> Line:
     reached = f"{compared.speed:.2f} of {rival} ({1 / compared.cost:.2f} by CPU)   {told(compared.one)}"
-    met = target.is_reached(compared)
-    return Line(what=what, reached=reached, target=target.text, met=met, facts=compared.facts)
+    text, met = ("", None) if target is None else (target.text, target.is_reached(compared))
+    return Line(what=what, reached=reached, target=text, met=met, facts=compared.facts)
 
 
 def to_first_page(what: str, compared: Compared, most: float) -> Line:

@@ -81,6 +81,34 @@ def while_written(bench: Bench, place: Place, loaded: Loaded, engine: Engine) ->
             yield to_rival(what, compared, "the rate without", Share(least))
 
 
+CHANGES = 50
+"""Changes a second in chats that are read."""
+
+
+def while_changed(bench: Bench, place: Place, loaded: Loaded, engine: Engine) -> Iterable[Line]:
+    """Pages from cached messages while receipts or messages arrive in the same chats."""
+    questions = Questions(loaded)
+    jids = questions.chats_with(messages=PAGE)
+    asks = questions.newest_of(jids)
+    with backscroll(place.environ, "messages", engine.pids) as server:
+        fill(server, asks)
+
+        def turn(writes: int, tell: living.Tell) -> Turn:
+            def measured(seed: int) -> Rate:
+                with living.arriving(place, writes, tell=tell):
+                    return drive(server, asks, bench.seconds, CONNECTIONS, seed)
+
+            return measured
+
+        for what, tell in (
+            ("receipts", living.receipts_in(place, jids)),
+            ("messages", living.messages_in(loaded, jids)),
+        ):
+            compared = bench.turns(turn(CHANGES, tell), turn(0, tell))
+            what = f"newest 50, page cache off, messages kept, {CHANGES} {what} a second in {len(jids)} chats"
+            yield to_rival(what, compared, "the rate without", None)
+
+
 def crowded(bench: Bench, archive: Served, state: str) -> Iterable[Line]:
     """How long requests wait on each of many connections that all send them as fast as they are answered."""
     for connections in CROWDS:

@@ -71,6 +71,8 @@ def parts_of(engine: Engine, options: Options, stack: ExitStack) -> list[Part]:
         with served(large, "messages") as archive, beside("messages") as rival:
             state = "off, messages kept"
             yield from reading.first_pages(bench, rival, archive, state, targets.warm_newest, targets.warm_across)
+        with passing(engine, small) as place:
+            yield from reading.while_changed(bench, place, small.loaded, engine)
 
     def growth() -> Iterable[Line]:
         for messages in sizes(options.messages):
