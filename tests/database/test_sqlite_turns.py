@@ -128,6 +128,25 @@ def test_only_commits_of_writers_that_cannot_wait_prolong_a_pause(tmp_path: Path
     turns.close()
 
 
+def test_a_turn_that_ends_while_it_is_looked_for_prolongs_no_pause(tmp_path: Path) -> None:
+    turns = Turns(tmp_path)
+    versions = iter((1, 1, 2, 3))
+
+    def version() -> int:
+        found = next(versions)
+        if found == 1 and look_is_made:
+            # Commits after this version was read, and is done before anything else is looked at.
+            with turns.taken(can_wait=True):
+                pass
+        return found
+
+    look_is_made = False
+    look = turns._others(version)
+    look_is_made = True
+    assert [look(), look(), look()] == [0, 0, 1]
+    turns.close()
+
+
 def until(is_so: Callable[[], bool]) -> None:
     waiting = threading.Event()
     for _ in range(int(SOON / 0.01)):

@@ -225,3 +225,17 @@ def test_readers_of_all_phones_share_what_is_remembered(readers: Readers) -> Non
     readers.tell(saved(readers.phone, OPEN), saved(readers.other, SECRET, at=MORNING + 5))
     everything = [readers.phone.no, readers.other.no]
     assert readers.name_for(everything, CHAT) == readers.name_for(None, CHAT) == SECRET
+
+
+def test_cached_names_are_bounded(readers: Readers) -> None:
+    jids = [f"49151000{at:05}@s.whatsapp.net" for at in range(10)]
+    readers.tell(*(ContactSeen(jid=jid, name=OPEN) for jid in jids))
+    cache = ContactCache(most=30)
+
+    def sizes(tx: Txn, viewer: frozenset[int] | None) -> int:
+        names = Names(tx, readers.org, cache, viewer)
+        names.meet(jids)
+        return cache.of(readers.org, names.named).size
+
+    for viewer, size in ((None, 20), (frozenset({readers.phone.no}), 30), (frozenset({readers.other.no}), 0)):
+        assert readers.store._engine.read(lambda tx, viewer=viewer: sizes(tx, viewer), readers.org) == size  # type: ignore[misc]

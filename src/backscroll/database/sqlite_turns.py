@@ -114,16 +114,16 @@ class Turns:
 
     def _others(self, version: Callable[[], object]) -> Callable[[], int]:
         """A function whose result changes with every commit, except those of this process's writers that can wait."""
-        latest, patient, changes = version(), self._patient, 0
+        patient, latest, changes = self._patient, version(), 0
 
         def look() -> int:
-            nonlocal latest, patient, changes
-            before, latest = latest, version()
-            # In this order: the commit of a writer that can wait is in the version before its turn ends.
+            nonlocal patient, latest, changes
+            # Turns that were in progress when a version was read count for the next look as well.
+            began, before, latest = self._patient, latest, version()
             is_patient = self._is_patient
-            was, patient = patient, self._patient
-            if latest != before and patient == was and not is_patient:
+            if latest != before and self._patient == patient and not is_patient:
                 changes += 1
+            patient = began
             return changes
 
         return look

@@ -245,6 +245,7 @@ def take_lines(
         changed += _apply(store, target, batch, name, done + 2, refused)
         done += len(batch)
         progress(done, end.lines - 1)
+        store.let_others_write()
     folder = str(media.root / str(target.no))
     return ImportSummary(
         target.name,

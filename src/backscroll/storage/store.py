@@ -570,7 +570,7 @@ class Store:
         return take_dump(self._engine, org, take, chat, raws, phones, now=self._clock(), settle=settle)
 
     def restore(self, org: int, lines: Sequence[Line]) -> Applied:
-        """Apply lines of a dump in one transaction, then let others write. Existing data stays as it is."""
+        """Apply lines of a dump in one transaction; existing data stays as it is."""
         import_id = self._import_id
         now = self._clock()
         applied = self._engine.write(
@@ -578,8 +578,11 @@ class Store:
         )
         if any(isinstance(line.event, events.NumberMapped) for line in lines):
             self.finish_merges(org)
-        self._engine.let_others_write()
         return applied
+
+    def let_others_write(self) -> None:
+        """To be called between two writes of long work: pauses while other writers wait and write."""
+        self._engine.let_others_write()
 
     def restore_org(self, org: Org) -> Org:
         """Create an organisation as it is in another archive; its number may differ here."""

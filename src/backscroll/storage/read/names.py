@@ -66,6 +66,7 @@ class Names:
             for start in range(0, len(wanted), _CHUNK):
                 for contact_row in self._read(wanted[start : start + _CHUNK]):
                     self._contacts[contact_row.contact] = contact_row
+                    self._known.size += 1
                     if contact_row.merged_into is not None and contact_row.merged_into not in self._contacts:
                         missing.add(contact_row.merged_into)
 
@@ -123,7 +124,9 @@ class Names:
         missing = sorted(jid for jid in jids if jid not in self._known.aliases and jid not in self.strangers)
         for start in range(0, len(missing), _CHUNK):
             params = {"org": self._org, "jids": missing[start : start + _CHUNK]}
-            self._known.aliases.update((jid, contact) for jid, contact, *_ in self._tx.all("find_aliases", params))
+            found = self._tx.all("find_aliases", params)
+            self._known.aliases.update((jid, contact) for jid, contact, *_ in found)
+            self._known.size += len(found)
         self.strangers.update(jid for jid in missing if jid not in self._known.aliases)
 
     def numbers_of(self, contact: int) -> tuple[int, ...]:
@@ -159,17 +162,14 @@ class Known(Struct):
     """What may be cached for an organisation while its head row has this ``named``."""
 
     named: int
+    size: int = 0
+    """About the number of cached contacts, by reader, and JIDs."""
     contacts: dict[int, ContactRow] = {}
     seen: dict[frozenset[int], dict[int, ContactRow]] = {}
     """Contacts as readers of some phones see them."""
     aliases: dict[str, int] = {}
     phones: dict[int, OwnPhone] | None = None
     pending: list[Row] | None = None
-
-    @property
-    def size(self) -> int:
-        """The number of cached contacts and JIDs."""
-        return len(self.contacts) + len(self.aliases) + sum(len(seen) + 1 for seen in list(self.seen.values()))
 
 
 class ContactCache:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from backscroll.core.answers import ChangedPlace
 from backscroll.core.ids import canonical
-from backscroll.core.model import ArchivedMessage, Chat, RenderedPage
+from backscroll.core.model import ArchivedMessage, RenderedPage
 from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.listings import Lists
@@ -133,10 +133,10 @@ class _Reader:
 
     def _listed(self, listing: Listing, numbers: Sequence[int]) -> Listed:
         """The list that was read, which is cached."""
-        chat: Chat | None = None
+        listed = Listed(tuple(numbers), listing.total)
         if listing.chat is not None and self._found is not None:
             chat = Lists.of(self._reading).chat_of(listing.chat, self._found.contact)
-        listed = Listed(tuple(numbers), listing.total, chat)
+            listed = Listed(listed.numbers, listed.total, chat, len(listing.chat.facts or ""))
         if self._keeps:
             with self._way.kept.way(self._key, self._names.seq) as way:
                 way.put_list(self._names.seq, self._names.named, self._query, self.chats, listed)

@@ -26,7 +26,9 @@ OVERHEAD = 500
 NUMBER_BYTES = 40
 """Approximate bytes of memory for a number in a cached list."""
 LISTS_SHARE = 8
-"""Lists may take this fraction of the memory; the least of them are dropped first."""
+"""The lists of one way may take this fraction of the memory. Those unused for longest are dropped first."""
+FACTS_FACTOR = 5
+"""Bytes of memory for each character of a chat's stored facts, of which every list of the chat has its own copy."""
 
 Key = tuple[int, int, str, int]
 """Phone, chat, WhatsApp id and sender of a message, as in the index of a chat."""
@@ -40,11 +42,13 @@ class Listed(Struct, frozen=True):
     numbers: tuple[int, ...]
     total: int
     chat: Chat | None = None
+    facts_length: int = 0
+    """Characters of the chat's stored facts."""
 
     @property
     def size(self) -> int:
         """Approximate bytes of memory."""
-        return OVERHEAD + NUMBER_BYTES * len(self.numbers)
+        return OVERHEAD + NUMBER_BYTES * len(self.numbers) + FACTS_FACTOR * self.facts_length
 
 
 class Found(Struct, frozen=True):
@@ -76,10 +80,12 @@ class RenderedMessages:
                 way = self._ways[key] = CachedWay(seq, self.max_bytes // LISTS_SHARE)
             self._ways.move_to_end(key)
             before = way.bytes
-            yield way
-            self.bytes += way.bytes - before
-            while self.bytes > self.max_bytes:
-                self._drop_some()
+            try:
+                yield way
+            finally:
+                self.bytes += way.bytes - before
+                while self.bytes > self.max_bytes:
+                    self._drop_some()
 
     def _drop_some(self) -> None:
         """Drop a message of the least recently used way, or the way itself when it has none."""
@@ -148,7 +154,7 @@ class CachedWay:
             for no in list(self._in_chat.get(line.no, ())) if line.what == "chat" else [line.no]:
                 if no in self.texts:
                     self._drop_text(no)
-            if not leaves_in_place(line.what, line.aspects):
+            if line.chat and not leaves_in_place(line.what, line.aspects):
                 self._drop_lists(line.chat)
                 if line.what != "chat":
                     self._drop_lists(0)
@@ -195,6 +201,7 @@ class CachedWay:
         kept = self._lists.get(query)
         if kept is not None:
             listed, _ = kept
+            self._lists.move_to_end(query)
             return Found(listed, self.take(seq, listed.numbers), True)
         held = len(self.texts) if chats is None else sum(len(self._in_chat.get(chat, ())) for chat in chats)
         return Found(None, [], held > query.offset)

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from backscroll.core.answers import ErasedMessage
 from backscroll.core.model import Details
+from backscroll.storage.records.counters import column_of
 from backscroll.storage.records.pins import pins_in_effect
 from backscroll.storage.records.resolve import Annotation
 from backscroll.storage.records.rows import DELETED, FROM_ME, MessageRow, decode_details
@@ -79,7 +80,8 @@ def leaves_in_place(what: str, aspects: str | None) -> bool:
     """Whether a line of the feed is about a message that stays on the pages on which it was, of any filter, and changes
     neither totals nor chats.
     """
-    if what != "update" or aspects is None:
+    # A damaged line may hold something else than text.
+    if what != "update" or not isinstance(aspects, str):
         return False
     return all(word in _IN_PLACE or word.startswith("reaction") for word in aspects.split())
 
@@ -124,6 +126,9 @@ def aspects_of(
 
 def _of_columns(row: MessageRow, values: dict[str, Any]) -> Iterator[str]:
     changed = row.flags ^ values["flags"]
+    if column_of(row.flags) != column_of(values["flags"]):
+        # Only where the row was damaged do they not follow from the other columns.
+        yield CONTENT
     if changed & DELETED:
         # A restored message is shown differently from before.
         yield CONTENT if row.flags & DELETED else IS_DELETED

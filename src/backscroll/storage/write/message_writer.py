@@ -154,6 +154,8 @@ class MessageWriter:
         if counted != (values["chat"], values["sent_at"], column_of(flags)):
             self._uncount(row)
             self._count(row.phone, values["chat"], values["sent_at"], flags)
+        elif not leaves_in_place("update", aspects):
+            self._touch((row.phone, values["chat"]), None, 0, 0)
         if not is_indexed_alike(row, values):
             self._index.remove(row.no, row.sent_at)
             self._add_to_index(values)
