@@ -22,7 +22,7 @@ from backscroll.core.events import (
 from backscroll.core.model import Access, Call, Location, Media, Member, Message, MessageKey, Notice, Poll, Quote
 from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import NoLinks
-from backscroll.dialects.periskope.messages import row_renderer
+from backscroll.dialects.periskope.messages import rows_renderer
 from backscroll.dialects.periskope.objects import Options, render_messages
 from backscroll.ingest.connectors.periskope.answers import (
     chats,
@@ -163,7 +163,7 @@ def passed_through(store: Store) -> Callable[[bytes], bytes]:
         own = store.list_phones(org.no)
         page = store.list_messages(MessageQuery(org=org.no, phones=tuple(phone.no for phone in own), limit=2000))
         access = Access(org=org, phones=own)
-        return render_messages(page.rendered(row_renderer(access, NoLinks())), Options())
+        return render_messages(page.rendered(rows_renderer(access, NoLinks())), Options())
 
     return through
 

@@ -46,7 +46,7 @@ from backscroll.dialects.gowa.objects import (
     render_devices,
     render_download,
     render_messages,
-    row_renderer,
+    rows_renderer,
 )
 from backscroll.dialects.gowa.requests import (
     find_device,
@@ -113,7 +113,7 @@ CHAT = Chat(
 
 def body_of(*messages: ArchivedMessage, chat: Chat | None = CHAT, total: int = 1250, **options: Any) -> bytes:
     page = Page(messages=list(messages), total=total, offset=0, limit=50, chat=chat)
-    return render_messages(page.rendered(row_renderer(HeldFiles(), Options(**options), ONE)), PERSON)
+    return render_messages(page.rendered(rows_renderer(HeldFiles(), Options(**options), ONE)), PERSON)
 
 
 def row_of(archived: ArchivedMessage, **options: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from backscroll.core.model import (
 from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import Links, NoLinks, first_values
 from backscroll.dialects.periskope.errors import render_error
-from backscroll.dialects.periskope.messages import row_renderer
+from backscroll.dialects.periskope.messages import rows_renderer
 from backscroll.dialects.periskope.objects import (
     Options,
     render_chat,
@@ -134,7 +134,7 @@ def page_of(*messages: ArchivedMessage, offset: int = 0, total: int | None = Non
 
 
 def rendered(page: Page, links: Links = NO_LINKS) -> RenderedPage:
-    return page.rendered(row_renderer(ACCESS, links))
+    return page.rendered(rows_renderer(ACCESS, links))
 
 
 def shown(archived: ArchivedMessage, links: Links = NO_LINKS) -> dict[str, Any]:

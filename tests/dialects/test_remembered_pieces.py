@@ -9,9 +9,9 @@ from typing import Any
 from backscroll.core.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone
 from backscroll.dialects.gowa.objects import Options as gowa_Options
 from backscroll.dialects.gowa.objects import render_messages as gowa_render_messages
-from backscroll.dialects.gowa.objects import row_renderer as gowa_row_renderer
+from backscroll.dialects.gowa.objects import rows_renderer as gowa_rows_renderer
 from backscroll.dialects.links import NoLinks
-from backscroll.dialects.periskope.messages import row_renderer as periskope_row_renderer
+from backscroll.dialects.periskope.messages import rows_renderer as periskope_rows_renderer
 from backscroll.dialects.periskope.objects import Options as periskope_Options
 from backscroll.dialects.periskope.objects import render_messages as periskope_render_messages
 
@@ -46,7 +46,7 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
     for org in ORGS:
         access = Access(org=org, phones=tuple(PHONES))
         body = periskope_render_messages(
-            page(messages).rendered(periskope_row_renderer(access, NoLinks())), periskope_Options()
+            page(messages).rendered(periskope_rows_renderer(access, NoLinks())), periskope_Options()
         )
         for row, archived in zip(json.loads(body)["messages"], messages, strict=True):
             key, mine = archived.message.key, archived.message.from_me
@@ -66,7 +66,9 @@ def test_a_periskope_row_shows_its_own_chat_phone_sender_and_state() -> None:
 def test_a_gowa_row_shows_its_own_times_and_sender() -> None:
     messages = rows()
     access = Access(org=ORGS[0], phones=tuple(PHONES))
-    body = gowa_render_messages(page(messages).rendered(gowa_row_renderer(NoLinks(), gowa_Options(), access)), CHATS[0])
+    body = gowa_render_messages(
+        page(messages).rendered(gowa_rows_renderer(NoLinks(), gowa_Options(), access)), CHATS[0]
+    )
     for row, archived in zip(json.loads(body)["results"]["data"], messages, strict=True):
         key, phone = archived.message.key, archived.phone
         expected: dict[str, Any] = {"chat_jid": key.chat, "is_from_me": archived.message.from_me}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.imports import NewImport
-from backscroll.core.model import Details, Member, Message, MessageKey, Org, Phone, RenderedPage
+from backscroll.core.model import ArchivedMessage, Details, Member, Message, MessageKey, Org, Phone, RenderedPage
 from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Txn
 from backscroll.storage import store as store_module
@@ -50,8 +50,11 @@ MANY = {"sqlite": 500, "postgres": 250}
 MB = 1_000_000
 MINUTE = 60_000_000
 NOON = 1_741_867_200_000_000
-RENDER = msgspec.json.encode
-"""Renders every field that a dialect could show."""
+
+
+def RENDER(messages: Sequence[ArchivedMessage]) -> list[bytes]:  # noqa: N802 -- used like a constant
+    """Renders every field that a dialect could show."""
+    return [msgspec.json.encode(message) for message in messages]
 
 
 def kept_page(store: Store, kept: RenderedMessages, query: MessageQuery) -> RenderedPage:

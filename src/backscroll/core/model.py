@@ -6,7 +6,7 @@ Text in these types is clean: no NUL, no lone surrogates (see ``ids.clean_text``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -434,6 +434,10 @@ class Contact(Struct, frozen=True, kw_only=True):
         return self.name or self.push_name or self.business_name
 
 
+Render = Callable[[Sequence[ArchivedMessage]], list[bytes]]
+"""Makes the JSON text of each of some messages."""
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """One page of messages, newest first. ``total`` counts all matching messages, over all pages."""
 
@@ -445,11 +449,15 @@ class Page(Struct, frozen=True, kw_only=True):
     chats: tuple[int, ...] = ()
     """Numbers of the requested chat, including merged contacts; none if all chats were requested, or an unknown one."""
 
-    def rendered(self, render: Callable[[ArchivedMessage], bytes]) -> RenderedPage:
+    def rendered(self, render: Render) -> RenderedPage:
         """The same page with each message as JSON text."""
-        rows = [render(archived) for archived in self.messages]
         return RenderedPage(
-            rows=rows, total=self.total, offset=self.offset, limit=self.limit, chat=self.chat, chats=self.chats
+            rows=render(self.messages),
+            total=self.total,
+            offset=self.offset,
+            limit=self.limit,
+            chat=self.chat,
+            chats=self.chats,
         )
 
 

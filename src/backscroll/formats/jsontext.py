@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["encode", "escaped", "go_json", "jsonb", "jsonb_text", "number", "quote"]
+__all__ = ["encode", "encode_lines", "escaped", "go_json", "jsonb", "jsonb_text", "number", "quote"]
 
-encode = msgspec.json.Encoder().encode
+encode, encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
 _DEEPEST = 200
 """Maximum nesting of a value; deeper levels become null, because otherwise one hostile row would break a page."""
 

@@ -17,7 +17,18 @@ from msgspec.structs import replace
 
 from backscroll.core.ids import is_person
 from backscroll.core.kinds import periskope_type
-from backscroll.core.model import NO_DETAILS, Access, ArchivedMessage, Details, Kind, Location, Media, Quote, Receipt
+from backscroll.core.model import (
+    NO_DETAILS,
+    Access,
+    ArchivedMessage,
+    Details,
+    Kind,
+    Location,
+    Media,
+    Quote,
+    Receipt,
+    Render,
+)
 from backscroll.dialects.links import Links
 from backscroll.formats.jsontext import encode, jsonb, jsonb_text, number, quote
 from backscroll.formats.periskope_ids import encode_message_id, has_participants, shown_jid
@@ -99,6 +110,12 @@ def row_renderer(access: Access, links: Links) -> Row:
         # fmt: on
 
     return row
+
+
+def rows_renderer(access: Access, links: Links) -> Render:
+    """A function that renders messages as JSON text."""
+    row = row_renderer(access, links)
+    return lambda messages: list(map(row, messages))
 
 
 @lru_cache(maxsize=4096)

@@ -40,7 +40,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 def render_messages(page: RenderedPage, options: Options) -> bytes:
-    """A page of messages as ``row_renderer`` renders them, without reactions."""
+    """A page of messages as ``rows_renderer`` renders them, without reactions."""
     return _listed("messages", page.rows, page.offset, page.total, options)
 
 

@@ -31,7 +31,7 @@ from backscroll.dialects.gowa.objects import (
     render_devices,
     render_download,
     render_messages,
-    row_renderer,
+    rows_renderer,
 )
 from backscroll.dialects.gowa.parameters import (
     ARCHIVED,
@@ -100,8 +100,8 @@ def seen(request: Request, device: tuple[int, ...]) -> Store:
 
 def way_of(request: Request) -> Way:
     """How a message is rendered for this request."""
-    row = row_renderer(links_of(request), options_of(request), request.granted)
-    return Way(request.app.rendered, ("gowa", request.base_url), row)
+    render = rows_renderer(links_of(request), options_of(request), request.granted)
+    return Way(request.app.rendered, ("gowa", request.base_url), render)
 
 
 async def list_messages(request: Request) -> Reply:

@@ -12,7 +12,7 @@ from backscroll.core.model import ArchivedMessage
 from backscroll.core.query import MessageQuery
 from backscroll.dialects.links import first_values
 from backscroll.dialects.parameters import Param
-from backscroll.dialects.periskope.messages import row_renderer
+from backscroll.dialects.periskope.messages import rows_renderer
 from backscroll.dialects.periskope.objects import (
     Options,
     render_chat,
@@ -98,8 +98,8 @@ def phones_of(request: Request) -> tuple[int, ...]:
 
 def way_of(request: Request) -> Way:
     """How a message is rendered for this request."""
-    row = row_renderer(request.granted, links_of(request))
-    return Way(request.app.rendered, ("periskope", request.base_url), row)
+    render = rows_renderer(request.granted, links_of(request))
+    return Way(request.app.rendered, ("periskope", request.base_url), render)
 
 
 def is_heavy(query: MessageQuery) -> bool:

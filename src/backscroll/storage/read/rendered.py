@@ -5,14 +5,14 @@ The list is cached as well, or an index gives it. See ``rendered_cache.py`` for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
 
 from msgspec import Struct
 
 from backscroll.core.answers import ChangedPlace
 from backscroll.core.ids import canonical
-from backscroll.core.model import ArchivedMessage, RenderedPage
+from backscroll.core.model import ArchivedMessage, Render, RenderedPage
 from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.listings import Lists
@@ -33,7 +33,7 @@ class Way(Struct, frozen=True):
 
     kept: RenderedMessages
     key: Hashable
-    render: Callable[[ArchivedMessage], bytes]
+    render: Render
 
 
 def read_rendered(reading: Reading, query: MessageQuery, way: Way) -> RenderedPage:
@@ -174,9 +174,10 @@ class _Reader:
         """Render rows, in their order, without those that cannot be read."""
         if not rows:
             return []
-        render, keys = self._way.render, {row.no: key_of(row) for row in rows}
+        keys = {row.no: key_of(row) for row in rows}
         messages = Assembler(self._tx, self._org, self._names).messages(rows)
-        found = [(keys[archived.no], archived.no, render(archived)) for archived in messages]
+        texts = self._way.render(messages)
+        found = [(keys[archived.no], archived.no, text) for archived, text in zip(messages, texts, strict=True)]
         if self._keeps:
             lasting = found
             if self._names.strangers:
