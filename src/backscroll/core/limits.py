@@ -74,8 +74,12 @@ def check_coverage(told: Coverage) -> None:
 def _check_message(message: Message) -> None:
     key, details = message.key, message.details
     _check_id("id", key.id)
-    _check_jids(phone=key.phone, chat=key.chat, sender=key.sender)
-    _check_times(timestamp=message.sent_at, created_at=details.created_at, updated_at=details.updated_at)
+    _check_jid("phone", key.phone)
+    _check_jid("chat", key.chat)
+    _check_jid("sender", key.sender)
+    _check_time("timestamp", message.sent_at)
+    _check_time("created_at", details.created_at)
+    _check_time("updated_at", details.updated_at)
     _check_ack(message.ack)
     _check_text("text", message.text, MAX_TEXT)
     _check_text("prev_text", details.prev_text, MAX_TEXT)
@@ -133,15 +137,23 @@ def _check_label(field: str, label: str) -> None:
 
 def _check_jids(**jids: str | None) -> None:
     for field, jid in jids.items():
-        if jid is not None and (not jid.strip() or len(jid) > MAX_JID):
-            remedy = f"must be a WhatsApp id such as 919876543210@s.whatsapp.net, of at most {MAX_JID} characters"
-            raise BadField(field, jid[:80], remedy)
+        _check_jid(field, jid)
+
+
+def _check_jid(field: str, jid: str | None) -> None:
+    if jid is not None and (len(jid) > MAX_JID or not jid.strip()):
+        remedy = f"must be a WhatsApp id such as 919876543210@s.whatsapp.net, of at most {MAX_JID} characters"
+        raise BadField(field, jid[:80], remedy)
 
 
 def _check_times(**times: int | None) -> None:
     for field, at in times.items():
-        if at is not None and not EARLIEST <= at <= LATEST:
-            raise BadField(field, str(at)[:80], "must be between the years 1 and 9999")
+        _check_time(field, at)
+
+
+def _check_time(field: str, at: int | None) -> None:
+    if at is not None and not EARLIEST <= at <= LATEST:
+        raise BadField(field, str(at)[:80], "must be between the years 1 and 9999")
 
 
 def _check_ack(ack: int | None) -> None:

@@ -26,6 +26,8 @@ _MESSAGES = frozenset({"id", "chat_jid", "sender", "content", "timestamp", "crea
 _CHATS = frozenset({"jid", "name", "last_message_time", "ephemeral_expiration"})
 """The whatsapp-mcp bridges have a table of the same name with fewer columns."""
 _SAMPLES = 3
+_READ = 50
+"""Rows that are read at a time to find them."""
 _SHOWN = 200
 
 
@@ -84,7 +86,7 @@ def _preview(chatstorage: Path, whatsapp: Path | None, account: str | None) -> P
     """The phones, the number of messages, and the first messages."""
     phones: dict[str, None] = {}
     samples: list[Sample] = []
-    for batch in database.read(chatstorage, whatsapp, account=account, on_skip=lambda row: None):
+    for batch in database.read(chatstorage, whatsapp, account=account, batch_size=_READ, on_skip=lambda row: None):
         for event in batch.events:
             if isinstance(event, PhoneSeen):
                 phones[user_part(event.jid)] = None

@@ -253,7 +253,7 @@ def _add_stems(found: set[str], runs: set[str], written: set[str], letters: set[
     guessed = guess(runs, letters)
     is_latin = False
     for word in (*runs, *written):
-        if len(word) > MAX_WORD:
+        if not STEM_LETTERS <= len(word) <= MAX_WORD:
             continue
         languages = languages_of(word, guessed)
         if languages == UNSURE:

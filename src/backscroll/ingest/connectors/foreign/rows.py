@@ -60,6 +60,7 @@ class Row:
         self.altered: set[str] = set()
         self._on_skip = on_skip
         self._reported: set[str] = set()
+        self._raw: bytes | None = None
 
     def report(self, column: str, problem: str, *, kept: bool) -> None:
         """Report an unreadable value, once, or the row with ``kept`` False."""
@@ -156,11 +157,16 @@ class Row:
         return sum([len(value) for value in self.values.values() if isinstance(value, (str, bytes))])
 
     def raw(self) -> bytes:
-        """The row as a line of JSON. Bytes are ``{"base64": …}``, text that is not UTF-8 ``{"broken_text": …}``."""
-        row = self.values
-        if not _BYTES.isdisjoint(map(type, row.values())):
-            row = {name: _json_value(value) for name, value in row.items()}
-        return _ENCODER.encode({"table": self.table, "rowid": self.no, "row": row})
+        """The row as a line of JSON. Bytes are ``{"base64": …}``, text that is not UTF-8 ``{"broken_text": …}``.
+
+        Its values must not change afterwards.
+        """
+        if self._raw is None:
+            row = self.values
+            if not _BYTES.isdisjoint(map(type, row.values())):
+                row = {name: _json_value(value) for name, value in row.items()}
+            self._raw = _ENCODER.encode({"table": self.table, "rowid": self.no, "row": row})
+        return self._raw
 
 
 def what_it_is(value: object) -> str:

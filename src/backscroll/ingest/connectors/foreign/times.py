@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GO_STRING = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d\d)(\d\d)(?: \S+)?(?: m=[+-][\d.]+)?")
 _MICROSECOND = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=1024)
 def instant(text: str) -> int | None:
     """Microseconds since 1970 of a time as Go's SQLite drivers spell it; None for Go's zero time.
 
     ``2026-01-15 10:30:00.5+07:00`` and ``2026-01-15 10:30:00.5 +0700 WIB m=+12.3`` are the same; no zone is UTC.
-    Raises ``ValueError`` for anything else.
+    Raises ``ValueError`` for anything else. A row often has the same time in several columns.
     """
     # The zone of Go's own spelling follows a space, after at least 19 characters.
     go = _GO_STRING.fullmatch(text) if " " in text[19:] else None

@@ -177,7 +177,7 @@ class _Reading:
         size = 0
         for row in rows:
             chunk.append(row)
-            size += row.size
+            size += len(row.raw())
             if len(chunk) >= self.batch_size or size >= _BATCH_BYTES:
                 yield chunk
                 chunk, size = [], 0
