@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,21 @@ def test_a_writer_gives_up_when_another_process_never_ends(tmp_path: Path, monke
     other.execute("ROLLBACK")
     engine.write(lambda tx: None)
     engine.close()
+
+
+def test_several_can_create_the_same_file_at_once(tmp_path: Path) -> None:
+    """Not every round had a failure before, but a hundred did."""
+    starters = 6
+    barrier = threading.Barrier(starters, timeout=SOON)
+
+    def start(number: int) -> None:
+        barrier.wait()
+        SqliteEngine(tmp_path / f"{number}.db").close()
+
+    with ThreadPoolExecutor(starters) as pool:
+        for number in range(100):
+            for opened in [pool.submit(start, number) for _ in range(starters)]:
+                opened.result()
 
 
 def test_a_folder_that_cannot_be_locked_keeps_nobody_from_writing(tmp_path: Path) -> None:

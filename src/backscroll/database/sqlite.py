@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -19,7 +20,7 @@ import apsw
 from backscroll.concurrency import interruption
 from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
 from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
-from backscroll.database.sqlite_turns import Turns
+from backscroll.database.sqlite_turns import LOOK_SECONDS, Turns
 
 T = TypeVar("T")
 
@@ -129,8 +130,7 @@ class SqliteEngine:
         connection.set_busy_timeout(BUSY_MS)
         if first:
             connection.execute("PRAGMA page_size = 8192")
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != ("wal",):
+            if _start_log(connection) != ("wal",):
                 raise StorageError(f"{self._path}: this file system cannot hold a WAL database; use a local disk")
         for pragma in _PRAGMAS:
             connection.execute(pragma).fetchall()
@@ -235,6 +235,18 @@ class SqliteEngine:
                 connection.close()
         self._connections.clear()
         self._turns.close()
+
+
+def _start_log(connection: apsw.Connection) -> Any:
+    """Switch a new database to WAL. SQLite does not wait for others that are just doing the same."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            return connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except apsw.BusyError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(LOOK_SECONDS)
 
 
 def holds_archive(path: Path) -> bool:
