@@ -204,8 +204,9 @@ def test_a_dead_receiver_is_asked_less_and_less_and_gets_all_when_it_is_back(
     dead.set()
     with receiving(lambda id: "fail" if dead.is_set() else "take") as receiver:
         webhook, _ = hook(store, org, receiver.url, types=("message.created",))
-        say(store, org, phone, chats=20, each=5)
-        # Each event is tried once; the receiver is tried again after a pause.
+        say(store, org, phone, chats=100, each=2)
+        # The first event of each chat is tried once; the receiver is tried again after a pause. It has to be back
+        # before all chats have been tried, four a second.
         pace = structs.replace(QUICK, waits=(3600 * SECOND,))
         with sending(store, org, outside(pace=pace)):
             is_far_enough(receiver, 10)
