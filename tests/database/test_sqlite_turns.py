@@ -171,7 +171,7 @@ def test_a_writer_gives_up_when_another_process_never_ends(tmp_path: Path, monke
 
 
 def test_several_can_create_the_same_file_at_once(tmp_path: Path) -> None:
-    """Not every round had a failure before, but a hundred did."""
+    """A program that does not wait for the others fails in about one round of thirty."""
     starters = 6
     barrier = threading.Barrier(starters, timeout=SOON)
 

@@ -52,13 +52,13 @@ MINUTE = 60_000_000
 NOON = 1_741_867_200_000_000
 
 
-def RENDER(messages: Sequence[ArchivedMessage]) -> list[bytes]:  # noqa: N802 -- used like a constant
+def in_full(messages: Sequence[ArchivedMessage]) -> list[bytes]:
     """Renders every field that a dialect could show."""
     return [msgspec.json.encode(message) for message in messages]
 
 
 def kept_page(store: Store, kept: RenderedMessages, query: MessageQuery) -> RenderedPage:
-    way = Way(kept, "whole", RENDER)
+    way = Way(kept, "whole", in_full)
     return store.ask(query.org, lambda reading: read_rendered(reading, query, way))
 
 
@@ -89,7 +89,7 @@ class RenderingDesk(Desk):
         def compare() -> None:
             for query, viewer in asked:
                 self._second._contact_cache = ContactCache()
-                anew = self._second.seen_by(viewer).list_messages(query).rendered(RENDER)
+                anew = self._second.seen_by(viewer).list_messages(query).rendered(in_full)
                 for store, kept in handles:
                     assert kept_page(store.seen_by(viewer), kept, query) == anew, query
 
@@ -145,8 +145,8 @@ class Room:
 
     def read(self, query: MessageQuery) -> list[str]:
         """Compare a page with one that is rendered anew; returns the statements that it took."""
-        anew = self.store.list_messages(query).rendered(RENDER)
-        way, asked = Way(self.kept, "whole", RENDER), list[str]()
+        anew = self.store.list_messages(query).rendered(in_full)
+        way, asked = Way(self.kept, "whole", in_full), list[str]()
 
         def work(tx: Txn) -> RenderedPage:
             counting: Any = Counting(tx, asked)
@@ -365,7 +365,7 @@ def test_readers_of_one_phone_see_no_name_of_another(room: Room) -> None:
     for viewer in (None, (room.phone.no,), (other,), None):
         store = room.reader.seen_by(viewer)
         shown.append(kept_page(store, room.kept, query))
-        assert shown[-1] == store.list_messages(query).rendered(RENDER)
+        assert shown[-1] == store.list_messages(query).rendered(in_full)
     assert len({page.rows[1] for page in shown}) > 1
 
 
@@ -415,13 +415,13 @@ def slow(room: Room, database_url: str | None, tmp_path: Path) -> Iterator[Store
 
 def test_a_page_keeps_nothing_that_has_changed_since_its_snapshot(room: Room, slow: Store) -> None:
     query = room.query(GROUP)
-    was = room.store.list_messages(query).rendered(RENDER)
+    was = room.store.list_messages(query).rendered(in_full)
 
     def work(reading: Reading) -> RenderedPage:
         room.tell(MessageEdited(target=room.target(1, GROUP, ANNA), at=NOON + MINUTE, text="better words", by=ANNA))
         # The cache now has the state after the edit, but without the message.
         room.read(room.query(ANNA))
-        return read_rendered(reading, query, Way(room.kept, "whole", RENDER))
+        return read_rendered(reading, query, Way(room.kept, "whole", in_full))
 
     assert slow.ask(room.org, work) == was
     everywhere(room)
@@ -432,7 +432,7 @@ def test_a_page_takes_nothing_that_is_newer_than_its_snapshot(
 ) -> None:
     # The messages are cached, but not the list.
     query = room.query(GROUP, limit=5)
-    was = room.store.list_messages(query).rendered(RENDER)
+    was = room.store.list_messages(query).rendered(in_full)
 
     def interrupted(*asked: Any) -> Any:
         monkeypatch.setattr(rendered_module, "list_places", list_places)

@@ -41,10 +41,10 @@ class Turns:
         self._lock = threading.Lock()
         self._counting = threading.Lock()
         self._waiting = 0
-        self._patient = 0
-        """How many writers that can wait have had their turn."""
-        self._is_patient = False
-        """Whether it is the turn of such a writer."""
+        self._uncounted = 0
+        """Number of past turns of writers that do not count as other writers, because they can wait."""
+        self._is_uncounted = False
+        """Whether such a turn is in progress."""
         self._since = 0.0
         self._marked = False
         self._seen = -SHARED_SECONDS
@@ -63,12 +63,12 @@ class Turns:
         finally:
             with self._counting:
                 self._waiting -= counted
-        self._is_patient = can_wait
+        self._is_uncounted = can_wait
         try:
             yield
         finally:
-            self._patient += can_wait
-            self._is_patient = False
+            self._uncounted += can_wait
+            self._is_uncounted = False
             self.arrived()
             self._lock.release()
 
@@ -114,16 +114,16 @@ class Turns:
 
     def _others(self, version: Callable[[], object]) -> Callable[[], int]:
         """A function whose result changes with every commit, except those of this process's writers that can wait."""
-        patient, latest, changes = self._patient, version(), 0
+        uncounted, latest, changes = self._uncounted, version(), 0
 
         def look() -> int:
-            nonlocal patient, latest, changes
-            # Turns that were in progress when a version was read count for the next look as well.
-            began, before, latest = self._patient, latest, version()
-            is_patient = self._is_patient
-            if latest != before and self._patient == patient and not is_patient:
+            nonlocal uncounted, latest, changes
+            # Read before the version: the commit of a turn that ends in between may only be in the next version.
+            before_version, previous, latest = self._uncounted, latest, version()
+            is_uncounted = self._is_uncounted
+            if latest != previous and self._uncounted == uncounted and not is_uncounted:
                 changes += 1
-            patient = began
+            uncounted = before_version
             return changes
 
         return look

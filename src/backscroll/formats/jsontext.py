@@ -10,7 +10,8 @@ import msgspec
 
 __all__ = ["encode", "encode_lines", "escaped", "go_json", "jsonb", "jsonb_text", "number", "quote"]
 
-encode, encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
+_ENCODER = msgspec.json.Encoder()
+encode, encode_lines = _ENCODER.encode, _ENCODER.encode_lines
 _DEEPEST = 200
 """Maximum nesting of a value; deeper levels become null, because otherwise one hostile row would break a page."""
 
