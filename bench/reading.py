@@ -16,7 +16,6 @@ from bench.served import Rival, Served, beside, fill
 from bench.servers import Server, backscroll
 
 CONNECTIONS = 16
-CROWDS = (64, 512)
 NEWEST, ACROSS = "newest 50", "2,000 across"
 OFFSET_IN_CHAT, OFFSET_ACROSS = 0.15, 0.9
 """Of all messages: 150,000 and 900,000 of a million."""
@@ -109,9 +108,9 @@ def while_changed(bench: Bench, place: Place, loaded: Loaded, engine: Engine) ->
             yield to_rival(what, compared, "the rate without", None)
 
 
-def crowded(bench: Bench, archive: Served, state: str) -> Iterable[Line]:
+def crowded(bench: Bench, archive: Served, state: str, crowds: tuple[int, ...]) -> Iterable[Line]:
     """How long requests wait on each of many connections that all send them as fast as they are answered."""
-    for connections in CROWDS:
+    for connections in crowds:
         rate = bench.alone(archive.server, archive.ask.newest(), connections)
         what = f"newest 50, page cache {state}, {connections} connections at once"
         yield to_reader(what, rate)

@@ -65,7 +65,7 @@ def parts_of(engine: Engine, options: Options, stack: ExitStack) -> list[Part]:
         with served(large, "nothing") as archive, beside("nothing") as rival:
             yield from reading.first_pages(bench, rival, archive, "off", targets.newest, targets.across)
             yield from reading.further_pages(bench, archive)
-            yield from reading.crowded(bench, archive, "off")
+            yield from reading.crowded(bench, archive, "off", targets.crowds)
 
     def warm() -> Iterable[Line]:
         with served(large, "messages") as archive, beside("messages") as rival:
@@ -84,7 +84,7 @@ def parts_of(engine: Engine, options: Options, stack: ExitStack) -> list[Part]:
         with served(large, "pages") as archive, beside("pages") as rival:
             yield from reading.first_pages(bench, rival, archive, "on", targets.cached_newest, targets.cached_across)
             yield from reading.unchanged(bench, archive)
-            yield from reading.crowded(bench, archive, "on")
+            yield from reading.crowded(bench, archive, "on", targets.crowds)
 
     def live() -> Iterable[Line]:
         with passing(engine, small) as place:

@@ -17,6 +17,8 @@ class Targets(Struct, frozen=True, kw_only=True):
     warm_across: Target
     cached_newest: Target
     cached_across: Target
+    crowds: tuple[int, ...] = (64, 512)
+    """Numbers of connections that all send requests at once."""
     search: float
     """Times the milliseconds that a search may cost on SQLite."""
     imported: int | None = None
@@ -51,6 +53,8 @@ TARGETS = {
         warm_across=UNCACHED,
         cached_newest=CACHED,
         cached_across=CACHED,
+        # Of more than 256 requests that wait for the database in one process, it refuses some with 503.
+        crowds=(64, 256),
         search=2,
     ),
 }
