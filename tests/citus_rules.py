@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 
-from backscroll.database.protocol import expand
 from backscroll.database.tables import REFERENCE, TABLES, TENANT
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -213,8 +212,7 @@ _PARTITION = re.compile(r"(\w+)_p\d+")
 
 def numbered(statement: str) -> tuple[str, list[str]]:
     """The statement for PREPARE (``:name`` becomes ``$1``, a list gets two members), and the names in their order."""
-    lists = re.findall(r"\(:(\w+)\*\)", statement)
-    text, _ = expand(statement, dict.fromkeys(lists, ("", "")))
+    text = re.sub(r"\(:(\w+)\*\)", r"(:\1_0, :\1_1)", statement)
     names: dict[str, int] = {}
     text = _PARAMETER.sub(lambda m: f"${names.setdefault(m[1], len(names) + 1)}", text)
     return text, [*names]

@@ -52,7 +52,7 @@ ONE_ENGINE: dict[str, str] = {
     "database/test_postgres_restarts.py": POSTGRES,
     "database/test_row_security.py": POSTGRES,
     "database/test_sqlite_turns.py": SQLITE,
-    "database/test_sqlite_values.py": SQLITE,
+    "database/test_sqlite_parameters.py": SQLITE,
     "database/test_migrate.py": f"{SQLITE}; test_one_version_apart.py has both",
     "storage/test_store_schema.py": f"{SQLITE}; test_postgres.py and test_citus_rules.py have PostgreSQL's",
     "storage/test_group_commit.py::test_every_acknowledged_message_of_sixteen_threads_is_there_after_kill_9": SQLITE,

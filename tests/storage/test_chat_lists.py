@@ -22,7 +22,9 @@ from backscroll.core.events import (
 )
 from backscroll.core.model import ChatPage, Details, Member, Message, MessageKey, Org, Phone, Quote, ReactionRow
 from backscroll.core.query import ChatQuery, MessageQuery, ReactionQuery
-from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
+from backscroll.database.protocol import Ask, Row, Txn, load_statements
+from backscroll.database.sqlite import configure
+from backscroll.database.sqlite_parameters import bound
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import ContactCache, Names
 from backscroll.storage.records.rows import NOTIFICATION
@@ -269,9 +271,10 @@ def test_every_table_of_a_page_is_read_by_its_index(
     tmp_path: Path, name: str, params: dict[str, Any], indexes: tuple[str, ...]
 ) -> None:
     open_store(None, tmp_path).close()
-    sql, flat = expand(load_statements("sqlite")[name], {"org": 1} | params)
+    sql, values = bound(load_statements("sqlite")[name], {"org": 1} | params)
     connection = apsw.Connection(str(tmp_path / "backscroll.db"))
-    steps = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", flat)]
+    configure(connection)
+    steps = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     connection.close()
     read = [step for step in steps if step.startswith(("SEARCH", "SCAN"))]
     assert sorted(set(read)) == sorted(f"SEARCH {index}" for index in indexes), steps

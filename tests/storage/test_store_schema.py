@@ -11,7 +11,9 @@ import pytest
 
 from backscroll.core.events import Batch, Event, MessageSeen
 from backscroll.core.model import Message, MessageKey
-from backscroll.database.protocol import expand, load_statements
+from backscroll.database.protocol import load_statements
+from backscroll.database.sqlite import configure
+from backscroll.database.sqlite_parameters import bound
 from backscroll.storage.store import open_store
 from conftest import CHAT, MORNING
 
@@ -38,6 +40,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connecti
         store.apply(org, Batch(source="backup", events=events))
     store.close()
     connection = apsw.Connection(str(folder / "backscroll.db"))
+    configure(connection)
     yield connection
     connection.close()
 
@@ -151,8 +154,8 @@ def test_a_planted_statement_without_its_organisation_is_found(planted: str) -> 
 
 def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
     base = {"org": 1, "low": 0, "high": 2**60, "mask": 256, "want": 0, "limit": 50, "offset": 0, "phone": 1}
-    sql, flat = expand(STATEMENTS[name], base | {"phones": (1,), "chats": (1,), "ids": ("M1", "M2")} | params)
-    return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", flat).fetchall()]
+    sql, values = bound(STATEMENTS[name], base | {"phones": (1,), "chats": (1,), "ids": ("M1", "M2")} | params)
+    return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()]
 
 
 KNOWN = {"saved_only": 0, "everybody": 0, "sees_all": 0, "viewer": (1,)}

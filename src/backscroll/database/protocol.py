@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -23,7 +22,6 @@ Ask = tuple[str, Mapping[str, Any]]
 """A statement's name and its parameters."""
 
 _HEAD = re.compile(r"^-- name: (\w+)$", re.M)
-_LIST = re.compile(r"\(:(\w+)\*\)")
 
 
 class Txn(Protocol):
@@ -131,38 +129,3 @@ def _parse(text: str) -> dict[str, str]:
 def _bare(body: str) -> str:
     lines = (line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--"))
     return "\n".join(lines).rstrip().removesuffix(";")
-
-
-@lru_cache(maxsize=4096)
-def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
-    counts = dict(sizes)
-
-    def placeholders(match: re.Match[str]) -> str:
-        name = match[1]
-        return "(" + ", ".join(f":{name}_{i}" for i in range(counts[name])) + ")"
-
-    return _LIST.sub(placeholders, sql)
-
-
-@lru_cache(maxsize=1024)
-def _lists_in(sql: str) -> tuple[str, ...]:
-    return tuple(sorted(set(_LIST.findall(sql))))
-
-
-@lru_cache(maxsize=4096)
-def _member_names(name: str, size: int) -> tuple[str, ...]:
-    return tuple(f"{name}_{i}" for i in range(size))
-
-
-def expand(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """``sql`` and ``params`` with every ``(:name*)`` written out; an empty sequence matches nothing."""
-    names = _lists_in(sql)
-    if not names:
-        return sql, params
-    flat = dict(params)
-    sizes = []
-    for name in names:
-        values: Sequence[Any] = flat.pop(name) or (None,)
-        sizes.append((name, len(values)))
-        flat.update(zip(_member_names(name, len(values)), values, strict=True))
-    return _expanded(sql, tuple(sizes)), flat

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +16,8 @@ import apsw
 
 from backscroll.concurrency import interruption
 from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
-from backscroll.database.protocol import Ask, Row, Txn, expand, load_statements
+from backscroll.database.protocol import Ask, Row, Txn, load_statements
+from backscroll.database.sqlite_parameters import bound, values_for
 from backscroll.database.sqlite_turns import LOOK_SECONDS, Turns
 
 T = TypeVar("T")
@@ -34,7 +32,6 @@ CHECKPOINT_PAGES, IMPORT_PAGES = 1_000, 16_000
 writes the same pages of the indexes again and again, and each copy takes them once."""
 SAVED_PAGES = 4096
 """Pages that a backup copies between two reports."""
-_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 STEPS = 20_000
 """Of SQLite's machine, about a millisecond; a reader is asked after them whether it is to stop."""
 _PRAGMAS = (
@@ -56,22 +53,22 @@ class SqliteTxn:
     def all(self, name: str, params: Mapping[str, Any]) -> list[Row]:
         """Every row; one whose text is not UTF-8 gives its bytes there, so that one damaged row costs no page."""
         interruption.check()
-        sql, flat = expand(self._statements[name], params)
+        sql, values = bound(self._statements[name], params)
         try:
-            return self._connection.execute(sql, flat).fetchall()
+            return self._connection.execute(sql, values).fetchall()
         except UnicodeDecodeError:
-            return self._as_far_as_it_is_text(sql, flat)
+            return self._as_far_as_it_is_text(sql, values)
 
-    def _as_far_as_it_is_text(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+    def _as_far_as_it_is_text(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """The rows of a read with damaged text among them: such values come as bytes, and no other row is lost."""
-        columns = [f"c{number}" for number in range(len(self._connection.execute(sql, params).get_description()))]
+        columns = [f"c{number}" for number in range(len(self._connection.execute(sql, values).get_description()))]
         shown = ", ".join(
             f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END, typeof({c})" for c in columns
         )
         wrapped = f"WITH damaged ({', '.join(columns)}) AS ({sql}) SELECT {shown} FROM damaged"  # noqa: S608
         return [
             tuple(_text_of(value) if kind == "text" else value for value, kind in zip(row[::2], row[1::2], strict=True))
-            for row in self._connection.execute(wrapped, params)
+            for row in self._connection.execute(wrapped, values)
         ]
 
     def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
@@ -79,12 +76,12 @@ class SqliteTxn:
 
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         """The first row, None when there is none; text that is not UTF-8 comes as bytes."""
-        sql, flat = expand(self._statements[name], params)
-        cursor = self._connection.execute(sql, flat)
+        sql, values = bound(self._statements[name], params)
+        cursor = self._connection.execute(sql, values)
         try:
             row: Row | None = cursor.fetchone()
         except UnicodeDecodeError:
-            row = next(iter(self._as_far_as_it_is_text(sql, flat)), None)
+            row = next(iter(self._as_far_as_it_is_text(sql, values)), None)
         cursor.close()
         return row
 
@@ -93,16 +90,7 @@ class SqliteTxn:
 
     def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         sql = self._statements[name]
-        self._connection.executemany(sql, map(_values_for(sql), rows)).fetchall()
-
-
-@lru_cache(maxsize=128)
-def _values_for(sql: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Puts the parameters of a statement in the order in which they occur in it. SQLite's driver looks up each
-    parameter of each row by name otherwise, at twice the cost.
-    """
-    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
-    return itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
+        self._connection.executemany(sql, map(values_for(sql), rows)).fetchall()
 
 
 class SqliteEngine:
@@ -132,8 +120,7 @@ class SqliteEngine:
             connection.execute("PRAGMA page_size = 8192")
             if _start_log(connection) != ("wal",):
                 raise StorageError(f"{self._path}: this file system cannot hold a WAL database; use a local disk")
-        for pragma in _PRAGMAS:
-            connection.execute(pragma).fetchall()
+        configure(connection)
         self._connections.add(connection)
         return connection
 
@@ -235,6 +222,14 @@ class SqliteEngine:
                 connection.close()
         self._connections.clear()
         self._turns.close()
+
+
+def configure(connection: apsw.Connection) -> None:
+    """Set up a connection as all connections to an archive are."""
+    # Otherwise SQLite plans some statements anew each time that a parameter is bound, even to the value that it had.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma).fetchall()
 
 
 def _start_log(connection: apsw.Connection) -> Any:
