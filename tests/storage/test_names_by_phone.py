@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from test_chat_lists import Counting
 
+from backscroll.core.answers import ContactCard
 from backscroll.core.events import Batch, ContactSeen, Event, NumberMapped, PhoneSeen
 from backscroll.core.imports import NewImport
 from backscroll.core.model import Org, Phone
@@ -55,8 +56,7 @@ class Readers:
         assert found is not None
         everybody = archive.list_contacts(ContactQuery(org=self.org, phones=self._all)).contacts
         listed = {contact.jid: contact for contact in everybody}
-        card = archive.ask(self.org, lambda reading: Lists.of(reading).card(self._all, jid))
-        assert card is not None
+        card = self.card(viewer, jid)
         assert listed[found.jid] == found == card.contact
         name = found.name or found.push_name or found.business_name
         saved = archive.list_contacts(ContactQuery(org=self.org, phones=self._all, saved_only=True))
@@ -64,6 +64,12 @@ class Readers:
         assert saved.total == len(saved.contacts)
         assert {known.name for known in card.names} >= ({name} if name else set())
         return name
+
+    def card(self, viewer: Iterable[int] | None, jid: str = CHAT) -> ContactCard:
+        archive = self.store.seen_by(viewer)
+        card = archive.ask(self.org, lambda reading: Lists.of(reading).card(self._all, jid))
+        assert card is not None
+        return card
 
     def is_sound(self) -> bool:
         assert list(map(str, self.store.check())) == []
@@ -89,6 +95,26 @@ def test_each_reader_sees_what_its_phones_told_and_the_organisation_the_latest(r
     readers.tell(saved(readers.phone, BOTH, at=MORNING + 9))
     assert readers.names() == (BOTH, SECRET, BOTH)
     assert readers.is_sound()
+
+
+def test_a_card_says_when_and_by_whom_a_name_was_last_told(readers: Readers) -> None:
+    """Also to a process that has read the contact before: the same name from another source changes nothing else."""
+    viewers = ([readers.phone.no], [readers.other.no], None)
+    readers.tell(saved(readers.phone, OPEN), saved(readers.other, OPEN, at=MORNING + 1))
+    cards = [readers.card(viewer).names for viewer in viewers]
+    assert [[(known.source, known.at) for known in names] for names in cards] == [
+        [("gowa", MORNING)],
+        [("gowa", MORNING + 1)],
+        [("gowa", MORNING + 1)],
+    ]
+    later = Batch(source="backup", events=[saved(readers.phone, OPEN, at=MORNING + 7)])
+    readers.store.apply(readers.org, later)
+    cards = [readers.card(viewer).names for viewer in viewers]
+    assert [[(known.source, known.at) for known in names] for names in cards] == [
+        [("backup", MORNING + 7)],
+        [("gowa", MORNING + 1)],
+        [("backup", MORNING + 7)],
+    ]
 
 
 def test_what_no_phone_in_particular_told_is_for_everybody(readers: Readers) -> None:

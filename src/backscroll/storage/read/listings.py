@@ -414,9 +414,10 @@ class Lists:
             return None
         numbers = self._names.numbers_of(contact_row.contact)
         aliases = self._tx.all("aliases_of", {"org": self._org, "contacts": numbers})
+        facts = self._names.reread(contact_row.contact).facts
         return ContactCard(
             contact=contact,
-            names=tuple(_names_known(registers_of(contact_row.facts, "contact", self._org, contact_row.contact))),
+            names=tuple(_names_known(registers_of(facts, "contact", self._org, contact_row.contact))),
             jids=tuple(alias for (alias,) in aliases),
             shared=self._shared(phones, numbers, {alias for (alias,) in aliases}),
         )

@@ -70,6 +70,14 @@ class Names:
                     if contact_row.merged_into is not None and contact_row.merged_into not in self._contacts:
                         missing.add(contact_row.merged_into)
 
+    def reread(self, contact: int) -> ContactRow:
+        """The row of a contact that still exists, with the latest times and sources of its facts.
+
+        A cached row may have older ones: they change with almost every message, and nothing else shows them.
+        """
+        (contact_row,) = self._read([contact])
+        return contact_row
+
     def _read(self, contacts: list[int]) -> Iterable[ContactRow]:
         params = {"org": self._org, "contacts": contacts}
         if self.viewer is None:
