@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
+from backscroll.core.answers import Thread
 from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phone
-from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.core.query import ChatQuery, MediaQuery, MessageQuery, Position, ThreadQuery
+from backscroll.storage.read.media_lists import list_media
+from backscroll.storage.read.spine import spine_of
+from backscroll.storage.read.threads import Threads
 from backscroll.storage.store import Store
 from backscroll.storage.write import merge
 from backscroll.storage.write.batch import apply_batch
@@ -68,3 +74,39 @@ def seen_as_one(store: Store, org: Org, phone: Phone, count: int) -> None:
         (NUMBER, LID, 2 * count, MORNING + (2 * count - 1) * SECOND)
     ]
     assert chats.total == 1
+    threads_as_one(store, org, phone, count)
+
+
+def threads_as_one(store: Store, org: Org, phone: Phone, count: int) -> None:
+    """The chat read in parts, in both directions, its files, and its first and last time."""
+    times = [MORNING + i * SECOND for i in range(2 * count)]
+    base = ThreadQuery(org=org.no, phone=phone.no, chat=LID, limit=150)
+    newest = read(store, base)
+    parts = [newest]
+    while not parts[-1].found_oldest:
+        parts.append(read(store, structs.replace(base, before=place(parts[-1], 0))))
+    assert [m.message.sent_at for part in reversed(parts) for m in part.messages] == times
+    assert [part.found_newest for part in parts] == [True, *(False for _ in parts[1:])]
+    after = read(store, structs.replace(base, after=place(parts[-1], -1), limit=7))
+    first = len(parts[-1].messages)
+    assert [m.message.sent_at for m in after.messages] == times[first : first + 7]
+    middle = read(store, structs.replace(base, at=times[count], limit=5))
+    assert [m.message.sent_at for m in middle.messages] == times[count - 2 : count + 3]
+    around = read(store, structs.replace(base, around=middle.target, limit=5))
+    assert [m.message.key.id for m in around.messages] == [m.message.key.id for m in middle.messages]
+    query = MediaQuery(org=org.no, phones=(phone.no,), chat=NUMBER, kinds=("image",), limit=2 * count)
+    files = store.ask(org.no, lambda reading: list_media(reading, query))
+    assert [m.message.sent_at for m in files.messages] == [
+        at for i, at in reversed([*enumerate(times)]) if i // 2 % 10 == 0
+    ]
+    spine = store.ask(org.no, lambda reading: spine_of(reading, phone.no, LID))
+    assert (spine.first_at, spine.last_at, spine.total) == (times[0], times[-1], 2 * count)
+
+
+def read(store: Store, query: ThreadQuery) -> Thread:
+    return store.ask(query.org, lambda reading: Threads(reading, query).read())
+
+
+def place(thread: Thread, at: int) -> Position:
+    message = thread.messages[at].message
+    return Position(message.sent_at, message.key.id, thread.senders[at])

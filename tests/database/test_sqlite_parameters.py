@@ -149,3 +149,20 @@ def test_no_statement_of_a_page_is_planned_again(tmp_path: Path, monkeypatch: py
     _read_pages(store, org, 1)
     assert planned == []
     store.close()
+
+
+# ---------------------------------------------------------------------- named indexes
+
+NAMED = {name: found[1] for name, text in STATEMENTS.items() if (found := re.search(r"INDEXED BY (\w+)", text))}
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_a_statement_that_names_an_index_works_without_it(tmp_path: Path, name: str) -> None:
+    store = open_store(None, tmp_path)
+    assert isinstance(store._engine, SqliteEngine)
+    store._engine.script(f"DROP INDEX {NAMED[name]}")
+    every = re.findall(r"(?<![:\w]):(\w+)", STATEMENTS[name])
+    lists = re.findall(r"\(:(\w+)\*\)", STATEMENTS[name])
+    params = dict.fromkeys(every, 1) | dict.fromkeys(lists, (1, 2))
+    assert store._engine.read(lambda tx: (tx.all(name, params), tx.one(name, params))) == ([], None)
+    store.close()

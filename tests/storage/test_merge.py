@@ -12,7 +12,7 @@ import pytest
 
 from backscroll.core.events import Batch, MediaHeld, MessageSeen, NumberMapped, Target
 from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phone
-from backscroll.core.query import ChatQuery, MessageQuery
+from backscroll.core.query import ChatQuery, MessageQuery, SearchQuery
 from backscroll.database.protocol import Txn
 from backscroll.database.sqlite import SqliteEngine
 from backscroll.storage.store import Store, open_store
@@ -40,6 +40,19 @@ def test_readers_see_one_chat_with_exact_counts_before_during_and_after_the_move
     assert found is not None
     assert [r.sender for r in found.reactions] == [NUMBER]
     assert found.message.details.media == Media(file=f"{20:064x}", mimetype="image/png")
+
+
+def test_search_shows_what_surrounds_a_hit_while_the_move_goes_on(store: Store, org: Org, phone: Phone) -> None:
+    fill(store, org, phone, 40)
+    only_map(store, org)
+    for _ in range(2):
+        page = store.search(SearchQuery(org=org.no, phones=(phone.no,), text='"word 7"', context=2))
+        shown = [[m.message.key.id for m in hit.context] for hit in page.hits]
+        assert shown == [
+            ["N000006", "L000007", "L000008", "N000008"],
+            ["L000006", "N000006", "N000007", "L000008"],
+        ]
+        assert step(store, org, 30)
 
 
 def test_messages_that_arrive_during_the_move_are_one_with_those_that_were_there(

@@ -103,6 +103,7 @@ def test_a_planted_fault_in_the_schema_is_found(database: apsw.Connection, fault
 def tenant_tables(statement: str) -> list[tuple[str, str]]:
     """Tables that a statement reads or writes, each with its alias there. Lists given as JSON are no tables."""
     statement = re.sub(r"\bFROM (?:json_each|json_array_elements)\(", "(", statement)
+    statement = re.sub(r"\bINDEXED BY \w+", "", statement)
     named = re.findall(
         r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)(?:\s+(?!WHERE|ON|SET|ORDER|GROUP|LEFT|JOIN)(\w+))?", statement
     )
@@ -158,6 +159,7 @@ def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
     return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()]
 
 
+PLACE = {"at": 2**60, "id": "M1", "sender": 1, "chat": 1, "kinds": ("image",), "no": 2**60}
 KNOWN = {"saved_only": 0, "everybody": 0, "sees_all": 0, "viewer": (1,)}
 
 
@@ -169,10 +171,20 @@ KNOWN = {"saved_only": 0, "everybody": 0, "sees_all": 0, "viewer": (1,)}
         ("list_in_phone", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
         ("list_in_phones", {"phones": (1, 2)}, "messages_org (org=? AND sent_at>? AND sent_at<?)"),
         ("list_media_in_chats", {"mask": 264, "want": 8}, "messages_media (org=? AND phone=? AND chat=?"),
+        ("list_media_in_chats", {"phones": (1, 2, 3)}, "messages_media (org=? AND phone=? AND chat=? AND sent_at>?"),
+        ("list_media_in_chats", {"chats": (1, 2, 3)}, "messages_media (org=? AND phone=? AND chat=? AND sent_at>?"),
         ("keys_in_chats", {}, "COVERING INDEX messages_chat (org=? AND phone=? AND chat=? AND sent_at>?"),
         ("numbers_in_phone", {}, "messages_phone (org=? AND phone=? AND sent_at>? AND sent_at<?)"),
         ("numbers_in_phones", {"phones": (1, 2)}, "messages_org (org=? AND sent_at>? AND sent_at<?)"),
         ("keys_of_media_in_chats", {"mask": 264, "want": 8}, "messages_media (org=? AND phone=? AND chat=?"),
+        ("keys_of_media_in_chats", {"phones": (1, 2, 3)}, "messages_media (org=? AND phone=? AND chat=? AND sent_at>?"),
+        ("media_in_chats", PLACE | {"chats": (1, 2)}, "messages_media (org=? AND phone=? AND chat=? AND sent_at<?)"),
+        ("thread_older", PLACE, "messages_chat (org=? AND phone=? AND chat=? AND sent_at<?)"),
+        ("thread_newer", PLACE, "messages_chat (org=? AND phone=? AND chat=? AND sent_at>?)"),
+        ("context_before", PLACE, "messages_chat (org=? AND phone=? AND chat=? AND sent_at<?)"),
+        ("context_after", PLACE, "messages_chat (org=? AND phone=? AND chat=? AND sent_at>?)"),
+        ("ends_of_chats", {"chats": (1, 2)}, "messages_chat (org=? AND phone=? AND chat=?)"),
+        ("rows_of_sender", {"sender": 1}, "messages_sender (org=? AND sender=?)"),
         ("phones_in_chat", {"chat": 1}, "COVERING INDEX messages_chat (org=? AND phone=? AND chat=?)"),
         ("rows_by_id", {}, "messages_key (org=? AND id=? AND phone=? AND chat=?)"),
         ("rows_by_bare_id", {"id": "M1"}, "messages_key (org=? AND id=? AND phone=?)"),
@@ -206,11 +218,12 @@ def test_a_statement_goes_by_its_index(
     [
         *("list_in_chats", "list_in_phone", "list_in_phones", "list_media_in_chats"),
         *("keys_in_chats", "numbers_in_phone", "numbers_in_phones", "keys_of_media_in_chats"),
+        *("thread_older", "thread_newer", "context_before", "context_after", "media_in_chats", "rows_of_sender"),
     ],
 )
 def test_a_page_is_never_sorted_as_a_whole(database: apsw.Connection, name: str) -> None:
     """The index gives the order of time; only ties may be sorted."""
-    steps = plan(database, name)
+    steps = plan(database, name, **PLACE)
     assert "USE TEMP B-TREE FOR ORDER BY" not in steps
 
 
@@ -218,3 +231,82 @@ def test_what_belongs_to_a_merged_party_is_found_by_indexes(database: apsw.Conne
     steps = plan(database, "annotations_of", contact=1)
     assert any("addons_actor (org=? AND actor=?)" in step for step in steps), steps
     assert any("addons_target (org=? AND target=?)" in step for step in steps), steps
+
+
+# ---------------------------------------------------------------------- nothing reads a whole organisation unasked
+
+
+LARGE = frozenset(
+    {
+        *("messages", "addons", "tellings", "changes", "tallies", "raws", "contacts", "aliases", "contact_facts"),
+        *("chats", "files", "import_facts", "import_retold", "import_files", "outbox", "deliveries", "fetches"),
+    }
+)
+"""Tables that grow with the archive."""
+
+
+def whole_reads(connection: apsw.Connection, statement: str, members: int) -> set[str]:
+    """Large tables of which a statement reads all rows of the organisation, or of one phone or webhook of it. Its lists
+    have this many members.
+    """
+    lists = set(re.findall(r"\(:(\w+)\*\)", statement))
+    every = set(re.findall(r"(?<![:\w]):(\w+)", statement))
+    params = dict.fromkeys(every, 1) | {name: tuple(range(1, members + 1)) for name in lists}
+    sql, values = bound(statement, params)
+    tables = {alias: table for table, alias in tenant_tables(" ".join(statement.split()))}
+    found = set()
+    for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values):
+        match = re.match(r"(SCAN|SEARCH) (\w+)(?:.*?\((.*)\))?", str(step[3]))
+        if match and match[3] in (None, "org=?", "org=? AND phone=?", "org=? AND webhook=?"):
+            found.add(tables.get(match[2], match[2]))
+    return found & LARGE
+
+
+READ_WHOLE = {
+    "copies, exports and checks are for everything": {
+        *("count_changes", "dump_actors", "dump_count", "import_references", "lost_import_files", "odd_changes"),
+        *("odd_deliveries", "odd_events", "places_of_counters", "places_of_messages", "stored_twice", "stray_retold"),
+        *(f"copy_{part}_{table}" for part in ("count", "first") for table in LARGE),
+        *("delete_counters", "laneless_deliveries"),
+    },
+    "only the first or last rows of an index are read": {
+        *("ends_of_phone", "forget_deliveries", "forget_outbox", "highest_numbers", "last_stored", "look_at_webhooks"),
+        "phone_is_referred_to",
+    },
+    "lists of chats and contacts, whose filters no index has": {
+        *("count_chats", "count_contacts", "facts_of_all_chats", "find_by_name", "is_known_to", "labeled_chats"),
+        *("list_chats", "list_contacts", "phones_stored", "search_facts_seen", "search_names", "search_names_told"),
+    },
+    "contacts are few beside messages": {"delete_merged_into", "redirect_merged"},
+    "only for contacts known by their name in an export": {"observations_of"},
+    "files that are to be fetched": {"count_fetches"},
+    "reactions are listed and counted with what a filter leaves": {"count_reactions", "list_reactions"},
+}
+"""Statements that may read a large table as a whole, and why."""
+MAY_READ_WHOLE = frozenset(name for names in READ_WHOLE.values() for name in names)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in STATEMENTS if not STATEMENTS[name].startswith("INSERT")))
+def test_large_tables_are_read_by_more_than_the_organisation(database: apsw.Connection, name: str) -> None:
+    """Without statistics SQLite assumes ten rows in every organisation, and may prefer to read all of them."""
+    if STATEMENTS[name].startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+        found = whole_reads(database, STATEMENTS[name], 1) | whole_reads(database, STATEMENTS[name], 3)
+        assert not found or name in MAY_READ_WHOLE
+
+
+def test_whoever_may_read_a_table_as_a_whole_does(database: apsw.Connection) -> None:
+    reading = {name for name in MAY_READ_WHOLE if whole_reads(database, STATEMENTS[name], 3)}
+    assert reading == MAY_READ_WHOLE
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "SELECT flags FROM messages WHERE org = :org AND id IN (:ids*)",
+        "SELECT m.no FROM messages m WHERE m.org = :org AND m.sender = :sender AND m.sender <> m.chat ORDER BY m.no",
+        "SELECT d.event FROM deliveries d WHERE d.org = :org AND d.webhook = :webhook AND d.chat = 2 ORDER BY d.event",
+        "SELECT value FROM addons WHERE org = :org AND phone IN (:phones*) AND ref = 'x'",
+    ],
+)
+def test_a_planted_statement_that_reads_all_rows_is_found(database: apsw.Connection, planted: str) -> None:
+    assert len(whole_reads(database, planted, 3)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 import weakref
@@ -32,6 +33,7 @@ CHECKPOINT_PAGES, IMPORT_PAGES = 1_000, 16_000
 writes the same pages of the indexes again and again, and each copy takes them once."""
 SAVED_PAGES = 4096
 """Pages that a backup copies between two reports."""
+_NAMED_INDEX = re.compile(r"\bINDEXED BY \w+")
 STEPS = 20_000
 """Of SQLite's machine, about a millisecond; a reader is asked after them whether it is to stop."""
 _PRAGMAS = (
@@ -55,20 +57,29 @@ class SqliteTxn:
         interruption.check()
         sql, values = bound(self._statements[name], params)
         try:
-            return self._connection.execute(sql, values).fetchall()
+            return self._execute(sql, values).fetchall()
         except UnicodeDecodeError:
             return self._as_far_as_it_is_text(sql, values)
 
+    def _execute(self, sql: str, values: Sequence[Any]) -> apsw.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except apsw.SQLError as error:
+            if "no such index" not in str(error):
+                raise
+            # `backscroll check` reports it. Without it the statement takes longer.
+            return self._connection.execute(_NAMED_INDEX.sub("", sql), values)
+
     def _as_far_as_it_is_text(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """The rows of a read with damaged text among them: such values come as bytes, and no other row is lost."""
-        columns = [f"c{number}" for number in range(len(self._connection.execute(sql, values).get_description()))]
+        columns = [f"c{number}" for number in range(len(self._execute(sql, values).get_description()))]
         shown = ", ".join(
             f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END, typeof({c})" for c in columns
         )
         wrapped = f"WITH damaged ({', '.join(columns)}) AS ({sql}) SELECT {shown} FROM damaged"  # noqa: S608
         return [
             tuple(_text_of(value) if kind == "text" else value for value, kind in zip(row[::2], row[1::2], strict=True))
-            for row in self._connection.execute(wrapped, values)
+            for row in self._execute(wrapped, values)
         ]
 
     def several(self, asks: Sequence[Ask]) -> list[list[Row]]:
@@ -77,7 +88,7 @@ class SqliteTxn:
     def one(self, name: str, params: Mapping[str, Any]) -> Row | None:
         """The first row, None when there is none; text that is not UTF-8 comes as bytes."""
         sql, values = bound(self._statements[name], params)
-        cursor = self._connection.execute(sql, values)
+        cursor = self._execute(sql, values)
         try:
             row: Row | None = cursor.fetchone()
         except UnicodeDecodeError:

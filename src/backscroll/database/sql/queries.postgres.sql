@@ -105,7 +105,7 @@ SELECT indexname FROM pg_indexes WHERE schemaname = current_schema();
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
-WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at <= :at AND (sent_at < :at OR id < :id)
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :at AND (sent_at < :at OR id < :id)
     AND CASE WHEN (flags & :mask) = 0 THEN TRUE END
 ORDER BY sent_at DESC, id DESC LIMIT :limit;
 
@@ -113,6 +113,6 @@ ORDER BY sent_at DESC, id DESC LIMIT :limit;
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
-WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at AND (sent_at > :at OR id > :id)
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
     AND CASE WHEN (flags & :mask) = 0 THEN TRUE END
 ORDER BY sent_at, id LIMIT :limit;

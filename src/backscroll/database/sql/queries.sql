@@ -338,15 +338,6 @@ WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWE
     AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
--- name: list_media_in_chats
--- The bit is written as a literal, so that the planner recognises that the partial index applies.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
-WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
-    AND (flags & 8) = 8 AND (flags & :mask) = :want
-ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
-
 -- name: list_in_phone
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
@@ -375,13 +366,6 @@ WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWE
     AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
--- name: keys_of_media_in_chats
--- The condition on `no` stops SQLite from choosing the index that has all columns and reading every message of the chat.
-SELECT phone, chat, id, sender FROM messages
-WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
-    AND (flags & 8) = 8 AND (flags & :mask) = :want AND +no > 0
-ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
-
 -- name: numbers_in_phone
 SELECT no FROM messages
 WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
@@ -397,17 +381,17 @@ ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit 
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
-WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at <= :at
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :at
     AND (sent_at < :at OR id < :id OR (id = :id AND sender < :sender))
-ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit;
+ORDER BY sent_at DESC, id DESC, sender DESC LIMIT :limit;
 
 -- name: thread_newer
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
-WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at
     AND (sent_at > :at OR id > :id OR (id = :id AND sender > :sender))
-ORDER BY sent_at, id, chat, sender LIMIT :limit;
+ORDER BY sent_at, id, sender LIMIT :limit;
 
 -- name: media_in_chats
 -- Newest first, by the index of files of a chat; a page continues after the time and number of a row.
@@ -430,10 +414,13 @@ ORDER BY sent_at DESC, no DESC LIMIT :limit;
 SELECT source, type, size, payload, stored_at FROM raws WHERE org = :org AND raw = :raw;
 
 -- name: ends_of_chats
+-- When the first and the last message were sent. Each chat by itself, because an index has its messages in order.
 SELECT
-    (SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*) ORDER BY sent_at LIMIT 1),
-    (SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat IN (:chats*)
-        ORDER BY sent_at DESC LIMIT 1);
+    MIN((SELECT m.sent_at FROM messages m WHERE m.org = :org AND m.phone = :phone AND m.chat = c.contact
+        ORDER BY m.sent_at LIMIT 1)),
+    MAX((SELECT m.sent_at FROM messages m WHERE m.org = :org AND m.phone = :phone AND m.chat = c.contact
+        ORDER BY m.sent_at DESC LIMIT 1))
+FROM contacts c WHERE c.org = :org AND c.contact IN (:chats*);
 
 -- name: ends_of_phone
 SELECT
@@ -811,7 +798,7 @@ FROM messages WHERE org = :org AND no < :before ORDER BY no DESC LIMIT :limit;
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
-WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at <= :at AND (sent_at < :at OR id < :id)
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :at AND (sent_at < :at OR id < :id)
     AND (flags & :mask) = 0
 ORDER BY sent_at DESC, id DESC LIMIT :limit;
 
@@ -819,7 +806,7 @@ ORDER BY sent_at DESC, id DESC LIMIT :limit;
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
 FROM messages
-WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND sent_at >= :at AND (sent_at > :at OR id > :id)
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
     AND (flags & :mask) = 0
 ORDER BY sent_at, id LIMIT :limit;
 
@@ -855,7 +842,7 @@ FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <
 -- name: rows_of_sender
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
-FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY no LIMIT :limit;
+FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY phone, no LIMIT :limit;
 
 -- name: waiting_of_chat
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat LIMIT :limit;
@@ -873,7 +860,8 @@ SELECT DISTINCT phone, chat, id FROM tellings WHERE org = :org AND sender = :con
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: phones_with_chat
-SELECT phone FROM chats WHERE org = :org AND chat = :chat ORDER BY phone;
+SELECT p.phone FROM phones p CROSS JOIN chats c
+WHERE p.org = :org AND c.org = :org AND c.phone = p.phone AND c.chat = :chat ORDER BY p.phone;
 
 -- ------------------------------------------------------------------ imports, and what each of them reported
 
@@ -1191,11 +1179,16 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone =
         AND substr(a.id, 1, 4) = 'exp_');
 
 -- name: contact_is_referred_to
-SELECT 1 WHERE EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.chat = :contact)
-    OR EXISTS (SELECT 1 FROM phones p WHERE p.org = :org AND p.contact = :contact)
-    OR EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.sender = :contact AND m.sender <> m.chat)
-    OR EXISTS (SELECT 1 FROM phones p JOIN addons a ON a.org = :org AND a.phone = p.phone
-        WHERE p.org = :org AND a.org = :org AND a.chat = :contact)
+-- By way of the phones: most indexes begin with organisation and phone. CROSS makes SQLite keep this order of the tables,
+-- and the condition on `no` keeps it from reading the index that has all other columns.
+SELECT 1 WHERE EXISTS (SELECT 1 FROM phones p WHERE p.org = :org AND p.contact = :contact)
+    OR EXISTS (SELECT 1 FROM phones p CROSS JOIN chats c
+        WHERE p.org = :org AND c.org = :org AND c.phone = p.phone AND c.chat = :contact)
+    OR EXISTS (SELECT 1 FROM phones p CROSS JOIN messages m
+        WHERE p.org = :org AND m.org = :org AND m.phone = p.phone AND +m.no > 0 AND m.sender = :contact
+            AND m.sender <> m.chat)
+    OR EXISTS (SELECT 1 FROM phones p CROSS JOIN addons a
+        WHERE p.org = :org AND a.org = :org AND a.phone = p.phone AND a.chat = :contact)
     OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.actor = :contact)
     OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.target = :contact AND a.target <> 0);
 

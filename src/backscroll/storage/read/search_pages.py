@@ -6,7 +6,6 @@ import hashlib
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from heapq import nlargest
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -19,10 +18,11 @@ from backscroll.core.query import SearchQuery
 from backscroll.database.protocol import Txn
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Names, Reading
+from backscroll.storage.read.neighbours import Side, read_sides
 from backscroll.storage.read.surroundings import surroundings_of
 from backscroll.storage.records.damage import readable
 from backscroll.storage.records.identity import ContactRow
-from backscroll.storage.records.rows import NOTIFICATION, MessageRow, row_of
+from backscroll.storage.records.rows import NOTIFICATION, MessageRow
 from backscroll.storage.search.asking import BOUNDS, Bounds, Facets, Found, Position, Scope, Search
 from backscroll.storage.search.documents import document_of_row
 from backscroll.storage.search.highlight import highlights
@@ -138,16 +138,17 @@ def _around(tx: Txn, query: SearchQuery, names: Names, rows: Sequence[MessageRow
     """For each message those of its chat right before and after it, oldest first."""
     if not query.context:
         return [[] for _ in rows]
-    asks = [(name, _place(query, names, row)) for row in rows for name in ("context_before", "context_after")]
-    found = [readable(query.org, map(row_of, some)) for some in tx.several(asks)]
+    sides = [side for row in rows for side in _sides(query, names, row)]
+    found = [readable(query.org, some) for some in read_sides(tx, sides)]
     return [[*reversed(before), *after] for before, after in zip(found[::2], found[1::2], strict=True)]
 
 
-def _place(query: SearchQuery, names: Names, row: MessageRow) -> dict[str, Any]:
+def _sides(query: SearchQuery, names: Names, row: MessageRow) -> tuple[Side, Side]:
     names.load((row.chat,))
     chats = names.numbers_of(names.contact_row(row.chat).contact)
-    params = {"org": query.org, "phone": row.phone, "chats": chats, "at": row.sent_at, "id": row.id}
-    return params | {"mask": NOTIFICATION, "limit": query.context}
+    params = {"org": query.org, "phone": row.phone, "at": row.sent_at, "id": row.id}
+    params |= {"mask": NOTIFICATION, "limit": query.context}
+    return Side("context_before", params, chats), Side("context_after", params, chats)
 
 
 def _most_first(chat: tuple[ContactRow, int]) -> tuple[int, str]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import starmap
-
 from msgspec import Struct, structs
 
 from backscroll.core.answers import Thread
 from backscroll.core.errors import NotFound
 from backscroll.core.limits import LATEST
 from backscroll.core.query import Position, ThreadQuery
-from backscroll.database.protocol import Ask, Row
 from backscroll.storage.read.messages import Assembler
 from backscroll.storage.read.names import Reading
+from backscroll.storage.read.neighbours import Side, Statement, read_sides
 from backscroll.storage.read.surroundings import surroundings_of
 from backscroll.storage.records.damage import sound
 from backscroll.storage.records.rows import MessageRow, row_of
@@ -78,51 +75,53 @@ class Threads:
         return self._older(NEWEST)
 
     def _older(self, place: Position) -> _Stretch:
-        rows, more = self._cut(self._tx.all(*self._ask("thread_older", place)))
-        is_newest = place == NEWEST or not self._tx.all(*self._ask("thread_newer", place, 1))
+        rows, more = self._cut(self._read(self._side("thread_older", place)))
+        is_newest = place == NEWEST or not self._read(self._side("thread_newer", place, 1))
         return _Stretch(rows[::-1], not more, is_newest)
 
     def _newer(self, place: Position) -> _Stretch:
-        rows, more = self._cut(self._tx.all(*self._ask("thread_newer", place)))
-        return _Stretch(rows, not self._tx.all(*self._ask("thread_older", place, 1)), not more)
+        rows, more = self._cut(self._read(self._side("thread_newer", place)))
+        return _Stretch(rows, not self._read(self._side("thread_older", place, 1)), not more)
 
     def _around(self, no: int) -> _Stretch:
         row = self._tx.one("rows_by_no", {"org": self._query.org, "nos": [no]})
         target = None if row is None else row_of(row)
         if target is None or target.phone != self._query.phone or target.chat not in self._chats:
             raise NotFound("message", "in this chat")
-        return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
+        return self._both_sides(target)
 
     def _from(self, at: int) -> _Stretch:
         """Around the first message at or after a time; after the last one, the newest messages."""
-        first = self._tx.one(*self._ask("thread_newer", Position(at), 1))
-        if first is None:
-            return self._older(NEWEST)
-        target = row_of(first)
-        return self._both_sides(Position(target.sent_at, target.id, target.sender), [target])
+        first = self._read(self._side("thread_newer", Position(at), 1))
+        return self._both_sides(first[0]) if first else self._older(NEWEST)
 
-    def _both_sides(self, place: Position, middle: list[MessageRow]) -> _Stretch:
+    def _both_sides(self, target: MessageRow) -> _Stretch:
         """About half on each side; if one side has too few, the other is longer."""
-        older, newer = self._tx.several([self._ask("thread_older", place), self._ask("thread_newer", place)])
-        room = self._query.limit - len(middle)
+        place = Position(target.sent_at, target.id, target.sender)
+        older, newer = read_sides(self._tx, [self._side("thread_older", place), self._side("thread_newer", place)])
+        room = self._query.limit - 1
         before = max(room // 2, room - len(newer))
         kept_older = older[: min(before, len(older))]
         kept_newer = newer[: room - len(kept_older)]
-        rows = [*map(row_of, reversed(kept_older)), *middle, *map(row_of, kept_newer)]
-        return _Stretch(rows, len(kept_older) == len(older), len(kept_newer) == len(newer), middle[0].no)
+        rows = [*reversed(kept_older), target, *kept_newer]
+        return _Stretch(rows, len(kept_older) == len(older), len(kept_newer) == len(newer), target.no)
 
-    def _cut(self, rows: Sequence[Row]) -> tuple[list[MessageRow], bool]:
+    def _cut(self, rows: list[MessageRow]) -> tuple[list[MessageRow], bool]:
         """The rows of a page, and whether there was one more."""
         limit = self._query.limit
-        return list(starmap(MessageRow, rows[:limit])), len(rows) > limit
+        return rows[:limit], len(rows) > limit
 
-    def _ask(self, name: str, place: Position, limit: int | None = None) -> Ask:
-        return name, {
+    def _read(self, side: Side) -> list[MessageRow]:
+        (rows,) = read_sides(self._tx, [side])
+        return rows
+
+    def _side(self, statement: Statement, place: Position, limit: int | None = None) -> Side:
+        params = {
             "org": self._query.org,
             "phone": self._query.phone,
-            "chats": self._chats,
             "at": place.sent_at,
             "id": place.id,
             "sender": place.sender,
             "limit": self._query.limit + 1 if limit is None else limit,
         }
+        return Side(statement, params, self._chats)
