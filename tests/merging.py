@@ -9,7 +9,7 @@ from msgspec import structs
 from backscroll.core.answers import Thread
 from backscroll.core.events import Batch, Event, MessageSeen, NumberMapped, ReactionSet, Target
 from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phone
-from backscroll.core.query import ChatQuery, MediaQuery, MessageQuery, Position, ThreadQuery
+from backscroll.core.query import ChatQuery, MediaQuery, MessageQuery, ThreadQuery
 from backscroll.storage.read.media_lists import list_media
 from backscroll.storage.read.spine import spine_of
 from backscroll.storage.read.threads import Threads
@@ -84,10 +84,10 @@ def threads_as_one(store: Store, org: Org, phone: Phone, count: int) -> None:
     newest = read(store, base)
     parts = [newest]
     while not parts[-1].found_oldest:
-        parts.append(read(store, structs.replace(base, before=place(parts[-1], 0))))
+        parts.append(read(store, structs.replace(base, before=parts[-1].oldest)))
     assert [m.message.sent_at for part in reversed(parts) for m in part.messages] == times
     assert [part.found_newest for part in parts] == [True, *(False for _ in parts[1:])]
-    after = read(store, structs.replace(base, after=place(parts[-1], -1), limit=7))
+    after = read(store, structs.replace(base, after=parts[-1].newest, limit=7))
     first = len(parts[-1].messages)
     assert [m.message.sent_at for m in after.messages] == times[first : first + 7]
     middle = read(store, structs.replace(base, at=times[count], limit=5))
@@ -105,8 +105,3 @@ def threads_as_one(store: Store, org: Org, phone: Phone, count: int) -> None:
 
 def read(store: Store, query: ThreadQuery) -> Thread:
     return store.ask(query.org, lambda reading: Threads(reading, query).read())
-
-
-def place(thread: Thread, at: int) -> Position:
-    message = thread.messages[at].message
-    return Position(message.sent_at, message.key.id, thread.senders[at])

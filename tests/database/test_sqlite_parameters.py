@@ -68,7 +68,7 @@ def test_rows_may_have_one_value_and_name_it_twice(tmp_path: Path) -> None:
 LISTED = "SELECT :left, n FROM numbers WHERE n IN (:some*) AND n NOT IN (:others*) AND n IN (:some*) AND n < :most"
 
 
-@pytest.mark.parametrize("count", [*range(1, 70), 127, 128, 129, 499, 500, 501, 2000])
+@pytest.mark.parametrize("count", [*range(1, 70), 127, 128, 129, 499, 500, 501, 1024, 1025, 2000])
 def test_lists_of_every_length_find_their_values(count: int) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE numbers (n)")

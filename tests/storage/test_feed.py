@@ -94,6 +94,29 @@ def test_a_feed_is_pruned_in_steps_and_once_a_day(
     assert len(kept(store, org)) == store.version(org.no) - before > 0
 
 
+def test_a_chore_that_fails_does_not_prevent_the_others(
+    store: Store,
+    org: Org,
+    phone: Phone,
+    make_message: MakeMessage,
+    calendar: Calendar,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError
+
+    for chore in ("finish_merges", "tend_search"):
+        monkeypatch.setattr(store, chore, fail)
+    tell(store, org, make_message, "A")
+    go_round(store, lambda: False, lambda _: None, changes_days=1)
+    calendar.pass_days(4)
+    go_round(store, lambda: False, lambda _: None, changes_days=1)
+    assert kept(store, org) == []
+    assert "merging contacts failed" in caplog.text
+    assert "maintaining the search index failed" in caplog.text
+
+
 def test_a_feed_can_be_kept_for_good(
     store: Store, org: Org, phone: Phone, make_message: MakeMessage, calendar: Calendar
 ) -> None:

@@ -203,7 +203,8 @@ def test_a_holder_that_slept_too_long_stops_and_the_next_one_ends_the_work(
 def test_a_server_that_ends_gives_its_work_back_at_once(store: Store, org: Org, phone: Phone) -> None:
     fill(store, org, phone, 60)
     only_map(store, org)
-    asked = iter([False, False, False, True])
+    # For the organisation, three chores, the merges, and their first step.
+    asked = iter([*[False] * 6, True])
     go_round(store, lambda: next(asked, True), lambda _: None)
     assert [held.ends_at for held in store.held_leases(org.no)] == [0]
     assert store._engine.read_one("pending_merges", {"org": org.no}, org.no) is not None

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec import structs
 
 from backscroll.core.events import Batch, MediaHeld, MessageSeen, NumberMapped, Target
 from backscroll.core.model import Details, Media, Message, MessageKey, Org, Phone
-from backscroll.core.query import ChatQuery, MessageQuery, SearchQuery
+from backscroll.core.query import ChatQuery, MessageQuery, Position, SearchQuery, ThreadQuery
 from backscroll.database.protocol import Txn
 from backscroll.database.sqlite import SqliteEngine
+from backscroll.storage.records import damage
 from backscroll.storage.store import Store, open_store
 from backscroll.storage.write.merge import MERGE_ROWS
 from conftest import MORNING
-from merging import GROUP, LID, NUMBER, SECOND, fill, messages, only_map, seen_as_one, step
+from merging import GROUP, LID, NUMBER, SECOND, fill, messages, only_map, read, seen_as_one, step, threads_as_one
+from plain_sql import PlainSql
 
 T = TypeVar("T")
 TABLES = ("messages", "tellings", "addons", "tallies", "chats")
@@ -53,6 +56,66 @@ def test_search_shows_what_surrounds_a_hit_while_the_move_goes_on(store: Store, 
             ["L000006", "N000006", "N000007", "L000008"],
         ]
         assert step(store, org, 30)
+
+
+def test_damaged_rows_hide_no_others_while_the_move_goes_on(
+    store: Store, org: Org, phone: Phone, database_url: str | None, tmp_path: Path
+) -> None:
+    fill(store, org, phone, 20)
+    only_map(store, org)
+    damaged = ("N000015", "N000016", "L000019", "N000019")
+    sql = PlainSql(database_url, tmp_path)
+    for id in damaged:
+        assert sql.change(f"UPDATE messages SET kind = 'nonsense' WHERE id = '{id}'") == 1
+    sql.close()
+    left = [f"{side}{i:06}" for i in range(20) for side in "LN" if f"{side}{i:06}" not in damaged]
+    for limit in (1, 2, 3, 50):
+        query = ThreadQuery(org=org.no, phone=phone.no, chat=LID, limit=limit)
+        parts = [read(store, query)]
+        while not parts[-1].found_oldest:
+            parts.append(read(store, structs.replace(query, before=parts[-1].oldest)))
+        assert [m.message.key.id for part in reversed(parts) for m in part.messages] == left
+        parts = [read(store, structs.replace(query, after=Position(0)))]
+        while not parts[-1].found_newest:
+            parts.append(read(store, structs.replace(query, after=parts[-1].newest)))
+        assert [m.message.key.id for part in parts for m in part.messages] == left
+
+
+def test_a_damaged_row_keeps_only_its_own_contact_from_being_moved(
+    store: Store, org: Org, phone: Phone, database_url: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage._named.clear()
+    other_lid, other_number = "33333333333@lid", "4915112345699@s.whatsapp.net"
+    fill(store, org, phone, 20)
+    store.apply(org.no, Batch(source="backup", events=messages(phone, other_lid, 20, "O")))
+    sql = PlainSql(database_url, tmp_path)
+    sql.change("UPDATE messages SET details = '{' WHERE id = 'L000007'")
+    store.apply(org.no, Batch(source="linked", events=[NumberMapped(lid=LID, jid=NUMBER)]))
+    store.apply(org.no, Batch(source="linked", events=[NumberMapped(lid=other_lid, jid=other_number)]))
+    ((stuck,),) = sql.rows("SELECT contact FROM merges")
+    assert f"merge of contact {stuck} of organisation {org.no} is left out" in caplog.text
+    page = store.list_messages(MessageQuery(org=org.no, phones=(phone.no,), chat=NUMBER, limit=100))
+    assert (page.total, len(page.messages)) == (40, 39)
+    sql.change("UPDATE messages SET details = NULL WHERE id = 'L000007'")
+    assert store.finish_merges(org.no)
+    assert sql.rows("SELECT contact FROM merges") == []
+    sql.close()
+    threads_as_one(store, org, phone, 20)
+    assert list(store.check()) == []
+
+
+def test_the_message_at_a_place_is_on_one_side_of_it(store: Store, org: Org, phone: Phone) -> None:
+    fill(store, org, phone, 3)
+    query = ThreadQuery(org=org.no, phone=phone.no, chat=NUMBER, limit=1)
+    newest = read(store, query)
+    second = read(store, structs.replace(query, before=newest.oldest))
+    assert (second.found_newest, second.found_oldest) == (False, False)
+    assert read(store, structs.replace(query, after=second.newest)).messages == newest.messages
+    first = read(store, structs.replace(query, before=second.oldest))
+    assert (first.found_newest, first.found_oldest) == (False, True)
+    again = read(store, structs.replace(query, after=first.newest))
+    assert again.messages == second.messages
+    assert (again.found_newest, again.found_oldest) == (False, False)
 
 
 def test_messages_that_arrive_during_the_move_are_one_with_those_that_were_there(

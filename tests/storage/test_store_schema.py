@@ -240,9 +240,14 @@ LARGE = frozenset(
     {
         *("messages", "addons", "tellings", "changes", "tallies", "raws", "contacts", "aliases", "contact_facts"),
         *("chats", "files", "import_facts", "import_retold", "import_files", "outbox", "deliveries", "fetches"),
+        *("import_numbers", "import_mappings", "quarantine", "spans"),
     }
 )
 """Tables that grow with the archive."""
+
+
+WHOLE = re.compile(r"org=\?( AND (phone[=<>]|webhook=)\?)?")
+"""All rows of an organisation, of some phones or of a webhook."""
 
 
 def whole_reads(connection: apsw.Connection, statement: str, members: int) -> set[str]:
@@ -257,7 +262,7 @@ def whole_reads(connection: apsw.Connection, statement: str, members: int) -> se
     found = set()
     for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values):
         match = re.match(r"(SCAN|SEARCH) (\w+)(?:.*?\((.*)\))?", str(step[3]))
-        if match and match[3] in (None, "org=?", "org=? AND phone=?", "org=? AND webhook=?"):
+        if match and WHOLE.fullmatch(match[3] or "org=?"):
             found.add(tables.get(match[2], match[2]))
     return found & LARGE
 
@@ -267,19 +272,20 @@ READ_WHOLE = {
         *("count_changes", "dump_actors", "dump_count", "import_references", "lost_import_files", "odd_changes"),
         *("odd_deliveries", "odd_events", "places_of_counters", "places_of_messages", "stored_twice", "stray_retold"),
         *(f"copy_{part}_{table}" for part in ("count", "first") for table in LARGE),
-        *("delete_counters", "laneless_deliveries"),
+        *("delete_counters", "every_import_range"),
     },
+    "the whole quarantine is asked for": {"index_of_quarantine", "list_quarantined"},
     "only the first or last rows of an index are read": {
         *("ends_of_phone", "forget_deliveries", "forget_outbox", "highest_numbers", "last_stored", "look_at_webhooks"),
-        "phone_is_referred_to",
+        "latest_quarantined",
     },
     "lists of chats and contacts, whose filters no index has": {
-        *("count_chats", "count_contacts", "facts_of_all_chats", "find_by_name", "is_known_to", "labeled_chats"),
+        *("count_chats", "count_contacts", "facts_of_all_chats", "find_by_name", "labeled_chats"),
         *("list_chats", "list_contacts", "phones_stored", "search_facts_seen", "search_names", "search_names_told"),
     },
-    "contacts are few beside messages": {"delete_merged_into", "redirect_merged"},
+    "only for an own phone that is removed": {"phone_is_referred_to"},
     "only for contacts known by their name in an export": {"observations_of"},
-    "files that are to be fetched": {"count_fetches"},
+    "only those that wait": {"count_fetches", "laneless_deliveries"},
     "reactions are listed and counted with what a filter leaves": {"count_reactions", "list_reactions"},
 }
 """Statements that may read a large table as a whole, and why."""

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from backscroll.core.model import ArchivedMessage, Chat, Contact, Message, Phone, Reaction, Source
+from backscroll.core.query import Position
 
 ChangeKind = Literal["message", "update", "gone", "chat", "contact", "phone", "silent", "heard"]
 
@@ -83,8 +84,9 @@ class Thread(Struct, frozen=True, kw_only=True):
     target: int | None
     """Number of the requested message."""
     seq: int
-    senders: list[int]
-    """The author of each message, by contact number; together with time and id this is its position in the chat."""
+    oldest: Position | None
+    newest: Position | None
+    """The positions of the first and the last row that was read, also if it cannot be shown."""
     around: Surroundings
 
 

@@ -42,7 +42,7 @@ DELETE FROM tallies WHERE org = :org;
 
 -- name: labels_after
 SELECT phone, label, import, facts FROM labels WHERE org = :org
-    AND (phone > :phone OR (phone = :phone AND (label > :label OR (label = :label AND import > :import))))
+    AND (phone, label, import) > (:phone, :label, :import)
 ORDER BY phone, label, import LIMIT :limit;
 
 -- name: contact_facts_after
@@ -151,5 +151,5 @@ ORDER BY d.webhook, d.event LIMIT :limit;
 -- name: laneless_deliveries
 SELECT DISTINCT d.webhook, d.phone, d.chat FROM deliveries d
     LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = d.webhook AND l.phone = d.phone AND l.chat = d.chat
-WHERE d.org = :org AND d.state = :state AND l.webhook IS NULL
+WHERE d.org = :org AND d.state = 0 AND l.webhook IS NULL
 ORDER BY d.webhook, d.phone, d.chat LIMIT :limit;

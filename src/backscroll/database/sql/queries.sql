@@ -192,7 +192,7 @@ WHERE org = :org AND merged_into IS NULL AND kind IN ('user', 'lid', 'bot', 'unk
 -- name: is_known_to
 SELECT 1 FROM contacts
 WHERE org = :org AND contact = :contact
-    AND (contact IN (SELECT c.chat FROM chats c WHERE c.org = :org AND c.phone IN (:phones*))
+    AND (EXISTS (SELECT 1 FROM chats c WHERE c.org = :org AND c.phone IN (:phones*) AND c.chat = :contact)
         OR contact IN (SELECT p.contact FROM phones p WHERE p.org = :org AND p.phone IN (:phones*))
         OR (SELECT m.no FROM messages m WHERE m.org = :org AND m.sender = contacts.contact AND m.sender <> m.chat
             AND m.sender BETWEEN contacts.contact AND contacts.contact AND m.phone IN (:phones*) LIMIT 1) IS NOT NULL);
@@ -651,11 +651,12 @@ SELECT no FROM quarantine
 WHERE org = :org AND digest = :digest AND source = :source AND COALESCE(via, '') = COALESCE(:via, '');
 
 -- name: find_orphaned_quarantined
--- The same bytes, which came through a live source that was removed since.
+-- The same bytes, which came through a live source that was removed since. The plus keeps SQLite from reading all of them
+-- in the order of their numbers.
 SELECT q.no FROM quarantine q
 WHERE q.org = :org AND q.digest = :digest AND q.via LIKE :sources
 AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.org = q.org AND s.source = q.via)
-ORDER BY q.no LIMIT 1;
+ORDER BY +q.no LIMIT 1;
 
 -- name: resend_quarantined
 UPDATE quarantine SET source = :source, problem = :problem, via = :via, waits = :waits
@@ -1045,12 +1046,12 @@ INSERT INTO import_facts (org, import, phone, jid, facts) VALUES (:org, :import,
 
 -- name: facts_of_import
 SELECT phone, jid FROM import_facts
-WHERE org = :org AND import = :import AND (phone > :phone OR (phone = :phone AND jid > :jid))
+WHERE org = :org AND import = :import AND (phone, jid) > (:phone, :jid)
 ORDER BY phone, jid LIMIT :limit;
 
 -- name: chats_of_import
 SELECT phone, jid FROM import_facts
-WHERE org = :org AND import = :import AND phone > 0 AND (phone > :phone OR (phone = :phone AND jid > :jid))
+WHERE org = :org AND import = :import AND +phone > 0 AND (phone, jid) > (:phone, :jid)
 ORDER BY phone, jid LIMIT :limit;
 
 -- name: named_alone
@@ -1065,7 +1066,7 @@ SELECT f.phone, f.jid,
             WHERE a.org = :org AND k.org = :org AND a.jid = f.jid AND k.imported <= 0)
             + (SELECT COUNT(*) FROM phones p WHERE p.org = :org AND p.jid = f.jid) END
 FROM import_facts f
-WHERE f.org = :org AND f.import = :import AND f.phone >= 0 AND (f.phone > :phone OR (f.phone = :phone AND f.jid > :jid))
+WHERE f.org = :org AND f.import = :import AND +f.phone >= 0 AND (f.phone, f.jid) > (:phone, :jid)
 ORDER BY f.phone, f.jid LIMIT :limit;
 
 -- name: count_files_alone
@@ -1101,7 +1102,7 @@ SELECT jid FROM import_mappings WHERE org = :org AND import = :import AND lid = 
 -- name: mappings_after
 -- Every mapping that was recorded, also one that was refused because it contradicts others.
 SELECT import, lid, jid FROM import_mappings
-WHERE org = :org AND (import > :import OR (import = :import AND (lid > :lid OR (lid = :lid AND jid > :jid))))
+WHERE org = :org AND (import, lid, jid) > (:import, :lid, :jid)
 ORDER BY import, lid, jid LIMIT :limit;
 
 -- name: mappings_among
@@ -1122,9 +1123,10 @@ SELECT no, chat, id FROM messages
 WHERE org = :org AND sender = :sender AND sender <> chat AND phone = :phone AND no > :after ORDER BY no LIMIT :limit;
 
 -- name: doings_after
-SELECT DISTINCT phone, chat, id FROM addons
-WHERE org = :org AND (actor = :contact OR target = :contact)
-    AND (phone > :phone OR (phone = :phone AND (chat > :chat OR (chat = :chat AND id > :id))))
+SELECT phone, chat, id FROM addons
+WHERE org = :org AND actor = :contact AND (phone, chat, id) > (:phone, :chat, :id)
+UNION SELECT phone, chat, id FROM addons
+WHERE org = :org AND target = :contact AND target <> 0 AND (phone, chat, id) > (:phone, :chat, :id)
 ORDER BY phone, chat, id LIMIT :limit;
 
 -- name: mark_chat_imported
@@ -1234,12 +1236,12 @@ SELECT r.import, r.no FROM import_retold r WHERE r.org = :org
 
 -- name: every_told_telling
 SELECT phone, chat, id, told FROM tellings WHERE org = :org AND told IS NOT NULL
-    AND (phone > :phone OR (phone = :phone AND (chat > :chat OR (chat = :chat AND id > :id))))
+    AND (phone, chat, id) > (:phone, :chat, :id)
 ORDER BY phone, chat, id LIMIT :limit;
 
 -- name: every_told_addon
 SELECT phone, chat, id, told FROM addons WHERE org = :org AND told IS NOT NULL
-    AND (phone > :phone OR (phone = :phone AND (chat > :chat OR (chat = :chat AND id > :id))))
+    AND (phone, chat, id) > (:phone, :chat, :id)
 ORDER BY phone, chat, id LIMIT :limit;
 
 -- name: import_references

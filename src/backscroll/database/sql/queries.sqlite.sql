@@ -36,8 +36,8 @@ SELECT name FROM sqlite_master WHERE type = 'index';
 
 -- ------------------------------------------------------------------ indexes named
 --
--- SQLite has no statistics here, and assumes that an organisation has about ten rows in each table. For these statements
--- it would therefore read all rows of the organisation.
+-- SQLite has no statistics here, and assumes that an organisation has about ten rows in each table. It would run these
+-- statements by reading all rows of the organisation, of a webhook or of a chat.
 
 -- name: list_media_in_chats
 -- The bit is written as a literal, so that SQLite recognises that the index has these messages.
@@ -88,3 +88,37 @@ SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.e
 FROM outbox o INDEXED BY outbox_id CROSS JOIN deliveries d
     LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
 WHERE o.org = :org AND o.id = :id AND d.org = :org AND d.webhook = :webhook AND d.event = o.event;
+
+-- name: deliveries_in_state_before
+SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
+    o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
+FROM deliveries d INDEXED BY deliveries_state JOIN outbox o ON o.org = :org AND o.event = d.event
+    LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
+WHERE d.org = :org AND d.webhook = :webhook AND d.state = :state AND d.event < :before ORDER BY d.event DESC LIMIT :limit;
+
+-- name: list_reactions
+SELECT a.phone, a.chat, a.id, a.actor, a.target, a.ref, a.at, a.value FROM addons a INDEXED BY addons_reactions
+WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
+    AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
+    AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
+    AND EXISTS (SELECT 1 FROM messages m
+        WHERE m.org = a.org AND m.id = a.id AND m.phone = a.phone AND m.chat = a.chat
+            AND (a.target IN (0, m.sender) OR EXISTS (SELECT 1 FROM contacts s JOIN contacts t ON t.org = :org
+                WHERE s.org = :org AND s.contact = m.sender AND t.contact = a.target
+                    AND COALESCE(s.merged_into, s.contact) = COALESCE(t.merged_into, t.contact))))
+ORDER BY a.at DESC, a.id DESC, a.phone DESC, a.actor DESC LIMIT :limit OFFSET :offset;
+
+-- name: ranges_of_import
+SELECT first_no, last_no FROM import_numbers INDEXED BY import_numbers_import
+WHERE org = :org AND import = :import AND first_no >= :low
+ORDER BY first_no LIMIT :limit;
+
+-- name: disown_numbers
+UPDATE import_numbers INDEXED BY import_numbers_import SET import = :disowned WHERE org = :org AND import = :import;
+
+-- name: ends_of_import
+SELECT m.phone, c.jid, MIN(m.sent_at), MAX(m.sent_at)
+FROM import_numbers n INDEXED BY import_numbers_import CROSS JOIN messages m CROSS JOIN contacts c
+WHERE n.org = :org AND n.import = :import AND m.org = :org AND m.no BETWEEN n.first_no AND n.last_no
+    AND c.org = :org AND c.contact = m.chat
+GROUP BY m.phone, c.jid;

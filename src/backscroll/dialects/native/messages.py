@@ -73,18 +73,14 @@ def render_thread(thread: Thread, access: Access, links: Links, filters: Any) ->
         "found_newest": thread.found_newest,
         "target": targets[0] if targets else None,
         "seq": thread.seq,
-        "older": None if thread.found_oldest else _cursor(thread, 0, "before", filters),
-        "newer": None if thread.found_newest else _cursor(thread, -1, "after", filters),
+        "older": None if thread.found_oldest else _cursor(thread.oldest, "before", filters),
+        "newer": None if thread.found_newest else _cursor(thread.newest, "after", filters),
     }
     return b'{"items":[' + items + b"]," + encode(rest)[1:]
 
 
-def _cursor(thread: Thread, at: int, side: str, filters: Any) -> str | None:
-    if not thread.messages:
-        return None
-    archived = thread.messages[at]
-    place = Position(archived.message.sent_at, archived.message.key.id, thread.senders[at])
-    return encode_cursor([side, place.sent_at, place.id, place.sender], filters)
+def _cursor(place: Position | None, side: str, filters: Any) -> str | None:
+    return None if place is None else encode_cursor([side, place.sent_at, place.id, place.sender], filters)
 
 
 def render_card(card: MessageCard, access: Access, links: Links) -> bytes:

@@ -179,11 +179,9 @@ def _page_of(
     def question(reading: Reading) -> tuple[bytes, ThreadQuery | None]:
         thread = Threads(reading, query).read()
         text = "".join(render_line(archived, zone, attached) for archived in thread.messages)
-        if thread.found_newest or not thread.messages:
+        if thread.found_newest or thread.newest is None:
             return text.encode("utf-8", "replace"), None
-        last = thread.messages[-1].message
-        place = Position(last.sent_at, last.key.id, thread.senders[-1])
-        return text.encode("utf-8", "replace"), structs.replace(query, after=place)
+        return text.encode("utf-8", "replace"), structs.replace(query, after=thread.newest)
 
     return question
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from backscroll.database.protocol import Row, Txn
-from backscroll.storage.records.damage import sound
 from backscroll.storage.records.rows import MessageRow
 
 Statement = Literal["thread_older", "thread_newer", "context_before", "context_after"]
@@ -26,7 +25,7 @@ class Side(Struct, frozen=True):
 
 
 def read_sides(tx: Txn, sides: Sequence[Side]) -> list[list[MessageRow]]:
-    """The rows of each side, up to the limit in its parameters.
+    """The rows of each side, up to the limit in its parameters, also those that cannot be shown.
 
     Each number of a chat is read by itself, because an index has the rows of one in order.
     """
@@ -37,11 +36,15 @@ def read_sides(tx: Txn, sides: Sequence[Side]) -> list[list[MessageRow]]:
 
 def _nearest(side: Side, found: Sequence[Sequence[Row]]) -> list[MessageRow]:
     rows = [MessageRow(*row) for row in chain.from_iterable(found)]
-    if len(found) == 1:
-        return rows
-    in_order = sorted(sound(side.params["org"], rows), key=_place, reverse=side.statement in _LATEST_FIRST)
-    return in_order[: side.params["limit"]]
+    if len(found) > 1:
+        rows.sort(key=_place, reverse=side.statement in _LATEST_FIRST)
+    return rows[: side.params["limit"]]
 
 
-def _place(row: MessageRow) -> tuple[int, str, int, int]:
-    return row.sent_at, row.id, row.sender, row.chat
+def _place(row: MessageRow) -> tuple[tuple[int, Any], ...]:
+    return tuple(map(_in_order, (row.sent_at, row.id, row.sender, row.chat)))
+
+
+def _in_order(value: Any) -> tuple[int, Any]:
+    """Numbers before texts before bytes, as SQLite orders them: a damaged row may have any of them."""
+    return (0, value) if isinstance(value, int | float) else (1, value) if isinstance(value, str) else (2, value or b"")

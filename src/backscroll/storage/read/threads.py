@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from msgspec import Struct, structs
 
 from backscroll.core.answers import Thread
@@ -22,8 +24,19 @@ def place_of_message(query: ThreadQuery, side: str, row: MessageRow) -> ThreadQu
     """The query placed ``around``, ``before`` or ``after`` a message."""
     if side == "around":
         return structs.replace(query, around=row.no)
-    place = Position(row.sent_at, row.id, row.sender)
+    place = position_of(row)
     return structs.replace(query, before=place) if side == "before" else structs.replace(query, after=place)
+
+
+def position_of(row: MessageRow) -> Position:
+    return Position(row.sent_at, row.id, row.sender)
+
+
+def positions(rows: Iterable[MessageRow]) -> Iterator[Position]:
+    """Of rows whose position can be read: the others cannot be returned to."""
+    for row in rows:
+        if type(row.sent_at) is int and type(row.id) is str and type(row.sender) is int:
+            yield position_of(row)
 
 
 class _Stretch(Struct):
@@ -58,7 +71,8 @@ class Threads:
             found_newest=stretch.found_newest,
             target=stretch.target,
             seq=self._names.seq,
-            senders=[row.sender for row in stretch.rows],
+            oldest=next(positions(stretch.rows), None),
+            newest=next(positions(stretch.rows[::-1]), None),
             around=surroundings_of(self._reading, messages),
         )
 
@@ -76,12 +90,15 @@ class Threads:
 
     def _older(self, place: Position) -> _Stretch:
         rows, more = self._cut(self._read(self._side("thread_older", place)))
-        is_newest = place == NEWEST or not self._read(self._side("thread_newer", place, 1))
+        # A message at the place itself is newer than these.
+        around = structs.replace(place, sender=place.sender - 1)
+        is_newest = place == NEWEST or not self._read(self._side("thread_newer", around, 1))
         return _Stretch(rows[::-1], not more, is_newest)
 
     def _newer(self, place: Position) -> _Stretch:
         rows, more = self._cut(self._read(self._side("thread_newer", place)))
-        return _Stretch(rows, not self._read(self._side("thread_older", place, 1)), not more)
+        around = structs.replace(place, sender=place.sender + 1)
+        return _Stretch(rows, not self._read(self._side("thread_older", around, 1)), not more)
 
     def _around(self, no: int) -> _Stretch:
         row = self._tx.one("rows_by_no", {"org": self._query.org, "nos": [no]})
@@ -97,7 +114,7 @@ class Threads:
 
     def _both_sides(self, target: MessageRow) -> _Stretch:
         """About half on each side; if one side has too few, the other is longer."""
-        place = Position(target.sent_at, target.id, target.sender)
+        place = position_of(target)
         older, newer = read_sides(self._tx, [self._side("thread_older", place), self._side("thread_newer", place)])
         room = self._query.limit - 1
         before = max(room // 2, room - len(newer))

@@ -7,12 +7,13 @@ includes both. This module moves the stored rows to the winner, a bounded number
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from backscroll.database.protocol import Engine, Row, Txn
 from backscroll.storage.accounts import leases
-from backscroll.storage.records.org_state import lock_org_state, save_org_state
+from backscroll.storage.records.damage import UNREADABLE, leave_out
+from backscroll.storage.records.org_state import OrgState, lock_org_state, save_org_state
 from backscroll.storage.records.rows import ANNOTATED, OBSERVED, MessageRow, row_of
 from backscroll.storage.write.batch import Writer
 from backscroll.storage.write.export_matching import MINUTE_US
@@ -30,29 +31,41 @@ Place = tuple[int, int]
 def finish_merges(engine: Engine, org: int, clock: Callable[[], int], stop: Callable[[], bool]) -> bool:
     """Move the rows of an organisation's merged contacts, under a lease; returns whether anything was moved.
 
-    Does nothing while another process has the lease. ``stop`` is called after each transaction.
+    Does nothing while another process has the lease. ``stop`` is called after each transaction. A contact with a
+    damaged row that cannot be moved is logged and left as it is: readers see both contacts as one all the same.
     """
     moved = False
+    damaged: set[int] = set()
     # Check again after releasing the lease, because merges may have been added by a process that found it taken.
-    while not stop() and engine.read_one("pending_merges", {"org": org}, org) is not None:
+    while not stop() and not damaged and engine.read_one("pending_merges", {"org": org}, org) is not None:
         lease = engine.write(lambda tx: leases.take(tx, org, MERGING, clock()), org)
         if lease is None:
             break
-        moved = _move_under(engine, lease, clock, stop) or moved
+        moved = _move_under(engine, lease, clock, stop, damaged) or moved
     return moved
 
 
-def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], stop: Callable[[], bool]) -> bool:
+def _move_under(
+    engine: Engine, lease: leases.Lease, clock: Callable[[], int], stop: Callable[[], bool], damaged: set[int]
+) -> bool:
+    """Returns whether anything was moved. Contacts that cannot be moved are added to ``damaged``."""
     pace = Pace(MERGE_ROWS)
 
     def step(tx: Txn) -> bool:
         leases.keep(tx, lease, clock())
         pace.begin(tx, lease.org)
-        return merge_step(tx, lease.org, clock(), pace.rows)
+        return merge_step(tx, lease.org, clock(), pace.rows, damaged)
 
     moved = False
     try:
-        while not stop() and engine.write(step, lease.org):
+        while not stop():
+            try:
+                if not engine.write(step, lease.org):
+                    break
+            except _DamagedRow as error:
+                damaged.add(error.contact)
+                leave_out("merge of contact", lease.org, error.contact, f"a row cannot be read ({error.problem})")
+                continue
             moved = True
             pace.end()
             engine.let_others_write()
@@ -63,21 +76,42 @@ def _move_under(engine: Engine, lease: leases.Lease, clock: Callable[[], int], s
     return moved
 
 
-def merge_step(tx: Txn, org: int, now: int, limit: int) -> bool:
-    """Move up to ``limit`` rows of one pending merge; False when nothing is left to do."""
+class _DamagedRow(Exception):
+    """A row of the contact cannot be moved; ``problem`` does not quote it."""
+
+    def __init__(self, contact: int, problem: str) -> None:
+        super().__init__(contact, problem)
+        self.contact = contact
+        self.problem = problem
+
+
+def merge_step(tx: Txn, org: int, now: int, limit: int, damaged: Collection[int] = ()) -> bool:
+    """Move up to ``limit`` rows of one pending merge; False when nothing is left to do. Leaves out the contacts in
+    ``damaged``.
+
+    Raises ``_DamagedRow``; the transaction must not be committed then.
+    """
     state = lock_org_state(tx, org)
     writer = Writer(tx, state, now, "linked")
-    if not writer.resolver.pending:
+    pending = next((merge for merge in writer.resolver.pending.items() if merge[0] not in damaged), None)
+    if pending is None:
         return False
-    loser, winner = next(iter(writer.resolver.pending.items()))
+    loser, winner = pending
+    try:
+        _move(tx, writer, state, loser, winner, limit)
+    except UNREADABLE as error:
+        raise _DamagedRow(loser, type(error).__name__) from error
+    return True
+
+
+def _move(tx: Txn, writer: Writer, state: OrgState, loser: int, winner: int, limit: int) -> None:
     mover = _Mover(tx, writer, loser, writer.resolver.resolve(winner), limit)
     if not mover.move():
-        tx.run("end_merge", {"org": org, "contact": loser})
+        tx.run("end_merge", {"org": writer.org, "contact": loser})
         state.change("contact", loser)
         state.named = -1
     writer.finish()
     save_org_state(tx, state)
-    return True
 
 
 class _Mover:

@@ -11,7 +11,7 @@ from backscroll.core.errors import Error
 from backscroll.core.webhooks import EVENT_TYPES, STATES, Webhook, mask_of
 from backscroll.database.protocol import Txn
 from backscroll.storage.records.rows import phone_rows
-from backscroll.storage.records.webhook_rows import WAITING, webhook_of
+from backscroll.storage.records.webhook_rows import webhook_of
 from backscroll.storage.transfer.check.findings import MAX_FINDINGS, Finding, Scan
 
 MASK = "event types that webhooks want are not recorded"
@@ -75,7 +75,7 @@ def _queues(scan: Scan) -> Iterator[Finding]:
 
 def laneless(tx: Txn, org: int) -> list[tuple[str, int, int]]:
     """Webhooks, phones and chats with waiting events that would never be sent."""
-    rows = tx.all("laneless_deliveries", {"org": org, "state": WAITING, "limit": MAX_FINDINGS})
+    rows = tx.all("laneless_deliveries", {"org": org, "limit": MAX_FINDINGS})
     return [(webhook, phone, chat) for webhook, phone, chat in rows]
 
 
