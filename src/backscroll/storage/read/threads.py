@@ -91,14 +91,14 @@ class Threads:
     def _older(self, place: Position) -> _Stretch:
         rows, more = self._cut(self._read(self._side("thread_older", place)))
         # A message at the place itself is newer than these.
-        around = structs.replace(place, sender=place.sender - 1)
-        is_newest = place == NEWEST or not self._read(self._side("thread_newer", around, 1))
+        just_below = structs.replace(place, sender=place.sender - 1)
+        is_newest = place == NEWEST or not self._read(self._side("thread_newer", just_below, 1))
         return _Stretch(rows[::-1], not more, is_newest)
 
     def _newer(self, place: Position) -> _Stretch:
         rows, more = self._cut(self._read(self._side("thread_newer", place)))
-        around = structs.replace(place, sender=place.sender + 1)
-        return _Stretch(rows, not self._read(self._side("thread_older", around, 1)), not more)
+        just_above = structs.replace(place, sender=place.sender + 1)
+        return _Stretch(rows, not self._read(self._side("thread_older", just_above, 1)), not more)
 
     def _around(self, no: int) -> _Stretch:
         row = self._tx.one("rows_by_no", {"org": self._query.org, "nos": [no]})
