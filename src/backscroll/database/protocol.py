@@ -1,8 +1,9 @@
 """What the store needs from a database: transactions, and named statements.
 
 Statements live in ``sql/queries.sql`` and its neighbours under ``-- name: …`` heads and use ``:name`` parameters.
-``(:name*)`` takes a sequence and becomes as many parameters as it has. Where an engine needs other
-words, its twin ``queries.<engine>.sql`` replaces the statement of that name.
+``(:name*)`` takes a sequence and becomes as many parameters as it has. ``INDEXED BY`` names the index that SQLite is to
+use: it has no statistics, assumes ten rows of each organisation in every table, and would read all of them. Where an
+engine needs other words, its twin ``queries.<engine>.sql`` replaces the statement of that name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Row = tuple[Any, ...]
 Ask = tuple[str, Mapping[str, Any]]
 """A statement's name and its parameters."""
 
+_NAMED_INDEX = re.compile(r" INDEXED BY \w+")
 _HEAD = re.compile(r"^-- name: (\w+)$", re.M)
 
 
@@ -118,7 +120,13 @@ def load_statements(engine: str) -> dict[str, str]:
     twin = folder / f"queries.{engine}.sql"
     if twin.is_file():
         statements |= _parse(twin.read_text("utf-8"))
+    if engine != "sqlite":
+        return {name: without_named_index(text) for name, text in statements.items()}
     return statements
+
+
+def without_named_index(sql: str) -> str:
+    return _NAMED_INDEX.sub("", sql)
 
 
 def _parse(text: str) -> dict[str, str]:

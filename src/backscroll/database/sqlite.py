@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 import time
 import weakref
@@ -17,7 +16,7 @@ import apsw
 
 from backscroll.concurrency import interruption
 from backscroll.core.errors import Conflict, StorageBusy, StorageError, StorageFull
-from backscroll.database.protocol import Ask, Row, Txn, load_statements
+from backscroll.database.protocol import Ask, Row, Txn, load_statements, without_named_index
 from backscroll.database.sqlite_parameters import bound, values_for
 from backscroll.database.sqlite_turns import LOOK_SECONDS, Turns
 
@@ -33,7 +32,6 @@ CHECKPOINT_PAGES, IMPORT_PAGES = 1_000, 16_000
 writes the same pages of the indexes again and again, and each copy takes them once."""
 SAVED_PAGES = 4096
 """Pages that a backup copies between two reports."""
-_NAMED_INDEX = re.compile(r"\bINDEXED BY \w+")
 STEPS = 20_000
 """Of SQLite's machine, about a millisecond; a reader is asked after them whether it is to stop."""
 _PRAGMAS = (
@@ -68,7 +66,7 @@ class SqliteTxn:
             if "no such index" not in str(error):
                 raise
             # `backscroll check` reports it. Without it the statement takes longer.
-            return self._connection.execute(_NAMED_INDEX.sub("", sql), values)
+            return self._connection.execute(without_named_index(sql), values)
 
     def _as_far_as_it_is_text(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """The rows of a read with damaged text among them: such values come as bytes, and no other row is lost."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-LONGEST_PADDED = 1024
+_LONGEST_PADDED = 1024
 _PARAMETER = re.compile(r"\(:(\w+)\*\)|(?<![:\w]):(\w+)")
 
 
@@ -76,7 +76,7 @@ def _written_out(sql: str, lengths: tuple[int, ...]) -> str:
 @lru_cache(maxsize=1024)
 def _length_for(count: int) -> int:
     """The next power of two, or three quarters of it where that suffices. Statements with long lists are rare."""
-    if count > LONGEST_PADDED:
+    if count > _LONGEST_PADDED:
         return count
     power = 1 << (count - 1).bit_length()
     return power * 3 // 4 if count <= power * 3 // 4 else power

@@ -81,9 +81,8 @@ WHERE org = :org AND (phone, chat, id, kind, actor, target, ref) > (:phone, :cha
 ORDER BY phone, chat, id, kind, actor, target, ref LIMIT :limit;
 
 -- name: marks_of_messages
--- Flags of the messages with these ids. The condition on `no` keeps SQLite from reading all of the index that has the
--- other columns.
-SELECT phone, chat, id, sender, flags FROM messages WHERE org = :org AND id IN (:ids*) AND +no > 0;
+-- Flags of the messages with these ids.
+SELECT phone, chat, id, sender, flags FROM messages INDEXED BY messages_key WHERE org = :org AND id IN (:ids*);
 
 -- name: save_derived
 -- Columns that are derived from other columns of the row.

@@ -79,10 +79,9 @@ ORDER BY i.import LIMIT 1;
 -- name: ends_of_import
 -- First and last time of the messages that were new with an import, by phone and chat.
 SELECT m.phone, c.jid, MIN(m.sent_at), MAX(m.sent_at)
-FROM import_numbers n
-    JOIN messages m ON m.org = :org AND m.no BETWEEN n.first_no AND n.last_no
-    JOIN contacts c ON c.org = :org AND c.contact = m.chat
-WHERE n.org = :org AND n.import = :import
+FROM import_numbers n INDEXED BY import_numbers_import CROSS JOIN messages m CROSS JOIN contacts c
+WHERE n.org = :org AND n.import = :import AND m.org = :org AND m.no BETWEEN n.first_no AND n.last_no
+    AND c.org = :org AND c.contact = m.chat
 GROUP BY m.phone, c.jid;
 
 -- name: mark_import_covered

@@ -300,7 +300,7 @@ WHERE c.org = :org AND c.phone IN (:phones*) AND k.org = :org AND k.merged_into 
 ORDER BY c.last_at IS NULL, c.last_at DESC, c.chat DESC, c.phone DESC LIMIT :limit OFFSET :offset;
 
 -- name: aliases_of
-SELECT jid FROM aliases WHERE org = :org AND contact IN (:contacts*) ORDER BY jid;
+SELECT jid FROM aliases INDEXED BY aliases_contact WHERE org = :org AND contact IN (:contacts*) ORDER BY jid;
 
 -- name: facts_of_all_chats
 SELECT phone, chat, last_at, facts, stored_at, changed_at FROM chats WHERE org = :org AND phone IN (:phones*)
@@ -338,6 +338,15 @@ WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWE
     AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
+-- name: list_media_in_chats
+-- The bit is written as a literal, so that SQLite recognises that the index has these messages.
+SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
+    raw, stored_at, changed_at
+FROM messages INDEXED BY messages_media
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & 8) = 8 AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
 -- name: list_in_phone
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
@@ -364,6 +373,12 @@ SELECT p.phone FROM phones p WHERE p.org = :org AND p.phone IN (:phones*)
 SELECT phone, chat, id, sender FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & :mask) = :want
+ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
+
+-- name: keys_of_media_in_chats
+SELECT phone, chat, id, sender FROM messages INDEXED BY messages_media
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
+    AND (flags & 8) = 8 AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: numbers_in_phone
@@ -397,7 +412,7 @@ ORDER BY sent_at, id, sender LIMIT :limit;
 -- Newest first, by the index of files of a chat; a page continues after the time and number of a row.
 SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
     raw, stored_at, changed_at
-FROM messages
+FROM messages INDEXED BY messages_media
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND (flags & 8) = 8
     AND kind IN (:kinds*) AND sent_at <= :at AND (sent_at < :at OR no < :no)
 ORDER BY sent_at DESC, no DESC LIMIT :limit;
@@ -548,7 +563,7 @@ DELETE FROM addons WHERE org = :org AND phone = :phone AND chat = :chat AND id =
 -- name: list_reactions
 -- Without those whose message never arrived: nobody could look them up. Messages and annotations of a contact that is
 -- being merged may have different numbers for a while.
-SELECT a.phone, a.chat, a.id, a.actor, a.target, a.ref, a.at, a.value FROM addons a
+SELECT a.phone, a.chat, a.id, a.actor, a.target, a.ref, a.at, a.value FROM addons a INDEXED BY addons_reactions
 WHERE a.org = :org AND a.phone IN (:phones*) AND a.kind = 'reaction'
     AND (:any_chat = 1 OR a.chat IN (:chats*)) AND (CAST(:id AS TEXT) IS NULL OR a.id = :id)
     AND (CAST(:since AS BIGINT) IS NULL OR a.at >= :since) AND (CAST(:until AS BIGINT) IS NULL OR a.at <= :until)
@@ -999,11 +1014,12 @@ FROM import_numbers WHERE org = :org AND first_no <= :no ORDER BY first_no DESC 
 SELECT MIN(first_no) FROM import_numbers WHERE org = :org AND first_no > :no;
 
 -- name: ranges_of_import
-SELECT first_no, last_no FROM import_numbers WHERE org = :org AND import = :import AND first_no >= :low
+SELECT first_no, last_no FROM import_numbers INDEXED BY import_numbers_import
+WHERE org = :org AND import = :import AND first_no >= :low
 ORDER BY first_no LIMIT :limit;
 
 -- name: disown_numbers
-UPDATE import_numbers SET import = :disowned WHERE org = :org AND import = :import;
+UPDATE import_numbers INDEXED BY import_numbers_import SET import = :disowned WHERE org = :org AND import = :import;
 
 -- name: import_rows
 SELECT no, phone, chat, id FROM messages WHERE org = :org AND no BETWEEN :low AND :high ORDER BY no LIMIT :limit;
@@ -1077,14 +1093,15 @@ SELECT COUNT(*) FROM import_files f WHERE f.org = :org AND f.import = :import
 DELETE FROM import_facts WHERE org = :org AND import = :import AND phone = :phone AND jid = :jid;
 
 -- name: chat_facts_by_jid
-SELECT facts FROM import_facts WHERE org = :org AND phone = :phone AND jid IN (:jids*);
+SELECT facts FROM import_facts INDEXED BY import_facts_jid WHERE org = :org AND phone = :phone AND jid IN (:jids*);
 
 -- name: contact_facts_by_jid
-SELECT -phone, facts FROM import_facts WHERE org = :org AND phone <= 0 AND jid IN (:jids*);
+SELECT -phone, facts FROM import_facts INDEXED BY import_facts_jid WHERE org = :org AND phone <= 0 AND jid IN (:jids*);
 
 -- name: told_jids
 -- Which imports know some JIDs, and whether they reported more than that a JID belongs to the same contact as another.
-SELECT import, jid, MAX(CASE WHEN facts = '' THEN 0 ELSE 1 END) FROM import_facts WHERE org = :org AND jid IN (:jids*)
+SELECT import, jid, MAX(CASE WHEN facts = '' THEN 0 ELSE 1 END)
+FROM import_facts INDEXED BY import_facts_jid WHERE org = :org AND jid IN (:jids*)
 GROUP BY import, jid ORDER BY import, jid;
 
 -- name: add_import_mapping
@@ -1181,14 +1198,12 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM messages m WHERE m.org = :org AND m.phone =
         AND substr(a.id, 1, 4) = 'exp_');
 
 -- name: contact_is_referred_to
--- By way of the phones: most indexes begin with organisation and phone. CROSS makes SQLite keep this order of the tables,
--- and the condition on `no` keeps it from reading the index that has all other columns.
+-- By way of the phones where an index begins with organisation and phone. CROSS makes SQLite keep this order of the tables.
 SELECT 1 WHERE EXISTS (SELECT 1 FROM phones p WHERE p.org = :org AND p.contact = :contact)
     OR EXISTS (SELECT 1 FROM phones p CROSS JOIN chats c
         WHERE p.org = :org AND c.org = :org AND c.phone = p.phone AND c.chat = :contact)
-    OR EXISTS (SELECT 1 FROM phones p CROSS JOIN messages m
-        WHERE p.org = :org AND m.org = :org AND m.phone = p.phone AND +m.no > 0 AND m.sender = :contact
-            AND m.sender <> m.chat)
+    OR EXISTS (SELECT 1 FROM messages m INDEXED BY messages_sender
+        WHERE m.org = :org AND m.sender = :contact AND m.sender <> m.chat)
     OR EXISTS (SELECT 1 FROM phones p CROSS JOIN addons a
         WHERE p.org = :org AND a.org = :org AND a.phone = p.phone AND a.chat = :contact)
     OR EXISTS (SELECT 1 FROM addons a WHERE a.org = :org AND a.actor = :contact)
@@ -1507,7 +1522,7 @@ WHERE org = :org AND webhook = :webhook AND next_at <= :now ORDER BY next_at LIM
 
 -- name: next_in_lane
 SELECT o.id, d.attempts, d.first_at, o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
-FROM deliveries d JOIN outbox o ON o.org = :org AND o.event = d.event
+FROM deliveries d INDEXED BY deliveries_waiting JOIN outbox o ON o.org = :org AND o.event = d.event
 WHERE d.org = :org AND d.webhook = :webhook AND d.phone = :phone AND d.chat = :chat AND d.state = 0
 ORDER BY d.event LIMIT :limit;
 
@@ -1551,9 +1566,9 @@ SELECT COUNT(*) FROM (
 -- name: find_delivery
 SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
     o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
-FROM outbox o JOIN deliveries d ON d.org = :org AND d.webhook = :webhook AND d.event = o.event
+FROM outbox o INDEXED BY outbox_id CROSS JOIN deliveries d
     LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
-WHERE o.org = :org AND o.id = :id;
+WHERE o.org = :org AND o.id = :id AND d.org = :org AND d.webhook = :webhook AND d.event = o.event;
 
 -- name: deliveries_before
 SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
@@ -1565,7 +1580,7 @@ WHERE d.org = :org AND d.webhook = :webhook AND d.event < :before ORDER BY d.eve
 -- name: deliveries_in_state_before
 SELECT d.webhook, o.id, d.state, d.attempts, d.last_at, l.next_at, d.status, d.error,
     o.event, o.type, o.at, o.phone, o.chat, o.message, o.ref, o.imported
-FROM deliveries d JOIN outbox o ON o.org = :org AND o.event = d.event
+FROM deliveries d INDEXED BY deliveries_state JOIN outbox o ON o.org = :org AND o.event = d.event
     LEFT JOIN webhook_lanes l ON l.org = :org AND l.webhook = :webhook AND l.phone = d.phone AND l.chat = d.chat
 WHERE d.org = :org AND d.webhook = :webhook AND d.state = :state AND d.event < :before ORDER BY d.event DESC LIMIT :limit;
 

@@ -95,7 +95,6 @@ def rows_renderer(links: Links, options: Options, access: Access) -> Render:
         if kind != "text" and (shown_type := gowa_media_type(kind)) is not None:
             media = _media(archived, shown_type, access.org.no, links, no_media)
         media_type, filename, url, size = media
-        created = _changed(created_at)
         return _Row(
             key.id,
             key.chat,
@@ -107,8 +106,8 @@ def rows_renderer(links: Links, options: Options, access: Access) -> Render:
             filename,
             url,
             size,
-            created,
-            created if updated_at == created_at else _changed(updated_at),
+            _changed(created_at),
+            _changed(updated_at),
             sender_name,
             [_reaction(reaction, archived.phone) for reaction in archived.reactions] if archived.reactions else None,
             call_metadata,
