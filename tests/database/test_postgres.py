@@ -343,8 +343,8 @@ def filled(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def plan_of(connection: psycopg.Connection[Row], name: str, generic: bool, **params: Any) -> str:
     """The plan of a statement: for these values, or the generic one for all values."""
-    statement = prepared(load_statements("postgres")[name], {"org": 1, "mask": 48, "want": 0} | params)
-    values = statement.values({"org": 1, "mask": 48, "want": 0} | params)
+    statement = prepared(load_statements("postgres")[name], {"org": 1, "mask": 48, "want": 0, "terms": 1} | params)
+    values = statement.values({"org": 1, "mask": 48, "want": 0, "terms": 1} | params)
     connection.execute(f"SET plan_cache_mode = force_{'generic' if generic else 'custom'}_plan")
     connection.execute(b"DEALLOCATE ALL")
     connection.execute(f"PREPARE asked AS {statement.text}".encode(), prepare=False)

@@ -6,7 +6,9 @@ import json
 from itertools import product
 from typing import Any
 
-from backscroll.core.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone
+import pytest
+
+from backscroll.core.model import Access, ArchivedMessage, Message, MessageKey, Org, Page, Phone, PlainMessage, Render
 from backscroll.dialects.gowa.objects import Options as gowa_Options
 from backscroll.dialects.gowa.objects import render_messages as gowa_render_messages
 from backscroll.dialects.gowa.objects import rows_renderer as gowa_rows_renderer
@@ -14,6 +16,7 @@ from backscroll.dialects.links import NoLinks
 from backscroll.dialects.periskope.messages import rows_renderer as periskope_rows_renderer
 from backscroll.dialects.periskope.objects import Options as periskope_Options
 from backscroll.dialects.periskope.objects import render_messages as periskope_render_messages
+from plain_messages import whole
 
 ORGS = [Org(no=no, id=f"2997dd64-89bf-48d3-9a22-b314fca017e{no}", name="One", created_at=0) for no in (1, 2)]
 PHONES = [Phone(no=no, jid=f"91852718440{no}@s.whatsapp.net", phone_id=f"phone-{no}") for no in (1, 2)]
@@ -75,3 +78,28 @@ def test_a_gowa_row_shows_its_own_times_and_sender() -> None:
         expected["sender_jid"] = phone.jid if archived.message.from_me else key.sender or key.chat
         assert {name: row[name] for name in expected} == expected
         assert row["timestamp"] == row["updated_at"]
+
+
+ACCESS = Access(org=ORGS[0], phones=tuple(PHONES))
+
+
+@pytest.mark.parametrize(
+    "render",
+    [
+        periskope_rows_renderer(ACCESS, NoLinks()),
+        gowa_rows_renderer(NoLinks(), gowa_Options(), ACCESS),
+        gowa_rows_renderer(NoLinks(), gowa_Options(empty_values="zero"), ACCESS),
+    ],
+    ids=["periskope", "gowa", "gowa with zero values"],
+)
+def test_a_plain_message_looks_as_if_it_were_not_known_to_be_plain(render: Render) -> None:
+    named = Phone(no=3, jid="918527184403@s.whatsapp.net", phone_id="phone-3", name="Shop")
+    messages = [
+        PlainMessage(1, phone, chat, sender, "3EB0<&>\u2028", sent_at, mine, text, ack, name, fts, 1, changed_at)
+        for phone, chat, sender, mine in product([*PHONES, named], CHATS, SENDERS, (True, False))
+        for text, ack, name, fts in (("hi <b> \u2028 ’", None, None, None), ("", 3, "Ana & co", "'hi':1"))
+        for sent_at, changed_at in ((TIMES[1], 1), (TIMES[2], TIMES[1]))
+    ]
+    assert render(messages) == render(list(map(whole, messages)))
+    # Together or each by itself.
+    assert render(messages) == [text for message in messages for text in render([message])]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,12 @@ from backscroll.core.events import (
     ReactionSet,
     ReceiptSet,
 )
-from backscroll.core.model import ArchivedMessage, Poll
+from backscroll.core.model import ArchivedMessage, PlainMessage, Poll, RenderedPage, Shown
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.ingest.jsonl import export_jsonl, import_jsonl
 from backscroll.storage.files.media import MediaStore
+from backscroll.storage.read.rendered import Way, read_rendered
+from backscroll.storage.read.rendered_cache import RenderedMessages
 from backscroll.storage.records import damage
 from backscroll.storage.store import Store, open_store
 from conftest import CHAT, MORNING, MakeMessage, MakeTarget
@@ -35,10 +39,12 @@ DAMAGES = [
     "UPDATE messages SET details = '{\"media\":' WHERE id = 'BAD'",
     "UPDATE messages SET kind = 'nonsense' WHERE id = 'BAD'",
     "UPDATE messages SET sent_at = 9000000000000000000 WHERE id = 'BAD'",
+    "UPDATE messages SET sent_at = 9000000000000000000, details = NULL WHERE id = 'BAD'",
 ]
 SQLITE_ONLY = [
     "UPDATE messages SET text = CAST(x'ff68' AS TEXT) WHERE id = 'BAD'",
     "UPDATE messages SET text = x'00ff' WHERE id = 'BAD'",
+    "UPDATE messages SET text = x'00ff', details = NULL WHERE id = 'BAD'",
     "UPDATE messages SET prev_text = x'00ff' WHERE id = 'BAD'",
 ]
 BESIDE = [
@@ -106,7 +112,23 @@ def everything_is_answered(store: Store, org: int, tmp_path: Path) -> tuple[list
     taken = other.list_messages(MessageQuery(org=1, phones=other_phones, limit=10))
     other.close()
     assert bool(summary.left_out) == ("could not be read" in str(summary))
+    assert rendered(store, org, page.limit) == [[m.message.key.id for m in page.messages]] * 4
     return [m.message.key.id for m in page.messages], page.total, " ".join(m.message.key.id for m in taken.messages)
+
+
+def rendered(store: Store, org: int, limit: int) -> list[list[str]]:
+    """The ids in rendered pages across chats and of the chat, without a cache and with one."""
+
+    def ids(messages: Sequence[Shown]) -> list[bytes]:
+        return [(m.id if isinstance(m, PlainMessage) else m.message.key.id).encode() for m in messages]
+
+    def page(query: MessageQuery, way: Way) -> RenderedPage:
+        return store.ask(org, lambda reading: read_rendered(reading, query, way))
+
+    phones = tuple(phone.no for phone in store.list_phones(org))
+    queries = [MessageQuery(org=org, phones=phones, chat=chat, limit=limit) for chat in (None, CHAT)]
+    ways = [Way(RenderedMessages(max_bytes), "ids", ids) for max_bytes in (0, 1_000_000)]
+    return [[row.decode() for row in page(*asked).rows] for asked in product(queries, ways)]
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, *SQLITE_ONLY], ids=range(len(DAMAGES) + len(SQLITE_ONLY)))

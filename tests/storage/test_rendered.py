@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec import structs
 from test_kept_pages import CHATS, Desk, try_histories
@@ -32,7 +31,16 @@ from backscroll.core.events import (
     Target,
 )
 from backscroll.core.imports import NewImport
-from backscroll.core.model import ArchivedMessage, Details, Member, Message, MessageKey, Org, Phone, RenderedPage
+from backscroll.core.model import (
+    Details,
+    Member,
+    Message,
+    MessageKey,
+    Org,
+    Phone,
+    RenderedPage,
+    Shown,
+)
 from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Txn
 from backscroll.storage import store as store_module
@@ -43,6 +51,7 @@ from backscroll.storage.read.rendered import Way, read_rendered
 from backscroll.storage.read.rendered_cache import RenderedMessages
 from backscroll.storage.store import Store, open_store
 from conftest import OwnDatabase
+from plain_messages import whole
 
 EXAMPLES = {"sqlite": 12, "postgres": 4}
 MANY = {"sqlite": 500, "postgres": 250}
@@ -52,9 +61,9 @@ MINUTE = 60_000_000
 NOON = 1_741_867_200_000_000
 
 
-def in_full(messages: Sequence[ArchivedMessage]) -> list[bytes]:
+def in_full(messages: Sequence[Shown]) -> list[bytes]:
     """Renders every field that a dialect could show."""
-    return [msgspec.json.encode(message) for message in messages]
+    return [repr(whole(message)).encode() for message in messages]
 
 
 def kept_page(store: Store, kept: RenderedMessages, query: MessageQuery) -> RenderedPage:
@@ -85,6 +94,7 @@ class RenderingDesk(Desk):
         ]
         asked = [(query, chance.choice((None, query.phones))) for query in chance.sample(queries, 8)]
         handles = [(store, RenderedMessages(MB)) for store in (self.store, self._reader)]
+        handles.append((self._reader, RenderedMessages(0)))
 
         def compare() -> None:
             for query, viewer in asked:
@@ -201,7 +211,7 @@ def everywhere(room: Room) -> None:
         room.read(room.query(chat, limit=2, offset=1))
 
 
-TO_LIST = ["total_counters", "chat_of_phones"]
+TO_LIST = ["total_messages", "chat_of_phones"]
 """Read besides the messages of a chat's page."""
 CAUGHT_UP = ["read_org_state", "places_changed_since"]
 
@@ -217,7 +227,7 @@ def test_another_page_of_known_messages_reads_only_its_list(room: Room) -> None:
     asked = room.read(room.query(GROUP, limit=3))
     assert sorted(asked) == sorted(["read_org_state", *TO_LIST, "keys_in_chats"])
     asked = room.read(room.query(None, limit=3))
-    assert sorted(asked) == sorted(["read_org_state", "total_counters", "numbers_in_phone"])
+    assert sorted(asked) == sorted(["read_org_state", "total_messages", "numbers_in_phone"])
 
 
 def test_after_a_new_message_its_row_and_the_list_are_read(room: Room) -> None:
@@ -225,7 +235,7 @@ def test_after_a_new_message_its_row_and_the_list_are_read(room: Room) -> None:
     asked = room.read(room.query(GROUP))
     assert sorted(asked) == sorted([*CAUGHT_UP, *TO_LIST, "keys_in_chats", "rows_by_id"])
     asked = room.read(room.query(None))
-    assert sorted(asked) == sorted(["read_org_state", "total_counters", "numbers_in_phone"])
+    assert sorted(asked) == sorted(["read_org_state", "total_messages", "numbers_in_phone"])
     assert room.read(room.query(GROUP)) == room.read(room.query(None)) == ["read_org_state"]
 
 
@@ -257,6 +267,20 @@ def test_a_page_of_which_nothing_is_known_takes_one_statement_more_than_ever(roo
     room.kept = RenderedMessages(MB)
     asked = room.read(room.query(GROUP))
     assert sorted(asked) == sorted(["read_org_state", *TO_LIST, "list_in_chats"])
+
+
+@pytest.mark.parametrize("bytes_kept", [0, MB])
+@pytest.mark.parametrize("chat", [None, GROUP])
+def test_what_a_reader_shows_of_no_message_is_not_read(room: Room, chat: str | None, bytes_kept: int) -> None:
+    def terms(messages: Sequence[Shown]) -> list[bytes]:
+        return [repr(message.fts).encode() for message in messages]
+
+    def shown(with_terms: bool) -> set[bytes]:
+        way = Way(RenderedMessages(bytes_kept), "terms", terms, terms=with_terms)
+        return set(room.reader.ask(room.org, lambda reading: read_rendered(reading, room.query(chat), way)).rows)
+
+    assert shown(with_terms=False) == {b"None"}
+    assert b"None" not in shown(with_terms=True)
 
 
 @pytest.mark.parametrize("members", [(ONE, ANNA), (ONE, ANNA, BEN, "4915100000009@s.whatsapp.net")])

@@ -11,9 +11,10 @@ import pytest
 
 from backscroll.core.events import Batch, Event, MessageSeen
 from backscroll.core.model import Message, MessageKey
-from backscroll.database.protocol import load_statements
+from backscroll.database.protocol import LISTED_COLUMNS, MESSAGE_COLUMNS, load_statements
 from backscroll.database.sqlite import configure
 from backscroll.database.sqlite_parameters import bound
+from backscroll.storage.records.rows import ListedRow, MessageRow
 from backscroll.storage.store import open_store
 from conftest import CHAT, MORNING
 
@@ -97,6 +98,12 @@ def test_a_planted_fault_in_the_schema_is_found(database: apsw.Connection, fault
         database.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize(("columns", "row"), [(LISTED_COLUMNS, ListedRow), (MESSAGE_COLUMNS, MessageRow)])
+def test_the_columns_of_a_message_come_in_the_order_of_its_row(columns: str, row: type[ListedRow]) -> None:
+    names = [re.sub(r"CASE WHEN :terms = 1 THEN (\w+) END", r"\1", column) for column in columns.split(", ")]
+    assert names == list(row.__struct_fields__)
+
+
 # ---------------------------------------------------------------------- organisation in every statement
 
 
@@ -154,7 +161,7 @@ def test_a_planted_statement_without_its_organisation_is_found(planted: str) -> 
 
 
 def plan(connection: apsw.Connection, name: str, **params: Any) -> list[str]:
-    base = {"org": 1, "low": 0, "high": 2**60, "mask": 256, "want": 0, "limit": 50, "offset": 0, "phone": 1}
+    base = {"org": 1, "low": 0, "high": 2**60, "mask": 256, "want": 0, "limit": 50, "offset": 0, "phone": 1, "terms": 1}
     sql, values = bound(STATEMENTS[name], base | {"phones": (1,), "chats": (1,), "ids": ("M1", "M2")} | params)
     return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()]
 

@@ -357,6 +357,27 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
     changed_at: int = 0
 
 
+class PlainMessage(Struct, frozen=True, gc=False):
+    """A message of kind text of which the archive knows nothing else: no details, reactions or receipts, never edited
+    and not deleted. Most messages are plain; making and rendering one takes half the time of the ``ArchivedMessage``,
+    which would look the same.
+    """
+
+    no: int
+    phone: Phone
+    chat: str
+    sender: str | None
+    id: str
+    sent_at: int
+    from_me: bool
+    text: str | None
+    ack: int | None
+    sender_name: str | None
+    fts: str | None
+    stored_at: int
+    changed_at: int
+
+
 class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member of a group."""
 
@@ -434,7 +455,8 @@ class Contact(Struct, frozen=True, kw_only=True):
         return self.name or self.push_name or self.business_name
 
 
-Render = Callable[[Sequence[ArchivedMessage]], list[bytes]]
+Shown = ArchivedMessage | PlainMessage
+Render = Callable[[Sequence[Shown]], list[bytes]]
 """Makes the JSON text of each of some messages."""
 
 

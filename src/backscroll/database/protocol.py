@@ -111,6 +111,18 @@ class Engine(Protocol):
         ...
 
 
+LISTED_COLUMNS = (
+    "no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, "
+    "CASE WHEN :terms = 1 THEN fts END, stored_at, changed_at"
+)
+"""Of a message in a page, in the order of ``rows.ListedRow``."""
+MESSAGE_COLUMNS = (
+    "no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, "
+    "stored_at, changed_at, source, raw"
+)
+"""Of a message, in the order of ``rows.MessageRow``."""
+
+
 def load_statements(engine: str) -> dict[str, str]:
     """All statements that ``engine`` runs, by name."""
     folder = files("backscroll.database") / "sql"
@@ -130,7 +142,7 @@ def without_named_index(sql: str) -> str:
 
 
 def _parse(text: str) -> dict[str, str]:
-    pieces = _HEAD.split(text)
+    pieces = _HEAD.split(text.replace("MESSAGE_COLUMNS", MESSAGE_COLUMNS).replace("LISTED_COLUMNS", LISTED_COLUMNS))
     return {name: _bare(body) for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 

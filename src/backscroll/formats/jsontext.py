@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from json.encoder import encode_basestring as quote
 from typing import Any
 
@@ -72,10 +73,11 @@ def escaped(text: bytes) -> bytes:
     for raw, shown in _GO_ESCAPES:
         if raw in text:
             text = text.replace(raw, shown)
-    # A single byte is found many times faster than several.
-    if b"\xe2" in text and b"\xe2\x80" in text:
+    # A single byte is found many times faster than several, and those by an expression faster than by `in`.
+    if b"\xe2" in text and _LINE_BREAK.search(text):
         text = text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
     return text
 
 
+_LINE_BREAK = re.compile("\u2028|\u2029".encode())
 _GO_ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))

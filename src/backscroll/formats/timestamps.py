@@ -78,6 +78,7 @@ def _date(day: int) -> str:
 
 _MINUTE = 60 * SECOND
 _MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_COMPACT_MINUTES = [f"_{minute // 60:02d}{minute % 60:02d}" for minute in range(1440)]
 _SECONDS = [f"{second:02d}" for second in range(60)]
 _WHOLE_SECONDS = [f"{second:02d}+00:00" for second in range(60)]
 _GO_SECONDS = [f"{second:02d}Z" for second in range(60)]
@@ -105,5 +106,10 @@ def go_text(micros: int) -> str:
 
 def compact_text(micros: int) -> str:
     """``20240115_103000``, as GOWA puts it into file names."""
-    date, _, time = go_text(micros).partition("T")
-    return f"{date.replace('-', '')}_{time[:2]}{time[3:5]}{time[6:8]}"
+    minutes = micros // _MINUTE
+    return f"{_compact_date(minutes // 1440)}{_COMPACT_MINUTES[minutes % 1440]}{_SECONDS[micros % _MINUTE // SECOND]}"
+
+
+@lru_cache(maxsize=4096)
+def _compact_date(day: int) -> str:
+    return _date(day).replace("-", "")

@@ -10,6 +10,6 @@ from backscroll.storage.store import Store
 
 def rendered(archive: Store, query: MessageQuery, way: Way) -> RenderedPage:
     """A page, newest first, as ``archive`` may be seen. An unknown chat is an empty page."""
-    if query.search is not None or not way.kept.max_bytes:
+    if query.search is not None:
         return archive.list_messages(query).rendered(way.render)
     return archive.ask(query.org, lambda reading: read_rendered(reading, query, way))

@@ -13,32 +13,24 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 -- name: list_in_chats
 -- For a bare (flags & …) = … the planner expects one row in 200 to match, and sorts all of them instead of reading the
 -- index that has them in order; for a CASE it expects half of them to match.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_media_in_chats
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & 8) = 8 AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_in_phone
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_in_phones
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND CASE WHEN phone IN (:phones*) THEN TRUE END AND sent_at BETWEEN :low AND :high AND CASE WHEN (flags & :mask) = :want THEN TRUE END
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
@@ -66,9 +58,7 @@ ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit 
 
 -- name: rows_by_id
 -- Only org and id are looked up: the planner assumes that every chat is small, and would read all of its index.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND id IN (:ids*)
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND id IN (:ids*)
     AND CASE WHEN phone IN (:phones*) AND chat IN (:chats*) THEN TRUE END;
 
 -- name: texts_by_no
@@ -102,17 +92,13 @@ SELECT tablename FROM pg_tables WHERE schemaname = current_schema();
 SELECT indexname FROM pg_indexes WHERE schemaname = current_schema();
 
 -- name: context_before
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :at AND (sent_at < :at OR id < :id)
     AND CASE WHEN (flags & :mask) = 0 THEN TRUE END
 ORDER BY sent_at DESC, id DESC LIMIT :limit;
 
 -- name: context_after
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
     AND CASE WHEN (flags & :mask) = 0 THEN TRUE END
 ORDER BY sent_at, id LIMIT :limit;

@@ -1,4 +1,4 @@
--- Every statement of the archive, by name. MESSAGE_COLUMNS are written out in the order of rows.MessageRow.
+-- Every statement of the archive, by name. protocol.py says what MESSAGE_COLUMNS and LISTED_COLUMNS stand for.
 
 -- name: create_migrations
 CREATE TABLE IF NOT EXISTS migrations (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL);
@@ -331,34 +331,26 @@ WHERE m.org = :org AND m.no IN (:nos*) AND a.org = m.org AND a.phone = m.phone A
 -- ------------------------------------------------------------------ messages: reading
 
 -- name: list_in_chats
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_media_in_chats
 -- The bit is written as a literal, so that SQLite recognises that the index has these messages.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages INDEXED BY messages_media
+SELECT LISTED_COLUMNS FROM messages INDEXED BY messages_media
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND sent_at BETWEEN :low AND :high
     AND (flags & 8) = 8 AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_in_phone
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_in_phones
 -- The plus makes the planner use the index by time over all phones.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT LISTED_COLUMNS FROM messages
 WHERE org = :org AND +phone IN (:phones*) AND sent_at BETWEEN :low AND :high AND (flags & :mask) = :want
 ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit OFFSET :offset;
 
@@ -393,34 +385,26 @@ ORDER BY sent_at DESC, id DESC, phone DESC, chat DESC, sender DESC LIMIT :limit 
 
 -- name: thread_older
 -- Messages of one chat before a place. Few share the same time, so the index by time bounds the work.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :at
     AND (sent_at < :at OR id < :id OR (id = :id AND sender < :sender))
 ORDER BY sent_at DESC, id DESC, sender DESC LIMIT :limit;
 
 -- name: thread_newer
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at
     AND (sent_at > :at OR id > :id OR (id = :id AND sender > :sender))
 ORDER BY sent_at, id, sender LIMIT :limit;
 
 -- name: media_in_chats
 -- Newest first, by the index of files of a chat; a page continues after the time and number of a row.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages INDEXED BY messages_media
+SELECT MESSAGE_COLUMNS FROM messages INDEXED BY messages_media
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND (flags & 8) = 8
     AND kind IN (:kinds*) AND sent_at <= :at AND (sent_at < :at OR no < :no)
 ORDER BY sent_at DESC, no DESC LIMIT :limit;
 
 -- name: media_in_phones
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone IN (:phones*) AND (flags & 8) = 8
     AND kind IN (:kinds*) AND sent_at <= :at AND (sent_at < :at OR no < :no)
 ORDER BY sent_at DESC, no DESC LIMIT :limit;
@@ -467,36 +451,24 @@ WHERE org = :org AND no IN (:nos*) AND +phone IN (:phones*) AND +chat IN (:chats
     AND (flags & :mask) = :want AND text IS NOT NULL;
 
 -- name: rows_by_no
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND no IN (:nos*);
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND no IN (:nos*);
 
 -- name: rows_by_id
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND id IN (:ids*);
 
 -- name: rows_by_ids
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND id IN (:ids*);
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND id IN (:ids*);
 
 -- name: rows_by_bare_id
 -- The plus keeps the planner from using the indexes by time, which contain every message of the phone.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND id = :id AND phone IN (:phones*)
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND id = :id AND phone IN (:phones*)
 ORDER BY +sent_at DESC, phone, chat, sender LIMIT 100;
 
 -- name: rows_by_client_ref
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND client_ref = :ref AND client_ref IS NOT NULL AND phone IN (:phones*) LIMIT 1;
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND client_ref = :ref AND client_ref IS NOT NULL AND phone IN (:phones*) LIMIT 1;
 
 -- name: rows_after
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
 
 -- name: last_in_chat
 SELECT sent_at FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND (flags & 2) = 0
@@ -622,6 +594,12 @@ SELECT CAST(SUM(plain_in * :plain_in + plain_out * :plain_out + media_in * :medi
     + calls_in * :calls_in + calls_out * :calls_out
     + notices_in * :notices_in + notices_out * :notices_out) AS BIGINT)
 FROM tallies
+WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
+
+-- name: total_messages
+-- The same for all messages, with calls or without, which is what most pages ask for: with fewer factors it takes half the
+-- time.
+SELECT CAST(SUM(plain_in + plain_out + media_in + media_out + (calls_in + calls_out) * :calls) AS BIGINT) FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
 
 -- name: add_change
@@ -805,23 +783,17 @@ DELETE FROM search_full WHERE org = :org AND segment = :segment AND part BETWEEN
 
 -- name: rows_before
 -- Messages that the index does not have yet, the latest numbers first.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND no < :before ORDER BY no DESC LIMIT :limit;
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND no < :before ORDER BY no DESC LIMIT :limit;
 
 -- name: context_before
 -- The messages right before one in its chat, latest first.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :at AND (sent_at < :at OR id < :id)
     AND (flags & :mask) = 0
 ORDER BY sent_at DESC, id DESC LIMIT :limit;
 
 -- name: context_after
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
     AND (flags & :mask) = 0
 ORDER BY sent_at, id LIMIT :limit;
@@ -846,19 +818,13 @@ SELECT COUNT(*) FROM messages WHERE org = :org AND no < :before;
 
 -- name: rows_of_chat
 -- The next rows that are still stored under a merged chat.
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND phone = :phone AND chat = :chat ORDER BY sent_at LIMIT :limit;
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND phone = :phone AND chat = :chat ORDER BY sent_at LIMIT :limit;
 
 -- name: rows_of_chat_until
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :until ORDER BY sent_at;
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :until ORDER BY sent_at;
 
 -- name: rows_of_sender
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY phone, no LIMIT :limit;
+SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY phone, no LIMIT :limit;
 
 -- name: waiting_of_chat
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat LIMIT :limit;
@@ -1302,9 +1268,7 @@ SELECT phone, chat, facts FROM chats WHERE org = :org AND phone IN (:phones*) AN
 SELECT DISTINCT phone, chat FROM addons WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*);
 
 -- name: dump_messages
-SELECT no, phone, chat, sender, id, sent_at, flags, kind, text, details, ack, deleted_at, edited_at, prev_text, fts, source,
-    raw, stored_at, changed_at
-FROM messages
+SELECT MESSAGE_COLUMNS FROM messages
 WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at >= :at AND (sent_at > :at OR id > :id)
 ORDER BY sent_at, id, sender LIMIT :limit;
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from backscroll.core.kinds import gowa_media_type
-from backscroll.core.model import ArchivedMessage, Location, Message
+from backscroll.core.model import Location, Media, Message
 from backscroll.formats.jsontext import encode, number
 from backscroll.formats.timestamps import compact_text
 
@@ -74,12 +73,8 @@ def location_line(place: Location) -> str:
     return " — ".join(part for part in (place.name, place.address, f"https://maps.google.com/?q={point}") if part)
 
 
-def file_name(archived: ArchivedMessage) -> str | None:
+def file_name(message: Message, media: Media, media_type: str) -> str:
     """The file's own name, otherwise one made of kind, time and caption: ``image_20260115_103000.jpg``."""
-    message = archived.message
-    media, media_type = message.details.media, gowa_media_type(message.kind)
-    if media is None or media_type is None:
-        return None
     if media.filename:
         return media.filename
     caption = _UNSAFE.sub("_", message.text[:_MAX_CAPTION]).strip("_") if message.text else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from io import BytesIO
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -18,10 +19,13 @@ from backscroll.core.model import (
     Chat,
     ChatPage,
     ContactPage,
+    Message,
     Phone,
+    PlainMessage,
     Reaction,
     Render,
     RenderedPage,
+    Shown,
 )
 from backscroll.dialects.gowa.content import content_of, file_name
 from backscroll.dialects.gowa.envelope import NEVER, chat_label, success
@@ -80,21 +84,49 @@ def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
 def rows_renderer(links: Links, options: Options, access: Access) -> Render:
     """A function that renders messages as JSON text."""
     no_media = _SHOWN_EMPTY[options.empty_values]
+    no_type, no_name, no_url, no_size = no_media
 
-    def row(archived: ArchivedMessage) -> _Row:
+    def plain_row(plain: PlainMessage) -> _Row:
+        if plain.from_me:
+            sender, name = plain.phone.jid, plain.phone.name
+        else:
+            sender, name = plain.sender or plain.chat, plain.sender_name
+        stored_at, changed_at = plain.stored_at, plain.changed_at
+        created = _changed(stored_at)
+        return _Row(
+            plain.id,
+            plain.chat,
+            sender,
+            plain.text or "",
+            go_text(plain.sent_at),
+            plain.from_me,
+            no_type,
+            no_name,
+            no_url,
+            no_size,
+            created,
+            created if changed_at == stored_at else _changed(changed_at),
+            name or _nameless(sender),
+        )
+
+    def full_row(archived: ArchivedMessage) -> _Row:
         message = archived.message
         key, details, kind = message.key, message.details, message.kind
-        sender, sender_name = _author(archived)
-        created_at, updated_at = archived.stored_at, archived.changed_at
+        if message.from_me:
+            sender, name = archived.phone.jid, archived.phone.name
+        else:
+            sender, name = key.sender or key.chat, archived.sender_name
+        stored_at, changed_at = archived.stored_at, archived.changed_at
         media, call_metadata = no_media, None
         if details is not NO_DETAILS:
-            created_at = created_at if details.created_at is None else details.created_at
-            updated_at = updated_at if details.updated_at is None else details.updated_at
+            stored_at = stored_at if details.created_at is None else details.created_at
+            changed_at = changed_at if details.updated_at is None else details.updated_at
             if details.call is not None and details.call.metadata:
                 call_metadata = go_json(details.call.metadata).decode()
         if kind != "text" and (shown_type := gowa_media_type(kind)) is not None:
-            media = _media(archived, shown_type, access.org.no, links, no_media)
+            media = _media(message, shown_type, access.org.no, links, no_media)
         media_type, filename, url, size = media
+        created = _changed(stored_at)
         return _Row(
             key.id,
             key.chat,
@@ -106,17 +138,18 @@ def rows_renderer(links: Links, options: Options, access: Access) -> Render:
             filename,
             url,
             size,
-            _changed(created_at),
-            _changed(updated_at),
-            sender_name,
+            created,
+            created if changed_at == stored_at else _changed(changed_at),
+            name or _nameless(sender),
             [_reaction(reaction, archived.phone) for reaction in archived.reactions] if archived.reactions else None,
             call_metadata,
         )
 
-    def rows(messages: Sequence[ArchivedMessage]) -> list[bytes]:
-        # Together, because every call costs more than a message. JSON text has no line breaks of its own.
-        *texts, _ = escaped(encode_lines(list(map(row, messages)))).split(b"\n")
-        return texts
+    def rows(messages: Sequence[Shown]) -> list[bytes]:
+        # Together, because every call costs more than a message. JSON text has no line breaks of its own; reading lines
+        # of a file is faster than `split`.
+        shown = [plain_row(one) if isinstance(one, PlainMessage) else full_row(one) for one in messages]
+        return list(map(bytes.rstrip, BytesIO(escaped(encode_lines(shown)))))
 
     return rows
 
@@ -125,23 +158,19 @@ _changed = lru_cache(maxsize=4096)(go_text)
 """For times when rows were created or changed: an import creates many at the same time."""
 
 
-def _media(archived: ArchivedMessage, media_type: str, org_no: int, links: Links, empty: _ShownMedia) -> _ShownMedia:
-    media = archived.message.details.media
+def _media(message: Message, media_type: str, org_no: int, links: Links, empty: _ShownMedia) -> _ShownMedia:
+    media = message.details.media
     _, no_name, no_url, no_size = empty
     if media is None:
         return media_type, no_name, no_url, no_size
-    url = links.media_url(org_no, media) or media.url
-    return media_type, file_name(archived) or no_name, url or no_url, no_size if media.size is None else media.size
+    url = links.media_url(org_no, media) or media.url or no_url
+    return media_type, file_name(message, media, media_type), url, no_size if media.size is None else media.size
 
 
-def _author(archived: ArchivedMessage) -> tuple[str, str]:
-    """The sender's JID, and a name for it."""
-    key = archived.message.key
-    if archived.message.from_me:
-        jid, name = archived.phone.jid, archived.phone.name
-    else:
-        jid, name = key.sender or key.chat, archived.sender_name
-    return jid, name or user_part(jid) or jid
+@lru_cache(maxsize=4096)
+def _nameless(jid: str) -> str:
+    """What a sender without a name is called."""
+    return user_part(jid) or jid
 
 
 def _reaction(reaction: Reaction, phone: Phone) -> dict[str, Any]:
@@ -283,12 +312,12 @@ def render_download(archived: ArchivedMessage, access: Access, links: Links) -> 
     if media is None or url is None:
         raise NotFound("file of this message", message.key.id)
     path = links.media_path(access.org.no, media) or url
-    status = f"Media downloaded successfully to {path}"
+    status, media_type = f"Media downloaded successfully to {path}", gowa_media_type(message.kind)
     results = {
         "message_id": message.key.id,
         "status": status,
-        "media_type": gowa_media_type(message.kind) or "",
-        "filename": file_name(archived) or "",
+        "media_type": media_type or "",
+        "filename": file_name(message, media, media_type) if media_type else "",
         "file_path": path,
         "file_url": url,
         "file_size": media.size or 0,

@@ -159,8 +159,8 @@ def _problem(param: WholeNumber, value: int) -> str | None:
 
 def _whole(params: Mapping[str, str], field: str) -> int | None:
     """A decimal 64-bit integer, None for anything else."""
-    text = params.get(field, "")
-    if not _WHOLE.fullmatch(text):
+    text = params.get(field)
+    if not text or not _WHOLE.fullmatch(text):
         return None
     digits = text.lstrip("+-").lstrip("0") or "0"
     if len(digits) > 19:

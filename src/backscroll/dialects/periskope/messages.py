@@ -25,9 +25,11 @@ from backscroll.core.model import (
     Kind,
     Location,
     Media,
+    PlainMessage,
     Quote,
     Receipt,
     Render,
+    Shown,
 )
 from backscroll.dialects.links import Links
 from backscroll.formats.jsontext import encode, jsonb, jsonb_text, number, quote
@@ -36,7 +38,7 @@ from backscroll.formats.timestamps import postgres_text
 
 _FLAG: dict[bool | None, str] = {None: "null", True: "true", False: "false"}
 
-Row = Callable[[ArchivedMessage], bytes]
+Row = Callable[[Shown], bytes]
 
 
 _Frame = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
@@ -89,19 +91,26 @@ def row_renderer(access: Access, links: Links) -> Row:
     """A function that renders one message as JSON text."""
     org_no, org_id = access.org.no, quote(access.org.id)
 
-    def row(archived: ArchivedMessage) -> bytes:
+    def frame_of(archived: ArchivedMessage) -> _Frame:
         message = archived.message
         key, from_me = message.key, message.from_me
         among = (org_id, key.chat, archived.phone.jid, key.sender, from_me)
         if message.details is NO_DETAILS and archived.prev_text is None and not (archived.receipts or archived.votes):
-            frame = _usual_frame(*among, archived.ack or 0, message.kind, archived.deleted)
-            changed_at = archived.changed_at
+            return _usual_frame(*among, archived.ack or 0, message.kind, archived.deleted)
+        return _frame(_who(*among), archived.ack or 0, _told(archived, org_no, links))
+
+    def row(shown: Shown) -> bytes:
+        if isinstance(shown, PlainMessage):
+            chat, phone, sender, from_me = shown.chat, shown.phone.jid, shown.sender, shown.from_me
+            frame = _usual_frame(org_id, chat, phone, sender, from_me, shown.ack or 0, "text", False)
+            told_id, told_at, told_text, changed_at = shown.id, shown.sent_at, shown.text, shown.changed_at
         else:
-            frame = _frame(_who(*among), archived.ack or 0, _told(archived, org_no, links))
-            changed_at = updated_at(archived)
+            frame = frame_of(shown)
+            message, changed_at = shown.message, updated_at(shown)
+            told_id, told_at, told_text = message.key.id, message.sent_at, message.text
         start, author, broadcast, remote, serialized, own_phone, ticket, flag, end = frame
-        unique_id, sent_at = encode(key.id)[1:-1], postgres_text(message.sent_at).encode()
-        text, fts, changed = encode(message.text), encode(archived.fts), _changed(changed_at)
+        unique_id, sent_at = encode(told_id)[1:-1], postgres_text(told_at).encode()
+        text, fts, changed = encode(told_text), encode(shown.fts), _changed(changed_at)
         # fmt: off
         return b"".join((
             start, unique_id, author, text, broadcast, unique_id, remote, unique_id, serialized, sent_at,

@@ -101,7 +101,7 @@ def seen(request: Request, device: tuple[int, ...]) -> Store:
 def way_of(request: Request) -> Way:
     """How a message is rendered for this request."""
     render = rows_renderer(links_of(request), options_of(request), request.granted)
-    return Way(request.app.rendered, ("gowa", request.base_url), render)
+    return Way(request.app.rendered, ("gowa", request.base_url), render, terms=False)
 
 
 async def list_messages(request: Request) -> Reply:

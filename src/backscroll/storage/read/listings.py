@@ -238,7 +238,7 @@ class Lists:
     def chat_of(self, row: ChatRow, contact: int) -> Chat:
         """The chat without its members and messages. ``contact`` is its current number, after merges."""
         self._names.load([contact])
-        registers = self._registers(row)
+        registers = registers_of(row.facts, "chat", self._org, row.chat, without="members")
         self._learn_labels([row], [registers])
         return self._chat(structs.replace(row, chat=contact), registers, {})
 

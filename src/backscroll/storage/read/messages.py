@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -18,8 +19,10 @@ from backscroll.core.model import (
     Message,
     MessageKey,
     Pin,
+    PlainMessage,
     Reaction,
     Receipt,
+    Shown,
     Vote,
 )
 from backscroll.database.protocol import Row, Txn
@@ -32,13 +35,14 @@ from backscroll.storage.records.rows import (
     ANNOTATED,
     DELETED,
     FROM_ME,
-    MessageRow,
+    ListedRow,
     decode_details,
 )
 
 _OPTIONS = msgspec.json.Decoder(tuple[str, ...])
 _BY_NUMBER = f"@{ids.USER}"
 _MESSAGE = msgspec.json.Decoder(Message)
+_NOT_PLAIN = ANNOTATED | DELETED
 _CHUNK = 500
 """Maximum values in one statement."""
 Place = tuple[int, int]
@@ -49,6 +53,13 @@ _Annotated = tuple[_MessagePlace, list[Any]]
 """A message as it is listed, and an annotation: kind, actor, target, ref, at and value."""
 _Standing = tuple[_MessagePlace, int, list[Any]]
 """The same with the chat under which the annotation is stored."""
+
+
+class _People(NamedTuple):
+    """JIDs and names of contacts by their numbers; None for 0, which stands for an unknown sender."""
+
+    jids: dict[int, str | None]
+    names: dict[int, str | None]
 
 
 class Assembler:
@@ -65,21 +76,61 @@ class Assembler:
         """Set the number of members of a chat that has already been counted."""
         self._sizes[(phone, chat)] = members
 
-    def messages(self, rows: Sequence[MessageRow], full: bool = False) -> list[ArchivedMessage]:
+    def messages(self, rows: Sequence[ListedRow], full: bool = False) -> list[ArchivedMessage]:
         """Messages in the rows' order, without unreadable ones. ``full`` adds edits and original texts."""
-        try:
-            told = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
-        except UNREADABLE:
-            rows = readable(self._org, rows)
-            told = [decode_details(row.details) for row in rows]
+        return self._messages(rows, self._people(rows), full)
+
+    def shown(self, rows: Sequence[ListedRow]) -> list[Shown]:
+        """The same for renderers, with plain messages as such."""
+        people = self._people(rows)
+        jids, names = people.jids, people.names
+        found: list[Shown | None] = []
+        rest: list[tuple[int, ListedRow]] = []
+        for row in rows:
+            sender, flags = row.sender, row.flags
+            if row.details is not None or flags & _NOT_PLAIN or row.kind != "text" or row.prev_text is not None:
+                rest.append((len(found), row))
+                found.append(None)
+                continue
+            # By position: names would make it a third slower.
+            plain = PlainMessage(
+                row.no,
+                self._phones[row.phone].phone,
+                jids[row.chat] or "",
+                jids[sender],
+                row.id,
+                row.sent_at,
+                flags & FROM_ME != 0,
+                row.text,
+                row.ack,
+                names[sender],
+                row.fts,
+                row.stored_at,
+                row.changed_at,
+            )
+            found.append(plain)
+        others = {archived.no: archived for archived in self._messages([row for _, row in rest], people)}
+        for at, row in rest:
+            found[at] = others.get(row.no)
+        return [message for message in found if message is not None]
+
+    def _people(self, rows: Sequence[ListedRow]) -> _People:
+        """The contacts of the rows."""
         met = {row.sender for row in rows} | {row.chat for row in rows}
         self._names.load(met)
         contacts = {contact: self._names.contact_row(contact) for contact in met if contact}
         jids: dict[int, str | None] = {contact: contact_row.jid for contact, contact_row in contacts.items()}
         names = {contact: contact_row.display_name for contact, contact_row in contacts.items()}
         jids[0] = names[0] = None
-        details = self._with_known_names(told)
-        messages = [self._message(row, observed, jids, names) for row, observed in zip(rows, details, strict=True)]
+        return _People(jids, names)
+
+    def _messages(self, rows: Sequence[ListedRow], people: _People, full: bool = False) -> list[ArchivedMessage]:
+        try:
+            told = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
+        except UNREADABLE:
+            rows = readable(self._org, rows)
+            told = [decode_details(row.details) for row in rows]
+        messages = list(map(partial(self._message, people), rows, self._with_known_names(told)))
         if touched := [row for row in rows if row.flags & ANNOTATED]:
             annotations = self._annotations(touched)
             self._learn_sizes([row for row in touched if _has_receipts(annotations.get(_place(row), ()))])
@@ -88,7 +139,7 @@ class Assembler:
                     messages[at] = self._with_annotations(messages[at], found, row, full)
         return messages
 
-    def _annotations(self, rows: Sequence[MessageRow]) -> dict[tuple[int, int, str], list[Annotation]]:
+    def _annotations(self, rows: Sequence[ListedRow]) -> dict[tuple[int, int, str], list[Annotation]]:
         """By phone, chat and id of the messages; in one go for each chat, or for all when there are several."""
         alone = len({(row.phone, row.chat) for row in rows}) == 1
         observed = self._annotations_in_chat(rows) if alone else self._annotations_of(rows)
@@ -101,12 +152,12 @@ class Assembler:
             found[place].append(Annotation(kind, self._resolve(actor), self._resolve(target), ref, at, value))
         return found
 
-    def _annotations_in_chat(self, rows: Sequence[MessageRow]) -> list[_Annotated]:
+    def _annotations_in_chat(self, rows: Sequence[ListedRow]) -> list[_Annotated]:
         phone, chat = rows[0].phone, rows[0].chat
         observed = self._read_annotations(phone, self._names.numbers_of(chat), [row.id for row in rows])
         return [((phone, chat, id), annotation) for _, id, *annotation in observed]
 
-    def _annotations_of(self, rows: Sequence[MessageRow]) -> list[_Annotated]:
+    def _annotations_of(self, rows: Sequence[ListedRow]) -> list[_Annotated]:
         """In the order of their key, as the index of one chat gives them."""
         nos = _one_for_each(rows)
         own = [
@@ -120,7 +171,7 @@ class Assembler:
         found = sorted([*own, *self._annotations_of_merged(rows)])
         return [(place, annotation) for place, _, annotation in found]
 
-    def _annotations_of_merged(self, rows: Sequence[MessageRow]) -> list[_Standing]:
+    def _annotations_of_merged(self, rows: Sequence[ListedRow]) -> list[_Standing]:
         """Annotations stored under contacts that are being merged into the rows' chats."""
         into: dict[int, int] = {}
         for chat in {row.chat for row in rows}:
@@ -144,12 +195,10 @@ class Assembler:
     def _resolve(self, contact: int) -> int:
         return self._names.contact_row(contact).contact if contact else 0
 
-    def _message(
-        self, row: MessageRow, details: Details, jids: dict[int, str | None], names: dict[int, str | None]
-    ) -> ArchivedMessage:
+    def _message(self, people: _People, row: ListedRow, details: Details) -> ArchivedMessage:
         phone, sender, flags = self._phones[row.phone].phone, row.sender, row.flags
         message = Message(
-            key=MessageKey(phone.jid, jids[row.chat] or "", row.id, jids[sender]),
+            key=MessageKey(phone.jid, people.jids[row.chat] or "", row.id, people.jids[sender]),
             sent_at=row.sent_at,
             from_me=flags & FROM_ME != 0,
             kind=row.kind,
@@ -166,7 +215,7 @@ class Assembler:
             deleted=flags & DELETED != 0,
             prev_text=row.prev_text,
             edited_at=row.edited_at,
-            sender_name=names[sender],
+            sender_name=people.names[sender],
             fts=row.fts,
             stored_at=row.stored_at,
             changed_at=row.changed_at,
@@ -177,7 +226,8 @@ class Assembler:
         odd = [
             at
             for at, observed in enumerate(found)
-            if (observed.mentions or observed.quoted is not None or observed.notice is not None)
+            if observed is not NO_DETAILS
+            and (observed.mentions or observed.quoted is not None or observed.notice is not None)
             and _names_lid(observed)
         ]
         if odd:
@@ -202,7 +252,7 @@ class Assembler:
         return jid if contact_row is None else contact_row.jid
 
     def _with_annotations(
-        self, shown: ArchivedMessage, found: list[Annotation], row: MessageRow, full: bool
+        self, shown: ArchivedMessage, found: list[Annotation], row: ListedRow, full: bool
     ) -> ArchivedMessage:
         sender = self._resolve(row.sender)
         by_kind: dict[str, list[Annotation]] = defaultdict(list)
@@ -277,7 +327,7 @@ class Assembler:
                 times[self._names.contact_row(a.actor).jid][field] = a.at
         return tuple(Receipt(participant=jid, **known) for jid, known in sorted(times.items()))
 
-    def _ack(self, row: MessageRow, receipts: list[Annotation]) -> int | None:
+    def _ack(self, row: ListedRow, receipts: list[Annotation]) -> int | None:
         """The reported ack, raised by receipts; in a group the lowest confirmed by all known participants."""
         by_participant: dict[int, int] = {}
         for a in receipts:
@@ -294,7 +344,7 @@ class Assembler:
                 least = min(least, 2, key=lambda a: ACK_ORDER.get(a, 0))
         return max((row.ack or 0, least), key=lambda a: ACK_ORDER.get(a, 0))
 
-    def _learn_sizes(self, rows: Sequence[MessageRow]) -> None:
+    def _learn_sizes(self, rows: Sequence[ListedRow]) -> None:
         """Load the member counts of the groups in which the own messages among these were sent."""
         sent = [(row.phone, self._names.contact_row(row.chat)) for row in rows if row.flags & FROM_ME]
         places = {(phone, chat.contact) for phone, chat in sent if chat.kind == "group"} - self._sizes.keys()
@@ -305,7 +355,7 @@ class Assembler:
                 members = value_of(registers_of(observed, "chat", self._org, chat), "members")
                 self._sizes[(phone, chat)] = len(members or ())
 
-    def _original(self, row: MessageRow, edits: list[Edit]) -> str | None:
+    def _original(self, row: ListedRow, edits: list[Edit]) -> str | None:
         params = {"org": self._org, "phone": row.phone, "chats": self._names.numbers_of(row.chat), "ids": (row.id,)}
         observed = [
             Observation(sender, source, _MESSAGE.decode(text), digest)
@@ -316,11 +366,11 @@ class Assembler:
         return original_text(merged([t.message for t in observed]), edits) if observed else row.text
 
 
-def _place(row: MessageRow) -> tuple[int, int, str]:
+def _place(row: ListedRow) -> tuple[int, int, str]:
     return row.phone, row.chat, row.id
 
 
-def _one_for_each(rows: Iterable[MessageRow]) -> list[int]:
+def _one_for_each(rows: Iterable[ListedRow]) -> list[int]:
     """One number per key: messages that differ only by sender share their annotations."""
     return sorted({_place(row): row.no for row in rows}.values())
 

@@ -20,7 +20,7 @@ from backscroll.storage.read.names import Names
 from backscroll.storage.records.counters import Counter, Scope, Window
 from backscroll.storage.records.damage import sound
 from backscroll.storage.records.org_state import read_org_state
-from backscroll.storage.records.rows import FROM_ME, MEDIA, NOTICE, NOTIFICATION, MessageRow, row_of
+from backscroll.storage.records.rows import FROM_ME, MEDIA, NOTICE, NOTIFICATION, ListedRow, row_of
 from backscroll.storage.search.asking import Scope as SearchScope
 from backscroll.storage.search.asking import Search
 from backscroll.storage.search.literal import groups_of
@@ -49,7 +49,7 @@ def class_filter(query: MessageQuery) -> tuple[int, int]:
 class Listing(Struct):
     """Rows of a page, how many match in all, and the chat's row where one chat was asked for."""
 
-    rows: list[MessageRow]
+    rows: Sequence[ListedRow]
     total: int
     chat: ChatRow | None = None
 
@@ -85,10 +85,13 @@ _ROWS = _Statements("list_in_chats", "list_media_in_chats", "list_in_phone", "li
 _PLACES = _Statements("keys_in_chats", "keys_of_media_in_chats", "numbers_in_phone", "numbers_in_phones")
 
 
-def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> Listing:
-    """A page of rows and the number of all that match. ``chats`` None is all chats. Not for searches."""
-    rows, listing = _listed(tx, query, chats, _ROWS)
-    return structs.replace(listing, rows=sound(query.org, list(starmap(MessageRow, rows))))
+def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, terms: bool = True) -> Listing:
+    """A page of rows and the number of all that match. ``chats`` None is all chats. Not for searches.
+
+    ``terms``: whether the rows have the column ``fts``.
+    """
+    rows, listing = _listed(tx, query, chats, _ROWS, terms)
+    return structs.replace(listing, rows=sound(query.org, list(starmap(ListedRow, rows))))
 
 
 def list_places(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> tuple[list[Row], Listing]:
@@ -101,7 +104,7 @@ def list_places(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None) -> 
 
 
 def _listed(
-    tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, statements: _Statements
+    tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, statements: _Statements, terms: bool = False
 ) -> tuple[list[Row], Listing]:
     if not query.phones:
         return [], Listing([], 0)
@@ -115,14 +118,14 @@ def _listed(
     # The first page needs no total to know where it lies: both are read in one round trip.
     window = counter.first_window(query.since, query.until) if query.limit > 0 and not query.offset else None
     if window is not None:
-        besides.append(_ask_for_rows(statements, scope, query, window))
+        besides.append(_ask_for_rows(statements, scope, query, window, terms))
     times = [query.until] if query.since is None else [query.until, query.since - 1]
     found = counter.look_up(times, besides)
     rows = found.pop() if window is not None else []
     total = counter.total(query.since, query.until)
     if window is None:
         window = counter.window(query.since, query.until, query.offset, query.limit, total)
-        rows = [] if window is None else tx.all(*_ask_for_rows(statements, scope, query, window))
+        rows = [] if window is None else tx.all(*_ask_for_rows(statements, scope, query, window, terms))
     return rows, _with_chat(Listing([], total), found)
 
 
@@ -147,9 +150,9 @@ def _with_chat(listing: Listing, rows: Sequence[Sequence[Row]]) -> Listing:
     return Listing(listing.rows, listing.total, chats[0] if chats else None)
 
 
-def _ask_for_rows(statements: _Statements, scope: Scope, query: MessageQuery, window: Window) -> Ask:
-    params = scope.params | {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip}
-    return _statement(statements, scope), params | {"phone": query.phones[0]}
+def _ask_for_rows(statements: _Statements, scope: Scope, query: MessageQuery, window: Window, terms: bool) -> Ask:
+    page = {"low": window.low, "high": window.high, "limit": query.limit, "offset": window.skip, "terms": int(terms)}
+    return _statement(statements, scope), scope.params | page | {"phone": query.phones[0]}
 
 
 def _statement(statements: _Statements, scope: Scope) -> str:

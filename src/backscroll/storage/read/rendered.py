@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from backscroll.core.answers import ChangedPlace
 from backscroll.core.ids import canonical
-from backscroll.core.model import ArchivedMessage, Render, RenderedPage
+from backscroll.core.model import PlainMessage, Render, RenderedPage, Shown
 from backscroll.core.query import MessageQuery
 from backscroll.database.protocol import Row, Txn
 from backscroll.storage.read.listings import Lists
@@ -22,7 +22,7 @@ from backscroll.storage.read.pages import Listing, list_places, list_rows
 from backscroll.storage.read.rendered_cache import MAX_LINES, Found, Key, Listed, Made, RenderedMessages
 from backscroll.storage.records.damage import sound
 from backscroll.storage.records.identity import ContactRow
-from backscroll.storage.records.rows import MessageRow, row_of
+from backscroll.storage.records.rows import ListedRow, MessageRow, row_of
 
 _CHUNK = 500
 """Maximum values in one statement."""
@@ -34,6 +34,8 @@ class Way(Struct, frozen=True):
     kept: RenderedMessages
     key: Hashable
     render: Render
+    terms: bool = True
+    """Whether ``render`` shows the tsvector of a text."""
 
 
 def read_rendered(reading: Reading, query: MessageQuery, way: Way) -> RenderedPage:
@@ -84,7 +86,10 @@ class _Reader:
                 page = self._from_places()
                 if page is not None:
                     return page
-        listing = list_rows(self._tx, self._query, self.chats)
+        listing = list_rows(self._tx, self._query, self.chats, self._way.terms)
+        if not self._keeps:
+            _, texts = self._texts(listing.rows)
+            return self._listed(listing, ()), texts
         made = self._render(listing.rows)
         return self._listed(listing, [no for _, no, _ in made]), [text for _, _, text in made]
 
@@ -148,7 +153,7 @@ class _Reader:
             return {(no,): (no, text) for _, no, text in self._render(self._rows_numbered([no for (no,) in places]))}
         return {key: (no, text) for key, no, text in self._render(self._rows_with(places))}
 
-    def _rows_numbered(self, nos: Sequence[int]) -> list[MessageRow]:
+    def _rows_numbered(self, nos: Sequence[int]) -> Sequence[MessageRow]:
         return sound(
             self._org,
             [
@@ -158,7 +163,7 @@ class _Reader:
             ],
         )
 
-    def _rows_with(self, keys: Sequence[Key]) -> list[MessageRow]:
+    def _rows_with(self, keys: Sequence[Key]) -> Sequence[MessageRow]:
         wanted = set(keys)
         ids = sorted({key[2] for key in keys})
         params = {"org": self._org, "phones": sorted({key[0] for key in keys}), "chats": sorted({k[1] for k in keys})}
@@ -170,30 +175,33 @@ class _Reader:
         ]
         return sound(self._org, rows)
 
-    def _render(self, rows: Sequence[MessageRow]) -> list[Made]:
+    def _render(self, rows: Sequence[ListedRow]) -> list[Made]:
         """Render rows, in their order, without those that cannot be read."""
         if not rows:
             return []
         keys = {row.no: key_of(row) for row in rows}
-        messages = Assembler(self._tx, self._org, self._names).messages(rows)
-        texts = self._way.render(messages)
-        found = [(keys[archived.no], archived.no, text) for archived, text in zip(messages, texts, strict=True)]
+        messages, texts = self._texts(rows)
+        found = [(keys[shown.no], shown.no, text) for shown, text in zip(messages, texts, strict=True)]
         if self._keeps:
             lasting = found
             if self._names.strangers:
                 # The identity of an unknown contact may become known without a change of names.
-                lasting = [
-                    one for one, archived in zip(found, messages, strict=True) if not self._names_stranger(archived)
-                ]
+                lasting = [one for one, shown in zip(found, messages, strict=True) if not self._names_stranger(shown)]
             with self._way.kept.way(self._key, self._names.seq) as way:
                 way.put(self._names.seq, self._names.named, lasting)
         return found
 
-    def _names_stranger(self, archived: ArchivedMessage) -> bool:
+    def _texts(self, rows: Sequence[ListedRow]) -> tuple[list[Shown], list[bytes]]:
+        messages = Assembler(self._tx, self._org, self._names).shown(rows)
+        return messages, self._way.render(messages)
+
+    def _names_stranger(self, shown: Shown) -> bool:
+        if isinstance(shown, PlainMessage):
+            return False
         strangers = self._names.strangers
-        return any(canonical(jid) in strangers for jid in named_in(archived.message.details))
+        return any(canonical(jid) in strangers for jid in named_in(shown.message.details))
 
 
-def key_of(row: MessageRow) -> Key:
+def key_of(row: ListedRow) -> Key:
     """The key of a row in the index."""
     return row.phone, row.chat, row.id, row.sender

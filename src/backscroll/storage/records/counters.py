@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 _ALL = (MONTH, -(2**31), 2**31)
 
 COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")
+_MESSAGES, _MESSAGES_AND_CALLS = (0, 1, 2, 3), (0, 1, 2, 3, 4, 5)
+"""Those that count all messages, without calls or with them."""
 Counts = list[int]
 _Bucket = tuple[int, int, int, int]
 """Phone, chat (0 for all), level and number."""
@@ -39,6 +42,7 @@ def column_of(flags: int) -> int:
     return (2 if flags & MEDIA else 0) + out
 
 
+@lru_cache(maxsize=256)
 def columns_matching(mask: int, want: int) -> tuple[int, ...]:
     """Those of ``COLUMNS`` whose messages satisfy ``flags & mask == want``."""
     call, notice = CALL | NOTIFICATION, NOTICE | NOTIFICATION
@@ -164,8 +168,8 @@ class Counter:
     def __init__(self, tx: Txn, scope: Scope) -> None:
         self._tx = tx
         self._scope = scope
-        counted = columns_matching(scope.mask, scope.want)
-        self._params = scope.params | {name: int(i in counted) for i, name in enumerate(COLUMNS)}
+        self._params = scope.params
+        self._counted = columns_matching(scope.mask, scope.want)
         self._known: dict[int | None, int] = {}
         self._buckets: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         self._finest = DAY if scope.by_chat else HOUR
@@ -222,14 +226,23 @@ class Counter:
             asks += self._sums(HOUR, low // HOUR_US, hour - 1)
             low = hour * HOUR_US
         name = "count_in_chats" if self._scope.by_chat else "count_in_phones"
-        return [*asks, (name, self._scope.params | {"low": low, "high": at})]
+        return [*asks, (name, self._params | {"low": low, "high": at})]
 
     def _summed(self, at: int | None) -> int:
         months = self._buckets.get(_ALL) if at is None or at >= LATEST else None
         return sum(n for _, n in months or ())
 
     def _sums(self, level: int, low: int, high: int) -> list[Ask]:
-        return [] if low > high else [("total_counters", self._params | {"level": level, "low": low, "high": high})]
+        if low > high:
+            return []
+        params = self._params | {"level": level, "low": low, "high": high}
+        if self._counted in (_MESSAGES, _MESSAGES_AND_CALLS):
+            return [("total_messages", params | {"calls": int(self._counted == _MESSAGES_AND_CALLS)})]
+        return [("total_counters", params | self._factors)]
+
+    @property
+    def _factors(self) -> dict[str, int]:
+        return {name: int(column in self._counted) for column, name in enumerate(COLUMNS)}
 
     def first_window(self, since: int | None, until: int | None) -> Window | None:
         """Where the first page lies, when one index yields the rows in order: no total is needed to tell."""
@@ -276,6 +289,6 @@ class Counter:
         """Buckets and their numbers."""
         asked = (level, low, high)
         if asked not in self._buckets:
-            params = self._params | {"level": level, "low": low, "high": high}
+            params = self._params | self._factors | {"level": level, "low": low, "high": high}
             self._buckets[asked] = [(bucket, n) for bucket, n in self._tx.all("count_buckets", params)]
         return self._buckets[asked]

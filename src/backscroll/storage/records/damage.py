@@ -7,20 +7,22 @@ offsets of pages do not change.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from backscroll.core.limits import EARLIEST, LATEST
 from backscroll.core.model import Media
 from backscroll.storage.records.pins import PIN, end_of_pin
-from backscroll.storage.records.registers import Registers, decode_registers
+from backscroll.storage.records.registers import Registers, decode_registers, decode_registers_except
 from backscroll.storage.records.resolve import ACK_ORDER
-from backscroll.storage.records.rows import MessageRow, is_sound, problem_of
+from backscroll.storage.records.rows import ListedRow, are_sound, problem_of
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError)
 """Errors when decoding a damaged value."""
+
+AnyRow = TypeVar("AnyRow", bound=ListedRow)
 
 _log = logging.getLogger(__name__)
 _MAX_NAMED = 10_000
@@ -43,7 +45,7 @@ def leave_out(what: str, org: int, key: object, problem: str) -> None:
         )
 
 
-def readable(org: int, rows: Iterable[MessageRow]) -> list[MessageRow]:
+def readable(org: int, rows: Iterable[AnyRow]) -> list[AnyRow]:
     """The rows that can be shown as messages."""
     found = []
     for row in rows:
@@ -55,15 +57,15 @@ def readable(org: int, rows: Iterable[MessageRow]) -> list[MessageRow]:
     return found
 
 
-def sound(org: int, rows: list[MessageRow]) -> list[MessageRow]:
+def sound(org: int, rows: Sequence[AnyRow]) -> Sequence[AnyRow]:
     """The same without decoding the rows' details; nearly always the same list."""
-    return rows if all(map(is_sound, rows)) else readable(org, rows)
+    return rows if are_sound(rows) else readable(org, rows)
 
 
-def registers_of(text: Any, what: str, org: int, key: object) -> Registers:
-    """Facts of a chat or contact; empty if they cannot be read."""
+def registers_of(text: Any, what: str, org: int, key: object, without: str | None = None) -> Registers:
+    """Facts of a chat or contact, optionally without one of them; empty if they cannot be read."""
     try:
-        return decode_registers(text)
+        return decode_registers(text) if without is None else decode_registers_except(without, text)
     except UNREADABLE:
         leave_out(what, org, key, "its facts cannot be decoded")
         return {}

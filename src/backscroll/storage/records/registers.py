@@ -13,10 +13,20 @@ import msgspec
 Registers = dict[str, list[Any]]
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Registers)
+_UNREAD_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_REGISTER_DECODER = msgspec.json.Decoder(list[Any])
 
 
 def decode_registers(text: str | None) -> Registers:
     return _DECODER.decode(text) if text else {}
+
+
+def decode_registers_except(field: str, text: str | None) -> Registers:
+    """All but one register, which is skipped unread: a chat's members may be thousands."""
+    if not text or f'"{field}":' not in text:
+        return decode_registers(text)
+    unread = _UNREAD_DECODER.decode(text)
+    return {name: _REGISTER_DECODER.decode(raw) for name, raw in unread.items() if name != field}
 
 
 def encode_registers(registers: Registers) -> str | None:

@@ -6,7 +6,7 @@ statement, and the value of a single column comes from ``only_value``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 
@@ -72,8 +72,8 @@ def phone_rows(tx: Txn, org: int) -> list[PhoneRow]:
     return [PhoneRow(*row) for row in tx.all("list_phones", {"org": org})]
 
 
-class MessageRow(Struct, gc=False):
-    """A row of messages, in the statement's order of columns (``MESSAGE_COLUMNS`` in queries.sql)."""
+class ListedRow(Struct, gc=False):
+    """What pages read of a row of messages, in the order of ``LISTED_COLUMNS`` (database/protocol.py)."""
 
     no: int
     phone: int
@@ -90,10 +90,16 @@ class MessageRow(Struct, gc=False):
     edited_at: int | None
     prev_text: str | None
     fts: str | None
-    source: Source
-    raw: int | None
+    """None also where the reader does not show it."""
     stored_at: int
     changed_at: int
+
+
+class MessageRow(ListedRow, gc=False):
+    """A row of messages, in the order of ``MESSAGE_COLUMNS`` (database/protocol.py)."""
+
+    source: Source
+    raw: int | None
 
 
 class ObservationRow(NamedTuple):
@@ -162,25 +168,29 @@ _KINDS = frozenset(get_args(Kind))
 _SOUND = frozenset((text, fts, prev) for text in (str, NoneType) for fts in (str, NoneType) for prev in (str, NoneType))
 
 
-def is_sound(row: MessageRow) -> bool:
-    """Whether the row can be shown, as far as a quick look tells: every row of every page gets one."""
-    return (
-        (type(row.text), type(row.fts), type(row.prev_text)) in _SOUND
-        and type(row.id) is str
-        and row.kind in _KINDS
-        and type(row.sent_at) is int
-        and EARLIEST <= row.sent_at <= LATEST
+def are_sound(rows: Iterable[ListedRow]) -> bool:
+    """Whether the rows can be shown, as far as a quick look tells: every row of every page gets one."""
+    return all(
+        [  # noqa: C419 -- faster than a generator
+            (type(row.text), type(row.fts), type(row.prev_text)) in _SOUND
+            and type(row.id) is str
+            and row.kind in _KINDS
+            and type(row.sent_at) is int
+            and EARLIEST <= row.sent_at <= LATEST
+            for row in rows
+        ]
     )
 
 
-def problem_of(row: MessageRow) -> str | None:
+def problem_of(row: ListedRow) -> str | None:
     """What makes a row unreadable; None for a sound one."""
-    for column, types in _TYPES.items():
+    for column in row.__struct_fields__:
+        types = _TYPES[column]
         if type(getattr(row, column)) not in types:
             return f"{column} holds no {' or '.join(kind.__name__ for kind in types)}"
     if row.kind not in _KINDS:
         return f"kind {row.kind[:40]!r} is unknown"
-    if row.source not in SOURCE_RANK:
+    if isinstance(row, MessageRow) and row.source not in SOURCE_RANK:
         return f"source {row.source[:40]!r} is unknown"
     for name in ("sent_at", "deleted_at", "edited_at", "stored_at", "changed_at"):
         at = getattr(row, name)
