@@ -71,14 +71,15 @@ def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
 
     ``chat_jid``, as requested, is shown if the archive does not know the chat.
     """
-    results = {
-        "data": (),
+    rest = {
         "pagination": {"limit": page.limit, "offset": page.offset, "total": page.total},
         "chat_info": _unknown_chat(chat_jid) if page.chat is None else _chat(page.chat),
     }
     # The rows are escaped already.
-    start, data, end = success("Success get chat messages", results).partition(b'"data":[')
-    return b"".join((start, data, b",".join(page.rows), end))
+    return b"".join((_START_OF_MESSAGES, b",".join(page.rows), b"],", go_json(rest)[1:], b"}"))
+
+
+_START_OF_MESSAGES = success("Success get chat messages", {"data": ()}).removesuffix(b"]}}")
 
 
 def rows_renderer(links: Links, options: Options, access: Access) -> Render:

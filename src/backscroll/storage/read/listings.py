@@ -56,19 +56,21 @@ _JID_KINDS = {
     "status": ("status",),
     "unknown": ("unknown",),
 }
-_SHOWN_FACTS = (
-    "image",
-    "unread",
-    "archived",
-    "pinned",
-    "muted_until",
-    "ephemeral_seconds",
-    "description",
-    "invite_link",
-    "is_exited",
-    "created_at",
-    "updated_at",
-    "extras",
+_SHOWN_FACTS = frozenset(
+    (
+        "image",
+        "unread",
+        "archived",
+        "pinned",
+        "muted_until",
+        "ephemeral_seconds",
+        "description",
+        "invite_link",
+        "is_exited",
+        "created_at",
+        "updated_at",
+        "extras",
+    )
 )
 EVERYTHING = 1_000_000
 MAX_SHARED = 100
@@ -263,7 +265,7 @@ class Lists:
 
     def _chat(self, row: ChatRow, registers: Registers, more: dict[str, Any]) -> Chat:
         contact_row = self._names.contact_row(row.chat)
-        observed: dict[str, Any] = {name: value_of(registers, name) for name in _SHOWN_FACTS if name in registers}
+        observed: dict[str, Any] = {name: value_of(registers, name) for name in registers if name in _SHOWN_FACTS}
         labels = shown_labels(row.phone, registers, self._labels)
         return Chat(
             jid=contact_row.jid,

@@ -36,8 +36,8 @@ def label_of(field: str) -> str | None:
 
 def labels_in(registers: Registers) -> list[str]:
     """Ids of the labels that a chat has, deleted ones too."""
-    had = (id for field in registers if (id := label_of(field)))
-    return sorted((id for id in had if value_of(registers, field_of(id))), key=label_order)
+    had = [id for field in registers if (id := label_of(field)) and value_of(registers, field)]
+    return sorted(had, key=label_order) if had else []
 
 
 def label_order(id: str) -> tuple[int, str]:
@@ -58,7 +58,7 @@ def reported_labels(tx: Txn, org: int, wanted: Iterable[PhoneLabel]) -> dict[Pho
 
 def shown_labels(phone: int, registers: Registers, reported: Mapping[PhoneLabel, Registers]) -> tuple[Label, ...]:
     """The labels of a chat, without deleted ones."""
-    found = ((id, reported.get((phone, id), {})) for id in labels_in(registers))
+    found = [(id, reported.get((phone, id), {})) for id in labels_in(registers)]
     return tuple(
         Label(id=id, name=value_of(label, "name"), color=value_of(label, "color"))
         for id, label in found
