@@ -7,16 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backscroll.core.events import Batch, Event, MessageEdited, MessageSeen, Target
 from backscroll.core.model import Message, MessageKey
 from backscroll.core.query import MessageQuery, SearchQuery
 from backscroll.database.tables import SEARCH
+from backscroll.storage.accounts import leases
 from backscroll.storage.search import terms
-from backscroll.storage.search.index_writer import heads_of
-from backscroll.storage.search.maintenance import Limits
+from backscroll.storage.search.index_writer import SegmentHead, heads_of
+from backscroll.storage.search.maintenance import Limits, _tasks
+from backscroll.storage.search.segments import FRESH
 from backscroll.storage.store import Store, now_us, open_store
-from backscroll.storage.write.index_upkeep import IndexUpkeep
+from backscroll.storage.write.index_upkeep import LEASE, IndexUpkeep
 from conftest import CHAT, MORNING
 from plain_sql import PlainSql
 
@@ -162,6 +166,39 @@ def test_several_at_work_on_one_index_lose_nothing(archive: Archive) -> None:
     assert archive.search("apple") == (180, True)
     assert list(archive.store.check()) == []
     assert archive.sql.rows("SELECT COUNT(*) FROM search_segments WHERE state <> 1") == [(0,)]
+
+
+@pytest.mark.parametrize("sizes", [[20] * 10, [30] * 10, [3] * 10 + [20] * 5])
+def test_who_may_not_merge_leaves_what_cannot_be_smaller_as_it_is(archive: Archive, sizes: list[int]) -> None:
+    """The segments are enough for a merge, which another process may be doing: its sources must not change for ever."""
+    for place, size in enumerate(sizes):
+        archive.tell(place * 100, size)
+    steps: list[None] = []
+
+    def is_enough() -> bool:
+        steps.append(None)
+        return len(steps) > 50
+
+    engine = archive.store._engine
+    lease = engine.write(lambda tx: leases.take(tx, archive.org, LEASE, now_us()), archive.org)
+    assert lease is not None
+    IndexUpkeep(engine, now_us, SMALL).run(archive.org, is_enough)
+    assert len(steps) <= len(sizes)
+    leases.release(engine, lease)
+    IndexUpkeep(engine, now_us, SMALL).run(archive.org)
+    assert len(archive.levels()) < SMALL.max_small
+    assert archive.search("apple") == (sum(sizes), True)
+    assert list(archive.store.check()) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 80), st.integers(0, 3)), max_size=30))
+def test_a_task_leaves_fewer_segments_or_fewer_dead_messages(shapes: list[tuple[int, int]]) -> None:
+    heads = [
+        SegmentHead(n, FRESH, docs, n, n, terms.version(), b"", set(range(min(dead, docs))))
+        for n, (docs, dead) in enumerate(shapes)
+    ]
+    for task in _tasks(heads, SMALL, purge=True):
+        assert len(task.sources) > 1 or task.sources[0].dead or task.level > task.sources[0].level
 
 
 def test_a_cut_off_builder_leaves_nothing_that_stays(archive: Archive) -> None:

@@ -112,10 +112,11 @@ def _tasks(heads: Sequence[SegmentHead], limits: Limits, purge: bool) -> Iterato
         yield Task("merge", _up_to(others, MAX_FULL), FULL)
     elif sum(head.docs for head in fresh) >= limits.young:
         yield Task("merge", _up_to(fresh, 2 * limits.young), YOUNG)
-    if len(tiny) >= limits.max_tiny:
-        yield Task("compact", _up_to(tiny, limits.young), FRESH)
-    if len(others) >= limits.max_small:
-        yield Task("compact", _up_to(others, limits.young), FRESH)
+    for crowd, most in ((tiny, limits.max_tiny), (others, limits.max_small)):
+        together = _up_to(crowd, limits.young) if len(crowd) >= most else ()
+        # One alone would only get another number: for ever, and under the hands of whoever merges it.
+        if len(together) > 1:
+            yield Task("compact", together, FRESH)
     young = [head for head in heads if head.level == YOUNG]
     if sum(head.alive for head in young) >= limits.full:
         yield Task("merge", _up_to(young, MAX_FULL), FULL)
