@@ -36,7 +36,7 @@ class Run(Struct, frozen=True):
         return (
             f"{self.messages:,} messages, {self.title}, {WORKERS} workers, rate limit off, wrk on the same "
             f"{os.cpu_count()} processors, load {min(loads):.1f} to {max(loads):.1f}. "
-            f"Python {platform.python_version()}; a million calls of a function take {_million_calls():.0f} ms in it."
+            f"Python {platform.python_version()}, {_million_calls():.0f} ms for a million calls of a function."
         )
 
 

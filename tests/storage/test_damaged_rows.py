@@ -37,6 +37,7 @@ BEN = "4915112345678@s.whatsapp.net"
 
 DAMAGES = [
     "UPDATE messages SET details = '{\"media\":' WHERE id = 'BAD'",
+    "UPDATE messages SET details = '{\"media\":', sender = 99999 WHERE id = 'BAD'",
     "UPDATE messages SET kind = 'nonsense' WHERE id = 'BAD'",
     "UPDATE messages SET sent_at = 9000000000000000000 WHERE id = 'BAD'",
     "UPDATE messages SET sent_at = 9000000000000000000, details = NULL WHERE id = 'BAD'",
@@ -46,6 +47,7 @@ SQLITE_ONLY = [
     "UPDATE messages SET text = x'00ff' WHERE id = 'BAD'",
     "UPDATE messages SET text = x'00ff', details = NULL WHERE id = 'BAD'",
     "UPDATE messages SET prev_text = x'00ff' WHERE id = 'BAD'",
+    "UPDATE messages SET fts = x'00ff', details = NULL WHERE id = 'BAD'",
 ]
 BESIDE = [
     "UPDATE chats SET facts = '{\"name\":'",
@@ -153,6 +155,32 @@ def test_a_row_that_cannot_be_read_is_left_out_and_named_once(
     assert len(told) == 1
     assert "backscroll check" in told[0]
     assert "the bad" not in caplog.text
+
+
+def test_damage_in_what_a_reader_does_not_show_costs_no_message(
+    store: Store, database_url: str | None, tmp_path: Path, make_message: MakeMessage, target: MakeTarget
+) -> None:
+    if database_url is not None:
+        return
+    org = fill(store, make_message, target)
+    plant(store, database_url, tmp_path, "UPDATE messages SET fts = x'00ff' WHERE id = 'BAD'")
+    phones = tuple(phone.no for phone in store.list_phones(org))
+    kept = RenderedMessages(1_000_000)
+
+    def texts(messages: Sequence[Shown]) -> list[bytes]:
+        return [repr(message.fts).encode() for message in messages]
+
+    def shown(chat: str | None, limit: int) -> int:
+        query = MessageQuery(org=org, phones=phones, chat=chat, limit=limit)
+        way = Way(kept, "texts", texts, terms=False)
+        return len(store.ask(org, lambda reading: read_rendered(reading, query, way)).rows)
+
+    for chat in (None, CHAT):
+        assert shown(chat, 3) == 3
+        # Another list of the same messages, one of which has left the cache: it is read by its number or its key.
+        for way in kept._ways.values():
+            way._drop_text(sorted(way.texts)[1])
+        assert (shown(chat, 3), shown(chat, 4)) == (3, 3)
 
 
 def _page(store: Store, org: int) -> list[ArchivedMessage]:

@@ -358,9 +358,9 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PlainMessage(Struct, frozen=True, gc=False):
-    """A message of kind text of which the archive knows nothing else: no details, reactions or receipts, never edited
-    and not deleted. Most messages are plain; making and rendering one takes half the time of the ``ArchivedMessage``,
-    which would look the same.
+    """A message of kind text of which nothing else is known: no details, reactions, receipts or edits, and not deleted.
+
+    Most messages are plain, and take less time to make and to render than as ``ArchivedMessage``. They look the same.
     """
 
     no: int

@@ -168,8 +168,11 @@ def test_several_at_work_on_one_index_lose_nothing(archive: Archive) -> None:
     assert archive.sql.rows("SELECT COUNT(*) FROM search_segments WHERE state <> 1") == [(0,)]
 
 
-@pytest.mark.parametrize("sizes", [[20] * 10, [30] * 10, [3] * 10 + [20] * 5])
-def test_who_may_not_merge_leaves_what_cannot_be_smaller_as_it_is(archive: Archive, sizes: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "left"),
+    [([20] * 10, 10), ([30] * 10, 10), ([3] * 10 + [20] * 5, 6), ([30] + [9] * 8, 4), ([31] + [3] * 8, 2)],
+)
+def test_who_may_not_merge_brings_together_what_fits_and_no_more(archive: Archive, sizes: list[int], left: int) -> None:
     """The segments are enough for a merge, which another process may be doing: its sources must not change for ever."""
     for place, size in enumerate(sizes):
         archive.tell(place * 100, size)
@@ -184,6 +187,7 @@ def test_who_may_not_merge_leaves_what_cannot_be_smaller_as_it_is(archive: Archi
     assert lease is not None
     IndexUpkeep(engine, now_us, SMALL).run(archive.org, is_enough)
     assert len(steps) <= len(sizes)
+    assert len(archive.levels()) == left
     leases.release(engine, lease)
     IndexUpkeep(engine, now_us, SMALL).run(archive.org)
     assert len(archive.levels()) < SMALL.max_small

@@ -465,7 +465,8 @@ SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND id = :id AND phone IN 
 ORDER BY +sent_at DESC, phone, chat, sender LIMIT 100;
 
 -- name: rows_by_client_ref
-SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND client_ref = :ref AND client_ref IS NOT NULL AND phone IN (:phones*) LIMIT 1;
+SELECT MESSAGE_COLUMNS FROM messages
+WHERE org = :org AND client_ref = :ref AND client_ref IS NOT NULL AND phone IN (:phones*) LIMIT 1;
 
 -- name: rows_after
 SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND no > :after ORDER BY no LIMIT :limit;
@@ -597,8 +598,8 @@ FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
 
 -- name: total_messages
--- The same for all messages, with calls or without, which is what most pages ask for: with fewer factors it takes half the
--- time.
+-- The same for all messages, with calls or without, which is what most pages ask for: with one factor instead of eight it
+-- takes nine tenths of the time.
 SELECT CAST(SUM(plain_in + plain_out + media_in + media_out + (calls_in + calls_out) * :calls) AS BIGINT) FROM tallies
 WHERE org = :org AND phone IN (:phones*) AND chat IN (:chats*) AND level = :level AND bucket BETWEEN :low AND :high;
 
@@ -821,10 +822,12 @@ SELECT COUNT(*) FROM messages WHERE org = :org AND no < :before;
 SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND phone = :phone AND chat = :chat ORDER BY sent_at LIMIT :limit;
 
 -- name: rows_of_chat_until
-SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :until ORDER BY sent_at;
+SELECT MESSAGE_COLUMNS FROM messages
+WHERE org = :org AND phone = :phone AND chat = :chat AND sent_at <= :until ORDER BY sent_at;
 
 -- name: rows_of_sender
-SELECT MESSAGE_COLUMNS FROM messages WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY phone, no LIMIT :limit;
+SELECT MESSAGE_COLUMNS FROM messages
+WHERE org = :org AND sender = :sender AND sender <> chat ORDER BY phone, no LIMIT :limit;
 
 -- name: waiting_of_chat
 SELECT DISTINCT id FROM addons WHERE org = :org AND phone = :phone AND chat = :chat LIMIT :limit;

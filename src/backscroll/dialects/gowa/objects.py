@@ -66,6 +66,9 @@ _ShownMedia = tuple[str | None, str | None, str | None, int | None]
 _SHOWN_EMPTY: dict[str, _ShownMedia] = {"null": (None, None, None, None), "zero": ("", "", "", 0)}
 
 
+_START_OF_MESSAGES = success("Success get chat messages", {"data": ()}).removesuffix(b"]}}")
+
+
 def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
     """A page of one chat, its messages as ``rows_renderer`` renders them.
 
@@ -77,9 +80,6 @@ def render_messages(page: RenderedPage, chat_jid: str) -> bytes:
     }
     # The rows are escaped already.
     return b"".join((_START_OF_MESSAGES, b",".join(page.rows), b"],", go_json(rest)[1:], b"}"))
-
-
-_START_OF_MESSAGES = success("Success get chat messages", {"data": ()}).removesuffix(b"]}}")
 
 
 def rows_renderer(links: Links, options: Options, access: Access) -> Render:

@@ -78,20 +78,31 @@ class Assembler:
 
     def messages(self, rows: Sequence[ListedRow], full: bool = False) -> list[ArchivedMessage]:
         """Messages in the rows' order, without unreadable ones. ``full`` adds edits and original texts."""
-        return self._messages(rows, self._people(rows), full)
+        try:
+            told = list(map(_details_of, rows))
+        except UNREADABLE:
+            rows = readable(self._org, rows)
+            told = list(map(_details_of, rows))
+        return self._messages(rows, told, self._people(rows), full)
 
     def shown(self, rows: Sequence[ListedRow]) -> list[Shown]:
         """The same for renderers, with plain messages as such."""
+        others = _not_plain(rows)
+        try:
+            told = list(map(_details_of, others))
+        except UNREADABLE:
+            rows = readable(self._org, rows)
+            others = _not_plain(rows)
+            told = list(map(_details_of, others))
         people = self._people(rows)
+        by_no = {archived.no: archived for archived in self._messages(others, told, people)}
         jids, names = people.jids, people.names
-        found: list[Shown | None] = []
-        rest: list[tuple[int, ListedRow]] = []
+        found: list[Shown] = []
         for row in rows:
-            sender, flags = row.sender, row.flags
-            if row.details is not None or flags & _NOT_PLAIN or row.kind != "text" or row.prev_text is not None:
-                rest.append((len(found), row))
-                found.append(None)
+            if (archived := by_no.get(row.no)) is not None:
+                found.append(archived)
                 continue
+            sender = row.sender
             # By position: names would make it a third slower.
             plain = PlainMessage(
                 row.no,
@@ -100,7 +111,7 @@ class Assembler:
                 jids[sender],
                 row.id,
                 row.sent_at,
-                flags & FROM_ME != 0,
+                row.flags & FROM_ME != 0,
                 row.text,
                 row.ack,
                 names[sender],
@@ -109,10 +120,7 @@ class Assembler:
                 row.changed_at,
             )
             found.append(plain)
-        others = {archived.no: archived for archived in self._messages([row for _, row in rest], people)}
-        for at, row in rest:
-            found[at] = others.get(row.no)
-        return [message for message in found if message is not None]
+        return found
 
     def _people(self, rows: Sequence[ListedRow]) -> _People:
         """The contacts of the rows."""
@@ -124,12 +132,9 @@ class Assembler:
         jids[0] = names[0] = None
         return _People(jids, names)
 
-    def _messages(self, rows: Sequence[ListedRow], people: _People, full: bool = False) -> list[ArchivedMessage]:
-        try:
-            told = [NO_DETAILS if row.details is None else decode_details(row.details) for row in rows]
-        except UNREADABLE:
-            rows = readable(self._org, rows)
-            told = [decode_details(row.details) for row in rows]
+    def _messages(
+        self, rows: Sequence[ListedRow], told: list[Details], people: _People, full: bool = False
+    ) -> list[ArchivedMessage]:
         messages = list(map(partial(self._message, people), rows, self._with_known_names(told)))
         if touched := [row for row in rows if row.flags & ANNOTATED]:
             annotations = self._annotations(touched)
@@ -364,6 +369,19 @@ class Assembler:
         ]
         observed.sort(key=lambda t: t.priority, reverse=True)
         return original_text(merged([t.message for t in observed]), edits) if observed else row.text
+
+
+def _details_of(row: ListedRow) -> Details:
+    return NO_DETAILS if row.details is None else decode_details(row.details)
+
+
+def _not_plain(rows: Iterable[ListedRow]) -> list[ListedRow]:
+    """The rows that hold more than a ``PlainMessage`` shows."""
+    return [
+        row
+        for row in rows
+        if row.details is not None or row.flags & _NOT_PLAIN or row.kind != "text" or row.prev_text is not None
+    ]
 
 
 def _place(row: ListedRow) -> tuple[int, int, str]:

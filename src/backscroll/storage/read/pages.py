@@ -88,7 +88,7 @@ _PLACES = _Statements("keys_in_chats", "keys_of_media_in_chats", "numbers_in_pho
 def list_rows(tx: Txn, query: MessageQuery, chats: tuple[int, ...] | None, terms: bool = True) -> Listing:
     """A page of rows and the number of all that match. ``chats`` None is all chats. Not for searches.
 
-    ``terms``: whether the rows have the column ``fts``.
+    ``terms``: whether ``fts`` is read; it is None otherwise.
     """
     rows, listing = _listed(tx, query, chats, _ROWS, terms)
     return structs.replace(listing, rows=sound(query.org, list(starmap(ListedRow, rows))))

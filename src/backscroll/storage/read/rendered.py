@@ -154,13 +154,12 @@ class _Reader:
         return {key: (no, text) for key, no, text in self._render(self._rows_with(places))}
 
     def _rows_numbered(self, nos: Sequence[int]) -> Sequence[MessageRow]:
-        return sound(
-            self._org,
+        return self._sound(
             [
                 row_of(values)
                 for start in range(0, len(nos), _CHUNK)
                 for values in self._tx.all("rows_by_no", {"org": self._org, "nos": nos[start : start + _CHUNK]})
-            ],
+            ]
         )
 
     def _rows_with(self, keys: Sequence[Key]) -> Sequence[MessageRow]:
@@ -173,6 +172,13 @@ class _Reader:
             for row in map(row_of, self._tx.all("rows_by_id", params | {"ids": ids[start : start + _CHUNK]}))
             if key_of(row) in wanted
         ]
+        return self._sound(rows)
+
+    def _sound(self, rows: list[MessageRow]) -> Sequence[MessageRow]:
+        """Whole rows, as the list would give them: damage in what it does not read must not matter here either."""
+        if not self._way.terms:
+            for row in rows:
+                row.fts = None
         return sound(self._org, rows)
 
     def _render(self, rows: Sequence[ListedRow]) -> list[Made]:

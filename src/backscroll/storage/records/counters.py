@@ -25,7 +25,7 @@ _ALL = (MONTH, -(2**31), 2**31)
 
 COLUMNS = ("plain_in", "plain_out", "media_in", "media_out", "calls_in", "calls_out", "notices_in", "notices_out")
 _MESSAGES, _MESSAGES_AND_CALLS = (0, 1, 2, 3), (0, 1, 2, 3, 4, 5)
-"""Those that count all messages, without calls or with them."""
+"""The positions in ``COLUMNS`` of what counts all messages, without calls or with them."""
 Counts = list[int]
 _Bucket = tuple[int, int, int, int]
 """Phone, chat (0 for all), level and number."""

@@ -23,9 +23,7 @@ def decode_registers(text: str | None) -> Registers:
 
 def decode_registers_except(field: str, text: str | None) -> Registers:
     """All but one register, which is skipped unread: a chat's members may be thousands."""
-    if not text or f'"{field}":' not in text:
-        return decode_registers(text)
-    unread = _UNREAD_DECODER.decode(text)
+    unread = _UNREAD_DECODER.decode(text) if text else {}
     return {name: _REGISTER_DECODER.decode(raw) for name, raw in unread.items() if name != field}
 
 

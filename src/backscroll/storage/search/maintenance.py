@@ -113,8 +113,8 @@ def _tasks(heads: Sequence[SegmentHead], limits: Limits, purge: bool) -> Iterato
     elif sum(head.docs for head in fresh) >= limits.young:
         yield Task("merge", _up_to(fresh, 2 * limits.young), YOUNG)
     for crowd, most in ((tiny, limits.max_tiny), (others, limits.max_small)):
-        together = _up_to(crowd, limits.young) if len(crowd) >= most else ()
-        # One alone would only get another number: for ever, and under the hands of whoever merges it.
+        together = _smallest(crowd, limits.young) if len(crowd) >= most else ()
+        # Compacting one alone would give it another number and nothing else, and could go on for ever.
         if len(together) > 1:
             yield Task("compact", together, FRESH)
     young = [head for head in heads if head.level == YOUNG]
@@ -141,6 +141,12 @@ def _up_to(heads: Sequence[SegmentHead], most: int) -> tuple[SegmentHead, ...]:
             chosen.append(head)
             total += head.alive
     return tuple(chosen)
+
+
+def _smallest(heads: Sequence[SegmentHead], most: int) -> tuple[SegmentHead, ...]:
+    """As many as fit, preferring small ones, oldest first: one that is nearly full must not keep others apart."""
+    chosen = _up_to(sorted(heads, key=lambda head: head.alive), most)
+    return tuple(sorted(chosen, key=lambda head: head.segment))
 
 
 # ------------------------------------------------------------------ short work, alone in its transaction
