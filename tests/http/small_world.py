@@ -25,12 +25,14 @@ from backscroll.core.model import (
     Page,
     Phone,
     ReactionPage,
+    RenderedPage,
 )
 from backscroll.core.model import (
     Message as ToldMessage,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery
 from backscroll.http.app import build_app
+from backscroll.storage.read.rendered import Way
 from backscroll.storage.store import Store
 from backscroll.storage.write.live_sources import LiveSource
 
@@ -88,6 +90,9 @@ class SmallArchive:
     def list_messages(self, query: MessageQuery) -> Page:
         self._ask()
         return Page(messages=self.messages, total=len(self.messages), offset=query.offset, limit=query.limit)
+
+    def list_rendered(self, query: MessageQuery, way: Way) -> RenderedPage:
+        return self.list_messages(query).rendered(way.render)
 
     def find_message(self, *_: object) -> ArchivedMessage | None:
         self._ask()
@@ -190,6 +195,4 @@ class Client:
 def connect(
     archive: SmallArchive, folder: Path, address: str = "203.0.113.7", host: str = "archive.test", **flags: object
 ) -> Client:
-    # The cache of rendered messages is off because it needs the real store.
-    given = {"message_cache_bytes": 0} | flags
-    return Client(build_app(cast(Store, archive), None, load({}, given, directory=folder)), address, host)
+    return Client(build_app(cast(Store, archive), None, load({}, flags, directory=folder)), address, host)

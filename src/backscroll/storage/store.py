@@ -32,6 +32,7 @@ from backscroll.core.model import (
     Page,
     Phone,
     ReactionPage,
+    RenderedPage,
 )
 from backscroll.core.query import ChatQuery, ContactQuery, MessageQuery, ReactionQuery, SearchQuery
 from backscroll.database import migrate
@@ -48,6 +49,7 @@ from backscroll.storage.read.finding import Finder, Wanted
 from backscroll.storage.read.listings import Lists
 from backscroll.storage.read.names import ContactCache, Names, Reading, Viewer
 from backscroll.storage.read.pages import read_page
+from backscroll.storage.read.rendered import Way, read_rendered
 from backscroll.storage.read.search_pages import SearchCaches, find
 from backscroll.storage.records.org_state import Applied, lock_org_state, save_org_state
 from backscroll.storage.records.rows import only_value
@@ -307,6 +309,12 @@ class Store:
             return read_page(tx, query, self._names(tx, query.org), self._search_caches.parts)
 
         return self._engine.read(work, query.org)
+
+    def list_rendered(self, query: MessageQuery, way: Way) -> RenderedPage:
+        """The same page as JSON text, from what this process has rendered before where it may."""
+        if query.search is not None:
+            return self.list_messages(query).rendered(way.render)
+        return self.ask(query.org, lambda reading: read_rendered(reading, query, way))
 
     def search(self, query: SearchQuery) -> SearchPage:
         """A page of search results. No query is an error; raises ``BadField`` for an invalid cursor or time zone."""

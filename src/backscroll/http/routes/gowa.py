@@ -69,7 +69,6 @@ from backscroll.dialects.links import first_values
 from backscroll.dialects.parameters import Param
 from backscroll.http.links import links_of
 from backscroll.http.messages import CSV, Made, OfChats, Reply, Request, reply_of
-from backscroll.http.rendering import rendered
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.routes.unsupported import Unserved, pass_on_or_refuse, unsupported
 from backscroll.storage.read.rendered import Way
@@ -110,7 +109,7 @@ async def list_messages(request: Request) -> Reply:
     query = parse_messages(request.granted, request.headers.get(DEVICE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = rendered(seen(request, query.phones), query, way_of(request))
+        page = seen(request, query.phones).list_rendered(query, way_of(request))
         return OfChats(render_messages(page, chat), page.chats)
 
     return await answer(request, make, heavy=query.search is not None)

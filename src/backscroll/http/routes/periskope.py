@@ -60,7 +60,6 @@ from backscroll.dialects.periskope.requests import (
 from backscroll.formats.periskope_ids import decode_message_id, is_phone_id
 from backscroll.http.links import links_of
 from backscroll.http.messages import Made, OfChats, Reply, Request, reply_of
-from backscroll.http.rendering import rendered
 from backscroll.http.router import Answer, Handler, Route
 from backscroll.http.routes.sources import may_manage
 from backscroll.http.workers import HEAVY_ROWS
@@ -112,7 +111,7 @@ async def list_messages(request: Request) -> Reply:
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query))
 
     def make() -> Made:
-        page = rendered(request.archive, query, way_of(request))
+        page = request.archive.list_rendered(query, way_of(request))
         return OfChats(render_messages(page, options), page.chats)
 
     return await answer(request, make, query.phones, heavy=is_heavy(query))
@@ -125,7 +124,7 @@ async def list_chat_messages(request: Request) -> Reply:
     query = parse_messages(access, request.headers.get(PHONE), first_values(request.query), chat)
 
     def make() -> Made:
-        page = rendered(request.archive, query, way_of(request))
+        page = request.archive.list_rendered(query, way_of(request))
         if page.chat is None and not page.rows:
             raise NotFound("chat", chat)
         return OfChats(render_messages(page, options), page.chats)
