@@ -1,7 +1,7 @@
 """Keeping the number of segments small. Small ones are merged in one short transaction; larger ones are built beside
 their sources by the holder of the lease, and replace them at the end.
 
-    fresh    as transactions wrote them; 64 tiny ones, or 16 others, become one
+    fresh    as transactions wrote them; of 64 tiny ones, or 16 others, the smallest become one
     young    from 4,096 messages on
     full     from 57,344 messages on; of fresh ones too where so many wait
 """
