@@ -103,7 +103,7 @@ class Assembler:
                 found.append(archived)
                 continue
             sender = row.sender
-            # By position: names would make it a third slower.
+            # By position, because keyword arguments take half as long again.
             plain = PlainMessage(
                 row.no,
                 self._phones[row.phone].phone,
