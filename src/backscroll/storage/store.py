@@ -311,7 +311,7 @@ class Store:
         return self._engine.read(work, query.org)
 
     def list_rendered(self, query: MessageQuery, way: Way) -> RenderedPage:
-        """The same page as JSON text, from what this process has rendered before where it may."""
+        """A page as of ``list_messages``, with each message as JSON text: what this process has cached, or anew."""
         if query.search is not None:
             return self.list_messages(query).rendered(way.render)
         return self.ask(query.org, lambda reading: read_rendered(reading, query, way))
