@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
+from greenlet import getcurrent
 
 from backscroll.concurrency import greenlets
 from backscroll.core.errors import NotFound, StorageBusy
@@ -159,6 +163,78 @@ def test_a_descriptor_is_waited_for_until_it_can_be_used() -> None:
 def test_waiting_for_a_descriptor_elsewhere_is_a_mistake() -> None:
     with pytest.raises(RuntimeError):
         greenlets.ready(0, greenlets.READ)
+
+
+# ------------------------------------------------------------------ greenlets that are used again
+
+
+def where() -> int:
+    return id(getcurrent())
+
+
+def test_functions_that_follow_one_another_share_a_greenlet_on_any_loop_of_the_thread() -> None:
+    def fails() -> None:
+        raise NotFound("chat", "x")
+
+    first = on_a_loop(where)
+    with pytest.raises(NotFound):
+        on_a_loop(fails)
+    on_a_loop(lambda: greenlets.sleep(0))
+    assert on_a_loop(where) == first
+
+
+def test_each_of_many_functions_at_once_has_its_own_greenlet_and_result() -> None:
+    def work(n: int) -> tuple[int, int]:
+        for _ in range(n % 7):
+            greenlets.sleep(0)
+        return n, where()
+
+    async def all_of_them(count: int) -> list[tuple[int, int]]:
+        begun = [greenlets.start(partial(work, 6 + 7 * n)) for n in range(count)]
+        return await asyncio.gather(*begun)
+
+    for count in (greenlets.MAX_IDLE * 2, 3, greenlets.MAX_IDLE * 3):
+        results = asyncio.run(all_of_them(count))
+        assert [n for n, _ in results] == [6 + 7 * n for n in range(count)]
+        assert len({green for _, green in results}) == count
+        assert len(greenlets._idle.greens) <= greenlets.MAX_IDLE
+
+
+def test_an_idle_greenlet_keeps_nothing_of_what_it_ran() -> None:
+    class Large:
+        pass
+
+    large = Large()
+    seen = weakref.ref(large)
+
+    def work(large: Large) -> None:
+        greenlets.sleep(0)
+
+    on_a_loop(partial(work, large))
+    del large
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_thread_takes_its_greenlets_with_it() -> None:
+    greens: list[weakref.ref[Any]] = []
+
+    def work() -> None:
+        greenlets.sleep(0)
+        greens.append(weakref.ref(getcurrent()))
+
+    def begin() -> None:
+        for _ in range(2):
+            on_a_loop(work)
+
+    for _ in range(5):
+        thread = threading.Thread(target=begin)
+        thread.start()
+        thread.join()
+    on_a_loop(work)
+    gc.collect()
+    alive = {id(green()) for green in greens if green() is not None}
+    assert len(alive) == 1
 
 
 # ------------------------------------------------------------------ PostgreSQL

@@ -6,6 +6,7 @@ What ``start`` runs may call ``wait``, ``sleep`` and ``ready`` at any depth. Cal
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent import futures
@@ -16,19 +17,60 @@ from greenlet import getcurrent, greenlet
 T = TypeVar("T")
 
 READ, WRITE = 1, 2
+MAX_IDLE = 32
+"""Number of greenlets of a thread that are kept for later functions."""
+
+
+class _Idle(threading.local):
+    """The greenlets of this thread that have nothing to run: greenlets cannot change threads."""
+
+    def __init__(self) -> None:
+        self.greens: list[_Green] = []
+
+
+_idle = _Idle()
 
 
 class _Green(greenlet):
-    """One such function."""
+    """Runs such functions, one after another: memory is mapped for the stack of every new greenlet."""
 
-    def __init__(self, run: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(run)
-        self.loop = loop
-        self._hub = getcurrent()
+    loop: asyncio.AbstractEventLoop
+    """The loop that the current function runs on."""
+    hub: greenlet
+    """The loop's own greenlet."""
+
+    def __init__(self) -> None:
+        super().__init__(_run_all)
+
+    def begin(self, work: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+        """Run ``work`` until it ends or gives way for the first time."""
+        self.loop, self.hub = loop, getcurrent()
+        self.switch(work)
 
     def give_way(self) -> Any:
         """Yield to the loop until it calls ``switch``; returns what ``switch`` was given."""
-        return self._hub.switch()
+        return self.hub.switch()
+
+
+def _run_all(work: Callable[[], None]) -> None:
+    """What each greenlet runs. It does not refer to its greenlet, which could then never be deleted."""
+    while True:
+        work()
+        # What the function refers to is not kept while the greenlet is idle.
+        del work
+        hub = _rest()
+        if hub is None:
+            return
+        work = hub.switch()
+
+
+def _rest() -> greenlet | None:
+    """Keep the current greenlet for another function. Returns its loop's greenlet; None if enough are kept."""
+    green = getcurrent()
+    if not isinstance(green, _Green) or len(_idle.greens) >= MAX_IDLE:
+        return None
+    _idle.greens.append(green)
+    return green.hub
 
 
 def start(work: Callable[[], T]) -> asyncio.Future[T]:
@@ -49,7 +91,8 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
             if not told.done():
                 told.set_result(result)
 
-    _Green(run, loop).switch()
+    green = _idle.greens.pop() if _idle.greens else _Green()
+    green.begin(run, loop)
     return told
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from backscroll.concurrency import greenlets
 from backscroll.storage.store import Store
 
-Start = Callable[[Callable[[], int]], asyncio.Future[int]]
-"""As ``green.start``."""
+Start = Callable[[Callable[[], None]], asyncio.Future[None]]
+"""As ``greenlets.start``."""
 
 
 class Versions:
@@ -38,17 +38,21 @@ class Versions:
 
     def _read(self, org: int) -> None:
         """A read in progress may be too old for new requests: they share the next one."""
-        read = self._start(partial(self._store.version, org))
-        read.add_done_callback(partial(self._tell, org, self._asking.pop(org)))
+        self._start(partial(self._tell, org, self._asking.pop(org)))
 
-    def _tell(self, org: int, asking: list[asyncio.Future[int]], read: asyncio.Future[int]) -> None:
+    def _tell(self, org: int, asking: list[asyncio.Future[int]]) -> None:
+        version = 0
+        error: BaseException | None = None
+        try:
+            version = self._store.version(org)
+        except BaseException as raised:
+            error = raised
         self._reading.discard(org)
         if org in self._asking:
             self._soon(org)
-        error = read.exception()
         for asked in asking:
             # The waiting request may have been cancelled.
             if not asked.done() and error is None:
-                asked.set_result(read.result())
+                asked.set_result(version)
             elif not asked.done() and error is not None:
                 asked.set_exception(error)

@@ -416,8 +416,8 @@ class Store:
 
     def version(self, org: int) -> int:
         """The organisation's head seq: another number after every write."""
-        seq, *_ = self._engine.read_one("read_org_state", {"org": org}, org) or (0,)
-        return int(seq)
+        row = self._engine.read_one("read_version", {"org": org}, org)
+        return int(row[0]) if row else 0
 
     def position(self, org: int, stream: str) -> str | None:
         """Where the next pull from a source continues, in the source's own format; None before its first batch."""

@@ -36,6 +36,9 @@ SELECT org, id, name, created_at FROM orgs ORDER BY org;
 -- name: rename_org
 UPDATE orgs SET name = :name WHERE org = :org;
 
+-- name: read_version
+SELECT seq FROM heads WHERE org = :org;
+
 -- name: read_org_state
 SELECT seq, next_no, named, indexed_from, next_segment, pruned FROM heads WHERE org = :org;
 
