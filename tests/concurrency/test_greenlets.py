@@ -8,15 +8,18 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
 from greenlet import getcurrent
+from psycopg.waiting import Ready, Wait
 
 from backscroll.concurrency import greenlets
 from backscroll.core.errors import NotFound, StorageBusy
@@ -238,6 +241,50 @@ def test_a_thread_takes_its_greenlets_with_it() -> None:
 
 
 # ------------------------------------------------------------------ PostgreSQL
+
+
+class Answers:
+    """In place of a connection: one that waits for a byte on a socket, as psycopg's generators do."""
+
+    def __init__(self, near: socket.socket) -> None:
+        self.pgconn = SimpleNamespace(socket=near.fileno())
+        self._near = near
+
+    def answer(self) -> Generator[Wait, Ready, bytes]:
+        while True:
+            assert (yield Wait.R) == Ready.R
+            with suppress(BlockingIOError):
+                return self._near.recv(1)
+
+    def wait(self) -> bytes:
+        return Connection._let_go(self, self.answer(), SOON)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("turns", [0, 5])
+def test_the_loop_watches_a_socket_only_if_the_answer_takes_longer_than_a_turn(turns: int) -> None:
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    watched: list[int] = []
+
+    async def ask() -> bytes:
+        loop = asyncio.get_running_loop()
+        add_reader = loop.add_reader
+
+        def noted(fd: int, *callback: Any) -> None:
+            watched.append(fd)
+            add_reader(fd, *callback)
+
+        loop.add_reader = noted  # type: ignore[method-assign, assignment]
+        answer = greenlets.start(Answers(near).wait)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        far.send(b"x")
+        return await answer
+
+    assert asyncio.run(ask()) == b"x"
+    assert watched == ([near.fileno()] if turns else [])
+    near.close()
+    far.close()
 
 
 @pytest.fixture

@@ -140,13 +140,16 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
 
 
 def sleep(seconds: float) -> None:
-    """As ``time.sleep``."""
+    """As ``time.sleep``; 0 lets the loop's other work have its turn."""
     green = getcurrent()
-    if isinstance(green, _Green):
-        green.loop.call_later(seconds, green.switch)
-        green.give_way()
-    else:
+    if not isinstance(green, _Green):
         time.sleep(seconds)
+        return
+    if seconds:
+        green.loop.call_later(seconds, green.switch)
+    else:
+        green.loop.call_soon(green.switch)
+    green.give_way()
 
 
 def wait(future: futures.Future[T], seconds: float | None = None) -> T:

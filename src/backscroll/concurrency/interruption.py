@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TypeVar
 
 from backscroll.core.errors import StorageBusy
@@ -63,14 +63,9 @@ def check() -> None:
         raise StorageBusy("The database took too long; ask for less, or try again")
 
 
-@contextmanager
-def ended_by(end: Callable[[], None]) -> Iterator[None]:
+def ended_by(end: Callable[[], None]) -> AbstractContextManager[None]:
     """Context in which ``end`` is called if the work of this thread has to stop; does nothing if it cannot be
     stopped.
     """
     current: Interruption | None = getattr(_local, "current", None)
-    if current is None:
-        yield
-        return
-    with current.ended_by(end):
-        yield
+    return nullcontext() if current is None else current.ended_by(end)

@@ -49,6 +49,11 @@ class Connection(psycopg.Connection[Row]):
         fd = self.pgconn.socket
         try:
             wanted = next(gen)
+            if wanted == Wait.R:
+                # The answer is often there once the loop's other work has had its turn. To look costs less than to have
+                # the loop watch the socket.
+                greenlets.sleep(0)
+                wanted = gen.send(Ready.R)
             while True:
                 event = greenlets.ready(fd, wanted, timeout)
                 if not event:
