@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -217,6 +218,33 @@ def test_an_idle_greenlet_keeps_nothing_of_what_it_ran() -> None:
     del large
     gc.collect()
     assert seen() is None
+
+
+def test_a_function_does_not_see_the_context_of_the_one_before() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="not set")
+    on_a_loop(lambda: variable.set("by the first"))
+    assert on_a_loop(variable.get) == "not set"
+
+
+def test_a_wait_that_cannot_begin_wakes_nobody_later(tmp_path: Path) -> None:
+    # A plain file can always be read, so the loop cannot watch it.
+    file = (tmp_path / "file").open("wb")
+
+    def fails() -> None:
+        greenlets.ready(file.fileno(), greenlets.READ, 0.02)
+
+    def rest() -> float:
+        begun = time.monotonic()
+        greenlets.sleep(0.1)
+        return time.monotonic() - begun
+
+    async def both() -> float:
+        with pytest.raises(PermissionError):
+            await greenlets.start(fails)
+        return await greenlets.start(rest)
+
+    assert asyncio.run(both()) >= 0.09
+    file.close()
 
 
 def test_a_thread_takes_its_greenlets_with_it() -> None:

@@ -18,7 +18,7 @@ class SlowStore(Store):
     """The version is the number of reads that have begun, and a read takes some iterations of the loop."""
 
     reads = 0
-    fails = False
+    fails: Exception | None = None
 
     def version(self, org: int) -> int:
         self.reads += 1
@@ -26,7 +26,7 @@ class SlowStore(Store):
         for _ in range(20):
             greenlets.sleep(0)
         if self.fails:
-            raise StorageBusy("away")
+            raise self.fails
         return begun
 
 
@@ -51,13 +51,16 @@ def test_a_hundred_who_ask_cost_a_few_reads(slow: SlowStore) -> None:
     slow.close()
 
 
-def test_a_failed_read_fails_those_who_waited_and_nobody_else(slow: SlowStore) -> None:
+@pytest.mark.parametrize(("error", "told"), [(StorageBusy("away"), StorageBusy), (StopIteration(), RuntimeError)])
+def test_a_failed_read_fails_those_who_waited_and_nobody_else(
+    slow: SlowStore, error: Exception, told: type[Exception]
+) -> None:
     async def ask() -> None:
         versions = Versions(slow)
-        slow.fails = True
+        slow.fails = error
         answers = await asyncio.gather(*(versions.of(1) for _ in range(3)), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [StorageBusy] * 3
-        slow.fails = False
+        assert [type(answer) for answer in answers] == [told] * 3
+        slow.fails = None
         assert await versions.of(1) == slow.reads
 
     asyncio.run(ask())

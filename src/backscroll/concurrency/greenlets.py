@@ -45,6 +45,8 @@ class _Green(greenlet):
     def begin(self, work: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         """Run ``work`` until it ends or gives way for the first time."""
         self.loop, self.hub = loop, getcurrent()
+        # Context variables that the function before has set.
+        self.gr_context = None
         self.switch(work)
 
     def give_way(self) -> Any:
@@ -53,7 +55,7 @@ class _Green(greenlet):
 
 
 def _run_all(work: Callable[[], None]) -> None:
-    """What each greenlet runs. It does not refer to its greenlet, which could then never be deleted."""
+    """What each greenlet runs. It holds no reference to its greenlet, which otherwise could never be deleted."""
     while True:
         work()
         # What the function refers to is not kept while the greenlet is idle.
@@ -86,7 +88,7 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
             result = work()
         except BaseException as error:
             if not told.done():
-                told.set_exception(_as_told(error))
+                told.set_exception(as_told(error))
         else:
             if not told.done():
                 told.set_result(result)
@@ -96,7 +98,7 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
     return told
 
 
-def _as_told(error: BaseException) -> BaseException:
+def as_told(error: BaseException) -> BaseException:
     """A future does not accept StopIteration, just as a coroutine does not raise it: a waiter would wait for ever."""
     if not isinstance(error, StopIteration):
         return error
@@ -120,21 +122,29 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
         raise RuntimeError("only within start()")
     loop = green.loop
 
-    def go_on(event: int) -> None:
-        """Whichever comes first, the descriptor or the timeout, cancels the other and wakes the waiting greenlet."""
+    def stop() -> None:
         if wanted & READ:
             loop.remove_reader(fd)
         if wanted & WRITE:
             loop.remove_writer(fd)
+
+    def go_on(event: int) -> None:
+        """Whichever comes first, the descriptor or the timeout, cancels the other and wakes the waiting greenlet."""
+        stop()
         if timer is not None:
             timer.cancel()
         green.switch(event)
 
+    try:
+        if wanted & READ:
+            loop.add_reader(fd, go_on, READ)
+        if wanted & WRITE:
+            loop.add_writer(fd, go_on, WRITE)
+    except OSError:
+        # Nothing may wake this greenlet later, when it runs another function.
+        stop()
+        raise
     timer = None if seconds is None else loop.call_later(seconds, go_on, 0)
-    if wanted & READ:
-        loop.add_reader(fd, go_on, READ)
-    if wanted & WRITE:
-        loop.add_writer(fd, go_on, WRITE)
     event: int = green.give_way()
     return event
 

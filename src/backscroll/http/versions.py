@@ -10,7 +10,7 @@ from backscroll.concurrency import greenlets
 from backscroll.storage.store import Store
 
 Start = Callable[[Callable[[], None]], asyncio.Future[None]]
-"""As ``greenlets.start``."""
+"""As ``greenlets.start``: runs a function on the loop's own thread."""
 
 
 class Versions:
@@ -55,4 +55,4 @@ class Versions:
             if not asked.done() and error is None:
                 asked.set_result(version)
             elif not asked.done() and error is not None:
-                asked.set_exception(error)
+                asked.set_exception(greenlets.as_told(error))

@@ -51,7 +51,8 @@ class Connection(psycopg.Connection[Row]):
             wanted = next(gen)
             if wanted == Wait.R:
                 # The answer is often there once the loop's other work has had its turn. To look costs less than to have
-                # the loop watch the socket.
+                # the loop watch the socket. psycopg's generators ask again if nothing has arrived, except the one for
+                # ``notifies``, which is not used.
                 greenlets.sleep(0)
                 wanted = gen.send(Ready.R)
             while True:
