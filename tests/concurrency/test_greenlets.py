@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 from psycopg.waiting import Ready, Wait
 
 from backscroll.concurrency import greenlets
@@ -169,31 +169,27 @@ def test_waiting_for_a_descriptor_elsewhere_is_a_mistake() -> None:
         greenlets.ready(0, greenlets.READ)
 
 
-# ------------------------------------------------------------------ greenlets that are used again
-
-
-def where() -> int:
-    return id(getcurrent())
+# ------------------------------------------------------------------ reused greenlets
 
 
 def test_functions_that_follow_one_another_share_a_greenlet_on_any_loop_of_the_thread() -> None:
     def fails() -> None:
         raise NotFound("chat", "x")
 
-    first = on_a_loop(where)
+    first = on_a_loop(getcurrent)
     with pytest.raises(NotFound):
         on_a_loop(fails)
     on_a_loop(lambda: greenlets.sleep(0))
-    assert on_a_loop(where) == first
+    assert on_a_loop(getcurrent) is first
 
 
 def test_each_of_many_functions_at_once_has_its_own_greenlet_and_result() -> None:
-    def work(n: int) -> tuple[int, int]:
+    def work(n: int) -> tuple[int, greenlet]:
         for _ in range(n % 7):
             greenlets.sleep(0)
-        return n, where()
+        return n, getcurrent()
 
-    async def all_of_them(count: int) -> list[tuple[int, int]]:
+    async def all_of_them(count: int) -> list[tuple[int, greenlet]]:
         begun = [greenlets.start(partial(work, 6 + 7 * n)) for n in range(count)]
         return await asyncio.gather(*begun)
 

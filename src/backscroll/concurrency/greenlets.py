@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
+from functools import partial
 from typing import Any, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -45,7 +46,7 @@ class _Green(greenlet):
     def begin(self, work: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         """Run ``work`` until it ends or gives way for the first time."""
         self.loop, self.hub = loop, getcurrent()
-        # Context variables that the function before has set.
+        # The function does not see context variables of the previous one.
         self.gr_context = None
         self.switch(work)
 
@@ -83,22 +84,26 @@ def start(work: Callable[[], T]) -> asyncio.Future[T]:
     loop = asyncio.get_running_loop()
     told: asyncio.Future[T] = loop.create_future()
 
-    def run() -> None:
-        try:
-            result = work()
-        except BaseException as error:
-            if not told.done():
-                told.set_exception(as_told(error))
-        else:
-            if not told.done():
-                told.set_result(result)
-
     green = _idle.greens.pop() if _idle.greens else _Green()
-    green.begin(run, loop)
+    green.begin(partial(tell, work, [told]), loop)
     return told
 
 
-def as_told(error: BaseException) -> BaseException:
+def tell(work: Callable[[], T], waiting: Iterable[asyncio.Future[T]]) -> None:
+    """Run ``work`` and give its result, or its error, to all who are still waiting for it."""
+    try:
+        result = work()
+    except BaseException as error:
+        for told in waiting:
+            if not told.done():
+                told.set_exception(_as_told(error))
+    else:
+        for told in waiting:
+            if not told.done():
+                told.set_result(result)
+
+
+def _as_told(error: BaseException) -> BaseException:
     """A future does not accept StopIteration, just as a coroutine does not raise it: a waiter would wait for ever."""
     if not isinstance(error, StopIteration):
         return error
@@ -122,7 +127,7 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
         raise RuntimeError("only within start()")
     loop = green.loop
 
-    def stop() -> None:
+    def unwatch() -> None:
         if wanted & READ:
             loop.remove_reader(fd)
         if wanted & WRITE:
@@ -130,7 +135,7 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
 
     def go_on(event: int) -> None:
         """Whichever comes first, the descriptor or the timeout, cancels the other and wakes the waiting greenlet."""
-        stop()
+        unwatch()
         if timer is not None:
             timer.cancel()
         green.switch(event)
@@ -142,7 +147,7 @@ def ready(fd: int, wanted: int, seconds: float | None = None) -> int:
             loop.add_writer(fd, go_on, WRITE)
     except OSError:
         # Nothing may wake this greenlet later, when it runs another function.
-        stop()
+        unwatch()
         raise
     timer = None if seconds is None else loop.call_later(seconds, go_on, 0)
     event: int = green.give_way()

@@ -38,21 +38,10 @@ class Versions:
 
     def _read(self, org: int) -> None:
         """A read in progress may be too old for new requests: they share the next one."""
-        self._start(partial(self._tell, org, self._asking.pop(org)))
+        self._start(partial(self._read_for, org, self._asking.pop(org)))
 
-    def _tell(self, org: int, asking: list[asyncio.Future[int]]) -> None:
-        version = 0
-        error: BaseException | None = None
-        try:
-            version = self._store.version(org)
-        except BaseException as raised:
-            error = raised
+    def _read_for(self, org: int, asking: list[asyncio.Future[int]]) -> None:
+        greenlets.tell(partial(self._store.version, org), asking)
         self._reading.discard(org)
         if org in self._asking:
             self._soon(org)
-        for asked in asking:
-            # The waiting request may have been cancelled.
-            if not asked.done() and error is None:
-                asked.set_result(version)
-            elif not asked.done() and error is not None:
-                asked.set_exception(greenlets.as_told(error))

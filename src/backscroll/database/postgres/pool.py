@@ -31,7 +31,7 @@ class _Pooled(Struct):
 
 
 class Pool:
-    """Connections to one database, for any thread and for functions of an event loop (green.py)."""
+    """Connections to one database, for any thread and for functions of an event loop (greenlets.py)."""
 
     def __init__(self, connect: Callable[[], Connection], size: int, patience: float) -> None:
         """At most ``size`` connections; a caller waits up to ``patience`` seconds for a free one."""
